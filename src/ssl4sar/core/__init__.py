@@ -1,0 +1,1 @@
+"""Foundations without science: errors, atomic files, grey PNGs, CaFFe names, seeds, hashes."""

@@ -1,0 +1,119 @@
+"""Bounding boxes of the dynamic front: the CaFFe text files and their arithmetic.
+
+A file holds the header ``x,y`` and four corners in pixels (x = column, y = row): left-upper,
+left-lower, right-lower, right-upper, where "upper" has the LARGER row. Corners may lie outside
+the image. Source: CaFFe (Gourmelon et al. 2022, doi:10.5194/essd-14-4287-2022).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from ssl4sar.core.atomic import write_text
+from ssl4sar.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class BoundingBox:
+    """Axis-parallel box in pixel coordinates; floats, possibly outside the image.
+
+    Attributes:
+        left_px: smaller column.
+        right_px: larger column.
+        lower_px: smaller row.
+        upper_px: larger row.
+    """
+
+    left_px: float
+    right_px: float
+    lower_px: float
+    upper_px: float
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a box file.
+
+        Raises:
+            UserError: missing, malformed, not finite, or corners in another order.
+        """
+        path = Path(path)
+        fix = "use the header x,y and the corners left-upper, left-lower, right-lower, right-upper"
+        try:
+            lines = path.read_text(encoding="ascii").split()
+        except FileNotFoundError as error:
+            raise UserError(
+                path, "the bounding box is missing", "add the box file of this scene"
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(path, f"the box cannot be read ({error})", fix) from error
+        if len(lines) != 5 or lines[0] != "x,y":
+            raise UserError(path, "the box is not a header and four corners", fix)
+        try:
+            corners = [tuple(float(part) for part in line.split(",")) for line in lines[1:]]
+        except ValueError as error:
+            raise UserError(path, f"a corner is no pair of numbers ({error})", fix) from error
+        if any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
+            raise UserError(path, "a corner is no pair of finite numbers", fix)
+        (left, upper), (left_2, lower), (right, lower_2), (right_2, upper_2) = corners
+        if (left, lower, right, upper) != (left_2, lower_2, right_2, upper_2):
+            raise UserError(path, "the corners do not form an axis-parallel box", fix)
+        if left >= right or lower >= upper:
+            raise UserError(path, "the box has no area or its corners are swapped", fix)
+        return cls(left, right, lower, upper)
+
+    def write(self, path: str | Path) -> None:
+        """Write the box in the official layout, atomically."""
+        corners = (
+            (self.left_px, self.upper_px),
+            (self.left_px, self.lower_px),
+            (self.right_px, self.lower_px),
+            (self.right_px, self.upper_px),
+        )
+        write_text(path, "x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in corners))
+
+    def window(self, height_px: int, width_px: int, source: str | Path) -> tuple[slice, slice]:
+        """Return the rows and columns of an image that the box keeps.
+
+        Corners are rounded half to even and clamped as in the benchmark's evaluation: a right
+        edge beyond the width W becomes W-1, an upper edge beyond the height H becomes H-1, while
+        edges equal to W or H stay.
+
+        Args:
+            height_px: image height H.
+            width_px: image width W.
+            source: file named in the error.
+
+        Returns:
+            Row and column slices within the image.
+
+        Raises:
+            UserError: the box lies wholly outside the image.
+        """
+        left, right = max(round(self.left_px), 0), round(self.right_px)
+        lower, upper = max(round(self.lower_px), 0), round(self.upper_px)
+        if left >= width_px or lower >= height_px or right <= 0 or upper <= 0:
+            raise UserError(
+                source,
+                f"the box lies outside the {height_px}x{width_px} px image",
+                "check that box and image belong together",
+            )
+        right = width_px - 1 if right > width_px else right
+        upper = height_px - 1 if upper > height_px else upper
+        return slice(lower, upper), slice(left, right)
+
+    def scaled(self, row_factor: float, column_factor: float) -> Self:
+        """Return the box on a grid whose pixels are 1/factor times as large.
+
+        Args:
+            row_factor: new height / old height.
+            column_factor: new width / old width.
+        """
+        return type(self)(
+            self.left_px * column_factor,
+            self.right_px * column_factor,
+            self.lower_px * row_factor,
+            self.upper_px * row_factor,
+        )

@@ -1,0 +1,109 @@
+"""Names of CaFFe scenes: ``GLACIER_YYYY-MM-DD_SENSOR_RES_QUALITY_ORBIT``.
+
+Source: CaFFe (Gourmelon et al. 2022, doi:10.5194/essd-14-4287-2022).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final, Literal, Self
+
+from ssl4sar.core.errors import UserError
+
+GLACIERS: Final = ("Mapple", "COL", "Crane", "DBE", "JAC", "Jorum", "SI")
+TEST_GLACIERS: Final = ("COL", "Mapple")
+NORTHERN_GLACIERS: Final = ("COL", "JAC")
+SENSORS: Final = ("ERS", "ENVISAT", "RSAT", "PALSAR", "TSX", "TDX", "S1")
+#: Sensors as the benchmark groups them: TerraSAR-X and TanDEM-X are twins.
+SENSOR_GROUPS: Final = ("RSAT", "S1", "ENVISAT", "ERS", "PALSAR", "TSX/TDX")
+ZONES_SUFFIX: Final = "_zones"
+FRONT_SUFFIX: Final = "_front"
+BOX_SUFFIX: Final = "_front_extent_coord"
+
+_PATTERN: Final = re.compile(
+    r"(?P<glacier>[A-Za-z]+)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<sensor>[A-Z0-9]+)"
+    r"_(?P<resolution>[1-9]\d*)_(?P<quality>[1-6])_(?P<orbit>\d{3})"
+)
+
+Season = Literal["winter", "summer"]
+
+
+@dataclass(frozen=True, order=True)
+class SceneName:
+    """A parsed scene name.
+
+    Attributes:
+        glacier: one of ``GLACIERS``.
+        date: day of acquisition.
+        sensor: one of ``SENSORS``.
+        resolution_m: pixel size of the benchmark's arithmetic, whole metres.
+        quality: 1 (best) to 6.
+        orbit: three digits.
+    """
+
+    glacier: str
+    date: date
+    sensor: str
+    resolution_m: int
+    quality: int
+    orbit: str
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Parse a scene name without suffix or extension.
+
+        Raises:
+            UserError: the name does not follow the pattern or holds an unknown token.
+        """
+        match = _PATTERN.fullmatch(name)
+        if match is None:
+            raise UserError(
+                name,
+                "the name does not read GLACIER_YYYY-MM-DD_SENSOR_RES_QUALITY_ORBIT",
+                "rename it like COL_2011-06-18_TDX_7_1_024",
+            )
+        if match["glacier"] not in GLACIERS:
+            raise UserError(
+                name, f"unknown glacier {match['glacier']}", f"use one of {', '.join(GLACIERS)}"
+            )
+        if match["sensor"] not in SENSORS:
+            raise UserError(
+                name, f"unknown sensor {match['sensor']}", f"use one of {', '.join(SENSORS)}"
+            )
+        try:
+            day = date.fromisoformat(match["date"])
+        except ValueError as error:
+            raise UserError(name, f"{match['date']} is no date", "use YYYY-MM-DD") from error
+        return cls(
+            match["glacier"],
+            day,
+            match["sensor"],
+            int(match["resolution"]),
+            int(match["quality"]),
+            match["orbit"],
+        )
+
+    def __str__(self) -> str:
+        """Return the official spelling."""
+        return (
+            f"{self.glacier}_{self.date.isoformat()}_{self.sensor}"
+            f"_{self.resolution_m}_{self.quality}_{self.orbit}"
+        )
+
+    def with_resolution(self, resolution_m: int) -> Self:
+        """Return the name of the same scene on another pixel size (whole metres)."""
+        return replace(self, resolution_m=resolution_m)
+
+    @property
+    def season(self) -> Season:
+        """Season by the benchmark's rule: April to August is summer in the north only."""
+        april_to_august = 4 <= self.date.month <= 8
+        northern = self.glacier in NORTHERN_GLACIERS
+        return "summer" if april_to_august == northern else "winter"
+
+    @property
+    def sensor_group(self) -> str:
+        """Sensor as grouped by the benchmark (one of ``SENSOR_GROUPS``)."""
+        return "TSX/TDX" if self.sensor in {"TSX", "TDX"} else self.sensor
