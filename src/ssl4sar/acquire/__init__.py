@@ -1,0 +1,1 @@
+"""Fetching data from outside: verified, resumable downloads and safe extraction."""

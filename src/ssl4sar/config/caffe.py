@@ -1,0 +1,39 @@
+"""Where the CaFFe benchmark comes from and on which grid it is used."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssl4sar.config.block import Block
+
+
+class CaffeConfig(Block):
+    """The CaFFe tree of the run."""
+
+    source: Literal["synthetic", "local", "pangaea"] = "synthetic"
+    """synthetic: rendered by the scene model; local: the folder `root`; pangaea: official zip."""
+    root: str | None = None
+    """Folder that holds sar_images, zones, fronts, bounding_boxes (source local only)."""
+    url: str = "https://download.pangaea.de/dataset/940950/files/data_raw.zip"
+    """Address of the official zip, 2.86 GB (source pangaea only)."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """Expected SHA-256 of the zip; null records what was downloaded (none is published)."""
+    spacing_m: int | None = Field(default=None, ge=5, le=500)
+    """Resample the tree to this pixel size in whole metres; null keeps the native grids."""
+    validation_fraction: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of the training images held out; 0.1 of the official 559 is the official 56."""
+    validation_seed: int = Field(default=1, ge=0)
+    """Seed of the validation draw; 1 is the official one."""
+
+    @model_validator(mode="after")
+    def _root_belongs_to_local(self) -> Self:
+        if self.source == "local" and not self.root:
+            raise ValueError(
+                "root is missing: with source local give the folder of the CaFFe tree, "
+                "e.g. --config caffe_root=/data/caffe/data_raw"
+            )
+        if self.source != "local" and self.root:
+            raise ValueError(f"root has no meaning with source {self.source}: use source local")
+        return self

@@ -1,0 +1,37 @@
+"""How a trained network is applied to a whole image."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssl4sar.config.block import Block
+
+
+class PredictionConfig(Block):
+    """Overlapped windows, blended with Gaussian weights."""
+
+    stride_px: int = Field(default=128, ge=8)
+    """Step between two windows, pixels."""
+    centre_px: int = Field(default=256, ge=8)
+    """Side of the centre of a window that is kept, pixels; at least the stride."""
+    sigma_px: float = Field(default=32.0, gt=0)
+    """Standard deviation of the Gaussian weights, pixels (an eighth of the centre)."""
+    rotations: tuple[Literal[0, 90, 180, 270], ...] = (0,)
+    """Rotations in degrees whose probabilities are averaged (test-time augmentation)."""
+    batch_size: int = Field(default=8, ge=1)
+    """Windows per network call."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Arithmetic of the network."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.stride_px > self.centre_px:
+            raise ValueError(
+                f"stride_px: {self.stride_px} is larger than centre_px {self.centre_px}, "
+                "which would leave gaps"
+            )
+        if not self.rotations or len(set(self.rotations)) != len(self.rotations):
+            raise ValueError("rotations: need at least one rotation and none twice")
+        return self

@@ -1,0 +1,105 @@
+"""The fine-tuning recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssl4sar.config.block import Block
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class AugmentationConfig(Block):
+    """Augmentations of a training crop, in the order in which they are applied."""
+
+    rezoom_probability: Probability = 0.5
+    """Probability of zooming the window by a factor f drawn from `rezoom_range`."""
+    rezoom_range: tuple[float, float] = (0.33, 2.83)
+    """Smallest and largest f: the window has f times the side of the network input."""
+    ocean_mixup_probability: Probability = 0.3
+    """Probability of mixing another crop into the ocean of this one."""
+    ocean_mixup_range: tuple[float, float] = (0.15, 0.30)
+    """Smallest and largest weight w of the mixed-in crop: (a + w b) / (1 + w)."""
+    speckle_probability: Probability = 0.2
+    """Probability of additive speckle-like Poisson noise."""
+    brightness_probability: Probability = 0.2
+    """Probability of a brightness factor."""
+    brightness_range: tuple[float, float] = (0.6, 1.4)
+    """Smallest and largest brightness factor."""
+    contrast_probability: Probability = 0.0
+    """Probability of a contrast factor about the mean grey."""
+    contrast_range: tuple[float, float] = (0.6, 1.4)
+    """Smallest and largest contrast factor."""
+    gamma_probability: Probability = 0.2
+    """Probability of a gamma exponent."""
+    gamma_range: tuple[float, float] = (0.7, 1.3)
+    """Smallest and largest gamma exponent."""
+    flip_probability: Probability = 0.5
+    """Probability of each of the horizontal and the vertical flip."""
+    rotation_probability: Probability = 0.5
+    """Probability of a rotation by 90, 180 or 270 degrees."""
+    legacy_bilinear_masks: bool = False
+    """Resize masks bilinearly like the original code, which invents classes at boundaries."""
+    legacy_no_antialias: bool = False
+    """Shrink images without antialiasing like the original code at its pinned versions."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in ("rezoom", "ocean_mixup", "brightness", "contrast", "gamma"):
+            low, high = getattr(self, f"{name}_range")
+            if not 0 < low <= high:
+                raise ValueError(f"{name}_range: need 0 < smallest <= largest, got {low}, {high}")
+        return self
+
+
+class TrainingConfig(Block):
+    """Fine-tuning on CaFFe."""
+
+    epochs: int = Field(default=150, ge=1)
+    """Number of epochs."""
+    samples_per_epoch: int = Field(default=40_000, ge=1)
+    """Crops drawn per epoch; image i mod N for crop i."""
+    batch_size: int = Field(default=16, ge=1)
+    """Crops per step and device."""
+    accumulate_batches: int = Field(default=1, ge=1)
+    """Steps whose gradients are added before the optimiser moves."""
+    target_px: int = Field(default=256, ge=32)
+    """Side of the central target window of the loss, pixels."""
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    """sgd: with momentum, as published; adamw: for small models from scratch."""
+    learning_rate: float = Field(default=0.01, gt=0)
+    """Learning rate (peak of the schedule)."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Momentum (sgd only)."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Weight decay."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """constant: as published; cosine: linear warm-up, then cosine to zero."""
+    warmup_fraction: float = Field(default=0.05, ge=0, lt=1)
+    """Share of all steps in which the learning rate grows linearly (cosine only)."""
+    gradient_clip_norm: float | None = Field(default=None, gt=0)
+    """Largest gradient norm; null clips nothing."""
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
+    """Decay per optimiser step of the averaged weights that are validated and kept; null: none."""
+    class_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    """Weights of NA, rock, glacier, ocean in the cross-entropy."""
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Probability mass spread evenly over the three other classes."""
+    validate_every_epochs: int = Field(default=1, ge=1)
+    """Epochs between two validations."""
+    checkpoint: Literal["best_mde", "best_iou", "last"] = "best_mde"
+    """Which weights go on: least validation MDE (as published), largest pooled IoU, or the last."""
+    sampling: Literal["images", "glaciers"] = "images"
+    """images: every image equally often; glaciers: every glacier equally often."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Arithmetic of the training; 32-true is reproducible bit by bit on a CPU."""
+    augmentation: AugmentationConfig = AugmentationConfig()
+    """Augmentations of the crops."""
+
+    @model_validator(mode="after")
+    def _positive_weights(self) -> Self:
+        if min(self.class_weights) < 0 or sum(self.class_weights) == 0:
+            raise ValueError("class_weights: need four numbers >= 0 that are not all zero")
+        return self

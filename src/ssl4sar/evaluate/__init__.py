@@ -1,0 +1,1 @@
+"""Scoring folders of predictions, trivial baselines, and the result file."""

@@ -1,0 +1,1 @@
+"""Applying a trained checkpoint to the scenes of a tree."""

@@ -1,0 +1,1 @@
+"""Pictures of a result: overlays and error plots."""

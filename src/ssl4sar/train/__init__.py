@@ -1,0 +1,1 @@
+"""Fine-tuning: crops, batched augmentation, losses, the Lightning module and its checkpoints."""

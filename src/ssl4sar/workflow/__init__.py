@@ -1,0 +1,1 @@
+"""The side that touches Snakemake: source digests, fingerprints, job logging."""
