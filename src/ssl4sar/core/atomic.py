@@ -59,7 +59,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _sync(temporary)
-        os.replace(temporary, final)
+        temporary.replace(final)
     except OSError as error:
         told = _as_user_error(error, final)
         if told is None:
@@ -87,11 +87,11 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         if final.exists():
             # A folder cannot be replaced by rename while it has content: move it aside first.
             aside = _temporary_name(final)
-            os.replace(final, aside)
-            os.replace(temporary, final)
+            final.replace(aside)
+            temporary.replace(final)
             shutil.rmtree(aside)
         else:
-            os.replace(temporary, final)
+            temporary.replace(final)
     except OSError as error:
         told = _as_user_error(error, final)
         if told is None:

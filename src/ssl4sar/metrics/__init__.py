@@ -1,1 +1,1 @@
-"""The benchmark's arithmetic on plain arrays: zones to fronts, distances, segmentation scores, subsets."""
+"""The benchmark on plain arrays: zones to fronts, distances, segmentation scores, subsets."""

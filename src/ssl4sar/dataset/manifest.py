@@ -1,0 +1,98 @@
+"""The manifest of a CaFFe tree: what it is, where it came from, and the hash of every file.
+
+A folder cannot be tracked by content in Snakemake, a small file can: every rule that needs a
+tree takes its manifest as the tracked input.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.dataset.layout import CaffeTree, Split
+
+SCHEMA: Final = "ssl4sar.caffe-tree/1"
+Source = Literal["synthetic", "local", "pangaea"]
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Size and content hash of a file."""
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TreeManifest:
+    """A CaFFe tree.
+
+    Attributes:
+        root: folder of the tree; relative paths count from the working directory of the run.
+        source: where the scenes come from.
+        spacing_m: pixel size the tree was resampled to, whole metres; None on native grids.
+        comparable_with_published: true only for the official full-size test set.
+        scenes: sorted scene names per split.
+        files: record of every file, by path relative to ``root``.
+    """
+
+    root: str
+    source: Source
+    spacing_m: int | None
+    comparable_with_published: bool
+    scenes: dict[Split, list[str]]
+    files: dict[str, FileRecord]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the scenes are rendered, not observed."""
+        return self.source == "synthetic"
+
+    @property
+    def tree(self) -> CaffeTree:
+        """Paths of the tree."""
+        return CaffeTree(Path(self.root))
+
+    def write(self, path: str | Path) -> None:
+        """Write the manifest as JSON, atomically."""
+        write_json(path, {"schema": SCHEMA, **asdict(self)})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a manifest.
+
+        Raises:
+            UserError: missing, damaged, or of another schema.
+        """
+        fix = "remove it and rerun the workflow"
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            schema = content.pop("schema")
+            if schema != SCHEMA:
+                raise UserError(path, f"the manifest has schema {schema}, not {SCHEMA}", fix)
+            files = {name: FileRecord(**record) for name, record in content.pop("files").items()}
+            return cls(**content, files=files)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(path, f"the manifest cannot be read ({error})", fix) from error
+
+
+def record_files(root: Path, paths: Iterable[Path]) -> dict[str, FileRecord]:
+    """Hash files below ``root``.
+
+    Args:
+        root: folder that the keys are relative to.
+        paths: files below ``root``.
+
+    Returns:
+        Records by relative POSIX path, sorted.
+    """
+    return {
+        path.relative_to(root).as_posix(): FileRecord(path.stat().st_size, sha256_file(path))
+        for path in sorted(paths)
+    }
