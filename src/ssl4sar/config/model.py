@@ -41,8 +41,26 @@ class ModelConfig(Block):
                     f"num_heads: {heads} heads do not divide the {self.embed_dim << stage} "
                     f"channels of stage {stage + 1}"
                 )
+        for stage, (tokens, window) in enumerate(
+            zip(self.map_tokens, self.stage_windows, strict=True)
+        ):
+            if tokens % window:
+                raise ValueError(
+                    f"window_tokens: {self.window_tokens} does not divide the map of {tokens} "
+                    f"tokens that stage {stage + 1} has with input_px {self.input_px}"
+                )
         if self.weights in {"microsoft", "tyrion"} and not self.weights_file:
             raise ValueError(f"weights_file is missing: weights {self.weights} need a file")
         if self.weights == "none" and self.weights_file:
             raise ValueError("weights_file has no meaning with weights none")
         return self
+
+    @property
+    def map_tokens(self) -> tuple[int, ...]:
+        """Side of the token map of each of the four stages."""
+        return tuple(self.input_px // (4 << stage) for stage in range(4))
+
+    @property
+    def stage_windows(self) -> tuple[int, ...]:
+        """Side of the attention window of each stage: never larger than the map."""
+        return tuple(min(self.window_tokens, tokens) for tokens in self.map_tokens)

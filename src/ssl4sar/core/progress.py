@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,11 +19,14 @@ from rich.progress import (
 )
 
 T = TypeVar("T")
-LINE_INTERVAL_S = 10.0
+LOGGER: Final = logging.getLogger("ssl4sar")
+LINE_INTERVAL_S: Final = 10.0
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield ``items`` and show how far the loop is on standard error.
+    """Yield ``items`` and show how far the loop is: a bar in a terminal, plain lines elsewhere.
+
+    Where the logger ``ssl4sar`` has handlers (in a job of the workflow) the lines go there too.
 
     Args:
         items: what to loop over.
@@ -29,19 +34,31 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         total: number of items where ``items`` has no length.
     """
     count = total if total is not None else (len(items) if isinstance(items, Sized) else None)
-    if sys.stderr.isatty():
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        from rich.console import Console
-
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            yield from bar.track(items, total=count, description=description)
+    counted = _count(items, description, count)
+    if not sys.stderr.isatty():
+        yield from counted
         return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        yield from bar.track(counted, total=count, description=description)
+
+
+def tell(line: str) -> None:
+    """Tell a line of progress to the job's log, or to standard error outside a job."""
+    if LOGGER.hasHandlers():
+        LOGGER.info(line)
+    elif not sys.stderr.isatty():
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+
+def _count(items: Iterable[T], description: str, count: int | None) -> Iterator[T]:
     start = last = time.monotonic()
     done = 0
     for done, item in enumerate(items, start=1):
@@ -49,10 +66,5 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         now = time.monotonic()
         if now - last >= LINE_INTERVAL_S:
             last = now
-            _line(f"{description}: {done}/{count or '?'} after {now - start:.0f} s")
-    _line(f"{description}: {done} done in {time.monotonic() - start:.1f} s")
-
-
-def _line(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+            tell(f"{description}: {done}/{count or '?'} after {now - start:.0f} s")
+    tell(f"{description}: {done} done in {time.monotonic() - start:.1f} s")

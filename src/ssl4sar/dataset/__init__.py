@@ -1,1 +1,1 @@
-"""The CaFFe tree: layout, validation, split, resampling, and the memory-mapped training store."""
+"""The CaFFe tree: validation, split, resampling, and the memory-mapped training store."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final, Literal, Self
 
 from ssl4sar.core.atomic import write_json
+from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.layout import CaffeTree, Split
 
 SCHEMA: Final = "ssl4sar.caffe-tree/1"
 Source = Literal["synthetic", "local", "pangaea"]

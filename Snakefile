@@ -1,0 +1,54 @@
+# Entry of the workflow: minimum version, configuration check, stages, default target.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+# Jobs in conda environments and on cluster nodes import the package from this checkout.
+SOURCE = str(Path(workflow.basedir) / "src")
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [SOURCE, *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.workflow.study import open_study
+
+# One file is one complete run: a file on the command line replaces the default, nothing merges.
+if not workflow.overwrite_configfiles:
+
+    configfile: Path(workflow.basedir) / "config" / "config.yaml"
+
+
+try:
+    STUDY = open_study(
+        config,
+        files=workflow.overwrite_configfiles,
+        command_line=workflow.config_settings.config,
+        base=Path(workflow.basedir),
+    )
+except UserError as error:
+    sys.exit(f"ssl4sar: error: {error}")
+
+
+wildcard_constraints:
+    seed="|".join(map(str, STUDY.config.seeds)),
+
+
+include: "workflow/rules/acquire.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/predict.smk"
+include: "workflow/rules/evaluate.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/caffe_mde.json",

@@ -1,0 +1,186 @@
+"""Tyrion: a SwinV2 encoder, a residual convolutional decoder and a 1x1 head.
+
+Source: SSL4SAR (Gourmelon et al. 2025, doi:10.1109/TGRS.2025.3580945); encoder: Swin Transformer
+V2 (Liu et al. 2022, arXiv:2111.09883) in the implementation of timm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.core.zones import CLASS_COUNT
+from ssl4sar.models.blocks import UpBlock
+
+ENCODER_NAME: Final = "swinv2_tiny_window16_256"
+ENCODER_CHANNELS: Final = 3
+
+
+def build_encoder(config: ModelConfig) -> nn.Module:
+    """Build the SwinV2 encoder with random weights.
+
+    The input size goes to the constructor: timm's ``set_input_size`` would scale the attention
+    windows with the image and so make another network.
+
+    Args:
+        config: size of the network.
+
+    Returns:
+        Module that maps (B, 3, P, P), P = ``config.input_px``, to four maps (B, P/s, P/s, C) with
+        s = 4, 8, 16, 32 and C = 1, 2, 4, 8 times ``config.embed_dim``, each taken after the blocks
+        of its stage and before patch merging, without a final normalisation.
+
+    Raises:
+        RuntimeError: timm built other attention windows than the configuration asks for.
+    """
+    encoder: nn.Module = timm.create_model(
+        ENCODER_NAME,
+        pretrained=False,
+        features_only=True,
+        in_chans=ENCODER_CHANNELS,
+        img_size=config.input_px,
+        window_size=config.window_tokens,
+        embed_dim=config.embed_dim,
+        depths=config.depths,
+        num_heads=config.num_heads,
+        drop_path_rate=0.0,
+    )
+    wanted = config.stage_windows
+    if attention_windows(encoder) != wanted:
+        raise RuntimeError(
+            f"timm {timm.__version__} built attention windows {attention_windows(encoder)} "
+            f"instead of {wanted}"
+        )
+    if config.legacy_post_norm_ones:
+        for block in encoder_blocks(encoder):
+            nn.init.ones_(block.norm1.weight)
+            nn.init.ones_(block.norm2.weight)
+    return encoder
+
+
+def encoder_blocks(encoder: nn.Module) -> list[nn.Module]:
+    """Return the transformer blocks of an encoder, in the order of the data flow."""
+    stages = [module for name, module in encoder.named_children() if name.startswith("layers_")]
+    return [block for stage in stages for block in stage.blocks]
+
+
+def attention_windows(encoder: nn.Module) -> tuple[int, ...]:
+    """Return the side of the attention window of each stage, tokens; 0 where blocks disagree."""
+    stages = [module for name, module in encoder.named_children() if name.startswith("layers_")]
+    sides = [
+        {side for block in stage.blocks for side in (*block.window_size, *block.attn.window_size)}
+        for stage in stages
+    ]
+    return tuple(stage.pop() if len(stage) == 1 else 0 for stage in sides)
+
+
+class Decoder(nn.Module):
+    """Six residual blocks from the deepest encoder map up to the full resolution.
+
+    Block 0 works on the deepest map; blocks 1-4 take the previous output joined with the encoder
+    map of that resolution (the deepest map thus enters twice); block 5 has no skip. Blocks 1-5
+    double the resolution.
+
+    Args:
+        embed_dim: channels C of the first encoder map and of the output.
+        dropout: dropout probability of the residual blocks, 0-1.
+    """
+
+    def __init__(self, embed_dim: int, dropout: float) -> None:
+        super().__init__()
+        widths = [embed_dim << stage for stage in range(4)]
+        blocks = [UpBlock(widths[3], widths[3], dropout, upsample=False)]
+        for stage in (3, 2, 1, 0):
+            blocks.append(UpBlock(2 * widths[stage], widths[max(stage - 1, 0)], dropout))
+        blocks.append(UpBlock(embed_dim, embed_dim, dropout))
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Decode the encoder maps.
+
+        Args:
+            features: four tensors (B, C << i, P/(4 << i), P/(4 << i)), shallowest first.
+
+        Returns:
+            (B, C, P, P).
+        """
+        first, *joined, last = self.blocks
+        x: Tensor = first(features[-1])
+        for block, skip in zip(joined, reversed(features), strict=True):
+            x = block(torch.cat((x, skip), dim=1))
+        x = last(x)
+        return x
+
+
+class Tyrion(nn.Module):
+    """The network; ``encoder``, ``decoder`` and ``head`` can be used and replaced separately.
+
+    Args:
+        config: size of the network.
+        out_channels: channels of the output (four zones in fine-tuning).
+    """
+
+    def __init__(self, config: ModelConfig, out_channels: int = CLASS_COUNT) -> None:
+        super().__init__()
+        self.input_px = config.input_px
+        self.out_channels = out_channels
+        self.encoder = build_encoder(config)
+        # The encoder's maps are channels-last in memory; convolutions in that order save copies.
+        self.decoder = Decoder(config.embed_dim, config.dropout).to(
+            memory_format=torch.channels_last
+        )
+        self.head = nn.Conv2d(config.embed_dim, out_channels, 1)
+
+    def encode(self, image: Tensor) -> list[Tensor]:
+        """Return the four encoder maps of an image.
+
+        Args:
+            image: (B, 1, P, P) float, values 0-1; grey is repeated to the encoder's 3 channels.
+
+        Returns:
+            Four tensors (B, C << i, P/(4 << i), P/(4 << i)), shallowest first.
+
+        Raises:
+            ValueError: the image has another size than the network.
+        """
+        expected = (1, self.input_px, self.input_px)
+        if image.ndim != 4 or tuple(image.shape[1:]) != expected:
+            raise ValueError(f"expected images (B, *{expected}), got {tuple(image.shape)}")
+        maps: list[Tensor] = self.encoder(image.expand(-1, ENCODER_CHANNELS, -1, -1))
+        return [channels_last.permute(0, 3, 1, 2) for channels_last in maps]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits.
+
+        Args:
+            image: (B, 1, P, P) float, values 0-1.
+
+        Returns:
+            (B, out_channels, P, P) float.
+
+        Raises:
+            ValueError: the image has another size than the network.
+        """
+        logits: Tensor = self.head(self.decoder(self.encode(image)))
+        return logits
+
+
+def build_tyrion(config: ModelConfig, out_channels: int = CLASS_COUNT) -> Tyrion:
+    """Build Tyrion with random weights.
+
+    Starting weights from a file or the hub are a second step:
+    :func:`ssl4sar.models.weights.load_starting_weights`.
+
+    Args:
+        config: size of the network; its ``weights`` are not loaded here.
+        out_channels: channels of the output.
+
+    Returns:
+        The network in training mode on the CPU.
+    """
+    return Tyrion(config, out_channels)

@@ -1,0 +1,162 @@
+"""What the Snakefile asks for: the validated configuration and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from ssl4sar.config.loading import study_from
+from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.workflow.digest import source_digest
+from ssl4sar.workflow.fingerprint import folder_fingerprint
+
+SCRIPTS: Final = Path("workflow/scripts")
+DEFAULT_CONFIG: Final = "config/config.yaml"
+FINGERPRINT_MEMORY: Final = Path(".snakemake/ssl4sar-fingerprints.json")
+EXTRACTED_LISTING: Final = "resources/caffe/official.json"
+EXTRACTED_FOLDER: Final = "resources/caffe/official"
+
+# Peak memory and time of one fine-tuning, by size: the published network keeps about 1 GB per
+# 512 px crop for the backward pass; the laptop networks stay below 4 GB.
+_BASE_MEM_MB: Final = 4000
+_PAPER_MEM_MB: Final = 48_000
+_LAPTOP_RUNTIME_MIN: Final = 120
+_PAPER_RUNTIME_MIN: Final = 24 * 60
+_LAPTOP_MEGACROPS: Final = 50_000 * 256**2
+
+
+class Study:
+    """A configuration with the paths, parameters and resources of the rules."""
+
+    def __init__(self, config: StudyConfig, base: Path) -> None:
+        """Keep a configuration.
+
+        Args:
+            config: validated configuration.
+            base: folder of the Snakefile.
+        """
+        self.config = config
+        self._base = base
+
+    @property
+    def run(self) -> str:
+        """Folder of the run's intermediate files."""
+        return f"runs/{self.config.name}"
+
+    def source(self, rule: str) -> str:
+        """Return the source digest of a rule's script."""
+        return source_digest(self._base / SCRIPTS / f"{rule}.py", self._base / "src")
+
+    def cfg(self, *keys: str) -> dict[str, Any]:
+        """Return the named keys as one flat dictionary of builtins.
+
+        One dictionary is one parameter to Snakemake, whose text holds names and values, so that
+        swapping two values is seen, which it is not for separate parameters.
+
+        Args:
+            *keys: dotted keys, e.g. ``"model"`` or ``"caffe.spacing_m"``.
+        """
+        plain = self.config.model_dump(mode="json")
+        return {key: _pick(plain, key) for key in keys}
+
+    @property
+    def raw_listing(self) -> list[str]:
+        """File that changes when the scenes do; none for a tree outside the workflow."""
+        return {
+            "synthetic": [f"{self.run}/caffe/rendered.json"],
+            "pangaea": [EXTRACTED_LISTING],
+            "local": [],
+        }[self.config.caffe.source]
+
+    @property
+    def raw_root(self) -> str:
+        """Folder of the scenes before any resampling."""
+        return {
+            "synthetic": f"{self.run}/caffe/rendered",
+            "pangaea": EXTRACTED_FOLDER,
+            "local": self.config.caffe.root or "",
+        }[self.config.caffe.source]
+
+    @cached_property
+    def raw_content(self) -> str:
+        """Fingerprint of a tree outside the workflow, else an empty text."""
+        if self.config.caffe.source != "local":
+            return ""
+        return folder_fingerprint(self.raw_root, FINGERPRINT_MEMORY)
+
+    @property
+    def tree_manifest(self) -> str:
+        """Manifest of the tree that training and evaluation use."""
+        step = "native" if self.config.caffe.spacing_m is None else "resampled"
+        return f"{self.run}/caffe/{step}.json"
+
+    @property
+    def weights_files(self) -> list[str]:
+        """Files with starting weights."""
+        return [self.config.model.weights_file] if self.config.model.weights_file else []
+
+    @property
+    def gpu(self) -> int:
+        """GPUs of a training or prediction job."""
+        return 1 if self.config.compute.device == "cuda" else 0
+
+    @property
+    def train_mem_mb(self) -> int:
+        """Memory of a training job on its first attempt."""
+        model, batch = self.config.model, self.config.training.batch_size
+        if self.gpu:
+            return _PAPER_MEM_MB
+        share = (model.embed_dim / 96) * (model.input_px / 512) ** 2 * batch
+        return int(_BASE_MEM_MB + 2300 * share)
+
+    @property
+    def train_runtime_min(self) -> int:
+        """Run time limit of a training job on its first attempt, minutes."""
+        training = self.config.training
+        size = training.epochs * training.samples_per_epoch * self.config.model.input_px**2
+        return _LAPTOP_RUNTIME_MIN if size <= _LAPTOP_MEGACROPS else _PAPER_RUNTIME_MIN
+
+
+def open_study(
+    values: Mapping[str, Any],
+    files: Sequence[Path],
+    command_line: Mapping[str, Any],
+    base: Path,
+) -> Study:
+    """Validate the configuration that Snakemake gathered.
+
+    Args:
+        values: the gathered configuration.
+        files: files given by ``--configfile``.
+        command_line: values given by ``--config``.
+        base: folder of the Snakefile.
+
+    Returns:
+        The study.
+
+    Raises:
+        UserError: a wrong key or value, several files, or a missing folder of a local tree.
+    """
+    if len(files) > 1:
+        names = " ".join(map(str, files))
+        raise UserError(
+            f"--configfile {names}",
+            "several files would be merged silently",
+            "one file is one complete run: give one",
+        )
+    source = str(files[0]) if files else DEFAULT_CONFIG
+    if command_line:
+        source += " with --config " + " ".join(f"{k}={v}" for k, v in command_line.items())
+    study = Study(study_from(values, source), base)
+    # Asked for here, so that a missing folder is told before the rules are built.
+    _ = study.raw_content
+    return study
+
+
+def _pick(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values[part]
+    return values

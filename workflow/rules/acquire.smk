@@ -1,0 +1,69 @@
+# Where the CaFFe scenes come from: the official archive or the scene model.
+
+
+rule download_caffe:
+    """Download the official CaFFe archive, resuming where an earlier try stopped."""
+    output:
+        archive="resources/caffe/data_raw.zip",
+        record="resources/caffe/data_raw.zip.json",
+    log:
+        "logs/download_caffe.log",
+    benchmark:
+        "benchmarks/results/download_caffe.tsv"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 240 * attempt,
+    params:
+        source=STUDY.source("download_caffe"),
+        cfg=STUDY.cfg("caffe.url", "caffe.sha256"),
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/download_caffe.py"
+
+
+rule extract_caffe:
+    """Extract the official CaFFe archive safely and list what came out."""
+    input:
+        archive=rules.download_caffe.output.archive,
+    output:
+        folder=directory("resources/caffe/official"),
+        listing="resources/caffe/official.json",
+    log:
+        "logs/extract_caffe.log",
+    benchmark:
+        "benchmarks/results/extract_caffe.tsv"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        source=STUDY.source("extract_caffe"),
+        cfg={},
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/extract_caffe.py"
+
+
+rule render_caffe:
+    """Render SYNTHETIC scenes in the official layout with the glacier scene model."""
+    output:
+        folder=directory(f"{STUDY.run}/caffe/rendered"),
+        listing=f"{STUDY.run}/caffe/rendered.json",
+    log:
+        f"logs/{STUDY.config.name}/render_caffe.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/render_caffe.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        source=STUDY.source("render_caffe"),
+        cfg=STUDY.cfg("scene"),
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/render_caffe.py"

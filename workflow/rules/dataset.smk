@@ -1,0 +1,82 @@
+# From a CaFFe tree to the arrays that training reads.
+
+
+rule validate_caffe:
+    """Check every file of the CaFFe tree and write its manifest."""
+    input:
+        listing=STUDY.raw_listing,
+    output:
+        manifest=f"{STUDY.run}/caffe/native.json",
+        report=report(
+            f"{STUDY.run}/caffe/validation.json",
+            category="Data",
+            caption="../report/validation.rst",
+            labels={"what": "validation of the CaFFe tree"},
+        ),
+    log:
+        f"logs/{STUDY.config.name}/validate_caffe.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/validate_caffe.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        source=STUDY.source("validate_caffe"),
+        cfg=STUDY.cfg("caffe.source"),
+        root=STUDY.raw_root,
+        content=STUDY.raw_content,
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/validate_caffe.py"
+
+
+rule resample_caffe:
+    """Resample the CaFFe tree to one pixel size."""
+    input:
+        manifest=rules.validate_caffe.output.manifest,
+    output:
+        folder=directory(f"{STUDY.run}/caffe/resampled"),
+        manifest=f"{STUDY.run}/caffe/resampled.json",
+    log:
+        f"logs/{STUDY.config.name}/resample_caffe.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/resample_caffe.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        source=STUDY.source("resample_caffe"),
+        cfg=STUDY.cfg("caffe.spacing_m"),
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/resample_caffe.py"
+
+
+rule prepare_store:
+    """Decode the training scenes once into flat arrays that are memory-mapped."""
+    input:
+        manifest=STUDY.tree_manifest,
+    output:
+        index=f"{STUDY.run}/store/index.json",
+        images=f"{STUDY.run}/store/images.u8",
+        zones=f"{STUDY.run}/store/zones.u8",
+        fronts=f"{STUDY.run}/store/fronts.u8",
+    log:
+        f"logs/{STUDY.config.name}/prepare_store.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/prepare_store.tsv"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        source=STUDY.source("prepare_store"),
+        cfg=STUDY.cfg("caffe.validation_fraction", "caffe.validation_seed"),
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/prepare_store.py"

@@ -1,0 +1,112 @@
+# From zone maps to the mean distance error.
+
+
+rule evaluate_seed:
+    """Extract the fronts of one trained network and score every test scene."""
+    input:
+        record=rules.predict.output.record,
+        # The record holds the hash of every zone map; a folder's time stamp says nothing.
+        zones=ancient(rules.predict.output.zones),
+        manifest=STUDY.tree_manifest,
+    output:
+        scores=f"{STUDY.run}/evaluate/seed{{seed}}.json",
+        fronts=directory(f"{STUDY.run}/evaluate/seed{{seed}}_fronts"),
+    log:
+        f"logs/{STUDY.config.name}/evaluate_seed{{seed}}.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/evaluate_seed{{seed}}.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    params:
+        source=STUDY.source("evaluate_seed"),
+        cfg={},
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/evaluate_seed.py"
+
+
+rule score_baselines:
+    """Score the true zones (the floor) and trivial predictions on the test scenes."""
+    input:
+        manifest=STUDY.tree_manifest,
+    output:
+        scores=f"{STUDY.run}/evaluate/baselines.json",
+    log:
+        f"logs/{STUDY.config.name}/score_baselines.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/score_baselines.tsv"
+    threads: 2
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        source=STUDY.source("score_baselines"),
+        cfg={},
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/score_baselines.py"
+
+
+rule caffe_mde:
+    """Gather the seeds into the result file, its table and its pictures."""
+    input:
+        scores=expand(f"{STUDY.run}/evaluate/seed{{seed}}.json", seed=STUDY.config.seeds),
+        fronts=ancient(
+            expand(f"{STUDY.run}/evaluate/seed{{seed}}_fronts", seed=STUDY.config.seeds)
+        ),
+        zones=ancient(
+            expand(f"{STUDY.run}/predict/seed{{seed}}/zones", seed=STUDY.config.seeds)
+        ),
+        baselines=rules.score_baselines.output.scores,
+        manifest=STUDY.tree_manifest,
+    output:
+        result=report(
+            "results/caffe_mde.json",
+            category="Result",
+            caption="../report/caffe_mde.rst",
+            labels={"what": "mean distance error and all metrics"},
+        ),
+        table=report(
+            "results/caffe_mde.csv",
+            category="Result",
+            caption="../report/table.rst",
+            labels={"what": "scores per scene and seed"},
+        ),
+        scenes=report(
+            "results/caffe_mde_scenes.png",
+            category="Pictures",
+            caption="../report/scenes.rst",
+            labels={"what": "a good, a median and the worst scene"},
+        ),
+        errors=report(
+            "results/caffe_mde_errors.png",
+            category="Pictures",
+            caption="../report/errors.rst",
+            labels={"what": "front errors"},
+        ),
+        overlays=report(
+            directory("results/caffe_mde_overlays"),
+            patterns=["{scene}.png"],
+            category="Overlays",
+            caption="../report/overlays.rst",
+            labels={"scene": "{scene}"},
+        ),
+    log:
+        f"logs/{STUDY.config.name}/caffe_mde.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/caffe_mde.tsv"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 4000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        source=STUDY.source("caffe_mde"),
+        cfg=STUDY.cfg("name", "seeds", "evaluation"),
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/caffe_mde.py"

@@ -1,0 +1,28 @@
+# Zone maps of the test scenes.
+
+
+rule predict:
+    """Predict the zones of every test scene and keep the class probabilities."""
+    input:
+        model=rules.finetune.output.model,
+        manifest=STUDY.tree_manifest,
+    output:
+        zones=directory(f"{STUDY.run}/predict/seed{{seed}}/zones"),
+        probabilities=f"{STUDY.run}/predict/seed{{seed}}/probabilities.npz",
+        record=f"{STUDY.run}/predict/seed{{seed}}/predictions.json",
+    log:
+        f"logs/{STUDY.config.name}/predict_seed{{seed}}.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/predict_seed{{seed}}.tsv"
+    threads: STUDY.config.compute.train_threads
+    resources:
+        mem_mb=lambda wildcards, attempt: 6000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+        gpu=STUDY.gpu,
+    params:
+        source=STUDY.source("predict"),
+        cfg=STUDY.cfg("prediction"),
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/predict.py"

@@ -1,0 +1,42 @@
+# Fine-tuning Tyrion, one job per seed.
+
+
+rule finetune:
+    """Fine-tune Tyrion on the training scenes; resumes where a killed job stopped."""
+    input:
+        index=rules.prepare_store.output.index,
+        arrays=[
+            rules.prepare_store.output.images,
+            rules.prepare_store.output.zones,
+            rules.prepare_store.output.fronts,
+        ],
+        weights=STUDY.weights_files,
+    output:
+        model=f"{STUDY.run}/finetune/seed{{seed}}/model.ckpt",
+        record=f"{STUDY.run}/finetune/seed{{seed}}/model.json",
+        metrics=report(
+            f"{STUDY.run}/finetune/seed{{seed}}/metrics.csv",
+            category="Training",
+            caption="../report/metrics.rst",
+            labels={"seed": "{seed}", "what": "metrics per epoch"},
+        ),
+    log:
+        f"logs/{STUDY.config.name}/finetune_seed{{seed}}.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/finetune_seed{{seed}}.tsv"
+    threads: STUDY.config.compute.train_threads
+    resources:
+        mem_mb=lambda wildcards, attempt: STUDY.train_mem_mb * attempt,
+        runtime=lambda wildcards, attempt: STUDY.train_runtime_min * attempt,
+        gpu=STUDY.gpu,
+    params:
+        source=STUDY.source("finetune"),
+        cfg=STUDY.cfg(
+            "model", "training", "prediction.stride_px", "prediction.centre_px", "prediction.sigma_px"
+        ),
+        # Outside the outputs, which Snakemake deletes before it starts a job again.
+        resume=f"{STUDY.run}/resume/seed{{seed}}",
+    conda:
+        "../../envs/torch.yaml"
+    script:
+        "../scripts/finetune.py"
