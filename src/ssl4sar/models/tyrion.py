@@ -7,7 +7,7 @@ V2 (Liu et al. 2022, arXiv:2111.09883) in the implementation of timm.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import timm
 import torch
@@ -57,24 +57,23 @@ def build_encoder(config: ModelConfig) -> nn.Module:
             f"instead of {wanted}"
         )
     if config.legacy_post_norm_ones:
-        for block in encoder_blocks(encoder):
-            nn.init.ones_(block.norm1.weight)
-            nn.init.ones_(block.norm2.weight)
+        for stage in encoder_stages(encoder):
+            for block in stage.blocks:
+                nn.init.ones_(block.norm1.weight)
+                nn.init.ones_(block.norm2.weight)
     return encoder
 
 
-def encoder_blocks(encoder: nn.Module) -> list[nn.Module]:
-    """Return the transformer blocks of an encoder, in the order of the data flow."""
-    stages = [module for name, module in encoder.named_children() if name.startswith("layers_")]
-    return [block for stage in stages for block in stage.blocks]
+def encoder_stages(encoder: nn.Module) -> list[Any]:
+    """Return timm's stages of an encoder, in the order of the data flow."""
+    return [module for name, module in encoder.named_children() if name.startswith("layers_")]
 
 
 def attention_windows(encoder: nn.Module) -> tuple[int, ...]:
     """Return the side of the attention window of each stage, tokens; 0 where blocks disagree."""
-    stages = [module for name, module in encoder.named_children() if name.startswith("layers_")]
     sides = [
         {side for block in stage.blocks for side in (*block.window_size, *block.attn.window_size)}
-        for stage in stages
+        for stage in encoder_stages(encoder)
     ]
     return tuple(stage.pop() if len(stage) == 1 else 0 for stage in sides)
 
@@ -113,8 +112,8 @@ class Decoder(nn.Module):
         x: Tensor = first(features[-1])
         for block, skip in zip(joined, reversed(features), strict=True):
             x = block(torch.cat((x, skip), dim=1))
-        x = last(x)
-        return x
+        decoded: Tensor = last(x)
+        return decoded
 
 
 class Tyrion(nn.Module):

@@ -1,0 +1,168 @@
+"""Networks on disk: tensors and builtins only, so that a file can be loaded without trust."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.core.atomic import atomic_file
+from ssl4sar.core.errors import UserError
+from ssl4sar.models.tyrion import Tyrion, build_tyrion
+
+FORMAT: Final = "ssl4sar-network"
+VERSION: Final = 1
+_AGAIN: Final = "make the checkpoint again with this version"
+_TRUST: Final = "use a file that contains only tensors and plain values"
+
+
+def read_torch_file(path: str | Path) -> Any:
+    """Read a torch file without executing code from it.
+
+    Args:
+        path: file.
+
+    Returns:
+        What the file holds, tensors on the CPU.
+
+    Raises:
+        UserError: missing, damaged, no torch file, or a file that needs code to be executed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(path, "the file does not exist", "check the path")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error).lower() and zipfile.is_zipfile(path):
+            raise UserError(path, "the file holds objects besides tensors", _TRUST) from error
+        raise UserError(path, "the file is damaged or no torch file", "get it again") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(path, f"the file is damaged ({first_line})", "get it again") from error
+
+
+def save_network(
+    path: str | Path, network: Tyrion, model_config: ModelConfig, info: Mapping[str, Any]
+) -> None:
+    """Write a network, atomically; equal content gives equal bytes.
+
+    Args:
+        path: file.
+        network: network built from ``model_config``.
+        model_config: configuration from which the network can be rebuilt.
+        info: facts about the training; strings, numbers, booleans, None, lists and dicts of them.
+
+    Raises:
+        ValueError: ``info`` holds something else.
+        UserError: the disk is full or the folder cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": model_config.model_dump(mode="json"),
+        "out_channels": network.out_channels,
+        "info": _plain(dict(info), "info"),
+        # Copies in standard layout: the memory order of a tensor would be part of the bytes.
+        "state": {
+            key: value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+            for key, value in network.state_dict().items()
+        },
+    }
+    with atomic_file(path) as temporary, temporary.open("wb") as stream:
+        # A stream instead of a path: torch would name the zip's folder after the random file.
+        torch.save(content, stream)
+
+
+def load_network(
+    path: str | Path, device: torch.device | str = "cpu"
+) -> tuple[Tyrion, dict[str, Any]]:
+    """Read a network that :func:`save_network` wrote.
+
+    Args:
+        path: file.
+        device: where to put the network.
+
+    Returns:
+        The network in evaluation mode, and the info saved with it.
+
+    Raises:
+        UserError: missing, damaged or foreign file, a newer format, or tensors that do not fit.
+    """
+    path = Path(path)
+    content = read_torch_file(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(path, "the file is no ssl4sar network", "give a network.pt of a training")
+    if content.get("version") != VERSION:
+        raise UserError(
+            path,
+            f"the network has format version {content.get('version')}, known is {VERSION}",
+            "use the version of ssl4sar that wrote it",
+        )
+    try:
+        config = ModelConfig.model_validate(content["model"])
+        state, info, out_channels = content["state"], content["info"], content["out_channels"]
+    except (KeyError, ValidationError) as error:
+        first_line = str(error).splitlines()[0]
+        raise UserError(path, f"the checkpoint is incomplete ({first_line})", _AGAIN) from error
+    network = build_tyrion(config, out_channels)
+    check_state(path, state, network.state_dict())
+    network.load_state_dict(state)
+    return network.eval().to(device), info
+
+
+def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) -> None:
+    """Check that tensors fit a network: same names, same shapes, finite.
+
+    Args:
+        path: file named in the error.
+        state: tensors by name.
+        expected: tensors of the network by name.
+
+    Raises:
+        UserError: names or shapes differ, or a value is NaN or infinite.
+    """
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(path, "the weights are no table of tensors", "give another file")
+    missing = sorted(expected.keys() - state.keys())
+    if missing:
+        raise UserError(path, f"the file lacks {_some(missing)}", "give the file of this network")
+    unexpected = sorted(state.keys() - expected.keys())
+    if unexpected:
+        raise UserError(
+            path,
+            f"the network has no place for {_some(unexpected)}",
+            "give the file of this network",
+        )
+    for key, tensor in expected.items():
+        if state[key].shape != tensor.shape:
+            raise UserError(
+                path,
+                f"{key} has shape {tuple(state[key].shape)}, the network {tuple(tensor.shape)}",
+                "use the model configuration the file was made with",
+            )
+        if state[key].is_floating_point() and not torch.isfinite(state[key]).all():
+            raise UserError(path, f"{key} holds NaN or infinity", "give a file of a sane training")
+
+
+def _some(names: list[str], shown: int = 5) -> str:
+    rest = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + rest
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Copy builtins; anything else would need trust on loading."""
+    if value is None or type(value) in {str, int, float, bool}:
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
+    raise ValueError(f"{where} is a {type(value).__name__}; only builtins can be saved")

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.core.errors import UserError
+
+PROJECT = Path(__file__).resolve().parents[2]
+FILES = sorted((PROJECT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
+def test_shipped_files_are_valid(path: Path) -> None:
+    values = read_config(path)
+    if values["caffe"]["source"] == "local":
+        values["caffe_root"] = "/data"
+    assert study_from(values, path).name
+
+
+def test_run_names_are_unique() -> None:
+    names = [read_config(path)["name"] for path in FILES]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"name": "x", "trianing": {}}, "trianing is no known key (did you mean training?)"),
+        ({"name": "x", "zzz": 1}, "zzz is no known key (allowed: name, seeds, caffe"),
+        (
+            {"name": "x", "training": {"lr": 1}},
+            "training.lr is no known key (allowed: epochs, samples_per_epoch",
+        ),
+        (
+            {"name": "x", "training": {"augmentation": {"flip": 1}}},
+            "training.augmentation.flip is no known key",
+        ),
+        ({}, "name is missing"),
+        ({"name": "A b"}, "name: string should match pattern"),
+        (
+            {"name": "x", "training": {"optimiser": "adam"}},
+            "training.optimiser: input should be 'sgd' or 'adamw', got 'adam'",
+        ),
+        ({"name": "x", "training": {"epochs": 0}}, "training.epochs: input should be greater"),
+        ({"name": "x", "caffe": {"source": "local"}}, "caffe.root is missing"),
+        ({"name": "x", "caffe": {"root": "/d"}}, "caffe.root has no meaning"),
+        ({"name": "x", "model": {"num_heads": [5, 6, 12, 24]}}, "model.num_heads: 5 heads"),
+        ({"name": "x", "model": {"weights": "tyrion"}}, "model.weights_file is missing"),
+        ({"name": "x", "prediction": {"stride_px": 300}}, "prediction.stride_px: 300 is larger"),
+        ({"name": "x", "model": {"input_px": 128, "window_tokens": 8}}, "target_px: 256 is larger"),
+        ({"name": "x", "seeds": [1, 1]}, "seeds: need different"),
+        ({"name": "x", "seeds": []}, "seeds: tuple should have at least 1 item"),
+        (
+            {"name": "x", "training": {"augmentation": {"gamma_range": [2, 1]}}},
+            "training.augmentation.gamma_range: need 0 < smallest",
+        ),
+    ],
+)
+def test_wrong_keys_and_values_name_key_file_and_remedy(values: dict, told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        study_from(values, "my.yaml")
+    text = str(caught.value)
+    assert text.startswith("my.yaml: ")
+    assert told in text
+    assert "config/README.md" in text
+    assert "\n" not in text
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(UserError) as caught:
+        study_from({"name": "x", "sead": 1, "training": {"epochs": "many"}}, "my.yaml")
+    assert "sead" in str(caught.value)
+    assert "training.epochs" in str(caught.value)
+
+
+def test_root_shortcut() -> None:
+    study = study_from({"name": "x", "caffe_root": "/data/tree"}, "f")
+    assert (study.caffe.source, study.caffe.root) == ("local", "/data/tree")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("a: [1", "no YAML in line"), ("", "holds no keys"), ("- 1", "no keys")]
+)
+def test_unreadable_files_are_told(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=told):
+        read_config(path)
+
+
+def test_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        read_config(tmp_path / "c.yaml")

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, write_gray
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, h: int, w: int, seed: int) -> None:
+    path = tmp_path_factory.mktemp("png") / "a.png"
+    image = np.random.default_rng(seed).integers(0, 256, (h, w), np.uint8)
+    write_gray(path, image)
+    np.testing.assert_array_equal(read_gray(path), image)
+
+
+def test_same_array_same_bytes_and_text_is_kept(tmp_path: Path) -> None:
+    image = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    for name in ("a.png", "b.png"):
+        write_gray(tmp_path / name, image, {"Comment": "SYNTHETIC"})
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.text["Comment"] == "SYNTHETIC"
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _text(path: Path) -> None:
+    path.write_text("no picture")
+
+
+def _truncated(path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    write_gray(path, noise)
+    path.write_bytes(path.read_bytes()[:-900])
+
+
+def _rgb(path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(path, format="PNG")
+
+
+def _sixteen_bit(path: Path) -> None:
+    Image.fromarray(np.zeros((4, 4), np.uint16)).save(path, format="PNG")
+
+
+def _palette(path: Path) -> None:
+    Image.new("P", (4, 4)).save(path, format="PNG")
+
+
+def _jpeg(path: Path) -> None:
+    Image.new("L", (4, 4)).save(path, format="JPEG")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (_empty, "empty"),
+        (_text, "not a readable PNG"),
+        (_truncated, "damaged"),
+        (_rgb, "mode RGB"),
+        (_sixteen_bit, "mode I;16"),
+        (_palette, "mode P"),
+        (_jpeg, "not a readable PNG"),
+        (lambda path: None, "does not exist"),
+    ],
+)
+def test_bad_files_are_named(tmp_path: Path, make: object, told: str) -> None:
+    path = tmp_path / "scene.png"
+    make(path)  # type: ignore[operator]
+    with pytest.raises(UserError, match=told) as caught:
+        read_gray(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_arrays_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        write_gray(tmp_path / "a.png", np.zeros((3, 3), np.int64))  # type: ignore[arg-type]

@@ -1,0 +1,97 @@
+"""The direction of imports, the purity of the science, the shape of the house."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+SOURCE = PROJECT / "src" / "ssl4sar"
+ORDER = [
+    "core",
+    "config",
+    "scene",
+    "acquire",
+    "dataset",
+    "metrics",
+    "models",
+    "predict",
+    "train",
+    "evaluate",
+    "report",
+    "workflow",
+]
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def first_party_imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports are not used here"
+            names.add(node.module or "")
+    return {name for name in names if name.split(".")[0] == "ssl4sar"}
+
+
+def test_every_package_has_a_place() -> None:
+    packages = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+    assert packages == set(ORDER)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_to_the_left(path: Path) -> None:
+    relative = path.relative_to(SOURCE)
+    if len(relative.parts) == 1:  # cli.py and __init__.py stand above the packages
+        return
+    rank = ORDER.index(relative.parts[0])
+    for name in first_party_imports(path):
+        parts = name.split(".")
+        if len(parts) > 1:
+            assert ORDER.index(parts[1]) <= rank, f"{relative} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SOURCE.rglob("__init__.py")), ids=lambda p: str(p.relative_to(SOURCE))
+)
+def test_packages_state_their_purpose_and_import_nothing(path: Path) -> None:
+    tree = ast.parse(path.read_bytes())
+    assert ast.get_docstring(tree), f"{path} lacks a docstring"
+    assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree))
+
+
+def test_the_science_needs_neither_workflow_nor_geospatial_libraries() -> None:
+    modules = [
+        ".".join(("ssl4sar", *path.relative_to(SOURCE).with_suffix("").parts))
+        for path in MODULES
+        if path.name != "__init__.py" and path.relative_to(SOURCE).parts[0] != "workflow"
+    ]
+    program = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "banned = {'snakemake', 'rasterio', 'xarray', 'dask', 'pyroSAR', 'osgeo', 'sentinelsat'}\n"
+        "print(sorted(banned & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_tests_mirror_the_package() -> None:
+    lacking = [
+        str(path.relative_to(SOURCE))
+        for path in MODULES
+        if path.name != "__init__.py"
+        and not (
+            PROJECT / "tests" / path.relative_to(SOURCE).parent / f"test_{path.stem}.py"
+        ).is_file()
+        and path.parent.name != "config"  # one test file per concern, not per block
+    ]
+    assert lacking == []

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.workflow.digest import DynamicImportError, source_digest, source_files
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    package = tmp_path / "ssl4sar"
+    for folder in ("", "a", "b"):
+        (package / folder).mkdir(parents=True, exist_ok=True)
+        (package / folder / "__init__.py").write_text('"""Purpose."""\n')
+    (package / "a" / "leaf.py").write_text("X = 1\n")
+    (package / "a" / "late.py").write_text("Y = 1\n")
+    (package / "a" / "other.py").write_text("Z = 1\n")
+    (package / "b" / "middle.py").write_text(
+        "import json\nfrom ssl4sar.a import leaf\n\n\ndef f():\n    from . import side\n"
+        "    from ..a.late import Y\n    return Y\n"
+    )
+    (package / "b" / "side.py").write_text("import ssl4sar.b.middle\n")
+    (tmp_path / "one.py").write_text("from ssl4sar.b.middle import f\n")
+    (tmp_path / "two.py").write_text("import ssl4sar.a.other\n")
+    return tmp_path
+
+
+def test_closure_holds_inner_relative_and_circular_imports(house: Path) -> None:
+    assert list(source_files(house / "one.py", house)) == [
+        "script",
+        "ssl4sar",
+        "ssl4sar.a",
+        "ssl4sar.a.late",
+        "ssl4sar.a.leaf",
+        "ssl4sar.b",
+        "ssl4sar.b.middle",
+        "ssl4sar.b.side",
+    ]
+
+
+@pytest.mark.parametrize("module", ["leaf", "late"])
+def test_edit_reaches_users_only_and_reverting_restores(house: Path, module: str) -> None:
+    scripts = [house / "one.py", house / "two.py"]
+    before = [source_digest(script, house) for script in scripts]
+    path = house / "ssl4sar" / "a" / f"{module}.py"
+    content = path.read_text()
+    path.write_text(content + "# edited\n")
+    after = [source_digest(script, house) for script in scripts]
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+    path.write_text(content)
+    assert [source_digest(script, house) for script in scripts] == before
+
+
+def test_touch_and_move_change_nothing(house: Path, tmp_path_factory) -> None:
+    before = source_digest(house / "one.py", house)
+    for path in house.rglob("*.py"):
+        os.utime(path, (1, 1))
+    assert source_digest(house / "one.py", house) == before
+    moved = tmp_path_factory.mktemp("m") / "house"
+    house.rename(moved)
+    assert source_digest(moved / "one.py", moved) == before
+
+
+def test_new_content_with_an_old_time_stamp_is_seen(house: Path) -> None:
+    path = house / "ssl4sar" / "a" / "leaf.py"
+    status = path.stat()
+    before = source_digest(house / "one.py", house)
+    path.write_text("X = 22\n")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 10**12))
+    assert source_digest(house / "one.py", house) != before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import importlib\nimportlib.import_module('ssl4sar.a.leaf')\n",
+        "from importlib import import_module\nname = 'x'\nimport_module(name)\n",
+        "__import__('ssl4sar.a')\n",
+    ],
+)
+def test_dynamic_first_party_imports_are_refused(house: Path, line: str) -> None:
+    (house / "one.py").write_text(line)
+    with pytest.raises(DynamicImportError, match=r"one\.py:\d"):
+        source_files(house / "one.py", house)
+
+
+def test_dynamic_import_of_others_is_fine(house: Path) -> None:
+    (house / "one.py").write_text("import importlib\nimportlib.import_module('json')\n")
+    assert list(source_files(house / "one.py", house)) == ["script"]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.workflow.study import open_study
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def study(**values: object):
+    return open_study({"name": "x", **values}, [], {}, PROJECT)
+
+
+def test_cfg_is_one_dictionary_of_builtins() -> None:
+    cfg = study().cfg("model", "training.learning_rate", "seeds")
+    assert cfg["training.learning_rate"] == 0.01
+    assert cfg["seeds"] == [0, 1]
+    assert type(cfg["model"]) is dict
+
+
+def test_swapping_two_values_changes_the_parameter() -> None:
+    a = study(training={"momentum": 0.5, "label_smoothing": 0.25}).cfg("training")
+    b = study(training={"momentum": 0.25, "label_smoothing": 0.5}).cfg("training")
+    assert sorted(map(str, a["training"].values())) == sorted(map(str, b["training"].values()))
+    assert repr(a) != repr(b)
+
+
+def test_compute_is_no_parameter_of_results() -> None:
+    assert study(compute={"device": "cuda"}).gpu == 1
+    assert study().gpu == 0
+
+
+def test_tree_follows_source_and_spacing(tmp_path: Path) -> None:
+    assert study().raw_listing == ["runs/x/caffe/rendered.json"]
+    assert study().tree_manifest == "runs/x/caffe/native.json"
+    assert study(caffe={"spacing_m": 80}).tree_manifest == "runs/x/caffe/resampled.json"
+    (tmp_path / "a").write_text("a")
+    local = study(caffe={"source": "local", "root": str(tmp_path)})
+    assert local.raw_listing == []
+    assert len(local.raw_content) == 64
+
+
+def test_errors_name_file_and_command_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"my\.yaml with --config zzz=1: zzz is no known key"):
+        open_study({"name": "x", "zzz": 1}, [Path("my.yaml")], {"zzz": 1}, PROJECT)
+    with pytest.raises(UserError, match="one file is one complete run"):
+        open_study({"name": "x"}, [Path("a.yaml"), Path("b.yaml")], {}, PROJECT)
+    with pytest.raises(UserError, match="does not exist"):
+        study(caffe={"source": "local", "root": str(tmp_path / "no")})
+
+
+def test_every_rule_script_has_a_digest() -> None:
+    scripts = sorted((PROJECT / "workflow" / "scripts").glob("*.py"))
+    assert scripts
+    digests = {script.stem: study().source(script.stem) for script in scripts}
+    assert all(len(digest) == 64 for digest in digests.values())
+    assert len(set(digests.values())) == len(digests)
