@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from ssl4sar.config.block import Block
 
 Probability = Annotated[float, Field(ge=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AugmentationConfig(Block):
@@ -73,8 +74,10 @@ class TrainingConfig(Block):
     """Learning rate (peak of the schedule)."""
     momentum: float = Field(default=0.9, ge=0, lt=1)
     """Momentum (sgd only)."""
+    adam_betas: tuple[Decay, Decay] = (0.9, 0.999)
+    """Decays of the averaged gradient and of its square (adamw only)."""
     weight_decay: float = Field(default=1e-4, ge=0)
-    """Weight decay."""
+    """Weight decay; adamw spares gains and biases."""
     schedule: Literal["constant", "cosine"] = "constant"
     """constant: as published; cosine: linear warm-up, then cosine to zero."""
     warmup_fraction: float = Field(default=0.05, ge=0, lt=1)
@@ -87,8 +90,12 @@ class TrainingConfig(Block):
     """Weights of NA, rock, glacier, ocean in the cross-entropy."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Probability mass spread evenly over the three other classes."""
+    dice_weight: float = Field(default=1.0, ge=0)
+    """Weight of the Dice loss beside the cross-entropy."""
+    centre_weight: Probability = 0.5
+    """Share of the target in the loss; the rest is the whole window."""
     validate_every_epochs: int = Field(default=1, ge=1)
-    """Epochs between two validations."""
+    """Epochs between two validations; the last epoch is always validated."""
     checkpoint: Literal["best_mde", "best_iou", "last"] = "best_mde"
     """Which weights go on: least validation MDE (as published), largest pooled IoU, or the last."""
     sampling: Literal["images", "glaciers"] = "images"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -41,8 +42,11 @@ def read_torch_file(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "weights_only" in str(error).lower() and zipfile.is_zipfile(path):
-            raise UserError(path, "the file holds objects besides tensors", _TRUST) from error
+        if zipfile.is_zipfile(path):
+            foreign = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+            raise UserError(
+                path, f"the file holds more than tensors ({foreign})", _TRUST
+            ) from error
         raise UserError(path, "the file is damaged or no torch file", "get it again") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -58,18 +62,20 @@ def save_network(
         path: file.
         network: network built from ``model_config``.
         model_config: configuration from which the network can be rebuilt.
-        info: facts about the training; strings, numbers, booleans, None, lists and dicts of them.
+        info: facts about the training that JSON can hold.
 
     Raises:
-        ValueError: ``info`` holds something else.
+        TypeError: ``info`` holds something else.
         UserError: the disk is full or the folder cannot be written.
     """
     content = {
         "format": FORMAT,
         "version": VERSION,
-        "model": model_config.model_dump(mode="json"),
+        # The round trip through JSON refuses anything that would need trust on loading, and makes
+        # every string an object of its own: shared ones would change the bytes of the file.
+        "model": json.loads(model_config.model_dump_json()),
         "out_channels": network.out_channels,
-        "info": _plain(dict(info), "info"),
+        "info": json.loads(json.dumps(dict(info))),
         # Copies in standard layout: the memory order of a tensor would be part of the bytes.
         "state": {
             key: value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
@@ -110,8 +116,8 @@ def load_network(
         config = ModelConfig.model_validate(content["model"])
         state, info, out_channels = content["state"], content["info"], content["out_channels"]
     except (KeyError, ValidationError) as error:
-        first_line = str(error).splitlines()[0]
-        raise UserError(path, f"the checkpoint is incomplete ({first_line})", _AGAIN) from error
+        reason = str(error).splitlines()[0]
+        raise UserError(path, f"the checkpoint is incomplete ({reason})", _AGAIN) from error
     network = build_tyrion(config, out_channels)
     check_state(path, state, network.state_dict())
     network.load_state_dict(state)
@@ -155,14 +161,3 @@ def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) ->
 def _some(names: list[str], shown: int = 5) -> str:
     rest = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + rest
-
-
-def _plain(value: Any, where: str) -> Any:
-    """Copy builtins; anything else would need trust on loading."""
-    if value is None or type(value) in {str, int, float, bool}:
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(item, f"{where}.{key}") for key, item in value.items()}
-    raise ValueError(f"{where} is a {type(value).__name__}; only builtins can be saved")

@@ -39,7 +39,7 @@ class EpochRecord:
     """What an epoch gave; one row of ``metrics.csv``.
 
     Attributes:
-        epoch: number from 0.
+        epoch: number from 1.
         step: optimiser steps since the start.
         train_loss: mean loss of the micro-batches.
         learning_rate: of the last optimiser step.
@@ -218,7 +218,7 @@ class FinetuneModule(pl.LightningModule):
         validation = self._validation() if self._validation_is_due() else None
         steps = self.trainer.global_step
         self.record = EpochRecord(
-            epoch=self.current_epoch,
+            epoch=self.current_epoch + 1,
             step=steps,
             train_loss=train_loss,
             learning_rate=learning_rate_at(steps - 1, self._total_steps, self.config),
@@ -249,8 +249,8 @@ class FinetuneModule(pl.LightningModule):
             if not math.isfinite(loss):
                 raise UserError(
                     "training",
-                    f"the loss became {loss} in epoch {self.current_epoch}, "
-                    f"step {len(self._losses)} of the epoch",
+                    f"the loss became {loss} in epoch {self.current_epoch + 1}, "
+                    f"batch {len(self._losses) + 1}",
                     "lower training.learning_rate, set training.gradient_clip_norm, or use "
                     "training.precision 32-true",
                 )

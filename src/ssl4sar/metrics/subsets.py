@@ -1,0 +1,140 @@
+"""The mean distance error of the benchmark's subsets of images.
+
+Subsets: all; season; glacier; sensor; resolution; and glacier with each of the other three.
+Source: CaFFe (Gourmelon et al. 2022, doi:10.5194/essd-14-4287-2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ssl4sar.core.scene_name import GLACIERS, SENSOR_GROUPS, SceneName
+from ssl4sar.metrics.distances import DistanceSums
+
+SEASONS: Final = ("winter", "summer")
+#: Nominal pixel sizes of the official scenes, metres, in the order of the benchmark's tables.
+RESOLUTIONS_M: Final = (20, 17, 12, 7, 6)
+ALL: Final = "all"
+
+
+@dataclass(frozen=True)
+class FrontError:
+    """What the distance of one image contributes to the subsets that hold it.
+
+    Attributes:
+        scene: name of the image.
+        sums: sums over its distances; empty where no front was predicted.
+        true_front_px: pixels of the true front.
+    """
+
+    scene: SceneName
+    sums: DistanceSums
+    true_front_px: int
+
+
+@dataclass(frozen=True)
+class SubsetError:
+    """Mean distance errors of a subset; None without any predicted front.
+
+    Attributes:
+        n_images: images of the subset.
+        n_no_front: images left out because they have no front.
+        mde_m: mean of the pooled distances, metres: the benchmark's number.
+        std_m: population standard deviation of the pooled distances, metres.
+        mde_image_mean_m: mean of the image means, metres.
+        mde_length_weighted_m: image means weighted with the pixels of the true front, metres.
+        n_distances: number of pooled distances.
+    """
+
+    n_images: int
+    n_no_front: int
+    mde_m: float | None
+    std_m: float | None
+    mde_image_mean_m: float | None
+    mde_length_weighted_m: float | None
+    n_distances: int
+
+
+def subset_error(images: Sequence[FrontError]) -> SubsetError:
+    """Summarise the distances of a set of images; their order has no effect.
+
+    Args:
+        images: contributions of the images.
+    """
+    pooled = DistanceSums.pool(image.sums for image in images)
+    measured = [
+        (mean_m, image.true_front_px)
+        for image in images
+        if (mean_m := image.sums.mean_m) is not None
+    ]
+    length_px = sum(weight for _, weight in measured)
+    return SubsetError(
+        n_images=len(images),
+        n_no_front=len(images) - len(measured),
+        mde_m=pooled.mean_m,
+        std_m=pooled.std_m,
+        mde_image_mean_m=(
+            math.fsum(mean for mean, _ in measured) / len(measured) if measured else None
+        ),
+        mde_length_weighted_m=(
+            math.fsum(mean * weight for mean, weight in measured) / length_px
+            if measured
+            else None
+        ),
+        n_distances=pooled.count,
+    )
+
+
+def subset_names(resolutions_m: Iterable[int] = ()) -> list[str]:
+    """Return the names of all subsets, e.g. ``glacier=COL,season=winter``: 112 official ones.
+
+    Args:
+        resolutions_m: pixel sizes of the images at hand; sizes beyond the official five
+            (resampled or synthetic scenes) get subsets of their own.
+    """
+    others = sorted(set(resolutions_m) - set(RESOLUTIONS_M), reverse=True)
+    groups = {
+        "season": SEASONS,
+        "sensor": SENSOR_GROUPS,
+        "resolution": tuple(map(str, (*RESOLUTIONS_M, *others))),
+    }
+    singles = {"season": SEASONS, "glacier": GLACIERS, **groups}
+    names = [ALL, *(f"{key}={value}" for key, values in singles.items() for value in values)]
+    names += [
+        f"glacier={glacier},{key}={value}"
+        for glacier in GLACIERS
+        for key, values in groups.items()
+        for value in values
+    ]
+    return names
+
+
+def subsets_of(scene: SceneName) -> list[str]:
+    """Return the names of the subsets that hold a scene."""
+    glacier = f"glacier={scene.glacier}"
+    others = [
+        f"season={scene.season}",
+        f"sensor={scene.sensor_group}",
+        f"resolution={scene.resolution_m}",
+    ]
+    return [ALL, glacier, *others, *(f"{glacier},{other}" for other in others)]
+
+
+def subset_errors(images: Sequence[FrontError]) -> dict[str, SubsetError]:
+    """Summarise every subset that holds at least one image, in the order of the benchmark.
+
+    Args:
+        images: contributions of the images.
+
+    Returns:
+        Errors by subset name; subsets without images are left out.
+    """
+    members: dict[str, list[FrontError]] = {}
+    for image in images:
+        for name in subsets_of(image.scene):
+            members.setdefault(name, []).append(image)
+    names = subset_names(image.scene.resolution_m for image in images)
+    return {name: subset_error(members[name]) for name in names if name in members}

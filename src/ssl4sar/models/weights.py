@@ -1,0 +1,228 @@
+"""Starting weights from files of other origin: ImageNet encoders and Tyrion checkpoints.
+
+Microsoft's Swin V2 files merge patches at the end of a stage (``layers.0.downsample``), timm at
+the start of the next (``layers.1.downsample``); everything else is named alike. Tyrion
+checkpoints of the original implementation use Microsoft's names for the encoder.
+Sources: Swin Transformer V2 (Liu et al. 2022, arXiv:2111.09883); SSL4SAR (Gourmelon et al. 2025,
+doi:10.1109/TGRS.2025.3580945).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import timm
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.models.checkpoint import FORMAT, check_state, read_torch_file
+from ssl4sar.models.tyrion import ENCODER_NAME, Tyrion
+
+HUB_TAG: Final = "ms_in1k"
+OFFICIAL_PREFIX: Final = "swin_unet."
+
+#: Derived tables, and the classifier with its norm, which Tyrion does not have.
+_ENCODER_IGNORED: Final = re.compile(
+    r".*\.(relative_position_index|relative_coords_table|attn_mask)|(norm|head)\..*"
+)
+#: Layers of the original implementation that never take part in its forward pass.
+_DEAD: Final = re.compile(r"pred_target\.\d+\.block\.temb_proj\.(weight|bias)|outputt\.weight")
+#: Heads of the pretext tasks, beside the network in its checkpoints.
+_PRETEXT: Final = re.compile(
+    r"(last_model_decoder_layer|decoder|patch_embed_after_decoder)\..*|mask_token"
+)
+_DECODER_NAMES: Final = (
+    (re.compile(r"pred_target\.6\.(weight|bias)"), r"head.\1"),
+    (
+        re.compile(r"pred_target\.([0-5])\.block\.nin_shortcut\.(.+)"),
+        r"decoder.blocks.\1.residual.shortcut.\2",
+    ),
+    (re.compile(r"pred_target\.([0-5])\.block\.(.+)"), r"decoder.blocks.\1.residual.\2"),
+    (re.compile(r"pred_target\.([0-5])\.up\.conv\.(.+)"), r"decoder.blocks.\1.up_conv.\2"),
+)
+
+
+@dataclass(frozen=True)
+class WeightsReport:
+    """What was loaded.
+
+    Attributes:
+        source: none, timm, microsoft or tyrion.
+        file: file, or hub name, or None.
+        sha256: SHA-256 of the file, or None.
+        tensors: number of tensors taken over.
+        head: whether the head was among them.
+    """
+
+    source: str
+    file: str | None
+    sha256: str | None
+    tensors: int
+    head: bool
+
+
+def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport:
+    """Fill a network with the starting weights of its configuration, in place.
+
+    Args:
+        network: network built from ``config``.
+        config: names the source and the file.
+
+    Returns:
+        What was loaded.
+
+    Raises:
+        UserError: missing, damaged or foreign file, names or shapes that do not fit, or no
+            connection to the hub.
+    """
+    if config.weights == "none":
+        return WeightsReport("none", None, None, 0, False)
+    if config.weights_file is None:
+        name = f"{ENCODER_NAME}.{HUB_TAG}"
+        state = _hub_encoder_state(name)
+        _load_encoder(network, state, f"timm/{name}")
+        return WeightsReport("timm", name, None, len(state), False)
+    path = Path(config.weights_file)
+    table = _read_table(path)
+    if config.weights == "tyrion":
+        count, head = _load_tyrion(network, table, path)
+    else:
+        state = encoder_state(_unwrap(table))
+        _load_encoder(network, state, path)
+        count, head = len(state), False
+    return WeightsReport(config.weights, str(path), sha256_file(path), count, head)
+
+
+def encoder_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename the tensors of a Swin V2 classifier to those of Tyrion's encoder.
+
+    Args:
+        state: tensors by name, in Microsoft's or timm's layout.
+
+    Returns:
+        Tensors by name in the encoder; derived tables, final norm and classifier are left out.
+    """
+    merges_at_end = "layers.0.downsample.reduction.weight" in state
+    renamed = {}
+    for key, value in state.items():
+        if _ENCODER_IGNORED.fullmatch(key):
+            continue
+        match = re.fullmatch(r"layers\.(\d+)\.(.+)", key)
+        if match is None:
+            renamed[key] = value
+            continue
+        shift = merges_at_end and match[2].startswith("downsample.")
+        renamed[f"layers_{int(match[1]) + shift}.{match[2]}"] = value
+    return renamed
+
+
+def official_state(table: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
+    """Rename the tensors of an original Tyrion checkpoint to those of :class:`Tyrion`.
+
+    Accepts checkpoints of the fine-tuning and of both pretext tasks. The class head of a pretext
+    checkpoint was never trained and is left out, as are layers without any use.
+
+    Args:
+        table: ``state_dict`` of the checkpoint, names with or without the prefix ``swin_unet.``.
+        path: file named in the error.
+
+    Returns:
+        Tensors by name in :class:`Tyrion`.
+
+    Raises:
+        UserError: a name outside the network that is not known.
+    """
+    prefixed = any(key.startswith(OFFICIAL_PREFIX) for key in table)
+    pretext = prefixed and any(_PRETEXT.fullmatch(key) for key in table)
+    encoder: dict[str, Any] = {}
+    renamed: dict[str, Any] = {}
+    for key, value in table.items():
+        if prefixed and not key.startswith(OFFICIAL_PREFIX):
+            if _PRETEXT.fullmatch(key):
+                continue
+            raise UserError(path, f"unknown entry {key}", "give an original Tyrion checkpoint")
+        name = key.removeprefix(OFFICIAL_PREFIX)
+        if _DEAD.fullmatch(name) or (pretext and name.startswith("pred_target.6.")):
+            continue
+        for pattern, replacement in _DECODER_NAMES:
+            if pattern.fullmatch(name):
+                renamed[pattern.sub(replacement, name)] = value
+                break
+        else:
+            encoder[name] = value
+    renamed |= {f"encoder.{key}": value for key, value in encoder_state(encoder).items()}
+    return renamed
+
+
+def _read_table(path: Path) -> dict[str, Any]:
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise UserError(path, "the file does not exist", "check the path")
+        try:
+            return dict(load_file(path))
+        except (SafetensorError, OSError) as error:
+            raise UserError(path, f"the file is damaged ({error})", "get it again") from error
+    table = read_torch_file(path)
+    if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
+        raise UserError(path, "the file is no table of weights", "give a file with a state dict")
+    return table
+
+
+def _unwrap(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the innermost state dict: files wrap it as ``model`` or ``state_dict``."""
+    for key in ("model", "state_dict"):
+        if isinstance(table.get(key), Mapping):
+            return table[key]  # type: ignore[no-any-return]
+    return table
+
+
+def _hub_encoder_state(name: str) -> dict[str, Any]:
+    try:
+        model = timm.create_model(name, pretrained=True, features_only=True)
+    # Connection failures arrive as OSError, RuntimeError or ValueError, depending on the client.
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            "model.weights",
+            f"timm/{name} could not be loaded ({reason})",
+            "connect to the internet or set model.weights_file to the downloaded file",
+        ) from error
+    return dict(model.state_dict())
+
+
+def _load_encoder(network: Tyrion, state: dict[str, Any], source: str | Path) -> None:
+    expected = network.encoder.state_dict()
+    if not state.keys() & expected.keys():
+        raise UserError(
+            source, "the file holds no Swin V2 encoder", "give a Swin V2-T file (window 16)"
+        )
+    check_state(source, state, expected)
+    network.encoder.load_state_dict(state)
+
+
+def _load_tyrion(network: Tyrion, table: Mapping[str, Any], path: Path) -> tuple[int, bool]:
+    own_file = table.get("format") == FORMAT
+    if own_file:
+        state: dict[str, Tensor] = dict(table.get("state", {}))
+    else:
+        state = official_state(_unwrap(table), path)
+    expected = network.state_dict()
+    if not state.keys() & expected.keys():
+        raise UserError(path, "the file is no Tyrion checkpoint", "give a Tyrion checkpoint")
+    head_keys = {key for key in expected if key.startswith("head.")}
+    # A head for other classes or of a pretext task stays behind: the network keeps its own.
+    fits = all(key in state and state[key].shape == expected[key].shape for key in head_keys)
+    if not fits:
+        state = {key: value for key, value in state.items() if key not in head_keys}
+        expected = {key: value for key, value in expected.items() if key not in head_keys}
+    check_state(path, state, expected)
+    network.load_state_dict(state, strict=fits)
+    return len(state), fits

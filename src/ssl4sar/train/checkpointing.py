@@ -1,0 +1,360 @@
+"""What a training leaves on disk while it runs: resume state, best weights, a row per epoch.
+
+The resume folder holds ``last.ckpt`` and the one before it (``previous.ckpt``), and the weights
+of the best epochs (``best_mde-epoch0012.pt``). Everything is written under a temporary name and
+renamed, so a file of the final name is complete; every checkpoint holds tensors and builtins only
+and is read with ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import lightning.pytorch as pl
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback, Checkpoint
+from torch import Tensor
+
+from ssl4sar.core.atomic import atomic_file, write_text
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
+from ssl4sar.core.zones import CLASS_NAMES
+from ssl4sar.models.checkpoint import read_torch_file
+from ssl4sar.train.module import EpochRecord, FinetuneModule
+from ssl4sar.train.validation import ValidationScore
+
+LAST: Final = "last.ckpt"
+PREVIOUS: Final = "previous.ckpt"
+_OWN_KEY: Final = "ssl4sar"
+_CRITERIA: Final = ("best_mde", "best_iou")
+_BEST_FILES: Final = "best_*-epoch*.pt"
+METRICS_COLUMNS: Final = (
+    "epoch",
+    "step",
+    "train_loss",
+    "learning_rate",
+    "samples_per_s",
+    "duration_s",
+    "val_mde_m",
+    "val_iou_pooled",
+    *(f"val_iou_{name}" for name in CLASS_NAMES),
+    "val_no_front",
+    "val_images",
+)
+
+
+def training_fingerprint(parts: Mapping[str, Any]) -> str:
+    """Return a SHA-256 of everything that decides the outcome of a training.
+
+    Args:
+        parts: JSON values by name: configurations, seed, digests of data and code.
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):  # type: ignore[misc]
+    """Writes checkpoints beside their final name, syncs, and renames them.
+
+    Lightning's own writer moves a file from the system's temporary folder, which is a copy, and
+    so can be cut short, where that folder lies on another file system.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Save a checkpoint atomically.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written.
+        """
+        del storage_options
+        with atomic_file(path) as temporary, temporary.open("wb") as stream:
+            torch.save(checkpoint, stream)
+
+
+def find_resume_checkpoint(folder: Path, fingerprint: str) -> Path | None:
+    """Return the newest intact checkpoint of this very training, and tell why others are not.
+
+    Args:
+        folder: resume folder; may be missing.
+        fingerprint: fingerprint of the training that wants to go on.
+    """
+    for path in (folder / LAST, folder / PREVIOUS):
+        if not path.exists():
+            continue
+        try:
+            content = read_torch_file(path)
+        except UserError as error:
+            tell(f"cannot resume from {path}: {error.problem}")
+            continue
+        own = content.get(_OWN_KEY) if isinstance(content, dict) else None
+        if not isinstance(own, dict):
+            tell(f"cannot resume from {path}: it is no checkpoint of a training")
+        elif own.get("fingerprint") != fingerprint:
+            tell(
+                f"not resuming from {path}: configuration, data or code have changed since; "
+                "training starts anew"
+            )
+            return None
+        else:
+            return path
+    return None
+
+
+def clear_resume_folder(folder: Path) -> None:
+    """Remove the checkpoints of an earlier training; other files stay."""
+    for path in (folder / LAST, folder / PREVIOUS, *folder.glob(_BEST_FILES)):
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch by one criterion.
+
+    Attributes:
+        epoch: number from 1.
+        file: name of the file with its weights in the resume folder.
+        score: its validation.
+    """
+
+    epoch: int
+    file: str
+    score: ValidationScore
+
+
+def is_better(criterion: str, new: ValidationScore, old: ValidationScore) -> bool:
+    """Compare two validations.
+
+    best_mde: smaller distance; an undefined one counts as infinite, and ties (also of two
+    undefined ones) go to the larger IoU. best_iou: larger pooled IoU. The earlier epoch keeps a
+    full tie.
+    """
+    if criterion == "best_iou":
+        return new.iou_pooled > old.iou_pooled
+    return _mde_key(new) < _mde_key(old)
+
+
+def _mde_key(score: ValidationScore) -> tuple[float, float]:
+    return (float("inf") if score.mde_m is None else score.mde_m, -score.iou_pooled)
+
+
+class TrainingState(Checkpoint):  # type: ignore[misc]
+    """Saves after each epoch: best weights, then ``last.ckpt``, then ``metrics.csv``.
+
+    The order makes every moment safe to be killed in: the rows and the names of the best files
+    are part of ``last.ckpt``, and the table is written again from them.
+
+    Args:
+        folder: resume folder.
+        metrics_path: the table, one row per epoch.
+        fingerprint: fingerprint of the training.
+    """
+
+    def __init__(self, folder: Path, metrics_path: Path, fingerprint: str) -> None:
+        self.folder = folder
+        self.metrics_path = metrics_path
+        self.fingerprint = fingerprint
+        self.records: list[EpochRecord] = []
+        self.best: dict[str, Best] = {}
+        self._files_of_previous: set[str] = set()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return rows and best epochs as builtins."""
+        return {
+            "records": [asdict(record) for record in self.records],
+            "best": {criterion: asdict(best) for criterion, best in self.best.items()},
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over rows and best epochs."""
+        self.records = [_record(values) for values in state_dict["records"]]
+        self.best = {
+            criterion: Best(values["epoch"], values["file"], ValidationScore(**values["score"]))
+            for criterion, values in state_dict["best"].items()
+        }
+        self._files_of_previous = self._best_files()
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the fingerprint."""
+        checkpoint[_OWN_KEY] = {"fingerprint": self.fingerprint}
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Save the state of the finished epoch."""
+        record = pl_module.record
+        if not isinstance(pl_module, FinetuneModule) or record is None:
+            raise TypeError("the epoch was not recorded: TrainingState needs a FinetuneModule")
+        self.records.append(record)
+        if record.validation is not None:
+            self._keep_best(trainer, pl_module, record.epoch, record.validation)
+        self.save_last(trainer)
+        if trainer.is_global_zero:
+            self._remove_superseded()
+            write_metrics(self.metrics_path, self.records)
+
+    def save_last(self, trainer: pl.Trainer) -> None:
+        """Write ``last.ckpt``; the one before becomes ``previous.ckpt``."""
+        last = self.folder / LAST
+        if trainer.is_global_zero and last.exists():
+            last.replace(self.folder / PREVIOUS)
+        trainer.save_checkpoint(last)
+
+    def _keep_best(
+        self, trainer: pl.Trainer, module: FinetuneModule, epoch: int, score: ValidationScore
+    ) -> None:
+        for criterion in _CRITERIA:
+            old = self.best.get(criterion)
+            if old is not None and not is_better(criterion, score, old.score):
+                continue
+            best = Best(epoch, f"{criterion}-epoch{epoch:04d}.pt", score)
+            self.best[criterion] = best
+            if trainer.is_global_zero:
+                state = {k: v.detach().cpu() for k, v in module.kept_network.state_dict().items()}
+                with atomic_file(self.folder / best.file) as temporary:
+                    torch.save(state, temporary)
+
+    def _best_files(self) -> set[str]:
+        return {best.file for best in self.best.values()}
+
+    def _remove_superseded(self) -> None:
+        # Files that previous.ckpt names stay as well: it takes over where last.ckpt is damaged.
+        kept = self._best_files() | self._files_of_previous
+        for path in self.folder.glob(_BEST_FILES):
+            if path.name not in kept:
+                path.unlink()
+        self._files_of_previous = self._best_files()
+
+    def best_weights(self, criterion: str) -> dict[str, Tensor]:
+        """Return the weights of the best epoch by ``criterion``.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        state: dict[str, Tensor] = read_torch_file(self.folder / self.best[criterion].file)
+        return state
+
+
+def _record(values: Mapping[str, Any]) -> EpochRecord:
+    score = values["validation"]
+    return EpochRecord(
+        **{**values, "validation": None if score is None else ValidationScore(**score)}
+    )
+
+
+def write_metrics(path: Path, records: Sequence[EpochRecord]) -> None:
+    """Write the table of all epochs as CSV, atomically; undefined values are empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(METRICS_COLUMNS)
+    for record in records:
+        writer.writerow("" if value is None else value for value in _row(record))
+    write_text(path, text.getvalue())
+
+
+def _row(record: EpochRecord) -> list[float | int | None]:
+    score = record.validation
+    scores: list[float | int | None] = [None] * (len(METRICS_COLUMNS) - 6)
+    if score is not None:
+        scores = [
+            score.mde_m,
+            score.iou_pooled,
+            *score.iou_per_class,
+            score.no_front,
+            score.images,
+        ]
+    return [
+        record.epoch,
+        record.step,
+        record.train_loss,
+        record.learning_rate,
+        record.samples_per_s,
+        record.duration_s,
+        *scores,
+    ]
+
+
+class ProgressLines(Callback):  # type: ignore[misc]
+    """A line per epoch, and now and then one within an epoch, for logs.
+
+    Args:
+        interval_s: seconds between two lines within an epoch.
+        clock: seconds, for tests.
+    """
+
+    def __init__(
+        self, interval_s: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval_s = interval_s
+        self._clock = clock
+        self._start_s = self._last_s = 0.0
+        self._first_epoch = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock; epochs of an earlier run do not count for the time left."""
+        self._start_s = self._last_s = self._clock()
+        self._first_epoch = trainer.current_epoch
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Tell how far the epoch is, at most once per interval."""
+        if not trainer.is_global_zero or self._clock() - self._last_s < self._interval_s:
+            return
+        self._last_s = self._clock()
+        batches = int(trainer.num_training_batches)
+        done = trainer.current_epoch + (batch_idx + 1) / batches
+        tell(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: "
+            f"batch {batch_idx + 1}/{batches}, {self._time_left(trainer, done)}"
+        )
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell the result of the epoch."""
+        record = pl_module.record
+        if not trainer.is_global_zero or record is None:
+            return
+        self._last_s = self._clock()
+        tell(
+            f"epoch {record.epoch}/{trainer.max_epochs}: loss {record.train_loss:.4f}, "
+            f"{_told(record.validation)}{record.samples_per_s:.1f} samples/s, "
+            f"{self._time_left(trainer, record.epoch)}"
+        )
+
+    def _time_left(self, trainer: pl.Trainer, epochs_done: float) -> str:
+        spent_s = self._clock() - self._start_s
+        per_epoch_s = spent_s / max(epochs_done - self._first_epoch, 1e-9)
+        return f"{_duration((trainer.max_epochs - epochs_done) * per_epoch_s)} left"
+
+
+def _told(score: ValidationScore | None) -> str:
+    if score is None:
+        return ""
+    mde = "undefined" if score.mde_m is None else f"{score.mde_m:.0f} m"
+    return (
+        f"validation MDE {mde}, IoU {score.iou_pooled:.3f}, "
+        f"no front in {score.no_front} of {score.images}, "
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -1,0 +1,48 @@
+"""The loader of the training crops, for one process or several."""
+
+from __future__ import annotations
+
+import lightning.pytorch as pl
+import torch
+from torch.utils.data import DataLoader
+
+from ssl4sar.train.crops import CropBatch, CropDataset, EpochBatches
+
+
+class TrainingCrops(pl.LightningDataModule):
+    """Hands the crops of each epoch to the trainer.
+
+    Args:
+        dataset: the crops.
+        samples_per_epoch: samples per epoch over all processes.
+        batch_size: samples per batch and process.
+        workers: processes that read crops; 0 reads in the training process.
+    """
+
+    def __init__(
+        self, dataset: CropDataset, *, samples_per_epoch: int, batch_size: int, workers: int
+    ) -> None:
+        super().__init__()
+        self.dataset = dataset
+        self.samples_per_epoch = samples_per_epoch
+        self.batch_size = batch_size
+        self.workers = workers
+
+    def train_dataloader(self) -> DataLoader[CropBatch]:
+        """Return the loader; its sampler follows the trainer's epoch."""
+        batches = EpochBatches(
+            self.samples_per_epoch,
+            self.batch_size,
+            rank=self.trainer.global_rank if self.trainer else 0,
+            world_size=self.trainer.world_size if self.trainer else 1,
+        )
+        return DataLoader(
+            self.dataset,
+            batch_size=None,
+            sampler=batches,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            # The base seed of workers comes from here, not from the generator of the dropout.
+            generator=torch.Generator(),
+        )
