@@ -14,8 +14,6 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "workflow", "src", "config", "envs")
-MICRO = "config/micro.yaml"
-TARGET = "results/caffe_mde.json"
 
 
 @dataclass
@@ -23,6 +21,8 @@ class House:
     """A copy of the project."""
 
     root: Path
+    config: str = "config/micro.yaml"
+    target: str = "results/caffe_mde.json"
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
@@ -43,14 +43,16 @@ class House:
             check=False,
         )
 
-    def build(self, *arguments: str, config: str = MICRO) -> subprocess.CompletedProcess[str]:
-        done = self.snakemake("--configfile", config, *arguments, "--", TARGET)
+    def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = self.snakemake("--configfile", self.config, *arguments, "--", self.target)
         assert done.returncode == 0, done.stderr[-6000:]
         return done
 
-    def planned(self, *arguments: str, config: str = MICRO) -> set[str]:
+    def planned(self, *arguments: str, config: str | None = None) -> set[str]:
         """Names of the rules that a run would execute."""
-        done = self.snakemake("-n", "--configfile", config, *arguments, "--", TARGET)
+        done = self.snakemake(
+            "-n", "--configfile", config or self.config, *arguments, "--", self.target
+        )
         assert done.returncode == 0, done.stderr[-6000:]
         text = done.stdout + done.stderr
         if "Nothing to be done" in text:
@@ -69,7 +71,7 @@ def copy_project(target: Path) -> House:
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / part)
-    shutil.copy2(Path(__file__).with_name("micro.yaml"), target / MICRO)
+    shutil.copy2(Path(__file__).with_name("micro.yaml"), target / House.config)
     return House(target)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -18,3 +19,8 @@ class ComputeConfig(Block):
     """Processor cores of one training or prediction job."""
     loader_workers: int = Field(default=0, ge=0)
     """Processes that read crops; 0 reads in the training process."""
+
+    @classmethod
+    def of_job(cls, config: Mapping[str, Any], threads: int) -> Self:
+        """Return the block of a workflow's configuration, with the cores a job really got."""
+        return cls.model_validate({**(config.get("compute") or {}), "train_threads": threads})

@@ -51,7 +51,8 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
 
 def tell(line: str) -> None:
     """Tell a line of progress to the job's log, or to standard error outside a job."""
-    if LOGGER.hasHandlers():
+    # Libraries may give the root logger handlers that drop lines of this level.
+    if LOGGER.hasHandlers() and LOGGER.isEnabledFor(logging.INFO):
         LOGGER.info(line)
     elif not sys.stderr.isatty():
         sys.stderr.write(line + "\n")

@@ -82,7 +82,22 @@ class AtomicCheckpointIO(TorchCheckpointIO):  # type: ignore[misc]
             torch.save(checkpoint, stream)
 
 
-def find_resume_checkpoint(folder: Path, fingerprint: str) -> Path | None:
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where an interrupted training goes on.
+
+    Attributes:
+        path: intact checkpoint.
+        epochs_done: finished epochs.
+        step: optimiser steps done.
+    """
+
+    path: Path
+    epochs_done: int
+    step: int
+
+
+def find_resume_point(folder: Path, fingerprint: str) -> ResumePoint | None:
     """Return the newest intact checkpoint of this very training, and tell why others are not.
 
     Args:
@@ -98,16 +113,13 @@ def find_resume_checkpoint(folder: Path, fingerprint: str) -> Path | None:
             tell(f"cannot resume from {path}: {error.problem}")
             continue
         own = content.get(_OWN_KEY) if isinstance(content, dict) else None
-        if not isinstance(own, dict):
+        if not isinstance(own, dict) or own.keys() != {"fingerprint", "epochs_done", "step"}:
             tell(f"cannot resume from {path}: it is no checkpoint of a training")
-        elif own.get("fingerprint") != fingerprint:
-            tell(
-                f"not resuming from {path}: configuration, data or code have changed since; "
-                "training starts anew"
-            )
+            continue
+        if own["fingerprint"] != fingerprint:
+            tell(f"not resuming from {path}: configuration, seed, data or code have changed")
             return None
-        else:
-            return path
+        return ResumePoint(path, own["epochs_done"], own["step"])
     return None
 
 
@@ -187,8 +199,12 @@ class TrainingState(Checkpoint):  # type: ignore[misc]
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the fingerprint."""
-        checkpoint[_OWN_KEY] = {"fingerprint": self.fingerprint}
+        """Add what :func:`find_resume_point` reads."""
+        checkpoint[_OWN_KEY] = {
+            "fingerprint": self.fingerprint,
+            "epochs_done": len(self.records),
+            "step": trainer.global_step,
+        }
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the state of the finished epoch."""

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from ssl4sar.dataset.store import Store, reflect_crop
-from ssl4sar.train.sampling import SampleDraw, SampleDrawer, SceneShape, Window
+from ssl4sar.train.sampling import SampleDraw, SampleDrawer, Window
 
 #: Epoch and sample numbers of one batch.
 BatchKey = tuple[int, tuple[int, ...]]
@@ -111,9 +110,7 @@ class CropDataset(Dataset[CropBatch]):
         array = self.store.zones(number) if labels else self.store.image(number)
         end = start + window.height_px * window.width_px
         view = buffer[start:end].reshape(window.height_px, window.width_px)
-        reflect_crop(
-            array, window.row, window.column, window.height_px, window.width_px, out=view
-        )
+        reflect_crop(array, window.row, window.column, window.height_px, window.width_px, out=view)
         return end
 
 
@@ -154,16 +151,3 @@ class EpochBatches(Sampler[BatchKey]):
         for batch in range(len(self)):
             group = range(batch * step, min((batch + 1) * step, self.samples_per_epoch))
             yield self.epoch, tuple(group[self.rank :: self.world_size])
-
-
-class _SceneNumbers(Sampler[int]):
-    """Every world_size-th number, from the rank on."""
-
-    def __init__(self, count: int, rank: int, world_size: int) -> None:
-        self._numbers = range(rank, count, world_size)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._numbers)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
-from torch import nn
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
@@ -31,13 +29,283 @@ from ssl4sar.models.weights import load_starting_weights
 from ssl4sar.train.checkpointing import (
     AtomicCheckpointIO,
     ProgressLines,
+    ResumePoint,
     TrainingState,
     clear_resume_folder,
-    find_resume_checkpoint,
+    find_resume_point,
     training_fingerprint,
+    write_metrics,
 )
 from ssl4sar.train.crops import CropDataset
 from ssl4sar.train.data import TrainingCrops
 from ssl4sar.train.module import FinetuneModule
 from ssl4sar.train.sampling import SampleDrawer, SceneShape
-from ssl4sar.train.validation import ValidationScore, ValidationTotals, validate
+from ssl4sar.train.validation import StoreValidation, ValidationScore
+
+_LOG_FOLDER: Final = "tensorboard"
+#: Lightning remarks on what is meant here: crops read in the training process, averaged weights
+#: that stay in evaluation mode, and its own use of a torch function to be replaced.
+_EXPECTED_WARNINGS: Final = (
+    ".*does not have many workers.*",
+    r".*module\(s\) in eval mode.*",
+    ".*treespec.*is deprecated.*",
+)
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What a finished training left.
+
+    Attributes:
+        checkpoint: the exported network.
+        metrics: table with a row per epoch.
+        epoch: epoch of the exported weights, from 1.
+        validation: its scores; None where that epoch was not validated.
+        resumed_after_epoch: epochs that an earlier run had done; None: started anew.
+        parameters: number of trained parameters.
+    """
+
+    checkpoint: Path
+    metrics: Path
+    epoch: int
+    validation: ValidationScore | None
+    resumed_after_epoch: int | None
+    parameters: int
+
+
+def finetune(
+    *,
+    store_path: Path,
+    model_config: ModelConfig,
+    training_config: TrainingConfig,
+    prediction_config: PredictionConfig,
+    compute_config: ComputeConfig,
+    seed: int,
+    source: str,
+    checkpoint_path: Path,
+    metrics_path: Path,
+    resume_dir: Path,
+) -> FinetuneResult:
+    """Fine-tune a network and export the chosen weights.
+
+    An earlier run that was interrupted goes on from its last epoch where configuration, data,
+    seed and code are the same; otherwise the training starts anew. ``compute_config`` may differ.
+
+    Args:
+        store_path: folder of the training store.
+        model_config: the network and its starting weights.
+        training_config: the recipe.
+        prediction_config: how validation images are predicted; its rotations are not used.
+        compute_config: device, threads, loader processes.
+        seed: seed of the run.
+        source: digest of the code that decides the outcome.
+        checkpoint_path: file to export the network to.
+        metrics_path: CSV file with a row per epoch.
+        resume_dir: folder for the state of the running training and its TensorBoard log; not an
+            output, so that the workflow does not delete it before a rerun. It may be removed
+            when the training is done.
+
+    Returns:
+        What was exported.
+
+    Raises:
+        UserError: no training image, bad starting weights, no GPU, a loss that is not finite, or
+            a full disk.
+    """
+    device = resolve_device(compute_config.device)
+    torch.set_num_threads(compute_config.train_threads)
+    store = Store.open(store_path)
+    if not _numbers(store, "train"):
+        raise UserError(store_path, "the store has no training image", "build it from a full tree")
+    validation_scenes = _numbers(store, "val")
+    if not validation_scenes and training_config.checkpoint != "last":
+        raise UserError(
+            store_path,
+            f"there is no validation image to choose the {training_config.checkpoint} weights by",
+            "raise caffe.validation_fraction or set training.checkpoint to last",
+        )
+    network, starting_weights = _starting_network(model_config, seed)
+    validate = StoreValidation(store, validation_scenes, prediction_config)
+    fingerprint = training_fingerprint(
+        {
+            "model": model_config.model_dump(mode="json"),
+            "starting_weights": starting_weights,
+            "training": training_config.model_dump(mode="json"),
+            "prediction": validate.prediction.model_dump(mode="json"),
+            "seed": seed,
+            "store": store.sha256,
+            "source": source,
+        }
+    )
+    resume = find_resume_point(resume_dir, fingerprint)
+    if resume is None:
+        clear_resume_folder(resume_dir)
+    else:
+        tell(f"resuming after epoch {resume.epochs_done} of {training_config.epochs}")
+    resume_dir.mkdir(parents=True, exist_ok=True)
+    state = TrainingState(resume_dir, metrics_path, fingerprint)
+    module = FinetuneModule(
+        network,
+        input_px=model_config.input_px,
+        config=training_config,
+        seed=seed,
+        validate=validate,
+    )
+    crops = _training_crops(store, model_config, training_config, compute_config, seed)
+    with _quiet_lightning():
+        trainer = _trainer(device, training_config, resume_dir, state, resume)
+        trainer.fit(
+            module,
+            datamodule=crops,
+            ckpt_path=None if resume is None else resume.path,
+            weights_only=True,
+        )
+    # A training that had already ended when it was resumed has not written its table again.
+    write_metrics(metrics_path, state.records)
+    epoch, validation = _choose(network, module, state, training_config.checkpoint)
+    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    info = {
+        "seed": seed,
+        "epoch": epoch,
+        "validation": None if validation is None else asdict(validation),
+        "parameters": parameters,
+        "fingerprint": fingerprint,
+        "source": source,
+        "store_sha256": store.sha256,
+        "starting_weights": starting_weights,
+        "model": model_config.model_dump(mode="json"),
+        "training": training_config.model_dump(mode="json"),
+        "prediction": validate.prediction.model_dump(mode="json"),
+    }
+    save_network(checkpoint_path, network, model_config, info)
+    return FinetuneResult(
+        checkpoint=checkpoint_path,
+        metrics=metrics_path,
+        epoch=epoch,
+        validation=validation,
+        resumed_after_epoch=None if resume is None else resume.epochs_done,
+        parameters=parameters,
+    )
+
+
+def resolve_device(name: Literal["cpu", "cuda", "auto"]) -> torch.device:
+    """Return the device of a configuration.
+
+    Raises:
+        UserError: cuda is asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "compute.device", "there is no CUDA device", "use cpu or auto, or ask for a GPU"
+        )
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _starting_network(config: ModelConfig, seed: int) -> tuple[Tyrion, dict[str, Any]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "initial weights"))
+        network = build_tyrion(config)
+    report = asdict(load_starting_weights(network, config))
+    # The content decides, not the place where the file lies.
+    report.pop("file")
+    return network, report
+
+
+def _numbers(store: Store, split: str) -> tuple[int, ...]:
+    return tuple(i for i, scene in enumerate(store.scenes) if scene.split == split)
+
+
+def _training_crops(
+    store: Store,
+    model_config: ModelConfig,
+    config: TrainingConfig,
+    compute_config: ComputeConfig,
+    seed: int,
+) -> TrainingCrops:
+    numbers = _numbers(store, "train")
+    drawer = SampleDrawer(
+        [
+            SceneShape(scene.glacier, scene.height, scene.width)
+            for scene in (store.scenes[number] for number in numbers)
+        ],
+        input_px=model_config.input_px,
+        target_px=config.target_px,
+        augmentation=config.augmentation,
+        sampling=config.sampling,
+        samples_per_epoch=config.samples_per_epoch,
+        seed=seed,
+    )
+    return TrainingCrops(
+        CropDataset(store, numbers, drawer),
+        samples_per_epoch=config.samples_per_epoch,
+        batch_size=config.batch_size,
+        workers=compute_config.loader_workers,
+    )
+
+
+def _trainer(
+    device: torch.device,
+    config: TrainingConfig,
+    resume_dir: Path,
+    state: TrainingState,
+    resume: ResumePoint | None,
+) -> pl.Trainer:
+    # Steps after the checkpoint are trained again: the log drops what it holds of them.
+    logger = TensorBoardLogger(
+        resume_dir,
+        name=_LOG_FOLDER,
+        version="",
+        purge_step=None if resume is None else resume.step,
+    )
+    return pl.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        precision=config.precision,
+        max_epochs=config.epochs,
+        accumulate_grad_batches=config.accumulate_batches,
+        gradient_clip_val=config.gradient_clip_norm,
+        deterministic=device.type == "cpu",
+        logger=logger,
+        callbacks=[state, ProgressLines()],
+        plugins=[AtomicCheckpointIO()],
+        default_root_dir=resume_dir,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,  # values are logged per epoch; this only silences a remark
+        inference_mode=False,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+    )
+
+
+def _choose(
+    network: Tyrion, module: FinetuneModule, state: TrainingState, criterion: str
+) -> tuple[int, ValidationScore | None]:
+    """Put the weights that go on into ``network``; return their epoch and scores."""
+    if criterion == "last":
+        network.load_state_dict(module.kept_network.state_dict())
+        return state.records[-1].epoch, state.records[-1].validation
+    network.load_state_dict(state.best_weights(criterion))
+    best = state.best[criterion]
+    return best.epoch, best.score
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's greetings and put its global switches back afterwards."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    # Every buffer is written before it is read here; filling them all first costs time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _EXPECTED_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        logger.setLevel(level)
+        torch.use_deterministic_algorithms(deterministic)
+        torch.utils.deterministic.fill_uninitialized_memory = fill

@@ -21,6 +21,7 @@ from torch.optim.optimizer import Optimizer
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
+from ssl4sar.models.tyrion import Tyrion
 from ssl4sar.train.augment import augment_batch
 from ssl4sar.train.crops import CropBatch
 from ssl4sar.train.losses import SegmentationLoss
@@ -31,7 +32,7 @@ _GPU_LOSSES_PER_LOOK = 32
 _AVERAGE_WARMUP_STEPS = 10
 
 #: Predicts and scores the share of the validation images that belongs to (rank, world size).
-Validate = Callable[[nn.Module, torch.device, int, int], ValidationTotals]
+Validate = Callable[[Tyrion, torch.device, int, int], ValidationTotals]
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,7 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> Optimizer:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(
-        groups, lr=config.learning_rate, betas=config.adam_betas, fused=True
-    )
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.adam_betas, fused=True)
 
 
 @torch.no_grad()
@@ -127,7 +126,7 @@ class FinetuneModule(pl.LightningModule):
 
     def __init__(
         self,
-        network: nn.Module,
+        network: Tyrion,
         *,
         input_px: int,
         config: TrainingConfig,
@@ -136,7 +135,7 @@ class FinetuneModule(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.average: nn.Module | None = None
+        self.average: Tyrion | None = None
         if config.ema_decay is not None:
             self.average = deepcopy(network).requires_grad_(False).eval()
         self.loss = SegmentationLoss(
@@ -159,7 +158,7 @@ class FinetuneModule(pl.LightningModule):
         self._epoch_start_s = 0.0
 
     @property
-    def kept_network(self) -> nn.Module:
+    def kept_network(self) -> Tyrion:
         """The network that is validated and exported: averaged weights where there are any."""
         return self.network if self.average is None else self.average
 

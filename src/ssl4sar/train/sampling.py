@@ -127,8 +127,7 @@ class SampleDrawer:
             return (tuple(range(len(self.scenes))),)
         names = sorted({scene.group for scene in self.scenes})
         return tuple(
-            tuple(i for i, scene in enumerate(self.scenes) if scene.group == name)
-            for name in names
+            tuple(i for i, scene in enumerate(self.scenes) if scene.group == name) for name in names
         )
 
     def image(self, epoch: int, index: int) -> int:
@@ -180,9 +179,7 @@ class SampleDrawer:
 
     def _window(self, image: int, random: np.random.Generator) -> Window:
         scene = self.scenes[image]
-        zoom = _factor(
-            random, self.augmentation.rezoom_probability, self.augmentation.rezoom_range
-        )
+        zoom = _factor(random, self.augmentation.rezoom_probability, self.augmentation.rezoom_range)
         side = max(int(self.input_px * zoom), _SMALLEST_WINDOW_PX)
         row, column = (
             self._start(side, length, float(random.random()))
@@ -198,9 +195,7 @@ class SampleDrawer:
         return start - (side - target) // 2
 
 
-def _factor(
-    random: np.random.Generator, probability: float, bounds: tuple[float, float]
-) -> float:
+def _factor(random: np.random.Generator, probability: float, bounds: tuple[float, float]) -> float:
     happens = random.random() < probability
     value = float(random.uniform(*bounds))
     return value if happens else 1.0

@@ -6,18 +6,23 @@ give the same score as one process alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from ssl4sar.config.prediction import PredictionConfig
-from ssl4sar.core.progress import track
-from ssl4sar.core.zones import CLASS_COUNT
+from ssl4sar.core.zones import CLASS_COUNT, CLASS_NAMES
 from ssl4sar.dataset.store import Store
+from ssl4sar.metrics.distances import DistanceSums, front_distances
+from ssl4sar.metrics.fronts import extract_front
+from ssl4sar.metrics.segmentation import AVERAGE, confusion_matrix, pooled_table
+from ssl4sar.models.sliding_window import predict_probabilities
+from ssl4sar.models.tyrion import Tyrion
 
 
 @dataclass(frozen=True)
@@ -28,26 +33,25 @@ class ValidationScore:
         mde_m: mean distance error: all distances of all images pooled, metres; None where no
             image has both a predicted and a labelled front.
         iou_pooled: mean over classes of the IoU of the pooled confusion matrix, 0-1.
-        iou_per_class: its four terms; a class that is nowhere scores 0.
+        iou_per_class: its terms, None for a class that is neither labelled nor predicted.
         no_front: images without a predicted front.
         images: number of images.
     """
 
     mde_m: float | None
     iou_pooled: float
-    iou_per_class: tuple[float, ...]
+    iou_per_class: tuple[float | None, ...]
     no_front: int
     images: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class ValidationTotals:
     """Sums over images, from which the score follows.
 
     Attributes:
         confusion: (4, 4) int64 pixels, rows labels, columns predictions.
-        distance_sum_m: sum of all distances, metres.
-        distance_count: number of distances.
+        distances: sums of all distances.
         no_front: images without a predicted front.
         images: number of images.
     """
@@ -55,14 +59,23 @@ class ValidationTotals:
     confusion: NDArray[np.int64] = field(
         default_factory=lambda: np.zeros((CLASS_COUNT, CLASS_COUNT), np.int64)
     )
-    distance_sum_m: float = 0.0
-    distance_count: int = 0
+    distances: DistanceSums = field(default_factory=DistanceSums)
     no_front: int = 0
     images: int = 0
 
+    def __add__(self, other: Self) -> Self:
+        """Return the sums over both sets of images."""
+        return type(self)(
+            self.confusion + other.confusion,
+            DistanceSums.pool([self.distances, other.distances]),
+            self.no_front + other.no_front,
+            self.images + other.images,
+        )
+
     def as_tensor(self) -> Tensor:
-        """Return the sums as (20,) float64, exact for counts below 2**53."""
-        rest = [self.distance_sum_m, self.distance_count, self.no_front, self.images]
+        """Return the sums as (21,) float64, exact for counts below 2**53."""
+        d = self.distances
+        rest = [d.count, d.sum_m, d.sum_squares_m2, self.no_front, self.images]
         return torch.tensor([*self.confusion.ravel().tolist(), *rest], dtype=torch.float64)
 
     @classmethod
@@ -71,18 +84,76 @@ class ValidationTotals:
         values = sums.tolist()
         cells = CLASS_COUNT**2
         confusion = np.array(values[:cells]).astype(np.int64).reshape(CLASS_COUNT, CLASS_COUNT)
-        distance_sum_m, *counts = values[cells:]
-        return cls(confusion, distance_sum_m, *(int(count) for count in counts))
+        count, sum_m, sum_squares_m2, no_front, images = values[cells:]
+        distances = DistanceSums(int(count), sum_m, sum_squares_m2)
+        return cls(confusion, distances, int(no_front), int(images))
 
     def score(self) -> ValidationScore:
         """Return the scores of the summed images."""
-        hits = np.diag(self.confusion)
-        union = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - hits
-        iou = hits / np.maximum(union, 1)
+        iou = pooled_table([self.confusion])["iou"]
         return ValidationScore(
-            mde_m=self.distance_sum_m / self.distance_count if self.distance_count else None,
-            iou_pooled=float(iou.mean()),
-            iou_per_class=tuple(float(value) for value in iou),
+            mde_m=self.distances.mean_m,
+            iou_pooled=iou[AVERAGE] or 0.0,
+            iou_per_class=tuple(iou[name] for name in CLASS_NAMES),
             no_front=self.no_front,
             images=self.images,
         )
+
+
+def score_image(
+    zones: NDArray[np.uint8],
+    true_zones: NDArray[np.uint8],
+    true_front: NDArray[np.bool_],
+    resolution_m: float,
+    box_window: tuple[slice, slice] | None,
+) -> ValidationTotals:
+    """Score one predicted zone mask by the rules of the benchmark.
+
+    Args:
+        zones: (H, W) uint8 predicted class ids.
+        true_zones: (H, W) uint8 labelled class ids.
+        true_front: (H, W) bool labelled front.
+        resolution_m: pixel size, metres.
+        box_window: rows and columns in which a front counts; None: all.
+    """
+    front = extract_front(zones, resolution_m, box_window)
+    distances = front_distances(front.front, true_front, resolution_m)
+    return ValidationTotals(
+        confusion_matrix(true_zones, zones),
+        DistanceSums() if distances is None else DistanceSums.of(distances.all_m),
+        int(not front.exists),
+        1,
+    )
+
+
+class StoreValidation:
+    """Validation on images of a store, split over processes.
+
+    Test-time augmentation is left out: it would cost a multiple of the time in every epoch.
+
+    Args:
+        store: the images and labels.
+        scenes: numbers of the validation images in ``store``.
+        prediction: how the network is applied to an image.
+    """
+
+    def __init__(self, store: Store, scenes: Sequence[int], prediction: PredictionConfig) -> None:
+        self.store = store
+        self.scenes = tuple(scenes)
+        self.prediction = prediction.model_copy(update={"rotations": (0,)})
+
+    def __call__(
+        self, network: Tyrion, device: torch.device, rank: int, world_size: int
+    ) -> ValidationTotals:
+        """Predict and score every ``world_size``-th image from number ``rank`` on."""
+        totals = ValidationTotals()
+        for number in self.scenes[rank::world_size]:
+            scene = self.store.scenes[number]
+            image = np.asarray(self.store.image(number))
+            probabilities = predict_probabilities(network, image, self.prediction, device)
+            zones = np.asarray(probabilities).argmax(axis=0).astype(np.uint8)
+            window = scene.box.window(scene.height, scene.width, scene.name)
+            true_zones = np.asarray(self.store.zones(number))
+            true_front = np.asarray(self.store.front(number)).astype(bool)
+            totals += score_image(zones, true_zones, true_front, scene.resolution_m, window)
+        return totals

@@ -1,0 +1,357 @@
+"""Scoring zone predictions against the labels of their scenes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssl4sar.core.bounding_box import BoundingBox
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.progress import track
+from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
+from ssl4sar.core.zones import CLASS_COUNT, classes_from_greys
+from ssl4sar.metrics.distances import DistanceSums, front_distances
+from ssl4sar.metrics.fronts import ExtractedFront, extract_front
+from ssl4sar.metrics.segmentation import ClassScores, confusion_matrix
+from ssl4sar.metrics.subsets import FrontError
+
+FRONT_GREY: Final = 255
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LabelledScene:
+    """The labels of a scene, in memory.
+
+    Attributes:
+        name: parsed name; its pixel size turns pixels into metres.
+        zones: (H, W) uint8 class ids 0-3.
+        front: (H, W) bool, labelled front.
+        box_window: row and column slices of the box around the dynamic front.
+    """
+
+    name: SceneName
+    zones: NDArray[np.uint8]
+    front: NDArray[np.bool_]
+    box_window: tuple[slice, slice]
+
+    def extract(self, predicted: NDArray[np.uint8]) -> ExtractedFront:
+        """Extract the front from (H, W) class ids on the grid of this scene."""
+        return extract_front(predicted, self.name.resolution_m, self.box_window)
+
+
+@dataclass(frozen=True)
+class LabelFolders:
+    """Where the labels lie.
+
+    Attributes:
+        zones: folder of ``NAME_zones.png``.
+        fronts: folder of ``NAME_front.png``.
+        boxes: folder of ``NAME_front_extent_coord.txt``.
+    """
+
+    zones: Path
+    fronts: Path
+    boxes: Path
+
+    def names(self) -> list[str]:
+        """Return the sorted names of the scenes that have a zone mask.
+
+        Raises:
+            UserError: the folder is missing, holds no mask, or a mask of another name.
+        """
+        if not self.zones.is_dir():
+            raise UserError(self.zones, "the folder does not exist", "give the folder of the zones")
+        files = sorted(self.zones.glob("*.png"))
+        if not files:
+            raise UserError(
+                self.zones, "the folder holds no zone masks", "fill it with NAME_zones.png files"
+            )
+        for file in files:
+            if not file.stem.endswith(ZONES_SUFFIX):
+                raise UserError(
+                    file, f"the name does not end in {ZONES_SUFFIX}.png", "rename or remove it"
+                )
+        return [file.stem.removesuffix(ZONES_SUFFIX) for file in files]
+
+    def read(self, name: str) -> LabelledScene:
+        """Read the labels of a scene.
+
+        Raises:
+            UserError: malformed name, missing or damaged file, unknown grey value, masks of
+                different size, or a box outside the image.
+        """
+        scene = SceneName.parse(name)
+        zones_file = self.zones / f"{name}{ZONES_SUFFIX}.png"
+        front_file = self.fronts / f"{name}{FRONT_SUFFIX}.png"
+        box_file = self.boxes / f"{name}{BOX_SUFFIX}.txt"
+        zones = classes_from_greys(read_gray(zones_file), zones_file)
+        front = read_gray(front_file) > 0
+        _require_size(front_file, front.shape, zones.shape)
+        height_px, width_px = zones.shape
+        window = BoundingBox.read(box_file).window(height_px, width_px, box_file)
+        return LabelledScene(scene, zones, front, window)
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """The scores of one predicted image; plain numbers, so that it can be stored as JSON.
+
+    Attributes:
+        name: scene name.
+        height_px: image height.
+        width_px: image width.
+        mde_m: mean of the distances of this image, metres; None without a front.
+        n_distances: number of distances (predicted plus true front pixels).
+        sum_m: sum of the distances, metres.
+        sum_squares_m2: sum of the squared distances, square metres.
+        max_m: largest distance, metres; None without a front.
+        predicted_to_true_m: mean distance of the predicted pixels, metres; None without a front.
+        true_to_predicted_m: mean distance of the true pixels, metres; None without a front.
+        predicted_front_px: predicted front pixels within the box.
+        predicted_front_before_box_px: predicted front pixels after the length rule.
+        true_front_px: labelled front pixels.
+        confusion: 4 x 4 pixel counts by true (rows) and predicted class.
+    """
+
+    name: str
+    height_px: int
+    width_px: int
+    mde_m: float | None
+    n_distances: int
+    sum_m: float
+    sum_squares_m2: float
+    max_m: float | None
+    predicted_to_true_m: float | None
+    true_to_predicted_m: float | None
+    predicted_front_px: int
+    predicted_front_before_box_px: int
+    true_front_px: int
+    confusion: tuple[tuple[int, ...], ...]
+
+    @property
+    def scene(self) -> SceneName:
+        """Parsed name."""
+        return SceneName.parse(self.name)
+
+    @property
+    def no_front(self) -> bool:
+        """Whether the image is left out of the MDE because there is no front."""
+        return self.mde_m is None
+
+    @property
+    def front_error(self) -> FrontError:
+        """What the image contributes to the subsets."""
+        sums = DistanceSums(self.n_distances, self.sum_m, self.sum_squares_m2)
+        return FrontError(self.scene, sums, self.true_front_px)
+
+    @property
+    def confusion_counts(self) -> NDArray[np.int64]:
+        """(4, 4) int64 pixel counts, true classes in rows."""
+        return np.array(self.confusion, np.int64)
+
+    @property
+    def class_scores(self) -> ClassScores:
+        """Precision, recall, F1 and IoU per class."""
+        return ClassScores.of(self.confusion_counts)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a dictionary of builtins."""
+        return asdict(self) | {"confusion": [list(row) for row in self.confusion]}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Rebuild a score from :meth:`to_json`.
+
+        Raises:
+            TypeError: a key is missing or unknown.
+            ValueError: the confusion matrix is not 4 x 4.
+        """
+        confusion = tuple(tuple(int(n) for n in row) for row in value.get("confusion", ()))
+        if [len(row) for row in confusion] != [CLASS_COUNT] * CLASS_COUNT:
+            raise ValueError("the confusion matrix is not 4 x 4")
+        return cls(**{**value, "confusion": confusion})
+
+
+def score_image(
+    scene: LabelledScene, predicted: NDArray[np.uint8], extracted: ExtractedFront
+) -> ImageScore:
+    """Score a predicted zone mask.
+
+    Args:
+        scene: the labels.
+        predicted: (H, W) uint8 class ids 0-3, as the model gave them.
+        extracted: the front of ``predicted`` (see :meth:`LabelledScene.extract`).
+
+    Raises:
+        ValueError: the masks differ in shape.
+    """
+    distances = front_distances(extracted.front, scene.front, scene.name.resolution_m)
+    sums = DistanceSums() if distances is None else DistanceSums.of(distances.all_m)
+    height_px, width_px = scene.zones.shape
+    return ImageScore(
+        name=str(scene.name),
+        height_px=height_px,
+        width_px=width_px,
+        mde_m=sums.mean_m,
+        n_distances=sums.count,
+        sum_m=sums.sum_m,
+        sum_squares_m2=sums.sum_squares_m2,
+        max_m=None if distances is None else float(distances.all_m.max()),
+        predicted_to_true_m=(
+            None if distances is None else float(distances.predicted_to_true_m.mean())
+        ),
+        true_to_predicted_m=(
+            None if distances is None else float(distances.true_to_predicted_m.mean())
+        ),
+        predicted_front_px=int(np.count_nonzero(extracted.front)),
+        predicted_front_before_box_px=int(np.count_nonzero(extracted.front_raw)),
+        true_front_px=int(np.count_nonzero(scene.front)),
+        confusion=tuple(
+            tuple(row) for row in confusion_matrix(scene.zones, predicted).tolist()
+        ),
+    )
+
+
+def prediction_files(predictions: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Find the prediction of every scene: ``NAME.png`` or ``NAME_zones.png``.
+
+    Args:
+        predictions: folder.
+        names: scene names.
+
+    Raises:
+        UserError: the folder is missing, predictions are missing, or a scene has two.
+    """
+    if not predictions.is_dir():
+        raise UserError(predictions, "the folder does not exist", "give the folder of predictions")
+    found: dict[str, Path] = {}
+    missing: list[str] = []
+    for name in names:
+        candidates = [
+            path
+            for path in (predictions / f"{name}.png", predictions / f"{name}{ZONES_SUFFIX}.png")
+            if path.is_file()
+        ]
+        if len(candidates) == 2:
+            raise UserError(
+                predictions,
+                f"two predictions for {name}: {candidates[0].name} and {candidates[1].name}",
+                "keep one of them",
+            )
+        if candidates:
+            found[name] = candidates[0]
+        else:
+            missing.append(name)
+    if missing:
+        raise UserError(
+            predictions,
+            f"{len(missing)} of {len(names)} predictions are missing, the first is {missing[0]}",
+            "add NAME.png or NAME_zones.png for every scene",
+        )
+    return found
+
+
+def extra_predictions(predictions: Path, names: Sequence[str]) -> list[str]:
+    """Return the sorted file names of PNGs that belong to no scene of ``names``."""
+    known = {f"{name}{suffix}.png" for name in names for suffix in ("", ZONES_SUFFIX)}
+    return sorted(path.name for path in predictions.glob("*.png") if path.name not in known)
+
+
+def read_prediction(path: Path, scene: LabelledScene) -> NDArray[np.uint8]:
+    """Read a predicted zone mask.
+
+    Args:
+        path: 8-bit grey PNG with the values 0, 64, 127, 254.
+        scene: labels of the same size.
+
+    Returns:
+        (H, W) uint8 class ids 0-3.
+
+    Raises:
+        UserError: damaged file, another size than the labels, or an unknown grey value.
+    """
+    greys = read_gray(path)
+    _require_size(path, greys.shape, scene.zones.shape)
+    return classes_from_greys(greys, path)
+
+
+def score_folder(
+    predictions: Path,
+    labels: LabelFolders,
+    names: Sequence[str],
+    *,
+    workers: int = 1,
+    fronts_out: Path | None = None,
+) -> list[ImageScore]:
+    """Score the predictions of a set of scenes.
+
+    Args:
+        predictions: folder of ``NAME.png`` or ``NAME_zones.png``.
+        labels: folders of the labels.
+        names: scene names.
+        workers: images scored at the same time.
+        fronts_out: folder to write the final predicted fronts to, as ``NAME_front.png`` (0/255).
+
+    Returns:
+        Scores in the order of ``names``.
+
+    Raises:
+        UserError: anything missing, damaged or inconsistent.
+    """
+    files = prediction_files(predictions, names)
+
+    def score(name: str) -> ImageScore:
+        scene = labels.read(name)
+        predicted = read_prediction(files[name], scene)
+        extracted = scene.extract(predicted)
+        if fronts_out is not None:
+            grey = extracted.front.astype(np.uint8) * np.uint8(FRONT_GREY)
+            write_gray(fronts_out / f"{name}{FRONT_SUFFIX}.png", grey)
+        return score_image(scene, predicted, extracted)
+
+    return list(map_images(score, names, "scoring images", workers))
+
+
+def map_images(
+    work: Callable[[str], T], names: Sequence[str], description: str, workers: int
+) -> Iterator[T]:
+    """Yield ``work(name)`` in the order of ``names``, several at a time.
+
+    Threads suffice: labelling, counting, trees and PNG decoding leave the interpreter lock, and
+    two of them take half the time of one.
+
+    Args:
+        work: what to do with one image.
+        names: scene names.
+        description: what is told of the progress.
+        workers: images at a time.
+    """
+    if workers <= 1:
+        results: Iterable[T] = map(work, names)
+        yield from track(results, description, total=len(names))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield from track(pool.map(work, names), description, total=len(names))
+        except BaseException:
+            # Without this, an error in the first image would wait for all the others.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _require_size(path: Path, size: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if size != expected:
+        raise UserError(
+            path,
+            f"the image is {size[0]}x{size[1]} px, the zone mask of the scene "
+            f"{expected[0]}x{expected[1]} px (height x width)",
+            "predict on the full image of the scene",
+        )

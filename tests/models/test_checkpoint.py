@@ -1,0 +1,135 @@
+"""Networks on disk: round trips and everything that can be wrong with a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.models.checkpoint import load_network, save_network
+from ssl4sar.models.tyrion import Tyrion, build_tyrion
+
+TINY = ModelConfig(
+    input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_tokens=4
+)
+
+
+@pytest.fixture(scope="module")
+def network() -> Tyrion:
+    torch.manual_seed(1)
+    return build_tyrion(TINY).eval()
+
+
+@pytest.fixture
+def saved(network: Tyrion, tmp_path: Path) -> Path:
+    path = tmp_path / "network.pt"
+    save_network(path, network, TINY, {"seed": 3, "history": [1.0, None], "note": "a"})
+    return path
+
+
+def altered(path: Path, **changes: Any) -> Path:
+    content = torch.load(path, weights_only=True)
+    content.update(changes)
+    torch.save(content, path)
+    return path
+
+
+def test_round_trip_keeps_outputs_and_info(network: Tyrion, saved: Path) -> None:
+    loaded, info = load_network(saved, "cpu")
+    image = torch.rand(1, 1, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(loaded(image), network(image))
+    assert info == {"seed": 3, "history": [1.0, None], "note": "a"}
+    assert not loaded.training
+
+
+def test_equal_content_gives_equal_bytes(network: Tyrion, saved: Path, tmp_path: Path) -> None:
+    loaded, info = load_network(saved)
+    again = tmp_path / "elsewhere" / "other_name.pt"
+    save_network(again, loaded, TINY, info)
+    assert again.read_bytes() == saved.read_bytes()
+
+
+def test_saving_leaves_no_other_file(saved: Path) -> None:
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_other_heads_survive(tmp_path: Path) -> None:
+    save_network(tmp_path / "n.pt", build_tyrion(TINY, 14), TINY, {})
+    assert load_network(tmp_path / "n.pt")[0].out_channels == 14
+
+
+def test_starting_weights_are_not_needed_again(network: Tyrion, tmp_path: Path) -> None:
+    config = TINY.model_copy(update={"weights": "tyrion", "weights_file": "/nowhere.pt"})
+    save_network(tmp_path / "n.pt", network, config, {})
+    load_network(tmp_path / "n.pt")
+
+
+def test_info_must_be_plain(network: Tyrion, tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        save_network(tmp_path / "n.pt", network, TINY, {"path": tmp_path})
+    assert not list(tmp_path.iterdir())
+
+
+def assert_refused(path: Path, match: str) -> None:
+    with pytest.raises(UserError, match=match) as caught:
+        load_network(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing(tmp_path: Path) -> None:
+    assert_refused(tmp_path / "n.pt", "does not exist")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 1000, -100])
+def test_truncated(saved: Path, kept: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:kept])
+    assert_refused(saved, "damaged")
+
+
+def test_text_file(tmp_path: Path) -> None:
+    path = tmp_path / "n.pt"
+    path.write_text("hello, this is no network")
+    assert_refused(path, "damaged")
+
+
+def test_code_is_never_run(tmp_path: Path) -> None:
+    path = tmp_path / "n.pt"
+    torch.save({"format": "ssl4sar-network", "x": Path("/")}, path)
+    assert_refused(path, "more than tensors")
+
+
+@pytest.mark.parametrize("content", [{"state_dict": {}}, [1, 2], {"format": "other"}])
+def test_foreign(tmp_path: Path, content: Any) -> None:
+    torch.save(content, tmp_path / "n.pt")
+    assert_refused(tmp_path / "n.pt", "no ssl4sar network")
+
+
+def test_newer_format(saved: Path) -> None:
+    assert_refused(altered(saved, version=2), "format version 2")
+
+
+def test_incomplete(saved: Path) -> None:
+    assert_refused(altered(saved, model={"unknown_key": 1}), "incomplete")
+
+
+def test_shapes_of_another_size(saved: Path) -> None:
+    other = TINY.model_copy(update={"embed_dim": 16}).model_dump(mode="json")
+    assert_refused(altered(saved, model=other), "has shape")
+
+
+def test_missing_and_unexpected_tensors(saved: Path) -> None:
+    state = torch.load(saved, weights_only=True)["state"]
+    bias = state.pop("head.bias")
+    assert_refused(altered(saved, state=state), "lacks head.bias")
+    assert_refused(altered(saved, state={**state, "head.bias": bias, "extra": bias}), "extra")
+
+
+def test_nan(saved: Path) -> None:
+    state = torch.load(saved, weights_only=True)["state"]
+    state["head.bias"][0] = float("nan")
+    assert_refused(altered(saved, state=state), "head.bias holds NaN")

@@ -1,0 +1,265 @@
+"""Starting weights: files in the layouts of Microsoft, timm and the original Tyrion code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.models.checkpoint import save_network
+from ssl4sar.models.tyrion import Tyrion, build_tyrion
+from ssl4sar.models.weights import load_starting_weights
+from torch import Tensor, nn
+
+# The file is made at half the input size, like the ImageNet weights (256) and Tyrion (512).
+TINY = ModelConfig(
+    input_px=128, embed_dim=8, depths=(2, 1, 1, 1), num_heads=(1, 2, 2, 4), window_tokens=8
+)
+State = dict[str, Tensor]
+
+
+def randomised(module: nn.Module, seed: int = 0) -> nn.Module:
+    gen = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=gen))
+    return module
+
+
+def classifier() -> nn.Module:
+    """A Swin V2 classifier of timm at half of Tyrion's input size."""
+    model: nn.Module = timm.create_model(
+        "swinv2_tiny_window16_256",
+        img_size=64,
+        window_size=8,
+        embed_dim=8,
+        depths=TINY.depths,
+        num_heads=TINY.num_heads,
+        num_classes=10,
+    )
+    return randomised(model)
+
+
+def microsoft_layout(state: State) -> State:
+    """Rename timm's tensors to Microsoft's and add the tables that their files hold."""
+    out = {}
+    for key, value in state.items():
+        key = re.sub(
+            r"layers\.(\d)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", key
+        )
+        out[key.replace("head.fc.", "head.")] = value
+    for block in ("layers.0.blocks.0", "layers.3.blocks.0"):
+        out[f"{block}.attn.relative_coords_table"] = torch.zeros(1, 15, 15, 2)
+        out[f"{block}.attn.relative_position_index"] = torch.zeros(64, 64, dtype=torch.long)
+    out["layers.0.blocks.1.attn_mask"] = torch.zeros(4, 64, 64)
+    return out
+
+
+def official_layout(network: Tyrion) -> State:
+    """State of the original network: Microsoft's encoder names, its decoder names, dead layers."""
+    encoder = {
+        key.replace("layers_", "layers."): value
+        for key, value in network.encoder.state_dict().items()
+    }
+    out = microsoft_layout(encoder)
+    for key, value in network.decoder.state_dict().items():
+        match = re.fullmatch(r"blocks\.(\d)\.(.+)", key)
+        assert match
+        rest = match[2].replace("residual.shortcut", "block.nin_shortcut")
+        rest = rest.replace("residual.", "block.").replace("up_conv.", "up.conv.")
+        out[f"pred_target.{match[1]}.{rest}"] = value
+    for index in range(6):
+        out[f"pred_target.{index}.block.temb_proj.weight"] = torch.zeros(8, 512)
+        out[f"pred_target.{index}.block.temb_proj.bias"] = torch.zeros(8)
+    out["pred_target.6.weight"] = network.head.weight.detach()
+    out["pred_target.6.bias"] = network.head.bias.detach()
+    out["outputt.weight"] = torch.zeros(4, 8, 1, 1)
+    return out
+
+
+def lightning(state: State, **beside: Tensor) -> dict[str, object]:
+    table = {f"swin_unet.{key}": value for key, value in state.items()}
+    return {"epoch": 3, "global_step": 7, "state_dict": {**table, **beside}}
+
+
+def config_for(source: str, path: Path) -> ModelConfig:
+    return ModelConfig(**{**TINY.model_dump(), "weights": source, "weights_file": str(path)})
+
+
+def assert_equal_states(a: State, b: State) -> None:
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        assert torch.equal(value, b[key]), key
+
+
+def save_safetensors(content: State, path: Path) -> None:
+    save_file({key: value.contiguous() for key, value in content.items()}, path)
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "wrap", "save"),
+    [
+        ("microsoft", "w.pth", lambda s: {"model": microsoft_layout(s)}, torch.save),
+        ("timm", "w.bin", dict, torch.save),
+        ("timm", "w.pth", lambda s: {"state_dict": s}, torch.save),
+        ("timm", "w.safetensors", dict, save_safetensors),
+    ],
+)
+def test_image_net_files_give_the_encoder_timm_would_build(
+    source: str,
+    name: str,
+    wrap: Callable[[State], dict[str, object]],
+    save: Callable[[object, Path], None],
+    tmp_path: Path,
+) -> None:
+    model = classifier()
+    save(wrap(model.state_dict()), tmp_path / name)
+    config = config_for(source, tmp_path / name)
+    network = build_tyrion(config).eval()
+    head_before = network.head.weight.detach().clone()
+    report = load_starting_weights(network, config)
+
+    reference = timm.create_model(
+        "swinv2_tiny_window16_256",
+        pretrained=True,
+        pretrained_cfg_overlay={"file": str(tmp_path / name)},
+        features_only=True,
+        img_size=128,
+        window_size=8,
+        embed_dim=8,
+        depths=TINY.depths,
+        num_heads=TINY.num_heads,
+    ).eval()
+    assert_equal_states(network.encoder.state_dict(), reference.state_dict())
+    image = torch.rand(1, 1, 128, 128)
+    with torch.no_grad():
+        maps = reference(image.repeat(1, 3, 1, 1))
+        for ours, theirs in zip(network.encode(image), maps, strict=True):
+            torch.testing.assert_close(ours.permute(0, 2, 3, 1), theirs, atol=2e-5, rtol=1e-5)
+    assert torch.equal(network.head.weight, head_before)
+    assert report.tensors == len(reference.state_dict())
+    assert report.sha256
+    assert not report.head
+
+
+def test_an_original_checkpoint_fills_the_whole_network(tmp_path: Path) -> None:
+    teacher = randomised(build_tyrion(TINY), 5)
+    path = tmp_path / "original.ckpt"
+    torch.save(lightning(official_layout(teacher)), path)
+    config = config_for("tyrion", path)
+    network = build_tyrion(config)
+    report = load_starting_weights(network, config)
+    assert_equal_states(network.state_dict(), teacher.state_dict())
+    assert report.head
+    assert report.tensors == len(teacher.state_dict())
+
+
+def test_a_pretext_checkpoint_leaves_the_head_alone(tmp_path: Path) -> None:
+    teacher = randomised(build_tyrion(TINY), 5)
+    path = tmp_path / "pretext.ckpt"
+    beside = {
+        "last_model_decoder_layer.weight": torch.zeros(3, 8, 1, 1),
+        "decoder.weight": torch.zeros(224, 8),
+        "patch_embed_after_decoder.proj.weight": torch.zeros(8, 3, 4, 4),
+        "mask_token": torch.zeros(1, 1, 8),
+    }
+    torch.save(lightning(official_layout(teacher), **beside), path)
+    config = config_for("tyrion", path)
+    network = build_tyrion(config)
+    head = network.head.weight.detach().clone()
+    report = load_starting_weights(network, config)
+    assert not report.head
+    assert torch.equal(network.head.weight, head)
+    assert_equal_states(network.decoder.state_dict(), teacher.decoder.state_dict())
+
+
+def test_a_head_for_other_classes_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "n.ckpt"
+    torch.save(lightning(official_layout(build_tyrion(TINY, 7))), path)
+    config = config_for("tyrion", path)
+    assert not load_starting_weights(build_tyrion(config), config).head
+
+
+def test_own_checkpoints_are_starting_weights_too(tmp_path: Path) -> None:
+    teacher = randomised(build_tyrion(TINY), 9)
+    save_network(tmp_path / "own.pt", teacher, TINY, {})
+    config = config_for("tyrion", tmp_path / "own.pt")
+    network = build_tyrion(config)
+    assert load_starting_weights(network, config).head
+    assert_equal_states(network.state_dict(), teacher.state_dict())
+
+
+def test_no_weights_change_nothing() -> None:
+    network = build_tyrion(TINY)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    assert load_starting_weights(network, TINY).source == "none"
+    assert_equal_states(network.state_dict(), before)
+
+
+def assert_refused(source: str, path: Path, match: str) -> None:
+    config = config_for(source, path)
+    network = build_tyrion(config)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with pytest.raises(UserError, match=match) as caught:
+        load_starting_weights(network, config)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert_equal_states(network.state_dict(), before)
+
+
+@pytest.mark.parametrize("source", ["timm", "microsoft", "tyrion"])
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_missing_and_damaged_files(source: str, name: str, tmp_path: Path) -> None:
+    assert_refused(source, tmp_path / name, "does not exist")
+    (tmp_path / name).write_bytes(b"\x00" * 100)
+    assert_refused(source, tmp_path / name, "damaged")
+
+
+@pytest.mark.parametrize("source", ["timm", "microsoft", "tyrion"])
+def test_another_network(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "resnet.pth"
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.bias": torch.zeros(10)}, path)
+    assert_refused(source, path, "no Swin V2 encoder|no Tyrion checkpoint")
+
+
+@pytest.mark.parametrize("content", [[1], {1: torch.zeros(1)}, "text"])
+def test_no_table(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "x.pth")
+    assert_refused("microsoft", tmp_path / "x.pth", "no table of weights")
+
+
+def test_every_missing_or_extra_tensor_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    state = microsoft_layout(classifier().state_dict())
+    bias = state.pop("layers.1.blocks.0.attn.q_bias")
+    torch.save({"model": state}, path)
+    assert_refused("microsoft", path, r"lacks layers_1\.blocks\.0\.attn\.q_bias")
+    full = {**state, "layers.1.blocks.0.attn.q_bias": bias, "layers.1.blocks.0.gate": bias}
+    torch.save({"model": full}, path)
+    assert_refused("microsoft", path, r"no place for layers_1\.blocks\.0\.gate")
+
+
+def test_original_checkpoints_are_mapped_strictly(tmp_path: Path) -> None:
+    path = tmp_path / "n.ckpt"
+    state = official_layout(build_tyrion(TINY))
+    torch.save(lightning(state, **{"other_network.weight": torch.zeros(1)}), path)
+    assert_refused("tyrion", path, r"unknown entry other_network\.weight")
+    torch.save(lightning({**state, "pred_target.1.block.gate.weight": torch.zeros(1)}), path)
+    assert_refused("tyrion", path, r"no place for decoder\.blocks\.1\.residual\.gate\.weight")
+    del state["pred_target.3.up.conv.bias"]
+    torch.save(lightning(state), path)
+    assert_refused("tyrion", path, r"lacks decoder\.blocks\.3\.up_conv\.bias")
+
+
+def test_a_network_of_another_size(tmp_path: Path) -> None:
+    path = tmp_path / "n.ckpt"
+    torch.save(lightning(official_layout(build_tyrion(TINY))), path)
+    config = ModelConfig(**{**config_for("tyrion", path).model_dump(), "embed_dim": 16})
+    with pytest.raises(UserError, match="has shape"):
+        load_starting_weights(build_tyrion(config), config)

@@ -1,0 +1,143 @@
+"""Losses against an independent NumPy computation and against torch's own functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from ssl4sar.train.losses import SegmentationLoss, centre_of, dice_loss, pixel_cross_entropy
+
+
+def numpy_loss(logits, labels, target_px, smoothing, weights, dice_weight=1.0, centre_weight=0.5):
+    """Loops and plain definitions, float64."""
+    batch, classes, side, _ = logits.shape
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    start = (side - target_px) // 2
+
+    def half(first, size):
+        entropy = weight_sum = 0.0
+        overlap, squares = np.zeros(classes), np.zeros(classes)
+        for b in range(batch):
+            for y in range(first, first + size):
+                for x in range(first, first + size):
+                    label = labels[b, y, x]
+                    target = np.full(classes, smoothing / (classes - 1))
+                    target[label] = 1 - smoothing
+                    entropy -= weights[label] * (target * np.log(p[b, :, y, x])).sum()
+                    weight_sum += weights[label]
+                    hot = np.eye(classes)[label]
+                    overlap += p[b, :, y, x] * hot
+                    squares += p[b, :, y, x] ** 2 + hot**2
+        dice = (1 - (2 * overlap + 1e-5) / (squares + 1e-5)).mean()
+        return entropy / weight_sum + dice_weight * dice
+
+    centre, window = half(start, target_px), half(0, side)
+    return centre_weight * centre + (1 - centre_weight) * window
+
+
+@pytest.fixture
+def example():
+    random = np.random.default_rng(3)
+    logits = 2 * random.normal(size=(2, 4, 8, 8))
+    labels = random.integers(0, 3, size=(2, 8, 8)).astype(np.uint8)  # class 3 is absent
+    return logits, labels
+
+
+@pytest.mark.parametrize("target_px", [4, 8])
+@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0, 1.0), (1.0, 4.0, 0.5, 2.0)])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_loss_equals_the_definition(example, target_px, weights, smoothing):
+    logits, labels = example
+    loss = SegmentationLoss(target_px, smoothing, weights)
+    value = loss(torch.tensor(logits, dtype=torch.float32), torch.tensor(labels))
+    assert value.item() == pytest.approx(
+        numpy_loss(logits, labels, target_px, smoothing, weights), rel=1e-5
+    )
+
+
+def test_term_weights(example):
+    logits, labels = example
+    loss = SegmentationLoss(4, 0.1, dice_weight=0.3, centre_weight=0.8)
+    value = loss(torch.tensor(logits, dtype=torch.float32), torch.tensor(labels))
+    expected = numpy_loss(logits, labels, 4, 0.1, (1, 1, 1, 1), dice_weight=0.3, centre_weight=0.8)
+    assert value.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_golden_value():
+    """Uniform probabilities: CE = ln 4, Dice follows from counts alone."""
+    labels = torch.zeros(1, 2, 2, dtype=torch.uint8)
+    value = SegmentationLoss(2, 0.1)(torch.zeros(1, 4, 2, 2), labels)
+    present = 1 - (2 * 4 * 0.25 + 1e-5) / (4 / 16 + 4 + 1e-5)
+    absent = 1 - 1e-5 / (4 / 16 + 1e-5)
+    assert value.item() == pytest.approx(np.log(4) + (present + 3 * absent) / 4, rel=1e-6)
+
+
+def test_smoothing_is_torch_smoothing_of_four_thirds():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 4, 5, 5), torch.randint(0, 4, (2, 5, 5))
+    one_hot = torch.nn.functional.one_hot(labels, 4).permute(0, 3, 1, 2).bool()
+    ours = pixel_cross_entropy(logits.log_softmax(1), one_hot, 0.1)
+    theirs = cross_entropy(logits, labels, label_smoothing=0.1 * 4 / 3, reduction="none")
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_class_weights_without_smoothing_are_those_of_torch():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, 4, 5, 5), torch.randint(0, 4, (2, 5, 5))
+    weights = torch.tensor([1.0, 4.0, 0.0, 2.0])
+    loss = SegmentationLoss(5, 0.0, weights.tolist(), dice_weight=0.0)
+    torch.testing.assert_close(
+        loss(logits, labels.to(torch.uint8)), cross_entropy(logits, labels, weight=weights)
+    )
+
+
+def test_a_crop_of_weightless_classes_costs_dice_only():
+    labels = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    logits = torch.randn(1, 4, 4, 4, requires_grad=True)
+    value = SegmentationLoss(4, 0.1, (0.0, 1.0, 1.0, 1.0))(logits, labels)
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_perfect_prediction_costs_nothing():
+    labels = torch.randint(0, 4, (1, 8, 8), dtype=torch.uint8)
+    one_hot = torch.nn.functional.one_hot(labels.long(), 4).permute(0, 3, 1, 2).bool()
+    assert dice_loss(one_hot.float(), one_hot).item() == pytest.approx(0, abs=1e-6)
+    assert SegmentationLoss(4, 0.0)(50.0 * one_hot, labels).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_low_precision_logits_are_summed_in_float32():
+    torch.manual_seed(0)
+    logits = torch.randn(1, 4, 64, 64).bfloat16()
+    labels = torch.randint(0, 4, (1, 64, 64), dtype=torch.uint8)
+    loss = SegmentationLoss(32)
+    assert loss(logits, labels).dtype == torch.float32
+    torch.testing.assert_close(loss(logits, labels), loss(logits.float(), labels))
+
+
+def test_gradient_matches_finite_differences(example):
+    logits, labels = example
+    loss = SegmentationLoss(4, 0.1, (1, 4, 1, 1))
+    x = torch.tensor(logits, dtype=torch.float32, requires_grad=True)
+    loss(x, torch.tensor(labels)).backward()
+    step = 1e-4
+    for place in [(0, 1, 0, 0), (1, 2, 4, 4)]:
+        up, down = logits.copy(), logits.copy()
+        up[place] += step
+        down[place] -= step
+        slope = (
+            numpy_loss(up, labels, 4, 0.1, (1, 4, 1, 1))
+            - numpy_loss(down, labels, 4, 0.1, (1, 4, 1, 1))
+        ) / (2 * step)
+        assert x.grad[place].item() == pytest.approx(slope, rel=1e-3, abs=1e-7)
+
+
+def test_centre_is_a_view_of_the_middle():
+    maps = torch.arange(64).reshape(8, 8)
+    centre = centre_of(maps, 4)
+    assert centre.tolist() == maps[2:6, 2:6].tolist()
+    assert centre.data_ptr() == maps[2:6, 2:6].data_ptr()

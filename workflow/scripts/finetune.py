@@ -1,0 +1,59 @@
+"""Fine-tune Tyrion for one seed."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.prediction import PredictionConfig
+from ssl4sar.config.training import TrainingConfig
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.train.finetune import finetune
+from ssl4sar.workflow.job import job
+
+
+def main(
+    store: Path,
+    cfg: dict[str, Any],
+    compute: ComputeConfig,
+    seed: int,
+    source: str,
+    resume: Path,
+    model: Path,
+    metrics: Path,
+    record: Path,
+) -> None:
+    """Train, and write the checkpoint, the table of epochs and the record of both."""
+    window = {key.split(".")[1]: cfg[key] for key in cfg if key.startswith("prediction.")}
+    result = finetune(
+        store_path=store,
+        model_config=ModelConfig.model_validate(cfg["model"]),
+        training_config=TrainingConfig.model_validate(cfg["training"]),
+        prediction_config=PredictionConfig.model_validate(window),
+        compute_config=compute,
+        seed=seed,
+        source=source,
+        checkpoint_path=model,
+        metrics_path=metrics,
+        resume_dir=resume,
+    )
+    facts = {key: value for key, value in asdict(result).items() if not isinstance(value, Path)}
+    write_json(record, {"seed": seed, **facts, "sha256": sha256_file(model)})
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            store=Path(snakemake.input.index).parent,
+            cfg=snakemake.params.cfg,
+            # Not a parameter: where a training runs is no reason to repeat it.
+            compute=ComputeConfig.of_job(snakemake.config, snakemake.threads),
+            seed=int(snakemake.wildcards.seed),
+            source=snakemake.params.source,
+            resume=Path(snakemake.params.resume),
+            model=Path(snakemake.output.model),
+            metrics=Path(snakemake.output.metrics),
+            record=Path(snakemake.output.record),
+        )
