@@ -1,11 +1,18 @@
-"""Shared fixtures: where the real test data lie."""
+"""Shared fixtures: where the real test data lie, and a tiny CaFFe tree."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from ssl4sar.core.bounding_box import BoundingBox
+from ssl4sar.core.caffe_layout import CaffeTree, Split
+from ssl4sar.core.gray_png import write_gray
+from ssl4sar.core.seeding import generator
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -17,3 +24,46 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data at {folder}: set SSL4SAR_TEST_DATA to the data folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_scene() -> Callable[[Path, Split, str, int, int], None]:
+    """Function that writes the four files of a made-up scene: root, split, name, height, width."""
+
+    def write(root: Path, split: Split, name: str, height: int, width: int) -> None:
+        tree = CaffeTree(root)
+        rng = generator(0, "tiny scene", name)
+        front_column = width // 2 + np.round(width / 8 * np.sin(np.arange(height) / 7)).astype(int)
+        columns = np.arange(width)
+        zones = np.where(columns < front_column[:, None], np.uint8(127), np.uint8(254))
+        zones[: height // 6] = 64
+        zones[-2:, -3:] = 0
+        image = rng.integers(1, 256, (height, width), dtype=np.uint8)
+        image[zones == 0] = 0
+        glacier = zones == 127
+        front = (zones == 254) & (
+            np.pad(glacier, ((0, 0), (1, 0)))[:, :-1]
+            | np.pad(glacier, ((1, 0), (0, 0)))[:-1]
+            | np.pad(glacier, ((0, 1), (0, 0)))[1:]
+        )
+        write_gray(tree.sar(split, name), image)
+        write_gray(tree.zones(split, name), zones)
+        write_gray(tree.front(split, name), front.astype(np.uint8) * 255)
+        BoundingBox(2.5, width - 2.5, 1.0, height - 1.0).write(tree.box(name))
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_caffe(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_scene: Callable[[Path, Split, str, int, int], None],
+) -> Path:
+    """A made-up CaFFe tree, to be read only: 6 training and 2 test scenes, 7 m and 20 m pixels."""
+    root = tmp_path_factory.mktemp("tiny") / "data_raw"
+    for month in (1, 5, 9):
+        write_scene(root, "train", f"JAC_2010-{month:02}-03_TSX_7_1_014", 60, 80)
+        write_scene(root, "train", f"Crane_2011-{month:02}-07_S1_20_2_009", 24, 36)
+    write_scene(root, "test", "COL_2012-03-04_TDX_7_1_024", 63, 78)
+    write_scene(root, "test", "Mapple_2013-08-09_ENVISAT_20_3_061", 22, 27)
+    return root

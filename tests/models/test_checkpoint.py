@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network, save_network

@@ -6,8 +6,8 @@ import pytest
 import timm
 import torch
 from pydantic import ValidationError
+
 from ssl4sar.config.model import ModelConfig
-from ssl4sar.models.blocks import ResidualBlock, UpBlock, group_count
 from ssl4sar.models.tyrion import Tyrion, attention_windows, build_encoder, build_tyrion
 
 TINY = ModelConfig(
@@ -60,7 +60,7 @@ def test_the_paper_network_maps_a_window_to_logits_of_its_size(paper: Tyrion) ->
     with torch.inference_mode():
         image = torch.rand(1, 1, 512, 512)
         features = paper.encode(image)
-        logits = paper.head(paper.decoder(features))
+        logits = paper.decoder(features, paper.head)
     assert [tuple(feature.shape) for feature in features] == [
         (1, 96, 128, 128),
         (1, 192, 64, 64),
@@ -100,7 +100,7 @@ def test_a_random_encoder_equals_the_one_timm_builds() -> None:
             torch.testing.assert_close(skip, x, atol=2e-5, rtol=1e-5)
 
 
-def test_skips_are_the_maps_before_merging_and_join_behind_the_decoder() -> None:
+def test_the_decoder_joins_its_map_and_the_skip_in_this_order() -> None:
     torch.manual_seed(0)
     network = build_tyrion(TINY).eval()
     image = torch.rand(1, 1, 64, 64)
@@ -160,25 +160,3 @@ def test_only_dropout_makes_a_training_pass_random() -> None:
         with torch.no_grad():
             same = torch.equal(network(image), network(image))
         assert same is equal
-
-
-@pytest.mark.parametrize(
-    ("channels", "groups"), [(96, 32), (1536, 32), (32, 32), (24, 24), (36, 18), (8, 8), (1, 1)]
-)
-def test_group_count(channels: int, groups: int) -> None:
-    assert group_count(channels) == groups
-
-
-def test_blocks_change_channels_and_size_as_told() -> None:
-    x = torch.rand(1, 16, 4, 6)
-    assert ResidualBlock(16, 8, 0.1)(x).shape == (1, 8, 4, 6)
-    assert UpBlock(16, 8, 0.1)(x).shape == (1, 8, 8, 12)
-    assert UpBlock(16, 8, 0.1, upsample=False)(x).shape == (1, 8, 4, 6)
-
-
-def test_a_residual_block_with_a_closed_branch_is_the_identity() -> None:
-    block = ResidualBlock(8, 8, 0.0)
-    torch.nn.init.zeros_(block.conv2.weight)
-    torch.nn.init.zeros_(block.conv2.bias)
-    x = torch.rand(1, 8, 4, 4)
-    assert torch.equal(block(x), x)

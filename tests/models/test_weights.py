@@ -10,12 +10,13 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torch import Tensor, nn
+
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import save_network
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 from ssl4sar.models.weights import load_starting_weights
-from torch import Tensor, nn
 
 # The file is made at half the input size, like the ImageNet weights (256) and Tyrion (512).
 TINY = ModelConfig(

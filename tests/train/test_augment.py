@@ -93,9 +93,7 @@ def test_resized_labels_follow_the_resized_image(side):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    height=st.integers(1, 50), width=st.integers(1, 50), side=st.integers(1, 40), data=st.data()
-)
+@given(height=st.integers(1, 50), width=st.integers(1, 50), side=st.integers(1, 40), data=st.data())
 def test_nearest_labels_are_never_invented(height, width, side, data):
     classes = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))
     random = np.random.default_rng(data.draw(st.integers(0, 99)))

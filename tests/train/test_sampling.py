@@ -109,7 +109,7 @@ def test_the_target_lies_in_the_image_or_holds_it(height, width, index, target_p
     margin = (window.height_px - target) // 2
     for start, length in ((window.row + margin, height), (window.column + margin, width)):
         if target <= length:
-            assert 0 <= start
+            assert start >= 0
             assert start + target <= length
         else:
             assert start <= 0

@@ -53,7 +53,7 @@ def duration_s(house) -> float:
 def test_sigkill_and_start_again_gives_the_same_result(
     house, finished_original, kills: int
 ) -> None:
-    moments = random.Random(7)  # noqa: S311
+    moments = random.Random(7)
     whole_s = duration_s(finished_original)
     killed = 0
     for _ in range(kills):

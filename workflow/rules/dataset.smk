@@ -14,7 +14,9 @@ rule validate_caffe:
             labels={"what": "validation of the CaFFe tree"},
         ),
     log:
-        f"logs/{STUDY.config.name}/validate_caffe.log",
+        text=f"logs/{STUDY.config.name}/validate_caffe.log",
+        # Outputs of a failed job are deleted; the list of problems is needed just then.
+        problems=f"logs/{STUDY.config.name}/validate_caffe.json",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/validate_caffe.tsv"
     threads: 2

@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
+
+_FIX: Final = "use the header x,y and the corners left-upper, left-lower, right-lower, right-upper"
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,44 @@ class BoundingBox:
             UserError: missing, malformed, not finite, or corners in another order.
         """
         path = Path(path)
-        fix = "use the header x,y and the corners left-upper, left-lower, right-lower, right-upper"
         try:
-            lines = path.read_text(encoding="ascii").split()
+            data = path.read_bytes()
         except FileNotFoundError as error:
             raise UserError(
                 path, "the bounding box is missing", "add the box file of this scene"
             ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(path, f"the box cannot be read ({error})", fix) from error
+        except OSError as error:
+            raise UserError(path, f"the box cannot be read ({error.strerror})", _FIX) from error
+        return cls.parse(data, path)
+
+    @classmethod
+    def parse(cls, data: bytes, source: str | Path) -> Self:
+        """Parse the content of a box file.
+
+        Args:
+            data: content of the file.
+            source: file named in the error.
+
+        Raises:
+            UserError: malformed, not finite, or corners in another order.
+        """
+        try:
+            lines = data.decode("ascii").split()
+        except UnicodeDecodeError as error:
+            raise UserError(source, f"the box cannot be read ({error})", _FIX) from error
         if len(lines) != 5 or lines[0] != "x,y":
-            raise UserError(path, "the box is not a header and four corners", fix)
+            raise UserError(source, "the box is not a header and four corners", _FIX)
         try:
             corners = [tuple(float(part) for part in line.split(",")) for line in lines[1:]]
         except ValueError as error:
-            raise UserError(path, f"a corner is no pair of numbers ({error})", fix) from error
+            raise UserError(source, f"a corner is no pair of numbers ({error})", _FIX) from error
         if any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
-            raise UserError(path, "a corner is no pair of finite numbers", fix)
+            raise UserError(source, "a corner is no pair of finite numbers", _FIX)
         (left, upper), (left_2, lower), (right, lower_2), (right_2, upper_2) = corners
         if (left, lower, right, upper) != (left_2, lower_2, right_2, upper_2):
-            raise UserError(path, "the corners do not form an axis-parallel box", fix)
+            raise UserError(source, "the corners do not form an axis-parallel box", _FIX)
         if left >= right or lower >= upper:
-            raise UserError(path, "the box has no area or its corners are swapped", fix)
+            raise UserError(source, "the box has no area or its corners are swapped", _FIX)
         return cls(left, right, lower, upper)
 
     def write(self, path: str | Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from ssl4sar.core.errors import UserError
 # CaFFe scenes reach 16 megapixels; Sentinel scenes of later stages a few hundred. Pillow's own
 # limit warns at 89 megapixels and is meant for untrusted uploads.
 MAX_PIXELS = 2_000_000_000
+_AGAIN: Final = "replace the file by the original"
 
 
 def read_gray(path: str | Path) -> NDArray[np.uint8]:
@@ -30,26 +33,68 @@ def read_gray(path: str | Path) -> NDArray[np.uint8]:
         UserError: missing, empty, truncated, not a PNG, RGB, palette or 16-bit.
     """
     path = Path(path)
-    again = "replace the file by the original"
     try:
-        if path.stat().st_size == 0:
-            raise UserError(path, "the file is empty", again)
-        with Image.open(path, formats=["PNG"]) as image:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(path, "the file does not exist", "check the folder and the name") from error
+    except OSError as error:
+        raise UserError(path, f"the file cannot be read ({error.strerror})", _AGAIN) from error
+    return decode_gray(data, path)
+
+
+def decode_gray(data: bytes, source: str | Path) -> NDArray[np.uint8]:
+    """Decode the content of an 8-bit single-channel PNG file.
+
+    Args:
+        data: content of the file.
+        source: file named in the error.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        UserError: empty, truncated, not a PNG, RGB, palette or 16-bit.
+    """
+    if not data:
+        raise UserError(source, "the file is empty", _AGAIN)
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise UserError(path, f"{image.width}x{image.height} px is too large", again)
+                raise UserError(source, f"{image.width}x{image.height} px is too large", _AGAIN)
             if image.mode != "L":
                 raise UserError(
-                    path,
+                    source,
                     f"the image has mode {image.mode}, not 8-bit grey",
                     "convert it to a single-channel 8-bit PNG",
                 )
             return np.array(image)
-    except FileNotFoundError as error:
-        raise UserError(path, "the file does not exist", "check the folder and the name") from error
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise UserError(path, "the file is not a readable PNG", again) from error
+        raise UserError(source, "the file is not a readable PNG", _AGAIN) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError(path, f"the PNG is damaged ({error})", again) from error
+        raise UserError(source, f"the PNG is damaged ({error})", _AGAIN) from error
+
+
+def read_text(path: str | Path) -> dict[str, str]:
+    """Read the text entries of a PNG, e.g. the note that an image is synthetic.
+
+    Args:
+        path: file.
+
+    Returns:
+        Texts by key; empty without any.
+
+    Raises:
+        UserError: missing or not a PNG.
+    """
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            image.load()
+            entries = image.info
+    except (OSError, SyntaxError, ValueError) as error:
+        raise UserError(
+            path, f"the PNG cannot be read ({error})", "replace the file by the original"
+        ) from error
+    return {key: value for key, value in entries.items() if isinstance(value, str)}
 
 
 def write_gray(

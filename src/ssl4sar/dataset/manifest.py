@@ -7,7 +7,7 @@ tree takes its manifest as the tracked input.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -16,6 +16,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.dataset.official import is_official_test
 
 SCHEMA: Final = "ssl4sar.caffe-tree/1"
 Source = Literal["synthetic", "local", "pangaea"]
@@ -80,6 +81,39 @@ class TreeManifest:
             return cls(**content, files=files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(path, f"the manifest cannot be read ({error})", fix) from error
+
+
+def build_manifest(
+    root: str | Path,
+    source: Source,
+    spacing_m: int | None,
+    scenes: Mapping[Split, Sequence[str]],
+    sizes_px: Mapping[str, tuple[int, int]],
+    files: Mapping[str, FileRecord],
+) -> TreeManifest:
+    """Put the facts of a checked tree together.
+
+    Args:
+        root: folder of the tree, as later steps should open it.
+        source: where the scenes come from.
+        spacing_m: pixel size the tree was resampled to, metres; None on native grids.
+        scenes: scene names per split.
+        sizes_px: height and width by scene name.
+        files: record of every file by path relative to ``root``.
+
+    Returns:
+        The manifest; results count as comparable with published ones only where the test split is
+        the official one on its native grids, neither resampled nor rendered.
+    """
+    official = is_official_test(scenes["test"], sizes_px)
+    return TreeManifest(
+        root=str(root),
+        source=source,
+        spacing_m=spacing_m,
+        comparable_with_published=official and spacing_m is None and source != "synthetic",
+        scenes={split: sorted(names) for split, names in scenes.items()},
+        files={name: files[name] for name in sorted(files)},
+    )
 
 
 def record_files(root: Path, paths: Iterable[Path]) -> dict[str, FileRecord]:

@@ -103,17 +103,15 @@ def shape_baselines(shape: tuple[int, ...]) -> dict[str, NDArray[np.uint8]]:
         (H, W) uint8 class ids by key.
     """
     height_px, width_px = shape
-    halves = {
-        "left_half_ocean": np.s_[:, : width_px // 2],
-        "right_half_ocean": np.s_[:, width_px // 2 :],
-        "upper_half_ocean": np.s_[: height_px // 2],
-        "lower_half_ocean": np.s_[height_px // 2 :],
+    rows, columns = np.arange(height_px)[:, None], np.arange(width_px)[None, :]
+    oceans = {
+        "all_glacier": rows < 0,
+        "left_half_ocean": columns < width_px // 2,
+        "right_half_ocean": columns >= width_px // 2,
+        "upper_half_ocean": rows < height_px // 2,
+        "lower_half_ocean": rows >= height_px // 2,
     }
-    guesses = {"all_glacier": np.full(shape, GLACIER, np.uint8)}
-    for key, half in halves.items():
-        guesses[key] = np.full(shape, GLACIER, np.uint8)
-        guesses[key][half] = OCEAN
-    return guesses
+    return {key: _ocean_or_glacier(ocean, shape) for key, ocean in oceans.items()}
 
 
 def grey_baselines(sar: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
@@ -127,8 +125,8 @@ def grey_baselines(sar: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
     """
     dark = sar <= otsu_threshold(sar)
     return {
-        "otsu_dark_ocean": np.where(dark, OCEAN, GLACIER).astype(np.uint8),
-        "otsu_bright_ocean": np.where(dark, GLACIER, OCEAN).astype(np.uint8),
+        "otsu_dark_ocean": _ocean_or_glacier(dark, sar.shape),
+        "otsu_bright_ocean": _ocean_or_glacier(~dark, sar.shape),
     }
 
 
@@ -159,12 +157,19 @@ def otsu_threshold(sar: NDArray[np.uint8]) -> int:
     return int(between.argmax())
 
 
+def _ocean_or_glacier(ocean: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    zones = np.full(shape, GLACIER, np.uint8)
+    zones[np.broadcast_to(ocean, shape)] = OCEAN
+    return zones
+
+
 def _grey_baselines_of(path: Path, shape: tuple[int, ...]) -> dict[str, NDArray[np.uint8]]:
     sar = read_gray(path)
     if sar.shape != shape:
         raise UserError(
             path,
-            f"the image is {sar.shape[0]}x{sar.shape[1]} px, its zone mask {shape[0]}x{shape[1]} px",
+            f"the image is {sar.shape[0]}x{sar.shape[1]} px, its zone mask "
+            f"{shape[0]}x{shape[1]} px (height x width)",
             "check that image and labels belong together",
         )
     return grey_baselines(sar)

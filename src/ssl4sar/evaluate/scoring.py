@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.bounding_box import BoundingBox
+from ssl4sar.core.caffe_layout import BOX_FOLDER, CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.progress import track
@@ -60,6 +61,13 @@ class LabelFolders:
     zones: Path
     fronts: Path
     boxes: Path
+
+    @classmethod
+    def of_tree(cls, tree: CaffeTree, split: Split) -> Self:
+        """Return the folders of a split of a tree in the official layout."""
+        return cls(
+            tree.root / "zones" / split, tree.root / "fronts" / split, tree.root / BOX_FOLDER
+        )
 
     def names(self) -> list[str]:
         """Return the sorted names of the scenes that have a zone mask.
@@ -214,9 +222,7 @@ def score_image(
         predicted_front_px=int(np.count_nonzero(extracted.front)),
         predicted_front_before_box_px=int(np.count_nonzero(extracted.front_raw)),
         true_front_px=int(np.count_nonzero(scene.front)),
-        confusion=tuple(
-            tuple(row) for row in confusion_matrix(scene.zones, predicted).tolist()
-        ),
+        confusion=tuple(tuple(row) for row in confusion_matrix(scene.zones, predicted).tolist()),
     )
 
 
@@ -325,8 +331,8 @@ def map_images(
 ) -> Iterator[T]:
     """Yield ``work(name)`` in the order of ``names``, several at a time.
 
-    Threads suffice: labelling, counting, trees and PNG decoding leave the interpreter lock, and
-    two of them take half the time of one.
+    Threads suffice, because labelling, counting and tree queries release the interpreter lock,
+    and they start anywhere: a new process would run the calling script again.
 
     Args:
         work: what to do with one image.

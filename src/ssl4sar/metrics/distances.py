@@ -62,9 +62,7 @@ def front_distances(
     )
 
 
-def _nearest_px(
-    start_px: NDArray[np.int64], target_px: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _nearest_px(start_px: NDArray[np.int64], target_px: NDArray[np.int64]) -> NDArray[np.float64]:
     distances: NDArray[np.float64] = cKDTree(target_px).query(start_px)[0]
     return distances
 

@@ -90,8 +90,7 @@ def fill_and_choose_ocean(zones: NDArray[np.uint8]) -> NDArray[np.uint8]:
     kept_land = _largest_piece(land)
     filled = np.where(kept_land, zones, np.uint8(OCEAN))
     ocean = ~kept_land
-    if ocean.any():
-        filled[ocean & ~_largest_piece(ocean)] = GLACIER
+    filled[ocean & ~_largest_piece(ocean)] = GLACIER
     return filled
 
 
@@ -112,8 +111,8 @@ def front_pixels(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:
     beside[:-1] |= glacier[1:]
     beside[:, 1:] |= glacier[:, :-1]
     beside[:, :-1] |= glacier[:, 1:]
-    beside &= zones == OCEAN
-    return beside
+    front: NDArray[np.bool_] = beside & (zones == OCEAN)
+    return front
 
 
 def drop_short_pieces(front: NDArray[np.bool_], resolution_m: float) -> NDArray[np.bool_]:
@@ -127,7 +126,7 @@ def drop_short_pieces(front: NDArray[np.bool_], resolution_m: float) -> NDArray[
         (H, W) bool, a subset of ``front``.
     """
     kept = np.zeros_like(front)
-    rows, columns = front.any(axis=1).nonzero()[0], front.any(axis=0).nonzero()[0]
+    rows, columns = np.flatnonzero(front.any(axis=1)), np.flatnonzero(front.any(axis=0))
     if rows.size == 0:
         return kept
     # A front fills a small part of a scene: only the rectangle around it is labelled.

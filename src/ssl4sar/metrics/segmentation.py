@@ -29,9 +29,7 @@ SegmentationTable = dict[str, ClassTable]
 _BLOCK_PX: Final = 1 << 18
 
 
-def confusion_matrix(
-    truth: NDArray[np.uint8], predicted: NDArray[np.uint8]
-) -> NDArray[np.int64]:
+def confusion_matrix(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Count pixels by true and predicted class.
 
     Args:

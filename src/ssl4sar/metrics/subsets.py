@@ -80,9 +80,7 @@ def subset_error(images: Sequence[FrontError]) -> SubsetError:
             math.fsum(mean for mean, _ in measured) / len(measured) if measured else None
         ),
         mde_length_weighted_m=(
-            math.fsum(mean * weight for mean, weight in measured) / length_px
-            if measured
-            else None
+            math.fsum(mean * weight for mean, weight in measured) / length_px if measured else None
         ),
         n_distances=pooled.count,
     )

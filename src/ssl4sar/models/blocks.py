@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -79,5 +80,63 @@ class UpBlock(nn.Module):
         x = self.residual(x)
         if self.up_conv is None:
             return x
-        doubled: Tensor = self.up_conv(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
-        return doubled
+        return doubled_convolution(x, self.up_conv)
+
+
+# The taps of a 3x3 kernel that each tap of the equal 4x4 transposed kernel is the sum of.
+_TAPS_OF_TRANSPOSED: Final = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
+# Which of the offsets -1, 0, 1 in the small image the three taps of a kernel see on the doubled
+# image, for an even and an odd pixel: [phase][offset][tap].
+_TAPS_OF_PHASE: Final = (
+    ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
+    ((0.0, 0.0, 0.0), (1.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
+)
+
+
+def doubled_convolution(x: Tensor, conv: nn.Conv2d) -> Tensor:
+    """Double with nearest neighbours and convolve 3x3, in one transposed convolution.
+
+    Equal pixels of the doubled image share products: 16 instead of 36 per pixel of ``x``. The
+    result, also of the backward pass, equals ``conv(doubled x)`` up to rounding.
+
+    Args:
+        x: (B, C, H, W).
+        conv: 3x3 convolution with padding 1, C to D channels.
+
+    Returns:
+        (B, D, 2H, 2W).
+    """
+    # Composed in full precision whatever the network computes in: the kernels are small.
+    with torch.autocast(x.device.type, enabled=False):
+        taps = conv.weight.new_tensor(_TAPS_OF_TRANSPOSED)
+        kernel = torch.einsum("ay,bx,dcyx->cdab", taps, taps, conv.weight)
+    return functional.conv_transpose2d(x, kernel, conv.bias, stride=2, padding=1)
+
+
+def doubled_head(x: Tensor, up_conv: nn.Conv2d, head: nn.Conv2d) -> Tensor:
+    """Double, convolve 3x3, then 1x1, without ever holding the doubled features.
+
+    Nothing lies between the last upsampling of the decoder and its head, so the three linear steps
+    are one convolution of the small image with 4 K outputs, the K outputs of the head for each of
+    the four pixels into which a pixel is doubled. The result, also of the backward pass, equals
+    ``head(up_conv(doubled x))`` up to rounding.
+
+    Args:
+        x: (B, C, H, W).
+        up_conv: 3x3 convolution with padding 1, C to C channels.
+        head: 1x1 convolution, C to K channels.
+
+    Returns:
+        (B, K, 2H, 2W).
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        weight, bias = head.weight.flatten(1), up_conv.bias
+        assert bias is not None  # the decoder's convolutions have one
+        composed = torch.einsum("kc,cdyx->kdyx", weight, up_conv.weight)
+        taps = composed.new_tensor(_TAPS_OF_PHASE)
+        kernels = torch.einsum("aiy,bjx,kdyx->kabdij", taps, taps, composed)
+        offset = weight @ bias if head.bias is None else weight @ bias + head.bias
+    outputs = functional.conv2d(
+        x, kernels.flatten(0, 2), offset.repeat_interleave(len(taps) ** 2), padding=1
+    )
+    return functional.pixel_shuffle(outputs, 2)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.core.zones import CLASS_COUNT
-from ssl4sar.models.blocks import UpBlock
+from ssl4sar.models.attention import fold_attention
+from ssl4sar.models.blocks import UpBlock, doubled_head
 
 ENCODER_NAME: Final = "swinv2_tiny_window16_256"
 ENCODER_CHANNELS: Final = 3
@@ -61,6 +62,7 @@ def build_encoder(config: ModelConfig) -> nn.Module:
             for block in stage.blocks:
                 nn.init.ones_(block.norm1.weight)
                 nn.init.ones_(block.norm2.weight)
+    fold_attention(encoder)
     return encoder
 
 
@@ -99,21 +101,24 @@ class Decoder(nn.Module):
         blocks.append(UpBlock(embed_dim, embed_dim, dropout))
         self.blocks = nn.ModuleList(blocks)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
+    def forward(self, features: Sequence[Tensor], head: nn.Conv2d) -> Tensor:
         """Decode the encoder maps.
 
         Args:
             features: four tensors (B, C << i, P/(4 << i), P/(4 << i)), shallowest first.
+            head: 1x1 convolution with K outputs that follows the last upsampling.
 
         Returns:
-            (B, C, P, P).
+            (B, K, P, P).
         """
         first, *joined, last = self.blocks
         x: Tensor = first(features[-1])
         for block, skip in zip(joined, reversed(features), strict=True):
             x = block(torch.cat((x, skip), dim=1))
-        decoded: Tensor = last(x)
-        return decoded
+        # Block 5 ends in the head: see there why its doubled features are never made.
+        assert isinstance(last, UpBlock)
+        assert last.up_conv is not None
+        return doubled_head(last.residual(x), last.up_conv, head)
 
 
 class Tyrion(nn.Module):
@@ -165,7 +170,7 @@ class Tyrion(nn.Module):
         Raises:
             ValueError: the image has another size than the network.
         """
-        logits: Tensor = self.head(self.decoder(self.encode(image)))
+        logits: Tensor = self.decoder(self.encode(image), self.head)
         return logits
 
 

@@ -61,7 +61,8 @@ class ProbabilityWriter:
         self._names.add(name)
         levels = np.clip(np.rint(probabilities * LEVELS), 0, LEVELS).astype(np.uint8)
         stream = io.BytesIO()
-        np.lib.format.write_array(stream, levels, allow_pickle=False)
+        # The header tells the order in memory, which is no part of the content.
+        np.lib.format.write_array(stream, np.ascontiguousarray(levels), allow_pickle=False)
         entry = zipfile.ZipInfo(name + _SUFFIX, _DATE)
         self._archive.writestr(entry, stream.getbuffer(), zipfile.ZIP_DEFLATED, _COMPRESSION_LEVEL)
 

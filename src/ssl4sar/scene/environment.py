@@ -56,7 +56,7 @@ def environment_on(seed: int, place: str, northern: bool, day: date) -> Environm
         wind_azimuth_rad=float(rng.uniform(0, 6.283185307179586)),
         sea_ice_fraction=float(min(1.0, max(0.0, sea_ice))),
         melange_reach=reach,
-        melange_packing=float(min(0.98, max(0.45, 0.75 + 0.15 * ice_season + rng.normal(0, 0.1)))),
+        melange_packing=float(min(0.96, max(0.45, 0.76 + 0.1 * ice_season + rng.normal(0, 0.1)))),
         melt_altitude=float(0.55 * warm - 0.1 + rng.normal(0, 0.2)),
         drift=(float(rng.random()), float(rng.random())),
     )

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from ssl4sar.core.seeding import generator
 from ssl4sar.scene.grid import Grid
@@ -134,9 +135,7 @@ def _tributary(rng: np.random.Generator, trunk: Valley, junction_m: float) -> Va
     return Valley(origin, azimuth, half_width, (wave,), end_m=0.0)
 
 
-def _with_islands(
-    rng: np.random.Generator, distance: Array, trunk: Valley, grid: Grid
-) -> Array:
+def _with_islands(rng: np.random.Generator, distance: Array, trunk: Valley, grid: Grid) -> Array:
     """Raise nunataks upstream and skerries at sea, far from where the front moves."""
     along, across, _ = trunk.along_across(grid.x_m(), grid.y_m())
     half_width = trunk.half_width_m
@@ -185,25 +184,28 @@ def build_geometry(
     distance = np.minimum(trunk_distance, np.min(others, axis=0)) + shore
 
     # Relief follows the width of the fjord: its shadow must not bury the front.
-    relief = trunk.half_width_m * rng.uniform(0.55, 0.85)
-    wall = trunk.half_width_m * rng.uniform(0.35, 0.6)
+    relief = trunk.half_width_m * rng.uniform(0.55, 0.8)
+    wall = trunk.half_width_m * rng.uniform(0.3, 0.5)
     outside = np.maximum(distance, 0)
-    ridged = 1 - np.abs(fractal_noise(rng, shape, 2.4 * trunk.half_width_m / 25.0, 1.8))
-    hills = 0.75 + 0.4 * ridged.clip(-1.2, 1) + 0.2 * smooth_noise(rng, shape, (30.0, 30.0))
-    detail = fractal_noise(rng, shape, 40.0, 2.0) * 0.05 * relief
+    ridge_px = 2.2 * trunk.half_width_m / STATIC_SPACING_M
+    # Sharp crests and round cirques: smooth noise folded at zero.
+    crests = 1 - 1.3 * np.abs(fractal_noise(rng, shape, ridge_px, 3.3))
+    hills = 0.9 + 0.3 * crests + 0.22 * fractal_noise(rng, shape, 2 * ridge_px, 3.3)
+    # Rock walls are broken, snow fields are smooth: detail where the ground is steep anyway.
+    broken = np.clip(fractal_noise(rng, shape, ridge_px, 2.6) + 0.2, 0, 1.5)
+    detail = 0.018 * broken * fractal_noise(rng, shape, 16.0, 2.0)
     rise = 1 - np.exp(-outside / wall)
     along, _, _ = trunk.along_across(x_m, y_m)
     upstream = np.maximum(front_m - along, 0)
     ice = 35 + 0.035 * upstream + 6 * smooth_noise(rng, shape, (12.0, 12.0))
-    terrain = np.where(distance > 0, ice + rise * (relief * hills.clip(0.15, 2) + detail), ice)
+    terrain = np.where(distance > 0, ice + rise * relief * (hills.clip(0.15, 2) + detail), ice)
 
     # Snow lies where the ground is high or the slope gentle; never on the shore of the fjord.
-    slope = np.hypot(*np.gradient(terrain, STATIC_SPACING_M))
+    slope = ndimage.gaussian_filter(np.hypot(*np.gradient(terrain, STATIC_SPACING_M)), 2.0)
     near_water = along > front_m - 1.6 * trunk.half_width_m
-    height = terrain / relief
-    patchy = fractal_noise(rng, shape, 50.0, 1.8)
-    snow = 1.25 * (height - 0.35) - 1.1 * (slope - 0.35) + 0.3 * patchy + 0.25
-    shore_width = np.where(near_water, 0.28 * trunk.half_width_m, 40.0)
+    patchy = fractal_noise(rng, shape, 80.0, 2.4)
+    snow = 0.7 * (terrain / relief - 0.4) - 2.2 * (slope - 0.55) + 0.2 * patchy
+    shore_width = np.where(near_water, 0.2 * trunk.half_width_m, 40.0)
     snow = np.minimum(snow, (outside - shore_width) / 150.0)
 
     def single(field: Array) -> FloatArray:

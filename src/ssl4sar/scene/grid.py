@@ -54,11 +54,13 @@ class Grid:
 
     def x_m(self) -> NDArray[np.float64]:
         """Return (1, W) coordinates x of the pixel centres."""
-        return (self.left_m + (np.arange(self.width_px) + 0.5) * self.spacing_m)[None, :]
+        steps = np.arange(self.width_px, dtype=np.float64) + 0.5
+        return np.asarray(self.left_m + steps * self.spacing_m, np.float64)[None, :]
 
     def y_m(self) -> NDArray[np.float64]:
         """Return (H, 1) coordinates y of the pixel centres."""
-        return (self.top_m - (np.arange(self.height_px) + 0.5) * self.spacing_m)[:, None]
+        steps = np.arange(self.height_px, dtype=np.float64) + 0.5
+        return np.asarray(self.top_m - steps * self.spacing_m, np.float64)[:, None]
 
     def column_px(self, x_m: float) -> float:
         """Return the column coordinate of x, where column 0 spans 0 to 1."""

@@ -23,7 +23,7 @@ def _shaped(rng: np.random.Generator, shape: tuple[int, int], response: FloatArr
     spectrum = fft.rfft2(white, workers=1) * response
     spectrum[0, 0] = 0
     field: FloatArray = fft.irfft2(spectrum, s=shape, workers=1)
-    return field / np.maximum(field.std(), np.float32(1e-12))
+    return np.asarray(field / np.maximum(field.std(), np.float32(1e-12)), np.float32)
 
 
 def smooth_noise(
@@ -95,12 +95,13 @@ def cells(
     block = ((nearest[0] % side_px) * side_px + nearest[1] % side_px)[inner, inner]
     if warp_px > 0:
         shift = [
-            (warp_px * fractal_noise(rng, block.shape, cell_px, 1.5)).astype(np.int32)
+            np.rint(warp_px * smooth_noise(rng, block.shape, (cell_px / 6, cell_px / 6)))
             for _ in range(2)
         ]
         index = np.arange(side_px, dtype=np.int32)
         block = block[
-            (index[:, None] + shift[0]) % side_px, (index[None, :] + shift[1]) % side_px
+            (index[:, None] + shift[0].astype(np.int32)) % side_px,
+            (index[None, :] + shift[1].astype(np.int32)) % side_px,
         ]
     value = rng.random(side_px * side_px, dtype=np.float32)[block]
     rim = (block != np.roll(block, 1, 0)) | (block != np.roll(block, 1, 1))

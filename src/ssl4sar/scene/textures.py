@@ -51,17 +51,16 @@ def _stripes(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
     fine = smooth_noise(rng, shape, (14.0, 2.0))
     broad = smooth_noise(rng, shape, (24.0, 9.0))
     widest = smooth_noise(rng, shape, (30.0, 40.0))
-    total = 0.55 * fine + 0.65 * broad + 0.5 * widest
-    normed: FloatArray = total / total.std()
-    return normed
+    total = 0.45 * fine + 0.6 * broad + 0.75 * widest
+    return np.asarray(total / total.std(), np.float32)
 
 
 def _crevasses(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
     # Cracks follow the zero lines of a field whose hills lie across the flow.
     field = smooth_noise(rng, shape, (3.2, 15.0)) - 0.55 * smooth_noise(rng, shape, (7.0, 20.0))
-    crack = np.exp(-((field / np.float32(0.28)) ** 2))
+    crack = np.exp(-((field / np.float32(0.34)) ** 2))
     fields = np.clip(0.45 + 0.8 * smooth_noise(rng, shape, (36.0, 44.0)), 0, 1)
-    return crack * fields.astype(np.float32)
+    return np.asarray(crack * fields, np.float32)
 
 
 @lru_cache(maxsize=2)
@@ -72,7 +71,7 @@ def textures(seed: int) -> Textures:
     def rng(name: str) -> np.random.Generator:
         return generator(seed, "texture", name)
 
-    blocks, block_rims = cells(rng("blocks"), TILE_PX, cell_px=11.0, warp_px=3.0)
+    blocks, block_rims = cells(rng("blocks"), TILE_PX, cell_px=17.0, warp_px=5.0)
     floes, floe_rims = cells(rng("floes"), TILE_PX, cell_px=26.0, warp_px=8.0)
     return Textures(
         _stripes(rng("stripes"), shape),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -139,8 +139,9 @@ class World:
         """Return the weather of a day."""
         return environment_on(self.seed, self.place, self.northern, day)
 
+    @cached_property
     def dynamic_bay_m(self) -> tuple[float, float, float, float]:
-        """Return (left, right, bottom, top) in metres of where fronts can be in 1991 to 2025.
+        """(left, right, bottom, top) in metres of where fronts can be in 1991 to 2025.
 
         Only the imaged area counts.
         """
@@ -186,9 +187,9 @@ class World:
             else:
                 own = here & ~ice
                 along_all[own], across_all[own] = along[own], across[own]
-                near = within & (np.abs(beyond) < np.abs(distance)) & ~ice
-                distance[near] = beyond[near]
-                distance[ice] = np.minimum(distance[ice], 0)
+                sea = within & ~own & ~ice
+                distance[own] = beyond[own]
+                distance[sea] = np.minimum(np.abs(distance[sea]), beyond[sea])
             ice |= here
         return Flow(ice, distance, along_all, across_all)
 
@@ -236,8 +237,9 @@ class World:
             if code == MELANGE:
                 # The loosest blocks are missing: dark polygons of water among the ice.
                 missing = value > environment.melange_packing
-                rim = np.where(missing, np.float32(1), rim * np.float32(0.55))
-                value = value / np.float32(environment.melange_packing)
+                rim = np.where(missing, np.float32(1), rim * np.float32(0.7))
+                # Few bergs are bright, most of the ice is not.
+                value = (value / np.float32(environment.melange_packing)) ** 2 * np.float32(1.3)
             blocks = np.where(here, 2 * value - 1, blocks)
             gaps = np.where(here, rim, gaps)
         return np.clip(blocks, -1, 1).astype(np.float32), gaps
@@ -265,7 +267,7 @@ class World:
         margin = np.clip((np.abs(flow.across) - 0.6) * 2.0, 0, 0.6)
         strength = np.clip(0.3 + 0.7 * near_front + margin, 0, 1)
         on_tongue = tongue.astype(np.float32)
-        return stripes * on_tongue, cracks * strength * on_tongue
+        return stripes * on_tongue, np.asarray(cracks * strength * on_tongue, np.float32)
 
     def sample(self, grid: Grid, day: date) -> Surface:
         """Return the ground on a grid and day.
@@ -287,7 +289,9 @@ class World:
         terrain = resample(static.terrain_m, static.grid, grid)
         melt_m = environment.melt_altitude * static.relief_m
         swell = on_map(tiles.swell, grid.x_m() + self._offset[3] * 8, grid.y_m())
-        wetness = 1 / (1 + np.exp((terrain - np.float32(melt_m)) / 45 - swell))
+        # A logistic transition of about 100 m of height, ragged by the swell.
+        dryness = np.clip((terrain - np.float32(melt_m)) / 45 - swell, -30, 30)
+        wetness = 1 / (1 + np.exp(dryness))
         return Surface(
             grid=grid,
             environment=environment,

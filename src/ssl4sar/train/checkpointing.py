@@ -62,7 +62,7 @@ def training_fingerprint(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):  # type: ignore[misc]
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints beside their final name, syncs, and renames them.
 
     Lightning's own writer moves a file from the system's temporary folder, which is a copy, and
@@ -160,7 +160,7 @@ def _mde_key(score: ValidationScore) -> tuple[float, float]:
     return (float("inf") if score.mde_m is None else score.mde_m, -score.iou_pooled)
 
 
-class TrainingState(Checkpoint):  # type: ignore[misc]
+class TrainingState(Checkpoint):
     """Saves after each epoch: best weights, then ``last.ckpt``, then ``metrics.csv``.
 
     The order makes every moment safe to be killed in: the rows and the names of the best files
@@ -170,9 +170,17 @@ class TrainingState(Checkpoint):  # type: ignore[misc]
         folder: resume folder.
         metrics_path: the table, one row per epoch.
         fingerprint: fingerprint of the training.
+        on_saved: called with each epoch that is safe on disk.
     """
 
-    def __init__(self, folder: Path, metrics_path: Path, fingerprint: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        metrics_path: Path,
+        fingerprint: str,
+        on_saved: Callable[[pl.Trainer, EpochRecord], None],
+    ) -> None:
+        self.on_saved = on_saved
         self.folder = folder
         self.metrics_path = metrics_path
         self.fingerprint = fingerprint
@@ -208,9 +216,9 @@ class TrainingState(Checkpoint):  # type: ignore[misc]
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the state of the finished epoch."""
-        record = pl_module.record
-        if not isinstance(pl_module, FinetuneModule) or record is None:
+        if not isinstance(pl_module, FinetuneModule) or pl_module.record is None:
             raise TypeError("the epoch was not recorded: TrainingState needs a FinetuneModule")
+        record = pl_module.record
         self.records.append(record)
         if record.validation is not None:
             self._keep_best(trainer, pl_module, record.epoch, record.validation)
@@ -218,6 +226,7 @@ class TrainingState(Checkpoint):  # type: ignore[misc]
         if trainer.is_global_zero:
             self._remove_superseded()
             write_metrics(self.metrics_path, self.records)
+            self.on_saved(trainer, record)
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Write ``last.ckpt``; the one before becomes ``previous.ckpt``."""
@@ -300,7 +309,7 @@ def _row(record: EpochRecord) -> list[float | int | None]:
     ]
 
 
-class ProgressLines(Callback):  # type: ignore[misc]
+class ProgressLines(Callback):
     """A line per epoch, and now and then one within an epoch, for logs.
 
     Args:
@@ -340,11 +349,8 @@ class ProgressLines(Callback):  # type: ignore[misc]
             f"batch {batch_idx + 1}/{batches}, {self._time_left(trainer, done)}"
         )
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Tell the result of the epoch."""
-        record = pl_module.record
-        if not trainer.is_global_zero or record is None:
-            return
+    def tell_epoch(self, trainer: pl.Trainer, record: EpochRecord) -> None:
+        """Tell the result of an epoch."""
         self._last_s = self._clock()
         tell(
             f"epoch {record.epoch}/{trainer.max_epochs}: loss {record.train_loss:.4f}, "
@@ -355,7 +361,8 @@ class ProgressLines(Callback):  # type: ignore[misc]
     def _time_left(self, trainer: pl.Trainer, epochs_done: float) -> str:
         spent_s = self._clock() - self._start_s
         per_epoch_s = spent_s / max(epochs_done - self._first_epoch, 1e-9)
-        return f"{_duration((trainer.max_epochs - epochs_done) * per_epoch_s)} left"
+        epochs_left = (trainer.max_epochs or 0) - epochs_done
+        return f"{_duration(epochs_left * per_epoch_s)} left"
 
 
 def _told(score: ValidationScore | None) -> str:

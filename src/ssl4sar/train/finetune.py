@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from ssl4sar.config.compute import ComputeConfig
@@ -143,7 +144,8 @@ def finetune(
     else:
         tell(f"resuming after epoch {resume.epochs_done} of {training_config.epochs}")
     resume_dir.mkdir(parents=True, exist_ok=True)
-    state = TrainingState(resume_dir, metrics_path, fingerprint)
+    progress = ProgressLines()
+    state = TrainingState(resume_dir, metrics_path, fingerprint, progress.tell_epoch)
     module = FinetuneModule(
         network,
         input_px=model_config.input_px,
@@ -153,13 +155,15 @@ def finetune(
     )
     crops = _training_crops(store, model_config, training_config, compute_config, seed)
     with _quiet_lightning():
-        trainer = _trainer(device, training_config, resume_dir, state, resume)
+        trainer = _trainer(device, training_config, resume_dir, [state, progress], resume)
         trainer.fit(
             module,
             datamodule=crops,
             ckpt_path=None if resume is None else resume.path,
             weights_only=True,
         )
+    if len(state.records) != training_config.epochs:
+        raise RuntimeError(f"training ended after {len(state.records)} epochs")
     # A training that had already ended when it was resumed has not written its table again.
     write_metrics(metrics_path, state.records)
     epoch, validation = _choose(network, module, state, training_config.checkpoint)
@@ -247,7 +251,7 @@ def _trainer(
     device: torch.device,
     config: TrainingConfig,
     resume_dir: Path,
-    state: TrainingState,
+    callbacks: list[Callback],
     resume: ResumePoint | None,
 ) -> pl.Trainer:
     # Steps after the checkpoint are trained again: the log drops what it holds of them.
@@ -266,7 +270,7 @@ def _trainer(
         gradient_clip_val=config.gradient_clip_norm,
         deterministic=device.type == "cpu",
         logger=logger,
-        callbacks=[state, ProgressLines()],
+        callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         default_root_dir=resume_dir,
         use_distributed_sampler=False,
@@ -296,9 +300,10 @@ def _quiet_lightning() -> Iterator[None]:
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
     deterministic = torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    settings: Any = torch.utils.deterministic
+    fill = settings.fill_uninitialized_memory
     # Every buffer is written before it is read here; filling them all first costs time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    settings.fill_uninitialized_memory = False
     logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -308,4 +313,4 @@ def _quiet_lightning() -> Iterator[None]:
     finally:
         logger.setLevel(level)
         torch.use_deterministic_algorithms(deterministic)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        settings.fill_uninitialized_memory = fill

@@ -80,19 +80,21 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> Optimizer:
     and kernels only, not on gains, biases and temperatures (usual for transformers).
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
+    # Lightning clips gradients in mixed precision only for optimisers in several kernels.
+    fused = config.precision == "32-true" or config.gradient_clip_norm is None
     if config.optimiser == "sgd":
         return torch.optim.SGD(
             parameters,
             lr=config.learning_rate,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
-            fused=True,
+            fused=fused,
         )
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.adam_betas, fused=True)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.adam_betas, fused=fused)
 
 
 @torch.no_grad()

@@ -1,0 +1,153 @@
+"""The command ``ssl4sar``; each subcommand imports only what it needs, when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ssl4sar import __version__
+from ssl4sar.core.errors import UserError
+
+EXIT_OK = 0
+EXIT_PROBLEMS = 1
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: command line without the program name; that of the process by default.
+
+    Returns:
+        0 for success, 1 where ``validate`` found problems, 2 for a mistake of the user, told in
+        one line, 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except UserError as error:
+        _tell(f"ssl4sar: error: {error}")
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        _tell("ssl4sar: error: interrupted; files written so far are complete")
+        return EXIT_INTERRUPTED
+    return code
+
+
+def _tell(line: str) -> None:
+    # One error is one line, whatever a library put into its message.
+    sys.stderr.write(" ".join(line.split()) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ssl4sar", description="Calving fronts from SAR images, by the rules of CaFFe."
+    )
+    parser.add_argument("--version", action="version", version=f"ssl4sar {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_evaluate(commands)
+    _add_validate(commands)
+    return parser
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="score a folder of zone maps of any model",
+        description="Score zone maps (0 NA, 64 rock, 127 glacier, 254 ocean) against CaFFe "
+        "labels: mean distance error, segmentation scores, subsets, floor and trivial baselines.",
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="zone maps NAME.png or NAME_zones.png, one per scene",
+    )
+    parser.add_argument(
+        "--zones",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="labels NAME_zones.png; they say which scenes are scored",
+    )
+    parser.add_argument(
+        "--fronts", type=Path, required=True, metavar="DIR", help="labels NAME_front.png"
+    )
+    parser.add_argument(
+        "--bounding-boxes",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="boxes NAME_front_extent_coord.txt",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="result (JSON)")
+    parser.add_argument(
+        "--fronts-out", type=Path, metavar="DIR", help="also write the predicted fronts (0/255)"
+    )
+    parser.add_argument(
+        "--name", metavar="TEXT", help="name of the model in the result (default: the folder's)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=2,
+        metavar="N",
+        help="images scored at the same time (default: %(default)s)",
+    )
+    parser.set_defaults(run=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from ssl4sar.evaluate.command import EvaluateRequest, evaluate
+    from ssl4sar.evaluate.scoring import LabelFolders
+
+    evaluate(
+        EvaluateRequest(
+            predictions=options.predictions,
+            labels=LabelFolders(options.zones, options.fronts, options.bounding_boxes),
+            out=options.out,
+            name=options.name or options.predictions.resolve().name,
+            fronts_out=options.fronts_out,
+            workers=options.workers,
+        )
+    )
+    return EXIT_OK
+
+
+def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "validate",
+        help="list every problem of a CaFFe tree",
+        description="Check a CaFFe tree: names, files, sizes, grey values, boxes, fronts.",
+    )
+    parser.add_argument(
+        "tree", type=Path, metavar="DIR", help="folder that holds sar_images, zones, fronts, ..."
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write the report as JSON")
+    parser.set_defaults(run=_validate)
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from ssl4sar.dataset.validation import validate_tree
+
+    report = validate_tree(options.tree)
+    if options.out is not None:
+        report.write(options.out)
+    sys.stdout.write(report.as_text())
+    return EXIT_PROBLEMS if report.errors else EXIT_OK
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

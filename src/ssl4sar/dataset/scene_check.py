@@ -1,0 +1,225 @@
+"""Checking the four files of one CaFFe scene; each is read once, for its hash and its content."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssl4sar.core.bounding_box import BoundingBox
+from ssl4sar.core.caffe_layout import CaffeTree, Split
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import decode_gray
+from ssl4sar.core.scene_name import SceneName
+from ssl4sar.core.zones import CLASS_GREYS
+from ssl4sar.dataset.manifest import FileRecord
+
+#: 63 stands for rock in a few official masks.
+ZONE_GREYS: Final = frozenset({*CLASS_GREYS, 63})
+FRONT_GREYS: Final = frozenset({0, 255})
+_SHOWN: Final = 5
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with one file.
+
+    Attributes:
+        severity: errors stop the workflow, warnings do not.
+        file: path relative to the tree, POSIX.
+        problem: what is wrong.
+        fix: what to do.
+    """
+
+    severity: Severity
+    file: str
+    problem: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class SceneFacts:
+    """What a scene's files tell.
+
+    Attributes:
+        split: train or test.
+        name: scene name.
+        size_px: height and width of the SAR image; None where it cannot be read.
+        files: record of every file that could be read, by path relative to the tree.
+        problems: what is wrong with them.
+    """
+
+    split: Split
+    name: str
+    size_px: tuple[int, int] | None
+    files: dict[str, FileRecord]
+    problems: tuple[Problem, ...]
+
+
+def check_scene(tree: CaffeTree, job: tuple[Split, str]) -> SceneFacts:
+    """Read the SAR image, zones, front and box of a scene and list everything that is wrong.
+
+    Args:
+        tree: tree that the scene belongs to.
+        job: split and scene name.
+    """
+    split, name = job
+    check = _SceneCheck(tree.root)
+    check.name(tree.sar(split, name), name)
+    image = check.image(tree.sar(split, name))
+    zones = check.image(tree.zones(split, name))
+    front = check.image(tree.front(split, name))
+    size = None if image is None else (image.shape[0], image.shape[1])
+    if zones is not None:
+        check.same_size(tree.zones(split, name), zones, size)
+        check.greys(tree.zones(split, name), zones, ZONE_GREYS)
+    if front is not None:
+        check.same_size(tree.front(split, name), front, size)
+        check.front(tree.front(split, name), front)
+    check.box(tree.box(name), size)
+    return SceneFacts(split, name, size, check.files, tuple(check.problems))
+
+
+class _SceneCheck:
+    """Collects records and problems of the files of one scene."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.files: dict[str, FileRecord] = {}
+        self.problems: list[Problem] = []
+
+    def add(self, path: Path, problem: str, fix: str, severity: Severity = "error") -> None:
+        file = path.relative_to(self.root).as_posix()
+        self.problems.append(Problem(severity, file, problem, fix))
+
+    def name(self, path: Path, name: str) -> None:
+        try:
+            SceneName.parse(name)
+        except UserError as error:
+            self.add(path, error.problem, error.fix)
+
+    def read(self, path: Path) -> bytes | None:
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            self.add(path, "the file is missing", "add it or remove the scene")
+            return None
+        except OSError as error:
+            self.add(path, f"the file cannot be read ({error.strerror})", "check its permissions")
+            return None
+        relative = path.relative_to(self.root).as_posix()
+        self.files[relative] = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+        return data
+
+    def image(self, path: Path) -> NDArray[np.uint8] | None:
+        data = self.read(path)
+        if data is None:
+            return None
+        try:
+            image = decode_gray(data, path)
+        except UserError as error:
+            self.add(path, error.problem, error.fix)
+            return None
+        damage = png_damage(data)
+        if damage is not None:
+            self.add(path, f"the PNG is damaged ({damage})", "replace the file by the original")
+            return None
+        return image
+
+    def same_size(
+        self, path: Path, mask: NDArray[np.uint8], size_px: tuple[int, int] | None
+    ) -> None:
+        if size_px is not None and mask.shape != size_px:
+            self.add(
+                path,
+                f"the mask is {mask.shape[0]}x{mask.shape[1]} px, its image "
+                f"{size_px[0]}x{size_px[1]} px",
+                "replace it by the mask of this image",
+            )
+
+    def greys(
+        self, path: Path, mask: NDArray[np.uint8], allowed: frozenset[int]
+    ) -> NDArray[np.int64]:
+        counts = np.array(Image.fromarray(mask).histogram(), np.int64)
+        unknown = {int(grey): int(counts[grey]) for grey in counts.nonzero()[0]}.keys() - allowed
+        if unknown:
+            first = ", ".join(str(grey) for grey in sorted(unknown)[:_SHOWN])
+            more = ", ..." if len(unknown) > _SHOWN else ""
+            pixels = int(sum(counts[grey] for grey in unknown))
+            values = ", ".join(str(grey) for grey in sorted(allowed))
+            self.add(
+                path,
+                f"unknown grey values {first}{more} in {pixels} pixels",
+                f"allowed are {values}; smoothing or JPEG may have spoilt the mask",
+            )
+        return counts
+
+    def front(self, path: Path, mask: NDArray[np.uint8]) -> None:
+        counts = self.greys(path, mask, FRONT_GREYS)
+        if counts[0] == mask.size:
+            self.add(
+                path,
+                "the front is empty",
+                "check the label; the scene has no distance error",
+                "warning",
+            )
+
+    def box(self, path: Path, size_px: tuple[int, int] | None) -> None:
+        data = self.read(path)
+        if data is None:
+            return
+        try:
+            box = BoundingBox.parse(data, path)
+            if size_px is not None:
+                box.window(*size_px, path)
+        except UserError as error:
+            self.add(path, error.problem, error.fix)
+            return
+        if size_px is not None and (
+            box.left_px < 0
+            or box.lower_px < 0
+            or box.right_px > size_px[1]
+            or box.upper_px > size_px[0]
+        ):
+            self.add(
+                path,
+                f"the box reaches beyond the {size_px[0]}x{size_px[1]} px image",
+                "nothing: it is cut at the border",
+                "warning",
+            )
+
+
+def png_damage(data: bytes) -> str | None:
+    """Tell what is wrong with the chunks of a PNG: Pillow forgives a bad checksum of pixels.
+
+    Args:
+        data: content of the file.
+
+    Returns:
+        What is wrong, or None.
+    """
+    if not data.startswith(_PNG_SIGNATURE):
+        return "no PNG signature"
+    view = memoryview(data)
+    start = len(_PNG_SIGNATURE)
+    while start + 12 <= len(data):
+        length = int.from_bytes(view[start : start + 4], "big")
+        end = start + 8 + length
+        kind = bytes(view[start + 4 : start + 8])
+        if end + 4 > len(data):
+            break
+        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            return f"checksum of chunk {kind.decode('ascii', 'replace')} differs"
+        if kind == b"IEND":
+            return None
+        start = end + 4
+    return "the file is truncated"

@@ -1,0 +1,320 @@
+"""Checking a CaFFe tree: every file is read once, every problem is listed.
+
+An error stops the workflow, because a later step would fail or give wrong numbers; a warning is
+told and kept in the report.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS, CaffeTree, Split
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import track
+from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
+from ssl4sar.dataset.manifest import FileRecord
+from ssl4sar.dataset.scene_check import Problem, SceneFacts, Severity, check_scene
+
+SCHEMA: Final = "ssl4sar.caffe-validation/1"
+#: The 7 m and 20 m grids of a glacier differ by 5 % in nominal extent (they are 20/3 m and 20 m);
+#: a wrong pixel size in a name differs by more than a fifth.
+_EXTENT_TOLERANCE: Final = 0.15
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class ValidationReport:
+    """Result of reading a whole tree.
+
+    Attributes:
+        root: folder of the tree.
+        scenes: sorted scene names per split, all that have a SAR image.
+        sizes_px: height and width by scene name.
+        files: record of every readable file by path relative to ``root``.
+        problems: errors first, then warnings, by file.
+    """
+
+    root: str
+    scenes: dict[Split, list[str]]
+    sizes_px: dict[str, tuple[int, int]]
+    files: dict[str, FileRecord]
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Problem]:
+        """Problems that stop the workflow."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """Problems that do not."""
+        return [problem for problem in self.problems if problem.severity == "warning"]
+
+    def counts(self) -> dict[str, Any]:
+        """Count scenes per split, by glacier, sensor, pixel size and quality; tell size ranges."""
+        return {
+            split: {
+                "scenes": len(names),
+                **_counts_of([name for name in names if _parsed(name) is not None]),
+                "height_px": _range(self.sizes_px[n][0] for n in names if n in self.sizes_px),
+                "width_px": _range(self.sizes_px[n][1] for n in names if n in self.sizes_px),
+            }
+            for split, names in self.scenes.items()
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values: counts, problems, bytes; not the file hashes."""
+        return {
+            "schema": SCHEMA,
+            "root": self.root,
+            "ok": not self.errors,
+            "errors": len(self.errors),
+            "warnings": len(self.warnings),
+            "files": len(self.files),
+            "bytes": sum(record.bytes for record in self.files.values()),
+            "counts": self.counts(),
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+    def as_text(self) -> str:
+        """Return the report for a person: counts, then every problem on a line."""
+        lines = [f"CaFFe tree {self.root}: {len(self.files)} files"]
+        for split, facts in self.counts().items():
+            lines.append(
+                f"  {split}: {facts['scenes']} scenes, "
+                f"heights {_span(facts['height_px'])} px, widths {_span(facts['width_px'])} px"
+            )
+            for key in ("glaciers", "sensors", "resolutions_m", "qualities"):
+                values = ", ".join(f"{name} {count}" for name, count in facts[key].items())
+                lines.append(f"    {key}: {values or 'none'}")
+        lines.append(f"errors: {len(self.errors)}, warnings: {len(self.warnings)}")
+        lines += [f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems]
+        return "\n".join(lines) + "\n"
+
+    def write(self, path: str | Path) -> None:
+        """Write the report as JSON, atomically."""
+        write_json(path, self.as_dict())
+
+    def raise_if_bad(self, report_path: str | Path) -> None:
+        """Refuse a tree with errors.
+
+        Args:
+            report_path: where the whole report lies, for the message.
+
+        Raises:
+            UserError: there are errors; the first few are told.
+        """
+        errors = self.errors
+        if not errors:
+            return
+        first = "; ".join(f"{p.file}: {p.problem}" for p in errors[:_SHOWN])
+        more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
+        noun = "error" if len(errors) == 1 else "errors"
+        raise UserError(
+            self.root,
+            f"the CaFFe tree has {len(errors)} {noun} ({first}{more})",
+            f"correct the files as listed in {report_path} and rerun",
+        )
+
+
+def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
+    """Read every file of a tree once and list everything that is wrong.
+
+    Args:
+        root: folder that holds ``sar_images``.
+        workers: processes; the report does not depend on it.
+
+    Returns:
+        The report; problems are not raised (see :meth:`ValidationReport.raise_if_bad`).
+
+    Raises:
+        UserError: the folder does not exist.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise UserError(root, "the folder does not exist", "give the folder of the CaFFe tree")
+    tree = CaffeTree(root)
+    scenes: dict[Split, list[str]] = {split: tree.names(split) for split in SPLITS}
+    facts = list(_read_scenes(tree, scenes, workers))
+    sizes = {fact.name: fact.size_px for fact in facts if fact.size_px is not None}
+    files = {name: record for fact in facts for name, record in fact.files.items()}
+    problems = [
+        *_missing_folders(tree),
+        *_stray_files(tree, scenes),
+        *(problem for fact in facts for problem in fact.problems),
+        *_shared_acquisitions(scenes),
+        *_shared_pixels(tree, facts),
+        *_odd_sizes(tree, scenes, sizes),
+    ]
+    problems.sort(key=lambda p: (p.severity, p.file, p.problem))
+    return ValidationReport(str(root), scenes, sizes, dict(sorted(files.items())), problems)
+
+
+def _read_scenes(
+    tree: CaffeTree, scenes: Mapping[Split, list[str]], workers: int
+) -> Iterator[SceneFacts]:
+    jobs = [(split, name) for split, names in scenes.items() for name in names]
+    check = partial(check_scene, tree)
+    if workers == 1 or len(jobs) < 2:
+        yield from track(map(check, jobs), "checking scenes", total=len(jobs))
+        return
+    # Pillow holds the interpreter lock while it decodes, so threads would not run side by side.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        done = pool.map(check, jobs, chunksize=4)
+        yield from track(done, "checking scenes", total=len(jobs))
+
+
+def _missing_folders(tree: CaffeTree) -> Iterator[Problem]:
+    folders = [f"{folder}/{split}" for folder in IMAGE_FOLDERS for split in SPLITS]
+    for folder in [*folders, BOX_FOLDER]:
+        if not (tree.root / folder).is_dir():
+            yield Problem("error", folder, "the folder is missing", "add it as in the official zip")
+    for split in SPLITS:
+        folder = f"sar_images/{split}"
+        if (tree.root / folder).is_dir() and not tree.names(split):
+            yield Problem("error", folder, "there is no scene", "add PNG images of scenes")
+
+
+def _stray_files(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:
+    for split, names in scenes.items():
+        for folder, suffix in zip(IMAGE_FOLDERS, ("", ZONES_SUFFIX, FRONT_SUFFIX), strict=True):
+            expected = {f"{name}{suffix}.png" for name in names}
+            yield from _strays(tree.root / folder / split, expected, tree.root, "error")
+    boxes = {f"{name}{BOX_SUFFIX}.txt" for names in scenes.values() for name in names}
+    # Whoever uses some of the scenes may well keep all boxes.
+    yield from _strays(tree.root / BOX_FOLDER, boxes, tree.root, "warning")
+
+
+def _strays(
+    folder: Path, expected: set[str], root: Path, partner_severity: Severity
+) -> Iterator[Problem]:
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name in expected:
+            continue
+        file = path.relative_to(root).as_posix()
+        hidden = path.name.startswith(".")
+        if path.suffix.lower() in {".png", ".txt"} and not hidden:
+            yield Problem(
+                partner_severity,
+                file,
+                "there is no SAR image of this scene in this split",
+                "add the image, correct the name, or remove the file",
+            )
+        else:
+            yield Problem("warning", file, "the file is no part of CaFFe", "remove it")
+
+
+def _shared_acquisitions(scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:
+    """Tell scenes that show the same glacier on the same day by the same sensor and orbit."""
+    places: defaultdict[tuple[str, ...], list[tuple[Split, str]]] = defaultdict(list)
+    for split, names in scenes.items():
+        for name in names:
+            scene = _parsed(name)
+            if scene is not None:
+                key = (scene.glacier, scene.date.isoformat(), scene.sensor, scene.orbit)
+                places[key].append((split, name))
+    for shared in places.values():
+        train = [name for split, name in shared if split == "train"]
+        test = [name for split, name in shared if split == "test"]
+        for name in test if train else []:
+            yield Problem(
+                "error",
+                f"sar_images/test/{name}.png",
+                f"the same acquisition is in the training split ({train[0]})",
+                "remove one of the two, or the score is worthless",
+            )
+        for names, split in ((train, "train"), (test, "test")):
+            for name in names[1:]:
+                yield Problem(
+                    "warning",
+                    f"sar_images/{split}/{name}.png",
+                    f"the same acquisition is there as {names[0]}",
+                    "nothing, if both are wanted; resampling keeps the one with smaller pixels",
+                )
+
+
+def _shared_pixels(tree: CaffeTree, facts: Iterable[SceneFacts]) -> Iterator[Problem]:
+    """Tell SAR images whose files are equal byte by byte."""
+    first: dict[str, SceneFacts] = {}
+    for fact in facts:
+        file = tree.sar(fact.split, fact.name).relative_to(tree.root).as_posix()
+        record = fact.files.get(file)
+        if record is None or fact.size_px is None:
+            continue
+        other = first.setdefault(record.sha256, fact)
+        if other is not fact:
+            yield Problem(
+                "error" if other.split != fact.split else "warning",
+                file,
+                f"the image is the same file as {other.name} of split {other.split}",
+                "replace one of the two by its own image",
+            )
+
+
+def _odd_sizes(
+    tree: CaffeTree,
+    scenes: Mapping[Split, list[str]],
+    sizes_px: Mapping[str, tuple[int, int]],
+) -> Iterator[Problem]:
+    """Tell scenes whose extent in metres is not that of their glacier: a wrong pixel size?"""
+    for axis, side in enumerate(("height", "width")):
+        extents: defaultdict[str, dict[tuple[Split, str], int]] = defaultdict(dict)
+        for split, names in scenes.items():
+            for name in names:
+                scene = _parsed(name)
+                if scene is not None and name in sizes_px:
+                    extent_m = sizes_px[name][axis] * scene.resolution_m
+                    extents[scene.glacier][split, name] = extent_m
+        for glacier, members in extents.items():
+            usual_m = statistics.median(members.values())
+            for (split, name), extent_m in members.items():
+                if abs(extent_m / usual_m - 1) > _EXTENT_TOLERANCE:
+                    yield Problem(
+                        "warning",
+                        tree.sar(split, name).relative_to(tree.root).as_posix(),
+                        f"the {side} of {extent_m} m differs from the usual {usual_m:.0f} m of "
+                        f"{glacier}",
+                        "check the pixel size in the name; distances in metres depend on it",
+                    )
+
+
+def _parsed(name: str) -> SceneName | None:
+    try:
+        return SceneName.parse(name)
+    except UserError:
+        return None  # told once, where the scene is checked
+
+
+def _counts_of(names: Iterable[str]) -> dict[str, dict[str, int]]:
+    scenes = [SceneName.parse(name) for name in names]
+    return {
+        "glaciers": _tally(scene.glacier for scene in scenes),
+        "sensors": _tally(scene.sensor for scene in scenes),
+        "resolutions_m": _tally(scene.resolution_m for scene in scenes),
+        "qualities": _tally(scene.quality for scene in scenes),
+    }
+
+
+def _tally(values: Iterable[str] | Iterable[int]) -> dict[str, int]:
+    counts: Counter[str | int] = Counter(values)
+    return {str(value): counts[value] for value in sorted(counts, key=lambda v: (str(type(v)), v))}
+
+
+def _range(values: Iterable[int]) -> list[int] | None:
+    listed = list(values)
+    return [min(listed), max(listed)] if listed else None
+
+
+def _span(limits: list[int] | None) -> str:
+    return "unknown" if limits is None else f"{limits[0]}-{limits[1]}"

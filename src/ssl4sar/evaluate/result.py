@@ -1,0 +1,288 @@
+"""The result file, built from the scores of the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from ssl4sar.dataset.manifest import TreeManifest
+from ssl4sar.evaluate.baselines import FLOOR, BaselineScores
+from ssl4sar.evaluate.published import PUBLISHED, TEST_SET, PublishedRow
+from ssl4sar.evaluate.result_schema import (
+    Baseline,
+    CaffeResult,
+    ClassTable,
+    Dataset,
+    FrontErrors,
+    PerImage,
+    Published,
+    Run,
+    Segmentation,
+    SegmentationTable,
+    Spread,
+    Subset,
+)
+from ssl4sar.evaluate.scoring import ImageScore
+from ssl4sar.evaluate.summary import ScoreSummary, summarise
+from ssl4sar.metrics.segmentation import AVERAGE
+from ssl4sar.metrics.subsets import SubsetError, subset_errors
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """The scores of one trained network.
+
+    Attributes:
+        seed: seed of its training; None for a scored folder.
+        images: scores per image.
+    """
+
+    seed: int | None
+    images: Sequence[ImageScore]
+
+
+def dataset_of(manifest: TreeManifest, name: str) -> Dataset:
+    """Describe the test scenes of a tree.
+
+    Args:
+        manifest: manifest of the tree.
+        name: name of the run.
+    """
+    return describe_dataset(
+        name,
+        source=manifest.source,
+        spacing_m=manifest.spacing_m,
+        comparable_with_published=manifest.comparable_with_published,
+    )
+
+
+def describe_dataset(
+    name: str,
+    *,
+    source: str,
+    synthetic: bool | None = None,
+    spacing_m: int | None = None,
+    comparable_with_published: bool = False,
+) -> Dataset:
+    """Describe scored scenes and say in words what their numbers mean.
+
+    Args:
+        name: name of the run or model.
+        source: "synthetic", "local", "pangaea" or "folders".
+        synthetic: whether the scenes are rendered; by default those of source "synthetic" are.
+        spacing_m: pixel size the scenes were resampled to, metres; None on native grids.
+        comparable_with_published: whether this is the official full-size test set.
+    """
+    rendered = source == "synthetic" if synthetic is None else synthetic
+    comparable = comparable_with_published and not rendered and spacing_m is None
+    return Dataset.model_validate(
+        {
+            "name": name,
+            "source": source,
+            "synthetic": rendered,
+            "spacing_m": spacing_m,
+            "comparable_with_published": comparable,
+            "note": _note(rendered, spacing_m, comparable),
+        }
+    )
+
+
+def _note(synthetic: bool, spacing_m: int | None, comparable: bool) -> str:
+    if comparable:
+        return "official CaFFe test set at full size: comparable with published numbers"
+    if synthetic:
+        grid = "" if spacing_m is None else f", resampled to {spacing_m} m"
+        return (
+            f"SYNTHETIC scenes{grid}: not an observation, says nothing about a real glacier; "
+            "NOT comparable with published numbers"
+        )
+    if spacing_m is not None:
+        return (
+            f"real scenes resampled to {spacing_m} m: distances are metres, but NOT comparable "
+            "with published numbers"
+        )
+    return "not the official CaFFe test set at full size: NOT comparable with published numbers"
+
+
+def build_result(
+    dataset: Dataset,
+    runs: Sequence[RunScores],
+    baselines: Mapping[str, BaselineScores],
+    *,
+    per_image: bool = False,
+) -> dict[str, Any]:
+    """Build the content of the result file.
+
+    Args:
+        dataset: what was scored.
+        runs: scores of the runs, all over the same images.
+        baselines: scores of the true zones (key ``FLOOR``) and of trivial predictions.
+        per_image: whether to add the scores per image of the first run.
+
+    Returns:
+        Builtins that fit :class:`~ssl4sar.evaluate.result_schema.CaffeResult`.
+
+    Raises:
+        ValueError: no run, or runs and baselines over different images.
+    """
+    names = _common_images(runs, baselines)
+    summaries = [summarise(run.images) for run in runs]
+    rows = [_run(run.seed, summary) for run, summary in zip(runs, summaries, strict=True)]
+    trivial = {key: _baseline(baseline) for key, baseline in baselines.items() if key != FLOOR}
+    floor_m = summarise(baselines[FLOOR].scores).front.mde_m if FLOOR in baselines else None
+    mde_m = spread(row.mde_m for row in rows)
+    result = CaffeResult(
+        dataset=dataset,
+        images=len(names),
+        runs=rows,
+        mde_m=mde_m,
+        iou_pooled=spread(row.iou_pooled for row in rows),
+        segmentation=_mean_segmentation([row.segmentation for row in rows]),
+        subsets=_subsets(runs),
+        floor_m=floor_m,
+        baselines=trivial,
+        published=[_published(row) for row in PUBLISHED],
+        text=_warnings(dataset, runs, rows, mde_m, trivial),
+        per_image={score.name: _per_image(score) for score in runs[0].images}
+        if per_image
+        else None,
+    )
+    return result.to_json()
+
+
+def spread(values: Iterable[float | None]) -> Spread:
+    """Return mean, population standard deviation and median of the values that exist."""
+    known = [float(value) for value in values if value is not None]
+    if not known:
+        return Spread(mean=None, std=None, median=None, runs=0)
+    return Spread(
+        mean=float(np.mean(known)),
+        std=float(np.std(known)),
+        median=float(np.median(known)),
+        runs=len(known),
+    )
+
+
+def _common_images(runs: Sequence[RunScores], baselines: Mapping[str, BaselineScores]) -> list[str]:
+    if not runs:
+        raise ValueError("no run to report")
+    groups = [run.images for run in runs] + [baseline.scores for baseline in baselines.values()]
+    names = [sorted(score.name for score in group) for group in groups]
+    if any(other != names[0] for other in names) or len(set(names[0])) != len(names[0]):
+        raise ValueError("the runs and baselines were not scored on the same images")
+    return names[0]
+
+
+def _run(seed: int | None, summary: ScoreSummary) -> Run:
+    front, segmentation = summary.front, summary.segmentation
+    return Run(
+        seed=seed,
+        mde_m=front.mde_m,
+        std_m=front.std_m,
+        mde_image_mean_m=front.mde_image_mean_m,
+        mde_length_weighted_m=front.mde_length_weighted_m,
+        no_front=front.n_no_front,
+        n_distances=front.n_distances,
+        iou_pooled=summary.iou_pooled,
+        iou_image_mean=summary.iou_image_mean,
+        iou_image_mean_absent_skipped=segmentation.image_mean_absent_skipped["iou"][AVERAGE],
+        segmentation=Segmentation(**asdict(segmentation)),
+    )
+
+
+def _baseline(baseline: BaselineScores) -> Baseline:
+    summary = summarise(baseline.scores)
+    return Baseline(
+        title=baseline.title,
+        mde_m=summary.front.mde_m,
+        no_front=summary.front.n_no_front,
+        iou_pooled=summary.iou_pooled,
+        iou_image_mean=summary.iou_image_mean,
+    )
+
+
+def _published(row: PublishedRow) -> Published:
+    return Published(**{**asdict(row), "mde_runs_m": list(row.mde_runs_m)}, test_set=TEST_SET)
+
+
+def _mean_segmentation(parts: Sequence[Segmentation]) -> Segmentation:
+    return Segmentation(
+        pooled=_mean_table([part.pooled for part in parts]),
+        image_mean_absent_zero=_mean_table([part.image_mean_absent_zero for part in parts]),
+        image_mean_absent_skipped=_mean_table([part.image_mean_absent_skipped for part in parts]),
+    )
+
+
+def _mean_table(tables: Sequence[SegmentationTable]) -> SegmentationTable:
+    def mean(measure: str, column: str) -> float | None:
+        return spread(table[measure][column] for table in tables).mean
+
+    return {
+        measure: {column: mean(measure, column) for column in row}
+        for measure, row in tables[0].items()
+    }
+
+
+def _subsets(runs: Sequence[RunScores]) -> dict[str, Subset]:
+    per_run = [subset_errors([score.front_error for score in run.images]) for run in runs]
+
+    def subset(errors: Sequence[SubsetError]) -> Subset:
+        return Subset(
+            n_images=errors[0].n_images,
+            mde_m=spread(error.mde_m for error in errors),
+            no_front=spread(error.n_no_front for error in errors),
+            runs=[FrontErrors(**asdict(error)) for error in errors],
+        )
+
+    return {name: subset([errors[name] for errors in per_run]) for name in per_run[0]}
+
+
+def _per_image(score: ImageScore) -> PerImage:
+    iou: ClassTable = score.class_scores.table("skipped")["iou"]
+    return PerImage(
+        mde_m=score.mde_m,
+        max_m=score.max_m,
+        n_distances=score.n_distances,
+        predicted_front_px=score.predicted_front_px,
+        true_front_px=score.true_front_px,
+        iou=iou,
+    )
+
+
+def _warnings(
+    dataset: Dataset,
+    runs: Sequence[RunScores],
+    rows: Sequence[Run],
+    mde_m: Spread,
+    baselines: Mapping[str, Baseline],
+) -> list[str]:
+    texts = [] if dataset.comparable_with_published else [dataset.note]
+    images = len(runs[0].images)
+    unlabelled = sum(score.true_front_px == 0 for score in runs[0].images)
+    if unlabelled:
+        texts.append(
+            f"{unlabelled} of {images} images have no labelled front and are left out of the MDE"
+        )
+    for row in rows:
+        if row.no_front > unlabelled:
+            subject = "no" if row.seed is None else f"seed {row.seed}: no"
+            texts.append(
+                f"{subject} front was found in {row.no_front - unlabelled} of {images} images, "
+                "which are left out of the MDE"
+            )
+    better = [
+        f"{baseline.title} ({baseline.mde_m:.0f} m)"
+        for baseline in baselines.values()
+        if baseline.mde_m is not None and mde_m.mean is not None and baseline.mde_m < mde_m.mean
+    ]
+    if better:
+        texts.append(
+            f"the mean MDE of {mde_m.mean:.0f} m is not better than the trivial prediction: "
+            + "; ".join(better)
+        )
+    if len(rows) == 1:
+        texts.append("one run: the standard deviation over the runs says nothing")
+    return texts

@@ -1,0 +1,78 @@
+"""Scores of one run between the jobs that make them and the one that gathers them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
+from ssl4sar.evaluate.baselines import BaselineScores
+from ssl4sar.evaluate.scoring import ImageScore
+
+SCORES_SCHEMA: Final = "ssl4sar.image-scores/1"
+BASELINES_SCHEMA: Final = "ssl4sar.baseline-scores/1"
+
+
+def write_scores(path: str | Path, seed: int, scores: Sequence[ImageScore]) -> None:
+    """Write the scores of one seed, atomically."""
+    write_json(
+        path,
+        {"schema": SCORES_SCHEMA, "seed": seed, "images": [score.to_json() for score in scores]},
+    )
+
+
+def read_scores(path: str | Path) -> tuple[int, list[ImageScore]]:
+    """Read the seed and its scores.
+
+    Raises:
+        UserError: missing, damaged, or of another schema.
+    """
+    content = _read(path, SCORES_SCHEMA)
+    try:
+        return int(content["seed"]), [ImageScore.from_json(item) for item in content["images"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def write_baselines(path: str | Path, baselines: Mapping[str, BaselineScores]) -> None:
+    """Write the scores of the baselines, atomically."""
+    entries = {
+        key: {"title": baseline.title, "images": [score.to_json() for score in baseline.scores]}
+        for key, baseline in baselines.items()
+    }
+    write_json(path, {"schema": BASELINES_SCHEMA, "baselines": entries})
+
+
+def read_baselines(path: str | Path) -> dict[str, BaselineScores]:
+    """Read the scores of the baselines.
+
+    Raises:
+        UserError: missing, damaged, or of another schema.
+    """
+    content = _read(path, BASELINES_SCHEMA)
+    try:
+        return {
+            key: BaselineScores(
+                str(entry["title"]), [ImageScore.from_json(item) for item in entry["images"]]
+            )
+            for key, entry in content["baselines"].items()
+        }
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read(path: str | Path, schema: str) -> dict[str, Any]:
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(content, dict) or content.get("schema") != schema:
+        raise UserError(path, f"the file is not of schema {schema}", "remove it and rerun")
+    return content
+
+
+def _damaged(path: str | Path, error: Exception) -> UserError:
+    return UserError(path, f"the scores cannot be read ({error})", "remove the file and rerun")

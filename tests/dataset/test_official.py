@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.dataset.official import (
+    NATIVE_SIZES_PX,
+    TEST_COUNT,
+    TRAIN_COUNT,
+    is_official_test,
+    is_official_train,
+)
+
+
+@pytest.fixture(scope="module")
+def official_test(test_data: Path) -> list[str]:
+    return (test_data / "splits/caffe_official_test_122.txt").read_text().split()
+
+
+@pytest.fixture(scope="module")
+def official_train(test_data: Path) -> list[str]:
+    return (test_data / "splits/caffe_official_train_559.txt").read_text().split()
+
+
+def sizes_of(names: list[str]) -> dict[str, tuple[int, int]]:
+    parts = {name: name.split("_") for name in names}
+    return {n: NATIVE_SIZES_PX.get((p[0], int(p[3])), (476, 449)) for n, p in parts.items()}
+
+
+def test_the_official_lists_are_recognised(
+    official_test: list[str], official_train: list[str]
+) -> None:
+    assert (len(official_train), len(official_test)) == (TRAIN_COUNT, TEST_COUNT)
+    assert is_official_train(reversed(official_train))
+    assert is_official_test(reversed(official_test), sizes_of(official_test))
+
+
+def test_anything_else_is_not_official(official_test: list[str], official_train: list[str]) -> None:
+    sizes = sizes_of(official_test)
+    assert not is_official_train(official_train[1:])
+    assert not is_official_test(official_test[1:], sizes)
+    assert not is_official_test([*official_test, official_train[0]], sizes)
+    assert not is_official_test(official_test, {**sizes, official_test[5]: (2107, 4475)})
+    assert not is_official_test(official_test, dict(list(sizes.items())[1:]))
+    assert not is_official_test([], {})
+
+
+def test_the_unpublished_grid_takes_any_size(official_test: list[str]) -> None:
+    palsar = {name: (470, 440) for name in official_test if "_PALSAR_17_" in name}
+    assert len(palsar) == 8
+    assert is_official_test(official_test, {**sizes_of(official_test), **palsar})

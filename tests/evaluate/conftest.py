@@ -1,0 +1,63 @@
+"""Small labelled scenes and predictions of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssl4sar.core.bounding_box import BoundingBox
+from ssl4sar.core.gray_png import write_gray
+from ssl4sar.core.zones import GLACIER, OCEAN, ROCK, greys_from_classes
+from ssl4sar.evaluate.scoring import LabelFolders
+from ssl4sar.metrics.fronts import front_pixels
+
+HEIGHT_PX, WIDTH_PX = 60, 80
+NAMES = (
+    "COL_2011-06-18_TDX_20_1_024",
+    "COL_2011-12-18_S1_20_1_024",
+    "Mapple_2011-12-18_TSX_20_2_034",
+)
+
+
+def coast(column: int) -> np.ndarray:
+    """Glacier left of a column, ocean right of it, rock above."""
+    zones = np.full((HEIGHT_PX, WIDTH_PX), GLACIER, np.uint8)
+    zones[:, column:] = OCEAN
+    zones[:6] = ROCK
+    return zones
+
+
+class Folders:
+    """Labels and predictions in folders."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.labels = LabelFolders(root / "zones", root / "fronts", root / "boxes")
+        self.predictions = root / "predictions"
+        self.sar = root / "sar"
+
+    def add(self, name: str, true_column: int, predicted: np.ndarray) -> None:
+        truth = coast(true_column)
+        write_gray(self.labels.zones / f"{name}_zones.png", greys_from_classes(truth))
+        front = front_pixels(truth).astype(np.uint8) * np.uint8(255)
+        write_gray(self.labels.fronts / f"{name}_front.png", front)
+        box = BoundingBox(2.0, WIDTH_PX - 2.0, 0.0, HEIGHT_PX - 2.0)
+        box.write(self.labels.boxes / f"{name}_front_extent_coord.txt")
+        write_gray(self.predictions / f"{name}.png", greys_from_classes(predicted))
+        grey = np.where(truth == OCEAN, 40, 160).astype(np.uint8)
+        write_gray(self.sar / f"{name}.png", grey)
+
+    def sar_path(self, name: str) -> Path:
+        return self.sar / f"{name}.png"
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """Three scenes: four pixels off, eight pixels off, and no front at all."""
+    made = Folders(tmp_path / "data")
+    made.add(NAMES[0], 30, coast(34))
+    made.add(NAMES[1], 40, coast(32))
+    made.add(NAMES[2], 50, np.full((HEIGHT_PX, WIDTH_PX), GLACIER, np.uint8))
+    return made

@@ -1,0 +1,188 @@
+"""The result file."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.dataset.manifest import TreeManifest
+from ssl4sar.evaluate.baselines import FLOOR, score_baselines
+from ssl4sar.evaluate.published import PUBLISHED
+from ssl4sar.evaluate.result import (
+    RunScores,
+    build_result,
+    dataset_of,
+    describe_dataset,
+    spread,
+)
+from ssl4sar.evaluate.result_schema import CaffeResult, validate_result
+from ssl4sar.evaluate.scoring import score_folder
+from ssl4sar.metrics.distances import DistanceSums
+
+SYNTHETIC = describe_dataset("micro", source="synthetic")
+
+
+@pytest.fixture
+def baselines(folders) -> dict:
+    return score_baselines(folders.labels, folders.labels.names(), sar_path=folders.sar_path)
+
+
+@pytest.fixture
+def runs(folders, baselines) -> list[RunScores]:
+    names = folders.labels.names()
+    return [
+        RunScores(3, score_folder(folders.predictions, folders.labels, names)),
+        RunScores(5, baselines["left_half_ocean"].scores),
+    ]
+
+
+@pytest.fixture
+def result(runs, baselines) -> dict:
+    return build_result(SYNTHETIC, runs, baselines)
+
+
+def test_strict_json_that_fits_its_schema(result) -> None:
+    text = json.dumps(result, allow_nan=False)
+    assert json.loads(text) == result
+    assert validate_result(json.loads(text)).to_json() == result
+    assert result["schema"] == "ssl4sar.caffe-mde/1"
+    assert "per_image" not in result
+
+
+def test_runs_and_their_spread(result, runs) -> None:
+    assert [run["seed"] for run in result["runs"]] == [3, 5]
+    assert [run["no_front"] for run in result["runs"]] == [1, 0]
+    mde_m = [run["mde_m"] for run in result["runs"]]
+    pooled = DistanceSums.pool(score.front_error.sums for score in runs[0].images)
+    assert mde_m[0] == pooled.mean_m
+    assert result["mde_m"] == {
+        "mean": pytest.approx(np.mean(mde_m)),
+        "std": pytest.approx(np.std(mde_m)),
+        "median": pytest.approx(np.median(mde_m)),
+        "runs": 2,
+    }
+    iou = [run["iou_pooled"] for run in result["runs"]]
+    assert result["iou_pooled"]["mean"] == pytest.approx(np.mean(iou))
+    assert result["segmentation"]["pooled"]["iou"]["average"] == pytest.approx(np.mean(iou))
+
+
+def test_subsets_per_run_and_over_the_runs(result) -> None:
+    subset = result["subsets"]["glacier=Mapple,season=summer"]
+    assert subset["n_images"] == 1
+    assert [run["n_no_front"] for run in subset["runs"]] == [1, 0]
+    assert subset["mde_m"]["runs"] == 1
+    assert subset["no_front"]["mean"] == 0.5
+    everything = result["subsets"]["all"]
+    assert everything["mde_m"] == result["mde_m"]
+    assert "glacier=SI" not in result["subsets"]
+
+
+def test_floor_and_baselines(result) -> None:
+    assert result["floor_m"] < result["mde_m"]["mean"]
+    assert FLOOR not in result["baselines"]
+    assert result["baselines"]["all_glacier"]["mde_m"] is None
+    assert result["baselines"]["all_glacier"]["no_front"] == 3
+    assert {"left_half_ocean", "right_half_ocean"} <= set(result["baselines"])
+
+
+def test_published_rows_name_their_source_and_test_set(result) -> None:
+    assert len(result["published"]) == len(PUBLISHED)
+    for row in result["published"]:
+        assert "official CaFFe test set" in row["test_set"]
+        assert row["source"]
+        if row["mde_runs_m"]:
+            assert row["mde_m"] == pytest.approx(np.mean(row["mde_runs_m"]), abs=0.05)
+            assert row["mde_std_m"] == pytest.approx(np.std(row["mde_runs_m"]), abs=0.05)
+
+
+def test_no_front_in_any_run_is_null_not_nan(folders, baselines) -> None:
+    runs = [RunScores(seed, baselines["all_glacier"].scores) for seed in (0, 1)]
+    result = build_result(SYNTHETIC, runs, baselines)
+    assert result["mde_m"] == {"mean": None, "std": None, "median": None, "runs": 0}
+    assert result["runs"][0]["mde_m"] is None
+    json.dumps(result, allow_nan=False)
+
+
+def test_order_of_images_has_no_effect(runs, baselines) -> None:
+    turned = [RunScores(run.seed, list(run.images)[::-1]) for run in runs]
+    one, other = (
+        build_result(SYNTHETIC, runs, baselines),
+        build_result(SYNTHETIC, turned, baselines),
+    )
+    assert one["subsets"] == other["subsets"]
+    assert one["mde_m"] == other["mde_m"]
+    assert one["iou_pooled"] == other["iou_pooled"]
+
+
+def test_scores_per_image(runs, baselines) -> None:
+    result = build_result(SYNTHETIC, runs[:1], baselines, per_image=True)
+    assert set(result["per_image"]) == {score.name for score in runs[0].images}
+    assert [row["mde_m"] is None for row in result["per_image"].values()] == [False, False, True]
+
+
+def test_warnings_in_words(result, runs, baselines) -> None:
+    text = "\n".join(result["text"])
+    assert "SYNTHETIC" in text
+    assert "seed 3: no front was found in 1 of 3 images" in text
+    worse = build_result(SYNTHETIC, [runs[1]], baselines)["text"]
+    assert any("not better than the trivial prediction" in line for line in worse)
+    assert any("one run" in line for line in worse)
+
+
+def test_runs_over_other_images_are_refused(runs, baselines) -> None:
+    with pytest.raises(ValueError, match="same images"):
+        build_result(SYNTHETIC, [runs[0], RunScores(7, runs[1].images[:2])], baselines)
+    with pytest.raises(ValueError, match="same images"):
+        build_result(SYNTHETIC, [RunScores(7, [runs[0].images[0]] * 3)], {})
+    with pytest.raises(ValueError, match="no run"):
+        build_result(SYNTHETIC, [], baselines)
+
+
+@pytest.mark.parametrize(
+    ("source", "spacing_m", "official", "comparable", "words"),
+    [
+        ("pangaea", None, True, True, "official CaFFe test set at full size"),
+        ("local", None, True, True, "comparable with published numbers"),
+        ("local", None, False, False, "NOT comparable"),
+        ("pangaea", 80, True, False, "resampled to 80 m"),
+        ("synthetic", None, True, False, "SYNTHETIC scenes: not an observation"),
+        ("synthetic", 60, False, False, "SYNTHETIC scenes, resampled to 60 m"),
+    ],
+)
+def test_what_may_be_compared(source, spacing_m, official, comparable, words) -> None:
+    manifest = TreeManifest("tree", source, spacing_m, official, {"train": [], "test": []}, {})
+    dataset = dataset_of(manifest, "run")
+    assert dataset.comparable_with_published is comparable
+    assert words in dataset.note
+    assert ("NOT comparable" in dataset.note) is not comparable
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.pop("mde_m"), "mde_m: Field required"),
+        (lambda r: r.update(extra=1), "extra: Extra inputs"),
+        (lambda r: r.update(schema="other/1"), "schema: Input should be"),
+        (lambda r: r["runs"][0].update(mde_m=float("nan")), "runs.0.mde_m: .*finite"),
+        (lambda r: r["dataset"].update(synthetic="perhaps"), "dataset.synthetic"),
+    ],
+)
+def test_wrong_files_are_refused_with_the_place(result, change, message: str) -> None:
+    change(result)
+    with pytest.raises(UserError, match=message):
+        validate_result(result, "results/x.json")
+
+
+def test_every_key_is_described() -> None:
+    schema = CaffeResult.model_json_schema()
+    for part in (schema, *schema["$defs"].values()):
+        for key, value in part["properties"].items():
+            assert value.get("description"), key
+
+
+def test_spread_ignores_missing_values() -> None:
+    some = spread([1.0, None, 3.0])
+    assert (some.mean, some.std, some.median, some.runs) == (2, 1, 2, 2)

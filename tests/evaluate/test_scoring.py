@@ -1,0 +1,268 @@
+"""Scoring folders: known scenes, order, written fronts, and everything a user can get wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.zones import greys_from_classes
+from ssl4sar.evaluate.scoring import (
+    ImageScore,
+    LabelFolders,
+    extra_predictions,
+    prediction_files,
+    score_folder,
+)
+
+
+def test_known_scenes(folders) -> None:
+    near, far, nothing = score_folder(folders.predictions, folders.labels, folders.labels.names())
+    # Four columns of 20 m; the true front has two rows more than the box keeps.
+    assert near.mde_m == pytest.approx(80, rel=1e-2)
+    assert near.predicted_front_px == 52
+    assert near.predicted_front_before_box_px == near.true_front_px == 54
+    assert near.n_distances == 106
+    assert far.mde_m == pytest.approx(160, rel=1e-2)
+    assert nothing.no_front
+    assert nothing.mde_m is None
+    assert nothing.n_distances == 0
+    assert near.confusion_counts.sum() == 60 * 80
+    assert near.class_scores.table("skipped")["iou"]["rock"] == 1
+
+
+def test_perfect_prediction_gives_the_floor(folders) -> None:
+    score = score_folder(folders.labels.zones, folders.labels, folders.labels.names())[0]
+    assert score.class_scores.table("skipped")["iou"]["average"] == 1
+    # Only the two labelled rows outside the box have a distance: 20 and 40 m.
+    assert score.sum_m == 60
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_order_follows_the_names_whatever_the_workers(folders, workers: int) -> None:
+    names = folders.labels.names()[::-1]
+    scores = score_folder(folders.predictions, folders.labels, names, workers=workers)
+    assert [score.name for score in scores] == names
+    alone = [score_folder(folders.predictions, folders.labels, [name])[0] for name in names]
+    assert scores == alone
+
+
+def test_fronts_are_written_as_0_and_255(folders, tmp_path: Path) -> None:
+    names = folders.labels.names()
+    out = tmp_path / "out" / "fronts"
+    scores = score_folder(folders.predictions, folders.labels, names, fronts_out=out)
+    assert sorted(path.name for path in out.iterdir()) == [f"{name}_front.png" for name in names]
+    for score in scores:
+        front = read_gray(out / f"{score.name}_front.png")
+        assert set(np.unique(front)) <= {0, 255}
+        assert (front > 0).sum() == score.predicted_front_px
+
+
+def test_written_fronts_equal_the_official_ones(test_data: Path, tmp_path: Path) -> None:
+    golden = test_data / "golden"
+    labels = LabelFolders(golden / "zones", golden / "fronts", golden / "bounding_boxes")
+    names = labels.names()
+    score_folder(golden / "predictions", labels, names, workers=2, fronts_out=tmp_path)
+    for name in names:
+        official = read_gray(golden / "official_fronts" / f"{name}.png")
+        np.testing.assert_array_equal(read_gray(tmp_path / f"{name}_front.png"), official)
+
+
+def test_scores_survive_json(folders) -> None:
+    for score in score_folder(folders.predictions, folders.labels, folders.labels.names()):
+        text = json.dumps(score.to_json(), allow_nan=False)
+        assert ImageScore.from_json(json.loads(text)) == score
+
+
+def test_prediction_with_zones_in_its_name(folders) -> None:
+    name = folders.labels.names()[0]
+    before = score_folder(folders.predictions, folders.labels, [name])
+    file = folders.predictions / f"{name}.png"
+    file.rename(folders.predictions / f"{name}_zones.png")
+    assert score_folder(folders.predictions, folders.labels, [name]) == before
+
+
+def test_rock_may_be_63(folders) -> None:
+    name = folders.labels.names()[0]
+    before = score_folder(folders.predictions, folders.labels, [name])
+    file = folders.predictions / f"{name}.png"
+    greys = read_gray(file)
+    greys[greys == 64] = 63
+    write_gray(file, greys)
+    assert score_folder(folders.predictions, folders.labels, [name]) == before
+
+
+def test_missing_predictions_are_counted(folders) -> None:
+    names = folders.labels.names()
+    (folders.predictions / f"{names[0]}.png").unlink()
+    (folders.predictions / f"{names[2]}.png").unlink()
+    with pytest.raises(UserError, match=f"2 of 3 predictions are missing, the first is {names[0]}"):
+        score_folder(folders.predictions, folders.labels, names)
+
+
+def test_two_predictions_of_a_scene(folders) -> None:
+    name = folders.labels.names()[0]
+    greys = read_gray(folders.predictions / f"{name}.png")
+    write_gray(folders.predictions / f"{name}_zones.png", greys)
+    with pytest.raises(UserError, match="two predictions for COL_2011-06-18"):
+        prediction_files(folders.predictions, [name])
+
+
+def test_extra_predictions_are_listed(folders) -> None:
+    write_gray(folders.predictions / "other.png", np.zeros((2, 2), np.uint8))
+    assert extra_predictions(folders.predictions, folders.labels.names()) == ["other.png"]
+
+
+def damage_size(folders, name: str) -> None:
+    write_gray(folders.predictions / f"{name}.png", np.zeros((60, 79), np.uint8))
+
+
+def damage_grey(folders, name: str) -> None:
+    greys = read_gray(folders.predictions / f"{name}.png")
+    greys[3, 5] = 200
+    write_gray(folders.predictions / f"{name}.png", greys)
+
+
+def damage_rgb(folders, name: str) -> None:
+    Image.new("RGB", (80, 60)).save(folders.predictions / f"{name}.png")
+
+
+def damage_16_bit(folders, name: str) -> None:
+    Image.new("I;16", (80, 60)).save(folders.predictions / f"{name}.png")
+
+
+def damage_empty(folders, name: str) -> None:
+    (folders.predictions / f"{name}.png").write_bytes(b"")
+
+
+def damage_truncated(folders, name: str) -> None:
+    file = folders.predictions / f"{name}.png"
+    noise = np.random.default_rng(0).choice([0, 64, 127, 254], (60, 80)).astype(np.uint8)
+    write_gray(file, noise)
+    file.write_bytes(file.read_bytes()[:-400])
+
+
+def damage_text(folders, name: str) -> None:
+    (folders.predictions / f"{name}.png").write_text("no picture")
+
+
+def damage_front_size(folders, name: str) -> None:
+    write_gray(folders.labels.fronts / f"{name}_front.png", np.zeros((10, 80), np.uint8))
+
+
+def remove_front(folders, name: str) -> None:
+    (folders.labels.fronts / f"{name}_front.png").unlink()
+
+
+def remove_box(folders, name: str) -> None:
+    (folders.labels.boxes / f"{name}_front_extent_coord.txt").unlink()
+
+
+def shorten_box(folders, name: str) -> None:
+    (folders.labels.boxes / f"{name}_front_extent_coord.txt").write_text("x,y\n1,2\n3,4\n")
+
+
+def move_box(folders, name: str) -> None:
+    file = folders.labels.boxes / f"{name}_front_extent_coord.txt"
+    file.write_text("x,y\n100,50\n100,10\n120,10\n120,50\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "file", "message"),
+    [
+        (damage_size, ".png", "60x79 px, the zone mask of the scene 60x80"),
+        (damage_grey, ".png", "grey value 200 at row 3, column 5 is no zone"),
+        (damage_rgb, ".png", "mode RGB"),
+        (damage_16_bit, ".png", "mode I;16"),
+        (damage_empty, ".png", "empty"),
+        (damage_truncated, ".png", "damaged"),
+        (damage_text, ".png", "not a readable PNG"),
+        (damage_front_size, "_front.png", "10x80 px"),
+        (remove_front, "_front.png", "does not exist"),
+        (remove_box, "_front_extent_coord.txt", "the bounding box is missing"),
+        (shorten_box, "_front_extent_coord.txt", "four corners"),
+        (move_box, "_front_extent_coord.txt", "outside the 60x80 px image"),
+    ],
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bad_files_are_named(folders, damage, file: str, message: str, workers: int) -> None:
+    name = folders.labels.names()[1]
+    damage(folders, name)
+    with pytest.raises(UserError, match=message) as told:
+        score_folder(folders.predictions, folders.labels, folders.labels.names(), workers=workers)
+    assert f"{name}{file}" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("COL_2011-06-18", "GLACIER_YYYY-MM-DD"),
+        ("XXX_2011-06-18_TDX_7_1_024", "unknown glacier XXX"),
+        ("COL_2011-13-18_TDX_7_1_024", "no date"),
+        ("COL_2011-06-18_LANDSAT_7_1_024", "unknown sensor"),
+    ],
+)
+def test_malformed_scene_names(folders, name: str, message: str) -> None:
+    greys = read_gray(folders.predictions / f"{folders.labels.names()[0]}.png")
+    write_gray(folders.labels.zones / f"{name}_zones.png", greys)
+    write_gray(folders.predictions / f"{name}.png", greys)
+    with pytest.raises(UserError, match=message):
+        score_folder(folders.predictions, folders.labels, [name])
+
+
+def test_folders_that_are_missing_or_empty(folders, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(UserError, match="does not exist"):
+        LabelFolders(missing, missing, missing).names()
+    with pytest.raises(UserError, match="does not exist"):
+        prediction_files(missing, ["x"])
+    missing.mkdir()
+    with pytest.raises(UserError, match="holds no zone masks"):
+        LabelFolders(missing, missing, missing).names()
+    write_gray(missing / "picture.png", np.zeros((2, 2), np.uint8))
+    with pytest.raises(UserError, match=r"does not end in _zones\.png"):
+        LabelFolders(missing, missing, missing).names()
+
+
+def test_label_without_any_front_leaves_the_image_out(folders) -> None:
+    name = folders.labels.names()[0]
+    write_gray(folders.labels.fronts / f"{name}_front.png", np.zeros((60, 80), np.uint8))
+    score = score_folder(folders.predictions, folders.labels, [name])[0]
+    assert score.no_front
+    assert score.true_front_px == 0
+    assert score.predicted_front_px > 0
+
+
+def test_turning_scene_and_prediction_turns_nothing_else(folders) -> None:
+    from ssl4sar.core.scene_name import SceneName
+    from ssl4sar.evaluate.scoring import LabelledScene, score_image
+
+    scene = folders.labels.read(folders.labels.names()[0])
+    rng = np.random.default_rng(1)
+    predicted = scene.zones.copy()
+    specks = rng.random(predicted.shape) < 0.05
+    predicted[specks] = rng.integers(0, 4, int(specks.sum()))
+    height_px, width_px = predicted.shape
+    whole = (slice(0, height_px), slice(0, width_px))
+    upright = LabelledScene(SceneName.parse(str(scene.name)), scene.zones, scene.front, whole)
+    turned = LabelledScene(
+        upright.name, np.rot90(scene.zones).copy(), np.rot90(scene.front), (whole[1], whole[0])
+    )
+    one = score_image(upright, predicted, upright.extract(predicted))
+    moved = np.rot90(predicted).copy()
+    other = score_image(turned, moved, turned.extract(moved))
+    assert other.mde_m == pytest.approx(one.mde_m)
+    assert other.confusion == one.confusion
+    assert other.predicted_front_px == one.predicted_front_px
+
+
+def test_grey_values_round_trip(folders) -> None:
+    scene = folders.labels.read(folders.labels.names()[0])
+    file = folders.labels.zones / f"{scene.name}_zones.png"
+    np.testing.assert_array_equal(greys_from_classes(scene.zones), read_gray(file))

@@ -1,0 +1,175 @@
+"""The reordered attention against timm's own, and the life of its kept bias."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+from timm.models.swin_transformer_v2 import SwinTransformerV2Block, WindowAttention
+from torch import Tensor, nn
+
+from ssl4sar.models.attention import FoldedWindowAttention, fold_attention
+
+CHANNELS, HEADS, WINDOW, MAP = 12, 3, 4, 8
+
+
+def randomise(module: nn.Module) -> None:
+    gen = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=gen))
+            if "logit_scale" in name:
+                parameter.mul_(3).add_(3)  # some above the clamp
+
+
+def blocks(shift: int) -> tuple[SwinTransformerV2Block, nn.Sequential]:
+    """The same block with timm's and with the reordered attention."""
+    block = SwinTransformerV2Block(CHANNELS, MAP, HEADS, window_size=WINDOW, shift_size=shift)
+    randomise(block)
+    folded = nn.Sequential(copy.deepcopy(block))
+    fold_attention(folded)
+    assert isinstance(folded[0].attn, FoldedWindowAttention)
+    return block, folded
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+def test_evaluation_equals_timm(shift: int) -> None:
+    theirs, ours = (module.eval() for module in blocks(shift))
+    x = torch.randn(3, MAP, MAP, CHANNELS)
+    with torch.inference_mode():
+        for _ in range(2):  # computing and reusing the bias
+            torch.testing.assert_close(ours(x), theirs(x), atol=2e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shift", [0, 2])
+@pytest.mark.parametrize("training", [True, False])
+def test_gradients_equal_timm(shift: int, training: bool) -> None:
+    theirs, ours = (module.train(training).double() for module in blocks(shift))
+    gradients = []
+    for module in (theirs, ours):
+        x = torch.linspace(-1, 1, 2 * MAP * MAP * CHANNELS, dtype=torch.float64)
+        x = x.view(2, MAP, MAP, CHANNELS).requires_grad_()
+        module(x).sin().sum().backward()
+        parameters = {
+            name.removeprefix("0."): parameter.grad for name, parameter in module.named_parameters()
+        }
+        gradients.append({"input": x.grad, **parameters})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name, expected in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], expected, msg=name)
+
+
+def test_fused_and_written_out_paths_agree() -> None:
+    """A frozen bias takes the fused kernel while the rest learns."""
+    _, ours = blocks(2)
+    x = torch.randn(1, MAP, MAP, CHANNELS)
+    written_out = ours(x)
+    for parameter in ours[0].attn.cpb_mlp.parameters():
+        parameter.requires_grad_(False)
+    torch.testing.assert_close(ours(x), written_out, atol=2e-5, rtol=1e-5)
+
+
+def test_mixed_precision_stays_close() -> None:
+    theirs, ours = (module.eval() for module in blocks(2))
+    x = torch.randn(1, MAP, MAP, CHANNELS)
+    with torch.no_grad():
+        expected = theirs(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            result = ours(x)
+    assert (result - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+def attention() -> FoldedWindowAttention:
+    module = WindowAttention(CHANNELS, (WINDOW, WINDOW), HEADS)
+    randomise(module)
+    return FoldedWindowAttention.from_timm(module).eval()
+
+
+TOKENS = torch.randn(2, WINDOW * WINDOW, CHANNELS, generator=torch.Generator().manual_seed(1))
+
+
+def assert_fresh(module: FoldedWindowAttention) -> None:
+    """The output equals that of timm's module with the same parameters."""
+    reference = WindowAttention(CHANNELS, (WINDOW, WINDOW), HEADS).eval()
+    reference.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        expected = reference(TOKENS)
+        torch.testing.assert_close(module(TOKENS), expected, atol=1e-4, rtol=1e-4)
+
+
+def change(module: FoldedWindowAttention) -> Tensor:
+    weight: Tensor = module.cpb_mlp[2].weight
+    return weight
+
+
+def test_the_bias_is_kept_between_evaluations() -> None:
+    module = attention()
+    with torch.no_grad():
+        module(TOKENS)
+        first = module._cached_bias
+        module(TOKENS)
+    assert first is not None
+    assert module._cached_bias is first
+
+
+def test_loading_renews_the_bias() -> None:
+    module = attention()
+    assert_fresh(module)
+    module.load_state_dict({k: v * 0.5 for k, v in module.state_dict().items()})
+    assert_fresh(module)
+
+
+def test_changes_in_place_renew_the_bias() -> None:
+    module = attention()
+    assert_fresh(module)
+    with torch.no_grad():
+        change(module).mul_(-1)
+    assert_fresh(module)
+    optimiser = torch.optim.SGD(module.parameters(), lr=0.01)
+    module(TOKENS).sum().backward()
+    optimiser.step()
+    assert_fresh(module)
+
+
+def test_a_swap_behind_autograds_back_is_noticed_after_a_change_of_mode() -> None:
+    module = attention()
+    assert_fresh(module)
+    change(module).data.mul_(-1)
+    module.train().eval()
+    assert_fresh(module)
+
+
+def test_another_mask_renews_the_bias() -> None:
+    module = attention()
+    mask = torch.zeros(2, WINDOW * WINDOW, WINDOW * WINDOW)
+    mask[1, :, :3] = -100
+    with torch.no_grad():
+        module(TOKENS)
+        masked = module(TOKENS, mask)
+        assert not torch.allclose(masked[1], module(TOKENS)[1])
+    assert_fresh(module)
+
+
+def test_copies_start_without_a_kept_bias() -> None:
+    module = attention()
+    with torch.inference_mode():
+        module(TOKENS)
+    for other in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        assert other._cached_bias is None
+        assert_fresh(other)
+
+
+def test_a_bias_made_in_inference_mode_serves_later_evaluation_and_training() -> None:
+    module = attention()
+    with torch.inference_mode():
+        module(TOKENS)
+    assert_fresh(module)
+    module(TOKENS).sum().backward()
+    assert change(module).grad is not None
+
+
+def test_parameters_keep_their_names() -> None:
+    theirs, ours = blocks(2)
+    assert {f"0.{key}" for key in theirs.state_dict()} == set(ours.state_dict())

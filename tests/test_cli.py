@@ -1,0 +1,161 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssl4sar import __version__
+from ssl4sar.cli import main
+from ssl4sar.core.gray_png import read_gray, write_gray
+
+
+def arguments(golden: Path, out: Path, predictions: Path | None = None) -> list[str]:
+    return [
+        "evaluate",
+        *("--predictions", str(predictions or golden / "predictions")),
+        *("--zones", str(golden / "zones")),
+        *("--fronts", str(golden / "fronts")),
+        *("--bounding-boxes", str(golden / "bounding_boxes")),
+        *("--out", str(out)),
+    ]
+
+
+@pytest.fixture
+def golden(test_data: Path) -> Path:
+    return test_data / "golden"
+
+
+@pytest.fixture
+def predictions(golden: Path, tmp_path: Path) -> Path:
+    """A private copy that may be changed."""
+    folder = tmp_path / "predictions"
+    shutil.copytree(golden / "predictions", folder)
+    folder.chmod(0o755)
+    for file in folder.iterdir():
+        file.chmod(0o644)
+    return folder
+
+
+def test_evaluate_reproduces_the_official_numbers(golden: Path, tmp_path: Path, capsys) -> None:
+    out, fronts = tmp_path / "a" / "result.json", tmp_path / "fronts"
+    options = ["--fronts-out", str(fronts), "--name", "golden cases", "--workers", "2"]
+    assert main([*arguments(golden, out), *options]) == 0
+    result = json.loads(out.read_text())
+    official = json.loads((golden / "cases.json").read_text())
+    assert result["dataset"]["name"] == "golden cases"
+    assert result["dataset"]["comparable_with_published"] is False
+    assert result["mde_m"]["mean"] == pytest.approx(official["subsets"]["all"]["mde_m"], rel=1e-6)
+    assert result["runs"][0]["no_front"] == 5
+    assert set(result["subsets"]) == set(official["subsets"])
+    for case in official["cases"]:
+        error_m = case["official"]["mean_error_m"]
+        wanted = error_m if error_m is None else pytest.approx(error_m, rel=1e-6)
+        assert result["per_image"][case["name"]]["mde_m"] == wanted
+        written = read_gray(fronts / f"{case['name']}_front.png")
+        expected = read_gray(golden / "official_fronts" / f"{case['name']}.png")
+        np.testing.assert_array_equal(written, expected)
+    printed = capsys.readouterr().out
+    assert "NOT COMPARABLE" in printed
+    assert "177.4" in printed
+
+
+def test_extra_predictions_are_a_warning(golden: Path, predictions: Path, tmp_path, capsys) -> None:
+    write_gray(predictions / "notes.png", np.zeros((3, 3), np.uint8))
+    assert main(arguments(golden, tmp_path / "r.json", predictions)) == 0
+    text = " ".join(json.loads((tmp_path / "r.json").read_text())["text"])
+    assert "1 predictions belong to no scene and were not scored: notes.png" in text
+    assert "notes.png" in capsys.readouterr().out
+
+
+def test_mistake_is_one_line_and_exit_2(golden: Path, predictions: Path, tmp_path, capsys) -> None:
+    for file in sorted(predictions.iterdir())[:3]:
+        file.unlink()
+    assert main(arguments(golden, tmp_path / "r.json", predictions)) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("ssl4sar: error: ")
+    assert "3 of 20 predictions are missing" in told[0]
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_synthetic_mark_of_the_labels_is_kept(golden: Path, tmp_path: Path) -> None:
+    zones = tmp_path / "zones"
+    zones.mkdir()
+    for file in (golden / "zones").iterdir():
+        write_gray(zones / file.name, read_gray(file), {"Comment": "SYNTHETIC scene"})
+    options = arguments(golden, tmp_path / "r.json")
+    options[options.index("--zones") + 1] = str(zones)
+    assert main(options) == 0
+    dataset = json.loads((tmp_path / "r.json").read_text())["dataset"]
+    assert dataset["synthetic"] is True
+    assert "SYNTHETIC" in dataset["note"]
+
+
+def test_interruption_has_no_traceback(golden: Path, tmp_path, capsys, monkeypatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ssl4sar.evaluate.command.score_folder", interrupt)
+    assert main(arguments(golden, tmp_path / "r.json")) == 130
+    assert (
+        capsys.readouterr().err
+        == "ssl4sar: error: interrupted; files written so far are complete\n"
+    )
+
+
+def test_validate_counts_the_problems(test_data: Path, tmp_path: Path, capsys) -> None:
+    source = test_data / "caffe80" / "data_raw"
+    tree = tmp_path / "tree"
+    name = "Crane_2002-11-09_ERS_80_2_061"
+    for split in ("train", "test"):
+        scene = name if split == "test" else "DBE_1995-11-09_ERS_80_3_061"
+        scene = (
+            scene
+            if (source / f"sar_images/{split}/{scene}.png").exists()
+            else next((source / f"sar_images/{split}").iterdir()).stem
+        )
+        for folder, suffix in (("sar_images", ""), ("zones", "_zones"), ("fronts", "_front")):
+            (tree / folder / split).mkdir(parents=True)
+            shutil.copy(source / folder / split / f"{scene}{suffix}.png", tree / folder / split)
+        (tree / "bounding_boxes").mkdir(exist_ok=True)
+        box = f"bounding_boxes/{scene}_front_extent_coord.txt"
+        shutil.copy(source / box, tree / box)
+    assert main(["validate", str(tree), "--out", str(tmp_path / "report.json")]) == 0
+    assert json.loads((tmp_path / "report.json").read_text())["ok"] is True
+    (tree / "bounding_boxes" / f"{name}_front_extent_coord.txt").unlink()
+    assert main(["validate", str(tree)]) == 1
+    assert name in capsys.readouterr().out
+
+
+def test_version_and_help(capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"ssl4sar {__version__}\n"
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    assert "--bounding-boxes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", [[], ["unknown"], ["evaluate"], ["evaluate", "--workers", "0"]])
+def test_wrong_usage_exits_2(line: list[str], capsys) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(line)
+    assert stop.value.code == 2
+    assert "usage: ssl4sar" in capsys.readouterr().err
+
+
+def test_start_is_light() -> None:
+    code = (
+        "import sys, ssl4sar.cli; "
+        "print(sorted({'numpy', 'torch', 'scipy', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,49 @@
+"""A tiny training store: glacier left, ocean right, rock above, no data below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssl4sar.core.bounding_box import BoundingBox
+from ssl4sar.core.caffe_layout import CaffeTree
+from ssl4sar.core.gray_png import write_gray
+from ssl4sar.core.zones import GLACIER, NA, OCEAN, ROCK, greys_from_classes
+from ssl4sar.dataset.store import build_store
+from ssl4sar.metrics.fronts import extract_front
+
+RESOLUTION_M = 50
+MEAN_GREYS = np.array([20, 200, 120, 60])
+TRAIN = ("DBE_2011-01-01_TSX", "SI_2011-01-02_TSX", "DBE_2011-01-03_TSX", "SI_2011-01-04_TSX")
+VALIDATION = ("DBE_2011-01-05_TSX", "JAC_2011-01-06_TSX")
+
+
+def _write_scene(tree: CaffeTree, name: str, number: int) -> None:
+    random = np.random.default_rng(number)
+    height, width = 96, 96 + 10 * number
+    zones = np.full((height, width), GLACIER, np.uint8)
+    zones[:, width // 2 + number :] = OCEAN
+    zones[:10] = ROCK
+    zones[-10:] = NA
+    image = np.clip(MEAN_GREYS[zones] + random.normal(0, 15, zones.shape), 0, 255)
+    front = extract_front(zones, RESOLUTION_M).front
+    write_gray(tree.sar("train", name), image.astype(np.uint8))
+    write_gray(tree.zones("train", name), greys_from_classes(zones))
+    write_gray(tree.front("train", name), front.astype(np.uint8) * 255)
+    BoundingBox(0, width, 0, height).write(tree.box(name))
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a store with four training and two validation scenes."""
+    folder = tmp_path_factory.mktemp("tiny")
+    tree = CaffeTree(folder / "tree")
+    train, validation = (
+        [f"{name}_{RESOLUTION_M}_1_001" for name in names] for names in (TRAIN, VALIDATION)
+    )
+    for number, name in enumerate((*train, *validation)):
+        _write_scene(tree, name, number)
+    build_store(tree, train, validation, folder / "store")
+    return folder / "store"

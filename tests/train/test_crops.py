@@ -1,0 +1,76 @@
+"""Crops are mirrored windows of the store; batches are cut and shared by arithmetic."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from ssl4sar.dataset.store import Store
+from ssl4sar.train.crops import CropBatch, CropDataset, EpochBatches
+from ssl4sar.train.sampling import SampleDraw, Window
+
+
+class FixedDraws:
+    """Hands out given draws by sample number."""
+
+    def __init__(self, *draws):
+        self.draws = draws
+
+    def draw(self, epoch, index):
+        del epoch
+        return self.draws[index]
+
+
+def padded(array, window, margin=200):
+    whole = np.pad(np.asarray(array), margin, mode="symmetric")
+    return whole[
+        window.row + margin : window.row + margin + window.height_px,
+        window.column + margin : window.column + margin + window.width_px,
+    ]
+
+
+def test_crops_are_mirrored_windows_of_image_and_labels(tiny_store):
+    store = Store.open(tiny_store)
+    inside = SampleDraw(window=Window(0, 3, 5, 20, 20))
+    beyond = SampleDraw(
+        window=Window(1, -30, 70, 150, 150), partner=Window(0, 90, -10, 33, 33), partner_weight=0.2
+    )
+    dataset = CropDataset(store, (1, 3), FixedDraws(inside, beyond))
+    batch = dataset[0, (0, 1)]
+    assert len(batch) == 2
+    assert batch.pixels.dtype == torch.uint8
+    assert batch.pixels.numel() == 2 * 20**2 + 2 * 150**2 + 33**2
+    first, second = batch.crops()
+    assert first.partner is None
+    for crop, window, scene in ((first, inside.window, 1), (second, beyond.window, 3)):
+        assert np.array_equal(crop.image, padded(store.image(scene), window))
+        assert np.array_equal(crop.labels, padded(store.zones(scene), window))
+    assert np.array_equal(second.partner, padded(store.image(1), beyond.partner))
+
+
+def test_moving_a_batch_keeps_its_content():
+    draw = SampleDraw(window=Window(0, 0, 0, 2, 3))
+    batch = CropBatch(torch.arange(12, dtype=torch.uint8), (draw,))
+    moved = pickle.loads(pickle.dumps(batch.to("cpu")))
+    assert torch.equal(moved.pixels, batch.pixels)
+    assert moved.draws == batch.draws
+    assert moved.crops()[0].labels.tolist() == [[6, 7, 8], [9, 10, 11]]
+
+
+def test_an_epoch_holds_every_sample_once():
+    batches = EpochBatches(10, 4)
+    batches.set_epoch(3)
+    assert list(batches) == [(3, (0, 1, 2, 3)), (3, (4, 5, 6, 7)), (3, (8, 9))]
+    assert len(batches) == 3
+
+
+@pytest.mark.parametrize(("samples", "expected"), [(16, 16), (17, 16), (18, 18), (23, 23)])
+def test_processes_share_an_epoch_without_overlap(samples, expected):
+    shards = [list(EpochBatches(samples, 4, rank, 2)) for rank in range(2)]
+    assert len(shards[0]) == len(shards[1]) == len(EpochBatches(samples, 4, 1, 2))
+    seen = [index for shard in shards for _, indices in shard for index in indices]
+    assert len(seen) == len(set(seen)) == expected
+    assert all(indices for shard in shards for _, indices in shard)

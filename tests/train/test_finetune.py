@@ -1,0 +1,367 @@
+"""Whole trainings of a tiny network: repeatable, resumable, and able to learn."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.prediction import PredictionConfig
+from ssl4sar.config.training import AugmentationConfig, TrainingConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.models.checkpoint import load_network
+from ssl4sar.train.checkpointing import LAST, PREVIOUS
+from ssl4sar.train.finetune import finetune, resolve_device
+from ssl4sar.train.module import FinetuneModule
+
+MODEL = ModelConfig(
+    input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
+)
+TRAINING = TrainingConfig(
+    epochs=3,
+    samples_per_epoch=6,
+    batch_size=2,
+    accumulate_batches=2,
+    target_px=32,
+    optimiser="adamw",
+    learning_rate=3e-3,
+    schedule="cosine",
+    gradient_clip_norm=1.0,
+    ema_decay=0.9,
+)
+PREDICTION = PredictionConfig(stride_px=64, centre_px=64, sigma_px=16)
+COMPUTE = ComputeConfig(train_threads=1)
+
+
+def train(store, folder, **changes):
+    arguments = {
+        "store_path": store,
+        "model_config": MODEL,
+        "training_config": TRAINING,
+        "prediction_config": PREDICTION,
+        "compute_config": COMPUTE,
+        "seed": 1,
+        "source": "digest",
+        "checkpoint_path": folder / "model.ckpt",
+        "metrics_path": folder / "metrics.csv",
+        "resume_dir": folder / "resume",
+    } | changes
+    return finetune(**arguments)
+
+
+def changed(**changes):
+    return TRAINING.model_copy(update=changes)
+
+
+def weights_sha(folder):
+    network, _ = load_network(folder / "model.ckpt")
+    digest = hashlib.sha256()
+    for key, value in sorted(network.state_dict().items()):
+        digest.update(key.encode() + value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as stream:
+        table = list(csv.DictReader(stream))
+    for row in table:  # the only columns that may differ between equal trainings
+        del row["samples_per_s"], row["duration_s"]
+    return table
+
+
+@pytest.fixture(scope="module")
+def reference(tiny_store, tmp_path_factory):
+    """An uninterrupted training."""
+    folder = tmp_path_factory.mktemp("reference")
+    return folder, train(tiny_store, folder)
+
+
+class PowerCutError(Exception):
+    """Stands in for whatever ends a process."""
+
+
+def interrupt(monkeypatch, epoch, batch):
+    whole = FinetuneModule.training_step
+
+    def step(self, crops, index):
+        if (self.current_epoch, index) == (epoch, batch):
+            raise PowerCutError
+        return whole(self, crops, index)
+
+    monkeypatch.setattr(FinetuneModule, "training_step", step)
+
+
+def test_result_and_files(reference):
+    folder, result = reference
+    network, info = load_network(folder / "model.ckpt")
+    assert result.checkpoint == folder / "model.ckpt"
+    assert result.resumed_after_epoch is None
+    assert result.parameters == info["parameters"] == sum(p.numel() for p in network.parameters())
+    assert info["seed"] == 1
+    assert info["epoch"] == result.epoch
+    assert info["training"] == TRAINING.model_dump(mode="json")
+    json.dumps(info)
+    table = rows(folder)
+    assert [row["epoch"] for row in table] == ["1", "2", "3"]
+    assert [row["step"] for row in table] == ["2", "4", "6"]  # 3 batches, 2 accumulated
+    (chosen,) = (row for row in table if row["epoch"] == str(result.epoch))
+    assert float(chosen["val_iou_pooled"]) == result.validation.iou_pooled
+    defined = [float(row["val_mde_m"]) for row in table if row["val_mde_m"]]
+    assert float(chosen["val_mde_m"] or "inf") == min(defined, default=float("inf"))
+
+
+def test_lightning_checkpoints_hold_plain_content_only(reference):
+    folder, _ = reference
+    for name in (LAST, PREVIOUS):
+        content = torch.load(folder / "resume" / name, weights_only=True)
+        assert any(key.startswith("average.") for key in content["state_dict"])
+
+
+def test_same_seed_same_weights(reference, tiny_store, tmp_path):
+    train(tiny_store, tmp_path)
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+    assert rows(tmp_path) == rows(reference[0])
+
+
+def test_other_seed_other_weights(reference, tiny_store, tmp_path):
+    train(tiny_store, tmp_path, seed=2)
+    assert weights_sha(tmp_path) != weights_sha(reference[0])
+
+
+def test_loader_processes_change_nothing(reference, tiny_store, tmp_path):
+    train(tiny_store, tmp_path, compute_config=ComputeConfig(train_threads=1, loader_workers=2))
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+
+
+@pytest.mark.parametrize(("epoch", "batch"), [(0, 1), (1, 0), (2, 2)])
+def test_an_interrupted_training_ends_with_the_same_bits(
+    reference, tiny_store, tmp_path, monkeypatch, epoch, batch
+):
+    with monkeypatch.context() as patch:
+        interrupt(patch, epoch, batch)
+        with pytest.raises(PowerCutError):
+            train(tiny_store, tmp_path)
+    assert not (tmp_path / "model.ckpt").exists()
+    torch.manual_seed(123)  # the state of the process must not matter
+    result = train(tiny_store, tmp_path)
+    assert result.resumed_after_epoch == (epoch or None)
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+    assert rows(tmp_path) == rows(reference[0])
+
+
+def test_two_interruptions_and_a_damaged_checkpoint(reference, tiny_store, tmp_path, monkeypatch):
+    for epoch in (1, 2):
+        with monkeypatch.context() as patch:
+            interrupt(patch, epoch, 1)
+            with pytest.raises(PowerCutError):
+                train(tiny_store, tmp_path)
+    last = tmp_path / "resume" / LAST
+    last.write_bytes(last.read_bytes()[:9000])
+    result = train(tiny_store, tmp_path)
+    assert result.resumed_after_epoch == 1
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+    assert rows(tmp_path) == rows(reference[0])
+
+
+def test_nothing_intact_starts_anew(reference, tiny_store, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 2, 0)
+        with pytest.raises(PowerCutError):
+            train(tiny_store, tmp_path)
+    for name in (LAST, PREVIOUS):
+        (tmp_path / "resume" / name).write_bytes(b"half")
+    assert train(tiny_store, tmp_path).resumed_after_epoch is None
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training_config": changed(learning_rate=2e-3)},
+        {"source": "other digest"},
+        pytest.param({"seed": 3}, marks=pytest.mark.slow),
+        pytest.param(
+            {"model_config": MODEL.model_copy(update={"dropout": 0.2})}, marks=pytest.mark.slow
+        ),
+    ],
+    ids=["training", "source", "seed", "model"],
+)
+def test_a_changed_training_starts_anew(tiny_store, tmp_path, monkeypatch, change):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 1, 0)
+        with pytest.raises(PowerCutError):
+            train(tiny_store, tmp_path)
+    assert train(tiny_store, tmp_path, **change).resumed_after_epoch is None
+    train(tiny_store, tmp_path / "fresh", **change)
+    assert weights_sha(tmp_path) == weights_sha(tmp_path / "fresh")
+
+
+def test_a_change_of_processor_use_goes_on(tiny_store, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt(patch, 1, 0)
+        with pytest.raises(PowerCutError):
+            train(tiny_store, tmp_path)
+    compute = ComputeConfig(train_threads=1, loader_workers=1)
+    assert train(tiny_store, tmp_path, compute_config=compute).resumed_after_epoch == 1
+
+
+def test_a_finished_training_is_only_exported_again(reference, tiny_store, tmp_path):
+    train(tiny_store, tmp_path)
+    for name in ("model.ckpt", "metrics.csv"):
+        (tmp_path / name).unlink()
+    result = train(tiny_store, tmp_path)
+    assert result.resumed_after_epoch == TRAINING.epochs
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+    assert rows(tmp_path) == rows(reference[0])
+
+
+def test_equal_trainings_give_equal_checkpoint_files(reference, tiny_store, tmp_path):
+    train(tiny_store, tmp_path)
+    assert (tmp_path / "model.ckpt").read_bytes() == (reference[0] / "model.ckpt").read_bytes()
+
+
+def test_last_weights_are_the_averaged_ones(tiny_store, tmp_path):
+    result = train(tiny_store, tmp_path, training_config=changed(checkpoint="last"))
+    assert result.epoch == TRAINING.epochs
+    state = torch.load(tmp_path / "resume" / LAST, weights_only=True)["state_dict"]
+    network, _ = load_network(tmp_path / "model.ckpt")
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, state[f"average.{key}"])
+    assert not torch.equal(state["average.head.weight"], state["network.head.weight"])
+
+
+def test_published_optimiser_without_average(tiny_store, tmp_path):
+    config = changed(
+        optimiser="sgd",
+        schedule="constant",
+        ema_decay=None,
+        gradient_clip_norm=None,
+        checkpoint="last",
+        epochs=2,
+    )
+    train(tiny_store, tmp_path, training_config=config)
+    state = torch.load(tmp_path / "resume" / LAST, weights_only=True)["state_dict"]
+    network, _ = load_network(tmp_path / "model.ckpt")
+    assert torch.equal(network.head.weight, state["network.head.weight"])
+    assert not any(key.startswith("average.") for key in state)
+
+
+def test_only_due_epochs_and_the_last_are_validated(tiny_store, tmp_path):
+    config = changed(epochs=5, validate_every_epochs=2)
+    train(tiny_store, tmp_path, training_config=config)
+    validated = [row["epoch"] for row in rows(tmp_path) if row["val_iou_pooled"]]
+    assert validated == ["2", "4", "5"]
+
+
+def test_class_weights_and_sampling_matter(reference, tiny_store, tmp_path):
+    shas = {weights_sha(reference[0])}
+    for change in (
+        {"class_weights": (1.0, 4.0, 1.0, 1.0)},
+        {"sampling": "glaciers"},
+        {"augmentation": AugmentationConfig(legacy_bilinear_masks=True)},
+    ):
+        folder = tmp_path / next(iter(change))
+        train(tiny_store, folder, training_config=changed(**change))
+        shas.add(weights_sha(folder))
+    assert len(shas) == 4
+
+
+def test_bf16_trains(tiny_store, tmp_path):
+    config = changed(precision="bf16-mixed", epochs=1)
+    train(tiny_store, tmp_path, training_config=config)
+    network, _ = load_network(tmp_path / "model.ckpt")
+    assert network.head.weight.dtype == torch.float32
+
+
+def test_the_global_switches_of_torch_are_put_back(reference):
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_loss_that_is_not_finite_names_place_and_cure(tiny_store, tmp_path, monkeypatch):
+    whole = FinetuneModule.training_step
+
+    def step(self, crops, index):
+        if (self.current_epoch, index) == (1, 2):
+            with torch.no_grad():
+                self.network.head.weight.fill_(float("nan"))
+        return whole(self, crops, index)
+
+    monkeypatch.setattr(FinetuneModule, "training_step", step)
+    with pytest.raises(UserError, match=r"nan in epoch 2, batch 3.*learning_rate"):
+        train(tiny_store, tmp_path)
+    assert not (tmp_path / "model.ckpt").exists()
+
+
+def test_a_missing_gpu_is_told():
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UserError, match=r"compute\.device.*no CUDA device"):
+        resolve_device("cuda")
+    assert resolve_device("auto").type == "cpu"
+
+
+@pytest.mark.slow
+def test_a_tiny_network_learns_a_simple_world(tiny_store, tmp_path):
+    config = changed(
+        epochs=30,
+        samples_per_epoch=32,
+        batch_size=4,
+        accumulate_batches=1,
+        learning_rate=5e-3,
+        checkpoint="best_iou",
+        validate_every_epochs=10,
+        augmentation=AugmentationConfig(rezoom_probability=0, speckle_probability=0),
+    )
+    result = train(tiny_store, tmp_path, training_config=config)
+    losses = [float(row["train_loss"]) for row in rows(tmp_path)]
+    assert losses[-1] < 0.6 * losses[0]
+    assert result.validation.iou_pooled > 0.7
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_finetune
+test_finetune.train(Path({store!r}), Path({folder!r}),
+                    training_config=test_finetune.changed(epochs=40, validate_every_epochs=40))
+"""
+
+
+@pytest.mark.slow
+def test_kill_in_the_middle_then_resume(tiny_store, tmp_path):
+    """SIGKILL at arbitrary moments; the bits are those of a training left in peace."""
+    config = changed(epochs=40, validate_every_epochs=40)
+    train(tiny_store, tmp_path / "peace", training_config=config)
+    folder = tmp_path / "killed"
+    program = PROGRAM.format(
+        tests=str(Path(__file__).parent), store=str(tiny_store), folder=str(folder)
+    )
+    last = folder / "resume" / LAST
+    seen_ns = 0
+    for _ in range(2):
+        process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+        deadline_s = time.monotonic() + 300
+        while not (last.exists() and last.stat().st_mtime_ns > seen_ns):
+            assert process.poll() is None, "the training ended by itself"
+            assert time.monotonic() < deadline_s, "the training does not get anywhere"
+            time.sleep(0.005)
+        time.sleep(0.3)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        seen_ns = last.stat().st_mtime_ns
+    assert not (folder / "model.ckpt").exists(), "the training ended before it could be killed"
+    result = train(tiny_store, folder, training_config=config)
+    assert 0 < result.resumed_after_epoch < 40
+    assert weights_sha(folder) == weights_sha(tmp_path / "peace")
+    assert rows(folder) == rows(tmp_path / "peace")

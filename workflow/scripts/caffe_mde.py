@@ -1,0 +1,53 @@
+"""Gather the seeds into the result file, its table and its pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ssl4sar.config.evaluation import EvaluationConfig
+from ssl4sar.dataset.manifest import TreeManifest
+from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.scores_file import read_baselines, read_scores
+from ssl4sar.evaluate.terminal import print_summary
+from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
+from ssl4sar.workflow.job import job
+
+
+def main(
+    cfg: dict[str, Any],
+    manifest: TreeManifest,
+    scores: Sequence[Path],
+    zones: Sequence[Path],
+    fronts: Sequence[Path],
+    baselines: Path,
+    paths: ResultPaths,
+) -> None:
+    """Write everything and print the summary."""
+    runs = [
+        ScoredRun(RunScores(*read_scores(score)), zone, front)
+        for score, zone, front in zip(scores, zones, fronts, strict=True)
+    ]
+    config = EvaluationConfig.model_validate(cfg["evaluation"])
+    result = write_caffe_mde(
+        cfg["name"], manifest, runs, read_baselines(baselines), config, paths
+    )
+    print_summary(result)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            cfg=snakemake.params.cfg,
+            manifest=TreeManifest.read(snakemake.input.manifest),
+            scores=[Path(path) for path in snakemake.input.scores],
+            zones=[Path(path) for path in snakemake.input.zones],
+            fronts=[Path(path) for path in snakemake.input.fronts],
+            baselines=Path(snakemake.input.baselines),
+            paths=ResultPaths(
+                result=Path(snakemake.output.result),
+                table=Path(snakemake.output.table),
+                scenes=Path(snakemake.output.scenes),
+                errors=Path(snakemake.output.errors),
+                overlays=Path(snakemake.output.overlays),
+            ),
+        )

@@ -1,0 +1,24 @@
+"""Download the official CaFFe archive."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ssl4sar.acquire.download import download
+from ssl4sar.core.atomic import write_json
+from ssl4sar.workflow.job import job
+
+
+def main(cfg: dict[str, Any], archive: Path, record: Path) -> None:
+    """Download and record address, size and hash."""
+    done = download(cfg["caffe.url"], archive, cfg["caffe.sha256"])
+    write_json(record, asdict(done))
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            cfg=snakemake.params.cfg,
+            archive=Path(snakemake.output.archive),
+            record=Path(snakemake.output.record),
+        )

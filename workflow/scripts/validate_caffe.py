@@ -1,0 +1,34 @@
+"""Check a CaFFe tree and write its manifest."""
+
+from pathlib import Path
+
+from ssl4sar.acquire.caffe import find_caffe_root
+from ssl4sar.core.progress import tell
+from ssl4sar.dataset.manifest import Source, build_manifest
+from ssl4sar.dataset.validation import validate_tree
+from ssl4sar.workflow.job import job
+
+
+def main(root: Path, source: Source, workers: int, problems: Path, report: Path, manifest: Path) -> None:
+    """Write every problem to a log, and report and manifest of a tree without errors."""
+    tree = find_caffe_root(root)
+    checked = validate_tree(tree, workers)
+    checked.write(problems)
+    tell(checked.as_text())
+    checked.raise_if_bad(problems)
+    checked.write(report)
+    build_manifest(
+        tree, source, None, checked.scenes, checked.sizes_px, checked.files
+    ).write(manifest)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            root=Path(snakemake.params.root),
+            source=snakemake.params.cfg["caffe.source"],
+            workers=snakemake.threads,
+            problems=Path(snakemake.log.problems),
+            report=Path(snakemake.output.report),
+            manifest=Path(snakemake.output.manifest),
+        )
