@@ -10,7 +10,9 @@ import pytest
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.zones import GLACIER, OCEAN, ROCK, greys_from_classes
-from ssl4sar.evaluate.scoring import LabelFolders
+from ssl4sar.evaluate.baselines import score_baselines
+from ssl4sar.evaluate.result import RunScores, build_result, describe_dataset
+from ssl4sar.evaluate.scoring import LabelFolders, score_folder
 from ssl4sar.metrics.fronts import front_pixels
 
 HEIGHT_PX, WIDTH_PX = 60, 80
@@ -61,3 +63,30 @@ def folders(tmp_path: Path) -> Folders:
     made.add(NAMES[1], 40, coast(32))
     made.add(NAMES[2], 50, np.full((HEIGHT_PX, WIDTH_PX), GLACIER, np.uint8))
     return made
+
+
+@pytest.fixture
+def scores(folders) -> list:
+    """Scores of the three scenes."""
+    return score_folder(folders.predictions, folders.labels, folders.labels.names())
+
+
+@pytest.fixture
+def baselines(folders) -> dict:
+    """Floor and trivial predictions of the three scenes."""
+    return score_baselines(folders.labels, folders.labels.names(), sar_path=folders.sar_path)
+
+
+@pytest.fixture
+def runs(scores, baselines) -> list[RunScores]:
+    """Two seeds: the predictions, and a trivial split."""
+    return [
+        RunScores(3, scores),
+        RunScores(5, baselines["left_half_ocean"].scores),
+    ]
+
+
+@pytest.fixture
+def result(runs, baselines) -> dict:
+    """Result of two seeds on synthetic scenes."""
+    return build_result(describe_dataset("micro", source="synthetic"), runs, baselines)

@@ -61,13 +61,3 @@ def test_look_up_wraps():
     rows, columns = np.array([[0.5], [-0.5], [9.2]]), np.array([[1.9, 4.0, -1.0]])
     expected = tile[np.array([0, 3, 1])[:, None], np.array([1, 0, 3])[None, :]]
     np.testing.assert_array_equal(look_up(tile, rows, columns), expected)
-
-
-def test_grid_coordinates():
-    grid = Grid.centred(100.0, 60.0, 20.0)
-    assert grid.shape == (3, 5)
-    np.testing.assert_allclose(grid.x_m(), [[-40, -20, 0, 20, 40]])
-    np.testing.assert_allclose(grid.y_m()[:, 0], [20, 0, -20])
-    assert (grid.right_m, grid.bottom_m) == (50, -30)
-    assert grid.column_px(-50) == 0
-    assert grid.row_px(-30) == 3

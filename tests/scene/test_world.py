@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 
 from ssl4sar.core.zones import GLACIER, OCEAN, ROCK
-from ssl4sar.scene.environment import environment_on
-from ssl4sar.scene.front import ACROSS, FrontHistory
 from ssl4sar.scene.grid import Grid
-from ssl4sar.scene.season import decimal_year, warmth
 from ssl4sar.scene.world import MELANGE, SEA_ICE, TONGUE, WATER, World, glacier_world
 
 
@@ -22,60 +19,6 @@ def world() -> World:
 
 def whole(world: World, spacing_m: float) -> Grid:
     return Grid.centred(world.width_m, world.height_m, spacing_m)
-
-
-def test_season_of_the_hemispheres():
-    assert warmth(date(2010, 7, 24), northern=True) == pytest.approx(1, abs=1e-3)
-    assert warmth(date(2010, 1, 20), northern=False) == pytest.approx(1, abs=1e-3)
-    assert decimal_year(date(2012, 7, 2)) == pytest.approx(2012.5, abs=0.01)
-
-
-@pytest.mark.parametrize("northern", [True, False])
-def test_front_retreats_in_summer_and_over_the_years(northern):
-    history = FrontHistory(3, "a/0", northern, 1500.0, 0.0)
-    spring, autumn = (4, 10) if northern else (10, 4)
-    advanced = np.mean([history.mean_position_m(date(y, spring, 1)) for y in range(2000, 2010)])
-    retreated = np.mean([history.mean_position_m(date(y, autumn, 1)) for y in range(2000, 2010)])
-    assert advanced - retreated > 0.15 * 1500
-    first = np.mean([history.mean_position_m(date(1996, m, 1)) for m in range(1, 13)])
-    last = np.mean([history.mean_position_m(date(2019, m, 1)) for m in range(1, 13)])
-    assert last < first
-
-
-def test_front_shape_changes_and_calving_is_sudden():
-    history = FrontHistory(3, "b/0", True, 1500.0, 0.0)
-    days = [date.fromordinal(date(2005, 1, 1).toordinal() + 5 * i) for i in range(365)]
-    profiles = np.stack([history.profile_m(day) for day in days])
-    assert profiles.shape == (365, len(ACROSS))
-    steps = np.diff(profiles, axis=0).min(axis=1)
-    # Most steps are small, a few take out hundreds of metres.
-    assert steps.min() < -100
-    assert np.median(steps) > -60
-    shapes = profiles - profiles.mean(1, keepdims=True)
-    assert np.abs(shapes[0] - shapes[-1]).max() > 100
-
-
-@pytest.mark.parametrize("key", ["c/0", "d/1", "e/0"])
-def test_front_stays_in_its_range(key):
-    history = FrontHistory(8, key, False, 1200.0, 300.0)
-    low, high = history.range_m()
-    for year in range(1992, 2025):
-        for month in (1, 4, 7, 10):
-            profile = history.profile_m(date(year, month, 9))
-            assert low < profile.min()
-            assert profile.max() < high
-
-
-def test_weather_follows_the_hemisphere():
-    def mean(northern, month, field):
-        days = [date(year, month, 15) for year in range(1995, 2020)]
-        return np.mean([getattr(environment_on(1, "x", northern, day), field) for day in days])
-
-    for northern, cold, warm in ((True, 3, 9), (False, 9, 3)):
-        assert mean(northern, cold, "sea_ice_fraction") > 0.6
-        assert mean(northern, warm, "sea_ice_fraction") < 0.4
-        assert mean(northern, cold, "melange_reach") > mean(northern, warm, "melange_reach")
-    assert mean(True, 7, "melt_altitude") > 0.2 > 0 > mean(True, 1, "melt_altitude")
 
 
 def test_surface_is_consistent(world):

@@ -75,7 +75,7 @@ def decode_gray(data: bytes, source: str | Path) -> NDArray[np.uint8]:
 
 
 def read_text(path: str | Path) -> dict[str, str]:
-    """Read the text entries of a PNG, e.g. the note that an image is synthetic.
+    """Read the text entries of a PNG before its pixels, e.g. a note that it is synthetic.
 
     Args:
         path: file.
@@ -88,13 +88,12 @@ def read_text(path: str | Path) -> dict[str, str]:
     """
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            image.load()
-            entries = image.info
+            entries = dict(image.info)
     except (OSError, SyntaxError, ValueError) as error:
         raise UserError(
             path, f"the PNG cannot be read ({error})", "replace the file by the original"
         ) from error
-    return {key: value for key, value in entries.items() if isinstance(value, str)}
+    return {str(key): value for key, value in entries.items() if isinstance(value, str)}
 
 
 def write_gray(

@@ -73,12 +73,7 @@ def read_view(
         UserError: anything missing, damaged or inconsistent.
     """
     name = score.name
-    folders = LabelFolders(
-        zones=tree.zones(split, name).parent,
-        fronts=tree.front(split, name).parent,
-        boxes=tree.box(name).parent,
-    )
-    labels = folders.read(name)
+    labels = LabelFolders.of_tree(tree, split).read(name)
     predicted = prediction_files(predictions, [name])[name]
     return SceneView(
         labels=labels,

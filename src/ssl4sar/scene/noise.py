@@ -95,7 +95,7 @@ def cells(
     block = ((nearest[0] % side_px) * side_px + nearest[1] % side_px)[inner, inner]
     if warp_px > 0:
         shift = [
-            np.rint(warp_px * smooth_noise(rng, block.shape, (cell_px / 6, cell_px / 6)))
+            np.rint(warp_px * smooth_noise(rng, block.shape, (cell_px / 5, cell_px / 5)))
             for _ in range(2)
         ]
         index = np.arange(side_px, dtype=np.int32)

@@ -1,0 +1,62 @@
+"""The result of a run, from scores to files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.config.evaluation import EvaluationConfig
+from ssl4sar.dataset.manifest import TreeManifest
+from ssl4sar.evaluate.baselines import score_baselines
+from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
+
+
+def paths_in(folder: Path) -> ResultPaths:
+    return ResultPaths(
+        result=folder / "caffe_mde.json",
+        table=folder / "caffe_mde.csv",
+        scenes=folder / "scenes.png",
+        errors=folder / "errors.png",
+        overlays=folder / "overlays",
+    )
+
+
+@pytest.fixture
+def write(tree):
+    names = [score.name for score in tree.scores]
+    manifest = TreeManifest(
+        str(tree.caffe.root), "synthetic", None, False, {"train": [], "test": names}, {}
+    )
+    runs = [ScoredRun(RunScores(s, tree.scores), tree.predictions, tree.fronts) for s in (0, 1)]
+    baselines = score_baselines(tree.labels, names)
+    config = EvaluationConfig(overlays=3, overlay_px=200)
+
+    def run(folder: Path) -> dict:
+        return write_caffe_mde("micro", manifest, runs, baselines, config, paths_in(folder))
+
+    return run
+
+
+def test_everything_is_written(write, tree, tmp_path: Path) -> None:
+    result = write(tmp_path / "results")
+    paths = paths_in(tmp_path / "results")
+    assert json.loads(paths.result.read_text()) == result
+    assert validate_result(result).dataset.synthetic
+    assert len(list(csv.reader(paths.table.open()))) == 1 + 2 * 3
+    assert {path.stem for path in paths.overlays.iterdir()} == {s.name for s in tree.scores}
+    assert paths.scenes.stat().st_size > 0
+    assert paths.errors.stat().st_size > 0
+
+
+def test_equal_scores_give_equal_bytes(write, tmp_path: Path) -> None:
+    write(tmp_path / "one")
+    write(tmp_path / "two")
+    for file in sorted((tmp_path / "one").rglob("*.*")):
+        if file.is_file():
+            other = tmp_path / "two" / file.relative_to(tmp_path / "one")
+            assert file.read_bytes() == other.read_bytes(), file.name
