@@ -1,5 +1,4 @@
 # Entry of the workflow: minimum version, configuration check, stages, default target.
-import os
 import sys
 from pathlib import Path
 
@@ -7,15 +6,12 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-# Jobs in conda environments and on cluster nodes import the package from this checkout.
-SOURCE = str(Path(workflow.basedir) / "src")
-sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [SOURCE, *filter(None, [os.environ.get("PYTHONPATH")])]
-)
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.study import open_study
+from ssl4sar.workflow.study import open_study, share_sources
+
+share_sources(Path(workflow.basedir))
 
 # One file is one complete run: a file on the command line replaces the default, nothing merges.
 if not workflow.overwrite_configfiles:

@@ -2,9 +2,10 @@
 
 The plain network has timm's window attention, upsampling before each convolution and a head on the
 full resolution; both share their weights. Both run in turns, so that other load on the machine
-hits them alike; quoted are medians and the ratio of medians.
+hits them alike; quoted are medians and the ratio of medians. With one thread the clock counts
+processor time, which other load disturbs least.
 
-    python benchmarks/network.py [--size paper|small] [--rounds N] [--threads N] [--batch N]
+    python benchmarks/network.py [--size paper|small] [--rounds N] [--threads N] [--device D]
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class PlainTyrion(nn.Module):
                 block.attn = plain
 
     def forward(self, image: Tensor) -> Tensor:
+        """Map (B, 1, P, P) to logits (B, 4, P, P)."""
         features = self.network.encode(image)
         first, *joined, last = self.network.decoder.blocks
         x = self._block(first, features[-1])
@@ -85,12 +87,14 @@ def step_s(network: nn.Module, image: Tensor) -> float:
 
 
 def elapsed_s(work: Callable[[], object], device: torch.device) -> float:
-    """Wall seconds of ``work``, waiting for a GPU."""
-    start = time.perf_counter()
+    """Seconds of ``work``: processor time of a single thread, else wall time."""
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
+    start = clock()
     work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def main() -> None:

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_evaluate(commands)
     _add_validate(commands)
+    _add_config_docs(commands)
     return parser
 
 
@@ -140,6 +141,30 @@ def _validate(options: argparse.Namespace) -> int:
         report.write(options.out)
     sys.stdout.write(report.as_text())
     return EXIT_PROBLEMS if report.errors else EXIT_OK
+
+
+def _add_config_docs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "config-docs",
+        help="write the schema and the key tables of the configuration",
+        description="Write schema.json and the tables of README.md from the configuration models.",
+    )
+    parser.add_argument(
+        "--folder", type=Path, default=Path("config"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail where a file is out of date"
+    )
+    parser.set_defaults(run=_config_docs)
+
+
+def _config_docs(options: argparse.Namespace) -> int:
+    from ssl4sar.config.schema import write_docs
+
+    outdated = write_docs(options.folder, check=options.check)
+    for path in outdated:
+        sys.stdout.write(f"{path} {'is out of date' if options.check else 'written'}\n")
+    return EXIT_PROBLEMS if options.check and outdated else EXIT_OK
 
 
 def _positive(text: str) -> int:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from ssl4sar.config.schema import TABLE_START, json_schema, replace_tables
+from ssl4sar.config.schema import TABLE_END, TABLE_START, json_schema, replace_tables, write_docs
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -43,3 +44,21 @@ def test_schema_forbids_unknown_keys() -> None:
 def test_readme_without_markers_is_refused() -> None:
     with pytest.raises(ValueError, match="markers"):
         replace_tables(f"text {TABLE_START}")
+
+
+def test_docs_are_renewed_only_where_needed(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(f"head\n{TABLE_START}\nold\n{TABLE_END}\ntail\n")
+    files = [tmp_path / "schema.json", readme]
+    assert write_docs(tmp_path, check=True) == files
+    assert "old" in readme.read_text()
+    assert write_docs(tmp_path) == files
+    assert readme.read_text().startswith("head\n")
+    assert readme.read_text().endswith("tail\n")
+    assert "| `learning_rate` | float | `0.01` |" in readme.read_text()
+    assert write_docs(tmp_path, check=True) == []
+
+
+def test_wrong_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"README\.md: the key tables cannot be renewed"):
+        write_docs(tmp_path)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.gray_png import read_gray, read_text, write_gray
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -85,3 +85,17 @@ def test_bad_files_are_named(tmp_path: Path, make: object, told: str) -> None:
 def test_wrong_arrays_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="uint8"):
         write_gray(tmp_path / "a.png", np.zeros((3, 3), np.int64))  # type: ignore[arg-type]
+
+
+def test_text_entries_come_back(tmp_path: Path) -> None:
+    write_gray(tmp_path / "a.png", np.zeros((2, 3), np.uint8), {"Comment": "SYNTHETIC"})
+    write_gray(tmp_path / "b.png", np.zeros((2, 3), np.uint8))
+    assert read_text(tmp_path / "a.png") == {"Comment": "SYNTHETIC"}
+    assert read_text(tmp_path / "b.png") == {}
+
+
+def test_text_of_what_is_no_png(tmp_path: Path) -> None:
+    (tmp_path / "c.png").write_text("no picture")
+    for name in ("c.png", "missing.png"):
+        with pytest.raises(UserError, match=name):
+            read_text(tmp_path / name)

@@ -49,7 +49,7 @@ def slow_area(values: NDArray[np.uint8], shape: tuple[int, int], source_m: int, 
 @settings(max_examples=60, deadline=None)
 @given(scenes())
 def test_sums_follow_the_definition(scene: tuple) -> None:
-    image, zones, source_m, target_m = scene
+    image, _zones, source_m, target_m = scene
     grid = Regrid.between(image.shape, source_m, target_m)
     if grid.shape[0] * grid.shape[1] * image.size > 20_000:
         return

@@ -10,6 +10,8 @@ rule download_caffe:
         "logs/download_caffe.log",
     benchmark:
         "benchmarks/results/download_caffe.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 1000 * attempt,
@@ -17,8 +19,6 @@ rule download_caffe:
     params:
         source=STUDY.source("download_caffe"),
         cfg=STUDY.cfg("caffe.url", "caffe.sha256"),
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/download_caffe.py"
 
@@ -34,6 +34,8 @@ rule extract_caffe:
         "logs/extract_caffe.log",
     benchmark:
         "benchmarks/results/extract_caffe.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
@@ -41,8 +43,6 @@ rule extract_caffe:
     params:
         source=STUDY.source("extract_caffe"),
         cfg={},
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/extract_caffe.py"
 
@@ -56,6 +56,8 @@ rule render_caffe:
         f"logs/{STUDY.config.name}/render_caffe.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/render_caffe.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
@@ -63,7 +65,5 @@ rule render_caffe:
     params:
         source=STUDY.source("render_caffe"),
         cfg=STUDY.cfg("scene"),
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/render_caffe.py"

@@ -19,17 +19,16 @@ rule validate_caffe:
         problems=f"logs/{STUDY.config.name}/validate_caffe.json",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/validate_caffe.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,
     params:
         source=STUDY.source("validate_caffe"),
-        cfg=STUDY.cfg("caffe.source"),
-        root=STUDY.raw_root,
+        cfg=STUDY.cfg("caffe.source", "caffe.root"),
         content=STUDY.raw_content,
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/validate_caffe.py"
 
@@ -45,6 +44,8 @@ rule resample_caffe:
         f"logs/{STUDY.config.name}/resample_caffe.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/resample_caffe.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
@@ -52,8 +53,6 @@ rule resample_caffe:
     params:
         source=STUDY.source("resample_caffe"),
         cfg=STUDY.cfg("caffe.spacing_m"),
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/resample_caffe.py"
 
@@ -71,6 +70,8 @@ rule prepare_store:
         f"logs/{STUDY.config.name}/prepare_store.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/prepare_store.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
@@ -78,7 +79,5 @@ rule prepare_store:
     params:
         source=STUDY.source("prepare_store"),
         cfg=STUDY.cfg("caffe.validation_fraction", "caffe.validation_seed"),
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/prepare_store.py"

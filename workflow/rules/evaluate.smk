@@ -15,6 +15,8 @@ rule evaluate_seed:
         f"logs/{STUDY.config.name}/evaluate_seed{{seed}}.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/evaluate_seed{{seed}}.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
@@ -22,8 +24,6 @@ rule evaluate_seed:
     params:
         source=STUDY.source("evaluate_seed"),
         cfg={},
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/evaluate_seed.py"
 
@@ -38,6 +38,8 @@ rule score_baselines:
         f"logs/{STUDY.config.name}/score_baselines.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/score_baselines.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 2
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
@@ -45,8 +47,6 @@ rule score_baselines:
     params:
         source=STUDY.source("score_baselines"),
         cfg={},
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/score_baselines.py"
 
@@ -54,9 +54,13 @@ rule score_baselines:
 rule caffe_mde:
     """Gather the seeds into the result file, its table and its pictures."""
     input:
-        scores=expand(f"{STUDY.run}/evaluate/seed{{seed}}.json", seed=STUDY.config.seeds),
+        scores=expand(
+            f"{STUDY.run}/evaluate/seed{{seed}}.json", seed=STUDY.config.seeds
+        ),
         fronts=ancient(
-            expand(f"{STUDY.run}/evaluate/seed{{seed}}_fronts", seed=STUDY.config.seeds)
+            expand(
+                f"{STUDY.run}/evaluate/seed{{seed}}_fronts", seed=STUDY.config.seeds
+            )
         ),
         zones=ancient(
             expand(f"{STUDY.run}/predict/seed{{seed}}/zones", seed=STUDY.config.seeds)
@@ -99,6 +103,8 @@ rule caffe_mde:
         f"logs/{STUDY.config.name}/caffe_mde.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/caffe_mde.tsv"
+    conda:
+        "../../envs/data.yaml"
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: 4000 * attempt,
@@ -106,7 +112,5 @@ rule caffe_mde:
     params:
         source=STUDY.source("caffe_mde"),
         cfg=STUDY.cfg("name", "seeds", "evaluation"),
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/caffe_mde.py"

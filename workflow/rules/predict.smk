@@ -14,6 +14,8 @@ rule predict:
         f"logs/{STUDY.config.name}/predict_seed{{seed}}.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/predict_seed{{seed}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: STUDY.config.compute.train_threads
     resources:
         mem_mb=lambda wildcards, attempt: 6000 * attempt,
@@ -22,7 +24,5 @@ rule predict:
     params:
         source=STUDY.source("predict"),
         cfg=STUDY.cfg("prediction"),
-    conda:
-        "../../envs/torch.yaml"
     script:
         "../scripts/predict.py"

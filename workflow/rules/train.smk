@@ -24,6 +24,8 @@ rule finetune:
         f"logs/{STUDY.config.name}/finetune_seed{{seed}}.log",
     benchmark:
         f"benchmarks/results/{STUDY.config.name}/finetune_seed{{seed}}.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: STUDY.config.compute.train_threads
     resources:
         mem_mb=lambda wildcards, attempt: STUDY.train_mem_mb * attempt,
@@ -32,11 +34,13 @@ rule finetune:
     params:
         source=STUDY.source("finetune"),
         cfg=STUDY.cfg(
-            "model", "training", "prediction.stride_px", "prediction.centre_px", "prediction.sigma_px"
+            "model",
+            "training",
+            "prediction.stride_px",
+            "prediction.centre_px",
+            "prediction.sigma_px",
         ),
         # Outside the outputs, which Snakemake deletes before it starts a job again.
         resume=f"{STUDY.run}/resume/seed{{seed}}",
-    conda:
-        "../../envs/torch.yaml"
     script:
         "../scripts/finetune.py"

@@ -28,9 +28,7 @@ def main(
         for score, zone, front in zip(scores, zones, fronts, strict=True)
     ]
     config = EvaluationConfig.model_validate(cfg["evaluation"])
-    result = write_caffe_mde(
-        cfg["name"], manifest, runs, read_baselines(baselines), config, paths
-    )
+    result = write_caffe_mde(cfg["name"], manifest, runs, read_baselines(baselines), config, paths)
     print_summary(result)
 
 

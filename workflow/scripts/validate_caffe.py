@@ -9,24 +9,29 @@ from ssl4sar.dataset.validation import validate_tree
 from ssl4sar.workflow.job import job
 
 
-def main(root: Path, source: Source, workers: int, problems: Path, report: Path, manifest: Path) -> None:
+def main(
+    folder: Path, source: Source, workers: int, problems: Path, report: Path, manifest: Path
+) -> None:
     """Write every problem to a log, and report and manifest of a tree without errors."""
-    tree = find_caffe_root(root)
-    checked = validate_tree(tree, workers)
+    checked = validate_tree(find_caffe_root(folder), workers)
     checked.write(problems)
     tell(checked.as_text())
     checked.raise_if_bad(problems)
     checked.write(report)
     build_manifest(
-        tree, source, None, checked.scenes, checked.sizes_px, checked.files
+        checked.root, source, None, checked.scenes, checked.sizes_px, checked.files
     ).write(manifest)
 
 
 if __name__ == "__main__":
     with job(snakemake):
+        cfg = snakemake.params.cfg
         main(
-            root=Path(snakemake.params.root),
-            source=snakemake.params.cfg["caffe.source"],
+            # A listing made by the workflow lies beside the folder it lists.
+            folder=Path(snakemake.input.listing[0]).with_suffix("")
+            if snakemake.input.listing
+            else Path(cfg["caffe.root"]),
+            source=cfg["caffe.source"],
             workers=snakemake.threads,
             problems=Path(snakemake.log.problems),
             report=Path(snakemake.output.report),

@@ -77,7 +77,7 @@ def extract_zip(archive: str | Path, target: str | Path) -> ExtractionRecord:
             members = opened.infolist()
             _check_names(archive, members)
             _check_kinds(archive, members)
-            _check_volume(archive, members, target)
+            _check_sizes(archive, members, target)
             files = [member for member in members if not member.is_dir()]
             with atomic_directory(target) as folder:
                 for member in track(files, f"extracting {archive.name}"):
@@ -159,9 +159,15 @@ def _check_kinds(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
             )
 
 
-def _check_volume(archive: Path, members: Sequence[zipfile.ZipInfo], target: Path) -> None:
+def _check_sizes(archive: Path, members: Sequence[zipfile.ZipInfo], target: Path) -> None:
+    size = archive.stat().st_size
+    for member in members:
+        if not 0 <= member.header_offset < size:
+            raise UserError(archive, f"member {member.filename!r} lies outside the archive", _AGAIN)
+        if member.is_dir() and member.file_size:
+            raise UserError(archive, f"folder {member.filename!r} has content", _NOT_OURS)
     total = sum(member.file_size for member in members)
-    if total > MAX_RATIO * archive.stat().st_size + _HARMLESS_BYTES:
+    if total > MAX_RATIO * size + _HARMLESS_BYTES:
         raise UserError(
             archive, f"it would unpack to {total / 1e9:.1f} GB, far more than images can", _NOT_OURS
         )

@@ -103,8 +103,8 @@ class FoldedWindowAttention(WindowAttention):
         mlp: Any = self.cpb_mlp
         table: Tensor = BIAS_RANGE * torch.sigmoid(mlp(self.relative_coords_table))
         table = table.view(-1, self.num_heads).transpose(0, 1)
-        index = self.relative_position_index.view(-1)
-        bias = table.index_select(1, index).view(self.num_heads, tokens, tokens)
+        index: Any = self.relative_position_index
+        bias = table.index_select(1, index.view(-1)).view(self.num_heads, tokens, tokens)
         if mask is None:
             return bias
         return (bias + mask.unsqueeze(1)).view(-1, tokens, tokens)

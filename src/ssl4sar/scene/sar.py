@@ -118,12 +118,12 @@ def draw_levels(
     z = rng.standard_normal(8).clip(-2.0, 2.0)
     glacier = -10.5 + 1.5 * z[0]
     spread = _piecewise(difficulty, 0.8, 2.8, 1.2)
-    melange = glacier + _piecewise(difficulty, -8.0, 3.6, 3.4) + spread * z[1]
-    sea_ice = glacier + _piecewise(difficulty, -10.0, 2.2, 2.4) + spread * z[2]
+    melange = glacier + _piecewise(difficulty, -8.0, 3.4, 2.4) + spread * z[1]
+    sea_ice = glacier + _piecewise(difficulty, -10.0, 2.2, 1.4) + spread * z[2]
     # Wind raises ripples: near nothing in a calm, bright at steep incidence.
     steep = 0.35 * (35.0 - incidence_deg)
     wind = 10 * math.log10(0.15 + (wind_m_s / 7.0) ** 1.6)
-    calm = _piecewise(difficulty, -13.0, -4.5, -1.5)
+    calm = _piecewise(difficulty, -13.0, -4.5, -2.2)
     gain = _piecewise(difficulty, 0.2, 0.75, 0.9)
     water = glacier + calm + gain * (wind + steep) + 0.6 * z[3]
     snow = glacier + 2.0 + 1.2 * z[4]
@@ -137,7 +137,7 @@ def draw_levels(
         wet_db=float(wet),
         stripes_db=2.1 * contrast,
         crevasses_db=4.8 * contrast,
-        blocks_db=4.0 * contrast,
+        blocks_db=3.2 * contrast,
         gaps_db=-8.5 * contrast,
     )
 

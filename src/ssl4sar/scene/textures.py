@@ -71,7 +71,7 @@ def textures(seed: int) -> Textures:
     def rng(name: str) -> np.random.Generator:
         return generator(seed, "texture", name)
 
-    blocks, block_rims = cells(rng("blocks"), TILE_PX, cell_px=16.0, warp_px=1.8)
+    blocks, block_rims = cells(rng("blocks"), TILE_PX, cell_px=13.0, warp_px=1.8)
     floes, floe_rims = cells(rng("floes"), TILE_PX, cell_px=26.0, warp_px=3.5)
     return Textures(
         _stripes(rng("stripes"), shape),

@@ -34,6 +34,7 @@ from ssl4sar.train.validation import ValidationScore
 
 LAST: Final = "last.ckpt"
 PREVIOUS: Final = "previous.ckpt"
+_UPCOMING: Final = "upcoming.ckpt"
 _OWN_KEY: Final = "ssl4sar"
 _CRITERIA: Final = ("best_mde", "best_iou")
 _BEST_FILES: Final = "best_*-epoch*.pt"
@@ -125,7 +126,8 @@ def find_resume_point(folder: Path, fingerprint: str) -> ResumePoint | None:
 
 def clear_resume_folder(folder: Path) -> None:
     """Remove the checkpoints of an earlier training; other files stay."""
-    for path in (folder / LAST, folder / PREVIOUS, *folder.glob(_BEST_FILES)):
+    names = (LAST, PREVIOUS, _UPCOMING)
+    for path in (*(folder / name for name in names), *folder.glob(_BEST_FILES)):
         path.unlink(missing_ok=True)
 
 
@@ -230,10 +232,12 @@ class TrainingState(Checkpoint):
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Write ``last.ckpt``; the one before becomes ``previous.ckpt``."""
-        last = self.folder / LAST
-        if trainer.is_global_zero and last.exists():
-            last.replace(self.folder / PREVIOUS)
-        trainer.save_checkpoint(last)
+        last, upcoming = self.folder / LAST, self.folder / _UPCOMING
+        trainer.save_checkpoint(upcoming)
+        if trainer.is_global_zero:
+            if last.exists():
+                last.replace(self.folder / PREVIOUS)
+            upcoming.replace(last)
 
     def _keep_best(
         self, trainer: pl.Trainer, module: FinetuneModule, epoch: int, score: ValidationScore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,6 @@ SCRIPTS: Final = Path("workflow/scripts")
 DEFAULT_CONFIG: Final = "config/config.yaml"
 FINGERPRINT_MEMORY: Final = Path(".snakemake/ssl4sar-fingerprints.json")
 EXTRACTED_LISTING: Final = "resources/caffe/official.json"
-EXTRACTED_FOLDER: Final = "resources/caffe/official"
 
 # Peak memory and time of one fine-tuning, by size: the published network keeps about 1 GB per
 # 512 px crop for the backward pass; the laptop networks stay below 4 GB.
@@ -64,20 +64,11 @@ class Study:
 
     @property
     def raw_listing(self) -> list[str]:
-        """File that changes when the scenes do; none for a tree outside the workflow."""
+        """Listing of the scenes' folder of the same name; none for a tree outside the workflow."""
         return {
             "synthetic": [f"{self.run}/caffe/rendered.json"],
             "pangaea": [EXTRACTED_LISTING],
             "local": [],
-        }[self.config.caffe.source]
-
-    @property
-    def raw_root(self) -> str:
-        """Folder of the scenes before any resampling."""
-        return {
-            "synthetic": f"{self.run}/caffe/rendered",
-            "pangaea": EXTRACTED_FOLDER,
-            "local": self.config.caffe.root or "",
         }[self.config.caffe.source]
 
     @cached_property
@@ -85,7 +76,7 @@ class Study:
         """Fingerprint of a tree outside the workflow, else an empty text."""
         if self.config.caffe.source != "local":
             return ""
-        return folder_fingerprint(self.raw_root, FINGERPRINT_MEMORY)
+        return folder_fingerprint(self.config.caffe.root or "", FINGERPRINT_MEMORY)
 
     @property
     def tree_manifest(self) -> str:
@@ -154,6 +145,17 @@ def open_study(
     # Asked for here, so that a missing folder is told before the rules are built.
     _ = study.raw_content
     return study
+
+
+def share_sources(base: Path) -> None:
+    """Let jobs import the package from this checkout, in conda environments and on nodes too.
+
+    Args:
+        base: folder of the Snakefile.
+    """
+    source = str(base / "src")
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    os.environ["PYTHONPATH"] = os.pathsep.join([source, *(p for p in paths if p != source)])
 
 
 def _pick(values: Any, key: str) -> Any:

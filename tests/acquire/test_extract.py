@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import io
+import stat
+import struct
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssl4sar.acquire import extract as module
+from ssl4sar.acquire.extract import extract_zip
+from ssl4sar.core.errors import UserError
+
+FILES = {
+    "data_raw/sar_images/train/a.png": b"\x89PNG" + bytes(range(256)) * 20,
+    "data_raw/bounding_boxes/a.txt": b"x,y\n",
+    "data_raw/readme.txt": b"",
+}
+
+
+def write_zip(
+    path: Path, files: dict[str, bytes] | list[tuple[zipfile.ZipInfo | str, bytes]]
+) -> Path:
+    entries = files.items() if isinstance(files, dict) else files
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of duplicate names
+        for name, content in entries:
+            archive.writestr(name, content, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def refused(archive: Path, told: str) -> None:
+    """Assert that the archive is refused by its name and that nothing is left."""
+    target = archive.parent / "out" / "tree"
+    with pytest.raises(UserError, match=told) as caught:
+        extract_zip(archive, target)
+    assert str(archive) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    left = [path for path in archive.parent.rglob("*") if path.is_file()]
+    assert left == ([archive] if archive.exists() else [])
+
+
+def test_all_files_come_out_and_are_listed(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", [("data_raw/", b""), *FILES.items()])
+    record = extract_zip(archive, tmp_path / "tree")
+    for name, content in FILES.items():
+        assert (tmp_path / "tree" / name).read_bytes() == content
+        assert record.files[name].bytes == len(content)
+        assert record.files[name].crc32 == zlib.crc32(content)
+    assert list(record.files) == sorted(FILES)
+    record.write(tmp_path / "listing.json")
+    assert '"archive": "a.zip"' in (tmp_path / "listing.json").read_text()
+
+
+def test_an_older_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "old").write_text("old")
+    extract_zip(write_zip(tmp_path / "a.zip", FILES), tmp_path / "tree")
+    assert [path.name for path in (tmp_path / "tree").iterdir()] == ["data_raw"]
+
+
+def test_a_bad_archive_leaves_the_older_folder(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "old").write_text("old")
+    archive = write_zip(tmp_path / "a.zip", {"../x": b"x"})
+    with pytest.raises(UserError):
+        extract_zip(archive, tmp_path / "tree")
+    assert (tmp_path / "tree" / "old").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("/etc/passwd", "absolute"),
+        ("../outside", "leads out"),
+        ("data/../../outside", "leads out"),
+        ("data/..", "leads out"),
+        ("C:/windows/x", "drive letter"),
+        ("C:x", "drive letter"),
+        ("..\\outside", "backslash"),
+        ("data\\x", "backslash"),
+        ("a\nb", "control character"),
+        ("//", "no name"),
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str, told: str) -> None:
+    refused(write_zip(tmp_path / "a.zip", [*FILES.items(), (name, b"evil")]), told)
+
+
+def test_a_zero_byte_does_not_hide_a_name(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", {"good.png_evil": b"x"})
+    archive.write_bytes(archive.read_bytes().replace(b"good.png_evil", b"good.png\0evil"))
+    refused(archive, "control character")
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [(stat.S_IFLNK, "symbolic link"), (stat.S_IFIFO, "no plain file"), (stat.S_IFBLK, "no plain")],
+)
+def test_links_and_devices_are_refused(tmp_path: Path, kind: int, told: str) -> None:
+    link = zipfile.ZipInfo("data_raw/link")
+    link.external_attr = (kind | 0o777) << 16
+    refused(write_zip(tmp_path / "a.zip", [*FILES.items(), (link, b"/etc")]), told)
+
+
+@pytest.mark.parametrize("second", ["a/b", "a//b", "./a/b"])
+def test_a_name_used_twice_is_refused(tmp_path: Path, second: str) -> None:
+    refused(write_zip(tmp_path / "a.zip", [("a/b", b"1"), (second, b"2")]), "'a/b' is there 2")
+
+
+def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path) -> None:
+    refused(write_zip(tmp_path / "a.zip", {"a": b"1", "a/b": b"2"}), "'a' is both a file")
+
+
+def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", {"secret": b"x"})
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(data)
+    refused(archive, "'secret' is encrypted")
+
+
+def test_an_unusual_compression_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as opened:
+        opened.writestr("x", b"x")
+    refused(tmp_path / "a.zip", "'x' has compression 14")
+
+
+def test_a_bomb_is_refused(tmp_path: Path) -> None:
+    refused(write_zip(tmp_path / "a.zip", {"zeros": bytes(150_000_000)}), "unpack to 0.1 GB")
+
+
+def test_a_member_cannot_be_longer_than_stated(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", {"zeros": bytes(100_000)})
+    data = archive.read_bytes()
+    archive.write_bytes(data.replace(struct.pack("<I", 100_000), struct.pack("<I", 10)))
+    refused(archive, "'zeros' is damaged")
+
+
+def test_a_disk_too_small_is_told_before_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    archive = write_zip(tmp_path / "a.zip", FILES)
+    with pytest.raises(UserError, match=r"tree: 0\.00 GB are to be extracted"):
+        extract_zip(archive, tmp_path / "tree")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_flipped_bit_is_noticed_and_the_member_named(tmp_path: Path, compression: int) -> None:
+    archive = tmp_path / "a.zip"
+    content = b"".join(struct.pack(">I", i * 2654435761 % 2**32) for i in range(2000))
+    with zipfile.ZipFile(archive, "w", compression) as opened:
+        opened.writestr("folder/good", b"good")
+        opened.writestr("folder/bad", content)
+    data = bytearray(archive.read_bytes())
+    data[data.index(b"folder/bad") + 3000] ^= 4
+    archive.write_bytes(data)
+    refused(archive, "'folder/bad' is damaged")
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_archive_is_refused(tmp_path: Path, keep: float) -> None:
+    archive = write_zip(tmp_path / "a.zip", FILES)
+    data = archive.read_bytes()
+    archive.write_bytes(data[: int(keep * len(data))])
+    refused(archive, "no complete zip")
+
+
+def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_text("<html>please log in</html>")
+    refused(tmp_path / "a.zip", "no complete zip")
+    refused(write_zip(tmp_path / "a.zip", {}), "the archive is empty")
+    (tmp_path / "a.zip").unlink()
+    refused(tmp_path / "a.zip", "does not exist")
+
+
+def test_a_folder_with_content_is_refused(tmp_path: Path) -> None:
+    archive = write_zip(tmp_path / "a.zip", {"a/b": b"content"})
+    archive.write_bytes(archive.read_bytes().replace(b"a/b", b"a//"))
+    refused(archive, "folder 'a//' has content")
+
+
+def base_archive() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("d/a", b"stored content")
+        archive.writestr("d/b", b"deflated content" * 9, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+BASE = base_archive()
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.integers(0, len(BASE) - 1), st.integers(0, 255)), max_size=3))
+def test_no_spoilt_byte_gets_past(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
+    data = bytearray(BASE)
+    for place, value in changes:
+        data[place] = value
+    archive = tmp_path / "fuzz" / "a.zip"
+    archive.parent.mkdir(exist_ok=True)
+    archive.write_bytes(data)
+    target = tmp_path / "fuzz" / "out" / "tree"
+    try:
+        record = extract_zip(archive, target)
+    except UserError as error:
+        assert "a.zip" in str(error)
+    else:
+        out = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
+        assert out == set(record.files)
+    assert {path.name for path in archive.parent.iterdir()} <= {"a.zip", "out"}
+    assert [path.name for path in tmp_path.iterdir()] == ["fuzz"]

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.dataset.manifest import (
+    FileRecord,
+    Source,
+    TreeManifest,
+    build_manifest,
+    record_files,
+)
+from ssl4sar.dataset.official import NATIVE_SIZES_PX
+from ssl4sar.dataset.validation import validate_tree
+
+
+def test_a_manifest_survives_writing_and_reading(tiny_caffe: Path, tmp_path: Path) -> None:
+    report = validate_tree(tiny_caffe)
+    manifest = build_manifest(
+        tiny_caffe, "local", None, report.scenes, report.sizes_px, report.files
+    )
+    manifest.write(tmp_path / "m.json")
+    again = TreeManifest.read(tmp_path / "m.json")
+    assert again == manifest
+    assert again.tree.names("train") == again.scenes["train"]
+    assert not again.synthetic
+    assert not again.comparable_with_published
+
+
+def test_hashes_of_validation_are_those_of_the_files(tiny_caffe: Path) -> None:
+    report = validate_tree(tiny_caffe)
+    paths = [path for path in tiny_caffe.rglob("*") if path.is_file()]
+    assert report.files == record_files(tiny_caffe, paths)
+    name, record = next(iter(report.files.items()))
+    assert record == FileRecord((tiny_caffe / name).stat().st_size, sha256_file(tiny_caffe / name))
+
+
+@pytest.mark.parametrize(
+    ("source", "spacing_m", "comparable"),
+    [
+        ("pangaea", None, True),
+        ("local", None, True),
+        ("synthetic", None, False),
+        ("pangaea", 20, False),
+    ],
+)
+def test_only_the_official_native_test_set_is_comparable(
+    test_data: Path, source: Source, spacing_m: int | None, comparable: bool
+) -> None:
+    names = (test_data / "splits/caffe_official_test_122.txt").read_text().split()
+    parts = {name: name.split("_") for name in names}
+    sizes = {n: NATIVE_SIZES_PX.get((p[0], int(p[3])), (470, 440)) for n, p in parts.items()}
+    manifest = build_manifest("r", source, spacing_m, {"train": [], "test": names}, sizes, {})
+    assert manifest.comparable_with_published is comparable
+    fewer = build_manifest("r", source, spacing_m, {"train": [], "test": names[1:]}, sizes, {})
+    assert not fewer.comparable_with_published
+
+
+def test_bad_manifests_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.json"
+    with pytest.raises(UserError, match=r"m\.json: the manifest cannot be read"):
+        TreeManifest.read(path)
+    path.write_text("{")
+    with pytest.raises(UserError, match=r"m\.json: the manifest cannot be read"):
+        TreeManifest.read(path)
+    path.write_text(json.dumps({"schema": "other/1"}))
+    with pytest.raises(UserError, match=r"m\.json: the manifest has schema other/1"):
+        TreeManifest.read(path)
+    path.write_text(json.dumps({"schema": "ssl4sar.caffe-tree/1", "files": {}, "root": "x"}))
+    with pytest.raises(UserError, match=r"m\.json: the manifest cannot be read"):
+        TreeManifest.read(path)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.core.caffe_layout import CaffeTree, Split
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.dataset.validation import validate_tree
+
+WriteScene = Callable[[Path, Split, str, int, int], None]
+TEST_NAME = "COL_2012-03-04_TDX_7_1_024"
+
+
+def test_the_real_tree_is_good(test_data: Path) -> None:
+    report = validate_tree(test_data / "caffe80" / "data_raw")
+    assert report.errors == []
+    counts = report.counts()
+    assert counts["train"]["scenes"] == 412
+    assert counts["test"]["scenes"] == 69
+    assert counts["train"]["glaciers"] == {"DBE": 133, "JAC": 159, "SI": 120}
+    assert counts["train"]["resolutions_m"] == {"80": 412}
+    assert counts["test"]["height_px"] == [297, 297]
+    assert len(report.files) == 4 * 481
+    report.raise_if_bad("report.json")
+
+
+def test_a_good_tree_has_counts_hashes_and_no_problem(tiny_caffe: Path, tmp_path: Path) -> None:
+    report = validate_tree(tiny_caffe)
+    assert report.problems == []
+    assert report.sizes_px[TEST_NAME] == (63, 78)
+    tree = CaffeTree(tiny_caffe)
+    assert report.scenes == {"train": tree.names("train"), "test": tree.names("test")}
+    path = tree.zones("test", TEST_NAME)
+    assert report.files[path.relative_to(tiny_caffe).as_posix()].sha256 == sha256_file(path)
+    report.write(tmp_path / "report.json")
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written["ok"] is True
+    assert written["files"] == 32
+    assert written["counts"]["train"] == {
+        "scenes": 6,
+        "glaciers": {"Crane": 3, "JAC": 3},
+        "sensors": {"S1": 3, "TSX": 3},
+        "resolutions_m": {"7": 3, "20": 3},
+        "qualities": {"1": 3, "2": 3},
+        "height_px": [24, 60],
+        "width_px": [36, 80],
+    }
+    assert "train: 6 scenes, heights 24-60 px, widths 36-80 px" in report.as_text()
+
+
+def test_the_report_does_not_depend_on_the_processes(own_tree: CaffeTree) -> None:
+    own_tree.zones("test", TEST_NAME).write_bytes(b"x")
+    assert validate_tree(own_tree.root, workers=2) == validate_tree(own_tree.root)
+
+
+def test_all_problems_are_listed_and_summarised(own_tree: CaffeTree, tmp_path: Path) -> None:
+    names = own_tree.names("train")
+    for name in names:
+        own_tree.zones("train", name).write_bytes(b"")
+    own_tree.front("test", TEST_NAME).unlink()
+    report = validate_tree(own_tree.root)
+    assert len(report.errors) == 7
+    text = report.as_text()
+    for problem in report.problems:
+        assert f"error {problem.file}: {problem.problem}" in text
+    with pytest.raises(UserError, match="has 7 errors") as caught:
+        report.raise_if_bad(tmp_path / "report.json")
+    message = str(caught.value)
+    assert str(own_tree.root) in message
+    assert str(tmp_path / "report.json") in message
+    assert f"{TEST_NAME}_front.png: the file is missing" in message
+    assert "and 2 more" in message
+    assert "\n" not in message
+
+
+def test_warnings_do_not_stop(own_tree: CaffeTree) -> None:
+    (own_tree.root / "zones" / "train" / "Thumbs.db").write_bytes(b"")
+    (own_tree.root / "zones" / "train" / "._x.png").write_bytes(b"")
+    report = validate_tree(own_tree.root)
+    assert [problem.severity for problem in report.problems] == ["warning", "warning"]
+    report.raise_if_bad("report.json")
+
+
+def test_missing_folders_are_listed(own_tree: CaffeTree) -> None:
+    shutil.rmtree(own_tree.root / "fronts")
+    shutil.rmtree(own_tree.root / "bounding_boxes")
+    shutil.rmtree(own_tree.root / "sar_images" / "test")
+    files = {p.file for p in validate_tree(own_tree.root).errors if "folder" in p.problem}
+    assert files == {"fronts/train", "fronts/test", "bounding_boxes", "sar_images/test"}
+
+
+def test_an_empty_folder_has_no_scene(tmp_path: Path) -> None:
+    (tmp_path / "sar_images" / "train").mkdir(parents=True)
+    problems = {(p.file, p.problem) for p in validate_tree(tmp_path).errors}
+    assert ("sar_images/train", "there is no scene") in problems
+
+
+def test_a_missing_tree_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere: the folder does not exist"):
+        validate_tree(tmp_path / "nowhere")
+
+
+def test_masks_without_an_image_are_errors_and_boxes_warnings(own_tree: CaffeTree) -> None:
+    own_tree.sar("test", TEST_NAME).unlink()
+    problems = {p.file: p for p in validate_tree(own_tree.root).problems}
+    assert {file: p.severity for file, p in problems.items()} == {
+        f"zones/test/{TEST_NAME}_zones.png": "error",
+        f"fronts/test/{TEST_NAME}_front.png": "error",
+        f"bounding_boxes/{TEST_NAME}_front_extent_coord.txt": "warning",
+    }
+    assert all("no SAR image" in p.problem for p in problems.values())
+
+
+def test_a_malformed_name_is_listed(own_tree: CaffeTree, write_scene: WriteScene) -> None:
+    write_scene(own_tree.root, "test", "COL_2012-03-04_TDX_7_1_24", 30, 40)
+    (problem,) = validate_tree(own_tree.root).errors
+    assert problem.file == "sar_images/test/COL_2012-03-04_TDX_7_1_24.png"
+    assert "the name does not read" in problem.problem
+
+
+def test_the_same_scene_in_both_splits_is_an_error(
+    own_tree: CaffeTree, write_scene: WriteScene
+) -> None:
+    write_scene(own_tree.root, "train", TEST_NAME, 63, 78)
+    problems = [p for p in validate_tree(own_tree.root).errors if "training split" in p.problem]
+    assert [p.file for p in problems] == [f"sar_images/test/{TEST_NAME}.png"]
+
+
+def test_the_same_acquisition_at_another_pixel_size_leaks_too(
+    own_tree: CaffeTree, write_scene: WriteScene
+) -> None:
+    other = TEST_NAME.replace("_7_1_", "_20_2_")
+    write_scene(own_tree.root, "train", other, 22, 27)
+    (problem,) = validate_tree(own_tree.root).errors
+    assert other in problem.problem
+
+
+def test_the_same_acquisition_twice_in_a_split_is_a_warning(
+    own_tree: CaffeTree, write_scene: WriteScene
+) -> None:
+    write_scene(own_tree.root, "test", TEST_NAME.replace("_7_", "_20_"), 22, 27)
+    (problem,) = validate_tree(own_tree.root).problems
+    assert problem.severity == "warning"
+    assert "the same acquisition" in problem.problem
+
+
+@pytest.mark.parametrize(("split", "severity"), [("train", "error"), ("test", "warning")])
+def test_a_copied_image_is_noticed(
+    own_tree: CaffeTree, write_scene: WriteScene, split: Split, severity: str
+) -> None:
+    copy = "COL_2013-03-04_TDX_7_1_024"
+    write_scene(own_tree.root, split, copy, 63, 78)
+    shutil.copy(own_tree.sar("test", TEST_NAME), own_tree.sar(split, copy))
+    (problem,) = validate_tree(own_tree.root).problems
+    assert problem.severity == severity
+    assert "is the same file as" in problem.problem
+
+
+def test_a_wrong_pixel_size_in_a_name_is_noticed(
+    own_tree: CaffeTree, write_scene: WriteScene
+) -> None:
+    write_scene(own_tree.root, "train", "JAC_2014-01-03_TSX_20_1_014", 60, 80)
+    problems = validate_tree(own_tree.root).problems
+    assert {p.file for p in problems} == {"sar_images/train/JAC_2014-01-03_TSX_20_1_014.png"}
+    assert {p.severity for p in problems} == {"warning"}
+    assert "the height of 1200 m differs from the usual 420 m of JAC" in problems[0].problem
