@@ -21,7 +21,7 @@ from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.checkpointing import LAST, PREVIOUS
-from ssl4sar.train.finetune import finetune, resolve_device
+from ssl4sar.train.finetune import finetune
 from ssl4sar.train.module import FinetuneModule
 
 MODEL = ModelConfig(
@@ -302,12 +302,11 @@ def test_a_loss_that_is_not_finite_names_place_and_cure(tiny_store, tmp_path, mo
     assert not (tmp_path / "model.ckpt").exists()
 
 
-def test_a_missing_gpu_is_told():
+def test_a_missing_gpu_is_told_before_anything_is_read(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(UserError, match=r"compute\.device.*no CUDA device"):
-        resolve_device("cuda")
-    assert resolve_device("auto").type == "cpu"
+        train(tmp_path / "no store", tmp_path, compute_config=ComputeConfig(device="cuda"))
 
 
 @pytest.mark.slow

@@ -29,7 +29,9 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell, track
 
 USER_AGENT: Final = "ssl4sar (calving fronts from SAR images)"
-_CHUNK_BYTES: Final = 1 << 20
+#: What a broken connection loses at most.
+_CHUNK_BYTES: Final = 1 << 16
+_MIB: Final = 1 << 20
 _LONGEST_WAIT_S: Final = 60.0
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -320,17 +322,29 @@ def _receive(
     response: requests.Response, target: Path, part: BinaryIO, total_bytes: int | None
 ) -> None:
     present = _size(part)
-    chunks = None if total_bytes is None else -(-(total_bytes - present) // _CHUNK_BYTES)
-    arriving = response.iter_content(_CHUNK_BYTES)
-    for chunk in track(arriving, f"downloading {target.name} (MiB)", total=chunks):
-        part.write(chunk)
-        part.flush()
+    mib = None if total_bytes is None else -(-(total_bytes - present) // _MIB)
+    for _ in track(_write(response, part), f"downloading {target.name} (MiB)", total=mib):
+        pass
     size = _size(part)
     if total_bytes is None or size == total_bytes:
         return
     if size > total_bytes:
         part.truncate(0)
     raise _TransientError(f"{size} of {total_bytes} bytes arrived")
+
+
+def _write(response: requests.Response, part: BinaryIO) -> Iterator[None]:
+    """Write what arrives and yield once per begun MiB."""
+    pending = 0
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        part.write(chunk)
+        part.flush()
+        pending += len(chunk)
+        if pending >= _MIB:
+            pending -= _MIB
+            yield
+    if pending:
+        yield
 
 
 def _finish(url: str, target: Path, expected_sha256: str | None) -> DownloadRecord:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
@@ -25,6 +25,7 @@ from ssl4sar.core.progress import tell
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.checkpoint import save_network
+from ssl4sar.models.device import resolve_device
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 from ssl4sar.models.weights import load_starting_weights
 from ssl4sar.train.checkpointing import (
@@ -190,19 +191,6 @@ def finetune(
         resumed_after_epoch=None if resume is None else resume.epochs_done,
         parameters=parameters,
     )
-
-
-def resolve_device(name: Literal["cpu", "cuda", "auto"]) -> torch.device:
-    """Return the device of a configuration.
-
-    Raises:
-        UserError: cuda is asked for and there is none.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError(
-            "compute.device", "there is no CUDA device", "use cpu or auto, or ask for a GPU"
-        )
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _starting_network(config: ModelConfig, seed: int) -> tuple[Tyrion, dict[str, Any]]:

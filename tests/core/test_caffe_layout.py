@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssl4sar.core.caffe_layout import CaffeTree
+
+
+def test_paths_follow_the_official_layout(test_data: Path) -> None:
+    tree = CaffeTree(test_data / "caffe80" / "data_raw")
+    assert len(tree.names("train")) == 412
+    names = tree.names("test")
+    assert len(names) == 69
+    assert names == sorted(names)
+    for name in names[:3]:
+        for path in (
+            tree.sar("test", name),
+            tree.zones("test", name),
+            tree.front("test", name),
+            tree.box(name),
+        ):
+            assert path.is_file(), path
+
+
+def test_an_absent_folder_holds_no_scenes(tmp_path: Path) -> None:
+    assert CaffeTree(tmp_path).names("train") == []
