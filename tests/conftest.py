@@ -8,11 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.seeding import generator
+
+# Machines of continuous integration are slow and shared: time says nothing about correctness.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 PROJECT = Path(__file__).resolve().parents[1]
 
