@@ -9,11 +9,10 @@ import pytest
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.gray_png import write_gray
-from ssl4sar.core.zones import GLACIER, OCEAN, ROCK, greys_from_classes
+from ssl4sar.core.zones import GLACIER, OCEAN, ROCK, greys_from_classes, ocean_beside_glacier
 from ssl4sar.evaluate.baselines import score_baselines
 from ssl4sar.evaluate.result import RunScores, build_result, describe_dataset
 from ssl4sar.evaluate.scoring import LabelFolders, score_folder
-from ssl4sar.metrics.fronts import front_pixels
 
 HEIGHT_PX, WIDTH_PX = 60, 80
 NAMES = (
@@ -43,7 +42,7 @@ class Folders:
     def add(self, name: str, true_column: int, predicted: np.ndarray) -> None:
         truth = coast(true_column)
         write_gray(self.labels.zones / f"{name}_zones.png", greys_from_classes(truth))
-        front = front_pixels(truth).astype(np.uint8) * np.uint8(255)
+        front = ocean_beside_glacier(truth).astype(np.uint8) * np.uint8(255)
         write_gray(self.labels.fronts / f"{name}_front.png", front)
         box = BoundingBox(2.0, WIDTH_PX - 2.0, 0.0, HEIGHT_PX - 2.0)
         box.write(self.labels.boxes / f"{name}_front_extent_coord.txt")

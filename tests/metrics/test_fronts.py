@@ -15,7 +15,6 @@ from ssl4sar.metrics.fronts import (
     drop_short_pieces,
     extract_front,
     fill_and_choose_ocean,
-    front_pixels,
 )
 
 G, O, R, N = GLACIER, OCEAN, ROCK, NA  # noqa: E741
@@ -135,13 +134,6 @@ def test_equal_pieces_keep_the_first_in_reading_order() -> None:
 def test_diagonal_pixels_are_connected() -> None:
     zones = np.array([[G, O, O], [O, G, O], [O, O, O]], np.uint8)
     assert (fill_and_choose_ocean(zones) == GLACIER).sum() == 2
-
-
-def test_front_lies_on_the_ocean_side_and_not_at_the_border() -> None:
-    zones = np.array([[G, G, O, O], [R, G, O, O], [R, R, O, O], [N, N, O, O]], np.uint8)
-    expected = np.zeros((4, 4), bool)
-    expected[[0, 1], [2, 2]] = True
-    np.testing.assert_array_equal(front_pixels(zones), expected)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ import pytest
 from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.scene_name import SceneName
-from ssl4sar.core.zones import GLACIER, OCEAN, greys_from_classes
+from ssl4sar.core.zones import GLACIER, OCEAN, greys_from_classes, ocean_beside_glacier
 from ssl4sar.evaluate.scoring import LabelFolders, LabelledScene, score_folder, score_image
-from ssl4sar.metrics.fronts import front_pixels
 from ssl4sar.report.scene_view import SceneView, read_view
 
 HEIGHT_PX, WIDTH_PX = 90, 120
@@ -29,7 +28,7 @@ def make_view(true_column: int, predicted_column: int, **changes: object) -> Sce
     truth, predicted = coast(true_column), coast(predicted_column)
     window = (slice(10, 80), slice(5, 115))
     labels = LabelledScene(
-        SceneName.parse("COL_2011-06-18_TDX_20_1_024"), truth, front_pixels(truth), window
+        SceneName.parse("COL_2011-06-18_TDX_20_1_024"), truth, ocean_beside_glacier(truth), window
     )
     extracted = labels.extract(predicted)
     mde_m = score_image(labels, predicted, extracted).mde_m

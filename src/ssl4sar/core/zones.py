@@ -60,3 +60,24 @@ def classes_from_greys(greys: NDArray[np.uint8], source: str | Path) -> NDArray[
 def greys_from_classes(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn (H, W) class ids 0-3 into the grey values 0, 64, 127, 254."""
     return _GREY_OF_CLASS[classes]
+
+
+def ocean_beside_glacier(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Mark ocean pixels with glacier above, below, left or right.
+
+    Outside the image there is no glacier, so the border of the image marks nothing.
+
+    Args:
+        zones: (H, W) uint8 class ids, values 0-3.
+
+    Returns:
+        (H, W) bool.
+    """
+    glacier: NDArray[np.bool_] = zones == GLACIER
+    beside = np.zeros_like(glacier)
+    beside[1:] |= glacier[:-1]
+    beside[:-1] |= glacier[1:]
+    beside[:, 1:] |= glacier[:, :-1]
+    beside[:, :-1] |= glacier[:, 1:]
+    beside &= zones == OCEAN
+    return beside

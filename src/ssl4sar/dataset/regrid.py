@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from ssl4sar.core.zones import CLASS_COUNT, GLACIER, NA, OCEAN
+from ssl4sar.core.zones import CLASS_COUNT, NA, ocean_beside_glacier
 
 #: Within this distance of the labelled front a glacier-ocean limit belongs to it, new pixels.
 FRONT_REACH_PX: Final = 2
@@ -158,7 +158,7 @@ def regrid_front(
         (H', W') uint8, 0 or 255; empty only where ``front`` is empty.
     """
     touched = grid.area(front > 0) > 0
-    redrawn = _near(touched, FRONT_REACH_PX) & _ocean_beside_glacier(new_zones)
+    redrawn = _near(touched, FRONT_REACH_PX) & ocean_beside_glacier(new_zones)
     if touched.any() and not redrawn.any():
         redrawn = thin(touched)
     elif not touched.any() and front.any():
@@ -206,17 +206,6 @@ def _overlap(size: int, source_m: int, target_m: int) -> tuple[Any, NDArray[np.i
     )
     centres = (2 * np.arange(new_size) + 1) * target_m // (2 * source_m)
     return overlap, np.minimum(centres, size - 1)
-
-
-def _ocean_beside_glacier(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    glacier: NDArray[np.bool_] = zones == GLACIER
-    beside = np.zeros_like(glacier)
-    beside[1:] |= glacier[:-1]
-    beside[:-1] |= glacier[1:]
-    beside[:, 1:] |= glacier[:, :-1]
-    beside[:, :-1] |= glacier[:, 1:]
-    beside &= zones == OCEAN
-    return beside
 
 
 def _near(mask: NDArray[np.bool_], reach_px: int) -> NDArray[np.bool_]:

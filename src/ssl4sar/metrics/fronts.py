@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ssl4sar.core.zones import GLACIER, OCEAN
+from ssl4sar.core.zones import GLACIER, OCEAN, ocean_beside_glacier
 
 #: A piece of front is kept where its pixel COUNT times the pixel size reaches this length.
 MINIMUM_LENGTH_M: Final = 750
@@ -63,7 +63,7 @@ def extract_front(
         The changed zones and the front before and after the box.
     """
     filled = fill_and_choose_ocean(zones)
-    front_raw = drop_short_pieces(front_pixels(filled), resolution_m)
+    front_raw = drop_short_pieces(ocean_beside_glacier(filled), resolution_m)
     if box_window is None:
         return ExtractedFront(filled, front_raw, front_raw)
     front = np.zeros_like(front_raw)
@@ -92,27 +92,6 @@ def fill_and_choose_ocean(zones: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ocean = ~kept_land
     filled[ocean & ~_largest_piece(ocean)] = GLACIER
     return filled
-
-
-def front_pixels(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Mark ocean pixels with glacier above, below, left or right.
-
-    Outside the image there is no glacier, so the border of the image makes no front.
-
-    Args:
-        zones: (H, W) uint8 class ids, values 0-3.
-
-    Returns:
-        (H, W) bool.
-    """
-    glacier = zones == GLACIER
-    beside = np.zeros_like(glacier)
-    beside[1:] |= glacier[:-1]
-    beside[:-1] |= glacier[1:]
-    beside[:, 1:] |= glacier[:, :-1]
-    beside[:, :-1] |= glacier[:, 1:]
-    front: NDArray[np.bool_] = beside & (zones == OCEAN)
-    return front
 
 
 def drop_short_pieces(front: NDArray[np.bool_], resolution_m: float) -> NDArray[np.bool_]:

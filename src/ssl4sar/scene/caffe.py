@@ -27,7 +27,7 @@ from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.progress import track
 from ssl4sar.core.scene_name import NORTHERN_GLACIERS, TEST_GLACIERS, SceneName
 from ssl4sar.core.seeding import generator
-from ssl4sar.core.zones import GLACIER, NA, OCEAN, greys_from_classes
+from ssl4sar.core.zones import NA, OCEAN, greys_from_classes, ocean_beside_glacier
 from ssl4sar.scene.environment import Environment, environment_on
 from ssl4sar.scene.grid import Grid
 from ssl4sar.scene.sar import Levels, SarImage, Viewing, draw_levels, render_sar
@@ -213,9 +213,7 @@ def front_pixels(zones: NDArray[np.uint8], min_length_px: float) -> NDArray[np.b
     Returns:
         (H, W) bool; nothing beyond the image counts as glacier.
     """
-    glacier = zones == GLACIER
-    front = ndimage.binary_dilation(glacier) & (zones == OCEAN)
-    labels, count = ndimage.label(front, np.ones((3, 3)))
+    labels, count = ndimage.label(ocean_beside_glacier(zones), np.ones((3, 3)))
     kept = np.bincount(labels.ravel(), minlength=count + 1) >= min_length_px
     kept[0] = False
     pieces: NDArray[np.bool_] = kept[labels]
