@@ -9,17 +9,14 @@ min_version("9.20")
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.study import open_study, share_sources
+from ssl4sar.workflow.study import default_config, open_study, share_sources
 
 share_sources(Path(workflow.basedir))
 
 # One file is one complete run: a file on the command line replaces the default, nothing merges.
-if not workflow.overwrite_configfiles:
-
-    configfile: Path(workflow.basedir) / "config" / "config.yaml"
-
-
 try:
+    if not workflow.overwrite_configfiles:
+        config.update(default_config(Path(workflow.basedir), config))
     STUDY = open_study(
         config,
         files=workflow.overwrite_configfiles,

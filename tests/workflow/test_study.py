@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.study import open_study
+from ssl4sar.workflow.study import default_config, open_study
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -58,3 +58,22 @@ def test_every_rule_script_has_a_digest() -> None:
     digests = {script.stem: study().source(script.stem) for script in scripts}
     assert all(len(digest) == 64 for digest in digests.values())
     assert len(set(digests.values())) == len(digests)
+
+
+def test_command_line_values_go_over_the_default_key_by_key() -> None:
+    config = default_config(PROJECT, {"training": {"epochs": 3}, "name": "other"})
+    assert config["training"]["epochs"] == 3
+    assert config["training"]["batch_size"] > 0
+    assert config["name"] == "other"
+
+
+def test_a_broken_default_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "config.yaml").write_text("name: [")
+    with pytest.raises(UserError, match=r"config\.yaml: the file is no YAML"):
+        default_config(tmp_path, {})
+
+
+def test_missing_weights_file_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"model\.weights_file: .*does not exist"):
+        study(model={"weights": "tyrion", "weights_file": str(tmp_path / "no.ckpt")})

@@ -11,10 +11,10 @@ from ssl4sar.config.block import Block
 
 
 class ComputeConfig(Block):
-    """Device and processor cores. Changing them does not rerun a finished training."""
+    """Device and processor cores. Changing them repeats no finished training."""
 
     device: Literal["cpu", "cuda", "auto"] = "cpu"
-    """cpu, cuda (one GPU; fails without one), or auto (a GPU where there is one)."""
+    """cpu; cuda: one GPU per job, fails without one; auto: a GPU if visible, reserves none."""
     train_threads: int = Field(default=2, ge=1)
     """Processor cores of one training or prediction job."""
     loader_workers: int = Field(default=0, ge=0)
