@@ -26,6 +26,10 @@ try:
 except UserError as error:
     sys.exit(f"ssl4sar: error: {error}")
 
+# Reports and jobs see the whole validated configuration, defaults and shortcuts resolved.
+config.clear()
+config.update(STUDY.config.model_dump(mode="json"))
+
 
 wildcard_constraints:
     seed="|".join(map(str, STUDY.config.seeds)),
