@@ -25,7 +25,7 @@ from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import classes_from_greys
-from ssl4sar.dataset.store import Store, build_store
+from ssl4sar.dataset.store import Store, build_store, reflect_crop
 
 HEIGHT_PX, WIDTH_PX, SIDE_PX = 1500, 1300, 512
 BATCH = 16
@@ -78,7 +78,8 @@ def store_crops(store: Store, windows: list[Window], batch: Batch) -> None:
     """Cut windows out of the memory-mapped store."""
     for place, (number, row, column) in enumerate(windows):
         slot = place % BATCH
-        store.crop(number, row, column, SIDE_PX, SIDE_PX, batch[0][slot], batch[1][slot])
+        reflect_crop(store.image(number), row, column, SIDE_PX, SIDE_PX, batch[0][slot])
+        reflect_crop(store.zones(number), row, column, SIDE_PX, SIDE_PX, batch[1][slot])
 
 
 def decoded_crops(tree: CaffeTree, names: list[str], windows: list[Window], batch: Batch) -> None:

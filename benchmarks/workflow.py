@@ -23,7 +23,7 @@ from pathlib import Path
 import psutil
 
 PROJECT = Path(__file__).resolve().parents[1]
-PARTS = ("Snakefile", "workflow", "src", "config", "envs")
+PARTS = ("Snakefile", "profiles", "workflow", "src", "config", "envs")
 TARGET = "results/caffe_mde.json"
 GOAL_DEFAULT_S = 600
 GOAL_MEMORY_GB = 8

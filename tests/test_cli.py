@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssl4sar import __version__
 from ssl4sar.cli import main
 from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.version import VERSION
 
 
 def arguments(golden: Path, out: Path, predictions: Path | None = None) -> list[str]:
@@ -129,19 +129,65 @@ def test_validate_counts_the_problems(test_data: Path, tmp_path: Path, capsys) -
         shutil.copy(source / box, tree / box)
     assert main(["validate", str(tree), "--out", str(tmp_path / "report.json")]) == 0
     assert json.loads((tmp_path / "report.json").read_text())["ok"] is True
+    # The folder above the tree does too, whatever the number of workers.
+    parent = ["validate", str(tmp_path), "--workers", "1", "--out", str(tmp_path / "again.json")]
+    assert main(parent) == 0
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "report.json").read_text()
     (tree / "bounding_boxes" / f"{name}_front_extent_coord.txt").unlink()
     assert main(["validate", str(tree)]) == 1
     assert name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("out", ["folder", "afile/x.json", "afile/y/x.json", f"{'x' * 300}.json"])
+def test_an_impossible_output_is_one_line(golden: Path, tmp_path: Path, capsys, out: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "afile").write_text("old")
+    assert main(arguments(golden, tmp_path / out)) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("ssl4sar: error: ")
+    assert Path(out).name[:200] in told
+    assert (tmp_path / "afile").read_text() == "old"
+
+
+def test_any_other_failing_file_is_named_in_one_line(tmp_path: Path, capsys, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error", "/data/zones")
+
+    monkeypatch.setattr("ssl4sar.acquire.caffe.find_caffe_root", fail)
+    assert main(["validate", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith("ssl4sar: error: /data/zones: Input/output error; ")
+
+
+def test_sar_adds_baselines(test_data: Path, tmp_path: Path) -> None:
+    root = test_data / "caffe80" / "data_raw"
+    done = main(
+        [
+            "evaluate",
+            *("--predictions", str(root / "zones/test")),
+            *("--zones", str(root / "zones/test")),
+            *("--fronts", str(root / "fronts/test")),
+            *("--bounding-boxes", str(root / "bounding_boxes")),
+            *("--sar", str(root / "sar_images/test")),
+            *("--out", str(tmp_path / "r.json")),
+        ]
+    )
+    assert done == 0
+    assert "otsu_dark_ocean" in json.loads((tmp_path / "r.json").read_text())["baselines"]
 
 
 def test_version_and_help(capsys) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["--version"])
     assert stop.value.code == 0
-    assert capsys.readouterr().out == f"ssl4sar {__version__}\n"
+    assert capsys.readouterr().out == f"ssl4sar {VERSION}\n"
     with pytest.raises(SystemExit):
         main(["evaluate", "--help"])
-    assert "--bounding-boxes" in capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--bounding-boxes" in told
+    assert "replaced only on success" in told
+    assert "Otsu" in told
 
 
 @pytest.mark.parametrize("line", [[], ["unknown"], ["evaluate"], ["evaluate", "--workers", "0"]])

@@ -5,5 +5,3 @@ Packages follow the data: ``scene`` and ``acquire`` make or fetch it, ``dataset`
 them, ``report`` draws them. ``core`` and ``config`` are the foundations every package may use;
 ``workflow`` is the only package that knows Snakemake.
 """
-
-__version__ = "0.1.0"

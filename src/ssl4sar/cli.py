@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ssl4sar import __version__
 from ssl4sar.core.errors import UserError
+from ssl4sar.version import VERSION
 
 EXIT_OK = 0
 EXIT_PROBLEMS = 1
@@ -32,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         _tell(f"ssl4sar: error: {error}")
         return EXIT_USER_ERROR
+    except OSError as error:
+        subject = error.filename2 or error.filename or "input or output"
+        problem = error.strerror or str(error) or type(error).__name__
+        told = UserError(str(subject), problem, "check the path, its permissions and its disk")
+        _tell(f"ssl4sar: error: {told}")
+        return EXIT_USER_ERROR
     except KeyboardInterrupt:
         _tell("ssl4sar: error: interrupted; files written so far are complete")
         return EXIT_INTERRUPTED
@@ -47,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ssl4sar", description="Calving fronts from SAR images, by the rules of CaFFe."
     )
-    parser.add_argument("--version", action="version", version=f"ssl4sar {__version__}")
+    parser.add_argument("--version", action="version", version=f"ssl4sar {VERSION}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_evaluate(commands)
     _add_validate(commands)
@@ -86,21 +92,40 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         metavar="DIR",
         help="boxes NAME_front_extent_coord.txt",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="result (JSON)")
     parser.add_argument(
-        "--fronts-out", type=Path, metavar="DIR", help="also write the predicted fronts (0/255)"
+        "--sar",
+        type=Path,
+        metavar="DIR",
+        help="SAR images NAME.png; they add the Otsu baselines, which are left out without them",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="result (JSON); FILE is replaced only on success",
+    )
+    parser.add_argument(
+        "--fronts-out",
+        type=Path,
+        metavar="DIR",
+        help="also write the predicted fronts (0/255), once everything is scored",
     )
     parser.add_argument(
         "--name", metavar="TEXT", help="name of the model in the result (default: the folder's)"
     )
+    _add_workers(parser, "images scored at the same time")
+    parser.set_defaults(run=_evaluate)
+
+
+def _add_workers(parser: argparse.ArgumentParser, meaning: str) -> None:
     parser.add_argument(
         "--workers",
         type=_positive,
         default=2,
         metavar="N",
-        help="images scored at the same time (default: %(default)s)",
+        help=f"{meaning} (default: %(default)s)",
     )
-    parser.set_defaults(run=_evaluate)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -115,6 +140,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             name=options.name or options.predictions.resolve().name,
             fronts_out=options.fronts_out,
             workers=options.workers,
+            sar=options.sar,
         )
     )
     return EXIT_OK
@@ -127,16 +153,21 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         description="Check a CaFFe tree: names, files, sizes, grey values, boxes, fronts.",
     )
     parser.add_argument(
-        "tree", type=Path, metavar="DIR", help="folder that holds sar_images, zones, fronts, ..."
+        "tree",
+        type=Path,
+        metavar="DIR",
+        help="folder that holds sar_images, zones, fronts, ..., or one above it",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the report as JSON")
+    _add_workers(parser, "scenes checked at the same time")
     parser.set_defaults(run=_validate)
 
 
 def _validate(options: argparse.Namespace) -> int:
+    from ssl4sar.acquire.caffe import find_caffe_root
     from ssl4sar.dataset.validation import validate_tree
 
-    report = validate_tree(options.tree)
+    report = validate_tree(find_caffe_root(options.tree), options.workers)
     if options.out is not None:
         report.write(options.out)
     sys.stdout.write(report.as_text())

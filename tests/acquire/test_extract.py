@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssl4sar.acquire import extract as module
+from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.acquire.extract import extract_zip
 from ssl4sar.core.errors import UserError
 
@@ -56,6 +57,14 @@ def test_all_files_come_out_and_are_listed(tmp_path: Path) -> None:
     assert list(record.files) == sorted(FILES)
     record.write(tmp_path / "listing.json")
     assert '"archive": "a.zip"' in (tmp_path / "listing.json").read_text()
+
+
+def test_the_junk_folder_of_macos_does_no_harm(tmp_path: Path) -> None:
+    junk = {f"__MACOSX/{Path(name).parent}/._{Path(name).name}": b"\0" for name in FILES}
+    archive = write_zip(tmp_path / "a.zip", {**FILES, **junk, "data_raw/.DS_Store": b"\0"})
+    extract_zip(archive, tmp_path / "tree")
+    assert (tmp_path / "tree/__MACOSX/data_raw/sar_images").is_dir()
+    assert find_caffe_root(tmp_path / "tree") == tmp_path / "tree" / "data_raw"
 
 
 def test_an_older_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_run_names_are_unique() -> None:
         ({"name": "x", "model": {"num_heads": [5, 6, 12, 24]}}, "model.num_heads: 5 heads"),
         ({"name": "x", "model": {"weights": "tyrion"}}, "model.weights_file is missing"),
         ({"name": "x", "prediction": {"stride_px": 300}}, "prediction.stride_px: 300 is larger"),
+        (
+            {"name": "x", "model": {"weights": "timm", "legacy_post_norm_ones": True}},
+            "model.legacy_post_norm_ones has no meaning with weights timm",
+        ),
+        (
+            {"name": "x", "training": {"validation_stride_px": 257}},
+            "training.validation_stride_px: 257 is larger than prediction.centre_px 256",
+        ),
         ({"name": "x", "model": {"input_px": 128, "window_tokens": 8}}, "target_px: 256 is larger"),
         ({"name": "x", "seeds": [1, 1]}, "seeds: need different"),
         ({"name": "x", "seeds": []}, "seeds: tuple should have at least 1 item"),

@@ -11,7 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ssl4sar.core.atomic import atomic_directory, atomic_file, write_json, write_text
+from ssl4sar.core import atomic
+from ssl4sar.core.atomic import (
+    atomic_directory,
+    atomic_file,
+    atomic_files_into,
+    write_json,
+    write_text,
+)
 from ssl4sar.core.errors import UserError
 
 
@@ -91,3 +98,119 @@ def test_sigkill_while_writing_never_shows_a_half_file(tmp_path: Path) -> None:
     process.wait()
     process.stdout.close()
     assert not target.exists()
+
+
+KINDS = pytest.mark.parametrize("make", [atomic_file, atomic_directory, atomic_files_into])
+
+
+def killed_while_writing(target: Path, kind: str) -> list[Path]:
+    """Kill a process in the middle of its work; return what it left beside ``target``."""
+    program = (
+        "import os, signal, sys\n"
+        f"from ssl4sar.core.atomic import {kind} as make\n"
+        "with make(sys.argv[1]) as path:\n"
+        "    (path / 'a' if path.is_dir() else path).write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(target)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    return [path for path in target.parent.iterdir() if path.name.endswith(".part")]
+
+
+def enter_and_fill(make, target: Path) -> None:
+    with make(target) as temporary:
+        (temporary / "b" if temporary.is_dir() else temporary).write_text("whole")
+
+
+@KINDS
+def test_what_a_killed_process_left_is_removed_by_the_next_one(make, tmp_path: Path) -> None:
+    target = tmp_path / "name"
+    assert len(killed_while_writing(target, make.__name__)) == 1
+    enter_and_fill(make, target)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@KINDS
+def test_what_others_may_still_write_is_kept(make, tmp_path: Path, monkeypatch) -> None:
+    target = tmp_path / "name"
+    (foreign,) = killed_while_writing(target, make.__name__)
+    host = foreign.name.split(".")[2].split("-")[0]
+    assert host == atomic.HOST
+    # The same dead process number on another host, a living process here, another name.
+    kept = {
+        foreign.name.replace(host, "0" * len(host)),
+        f".name.{host}-{os.getppid()}-0123abcd.part",
+        foreign.name.replace("name", "name.png"),
+        f".name.{host}-mine.part",
+    }
+    foreign.rename(tmp_path / foreign.name.replace(host, "0" * len(host)))
+    for name in kept:
+        if not (tmp_path / name).exists():
+            (tmp_path / name).write_text("x")
+    enter_and_fill(make, target)
+    assert {path.name for path in tmp_path.iterdir()} == {"name", *kept}
+
+
+def test_a_folder_of_that_name_is_told_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "a.json").mkdir()
+    with pytest.raises(UserError, match=r"a\.json: a folder has this name"):
+        with atomic_file(tmp_path / "a.json"):
+            pytest.fail("the work was begun")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+@KINDS
+@pytest.mark.parametrize("below", ["x.json", "y/x.json"])
+def test_a_file_where_a_folder_is_needed(make, tmp_path: Path, below: str) -> None:
+    (tmp_path / "afile").write_text("old")
+    with pytest.raises(UserError, match=r"x\.json: a file stands where a folder is needed"):
+        with make(tmp_path / "afile" / below):
+            pytest.fail("the work was begun")
+    assert (tmp_path / "afile").read_text() == "old"
+
+
+@pytest.mark.parametrize("make", [atomic_directory, atomic_files_into])
+def test_a_folder_never_takes_the_place_of_a_file(make, tmp_path: Path) -> None:
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(UserError, match="a file stands where a folder is needed"):
+        with make(tmp_path / "a"):
+            pytest.fail("the work was begun")
+    assert (tmp_path / "a").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+
+
+def test_an_unreadable_input_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), atomic_file(tmp_path / "out" / "a"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/somewhere/else.png")
+
+
+def test_files_join_a_folder_only_after_success(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "fronts"
+    with pytest.raises(ValueError, match="stop"), atomic_files_into(folder) as temporary:
+        (temporary / "a").write_text("half")
+        raise ValueError("stop")
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "notes").write_text("mine")
+    (folder / "a").write_text("old")
+    with atomic_files_into(folder) as temporary:
+        (temporary / "a").write_text("new")
+        (temporary / "b").write_text("new")
+        assert temporary.name.startswith(".")
+        assert temporary.parent == folder.parent
+        assert (folder / "a").read_text() == "old"
+    found = {path.name: path.read_text() for path in folder.iterdir()}
+    assert found == {"a": "new", "b": "new", "notes": "mine"}
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_linked_folder_gets_the_files_where_it_really_is(tmp_path: Path) -> None:
+    real, link = tmp_path / "disk" / "fronts", tmp_path / "home" / "fronts"
+    real.mkdir(parents=True)
+    link.parent.mkdir()
+    link.symlink_to(real)
+    with atomic_files_into(link) as temporary:
+        assert temporary.parent == real.parent
+        (temporary / "a").write_text("x")
+    assert (real / "a").read_text() == "x"
+    assert link.is_symlink()

@@ -66,6 +66,24 @@ def test_malformed_boxes_are_named(tmp_path: Path, text: str, told: str) -> None
     assert str(caught.value).startswith(str(path))
 
 
+@pytest.mark.parametrize("off_px", [1e-9, 0.009, 0.01, -0.01])
+@pytest.mark.parametrize("line", [1, 2, 3, 4])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_last_digit_does_not_spoil_a_box(off_px: float, line: int, axis: int) -> None:
+    corners = [[270.7, 1959.3], [270.7, 909.3], [2634.3, 909.3], [2634.3, 1959.3]]
+    corners[line - 1][axis] += off_px
+    text = "x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in corners)
+    box = BoundingBox.parse(text.encode(), "b")
+    assert box.window(2107, 4476, "b") == (slice(909, 1959), slice(271, 2634))
+
+
+@pytest.mark.parametrize("off_px", [0.02, -0.02, 1.0])
+def test_a_larger_difference_is_no_box(off_px: float) -> None:
+    text = f"x,y\n270.7,1959.3\n{270.7 + off_px},909.3\n2634.3,909.3\n2634.3,1959.3\n"
+    with pytest.raises(UserError, match="axis-parallel"):
+        BoundingBox.parse(text.encode(), "b")
+
+
 def test_missing_box_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing"):
         BoundingBox.read(tmp_path / "no.txt")

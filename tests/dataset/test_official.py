@@ -10,6 +10,7 @@ from ssl4sar.dataset.official import (
     TRAIN_COUNT,
     is_official_test,
     is_official_train,
+    official_differences,
 )
 
 
@@ -50,3 +51,20 @@ def test_the_unpublished_grid_takes_any_size(official_test: list[str]) -> None:
     palsar = {name: (470, 440) for name in official_test if "_PALSAR_17_" in name}
     assert len(palsar) == 8
     assert is_official_test(official_test, {**sizes_of(official_test), **palsar})
+
+
+def test_differences_name_split_and_counts(
+    official_test: list[str], official_train: list[str]
+) -> None:
+    sizes = sizes_of(official_test)
+    scenes = {"train": official_train, "test": official_test}
+    assert official_differences(scenes, sizes) == {}
+    fewer = official_differences({**scenes, "train": official_train[3:]}, sizes)
+    assert fewer == {"train": "559 scenes are expected, 556 found"}
+    other = official_differences({**scenes, "train": [*official_train[1:], "x"]}, sizes)
+    assert other == {"train": "559 scenes are expected, 559 found, some with other names"}
+    coarse = official_differences(scenes, {**sizes, official_test[5]: (10, 10)})
+    assert list(coarse) == ["test"]
+    assert "10x10 px" in coarse["test"]
+    assert official_test[5] in coarse["test"]
+    assert set(official_differences({"train": [], "test": []}, {})) == {"train", "test"}

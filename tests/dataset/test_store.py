@@ -36,7 +36,6 @@ def test_a_store_returns_what_the_files_hold(
 ) -> None:
     tree = CaffeTree(tiny_caffe)
     store = Store.open(built)
-    store.verify()
     assert [scene.name for scene in store.scenes] == [*names[0], *names[1]]
     assert [scene.split for scene in store.scenes] == ["train"] * 4 + ["val"] * 2
     for number, scene in enumerate(store.scenes):
@@ -89,14 +88,6 @@ def test_a_store_without_validation_scenes_opens(tiny_caffe: Path, tmp_path: Pat
     assert len(Store.open(tmp_path / "s")) == 6
 
 
-def test_the_same_window_of_image_and_zones_is_cut(built: Path) -> None:
-    store = Store.open(built)
-    image, zones = np.empty((30, 40), np.uint8), np.empty((30, 40), np.uint8)
-    store.crop(1, -7, 3, 30, 40, image, zones)
-    np.testing.assert_array_equal(image, reference_crop(store.image(1), -7, 3, 30, 40))
-    np.testing.assert_array_equal(zones, reference_crop(store.zones(1), -7, 3, 30, 40))
-
-
 @pytest.mark.parametrize("broken", ["image", "zones", "front", "box"])
 def test_a_missing_file_leaves_no_store(broken: str, tmp_path: Path, tiny_caffe: Path) -> None:
     root = tmp_path / "tree"
@@ -135,17 +126,12 @@ def test_opening_refuses_what_does_not_fit_together(built: Path) -> None:
     with pytest.raises(UserError, match=r"none/index\.json: there is no training store"):
         Store.open(built.parent / "none")
     zones = built / "zones.u8"
-    content = zones.read_bytes()
-    os.truncate(zones, len(content) - 1)
+    os.truncate(zones, zones.stat().st_size - 1)
     with pytest.raises(UserError, match=r"zones\.u8: the array has"):
         Store.open(built)
     zones.unlink()
     with pytest.raises(UserError, match=r"zones\.u8: the array cannot be read"):
         Store.open(built)
-    zones.write_bytes(content[:-1] + b"\x09")
-    store = Store.open(built)  # of the right size: only reading all of it can tell
-    with pytest.raises(UserError, match=r"zones\.u8: the content is not what was written"):
-        store.verify()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.validation import validate_tree
+from ssl4sar.dataset.official import NATIVE_SIZES_PX
+from ssl4sar.dataset.validation import ValidationReport, validate_tree
 
 WriteScene = Callable[[Path, Split, str, int, int], None]
 TEST_NAME = "COL_2012-03-04_TDX_7_1_024"
@@ -169,3 +170,29 @@ def test_a_wrong_pixel_size_in_a_name_is_noticed(
     assert {p.file for p in problems} == {"sar_images/train/JAC_2014-01-03_TSX_20_1_014.png"}
     assert {p.severity for p in problems} == {"warning"}
     assert "the height of 1200 m differs from the usual 420 m of JAC" in problems[0].problem
+
+
+def test_a_tree_that_should_be_official_and_is_not_has_errors(tiny_caffe: Path) -> None:
+    report = validate_tree(tiny_caffe)
+    assert not report.is_official
+    strict = report.as_official()
+    assert [(p.file, p.problem) for p in strict.errors] == [
+        ("sar_images/test", "this is not the official split: 122 scenes are expected, 2 found"),
+        ("sar_images/train", "this is not the official split: 559 scenes are expected, 6 found"),
+    ]
+    assert report.errors == []
+    assert report.split_line() == "this is not the official split: 6 train, 2 test"
+
+
+def test_the_official_names_and_sizes_have_no_error(test_data: Path) -> None:
+    lists = {"train": "train_559", "test": "test_122"}
+    scenes = {
+        split: (test_data / f"splits/caffe_official_{file}.txt").read_text().split()
+        for split, file in lists.items()
+    }
+    parts = {name: name.split("_") for name in scenes["test"]}
+    sizes = {n: NATIVE_SIZES_PX.get((p[0], int(p[3])), (470, 440)) for n, p in parts.items()}
+    report = ValidationReport("r", scenes, sizes, {})
+    assert report.is_official
+    assert report.as_official() == report
+    assert report.split_line() == "this is the official split: 559 train, 122 test"

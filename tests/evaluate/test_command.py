@@ -71,3 +71,100 @@ def test_extra_predictions_are_told(request_, folders) -> None:
     text = evaluate(request_)["text"][-1]
     assert text.startswith("5 predictions belong to no scene")
     assert text.endswith("extra0.png, extra1.png, extra2.png, ...")
+
+
+@pytest.mark.parametrize("which", ["fronts", "zones", "boxes", "predictions", "sar"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_fronts_never_go_among_the_inputs(
+    request_, folders, tmp_path: Path, which: str, linked: bool
+) -> None:
+    places = {
+        "fronts": folders.labels.fronts,
+        "zones": folders.labels.zones,
+        "boxes": folders.labels.boxes,
+        "predictions": folders.predictions,
+        "sar": folders.sar,
+    }
+    before = content(folders.root)
+    out = places[which]
+    if linked:
+        (tmp_path / "link").symlink_to(out)
+        out = tmp_path / "link"
+    with pytest.raises(UserError, match="--fronts-out is the folder of the"):
+        evaluate(replace(request_, fronts_out=out, sar=folders.sar))
+    assert content(folders.root) == before
+    assert not request_.out.exists()
+
+
+def content(root: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("folder", ["fronts", "zones", "boxes", "predictions", "sar"])
+def test_the_result_never_replaces_an_input(request_, folders, folder: str) -> None:
+    before = content(folders.root)
+    file = min((folders.root / folder).iterdir())
+    with pytest.raises(UserError, match="--out is a file that is read"):
+        evaluate(replace(request_, out=file, sar=folders.sar))
+    assert content(folders.root) == before
+
+
+def test_the_result_is_no_folder(request_, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a folder has this name"):
+        evaluate(replace(request_, out=tmp_path))
+    with pytest.raises(UserError, match="--out and --fronts-out are the same"):
+        evaluate(replace(request_, fronts_out=request_.out))
+
+
+def test_the_result_may_lie_beside_the_predictions(request_, folders) -> None:
+    inside = replace(request_, out=folders.predictions / "r.json")
+    assert evaluate(inside) == evaluate(inside)
+
+
+def test_after_an_error_there_are_no_fronts_and_the_old_files_stay(
+    request_, folders, tmp_path: Path
+) -> None:
+    fronts = tmp_path / "out" / "fronts"
+    asked = replace(request_, fronts_out=fronts)
+    last = max(folders.predictions.iterdir())
+    good = last.read_bytes()
+    last.write_bytes(b"")
+    with pytest.raises(UserError, match="empty"):
+        evaluate(asked)
+    assert list((tmp_path / "out").iterdir()) == []
+    last.write_bytes(good)
+    evaluate(asked)
+    assert len(list(fronts.iterdir())) == 3
+    before = content(tmp_path / "out"), request_.out.read_bytes()
+    first = min(folders.predictions.iterdir())
+    write_gray(first, np.full((60, 80), 127, np.uint8))
+    last.write_bytes(b"")
+    with pytest.raises(UserError, match="empty"):
+        evaluate(asked)
+    assert (content(tmp_path / "out"), request_.out.read_bytes()) == before
+
+
+def test_an_error_after_scoring_leaves_no_fronts(request_, tmp_path: Path, monkeypatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise UserError("x", "is bad", "mend it")
+
+    monkeypatch.setattr("ssl4sar.evaluate.command.score_baselines", fail)
+    with pytest.raises(UserError, match="is bad"):
+        evaluate(replace(request_, fronts_out=tmp_path / "fronts"))
+    assert not (tmp_path / "fronts").exists()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_sar_images_add_the_otsu_baselines(request_, folders) -> None:
+    assert not [key for key in evaluate(request_)["baselines"] if key.startswith("otsu")]
+    with_sar = evaluate(replace(request_, sar=folders.sar))["baselines"]
+    assert {"otsu_dark_ocean", "otsu_bright_ocean"} <= set(with_sar)
+
+
+def test_missing_sar_images_are_told_before_scoring(request_, folders, monkeypatch) -> None:
+    monkeypatch.setattr("ssl4sar.evaluate.command.score_folder", pytest.fail)
+    folders.sar_path(folders.labels.names()[1]).unlink()
+    with pytest.raises(UserError, match="1 of 3 SAR images are missing"):
+        evaluate(replace(request_, sar=folders.sar))
+    with pytest.raises(UserError, match="the folder does not exist"):
+        evaluate(replace(request_, sar=folders.sar / "none"))

@@ -199,6 +199,17 @@ def test_bad_files_are_named(folders, damage, file: str, message: str, workers: 
     assert "\n" not in str(told.value)
 
 
+def test_each_size_gets_its_own_advice(folders) -> None:
+    names = folders.labels.names()
+    damage_size(folders, names[0])
+    damage_front_size(folders, names[1])
+    with pytest.raises(UserError, match="predict on the full image"):
+        score_folder(folders.predictions, folders.labels, names[:1])
+    with pytest.raises(UserError, match="give zones and fronts of the same scenes") as told:
+        score_folder(folders.predictions, folders.labels, names[1:2])
+    assert "predict" not in told.value.fix
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

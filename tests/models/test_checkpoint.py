@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.models.checkpoint import load_network, save_network
+from ssl4sar.models.checkpoint import load_network, save_network, save_torch_file
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 
 TINY = ModelConfig(
@@ -92,6 +94,13 @@ def test_truncated(saved: Path, kept: int) -> None:
     assert_refused(saved, "damaged")
 
 
+@pytest.mark.parametrize("content", [b"the owner's", b"\x80\x02u.", b"\x80\x02]e.", b"h\x07."])
+def test_bytes_that_look_like_a_pickle(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "n.pt"
+    path.write_bytes(content)
+    assert_refused(path, "damaged")
+
+
 def test_text_file(tmp_path: Path) -> None:
     path = tmp_path / "n.pt"
     path.write_text("hello, this is no network")
@@ -134,3 +143,44 @@ def test_nan(saved: Path) -> None:
     state = torch.load(saved, weights_only=True)["state"]
     state["head.bias"][0] = float("nan")
     assert_refused(altered(saved, state=state), "head.bias holds NaN")
+
+
+class SmallDisk(io.FileIO):
+    """A file on a disk with room for some bytes only."""
+
+    room = 0
+
+    def write(self, data: Any) -> int:
+        if self.tell() + memoryview(data).nbytes > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data)
+
+
+@pytest.mark.parametrize("room", [0, 1000, 60_000])
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_full_disk_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, buffered: bool
+) -> None:
+    def small(path: Path, mode: str) -> Any:
+        disk = SmallDisk(path, mode)
+        disk.room = room
+        return io.BufferedWriter(disk) if buffered else disk
+
+    path = tmp_path / "weights.pt"
+    save_torch_file(path, {"w": torch.zeros(9)})
+    before = path.read_bytes()
+    monkeypatch.setattr(Path, "open", small)
+    with pytest.raises(UserError, match="no space left") as caught:
+        save_torch_file(path, {"a": torch.zeros(9000), "b": torch.zeros(9000)})
+    assert "\n" not in str(caught.value)
+    monkeypatch.undo()
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_real_full_device_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    monkeypatch.setattr(Path, "open", lambda path, mode: open("/dev/full", mode))  # noqa: PTH123, SIM115
+    with pytest.raises(UserError, match="no space left"):
+        save_torch_file(tmp_path / "weights.pt", {"w": torch.zeros(300_000)})

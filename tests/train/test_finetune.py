@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -16,12 +18,11 @@ import torch
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
-from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.checkpointing import LAST, PREVIOUS
-from ssl4sar.train.finetune import finetune
+from ssl4sar.train.finetune import finetune, matmul_precision
 from ssl4sar.train.module import FinetuneModule
 
 MODEL = ModelConfig(
@@ -39,7 +40,6 @@ TRAINING = TrainingConfig(
     gradient_clip_norm=1.0,
     ema_decay=0.9,
 )
-PREDICTION = PredictionConfig(stride_px=64, centre_px=64, sigma_px=16)
 COMPUTE = ComputeConfig(train_threads=1)
 
 
@@ -48,7 +48,8 @@ def train(store, folder, **changes):
         "store_path": store,
         "model_config": MODEL,
         "training_config": TRAINING,
-        "prediction_config": PREDICTION,
+        "centre_px": 64,
+        "sigma_px": 16.0,
         "compute_config": COMPUTE,
         "seed": 1,
         "source": "digest",
@@ -281,6 +282,83 @@ def test_bf16_trains(tiny_store, tmp_path):
     train(tiny_store, tmp_path, training_config=config)
     network, _ = load_network(tmp_path / "model.ckpt")
     assert network.head.weight.dtype == torch.float32
+
+
+def test_tf32_changes_nothing_on_a_processor(reference, tiny_store, tmp_path):
+    train(tiny_store, tmp_path, training_config=changed(precision="tf32"))
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+
+
+def test_tf32_holds_on_a_gpu_and_ends_with_the_training():
+    before = torch.get_float32_matmul_precision()
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    with pytest.raises(PowerCutError), matmul_precision(gpu, "tf32"):
+        assert torch.get_float32_matmul_precision() == "high"
+        raise PowerCutError
+    assert torch.get_float32_matmul_precision() == before
+    for device, precision in ((cpu, "tf32"), (gpu, "32-true"), (gpu, "bf16-mixed")):
+        with matmul_precision(device, precision):
+            assert torch.get_float32_matmul_precision() == before
+
+
+@pytest.mark.parametrize("name", ["best_mde-epoch0001.pt", "upcoming.ckpt", "model.ckpt"])
+def test_a_full_disk_is_one_clear_line(tiny_store, tmp_path, monkeypatch, name):
+    whole = Path.open
+
+    def full(path, *arguments, **options):
+        if path.name.startswith(f".{name}."):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(UserError, match=rf"{name}: no space left") as caught:
+        train(tiny_store, tmp_path, training_config=changed(epochs=1))
+    assert "\n" not in str(caught.value)
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from ssl4sar.train.resume_lock import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(tiny_store, tmp_path):
+    folder = tmp_path / "resume"
+    command = [sys.executable, "-c", HOLDER, str(folder)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as owner:
+        assert owner.stdout.readline() == "locked\n"
+        (folder / LAST).write_bytes(b"the owner's")
+        with pytest.raises(UserError, match=rf"resume: process {owner.pid} .*kill {owner.pid}"):
+            train(tiny_store, tmp_path)
+        assert (folder / LAST).read_bytes() == b"the owner's"
+        owner.stdin.close()
+    result = train(tiny_store, tmp_path, training_config=changed(epochs=1))
+    assert result.resumed_after_epoch is None
+
+
+def test_the_stride_of_the_validation_is_part_of_the_training(tiny_store, tmp_path):
+    train(tiny_store, tmp_path, training_config=changed(epochs=1))
+    again = changed(epochs=1, validation_stride_px=16)
+    assert train(tiny_store, tmp_path, training_config=again).resumed_after_epoch is None
+    _, info = load_network(tmp_path / "model.ckpt")
+    assert info["validation_windows"]["stride_px"] == 16
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_in_mixed_precision(tiny_store, tmp_path):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    config = changed(precision="bf16-mixed", epochs=1, samples_per_epoch=4, accumulate_batches=1)
+    compute = ComputeConfig(device="cuda", train_threads=1, loader_workers=1)
+    result = train(tiny_store, tmp_path, training_config=config, compute_config=compute)
+    (row,) = rows(tmp_path)
+    assert (row["step"], result.validation.images) == ("2", 2)
+    assert math.isfinite(float(row["train_loss"]))
 
 
 def test_the_global_switches_of_torch_are_put_back(reference):

@@ -59,6 +59,14 @@ def test_adamw_spares_gains_and_biases(network):
     assert len(spared["params"]) == 5
 
 
+@pytest.mark.parametrize(
+    ("precision", "fused"), [("32-true", True), ("tf32", True), ("bf16-mixed", False)]
+)
+def test_clipping_in_mixed_precision_needs_an_unfused_optimiser(network, precision, fused):
+    config = TrainingConfig(precision=precision, gradient_clip_norm=1.0)
+    assert build_optimiser(network, config).defaults["fused"] is fused
+
+
 def test_frozen_parameters_are_left_out(network):
     network[0].requires_grad_(False)
     (group,) = build_optimiser(network, TrainingConfig()).param_groups

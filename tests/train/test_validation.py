@@ -7,9 +7,15 @@ import pytest
 import torch
 
 from ssl4sar.config.prediction import PredictionConfig
+from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.zones import GLACIER, NA, OCEAN
 from ssl4sar.dataset.store import Store
-from ssl4sar.train.validation import StoreValidation, ValidationTotals, score_image
+from ssl4sar.train.validation import (
+    StoreValidation,
+    ValidationTotals,
+    score_image,
+    validation_windows,
+)
 
 RESOLUTION_M = 50.0
 
@@ -76,6 +82,14 @@ def test_sums_survive_the_way_between_processes():
     assert ValidationTotals.from_tensor(a.as_tensor()).score() == a.score()
 
 
+def test_validation_windows_do_not_overlap_unless_asked_to():
+    published = validation_windows(TrainingConfig(), 256, 32.0)
+    assert (published.stride_px, published.centre_px, published.sigma_px) == (256, 256, 32.0)
+    assert published.rotations == (0,)
+    overlapped = validation_windows(TrainingConfig(validation_stride_px=64), 256, 32.0)
+    assert overlapped.stride_px == 64
+
+
 class EverythingIsOcean(torch.nn.Module):
     input_px = 64
     out_channels = 4
@@ -89,9 +103,8 @@ class EverythingIsOcean(torch.nn.Module):
 def test_processes_together_score_every_image_once(tiny_store):
     store = Store.open(tiny_store)
     numbers = [i for i, scene in enumerate(store.scenes) if scene.split == "val"]
-    config = PredictionConfig(stride_px=32, centre_px=32, sigma_px=4, rotations=(0, 90))
+    config = PredictionConfig(stride_px=32, centre_px=32, sigma_px=4)
     validation = StoreValidation(store, numbers, config)
-    assert validation.prediction.rotations == (0,)
     network = EverythingIsOcean().eval()
     device = torch.device("cpu")
     whole = validation(network, device, 0, 1)

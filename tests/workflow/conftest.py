@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "workflow", "src", "config", "envs")
+PARTS = ("Snakefile", "profiles", "workflow", "src", "config", "envs")
 
 
 @dataclass

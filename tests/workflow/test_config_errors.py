@@ -38,6 +38,11 @@ def test_dry_run_works_on_a_fresh_clone(house, config: str) -> None:
     assert ("download_caffe" in planned) == (config == "config/paper.yaml")
 
 
+def test_the_default_profile_is_loaded_by_itself(house) -> None:
+    done = house.snakemake("-n", "--", house.target)
+    assert "Using workflow specific profile profiles/default" in done.stderr
+
+
 def test_files_on_the_command_line_replace_the_default(house) -> None:
     # With merging, the default's `spacing_m` would resample the paper's native grids.
     assert "resample_caffe" not in house.planned(config="config/paper.yaml")

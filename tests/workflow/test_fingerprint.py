@@ -12,27 +12,51 @@ from ssl4sar.workflow.fingerprint import folder_fingerprint
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    root = tmp_path / "tree"
-    (root / "zones").mkdir(parents=True)
-    (root / "zones" / "a.png").write_bytes(b"a")
-    (root / "b.txt").write_bytes(b"b")
+    root = tmp_path / "above" / "tree"
+    for folder in ("sar_images/train", "sar_images/test", "zones/train", "bounding_boxes"):
+        (root / folder).mkdir(parents=True)
+    (root / "zones/train/a.png").write_bytes(b"a")
+    (root / "bounding_boxes/b.txt").write_bytes(b"b")
     return root
 
 
 def test_content_counts_time_and_place_do_not(tree: Path, tmp_path: Path) -> None:
     memory = tmp_path / "memory.json"
     before = folder_fingerprint(tree, memory)
-    os.utime(tree / "b.txt", (1, 1))
+    os.utime(tree / "bounding_boxes/b.txt", (1, 1))
     assert folder_fingerprint(tree, memory) == before
     moved = tree.rename(tmp_path / "moved")
     assert folder_fingerprint(moved, memory) == before
-    (moved / "b.txt").write_bytes(b"c")
+    box = moved / "bounding_boxes/b.txt"
+    box.write_bytes(b"c")
     changed = folder_fingerprint(moved, memory)
     assert changed != before
-    (moved / "b.txt").write_bytes(b"b")
+    box.write_bytes(b"b")
     assert folder_fingerprint(moved, memory) == before
-    (moved / "b.txt").rename(moved / "d.txt")
+    box.rename(box.with_name("d.txt"))
     assert folder_fingerprint(moved, memory) not in {before, changed}
+
+
+def test_only_the_tree_is_read(tree: Path, tmp_path: Path) -> None:
+    memory = tmp_path / "memory.json"
+    before = folder_fingerprint(tree, memory)
+    (tree / "films").mkdir()
+    (tree / "films/long.mp4").write_bytes(b"film")
+    (tree.parent / "archive.zip").write_bytes(b"zip")
+    assert folder_fingerprint(tree, memory) == before
+    assert folder_fingerprint(tree.parent, memory) == before
+    assert "long.mp4" not in memory.read_text()
+    assert "archive.zip" not in memory.read_text()
+
+
+def test_linked_folders_are_followed(tree: Path, tmp_path: Path) -> None:
+    memory = tmp_path / "memory.json"
+    before = folder_fingerprint(tree, memory)
+    (tree / "zones/train").rename(tmp_path / "elsewhere")
+    (tree / "zones/train").symlink_to(tmp_path / "elsewhere")
+    assert folder_fingerprint(tree, memory) == before
+    (tmp_path / "elsewhere/a.png").write_bytes(b"other")
+    assert folder_fingerprint(tree, memory) != before
 
 
 def test_second_look_reads_no_file(tree: Path, tmp_path: Path, monkeypatch) -> None:
@@ -46,6 +70,18 @@ def test_second_look_reads_no_file(tree: Path, tmp_path: Path, monkeypatch) -> N
     assert folder_fingerprint(tree, memory) == first
 
 
+def test_much_hashing_is_told_and_none_is_silent(
+    tree: Path, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    folder_fingerprint(tree, tmp_path / "few.json")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(fingerprint, "_MANY_BYTES", 2)
+    folder_fingerprint(tree, tmp_path / "many.json")
+    assert "hashing" in capsys.readouterr().err
+    folder_fingerprint(tree, tmp_path / "many.json")
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("damage", ["", "{", "[]"])
 def test_damaged_memory_is_only_slower(tree: Path, tmp_path: Path, damage: str) -> None:
     memory = tmp_path / "memory.json"
@@ -54,9 +90,21 @@ def test_damaged_memory_is_only_slower(tree: Path, tmp_path: Path, damage: str) 
     assert folder_fingerprint(tree, memory) == first
 
 
-def test_missing_and_empty_folders_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"caffe\.root.*does not exist"):
+def test_folders_without_a_tree_are_told(tmp_path: Path, monkeypatch) -> None:
+    with pytest.raises(UserError, match=r"caffe\.root: .*/no: the folder does not exist"):
         folder_fingerprint(tmp_path / "no", tmp_path / "m")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="empty"):
+    with pytest.raises(UserError, match="empty: there is no CaFFe tree"):
         folder_fingerprint(tmp_path / "empty", tmp_path / "m")
+    (tmp_path / "empty/sar_images/train").mkdir(parents=True)
+    with pytest.raises(UserError, match="empty: the tree holds no file"):
+        folder_fingerprint(tmp_path / "empty", tmp_path / "m")
+
+
+def test_a_relative_folder_is_told_with_its_absolute_path(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        folder_fingerprint("data/raw", tmp_path / "m")
+    told = str(caught.value)
+    assert "data/raw: " in told
+    assert str(tmp_path.resolve() / "data/raw") in told

@@ -84,6 +84,7 @@ def test_touching_anything_reruns_nothing(finished) -> None:
         ("train_threads: 1", "train_threads: 2", set()),
         ("spacing_m: 60", "spacing_m: 80", {"resample_caffe", *AFTER_TREE}),
         ("sigma_px: 8", "sigma_px: 9", {"finetune", *AFTER_TRAINING}),
+        ("stride_px: 32", "stride_px: 16", AFTER_TRAINING),
         ("name: micro", "name: micro\nevaluation: {overlay_px: 500}", {"caffe_mde"}),
     ],
 )

@@ -58,6 +58,13 @@ def test_every_rule_runs_its_script_with_its_own_digest(name: str) -> None:
     assert not re.search(r"^    (shell|run|notebook|wrapper):", RULES[name], flags=re.MULTILINE)
 
 
+def test_the_default_profile_is_where_snakemake_looks_for_it() -> None:
+    # Beside a Snakefile at the top, Snakemake looks for profiles/default only.
+    link = PROJECT / "profiles"
+    assert link.is_symlink()
+    assert link.readlink() == Path("workflow/profiles")
+
+
 def test_the_default_profile_matches_the_digests() -> None:
     profile = yaml.safe_load((PROJECT / "workflow/profiles/default/config.yaml").read_text())
     assert profile["rerun-triggers"] == ["mtime", "params", "input", "software-env"]

@@ -37,7 +37,8 @@ def test_tree_follows_source_and_spacing(tmp_path: Path) -> None:
     assert study().raw_listing == ["runs/x/caffe/rendered.json"]
     assert study().tree_manifest == "runs/x/caffe/native.json"
     assert study(caffe={"spacing_m": 80}).tree_manifest == "runs/x/caffe/resampled.json"
-    (tmp_path / "a").write_text("a")
+    (tmp_path / "sar_images" / "train").mkdir(parents=True)
+    (tmp_path / "sar_images" / "train" / "a.png").write_text("a")
     local = study(caffe={"source": "local", "root": str(tmp_path)})
     assert local.raw_listing == []
     assert len(local.raw_content) == 64

@@ -36,7 +36,6 @@ rule finetune:
         cfg=STUDY.cfg(
             "model",
             "training",
-            "prediction.stride_px",
             "prediction.centre_px",
             "prediction.sigma_px",
         ),

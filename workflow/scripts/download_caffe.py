@@ -1,18 +1,16 @@
 """Download the official CaFFe archive."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ssl4sar.acquire.download import download
-from ssl4sar.core.atomic import write_json
 from ssl4sar.workflow.job import job
 
 
 def main(cfg: dict[str, Any], archive: Path, record: Path) -> None:
     """Download and record address, size and hash."""
     done = download(cfg["caffe.url"], archive, cfg["caffe.sha256"])
-    write_json(record, asdict(done))
+    done.write(record)
 
 
 if __name__ == "__main__":

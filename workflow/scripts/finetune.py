@@ -6,7 +6,6 @@ from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
-from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
@@ -26,12 +25,12 @@ def main(
     record: Path,
 ) -> None:
     """Train, and write the checkpoint, the table of epochs and the record of both."""
-    window = {key.split(".")[1]: cfg[key] for key in cfg if key.startswith("prediction.")}
     result = finetune(
         store_path=store,
         model_config=ModelConfig.model_validate(cfg["model"]),
         training_config=TrainingConfig.model_validate(cfg["training"]),
-        prediction_config=PredictionConfig.model_validate(window),
+        centre_px=cfg["prediction.centre_px"],
+        sigma_px=cfg["prediction.sigma_px"],
         compute_config=compute,
         seed=seed,
         source=source,

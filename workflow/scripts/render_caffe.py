@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.scene import SceneConfig
-from ssl4sar.core.atomic import atomic_directory, write_json
-from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.atomic import atomic_directory
+from ssl4sar.dataset.listing import write_listing
 from ssl4sar.scene.caffe import render_caffe
 from ssl4sar.workflow.job import job
 
@@ -14,8 +14,7 @@ def main(cfg: dict[str, Any], workers: int, folder: Path, listing: Path) -> None
     """Render the tree and list its files with their hashes."""
     with atomic_directory(folder) as root:
         render_caffe(SceneConfig.model_validate(cfg["scene"]), root, workers)
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    write_json(listing, {path.relative_to(folder).as_posix(): sha256_file(path) for path in files})
+    write_listing(folder, listing)
 
 
 if __name__ == "__main__":

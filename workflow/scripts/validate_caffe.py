@@ -14,6 +14,10 @@ def main(
 ) -> None:
     """Write every problem to a log, and report and manifest of a tree without errors."""
     checked = validate_tree(find_caffe_root(folder), workers)
+    if source == "pangaea":
+        checked = checked.as_official()
+    elif source == "local":
+        tell(checked.split_line())
     checked.write(problems)
     tell(checked.as_text())
     checked.raise_if_bad(problems)

@@ -53,6 +53,11 @@ class ModelConfig(Block):
             raise ValueError(f"weights_file is missing: weights {self.weights} need a file")
         if self.weights == "none" and self.weights_file:
             raise ValueError("weights_file has no meaning with weights none")
+        if self.legacy_post_norm_ones and self.weights != "none":
+            raise ValueError(
+                f"legacy_post_norm_ones has no meaning with weights {self.weights}, "
+                "which replace the gains"
+            )
         return self
 
     @property

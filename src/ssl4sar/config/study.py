@@ -52,4 +52,10 @@ class StudyConfig(Block):
                 f"prediction.centre_px: {self.prediction.centre_px} is larger than "
                 f"model.input_px {self.model.input_px}"
             )
+        stride_px = self.training.validation_stride_px
+        if stride_px is not None and stride_px > self.prediction.centre_px:
+            raise ValueError(
+                f"training.validation_stride_px: {stride_px} is larger than "
+                f"prediction.centre_px {self.prediction.centre_px}, which would leave gaps"
+            )
         return self

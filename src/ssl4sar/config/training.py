@@ -61,7 +61,7 @@ class TrainingConfig(Block):
     epochs: int = Field(default=150, ge=1)
     """Number of epochs."""
     samples_per_epoch: int = Field(default=40_000, ge=1)
-    """Crops drawn per epoch; image i mod N for crop i."""
+    """Crops drawn per epoch; images are dealt in shuffled rounds that run on over epochs."""
     batch_size: int = Field(default=16, ge=1)
     """Crops per step and device."""
     accumulate_batches: int = Field(default=1, ge=1)
@@ -96,12 +96,17 @@ class TrainingConfig(Block):
     """Share of the target in the loss; the rest is the whole window."""
     validate_every_epochs: int = Field(default=1, ge=1)
     """Epochs between two validations; the last epoch is always validated."""
+    validation_stride_px: int | None = Field(default=None, ge=8)
+    """Step between two validation windows, pixels; null: `prediction.centre_px`, no overlap."""
     checkpoint: Literal["best_mde", "best_iou", "last"] = "best_mde"
-    """Which weights go on: least validation MDE (as published), largest pooled IoU, or the last."""
+    """Which weights go on: least validation MDE (as published), largest pooled IoU, or the
+    last. By the published rule best_mde can favour an epoch with few fronts, since images without
+    one have no distance; `val_no_front` in metrics.csv counts them."""
     sampling: Literal["images", "glaciers"] = "images"
     """images: every image equally often; glaciers: every glacier equally often."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """Arithmetic of the training; 32-true is reproducible bit by bit on a CPU."""
+    precision: Literal["32-true", "tf32", "bf16-mixed"] = "32-true"
+    """Arithmetic of the training; 32-true is reproducible bit by bit on a CPU. tf32: 32-true, on a
+    GPU with TF32 in matrix products too (in convolutions torch always uses it)."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """Augmentations of the crops."""
 

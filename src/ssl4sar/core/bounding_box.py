@@ -15,6 +15,8 @@ from typing import Final, Self
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
 
+#: Official boxes are projected floats: two corners may differ in the last printed digit.
+_SAME_PX: Final = 0.01
 _FIX: Final = "use the header x,y and the corners left-upper, left-lower, right-lower, right-upper"
 
 
@@ -56,6 +58,8 @@ class BoundingBox:
     def parse(cls, data: bytes, source: str | Path) -> Self:
         """Parse the content of a box file.
 
+        Edges that two corners give up to 0.01 px apart count as equal; the earlier corner is kept.
+
         Args:
             data: content of the file.
             source: file named in the error.
@@ -76,7 +80,9 @@ class BoundingBox:
         if any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
             raise UserError(source, "a corner is no pair of finite numbers", _FIX)
         (left, upper), (left_2, lower), (right, lower_2), (right_2, upper_2) = corners
-        if (left, lower, right, upper) != (left_2, lower_2, right_2, upper_2):
+        pairs = ((left, left_2), (lower, lower_2), (right, right_2), (upper, upper_2))
+        # Rounded, so that printed numbers 0.01 apart are not refused for their binary form.
+        if any(round(abs(a - b), 9) > _SAME_PX for a, b in pairs):
             raise UserError(source, "the corners do not form an axis-parallel box", _FIX)
         if left >= right or lower >= upper:
             raise UserError(source, "the box has no area or its corners are swapped", _FIX)

@@ -6,6 +6,8 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from rich.console import Console
@@ -23,6 +25,32 @@ LOGGER: Final = logging.getLogger("ssl4sar")
 LINE_INTERVAL_S: Final = 10.0
 
 
+@dataclass
+class _Screen:
+    """Whose screen it is: bars of several jobs would overwrite each other."""
+
+    shared: bool = False
+
+
+_SCREEN: Final = _Screen()
+
+
+def bars_allowed() -> bool:
+    """Return whether progress may be drawn as bars: in a terminal that is not shared."""
+    return sys.stderr.isatty() and not _SCREEN.shared
+
+
+@contextmanager
+def plain_lines() -> Iterator[None]:
+    """Within the block progress is told in plain lines, also in a terminal."""
+    before = _SCREEN.shared
+    _SCREEN.shared = True
+    try:
+        yield
+    finally:
+        _SCREEN.shared = before
+
+
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Yield ``items`` and show how far the loop is: a bar in a terminal, plain lines elsewhere.
 
@@ -35,7 +63,7 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     """
     count = total if total is not None else (len(items) if isinstance(items, Sized) else None)
     counted = _count(items, description, count)
-    if not sys.stderr.isatty():
+    if not bars_allowed():
         yield from counted
         return
     columns = (
@@ -54,7 +82,7 @@ def tell(line: str) -> None:
     # Libraries may give the root logger handlers that drop lines of this level.
     if LOGGER.hasHandlers() and LOGGER.isEnabledFor(logging.INFO):
         LOGGER.info(line)
-    elif not sys.stderr.isatty():
+    elif not bars_allowed():
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 

@@ -7,7 +7,7 @@ tree takes its manifest as the tracked input.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, Self
@@ -15,19 +15,11 @@ from typing import Final, Literal, Self
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import sha256_file
+from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.official import is_official_test
 
 SCHEMA: Final = "ssl4sar.caffe-tree/1"
 Source = Literal["synthetic", "local", "pangaea"]
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """Size and content hash of a file."""
-
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -114,19 +106,3 @@ def build_manifest(
         scenes={split: sorted(names) for split, names in scenes.items()},
         files={name: files[name] for name in sorted(files)},
     )
-
-
-def record_files(root: Path, paths: Iterable[Path]) -> dict[str, FileRecord]:
-    """Hash files below ``root``.
-
-    Args:
-        root: folder that the keys are relative to.
-        paths: files below ``root``.
-
-    Returns:
-        Records by relative POSIX path, sorted.
-    """
-    return {
-        path.relative_to(root).as_posix(): FileRecord(path.stat().st_size, sha256_file(path))
-        for path in sorted(paths)
-    }

@@ -6,9 +6,10 @@ Source: CaFFe (Gourmelon et al. 2022, doi:10.1594/PANGAEA.940950).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from ssl4sar.core.caffe_layout import Split
 from ssl4sar.core.scene_name import SceneName
 
 TRAIN_COUNT: Final = 559
@@ -51,6 +52,39 @@ def is_official_test(names: Iterable[str], sizes_px: Mapping[str, tuple[int, int
     if names_sha256(listed) != TEST_NAMES_SHA256:
         return False
     return all(name in sizes_px and _on_native_grid(name, sizes_px[name]) for name in listed)
+
+
+def official_differences(
+    scenes: Mapping[Split, Sequence[str]], sizes_px: Mapping[str, tuple[int, int]]
+) -> dict[Split, str]:
+    """Tell in which splits a tree is not the official one, and how.
+
+    Only hashes of the official lists are known here, so counts are told, not missing names.
+
+    Args:
+        scenes: scene names per split.
+        sizes_px: height and width by scene name.
+
+    Returns:
+        What differs by split; empty for the official tree.
+    """
+    differences: dict[Split, str] = {}
+    if not is_official_train(scenes["train"]):
+        differences["train"] = _counts(TRAIN_COUNT, len(scenes["train"]))
+    if names_sha256(scenes["test"]) != TEST_NAMES_SHA256:
+        differences["test"] = _counts(TEST_COUNT, len(scenes["test"]))
+    elif not is_official_test(scenes["test"], sizes_px):
+        name = next(
+            n for n in scenes["test"] if n not in sizes_px or not _on_native_grid(n, sizes_px[n])
+        )
+        size = "x".join(map(str, sizes_px[name])) + " px" if name in sizes_px else "unreadable"
+        differences["test"] = f"not all scenes have their published size ({name} is {size})"
+    return differences
+
+
+def _counts(expected: int, found: int) -> str:
+    names = ", some with other names" if expected == found else ""
+    return f"{expected} scenes are expected, {found} found{names}"
 
 
 def _on_native_grid(name: str, size_px: tuple[int, int]) -> bool:

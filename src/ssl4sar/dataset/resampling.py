@@ -21,11 +21,11 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, read_text, write_gray
-from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell, track
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import classes_from_greys, greys_from_classes
-from ssl4sar.dataset.manifest import FileRecord, TreeManifest, build_manifest
+from ssl4sar.dataset.listing import FileRecord
+from ssl4sar.dataset.manifest import TreeManifest, build_manifest
 from ssl4sar.dataset.regrid import Regrid, regrid_front, regrid_image, regrid_zones
 
 #: A target this small holds no front worth scoring.
@@ -148,8 +148,7 @@ def _make_scene(source: CaffeTree, target: CaffeTree, job: _Job) -> _Done:
     name = str(job.new)
     files = {}
     for path in _paths(target, job.split, name):
-        record = FileRecord(path.stat().st_size, sha256_file(path))
-        files[path.relative_to(target.root).as_posix()] = record
+        files[path.relative_to(target.root).as_posix()] = FileRecord.of(path)
     return _Done(name, (size[0], size[1]), files)
 
 

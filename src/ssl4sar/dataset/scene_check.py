@@ -18,7 +18,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import decode_gray
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS
-from ssl4sar.dataset.manifest import FileRecord
+from ssl4sar.dataset.listing import FileRecord
 
 #: 63 stands for rock in a few official masks.
 ZONE_GREYS: Final = frozenset({*CLASS_GREYS, 63})

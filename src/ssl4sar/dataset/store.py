@@ -84,7 +84,7 @@ class Store:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Map the store of a folder; contents are trusted, see :meth:`verify`.
+        """Map the store of a folder; of the arrays the sizes are checked, not the contents.
 
         Args:
             path: folder written by :func:`build_store`.
@@ -137,40 +137,6 @@ class Store:
         if scene.front_offset is None:
             raise ValueError(f"the store holds no front of the training scene {scene.name}")
         return _view(self._fronts, scene.front_offset, scene)
-
-    def crop(
-        self,
-        number: int,
-        row: int,
-        column: int,
-        height: int,
-        width: int,
-        out_image: NDArray[np.uint8],
-        out_zones: NDArray[np.uint8],
-    ) -> None:
-        """Cut the same window of image and zones into buffers; see :func:`reflect_crop`.
-
-        Args:
-            number: scene.
-            row: first row of the window, pixels; may lie outside the image.
-            column: first column of the window, pixels; may lie outside the image.
-            height: rows of the window, pixels.
-            width: columns of the window, pixels.
-            out_image: (height, width) uint8, receives greys.
-            out_zones: (height, width) uint8, receives class ids.
-        """
-        reflect_crop(self.image(number), row, column, height, width, out_image)
-        reflect_crop(self.zones(number), row, column, height, width, out_zones)
-
-    def verify(self) -> None:
-        """Compare the arrays with the hashes of the index; reads the whole store.
-
-        Raises:
-            UserError: an array differs.
-        """
-        for name, expected in _read_index(self.path)["sha256"].items():
-            if sha256_file(self.path / name) != expected:
-                raise UserError(self.path / name, "the content is not what was written", _FIX)
 
 
 def build_store(

@@ -10,18 +10,19 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import track
 from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
-from ssl4sar.dataset.manifest import FileRecord
+from ssl4sar.dataset.listing import FileRecord
+from ssl4sar.dataset.official import official_differences
 from ssl4sar.dataset.scene_check import Problem, SceneFacts, Severity, check_scene
 
 SCHEMA: Final = "ssl4sar.caffe-validation/1"
@@ -58,6 +59,33 @@ class ValidationReport:
     def warnings(self) -> list[Problem]:
         """Problems that do not."""
         return [problem for problem in self.problems if problem.severity == "warning"]
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the scenes are those of the official tree, on their published grids."""
+        return not official_differences(self.scenes, self.sizes_px)
+
+    def split_line(self) -> str:
+        """Tell in a line whether this is the official split."""
+        negation = "" if self.is_official else "not "
+        train, test = len(self.scenes["train"]), len(self.scenes["test"])
+        return f"this is {negation}the official split: {train} train, {test} test"
+
+    def as_official(self) -> Self:
+        """Return the report of a tree that has to be the official one: differences are errors.
+
+        Without whole scenes a tree is sound in itself, but its validation split is another one.
+        """
+        differences = [
+            Problem(
+                "error",
+                f"sar_images/{split}",
+                f"this is not the official split: {difference}",
+                "remove resources/caffe and rerun, or use the tree with caffe.source: local",
+            )
+            for split, difference in official_differences(self.scenes, self.sizes_px).items()
+        ]
+        return replace(self, problems=_ordered([*self.problems, *differences]))
 
     def counts(self) -> dict[str, Any]:
         """Count scenes per split, by glacier, sensor, pixel size and quality; tell size ranges."""
@@ -155,8 +183,13 @@ def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
         *_shared_pixels(tree, facts),
         *_odd_sizes(tree, scenes, sizes),
     ]
-    problems.sort(key=lambda p: (p.severity, p.file, p.problem))
-    return ValidationReport(str(root), scenes, sizes, dict(sorted(files.items())), problems)
+    return ValidationReport(
+        str(root), scenes, sizes, dict(sorted(files.items())), _ordered(problems)
+    )
+
+
+def _ordered(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(problems, key=lambda p: (p.severity, p.file, p.problem))
 
 
 def _read_scenes(

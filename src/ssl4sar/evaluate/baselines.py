@@ -8,7 +8,6 @@ the image are reported, because to pick the best one would need the truth.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,24 +17,12 @@ from numpy.typing import NDArray
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray
 from ssl4sar.core.zones import GLACIER, OCEAN
+from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore, LabelFolders, map_images, score_image
 
 FLOOR: Final = "true_zones"
 #: Folder-independent way to the SAR image of a scene.
 SarPath = Callable[[str], Path]
-
-
-@dataclass(frozen=True)
-class BaselineScores:
-    """Scores of a prediction that was not learned.
-
-    Attributes:
-        title: what was predicted, in words.
-        scores: per image, in the order of the names.
-    """
-
-    title: str
-    scores: list[ImageScore]
 
 
 _SHAPE_TITLES: Final = {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssl4sar.core.atomic import write_json
+from ssl4sar.core.atomic import atomic_file, atomic_files_into, json_text
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_text
-from ssl4sar.core.scene_name import ZONES_SUFFIX
+from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX
 from ssl4sar.dataset.official import is_official_test
 from ssl4sar.evaluate.baselines import score_baselines
 from ssl4sar.evaluate.result import RunScores, build_result, describe_dataset
@@ -36,6 +38,7 @@ class EvaluateRequest:
         name: name of the model in the result.
         fronts_out: folder for the predicted fronts; None writes none.
         workers: images scored at the same time.
+        sar: folder of ``NAME.png``, the SAR images; None leaves out the Otsu baselines.
     """
 
     predictions: Path
@@ -44,6 +47,24 @@ class EvaluateRequest:
     name: str
     fronts_out: Path | None = None
     workers: int = 1
+    sar: Path | None = None
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """Folders that are read, by what they hold."""
+        read = {
+            "labelled fronts": self.labels.fronts,
+            "labelled zones": self.labels.zones,
+            "bounding boxes": self.labels.boxes,
+            "predictions": self.predictions,
+        }
+        return read if self.sar is None else {**read, "SAR images": self.sar}
+
+    def sar_path(self, name: str) -> Path:
+        """Return the SAR image of a scene; only where there is a folder of them."""
+        if self.sar is None:
+            raise ValueError("the request has no SAR images")
+        return self.sar / f"{name}.png"
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, Any]:
@@ -59,14 +80,26 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
         UserError: anything missing, damaged or inconsistent.
     """
     names = request.labels.names()
-    # Missing predictions are told at once, not after minutes of scoring.
-    prediction_files(request.predictions, names)
+    # Mistakes are told at once, not after minutes of scoring.
+    predicted = prediction_files(request.predictions, names)
+    _require_sar(request, names)
+    _keep_inputs(request, names, predicted.values())
+    fronts_folder = (
+        nullcontext() if request.fronts_out is None else atomic_files_into(request.fronts_out)
+    )
+    # The fronts appear after the last score and the result after the fronts, or none of them.
+    with atomic_file(request.out) as out, fronts_folder as fronts_out:
+        result = _score(request, names, fronts_out)
+        out.write_text(json_text(result), encoding="utf-8")
+    print_summary(result)
+    return result
+
+
+def _score(
+    request: EvaluateRequest, names: Sequence[str], fronts_out: Path | None
+) -> dict[str, Any]:
     scores = score_folder(
-        request.predictions,
-        request.labels,
-        names,
-        workers=request.workers,
-        fronts_out=request.fronts_out,
+        request.predictions, request.labels, names, workers=request.workers, fronts_out=fronts_out
     )
     sizes_px = {score.name: (score.height_px, score.width_px) for score in scores}
     dataset = describe_dataset(
@@ -75,12 +108,61 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
         synthetic=_any_marked_synthetic(request.labels, names),
         comparable_with_published=is_official_test(names, sizes_px),
     )
-    baselines = score_baselines(request.labels, names, workers=request.workers)
+    baselines = score_baselines(
+        request.labels,
+        names,
+        sar_path=None if request.sar is None else request.sar_path,
+        workers=request.workers,
+    )
     result = build_result(dataset, [RunScores(None, scores)], baselines, per_image=True)
     result["text"] += _extra_warnings(request.predictions, names)
-    write_json(request.out, result)
-    print_summary(result)
     return result
+
+
+def _require_sar(request: EvaluateRequest, names: Sequence[str]) -> None:
+    if request.sar is None:
+        return
+    if not request.sar.is_dir():
+        raise UserError(
+            request.sar, "the folder does not exist", "give the folder of the SAR images"
+        )
+    missing = [name for name in names if not request.sar_path(name).is_file()]
+    if missing:
+        raise UserError(
+            request.sar,
+            f"{len(missing)} of {len(names)} SAR images are missing, the first is {missing[0]}",
+            "add NAME.png for every scene, or leave out --sar",
+        )
+
+
+def _keep_inputs(request: EvaluateRequest, names: Sequence[str], predicted: Iterable[Path]) -> None:
+    """Refuse to write where something is read: predicted and labelled fronts share their names."""
+    out = request.out.resolve()
+    if out in {path.resolve() for path in (*_label_files(request, names), *predicted)}:
+        raise UserError(request.out, "--out is a file that is read", "give another file")
+    if request.fronts_out is None:
+        return
+    fronts_out = request.fronts_out.resolve()
+    if fronts_out == out:
+        raise UserError(
+            request.out, "--out and --fronts-out are the same", "give a file and a folder"
+        )
+    for content, folder in request.folders.items():
+        if fronts_out == folder.resolve():
+            raise UserError(
+                request.fronts_out,
+                f"--fronts-out is the folder of the {content}",
+                "give a folder of its own",
+            )
+
+
+def _label_files(request: EvaluateRequest, names: Sequence[str]) -> Iterator[Path]:
+    for name in names:
+        yield request.labels.zones / f"{name}{ZONES_SUFFIX}.png"
+        yield request.labels.fronts / f"{name}{FRONT_SUFFIX}.png"
+        yield request.labels.boxes / f"{name}{BOX_SUFFIX}.txt"
+        if request.sar is not None:
+            yield request.sar_path(name)
 
 
 def _any_marked_synthetic(labels: LabelFolders, names: Sequence[str]) -> bool:

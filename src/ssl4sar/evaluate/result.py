@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.evaluate.baselines import FLOOR, BaselineScores
+from ssl4sar.evaluate.baselines import FLOOR
 from ssl4sar.evaluate.published import PUBLISHED, TEST_SET, PublishedRow
 from ssl4sar.evaluate.result_schema import (
     Baseline,
@@ -25,6 +25,7 @@ from ssl4sar.evaluate.result_schema import (
     Spread,
     Subset,
 )
+from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.evaluate.summary import ScoreSummary, summarise
 from ssl4sar.metrics.segmentation import AVERAGE

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
-from ssl4sar.evaluate.baselines import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
 
 SCORES_SCHEMA: Final = "ssl4sar.image-scores/1"
 BASELINES_SCHEMA: Final = "ssl4sar.baseline-scores/1"
+
+
+@dataclass(frozen=True)
+class BaselineScores:
+    """Scores of a prediction that was not learned.
+
+    Attributes:
+        title: what was predicted, in words.
+        scores: per image, in the order of the names.
+    """
+
+    title: str
+    scores: list[ImageScore]
 
 
 def write_scores(path: str | Path, seed: int, scores: Sequence[ImageScore]) -> None:

@@ -102,7 +102,12 @@ class LabelFolders:
         box_file = self.boxes / f"{name}{BOX_SUFFIX}.txt"
         zones = classes_from_greys(read_gray(zones_file), zones_file)
         front = read_gray(front_file) > 0
-        _require_size(front_file, front.shape, zones.shape)
+        _require_size(
+            front_file,
+            front.shape,
+            zones.shape,
+            "give zones and fronts of the same scenes and size",
+        )
         height_px, width_px = zones.shape
         window = BoundingBox.read(box_file).window(height_px, width_px, box_file)
         return LabelledScene(scene, zones, front, window)
@@ -285,7 +290,7 @@ def read_prediction(path: Path, scene: LabelledScene) -> NDArray[np.uint8]:
         UserError: damaged file, another size than the labels, or an unknown grey value.
     """
     greys = read_gray(path)
-    _require_size(path, greys.shape, scene.zones.shape)
+    _require_size(path, greys.shape, scene.zones.shape, "predict on the full image of the scene")
     return classes_from_greys(greys, path)
 
 
@@ -353,11 +358,11 @@ def map_images(
             raise
 
 
-def _require_size(path: Path, size: tuple[int, ...], expected: tuple[int, ...]) -> None:
+def _require_size(path: Path, size: tuple[int, ...], expected: tuple[int, ...], fix: str) -> None:
     if size != expected:
         raise UserError(
             path,
             f"the image is {size[0]}x{size[1]} px, the zone mask of the scene "
             f"{expected[0]}x{expected[1]} px (height x width)",
-            "predict on the full image of the scene",
+            fix,
         )

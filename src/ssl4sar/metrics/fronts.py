@@ -8,21 +8,17 @@ side of the glacier-ocean limit, short pieces are dropped, and the rest is cut t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from ssl4sar.core.pieces import drop_small_pieces, largest_piece
 from ssl4sar.core.zones import GLACIER, OCEAN, ocean_beside_glacier
 
 #: A piece of front is kept where its pixel COUNT times the pixel size reaches this length.
 MINIMUM_LENGTH_M: Final = 750
-_EIGHT: Final = np.ones((3, 3), bool)
-# NumPy widens the labels to 64 bits to count them; a few million at a time stay in the cache.
-_COUNT_BLOCK_PX: Final = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -87,10 +83,10 @@ def fill_and_choose_ocean(zones: NDArray[np.uint8]) -> NDArray[np.uint8]:
     land = zones != OCEAN
     if land.all() or not land.any():
         return zones.copy()
-    kept_land = _largest_piece(land)
+    kept_land = largest_piece(land)
     filled = np.where(kept_land, zones, np.uint8(OCEAN))
     ocean = ~kept_land
-    filled[ocean & ~_largest_piece(ocean)] = GLACIER
+    filled[ocean & ~largest_piece(ocean)] = GLACIER
     return filled
 
 
@@ -104,38 +100,4 @@ def drop_short_pieces(front: NDArray[np.bool_], resolution_m: float) -> NDArray[
     Returns:
         (H, W) bool, a subset of ``front``.
     """
-    kept = np.zeros_like(front)
-    rows, columns = np.flatnonzero(front.any(axis=1)), np.flatnonzero(front.any(axis=0))
-    if rows.size == 0:
-        return kept
-    # A front fills a small part of a scene: only the rectangle around it is labelled.
-    window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-    labels, count = ndimage.label(front[window], _EIGHT)
-    long_enough = _label_sizes(labels, count) * resolution_m >= MINIMUM_LENGTH_M
-    long_enough[0] = False
-    kept[window] = long_enough[labels]
-    return kept
-
-
-def _largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the largest 8-connected piece of a mask that is not empty; the first of equals."""
-    labels, count = ndimage.label(mask, _EIGHT)
-    if count == 1:
-        return mask
-    sizes = _label_sizes(labels, count)
-    sizes[0] = 0
-    largest: NDArray[np.bool_] = labels == sizes.argmax()
-    return largest
-
-
-def _label_sizes(labels: NDArray[np.int32], count: int) -> NDArray[np.int64]:
-    sizes = np.zeros(count + 1, np.int64)
-    # A bincount costs as much as its range: many labels need large blocks.
-    for block in _blocks(labels.ravel(), max(_COUNT_BLOCK_PX, 4 * count)):
-        sizes += np.bincount(block, minlength=count + 1)
-    return sizes
-
-
-def _blocks(values: NDArray[np.int32], size: int) -> Iterator[NDArray[np.int32]]:
-    for start in range(0, values.size, size):
-        yield values[start : start + size]
+    return drop_small_pieces(front, MINIMUM_LENGTH_M / resolution_m)

@@ -17,7 +17,10 @@ NORM_EPSILON: Final = 1e-6
 
 
 def group_count(channels: int) -> int:
-    """Return the groups of a normalisation: the largest divisor of ``channels`` up to 32."""
+    """Return the groups of a normalisation: the largest divisor of ``channels`` up to 32.
+
+    Up to 32 channels this is one channel per group, which is instance normalisation.
+    """
     return max(count for count in range(1, MAX_GROUPS + 1) if channels % count == 0)
 
 

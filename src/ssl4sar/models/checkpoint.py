@@ -7,7 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import torch
 from pydantic import ValidationError
@@ -42,15 +42,66 @@ def read_torch_file(path: str | Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if zipfile.is_zipfile(path):
-            foreign = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+        foreign = _foreign_names(path)
+        if foreign:
             raise UserError(
-                path, f"the file holds more than tensors ({foreign})", _TRUST
+                path, f"the file holds more than tensors ({', '.join(foreign)})", _TRUST
             ) from error
         raise UserError(path, "the file is damaged or no torch file", "get it again") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    # Its parser meets damaged bytes with whatever they make it stumble over: IndexError,
+    # struct.error, AssertionError and more.
+    except Exception as error:
         first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(path, f"the file is damaged ({first_line})", "get it again") from error
+
+
+def _foreign_names(path: Path) -> list[str]:
+    """Return what a file asks to import beyond tensors; nothing where that cannot be told."""
+    try:
+        if zipfile.is_zipfile(path):
+            return torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # damaged bytes again: the caller says so
+        return []
+    return []
+
+
+class _ErrorKeeper:
+    """A stream that keeps the error of the system, which torch replaces by one of its own."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._stream.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+
+def save_torch_file(path: str | Path, content: Any) -> None:
+    """Write a torch file, atomically.
+
+    Args:
+        path: file.
+        content: tensors and builtins.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    with atomic_file(path) as temporary, temporary.open("wb") as stream:
+        # A stream instead of a path: torch would name the zip's folder after the random file.
+        keeper = _ErrorKeeper(stream)
+        try:
+            torch.save(content, keeper)  # type: ignore[arg-type]
+        except RuntimeError as error:
+            if keeper.error is not None:
+                raise keeper.error from error
+            raise
 
 
 def save_network(
@@ -82,9 +133,7 @@ def save_network(
             for key, value in network.state_dict().items()
         },
     }
-    with atomic_file(path) as temporary, temporary.open("wb") as stream:
-        # A stream instead of a path: torch would name the zip's folder after the random file.
-        torch.save(content, stream)
+    save_torch_file(path, content)
 
 
 def load_network(

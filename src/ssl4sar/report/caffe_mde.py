@@ -11,10 +11,10 @@ from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.core.atomic import atomic_directory, write_json
 from ssl4sar.core.progress import track
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.evaluate.baselines import BaselineScores
 from ssl4sar.evaluate.csv_table import write_table
 from ssl4sar.evaluate.result import RunScores, build_result, dataset_of
 from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.report.figures import write_errors_figure, write_scenes_figure
 from ssl4sar.report.overlay import write_overlay

@@ -17,13 +17,13 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ssl4sar.config.scene import SceneConfig
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.gray_png import write_gray
+from ssl4sar.core.pieces import drop_small_pieces, largest_piece
 from ssl4sar.core.progress import track
 from ssl4sar.core.scene_name import NORTHERN_GLACIERS, TEST_GLACIERS, SceneName
 from ssl4sar.core.seeding import generator
@@ -213,21 +213,13 @@ def front_pixels(zones: NDArray[np.uint8], min_length_px: float) -> NDArray[np.b
     Returns:
         (H, W) bool; nothing beyond the image counts as glacier.
     """
-    labels, count = ndimage.label(ocean_beside_glacier(zones), np.ones((3, 3)))
-    kept = np.bincount(labels.ravel(), minlength=count + 1) >= min_length_px
-    kept[0] = False
-    pieces: NDArray[np.bool_] = kept[labels]
-    return pieces
+    return drop_small_pieces(ocean_beside_glacier(zones), min_length_px)
 
 
 def _without_cut_off_water(zones: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Turn ocean that shadow or the swath edge cuts off from the sea into NA."""
-    labels, count = ndimage.label(zones == OCEAN, np.ones((3, 3)))
-    if count < 2:
-        return zones
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return np.where((labels > 0) & (labels != sizes.argmax()), np.uint8(NA), zones)
+    ocean: NDArray[np.bool_] = zones == OCEAN
+    return np.where(ocean & ~largest_piece(ocean), np.uint8(NA), zones)
 
 
 def _render(config: SceneConfig, plan: ScenePlan) -> tuple[SarImage, BoundingBox]:

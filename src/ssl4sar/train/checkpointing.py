@@ -19,16 +19,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import lightning.pytorch as pl
-import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint
 from torch import Tensor
 
-from ssl4sar.core.atomic import atomic_file, write_text
+from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 from ssl4sar.core.zones import CLASS_NAMES
-from ssl4sar.models.checkpoint import read_torch_file
+from ssl4sar.models.checkpoint import read_torch_file, save_torch_file
 from ssl4sar.train.module import EpochRecord, FinetuneModule
 from ssl4sar.train.validation import ValidationScore
 
@@ -79,8 +78,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             UserError: the disk is full or the folder cannot be written.
         """
         del storage_options
-        with atomic_file(path) as temporary, temporary.open("wb") as stream:
-            torch.save(checkpoint, stream)
+        save_torch_file(path, checkpoint)
 
 
 @dataclass(frozen=True)
@@ -250,8 +248,7 @@ class TrainingState(Checkpoint):
             self.best[criterion] = best
             if trainer.is_global_zero:
                 state = {k: v.detach().cpu() for k, v in module.kept_network.state_dict().items()}
-                with atomic_file(self.folder / best.file) as temporary:
-                    torch.save(state, temporary)
+                save_torch_file(self.folder / best.file, state)
 
     def _best_files(self) -> set[str]:
         return {best.file for best in self.best.values()}

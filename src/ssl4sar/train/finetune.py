@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +17,9 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
-from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.checkpoint import save_network
@@ -41,8 +39,9 @@ from ssl4sar.train.checkpointing import (
 from ssl4sar.train.crops import CropDataset
 from ssl4sar.train.data import TrainingCrops
 from ssl4sar.train.module import FinetuneModule
+from ssl4sar.train.resume_lock import locked
 from ssl4sar.train.sampling import SampleDrawer, SceneShape
-from ssl4sar.train.validation import StoreValidation, ValidationScore
+from ssl4sar.train.validation import StoreValidation, ValidationScore, validation_windows
 
 _LOG_FOLDER: Final = "tensorboard"
 #: Lightning remarks on what is meant here: crops read in the training process, averaged weights
@@ -80,7 +79,8 @@ def finetune(
     store_path: Path,
     model_config: ModelConfig,
     training_config: TrainingConfig,
-    prediction_config: PredictionConfig,
+    centre_px: int,
+    sigma_px: float,
     compute_config: ComputeConfig,
     seed: int,
     source: str,
@@ -97,7 +97,8 @@ def finetune(
         store_path: folder of the training store.
         model_config: the network and its starting weights.
         training_config: the recipe.
-        prediction_config: how validation images are predicted; its rotations are not used.
+        centre_px: side of the centre of a validation window that is kept.
+        sigma_px: standard deviation of the weights of validation windows that overlap, pixels.
         compute_config: device, threads, loader processes.
         seed: seed of the run.
         source: digest of the code that decides the outcome.
@@ -111,86 +112,53 @@ def finetune(
         What was exported.
 
     Raises:
-        UserError: no training image, bad starting weights, no GPU, a loss that is not finite, or
-            a full disk.
+        UserError: no training image, bad starting weights, no GPU, another process that trains in
+            ``resume_dir``, a loss that is not finite, or a full disk.
     """
     device = resolve_device(compute_config.device)
     torch.set_num_threads(compute_config.train_threads)
     store = Store.open(store_path)
-    if not _numbers(store, "train"):
-        raise UserError(store_path, "the store has no training image", "build it from a full tree")
-    validation_scenes = _numbers(store, "val")
-    if not validation_scenes and training_config.checkpoint != "last":
-        raise UserError(
-            store_path,
-            f"there is no validation image to choose the {training_config.checkpoint} weights by",
-            "raise caffe.validation_fraction or set training.checkpoint to last",
-        )
-    network, starting_weights = _starting_network(model_config, seed)
-    validate = StoreValidation(store, validation_scenes, prediction_config)
-    fingerprint = training_fingerprint(
-        {
+    _check_scenes(store, store_path, training_config)
+    with locked(resume_dir):
+        network, starting_weights = _starting_network(model_config, seed)
+        windows = validation_windows(training_config, centre_px, sigma_px)
+        facts = {
             "model": model_config.model_dump(mode="json"),
             "starting_weights": starting_weights,
             "training": training_config.model_dump(mode="json"),
-            "prediction": validate.prediction.model_dump(mode="json"),
+            "validation_windows": windows.model_dump(mode="json"),
             "seed": seed,
-            "store": store.sha256,
+            "store_sha256": store.sha256,
             "source": source,
         }
-    )
-    resume = find_resume_point(resume_dir, fingerprint)
-    if resume is None:
-        clear_resume_folder(resume_dir)
-    else:
-        tell(f"resuming after epoch {resume.epochs_done} of {training_config.epochs}")
-    resume_dir.mkdir(parents=True, exist_ok=True)
-    progress = ProgressLines()
-    state = TrainingState(resume_dir, metrics_path, fingerprint, progress.tell_epoch)
-    module = FinetuneModule(
-        network,
-        input_px=model_config.input_px,
-        config=training_config,
-        seed=seed,
-        validate=validate,
-    )
-    crops = _training_crops(store, model_config, training_config, compute_config, seed)
-    with _quiet_lightning():
-        trainer = _trainer(device, training_config, resume_dir, [state, progress], resume)
-        trainer.fit(
-            module,
-            datamodule=crops,
-            ckpt_path=None if resume is None else resume.path,
-            weights_only=True,
+        fingerprint = training_fingerprint(facts)
+        resume = _resume_or_clear(resume_dir, fingerprint, training_config.epochs)
+        progress = ProgressLines()
+        state = TrainingState(resume_dir, metrics_path, fingerprint, progress.tell_epoch)
+        module = FinetuneModule(
+            network,
+            input_px=model_config.input_px,
+            config=training_config,
+            seed=seed,
+            validate=StoreValidation(store, _numbers(store, "val"), windows),
         )
-    if len(state.records) != training_config.epochs:
-        raise RuntimeError(f"training ended after {len(state.records)} epochs")
-    # A training that had already ended when it was resumed has not written its table again.
-    write_metrics(metrics_path, state.records)
-    epoch, validation = _choose(network, module, state, training_config.checkpoint)
-    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    info = {
-        "seed": seed,
-        "epoch": epoch,
-        "validation": None if validation is None else asdict(validation),
-        "parameters": parameters,
-        "fingerprint": fingerprint,
-        "source": source,
-        "store_sha256": store.sha256,
-        "starting_weights": starting_weights,
-        "model": model_config.model_dump(mode="json"),
-        "training": training_config.model_dump(mode="json"),
-        "prediction": validate.prediction.model_dump(mode="json"),
-    }
-    save_network(checkpoint_path, network, model_config, info)
-    return FinetuneResult(
-        checkpoint=checkpoint_path,
-        metrics=metrics_path,
-        epoch=epoch,
-        validation=validation,
-        resumed_after_epoch=None if resume is None else resume.epochs_done,
-        parameters=parameters,
-    )
+        crops = _training_crops(
+            store, model_config, training_config, compute_config.loader_workers, seed, device
+        )
+        _fit(module, crops, device, [state, progress], resume_dir, resume)
+        _finish(state, training_config.epochs)
+        return _export(checkpoint_path, module, state, model_config, facts, resume)
+
+
+def _check_scenes(store: Store, path: Path, config: TrainingConfig) -> None:
+    if not _numbers(store, "train"):
+        raise UserError(path, "the store has no training image", "build it from a full tree")
+    if not _numbers(store, "val") and config.checkpoint != "last":
+        raise UserError(
+            path,
+            f"there is no validation image to choose the {config.checkpoint} weights by",
+            "raise caffe.validation_fraction or set training.checkpoint to last",
+        )
 
 
 def _starting_network(config: ModelConfig, seed: int) -> tuple[Tyrion, dict[str, Any]]:
@@ -211,8 +179,9 @@ def _training_crops(
     store: Store,
     model_config: ModelConfig,
     config: TrainingConfig,
-    compute_config: ComputeConfig,
+    loader_workers: int,
     seed: int,
+    device: torch.device,
 ) -> TrainingCrops:
     numbers = _numbers(store, "train")
     drawer = SampleDrawer(
@@ -231,8 +200,44 @@ def _training_crops(
         CropDataset(store, numbers, drawer),
         samples_per_epoch=config.samples_per_epoch,
         batch_size=config.batch_size,
-        workers=compute_config.loader_workers,
+        workers=loader_workers,
+        pin_memory=device.type == "cuda",
     )
+
+
+def _resume_or_clear(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
+    """Find where to go on, or make room for a training that starts anew."""
+    resume = find_resume_point(folder, fingerprint)
+    if resume is None:
+        clear_resume_folder(folder)
+    else:
+        tell(f"resuming after epoch {resume.epochs_done} of {epochs}")
+    return resume
+
+
+def _fit(
+    module: FinetuneModule,
+    crops: TrainingCrops,
+    device: torch.device,
+    callbacks: list[Callback],
+    resume_dir: Path,
+    resume: ResumePoint | None,
+) -> None:
+    with _quiet_lightning(), matmul_precision(device, module.config.precision):
+        trainer = _trainer(device, module.config, resume_dir, callbacks, resume)
+        trainer.fit(
+            module,
+            datamodule=crops,
+            ckpt_path=None if resume is None else resume.path,
+            weights_only=True,
+        )
+
+
+def _finish(state: TrainingState, epochs: int) -> None:
+    if len(state.records) != epochs:
+        raise RuntimeError(f"training ended after {len(state.records)} epochs")
+    # A training that had already ended when it was resumed has not written its table again.
+    write_metrics(state.metrics_path, state.records)
 
 
 def _trainer(
@@ -252,7 +257,7 @@ def _trainer(
     return pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
-        precision=config.precision,
+        precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
         max_epochs=config.epochs,
         accumulate_grad_batches=config.accumulate_batches,
         gradient_clip_val=config.gradient_clip_norm,
@@ -266,20 +271,65 @@ def _trainer(
         log_every_n_steps=1,  # values are logged per epoch; this only silences a remark
         inference_mode=False,
         enable_model_summary=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=bars_allowed(),
     )
 
 
-def _choose(
-    network: Tyrion, module: FinetuneModule, state: TrainingState, criterion: str
-) -> tuple[int, ValidationScore | None]:
-    """Put the weights that go on into ``network``; return their epoch and scores."""
+def _export(
+    path: Path,
+    module: FinetuneModule,
+    state: TrainingState,
+    model_config: ModelConfig,
+    facts: Mapping[str, Any],
+    resume: ResumePoint | None,
+) -> FinetuneResult:
+    epoch, validation = _choose(module, state)
+    parameters = sum(p.numel() for p in module.network.parameters() if p.requires_grad)
+    outcome = {
+        "epoch": epoch,
+        "validation": None if validation is None else asdict(validation),
+        "parameters": parameters,
+        "fingerprint": state.fingerprint,
+    }
+    save_network(path, module.network, model_config, {**facts, **outcome})
+    return FinetuneResult(
+        checkpoint=path,
+        metrics=state.metrics_path,
+        epoch=epoch,
+        validation=validation,
+        resumed_after_epoch=None if resume is None else resume.epochs_done,
+        parameters=parameters,
+    )
+
+
+def _choose(module: FinetuneModule, state: TrainingState) -> tuple[int, ValidationScore | None]:
+    """Put the weights that go on into the module's network; return their epoch and scores."""
+    criterion = module.config.checkpoint
     if criterion == "last":
-        network.load_state_dict(module.kept_network.state_dict())
+        module.network.load_state_dict(module.kept_network.state_dict())
         return state.records[-1].epoch, state.records[-1].validation
-    network.load_state_dict(state.best_weights(criterion))
+    module.network.load_state_dict(state.best_weights(criterion))
     best = state.best[criterion]
     return best.epoch, best.score
+
+
+@contextmanager
+def matmul_precision(device: torch.device, precision: str) -> Iterator[None]:
+    """Let matrix products of float32 use TF32 while training on a GPU with precision tf32.
+
+    Args:
+        device: where the training runs; a CPU knows no TF32.
+        precision: ``training.precision``.
+    """
+    if device.type != "cuda" or precision != "tf32":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> Optimizer:
     """
     parameters = [p for p in network.parameters() if p.requires_grad]
     # Lightning clips gradients in mixed precision only for optimisers in several kernels.
-    fused = config.precision == "32-true" or config.gradient_clip_norm is None
+    fused = config.precision != "bf16-mixed" or config.gradient_clip_norm is None
     if config.optimiser == "sgd":
         return torch.optim.SGD(
             parameters,

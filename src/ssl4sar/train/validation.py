@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ssl4sar.config.prediction import PredictionConfig
+from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.zones import CLASS_COUNT, CLASS_NAMES
 from ssl4sar.dataset.store import Store
 from ssl4sar.metrics.distances import DistanceSums, front_distances
@@ -126,21 +127,41 @@ def score_image(
     )
 
 
+def validation_windows(config: TrainingConfig, centre_px: int, sigma_px: float) -> PredictionConfig:
+    """Return how a network is applied to validation images.
+
+    As published, windows do not overlap unless the recipe says so, and nothing is rotated: both
+    would cost a multiple of the time in every epoch. Arithmetic is always 32-true.
+
+    Args:
+        config: the recipe.
+        centre_px: side of the centre of a window that is kept, at least the stride.
+        sigma_px: standard deviation of the weights; without effect where nothing overlaps.
+
+    Raises:
+        pydantic.ValidationError: the stride is larger than the centre.
+    """
+    stride_px = config.validation_stride_px
+    return PredictionConfig(
+        stride_px=centre_px if stride_px is None else stride_px,
+        centre_px=centre_px,
+        sigma_px=sigma_px,
+    )
+
+
 class StoreValidation:
     """Validation on images of a store, split over processes.
-
-    Test-time augmentation is left out: it would cost a multiple of the time in every epoch.
 
     Args:
         store: the images and labels.
         scenes: numbers of the validation images in ``store``.
-        prediction: how the network is applied to an image.
+        windows: how the network is applied to an image.
     """
 
-    def __init__(self, store: Store, scenes: Sequence[int], prediction: PredictionConfig) -> None:
+    def __init__(self, store: Store, scenes: Sequence[int], windows: PredictionConfig) -> None:
         self.store = store
         self.scenes = tuple(scenes)
-        self.prediction = prediction.model_copy(update={"rotations": (0,)})
+        self.windows = windows
 
     def __call__(
         self, network: Tyrion, device: torch.device, rank: int, world_size: int
@@ -150,7 +171,7 @@ class StoreValidation:
         for number in self.scenes[rank::world_size]:
             scene = self.store.scenes[number]
             image = np.asarray(self.store.image(number))
-            probabilities = predict_probabilities(network, image, self.prediction, device)
+            probabilities = predict_probabilities(network, image, self.windows, device)
             zones = np.asarray(probabilities).argmax(axis=0).astype(np.uint8)
             window = scene.box.window(scene.height, scene.width, scene.name)
             true_zones = np.asarray(self.store.zones(number))

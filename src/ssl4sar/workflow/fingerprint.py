@@ -9,48 +9,89 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
+from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.core.atomic import write_text
+from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.progress import tell, track
+
+#: Hashing that takes longer than a moment is told.
+_MANY_BYTES: Final = 100_000_000
+_FIX: Final = "give the folder that holds sar_images, e.g. --config caffe_root=/data/caffe/data_raw"
 
 
 def folder_fingerprint(root: str | Path, memory: Path) -> str:
-    """Return a SHA-256 over the names and contents of all files below a folder.
+    """Return a SHA-256 over the names and contents of the files of a CaFFe tree.
+
+    Only the folders of the layout are read; whatever else lies beside them does not count.
 
     Args:
-        root: folder.
+        root: folder of the tree or one above it.
         memory: JSON file that remembers hashes between calls; made or renewed as needed.
 
     Returns:
         Hexadecimal digest that does not depend on time stamps or on where the folder lies.
 
     Raises:
-        UserError: the folder does not exist or holds no file.
+        UserError: the folder does not exist, or holds no tree, several, or one without files.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise UserError(
-            f"caffe.root: {root}",
-            "the folder does not exist",
-            "give the folder that holds sar_images, e.g. --config caffe_root=/data/caffe/data_raw",
-        )
+    subject = _subject(Path(root))
+    try:
+        tree = find_caffe_root(root)
+    except UserError as error:
+        raise UserError(subject, error.problem, _FIX) from error
+    files = _tree_files(tree)
+    if not files:
+        raise UserError(subject, "the tree holds no file", _FIX)
     known = _remembered(memory)
-    seen: dict[str, list[str | int]] = {}
+    stamps = {path: _stamp(path) for path in files}
+    unknown = [path for path in files if known.get(_key(path), [])[:2] != stamps[path]]
+    fresh = {path: sha256_file(path) for path in _told(unknown, stamps, tree)}
     digest = hashlib.sha256()
-    for path in sorted(p for p in root.rglob("*") if p.is_file()):
-        status = path.stat()
-        key, stamp = str(path.resolve()), [status.st_size, status.st_mtime_ns]
-        record = known.get(key)
-        sha256 = str(record[2]) if record and record[:2] == stamp else sha256_file(path)
-        seen[key] = [*stamp, sha256]
-        digest.update(f"{path.relative_to(root).as_posix()}\0{sha256}\n".encode())
-    if not seen:
-        raise UserError(f"caffe.root: {root}", "the folder is empty", "give the folder of the tree")
-    if any(known.get(key) != record for key, record in seen.items()):
-        write_text(memory, json.dumps({**known, **seen}))
+    for path in files:
+        sha256 = fresh[path] if path in fresh else str(known[_key(path)][2])
+        digest.update(f"{path.relative_to(tree).as_posix()}\0{sha256}\n".encode())
+    if fresh:
+        renewed = {_key(path): [*stamps[path], sha256] for path, sha256 in fresh.items()}
+        write_text(memory, json.dumps({**known, **renewed}))
     return digest.hexdigest()
+
+
+def _subject(root: Path) -> str:
+    """Name the folder as given, and where that is."""
+    absolute = root.resolve()
+    shown = f"{root}" if root == absolute else f"{root} = {absolute}"
+    return f"caffe.root: {shown}"
+
+
+def _tree_files(tree: Path) -> list[Path]:
+    folders = [tree / folder / split for folder in IMAGE_FOLDERS for split in SPLITS]
+    folders.append(tree / BOX_FOLDER)
+    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return sorted(path for path in found if path.is_file())
+
+
+def _told(paths: list[Path], stamps: dict[Path, list[int]], tree: Path) -> Iterable[Path]:
+    """Return the paths, with progress where hashing them takes a while."""
+    total_bytes = sum(stamps[path][0] for path in paths)
+    if total_bytes < _MANY_BYTES:
+        return paths
+    tell(f"{tree}: hashing {total_bytes / 1e9:.1f} GB, once; later only files that changed")
+    return track(paths, "hashing the CaFFe tree")
+
+
+def _stamp(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _key(path: Path) -> str:
+    return str(path.resolve())
 
 
 def _remembered(memory: Path) -> dict[str, list[str | int]]:

@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import plain_lines
 
 LOGGER: Final = logging.getLogger("ssl4sar")
+#: What torch says of a failed write where it hides the error of the operating system.
+_WRITE_FAILED: Final = (
+    os.strerror(errno.ENOSPC),
+    os.strerror(errno.EDQUOT),
+    "PytorchStreamWriter failed writing file",
+    ". unexpected pos ",
+)
+
+
+class _LogFile(logging.FileHandler):
+    """A log that may lie on a full disk: it never hides the error that it should tell."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Lose the line; the terminal has it too."""
+
+    def write_line(self, line: str) -> None:
+        """Write a line as it is."""
+        if self.stream is not None:
+            with suppress(OSError):
+                self.stream.write(line + "\n")
+                self.flush()
+
+    def close(self) -> None:
+        """Close the file, also where its last lines cannot be written."""
+        with suppress(OSError):
+            super().close()
 
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
     """Run a script's work with its log file and readable failures.
 
-    The log file gets plain lines and, on failure, the full traceback. The terminal gets the same
-    lines, or progress bars where it is a terminal, and one line on failure.
+    The log file gets plain lines and, on failure, the full traceback. Standard error gets the same
+    lines, and one line on failure; never bars, since several jobs share one terminal.
 
     Args:
         snakemake: the object that Snakemake hands to a script.
@@ -28,35 +58,73 @@ def job(snakemake: Any) -> Iterator[None]:
         SystemExit: with status 1 after any failure.
     """
     log = Path(str(snakemake.log[0]))
+    with ExitStack() as surroundings:
+        try:
+            file = surroundings.enter_context(_logging_to(log))
+        except OSError as error:
+            _tell(f"ssl4sar: error: {_in_one_line(error, snakemake, log)}")
+            raise SystemExit(1) from error
+        surroundings.enter_context(plain_lines())
+        try:
+            yield
+        except UserError as error:
+            file.write_line(f"error: {error}")
+            _tell(f"ssl4sar: error: {error}")
+            raise SystemExit(1) from error
+        except Exception as error:
+            LOGGER.handlers = [file]
+            LOGGER.exception("the job failed")
+            _tell(f"ssl4sar: error: {_in_one_line(error, snakemake, log)}")
+            raise SystemExit(1) from error
+
+
+@contextmanager
+def _logging_to(log: Path) -> Iterator[_LogFile]:
+    """Send the package's lines to the log and to standard error, warnings to the log alone."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    handlers: list[logging.Handler] = [logging.FileHandler(log, mode="w", encoding="utf-8")]
-    if not sys.stderr.isatty():
-        handlers.append(logging.StreamHandler(sys.stderr))
+    file = _LogFile(log, mode="w", encoding="utf-8")
+    handlers: list[logging.Handler] = [file, logging.StreamHandler(sys.stderr)]
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
     logging.captureWarnings(True)
-    logging.getLogger("py.warnings").addHandler(handlers[0])
+    warnings = logging.getLogger("py.warnings")
+    warnings.addHandler(file)
     try:
-        yield
-    except UserError as error:
-        handlers[0].stream.write(f"error: {error}\n")  # type: ignore[attr-defined]
-        _tell(f"ssl4sar: error: {error}")
-        raise SystemExit(1) from error
-    except Exception as error:
-        LOGGER.handlers = handlers[:1]
-        LOGGER.exception("the job failed")
-        _tell(
-            f"ssl4sar: error: {snakemake.rule} failed with {type(error).__name__}: "
-            f"{str(error).splitlines()[0] if str(error) else ''} (traceback in {log})"
-        )
-        raise SystemExit(1) from error
+        yield file
     finally:
+        warnings.removeHandler(file)
         for handler in handlers:
             LOGGER.removeHandler(handler)
             handler.close()
+
+
+def _in_one_line(error: Exception, snakemake: Any, log: Path) -> str:
+    reasons = list(_chain(error))
+    failed = [reason for reason in reasons if isinstance(reason, OSError)]
+    full = next((reason for reason in failed if reason.errno in NO_SPACE), None)
+    told = any(text in str(reason) for reason in reasons for text in _WRITE_FAILED)
+    if full is not None or (told and not failed):
+        named = None if full is None else full.filename
+        return str(full_disk(str(named) if named else _outputs_folder(snakemake, log)))
+    first = str(error).splitlines()[0] if str(error) else ""
+    return f"{snakemake.rule} failed with {type(error).__name__}: {first} (traceback in {log})"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what caused it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _outputs_folder(snakemake: Any, log: Path) -> Path:
+    outputs = list(snakemake.output)
+    return Path(str(outputs[0])).parent if outputs else log.parent
 
 
 def _tell(line: str) -> None:

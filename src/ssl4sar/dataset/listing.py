@@ -1,0 +1,45 @@
+"""Size and hash of every file of a folder, for Snakemake to track by content."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.hashing import sha256_file
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Size and content hash of a file."""
+
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileRecord:
+        """Read a file and return its record."""
+        return cls(path.stat().st_size, sha256_file(path))
+
+
+def record_files(root: Path) -> dict[str, FileRecord]:
+    """Hash all files below a folder.
+
+    Args:
+        root: folder.
+
+    Returns:
+        Records by path relative to ``root``, POSIX, sorted.
+    """
+    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    return {name: FileRecord.of(files[name]) for name in sorted(files)}
+
+
+def write_listing(root: Path, path: Path) -> None:
+    """Write the records of all files below a folder as JSON, atomically; equal for equal files.
+
+    Args:
+        root: folder to list.
+        path: JSON file.
+    """
+    write_json(path, {name: asdict(record) for name, record in record_files(root).items()})
