@@ -38,8 +38,15 @@ def main(
         metrics_path=metrics,
         resume_dir=resume,
     )
-    facts = {key: value for key, value in asdict(result).items() if not isinstance(value, Path)}
-    write_json(record, {"seed": seed, **facts, "sha256": sha256_file(model)})
+    # Whether the training was interrupted is a matter of the log: equal runs have equal records.
+    facts = {
+        "seed": seed,
+        "epoch": result.epoch,
+        "validation": None if result.validation is None else asdict(result.validation),
+        "parameters": result.parameters,
+        "sha256": sha256_file(model),
+    }
+    write_json(record, facts)
 
 
 if __name__ == "__main__":
