@@ -46,4 +46,6 @@ class CaffeTree:
 
     def names(self, split: Split) -> list[str]:
         """Return the sorted stems of the SAR images of a split; empty without a folder."""
-        return sorted(path.stem for path in (self.root / "sar_images" / split).glob("*.png"))
+        images = (self.root / "sar_images" / split).glob("*.png")
+        # macOS leaves ._NAME.png beside NAME.png on foreign disks; they are no images.
+        return sorted(path.stem for path in images if not path.name.startswith("."))
