@@ -1,6 +1,5 @@
 """Fine-tune Tyrion for one seed."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +37,7 @@ def main(
         metrics_path=metrics,
         resume_dir=resume,
     )
-    # Whether the training was interrupted is a matter of the log: equal runs have equal records.
-    facts = {
-        "seed": seed,
-        "epoch": result.epoch,
-        "validation": None if result.validation is None else asdict(result.validation),
-        "parameters": result.parameters,
-        "sha256": sha256_file(model),
-    }
-    write_json(record, facts)
+    write_json(record, {"seed": seed, **result.record(), "sha256": sha256_file(model)})
 
 
 if __name__ == "__main__":

@@ -73,6 +73,17 @@ class FinetuneResult:
     resumed_after_epoch: int | None
     parameters: int
 
+    def record(self) -> dict[str, Any]:
+        """Return the facts that equal trainings share.
+
+        Whether a training was interrupted is a matter of its log: it ends with the same weights.
+        """
+        return {
+            "epoch": self.epoch,
+            "validation": None if self.validation is None else asdict(self.validation),
+            "parameters": self.parameters,
+        }
+
 
 def finetune(
     *,
