@@ -23,4 +23,4 @@ class ComputeConfig(Block):
     @classmethod
     def of_job(cls, config: Mapping[str, Any], threads: int) -> Self:
         """Return the block of a workflow's configuration, with the cores a job really got."""
-        return cls.model_validate({**(config.get("compute") or {}), "train_threads": threads})
+        return cls.model_validate({**config["compute"], "train_threads": threads})

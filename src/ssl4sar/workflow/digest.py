@@ -81,12 +81,15 @@ def _module_path(name: str, source_root: Path) -> Path | None:
 
 
 @cache
-def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[ast.Module, str]:
+def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[tuple[ast.AST, ...], str]:
+    # Every rule reaches the same few modules: their trees are walked once, not once per rule.
     content = path.read_bytes()
-    return ast.parse(content, filename=str(path)), hashlib.sha256(content).hexdigest()
+    tree = ast.walk(ast.parse(content, filename=str(path)))
+    nodes = tuple(n for n in tree if isinstance(n, ast.Import | ast.ImportFrom | ast.Call))
+    return nodes, hashlib.sha256(content).hexdigest()
 
 
-def _load(path: Path) -> tuple[ast.Module, str]:
+def _load(path: Path) -> tuple[tuple[ast.AST, ...], str]:
     status = path.stat()
     return _parsed(path, status.st_mtime_ns, status.st_size)
 
@@ -97,7 +100,7 @@ def _content_digest(path: Path) -> str:
 
 def _imports(path: Path, module: str, is_package: bool, source_root: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(_load(path)[0]):
+    for node in _load(path)[0]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names |= _with_parents(alias.name)

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from snakemake.utils import update_config
+
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
@@ -123,7 +125,9 @@ def default_config(base: Path, command_line: Mapping[str, Any]) -> dict[str, Any
     Raises:
         UserError: the default file is missing or no YAML.
     """
-    return _merged(read_config(base / DEFAULT_CONFIG), command_line)
+    values = read_config(base / DEFAULT_CONFIG)
+    update_config(values, command_line)
+    return values
 
 
 def open_study(
@@ -178,17 +182,6 @@ def share_sources(base: Path) -> None:
     source = str(base / "src")
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *(p for p in paths if p != source)])
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merged(old, value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def _pick(values: Any, key: str) -> Any:
