@@ -105,7 +105,9 @@ def test_the_samples_and_weights_of_an_optimiser_step_do_not_depend_on_the_proce
     assert len(steps) == len(steps_alone)
     for step, step_alone in zip(steps, steps_alone, strict=True):
         expected = {
-            sample: 1 / len(key.samples) / accumulate for key in step_alone for sample in key.samples
+            sample: 1 / len(key.samples) / accumulate
+            for key in step_alone
+            for sample in key.samples
         }
         counted = [key for key in step if key.weight]
         # Gradients are averaged over the processes and over the batches of each.

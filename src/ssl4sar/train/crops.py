@@ -6,6 +6,7 @@ One flat uint8 buffer is one allocation, one copy through shared memory, and one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
@@ -174,8 +175,8 @@ class EpochBatches(Sampler[BatchKey]):
 
     def __len__(self) -> int:
         """Return the number of batches per process and epoch."""
-        batches = -(-self.samples_per_epoch // self.batch_size)
-        return -(-batches // self.lanes)
+        batches = math.ceil(self.samples_per_epoch / self.batch_size)
+        return math.ceil(batches / self.lanes)
 
     def __iter__(self) -> Iterator[BatchKey]:
         """Yield what this process works on."""
