@@ -92,7 +92,11 @@ def _used_copy(folder: Path, own: Path) -> Iterator[Path]:
         with _locked(gate, fcntl.LOCK_EX):
             _remove_abandoned(own, name)
             if not _is_good(copy, hashes, users):
-                _make_copy(folder, copy, hashes)
+                try:
+                    _make_copy(folder, copy, hashes)
+                except BaseException:
+                    gate.unlink(missing_ok=True)
+                    raise
             in_use.enter_context(_locked(users, fcntl.LOCK_SH))
         try:
             yield copy

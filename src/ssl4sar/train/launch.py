@@ -31,13 +31,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import torch
-from torch._C._distributed_c10d import TCPStore
+import torch.distributed as dist
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import LOGGER, tell
-from ssl4sar.train.stopping import StoppedError, StopSignals
+from ssl4sar.train.stopping import StoppedError, StopSignal, StopSignals
 from ssl4sar.train.team import ALONE, Team, joined, too_few_gpus
 
 #: Training of one process: request and place in the team -> facts of the finished training.
@@ -90,7 +90,9 @@ def launch(
     with ExitStack() as stack:
         # The store lives here, so no port has to be guessed: the system chooses a free one.
         stack.enter_context(StopSignals().told(_stopped))
-        store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+        store = dist.TCPStore(  # type: ignore[attr-defined]
+            "127.0.0.1", 0, is_master=True, wait_for_workers=False
+        )
         run = _Run.prepare(train, request, compute, folder, store.port)
         started = stack.enter_context(_Started(start(run), run))
         started.wait()
@@ -232,7 +234,7 @@ class _Started:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._end_all()
+        self._end_all(error.number if isinstance(error, StopSignal) else signal.SIGTERM)
         self._reader.join(timeout=_GRACE_S)
         if error is None or isinstance(error, UserError | RuntimeError):
             return
@@ -265,11 +267,11 @@ class _Started:
                 return
             time.sleep(_POLL_S)
 
-    def _end_all(self) -> None:
+    def _end_all(self, number: int) -> None:
         for process in self._processes:
             if process.poll() is None:
                 with suppress(ProcessLookupError):
-                    process.terminate()
+                    process.send_signal(number)
         deadline_s = time.monotonic() + _GRACE_S
         for process in self._processes:
             with suppress(subprocess.TimeoutExpired):

@@ -26,8 +26,16 @@ class StoppedError(UserError):
     """A training was ended from outside, not by a mistake."""
 
 
-class _StopSignal(BaseException):
-    """Raised where the process is; no ``except Exception`` of a library may swallow it."""
+class StopSignal(BaseException):
+    """Raised where the process is; no ``except Exception`` of a library may swallow it.
+
+    Args:
+        number: the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
 
 
 class StopSignals:
@@ -76,7 +84,7 @@ class StopSignals:
             return
         if self._received is None:
             self._received = signal.Signals(number).name
-            raise _StopSignal
+            raise StopSignal(number)
 
 
 class ListenInTraining(Callback):

@@ -17,7 +17,6 @@ import torch
 import torch.distributed as dist
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.pytorch.strategies import DDPStrategy
-from torch._C._distributed_c10d import TCPStore
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.device import resolve_device
@@ -138,7 +137,9 @@ def joined(
     device = team.device(device_name)
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    store = TCPStore(address, port, is_master=False, timeout=_PATIENCE)
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        address, port, is_master=False, timeout=_PATIENCE
+    )
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         store=store,
