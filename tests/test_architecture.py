@@ -23,6 +23,7 @@ ORDER = [
     "train",
     "evaluate",
     "report",
+    "provenance",
     "workflow",
 ]
 MODULES = sorted(SOURCE.rglob("*.py"))
