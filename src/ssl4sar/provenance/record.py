@@ -72,6 +72,8 @@ class InputRecord(_Part):
     """Hash, as in ``ssl4sar.provenance.contents``."""
     maker: Maker | None
     """The job that made it; None for what came from outside."""
+    files: dict[str, tuple[int, str]] | None
+    """Of a folder from outside: size and SHA-256 of each file by path in it."""
 
 
 class OutputRecord(_Part):

@@ -128,13 +128,22 @@ def _read_input(path: Path, facts: JobFacts, records: Records) -> InputRecord:
     fitting = [claim for claim in claims if claim.output.sha256 == content.sha256]
     if claims and not fitting:
         raise _altered(path, claims[-1], content)
+    # What the workflow made is listed by its maker; of the rest this is the only listing.
+    listed = None if fitting else _listing(content)
     return InputRecord(
         path=_place(path, facts.project, here),
         folder=content.files is not None,
         bytes=content.bytes,
         sha256=content.sha256,
         maker=_maker(fitting[0], here) if fitting else None,
+        files=listed,
     )
+
+
+def _listing(content: Content) -> dict[str, tuple[int, str]] | None:
+    if content.files is None:
+        return None
+    return {name: (file.bytes, file.sha256) for name, file in content.files.items()}
 
 
 def _maker(claim: Claim, here: Path) -> Maker:
@@ -166,12 +175,11 @@ def _first_difference(claim: Claim, content: Content) -> str:
 
 def _written_output(path: Path, facts: JobFacts) -> OutputRecord:
     content = content_of(path, facts.threads)
-    files = content.files
     return OutputRecord(
         path=path_between(path, facts.record.parent),
         bytes=content.bytes,
         sha256=content.sha256,
-        files=None if files is None else {k: (v.bytes, v.sha256) for k, v in files.items()},
+        files=_listing(content),
         temporary=path in facts.temporary,
     )
 
