@@ -16,7 +16,7 @@ from ssl4sar.core.progress import track
 from ssl4sar.provenance.chain import Chain, Gap, Node, external_inputs
 from ssl4sar.provenance.contents import folder_files
 from ssl4sar.provenance.digest import source_files
-from ssl4sar.provenance.record import InputRecord, OutputRecord
+from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, OutputRecord
 from ssl4sar.provenance.surroundings import versions
 
 Kind = Literal["missing", "altered", "added", "record", "stale", "rival", "code", "config"]
@@ -111,6 +111,11 @@ def shown(path: Path) -> str:
 def _check_gaps(audit: Audit) -> None:
     for gap in audit.chain.gaps:
         audit.problems.append(_gap_problem(gap))
+    for node, entry in external_inputs(audit.chain):
+        path = node.path_of(entry)
+        if any(path.is_relative_to(node.project / folder) for folder in OWN_FOLDERS):
+            told = f"the job that made it had left no record when {node.record.job} read it"
+            audit.problems.append(Problem("record", shown(path), told, (node.record.job,)))
     for path, records in audit.chain.rivals:
         told = "two records say to have made it: " + " and ".join(map(shown, records))
         audit.problems.append(Problem("rival", shown(path), told, ()))
@@ -123,7 +128,7 @@ def _gap_problem(gap: Gap) -> Problem:
         told = f"{gap.error.problem} (it tells how {path} was made)"
         return Problem("record", shown(Path(gap.error.subject)), told, job)
     maker = gap.entry.maker
-    made = "" if maker is None else f" of {maker.rule}, which made it"
+    made = "" if maker is None else f" of {maker.rule}, which made it,"
     return Problem("record", path, f"the record{made} is missing", job)
 
 

@@ -168,6 +168,7 @@ def chain_of(path: str | Path, content: Content | None = None) -> Chain:
     rivals = [(Path(path), [claim.path for claim in claims])] if len(claims) > 1 else []
     chain = Chain(Node(_fitting(claims, content)), [], [], rivals)
     _follow(chain.root, chain, records, {})
+    chain.nodes.reverse()
     return chain
 
 
@@ -193,9 +194,10 @@ def _fitting(claims: list[Claim], content: Content | None) -> Claim:
 
 def _follow(node: Node, chain: Chain, records: Records, seen: dict[Path, Node]) -> None:
     seen[node.claim.path] = node
-    chain.nodes.append(node)
     for entry in node.record.inputs:
         node.inputs.append((entry, _maker(node, entry, chain, records, seen)))
+    # After everything it came from: reversed at the end, readers stand before makers.
+    chain.nodes.append(node)
 
 
 def _maker(

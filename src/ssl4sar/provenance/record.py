@@ -22,6 +22,9 @@ from ssl4sar.core.errors import UserError
 SCHEMA: Final = "ssl4sar.provenance/1"
 SUFFIX: Final = ".provenance.json"
 
+#: Folders in which everything is made by the workflow.
+OWN_FOLDERS: Final = ("resources", "runs", "results")
+
 RecordFault = Literal["missing", "damaged", "newer", "edited"]
 
 

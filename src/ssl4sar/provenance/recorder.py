@@ -123,20 +123,21 @@ class Recorder:
 def _read_input(path: Path, facts: JobFacts, records: Records) -> InputRecord:
     content = content_of(path, facts.threads)
     here = facts.record.parent
-    # A maker whose record cannot be used counts as unknown: auditing tells, working goes on.
-    claims, _ = records.claims(path)
+    claims, unusable = records.claims(path)
+    if unusable and not claims:
+        error = unusable[0]
+        raise UserError(error.subject, error.problem, _again(Path(error.subject), None))
     fitting = [claim for claim in claims if claim.output.sha256 == content.sha256]
     if claims and not fitting:
         raise _altered(path, claims[-1], content)
-    # What the workflow made is listed by its maker; of the rest this is the only listing.
-    listed = None if fitting else _listing(content)
     return InputRecord(
         path=_place(path, facts.project, here),
         folder=content.files is not None,
         bytes=content.bytes,
         sha256=content.sha256,
         maker=_maker(fitting[0], here) if fitting else None,
-        files=listed,
+        # What the workflow made is listed by its maker; of the rest this is the only listing.
+        files=None if fitting else _listing(content),
     )
 
 
@@ -153,15 +154,17 @@ def _maker(claim: Claim, here: Path) -> Maker:
 def _altered(path: Path, claim: Claim, content: Content) -> UserError:
     wrong = _first_difference(claim, content)
     file = path / wrong if wrong else path
+    job = claim.record
+    return UserError(file, f"its content is not what {job.job} wrote", _again(file, job.rule))
+
+
+def _again(file: Path, rule: str | None) -> str:
+    """Say how to have a file made again; a damaged entry of a shared cache must go first."""
     real = Path(os.path.realpath(file))
-    linked = f" (a link to {real})" if real != Path(os.path.abspath(file)) else ""  # noqa: PTH100
-    return UserError(
-        file,
-        f"its content is not what {claim.record.job} wrote{linked}",
-        f"remove what it links to and make it again with snakemake --forcerun {claim.record.rule}"
-        if linked
-        else f"make it again with snakemake --forcerun {claim.record.rule}",
-    )
+    linked = real != Path(os.path.abspath(file))  # noqa: PTH100 (the name, links and all)
+    forced = "" if rule is None else f" with snakemake --forcerun {rule}"
+    removed = f"it is a link into a shared cache: remove {real}, then " if linked else ""
+    return f"{removed}remove it and make it again{forced}"
 
 
 def _first_difference(claim: Claim, content: Content) -> str:
