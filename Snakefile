@@ -28,7 +28,7 @@ except UserError as error:
 
 # Reports and jobs see the whole validated configuration, defaults and shortcuts resolved.
 config.clear()
-config.update(STUDY.config.model_dump(mode="json"))
+config.update(STUDY.as_config())
 
 
 wildcard_constraints:

@@ -6,10 +6,10 @@ rule download_caffe:
     output:
         archive="resources/caffe/data_raw.zip",
         record="resources/caffe/data_raw.zip.json",
+        provenance="resources/caffe/data_raw.provenance.json",
     log:
         "logs/download_caffe.log",
-    benchmark:
-        "benchmarks/results/download_caffe.tsv"
+    cache: True
     conda:
         "../../envs/data.yaml"
     threads: 1
@@ -30,6 +30,7 @@ rule extract_caffe:
     output:
         folder=directory("resources/caffe/official"),
         listing="resources/caffe/official.json",
+        provenance="resources/caffe/official.provenance.json",
     log:
         "logs/extract_caffe.log",
     benchmark:
@@ -52,10 +53,10 @@ rule render_caffe:
     output:
         folder=directory(f"{STUDY.run}/caffe/rendered"),
         listing=f"{STUDY.run}/caffe/rendered.json",
+        provenance=f"{STUDY.run}/caffe/rendered.provenance.json",
     log:
         f"logs/{STUDY.config.name}/render_caffe.log",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/render_caffe.tsv"
+    cache: True
     conda:
         "../../envs/data.yaml"
     threads: 2

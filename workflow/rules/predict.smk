@@ -6,10 +6,12 @@ rule predict:
     input:
         model=rules.finetune.output.model,
         manifest=STUDY.tree_manifest,
+        tree=ancient(STUDY.tree),
     output:
         zones=directory(f"{STUDY.run}/predict/seed{{seed}}/zones"),
         probabilities=f"{STUDY.run}/predict/seed{{seed}}/probabilities.npz",
         record=f"{STUDY.run}/predict/seed{{seed}}/predictions.json",
+        provenance=f"{STUDY.run}/predict/seed{{seed}}/predictions.provenance.json",
     log:
         f"logs/{STUDY.config.name}/predict_seed{{seed}}.log",
     benchmark:

@@ -20,6 +20,7 @@ rule finetune:
             caption="../report/metrics.rst",
             labels={"seed": "{seed}", "what": "metrics per epoch"},
         ),
+        provenance=f"{STUDY.run}/finetune/seed{{seed}}/model.provenance.json",
     log:
         f"logs/{STUDY.config.name}/finetune_seed{{seed}}.log",
     benchmark:
