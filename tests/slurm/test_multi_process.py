@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from one_node_slurm import OneNodeSlurm, wait_until
 from project_copy import PROJECT, House
 

@@ -16,6 +16,7 @@ import pytest
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.train.launch import launch, srun_command
+from ssl4sar.train.stopping import StoppedError
 
 TOY = """
 import os, signal, time
@@ -24,6 +25,7 @@ from pathlib import Path
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 from ssl4sar.train.launch import serve
+from ssl4sar.train.stopping import StoppedError
 
 
 def toy(request, team):
@@ -31,9 +33,11 @@ def toy(request, team):
     task = request["task"]
     if task == "sleep":
         time.sleep(600)
-    if task in {"mistake", "crash", "killed"}:
+    if task in {"mistake", "crash", "killed", "stopped"}:
         if team.leads:
             dist.barrier()
+        if task == "stopped":
+            raise StoppedError("training", "stopped after epoch 3 of 9", "the next goes on")
         if task == "mistake":
             raise UserError("training.learning_rate", "is too high", "lower it")
         if task == "crash":
@@ -106,6 +110,7 @@ def test_a_team_agrees_and_only_its_leader_speaks(toy, tmp_path, pids, caplog):
     ("task", "error", "pattern"),
     [
         ("mistake", UserError, r"^training\.learning_rate: is too high; lower it$"),
+        ("stopped", StoppedError, r"^training: stopped after epoch 3 of 9; the next goes on$"),
         ("crash", RuntimeError, r"^process 2 of 2: ValueError: an odd thing \(traceback in .*k1"),
         ("killed", UserError, r"^training: process 2 of 2 was ended by SIGKILL, perhaps .*memory"),
     ],

@@ -285,7 +285,10 @@ class _Started:
                     process.stdin.close()
 
     def _failure(self, states: Sequence[int | None]) -> Exception:
-        """Choose what is told: a mistake, else a killed process, else the first crash."""
+        """Choose what is told: a mistake, else a killed process, else what came first.
+
+        The end of one process makes others crash or be asked to end.
+        """
         folder, size = self._run.folder, self._run.compute.processes
         reports = _reports(folder)
         for report in reports:
@@ -299,14 +302,12 @@ class _Started:
                 f"the logs of the processes are in {folder}; the next attempt goes on after the "
                 "last finished epoch",
             )
-        for report in reports:
-            if report["kind"] == "crash":
-                rank = report["rank"]
-                log = _log(folder, rank)
-                text = report["parts"][0]
-                return RuntimeError(f"process {rank + 1} of {size}: {text} (traceback in {log})")
-        if reports:
+        if reports and reports[0]["kind"] == "stopped":
             return _told(reports[0])
+        if reports:
+            rank, text = reports[0]["rank"], reports[0]["parts"][0]
+            log = _log(folder, rank)
+            return RuntimeError(f"process {rank + 1} of {size}: {text} (traceback in {log})")
         rank = next(rank for rank, state in enumerate(states) if state)
         return RuntimeError(f"process {rank + 1} ended with status {states[rank]}, see {folder}")
 
