@@ -165,15 +165,22 @@ def test_a_training_of_two_processes_stops_before_its_limit_resumes_and_is_cance
     slurm.cancel(finished.root)
 
 
-def test_several_nodes_are_asked_for_as_the_plugin_wants_it(
+def test_a_job_for_several_nodes_calls_srun_itself_and_tells_what_it_says(
     slurm: OneNodeSlurm, finished: House
 ) -> None:
-    change(finished.root / finished.config, compute={"nodes": 2, "train_threads": 1})
-    change(finished.root / finished.config, training={"accumulate_batches": 2, "epochs": 3})
+    change(
+        finished.root / finished.config,
+        compute={"nodes": 2, "train_threads": 1},
+        training={"accumulate_batches": 2},
+    )
+    # This SLURM has one node: the job gets it, and the training asks srun for two.
+    profile = finished.root / finished.execution[1] / "config.yaml"
+    change(profile, **{"set-resources": {"finetune": {"nodes": 1}}})
     finished.target = "runs/micro/finetune/seed0/model.json"
-    slurm.hold_new_jobs(True)
     with running(finished) as process:
-        text = finished.root / "snakemake.txt"
-        # This SLURM has one node, and says so.
-        wait_until(lambda: "Node count specification invalid" in text.read_text(), "an answer")
+        wait_until(lambda: "error:" in log(finished), "the end", PATIENCE_S)
         process.kill()
+    told = log(finished).splitlines()[-1]
+    assert told.startswith("error: srun: the processes could not be started (srun: error: "), told
+    assert "compute.nodes" in told
+    slurm.cancel(finished.root)

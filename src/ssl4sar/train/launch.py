@@ -308,6 +308,13 @@ class _Started:
             rank, text = reports[0]["rank"], reports[0]["parts"][0]
             log = _log(folder, rank)
             return RuntimeError(f"process {rank + 1} of {size}: {text} (traceback in {log})")
+        refused = _srun_error(folder)
+        if refused:
+            return UserError(
+                "srun",
+                f"the processes could not be started ({refused})",
+                "compare compute.devices and compute.nodes with what the job has got",
+            )
         rank = next(rank for rank, state in enumerate(states) if state)
         return RuntimeError(f"process {rank + 1} ended with status {states[rank]}, see {folder}")
 
@@ -319,10 +326,16 @@ def _killed(states: Sequence[int | None], folder: Path) -> str:
             name = signal.Signals(-state).name
             hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
             return f"process {rank + 1} of {len(states)} was ended by {name}{hint}"
+    line = _srun_error(folder, _KILLED_TASK)
+    return f"a process was ended ({line})" if line else ""
+
+
+def _srun_error(folder: Path, pattern: re.Pattern[str] = re.compile("error:")) -> str:
+    """Return the first line of srun with ``pattern``, else an empty text."""
     with suppress(OSError):
         for line in (folder / _SRUN_LOG).read_text(encoding="utf-8").splitlines():
-            if _KILLED_TASK.search(line):
-                return f"a process was ended ({line.strip()})"
+            if pattern.search(line):
+                return line.strip()
     return ""
 
 
