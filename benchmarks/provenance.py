@@ -67,10 +67,9 @@ def recording_s(node: Node) -> float:
 
 def job_s(node: Node) -> float:
     """Return the seconds that a job took: from Snakemake's benchmark, else from its record."""
-    wildcards = "".join(f"_{key}{value}" for key, value in node.record.wildcards.items())
-    file = f"benchmarks/results/{node.record.study}/{node.record.rule}{wildcards}.tsv"
-    table = node.project / file
-    if table.is_file():
+    folder = node.project / "benchmarks/results" / node.record.study
+    values = "*".join(node.record.wildcards.values())
+    for table in folder.glob(f"{node.record.rule}*{values}.tsv"):
         return float(table.read_text().splitlines()[1].split("\t")[0])
     return node.record.duration_s
 
