@@ -9,7 +9,14 @@ min_version("9.20")
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.study import default_config, open_study, share_sources
+from ssl4sar.workflow.study import (
+    CAFFE_ARCHIVE,
+    EXTRACTED_LISTING,
+    FETCHED_WEIGHTS,
+    default_config,
+    open_study,
+    share_sources,
+)
 
 share_sources(Path(workflow.basedir))
 
@@ -45,7 +52,17 @@ include: "workflow/rules/evaluate.smk"
 report: "workflow/report/workflow.rst"
 
 
+rule retrieve:
+    """Everything that comes over the network; for a machine that has one, before the rest."""
+    input:
+        STUDY.retrieved,
+    localrule: True
+    message:
+        STUDY.retrieval
+
+
 rule all:
     default_target: True
     input:
         "results/caffe_mde.json",
+    localrule: True

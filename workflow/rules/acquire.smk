@@ -4,12 +4,14 @@
 rule download_caffe:
     """Download the official CaFFe archive, resuming where an earlier try stopped."""
     output:
-        archive="resources/caffe/data_raw.zip",
-        record="resources/caffe/data_raw.zip.json",
+        archive=CAFFE_ARCHIVE,
+        record=f"{CAFFE_ARCHIVE}.json",
     log:
         "logs/download_caffe.log",
     benchmark:
         "benchmarks/results/download_caffe.tsv"
+    # Compute nodes often have no internet: this runs where Snakemake itself runs.
+    localrule: True
     conda:
         "../../envs/data.yaml"
     threads: 1
@@ -23,13 +25,36 @@ rule download_caffe:
         "../scripts/download_caffe.py"
 
 
+rule fetch_weights:
+    """Fetch the ImageNet weights of the encoder, so that no training needs the network."""
+    output:
+        weights=FETCHED_WEIGHTS,
+        record=f"{FETCHED_WEIGHTS}.json",
+    log:
+        "logs/fetch_weights.log",
+    benchmark:
+        "benchmarks/results/fetch_weights.tsv"
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: 1000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    params:
+        source=STUDY.source("fetch_weights"),
+        cfg=STUDY.cfg("weights.url", "weights.sha256"),
+    script:
+        "../scripts/fetch_weights.py"
+
+
 rule extract_caffe:
     """Extract the official CaFFe archive safely and list what came out."""
     input:
         archive=rules.download_caffe.output.archive,
     output:
         folder=directory("resources/caffe/official"),
-        listing="resources/caffe/official.json",
+        listing=EXTRACTED_LISTING,
     log:
         "logs/extract_caffe.log",
     benchmark:

@@ -1,5 +1,6 @@
 """Fine-tune Tyrion for one seed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ssl4sar.workflow.job import job
 
 def main(
     store: Path,
+    weights: Sequence[str],
     cfg: dict[str, Any],
     compute: ComputeConfig,
     seed: int,
@@ -26,7 +28,7 @@ def main(
     """Train, and write the checkpoint, the table of epochs and the record of both."""
     result = finetune(
         store_path=store,
-        model_config=ModelConfig.model_validate(cfg["model"]),
+        model_config=ModelConfig.of_job(cfg["model"], weights),
         training_config=TrainingConfig.model_validate(cfg["training"]),
         centre_px=cfg["prediction.centre_px"],
         sigma_px=cfg["prediction.sigma_px"],
@@ -44,6 +46,7 @@ if __name__ == "__main__":
     with job(snakemake):
         main(
             store=Path(snakemake.input.index).parent,
+            weights=snakemake.input.weights,
             cfg=snakemake.params.cfg,
             # Not a parameter: where a training runs is no reason to repeat it.
             compute=ComputeConfig.of_job(snakemake.config, snakemake.threads),

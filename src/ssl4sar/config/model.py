@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,9 +28,9 @@ class ModelConfig(Block):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout probability in the residual blocks of the decoder."""
     weights: Weights = "none"
-    """none: random; timm: ImageNet from the hub; microsoft: .pth file; tyrion: checkpoint file."""
+    """none: random; timm: ImageNet, fetched once; microsoft: .pth file; tyrion: checkpoint file."""
     weights_file: str | None = None
-    """File with the weights (microsoft and tyrion; for timm an optional offline file)."""
+    """File with the weights (microsoft and tyrion; for timm instead of fetching `weights.url`)."""
     legacy_post_norm_ones: bool = False
     """Start the residual post-norm gains at 1 like the original code (only without weights)."""
 
@@ -59,6 +60,17 @@ class ModelConfig(Block):
                 "which replace the gains"
             )
         return self
+
+    @classmethod
+    def of_job(cls, values: Mapping[str, Any], weights_files: Sequence[str]) -> Self:
+        """Return the block of a workflow's configuration with the weights that a job was given.
+
+        Args:
+            values: the block.
+            weights_files: inputs of the job with starting weights: one or none.
+        """
+        file = weights_files[0] if weights_files else None
+        return cls.model_validate({**values, "weights_file": file})
 
     @property
     def map_tokens(self) -> tuple[int, ...]:

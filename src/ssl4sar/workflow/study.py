@@ -19,7 +19,9 @@ from ssl4sar.workflow.fingerprint import folder_fingerprint
 SCRIPTS: Final = Path("workflow/scripts")
 DEFAULT_CONFIG: Final = "config/config.yaml"
 FINGERPRINT_MEMORY: Final = Path(".snakemake/ssl4sar-fingerprints.json")
+CAFFE_ARCHIVE: Final = "resources/caffe/data_raw.zip"
 EXTRACTED_LISTING: Final = "resources/caffe/official.json"
+FETCHED_WEIGHTS: Final = "resources/weights/swinv2_tiny_window16_256.safetensors"
 
 # Memory of the HOST and time of one fine-tuning. On a CPU the crops of the backward pass lie in
 # it: 2.3 GB per 512 px crop for the published width (measured with plain attention in fp32). With
@@ -90,8 +92,27 @@ class Study:
 
     @property
     def weights_files(self) -> list[str]:
-        """Files with starting weights."""
-        return [self.config.model.weights_file] if self.config.model.weights_file else []
+        """Files with starting weights: the user's, else those that the workflow fetches."""
+        model = self.config.model
+        if model.weights_file:
+            return [model.weights_file]
+        return [FETCHED_WEIGHTS] if model.weights == "timm" else []
+
+    @property
+    def retrieved(self) -> list[str]:
+        """Files of this run that come over the network."""
+        archive = [CAFFE_ARCHIVE] if self.config.caffe.source == "pangaea" else []
+        return archive + [path for path in self.weights_files if path == FETCHED_WEIGHTS]
+
+    @property
+    def retrieval(self) -> str:
+        """What the target ``retrieve`` says."""
+        files = self.retrieved
+        if not files:
+            return f"{self.config.name}: nothing to fetch: no file comes over the network"
+        return f"{self.config.name}: here are all files that come over the network: " + ", ".join(
+            files
+        )
 
     @property
     def gpu(self) -> int:
@@ -163,13 +184,13 @@ def open_study(
     study = Study(study_from(values, source), base)
     # Asked for here, so that what is missing is told before the rules are built.
     _ = study.raw_content
-    for path in study.weights_files:
-        if not Path(path).is_file():
-            raise UserError(
-                f"model.weights_file: {path}",
-                "the file does not exist",
-                "give the file with the starting weights or set model.weights to none",
-            )
+    path = study.config.model.weights_file
+    if path and not Path(path).is_file():
+        raise UserError(
+            f"model.weights_file: {path}",
+            "the file does not exist",
+            "give the file with the starting weights or set model.weights to none",
+        )
     return study
 
 
