@@ -40,8 +40,8 @@ def test_there_are_rules_and_one_script_each() -> None:
         r"    log:",
         r"    benchmark:",
         r"    threads:",
-        r"        mem_mb=lambda wildcards, attempt: .* \* attempt",
-        r"        runtime=lambda wildcards, attempt: .* \* attempt",
+        r"        mem_mb=STUDY\.mem_mb\(",
+        r"        runtime=STUDY\.runtime\(",
         r"        cfg=(STUDY\.cfg\(|\{\})",
         r'    conda:\n        "\.\./\.\./envs/\w+\.yaml"',
     ],
@@ -55,6 +55,8 @@ def test_every_rule_runs_its_script_with_its_own_digest(name: str) -> None:
     # The profile switches the code trigger off, which is safe only with a digest in every rule.
     assert f'source=STUDY.source("{name}")' in RULES[name]
     assert f'"../scripts/{name}.py"' in RULES[name]
+    for resource in ("mem_mb", "runtime"):
+        assert f'        {resource}=STUDY.{resource}("{name}", ' in RULES[name]
     assert not re.search(r"^    (shell|run|notebook|wrapper):", RULES[name], flags=re.MULTILINE)
 
 

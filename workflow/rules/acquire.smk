@@ -16,8 +16,8 @@ rule download_caffe:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=STUDY.mem_mb("download_caffe", 1000),
+        runtime=STUDY.runtime("download_caffe", 240),
     params:
         source=STUDY.source("download_caffe"),
         cfg=STUDY.cfg("caffe.url", "caffe.sha256"),
@@ -39,8 +39,8 @@ rule fetch_weights:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("fetch_weights", 1000),
+        runtime=STUDY.runtime("fetch_weights", 60),
     params:
         source=STUDY.source("fetch_weights"),
         cfg=STUDY.cfg("weights.url", "weights.sha256"),
@@ -63,8 +63,8 @@ rule extract_caffe:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("extract_caffe", 2000),
+        runtime=STUDY.runtime("extract_caffe", 60),
     params:
         source=STUDY.source("extract_caffe"),
         cfg={},
@@ -85,8 +85,8 @@ rule render_caffe:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("render_caffe", 4000),
+        runtime=STUDY.runtime("render_caffe", 60),
     params:
         source=STUDY.source("render_caffe"),
         cfg=STUDY.cfg("scene"),

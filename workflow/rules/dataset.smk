@@ -23,8 +23,8 @@ rule validate_caffe:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=STUDY.mem_mb("validate_caffe", 3000),
+        runtime=STUDY.runtime("validate_caffe", 30),
     params:
         source=STUDY.source("validate_caffe"),
         cfg=STUDY.cfg("caffe.source", "caffe.root"),
@@ -48,8 +48,8 @@ rule resample_caffe:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("resample_caffe", 4000),
+        runtime=STUDY.runtime("resample_caffe", 60),
     params:
         source=STUDY.source("resample_caffe"),
         cfg=STUDY.cfg("caffe.spacing_m"),
@@ -74,8 +74,8 @@ rule prepare_store:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=STUDY.mem_mb("prepare_store", 2000),
+        runtime=STUDY.runtime("prepare_store", 30),
     params:
         source=STUDY.source("prepare_store"),
         cfg=STUDY.cfg("caffe.validation_fraction", "caffe.validation_seed"),

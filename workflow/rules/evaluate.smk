@@ -19,8 +19,8 @@ rule evaluate_seed:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=STUDY.mem_mb("evaluate_seed", 3000),
+        runtime=STUDY.runtime("evaluate_seed", 30),
     params:
         source=STUDY.source("evaluate_seed"),
         cfg={},
@@ -42,8 +42,8 @@ rule score_baselines:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("score_baselines", 3000),
+        runtime=STUDY.runtime("score_baselines", 60),
     params:
         source=STUDY.source("score_baselines"),
         cfg={},
@@ -107,8 +107,8 @@ rule caffe_mde:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("caffe_mde", 4000),
+        runtime=STUDY.runtime("caffe_mde", 60),
     params:
         source=STUDY.source("caffe_mde"),
         cfg=STUDY.cfg("name", "seeds", "evaluation"),

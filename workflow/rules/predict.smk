@@ -18,8 +18,8 @@ rule predict:
         "../../envs/torch.yaml"
     threads: STUDY.config.compute.train_threads
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=STUDY.mem_mb("predict", 6000),
+        runtime=STUDY.runtime("predict", 120),
         gpu=STUDY.gpu,
     params:
         source=STUDY.source("predict"),

@@ -28,8 +28,8 @@ rule finetune:
         "../../envs/torch.yaml"
     threads: STUDY.config.compute.train_threads
     resources:
-        mem_mb=lambda wildcards, attempt: STUDY.train_mem_mb * attempt,
-        runtime=lambda wildcards, attempt: STUDY.train_runtime_min * attempt,
+        mem_mb=STUDY.mem_mb("finetune", STUDY.train_mem_mb),
+        runtime=STUDY.runtime("finetune", STUDY.train_runtime_min),
         gpu=STUDY.gpu,
     params:
         source=STUDY.source("finetune"),

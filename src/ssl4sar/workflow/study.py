@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.digest import source_digest
 from ssl4sar.workflow.fingerprint import folder_fingerprint
+from ssl4sar.workflow.runtime import mem_mb, runtime_min
 
 SCRIPTS: Final = Path("workflow/scripts")
 DEFAULT_CONFIG: Final = "config/config.yaml"
@@ -51,6 +52,39 @@ class Study:
     def run(self) -> str:
         """Folder of the run's intermediate files."""
         return f"runs/{self.config.name}"
+
+    def runtime(self, rule: str, default_min: int) -> Callable[[Any, int], int]:
+        """Return the run time of a rule as Snakemake asks for it: by earlier runs if there are any.
+
+        Args:
+            rule: name of the rule.
+            default_min: minutes on the first attempt where there is no record.
+        """
+
+        def minutes(wildcards: Any, attempt: int) -> int:
+            run = Path(self.run)
+            return runtime_min(self._benchmarks, rule, default_min, attempt, run) * attempt
+
+        return minutes
+
+    def mem_mb(self, rule: str, least_mb: int) -> Callable[[Any, int], int]:
+        """Return the memory of a rule as Snakemake asks for it: more if an earlier run took more.
+
+        Args:
+            rule: name of the rule.
+            least_mb: MB on the first attempt.
+        """
+
+        def megabytes(wildcards: Any, attempt: int) -> int:
+            return mem_mb(self._benchmarks, rule, least_mb) * attempt
+
+        return megabytes
+
+    @property
+    def _benchmarks(self) -> tuple[Path, Path]:
+        # Rules that all studies share have their records one folder higher.
+        folder = Path("benchmarks/results")
+        return folder / self.config.name, folder
 
     def source(self, rule: str) -> str:
         """Return the source digest of a rule's script."""
