@@ -54,7 +54,13 @@ rule extract_caffe:
         archive=rules.download_caffe.output.archive,
     output:
         folder=directory("resources/caffe/official"),
-        listing=EXTRACTED_LISTING,
+        listing=report(
+            EXTRACTED_LISTING,
+            category="1 Data",
+            subcategory="scenes",
+            caption="../report/extracted.rst",
+            labels={"what": "files of the official archive"},
+        ),
     log:
         "logs/extract_caffe.log",
     benchmark:
@@ -76,7 +82,13 @@ rule render_caffe:
     """Render SYNTHETIC scenes in the official layout with the glacier scene model."""
     output:
         folder=directory(f"{STUDY.run}/caffe/rendered"),
-        listing=f"{STUDY.run}/caffe/rendered.json",
+        listing=report(
+            f"{STUDY.run}/caffe/rendered.json",
+            category="1 Data",
+            subcategory="scenes",
+            caption="../report/rendered.rst",
+            labels={"what": "files of the rendered tree"},
+        ),
     log:
         f"logs/{STUDY.config.name}/render_caffe.log",
     benchmark:

@@ -9,7 +9,8 @@ rule validate_caffe:
         manifest=f"{STUDY.run}/caffe/native.json",
         report=report(
             f"{STUDY.run}/caffe/validation.json",
-            category="Data",
+            category="1 Data",
+            subcategory="scenes",
             caption="../report/validation.rst",
             labels={"what": "validation of the CaFFe tree"},
         ),
@@ -39,7 +40,13 @@ rule resample_caffe:
         manifest=rules.validate_caffe.output.manifest,
     output:
         folder=directory(f"{STUDY.run}/caffe/resampled"),
-        manifest=f"{STUDY.run}/caffe/resampled.json",
+        manifest=report(
+            f"{STUDY.run}/caffe/resampled.json",
+            category="1 Data",
+            subcategory="scenes",
+            caption="../report/resampled.rst",
+            labels={"what": "manifest of the resampled tree"},
+        ),
     log:
         f"logs/{STUDY.config.name}/resample_caffe.log",
     benchmark:
@@ -62,7 +69,13 @@ rule prepare_store:
     input:
         manifest=STUDY.tree_manifest,
     output:
-        index=f"{STUDY.run}/store/index.json",
+        index=report(
+            f"{STUDY.run}/store/index.json",
+            category="1 Data",
+            subcategory="training store",
+            caption="../report/store.rst",
+            labels={"what": "index of the training store"},
+        ),
         images=f"{STUDY.run}/store/images.u8",
         zones=f"{STUDY.run}/store/zones.u8",
         fronts=f"{STUDY.run}/store/fronts.u8",

@@ -9,7 +9,12 @@ rule evaluate_seed:
         zones=ancient(rules.predict.output.zones),
         manifest=STUDY.tree_manifest,
     output:
-        scores=f"{STUDY.run}/evaluate/seed{{seed}}.json",
+        scores=report(
+            f"{STUDY.run}/evaluate/seed{{seed}}.json",
+            category="4 Evaluation",
+            caption="../report/scores.rst",
+            labels={"what": "scores of every test scene", "seed": "{seed}"},
+        ),
         fronts=directory(f"{STUDY.run}/evaluate/seed{{seed}}_fronts"),
     log:
         f"logs/{STUDY.config.name}/evaluate_seed{{seed}}.log",
@@ -33,7 +38,15 @@ rule score_baselines:
     input:
         manifest=STUDY.tree_manifest,
     output:
-        scores=f"{STUDY.run}/evaluate/baselines.json",
+        scores=report(
+            f"{STUDY.run}/evaluate/baselines.json",
+            category="4 Evaluation",
+            caption="../report/baselines.rst",
+            labels={
+                "what": "floor of the labels and trivial baselines",
+                "seed": "none",
+            },
+        ),
     log:
         f"logs/{STUDY.config.name}/score_baselines.log",
     benchmark:
@@ -65,37 +78,52 @@ rule caffe_mde:
         zones=ancient(
             expand(f"{STUDY.run}/predict/seed{{seed}}/zones", seed=STUDY.config.seeds)
         ),
+        metrics=expand(
+            f"{STUDY.run}/finetune/seed{{seed}}/metrics.csv", seed=STUDY.config.seeds
+        ),
         baselines=rules.score_baselines.output.scores,
         manifest=STUDY.tree_manifest,
     output:
         result=report(
             "results/caffe_mde.json",
-            category="Result",
+            category="5 Result",
+            subcategory="numbers",
             caption="../report/caffe_mde.rst",
             labels={"what": "mean distance error and all metrics"},
         ),
         table=report(
             "results/caffe_mde.csv",
-            category="Result",
+            category="5 Result",
+            subcategory="numbers",
             caption="../report/table.rst",
             labels={"what": "scores per scene and seed"},
         ),
         scenes=report(
             "results/caffe_mde_scenes.png",
-            category="Pictures",
+            category="5 Result",
+            subcategory="pictures",
             caption="../report/scenes.rst",
             labels={"what": "a good, a median and the worst scene"},
         ),
         errors=report(
             "results/caffe_mde_errors.png",
-            category="Pictures",
+            category="5 Result",
+            subcategory="pictures",
             caption="../report/errors.rst",
             labels={"what": "front errors"},
+        ),
+        training=report(
+            "results/caffe_mde_training.png",
+            category="2 Training",
+            subcategory="all seeds",
+            caption="../report/training.rst",
+            labels={"what": "loss and validation scores", "seed": "all"},
         ),
         overlays=report(
             directory("results/caffe_mde_overlays"),
             patterns=["{scene}.png"],
-            category="Overlays",
+            category="5 Result",
+            subcategory="overlays",
             caption="../report/overlays.rst",
             labels={"scene": "{scene}"},
         ),

@@ -9,7 +9,12 @@ rule predict:
     output:
         zones=directory(f"{STUDY.run}/predict/seed{{seed}}/zones"),
         probabilities=f"{STUDY.run}/predict/seed{{seed}}/probabilities.npz",
-        record=f"{STUDY.run}/predict/seed{{seed}}/predictions.json",
+        record=report(
+            f"{STUDY.run}/predict/seed{{seed}}/predictions.json",
+            category="3 Prediction",
+            caption="../report/predictions.rst",
+            labels={"what": "zone maps of the test scenes", "seed": "{seed}"},
+        ),
     log:
         f"logs/{STUDY.config.name}/predict_seed{{seed}}.log",
     benchmark:

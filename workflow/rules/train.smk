@@ -13,12 +13,19 @@ rule finetune:
         weights=STUDY.weights_files,
     output:
         model=f"{STUDY.run}/finetune/seed{{seed}}/model.ckpt",
-        record=f"{STUDY.run}/finetune/seed{{seed}}/model.json",
+        record=report(
+            f"{STUDY.run}/finetune/seed{{seed}}/model.json",
+            category="2 Training",
+            subcategory="seed {seed}",
+            caption="../report/model.rst",
+            labels={"what": "the exported network", "seed": "{seed}"},
+        ),
         metrics=report(
             f"{STUDY.run}/finetune/seed{{seed}}/metrics.csv",
-            category="Training",
+            category="2 Training",
+            subcategory="seed {seed}",
             caption="../report/metrics.rst",
-            labels={"seed": "{seed}", "what": "metrics per epoch"},
+            labels={"what": "metrics per epoch", "seed": "{seed}"},
         ),
     log:
         f"logs/{STUDY.config.name}/finetune_seed{{seed}}.log",
