@@ -9,14 +9,7 @@ min_version("9.20")
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.study import (
-    CAFFE_ARCHIVE,
-    EXTRACTED_LISTING,
-    FETCHED_WEIGHTS,
-    default_config,
-    open_study,
-    share_sources,
-)
+from ssl4sar.workflow.study import default_config, open_study, share_sources
 
 share_sources(Path(workflow.basedir))
 
@@ -35,7 +28,7 @@ except UserError as error:
 
 # Reports and jobs see the whole validated configuration, defaults and shortcuts resolved.
 config.clear()
-config.update(STUDY.config.model_dump(mode="json"))
+config.update(STUDY.as_config())
 
 
 wildcard_constraints:

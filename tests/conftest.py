@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from recorded_project import RecordedProject
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
@@ -72,3 +73,26 @@ def tiny_caffe(
     write_scene(root, "test", "COL_2012-03-04_TDX_7_1_024", 63, 78)
     write_scene(root, "test", "Mapple_2013-08-09_ENVISAT_20_3_061", 22, 27)
     return root
+
+
+@pytest.fixture
+def unmade(tmp_path: Path) -> RecordedProject:
+    """A project in miniature before its first job."""
+    made = RecordedProject(tmp_path / "project", tmp_path / "outside" / "raw.txt")
+    made.write()
+    return made
+
+
+@pytest.fixture
+def project(unmade: RecordedProject) -> RecordedProject:
+    """A project in miniature, finished, with the records of its jobs."""
+    unmade.make()
+    return unmade
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> RecordedProject:
+    """A second clone of it, before its first job."""
+    made = RecordedProject(tmp_path / "clone", tmp_path / "outside" / "raw.txt")
+    made.write()
+    return made

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ssl4sar.workflow.digest import source_files
+from ssl4sar.provenance.digest import source_files
 
 PROJECT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = sorted((PROJECT / "envs").glob("*.yaml"))

@@ -23,8 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program name; that of the process by default.
 
     Returns:
-        0 for success, 1 where ``validate`` found problems, 2 for a mistake of the user, told in
-        one line, 130 after Ctrl-C.
+        0 for success, 1 where ``validate`` or ``audit`` found problems, 2 for a mistake of the
+        user, told in one line, 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_evaluate(commands)
     _add_validate(commands)
+    _add_audit(commands)
     _add_config_docs(commands)
     return parser
 
@@ -172,6 +173,59 @@ def _validate(options: argparse.Namespace) -> int:
         report.write(options.out)
     sys.stdout.write(report.as_text())
     return EXIT_PROBLEMS if report.errors else EXIT_OK
+
+
+def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "audit",
+        help="prove where a result came from",
+        description="Follow the records from a result down to what came from outside, hash every "
+        "file again, and compare code and configuration with those of today. The exit status is 0 "
+        "only if everything holds.",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        default=Path("results/caffe_mde.json"),
+        metavar="FILE",
+        help="file that the workflow made (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.add_argument(
+        "--quick", action="store_true", help="compare the sizes of files instead of their hashes"
+    )
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        metavar="FILE",
+        help="configuration to compare with (default: the one that the record names)",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--diff",
+        type=Path,
+        nargs=2,
+        metavar=("A", "B"),
+        help="tell why two files differ instead",
+    )
+    what.add_argument(
+        "--crate",
+        type=Path,
+        metavar="DIR",
+        help="also write a Workflow Run RO-Crate of the result",
+    )
+    parser.set_defaults(run=_audit)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from ssl4sar.workflow.audit_command import AuditRequest, audit, explain_difference
+
+    if options.diff is not None:
+        one, other = options.diff
+        return EXIT_OK if explain_difference(one, other, options.json) else EXIT_PROBLEMS
+    request = AuditRequest(options.file, options.configfile, options.quick, options.json)
+    return EXIT_OK if audit(request) else EXIT_PROBLEMS
 
 
 def _add_config_docs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -30,6 +30,22 @@ def test_a_manifest_survives_writing_and_reading(tiny_caffe: Path, tmp_path: Pat
     assert not again.comparable_with_published
 
 
+def test_a_manifest_moves_with_its_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "one" / "runs" / "a").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "one")
+    build_manifest("runs/a/tree", "local", 20, {"train": [], "test": []}, {}, {}).write(
+        "runs/a/tree.json"
+    )
+    assert TreeManifest.read("runs/a/tree.json").root == "runs/a/tree"
+    moved = (tmp_path / "one" / "runs").rename(tmp_path / "two")
+    assert TreeManifest.read(moved / "a" / "tree.json").root == str(tmp_path / "two/a/tree")
+    # As a shared cache serves it: the link decides, not the place it leads to.
+    link = tmp_path / "other" / "tree.json"
+    link.parent.mkdir()
+    link.symlink_to(moved / "a" / "tree.json")
+    assert TreeManifest.read(link).root == str(tmp_path / "other" / "tree")
+
+
 def test_hashes_of_validation_are_those_of_the_files(tiny_caffe: Path) -> None:
     report = validate_tree(tiny_caffe)
     assert report.files == record_files(tiny_caffe)
@@ -68,6 +84,6 @@ def test_bad_manifests_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({"schema": "other/1"}))
     with pytest.raises(UserError, match=r"m\.json: the manifest has schema other/1"):
         TreeManifest.read(path)
-    path.write_text(json.dumps({"schema": "ssl4sar.caffe-tree/1", "files": {}, "root": "x"}))
+    path.write_text(json.dumps({"schema": "ssl4sar.caffe-tree/2", "files": {}, "root": "x"}))
     with pytest.raises(UserError, match=r"m\.json: the manifest cannot be read"):
         TreeManifest.read(path)

@@ -270,9 +270,3 @@ def test_image_net_weights_without_their_file_are_never_fetched_here() -> None:
     config = ModelConfig(**{**TINY.model_dump(), "weights": "timm"})
     with pytest.raises(UserError, match=r"model\.weights_file: no file"):
         load_starting_weights(build_tyrion(config), config)
-
-
-@pytest.mark.parametrize("files", [[], ["w.safetensors"]])
-def test_a_job_takes_the_weights_that_it_was_given(files: list[str]) -> None:
-    values = {**TINY.model_dump(), "weights": "timm"}
-    assert ModelConfig.of_job(values, files).weights_file == (files[0] if files else None)

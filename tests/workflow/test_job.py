@@ -9,16 +9,82 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
-from ssl4sar.workflow.job import job
+from ssl4sar.provenance.digest import source_digest
+from ssl4sar.provenance.record import JobRecord
+from ssl4sar.workflow.job import _LogFile, job
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Files(list[str]):
+    """A list with names, as Snakemake hands it to a script."""
+
+    provenance = "runs/x/seed0/model.provenance.json"
 
 
 @pytest.fixture
-def snakemake(tmp_path: Path) -> SimpleNamespace:
+def snakemake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    monkeypatch.chdir(tmp_path)
+    outputs = ["runs/x/seed0/model.pt", "runs/x/seed0/model.json", Files.provenance]
+    for name in outputs[:2]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "in.txt").write_text("in")
+    script = PROJECT / "workflow/scripts/finetune.py"
     return SimpleNamespace(
         log=[str(tmp_path / "logs" / "x.log")],
         rule="finetune",
-        output=["runs/x/seed0/model.pt", "runs/x/seed0/model.json"],
+        # As Snakemake names it: through the folder of the rules.
+        scriptdir=str(PROJECT / "workflow/rules/../scripts"),
+        input=["in.txt"],
+        output=Files(outputs),
+        params={"source": source_digest(script), "cfg": {"training": {"epochs": 2}}, "resume": "r"},
+        wildcards={"seed": "3"},
+        config={"name": "x", "read_from": {"file": "config/x.yaml", "overrides": {}}},
+        threads=1,
+        resources={"mem_mb": 100, "tmpdir": "/scratch", "_cores": 1},
     )
+
+
+def test_a_finished_job_leaves_its_record(snakemake, tmp_path: Path) -> None:
+    with job(snakemake):
+        (tmp_path / "runs/x/seed0/model.pt").write_text("trained")
+    record = JobRecord.read(tmp_path / Files.provenance)
+    assert (record.job, record.seed, record.study) == ("finetune seed=3", 3, "x")
+    assert [entry.path for entry in record.inputs] == ["../../../in.txt"]
+    assert [entry.path for entry in record.outputs] == ["model.pt", "model.json"]
+    assert record.outputs[0].bytes == len("trained")
+    assert record.cfg == {"training": {"epochs": 2}}
+    assert record.parameters == {"resume": "r"}
+    assert record.resources == {"mem_mb": 100}
+    assert "workflow/scripts/finetune.py" in record.code.files
+    assert "src/ssl4sar/train/finetune.py" in record.code.files
+
+
+def test_a_failed_job_leaves_no_record(snakemake, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit), job(snakemake):
+        raise UserError("a.png", "the file is empty", "replace it")
+    assert not (tmp_path / Files.provenance).exists()
+
+
+def test_an_altered_input_stops_the_job_before_its_work(snakemake, tmp_path, capsys) -> None:
+    with job(snakemake):
+        pass
+    snakemake.input = ["runs/x/seed0/model.pt"]
+    snakemake.output.provenance = "results/y.provenance.json"
+    snakemake.output[:] = ["results/y.json", "results/y.provenance.json"]
+    (tmp_path / "runs/x/seed0/model.pt").write_text("another")
+    with pytest.raises(SystemExit), job(snakemake):
+        pytest.fail("the work was begun")
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "not what finetune seed=3 wrote" in told
+
+
+def test_an_output_that_was_not_written_is_one_line(snakemake, tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit), job(snakemake):
+        (tmp_path / "runs/x/seed0/model.json").unlink()
+    assert "model.json: does not exist" in capsys.readouterr().err
 
 
 def test_lines_go_to_log_and_terminal(snakemake, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,7 +92,9 @@ def test_lines_go_to_log_and_terminal(snakemake, capsys: pytest.CaptureFixture[s
         tell("epoch 1")
     assert "epoch 1" in Path(snakemake.log[0]).read_text()
     assert "epoch 1" in capsys.readouterr().err
-    assert logging.getLogger("ssl4sar").handlers == []
+    # pytest may have put handlers of its own there.
+    kinds = {type(handler) for handler in logging.getLogger("ssl4sar").handlers}
+    assert not kinds & {logging.StreamHandler, _LogFile}
 
 
 def test_user_error_is_one_line(snakemake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,6 +44,8 @@ def test_network_rules_run_where_snakemake_runs() -> None:
     blocks = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", text, re.MULTILINE | re.DOTALL))
     local = {name for name, block in blocks.items() if "    localrule: True\n" in block}
     assert local == {"download_caffe", "fetch_weights"}
+    assert f'archive="{CAFFE_ARCHIVE}"' in blocks["download_caffe"]
+    assert f'weights="{FETCHED_WEIGHTS}"' in blocks["fetch_weights"]
 
 
 @pytest.mark.slow

@@ -38,7 +38,8 @@ def test_there_are_rules_and_one_script_each() -> None:
         r'    """[A-Z].*\.',
         r"    output:",
         r"    log:",
-        r"    benchmark:",
+        # Snakemake forbids both: a product of a shared cache has no time of its own.
+        r"    (benchmark:|cache: True)",
         r"    threads:",
         r"        mem_mb=STUDY\.mem_mb\(",
         r"        runtime=STUDY\.runtime\(",
@@ -58,6 +59,32 @@ def test_every_rule_runs_its_script_with_its_own_digest(name: str) -> None:
     for resource in ("mem_mb", "runtime"):
         assert f'        {resource}=STUDY.{resource}("{name}", ' in RULES[name]
     assert not re.search(r"^    (shell|run|notebook|wrapper):", RULES[name], flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_every_rule_leaves_a_record_beside_its_outputs(name: str) -> None:
+    outputs = RULES[name].split("    output:\n")[1].split("    log:\n")[0]
+    paths = re.findall(r'"([^"\n]*/[^"\n]*)"', re.sub(r'caption="[^"]*"', "", outputs))
+    records = [path for path in paths if path.endswith(".provenance.json")]
+    assert len(records) == 1
+    assert re.search(r"        provenance=f?\"", outputs)
+    # Records tell paths from their own folder, and are looked for beside the file.
+    assert {path.rsplit("/", 1)[0] for path in paths} == {records[0].rsplit("/", 1)[0]}
+
+
+def test_the_shared_cache_serves_data_stages_alone() -> None:
+    cached = {name for name, text in RULES.items() if "    cache: True\n" in text}
+    assert cached == {"download_caffe", "render_caffe", "resample_caffe"}
+    for name in cached:
+        # With several outputs, Snakemake tells entries of the cache apart by these names.
+        outputs = RULES[name].split("    output:\n")[1].split("    log:\n")[0]
+        entries = [line for line in outputs.splitlines() if re.match(r" {8}[^ )]", line)]
+        assert all(re.match(r"        \w+=", line) for line in entries)
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_outputs_that_are_deleted_after_use_are_told_to_the_record(name: str) -> None:
+    assert ("temp(" in RULES[name]) == ("temporary=" in RULES[name])
 
 
 def test_the_default_profile_is_where_snakemake_looks_for_it() -> None:

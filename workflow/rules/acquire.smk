@@ -4,12 +4,12 @@
 rule download_caffe:
     """Download the official CaFFe archive, resuming where an earlier try stopped."""
     output:
-        archive=CAFFE_ARCHIVE,
-        record=f"{CAFFE_ARCHIVE}.json",
+        archive="resources/caffe/data_raw.zip",
+        record="resources/caffe/data_raw.zip.json",
+        provenance="resources/caffe/data_raw.provenance.json",
     log:
         "logs/download_caffe.log",
-    benchmark:
-        "benchmarks/results/download_caffe.tsv"
+    cache: True
     # Compute nodes often have no internet: this runs where Snakemake itself runs.
     localrule: True
     conda:
@@ -28,8 +28,9 @@ rule download_caffe:
 rule fetch_weights:
     """Fetch the ImageNet weights of the encoder, so that no training needs the network."""
     output:
-        weights=FETCHED_WEIGHTS,
-        record=f"{FETCHED_WEIGHTS}.json",
+        weights="resources/weights/swinv2_tiny_window16_256.safetensors",
+        record="resources/weights/swinv2_tiny_window16_256.safetensors.json",
+        provenance="resources/weights/swinv2_tiny_window16_256.provenance.json",
     log:
         "logs/fetch_weights.log",
     benchmark:
@@ -55,12 +56,13 @@ rule extract_caffe:
     output:
         folder=directory("resources/caffe/official"),
         listing=report(
-            EXTRACTED_LISTING,
+            "resources/caffe/official.json",
             category="1 Data",
             subcategory="scenes",
             caption="../report/extracted.rst",
             labels={"what": "files of the official archive"},
         ),
+        provenance="resources/caffe/official.provenance.json",
     log:
         "logs/extract_caffe.log",
     benchmark:
@@ -89,10 +91,10 @@ rule render_caffe:
             caption="../report/rendered.rst",
             labels={"what": "files of the rendered tree"},
         ),
+        provenance=f"{STUDY.run}/caffe/rendered.provenance.json",
     log:
         f"logs/{STUDY.config.name}/render_caffe.log",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/render_caffe.tsv"
+    cache: True
     conda:
         "../../envs/data.yaml"
     threads: 2

@@ -5,6 +5,8 @@ rule validate_caffe:
     """Check every file of the CaFFe tree and write its manifest."""
     input:
         listing=STUDY.raw_listing,
+        # Tracked by its listing or its fingerprint: a folder's time stamp says nothing.
+        tree=ancient(STUDY.raw_tree),
     output:
         manifest=f"{STUDY.run}/caffe/native.json",
         report=report(
@@ -14,6 +16,7 @@ rule validate_caffe:
             caption="../report/validation.rst",
             labels={"what": "validation of the CaFFe tree"},
         ),
+        provenance=f"{STUDY.run}/caffe/native.provenance.json",
     log:
         text=f"logs/{STUDY.config.name}/validate_caffe.log",
         # Outputs of a failed job are deleted; the list of problems is needed just then.
@@ -38,6 +41,7 @@ rule resample_caffe:
     """Resample the CaFFe tree to one pixel size."""
     input:
         manifest=rules.validate_caffe.output.manifest,
+        tree=ancient(STUDY.raw_tree),
     output:
         folder=directory(f"{STUDY.run}/caffe/resampled"),
         manifest=report(
@@ -47,10 +51,10 @@ rule resample_caffe:
             caption="../report/resampled.rst",
             labels={"what": "manifest of the resampled tree"},
         ),
+        provenance=f"{STUDY.run}/caffe/resampled.provenance.json",
     log:
         f"logs/{STUDY.config.name}/resample_caffe.log",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/resample_caffe.tsv"
+    cache: True
     conda:
         "../../envs/data.yaml"
     threads: 2
@@ -68,6 +72,7 @@ rule prepare_store:
     """Decode the training scenes once into flat arrays that are memory-mapped."""
     input:
         manifest=STUDY.tree_manifest,
+        tree=ancient(STUDY.tree),
     output:
         index=report(
             f"{STUDY.run}/store/index.json",
@@ -79,6 +84,7 @@ rule prepare_store:
         images=f"{STUDY.run}/store/images.u8",
         zones=f"{STUDY.run}/store/zones.u8",
         fronts=f"{STUDY.run}/store/fronts.u8",
+        provenance=f"{STUDY.run}/store/index.provenance.json",
     log:
         f"logs/{STUDY.config.name}/prepare_store.log",
     benchmark:

@@ -8,6 +8,7 @@ rule evaluate_seed:
         # The record holds the hash of every zone map; a folder's time stamp says nothing.
         zones=ancient(rules.predict.output.zones),
         manifest=STUDY.tree_manifest,
+        tree=ancient(STUDY.tree),
     output:
         scores=report(
             f"{STUDY.run}/evaluate/seed{{seed}}.json",
@@ -16,6 +17,7 @@ rule evaluate_seed:
             labels={"what": "scores of every test scene", "seed": "{seed}"},
         ),
         fronts=directory(f"{STUDY.run}/evaluate/seed{{seed}}_fronts"),
+        provenance=f"{STUDY.run}/evaluate/seed{{seed}}.provenance.json",
     log:
         f"logs/{STUDY.config.name}/evaluate_seed{{seed}}.log",
     benchmark:
@@ -37,6 +39,7 @@ rule score_baselines:
     """Score the true zones (the floor) and trivial predictions on the test scenes."""
     input:
         manifest=STUDY.tree_manifest,
+        tree=ancient(STUDY.tree),
     output:
         scores=report(
             f"{STUDY.run}/evaluate/baselines.json",
@@ -47,6 +50,7 @@ rule score_baselines:
                 "seed": "none",
             },
         ),
+        provenance=f"{STUDY.run}/evaluate/baselines.provenance.json",
     log:
         f"logs/{STUDY.config.name}/score_baselines.log",
     benchmark:
@@ -83,6 +87,7 @@ rule caffe_mde:
         ),
         baselines=rules.score_baselines.output.scores,
         manifest=STUDY.tree_manifest,
+        tree=ancient(STUDY.tree),
     output:
         result=report(
             "results/caffe_mde.json",
@@ -127,6 +132,7 @@ rule caffe_mde:
             caption="../report/overlays.rst",
             labels={"scene": "{scene}"},
         ),
+        provenance="results/caffe_mde.provenance.json",
     log:
         f"logs/{STUDY.config.name}/caffe_mde.log",
     benchmark:

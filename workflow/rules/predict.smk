@@ -6,6 +6,7 @@ rule predict:
     input:
         model=rules.finetune.output.model,
         manifest=STUDY.tree_manifest,
+        tree=ancient(STUDY.tree),
     output:
         zones=directory(f"{STUDY.run}/predict/seed{{seed}}/zones"),
         probabilities=f"{STUDY.run}/predict/seed{{seed}}/probabilities.npz",
@@ -15,6 +16,7 @@ rule predict:
             caption="../report/predictions.rst",
             labels={"what": "zone maps of the test scenes", "seed": "{seed}"},
         ),
+        provenance=f"{STUDY.run}/predict/seed{{seed}}/predictions.provenance.json",
     log:
         f"logs/{STUDY.config.name}/predict_seed{{seed}}.log",
     benchmark:

@@ -27,6 +27,7 @@ rule finetune:
             caption="../report/metrics.rst",
             labels={"what": "metrics per epoch", "seed": "{seed}"},
         ),
+        provenance=f"{STUDY.run}/finetune/seed{{seed}}/model.provenance.json",
     log:
         f"logs/{STUDY.config.name}/finetune_seed{{seed}}.log",
     benchmark:

@@ -1,11 +1,10 @@
 """Fine-tune Tyrion for one seed."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.model import ModelConfig, with_given_weights
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
@@ -15,7 +14,6 @@ from ssl4sar.workflow.job import job
 
 def main(
     store: Path,
-    weights: Sequence[str],
     cfg: dict[str, Any],
     compute: ComputeConfig,
     seed: int,
@@ -28,7 +26,7 @@ def main(
     """Train, and write the checkpoint, the table of epochs and the record of both."""
     result = finetune(
         store_path=store,
-        model_config=ModelConfig.of_job(cfg["model"], weights),
+        model_config=ModelConfig.model_validate(cfg["model"]),
         training_config=TrainingConfig.model_validate(cfg["training"]),
         centre_px=cfg["prediction.centre_px"],
         sigma_px=cfg["prediction.sigma_px"],
@@ -46,8 +44,7 @@ if __name__ == "__main__":
     with job(snakemake):
         main(
             store=Path(snakemake.input.index).parent,
-            weights=snakemake.input.weights,
-            cfg=snakemake.params.cfg,
+            cfg=with_given_weights(snakemake.params.cfg, snakemake.input.weights),
             # Not a parameter: where a training runs is no reason to repeat it.
             compute=ComputeConfig.of_job(snakemake.config, snakemake.threads),
             seed=int(snakemake.wildcards.seed),

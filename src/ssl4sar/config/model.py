@@ -61,17 +61,6 @@ class ModelConfig(Block):
             )
         return self
 
-    @classmethod
-    def of_job(cls, values: Mapping[str, Any], weights_files: Sequence[str]) -> Self:
-        """Return the block of a workflow's configuration with the weights that a job was given.
-
-        Args:
-            values: the block.
-            weights_files: inputs of the job with starting weights: one or none.
-        """
-        file = weights_files[0] if weights_files else None
-        return cls.model_validate({**values, "weights_file": file})
-
     @property
     def map_tokens(self) -> tuple[int, ...]:
         """Side of the token map of each of the four stages."""
@@ -81,3 +70,14 @@ class ModelConfig(Block):
     def stage_windows(self) -> tuple[int, ...]:
         """Side of the attention window of each stage: never larger than the map."""
         return tuple(min(self.window_tokens, tokens) for tokens in self.map_tokens)
+
+
+def with_given_weights(cfg: Mapping[str, Any], weights_files: Sequence[str]) -> dict[str, Any]:
+    """Return a job's parameters with the starting weights that it was given as inputs.
+
+    Args:
+        cfg: parameters by dotted key; ``model`` is the block of the network.
+        weights_files: files with starting weights: one or none.
+    """
+    file = weights_files[0] if weights_files else None
+    return {**cfg, "model": {**cfg["model"], "weights_file": file}}

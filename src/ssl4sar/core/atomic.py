@@ -175,7 +175,8 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
             aside = _temporary_name(final)
             final.replace(aside)
             temporary.replace(final)
-            shutil.rmtree(aside)
+            # It may be a link into a shared cache, whose content is not ours to remove.
+            _remove(aside)
         else:
             temporary.replace(final)
 

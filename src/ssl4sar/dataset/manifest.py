@@ -7,6 +7,7 @@ tree takes its manifest as the tracked input.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.official import is_official_test
 
-SCHEMA: Final = "ssl4sar.caffe-tree/1"
+SCHEMA: Final = "ssl4sar.caffe-tree/2"
 Source = Literal["synthetic", "local", "pangaea"]
 
 
@@ -27,7 +28,8 @@ class TreeManifest:
     """A CaFFe tree.
 
     Attributes:
-        root: folder of the tree; relative paths count from the working directory of the run.
+        root: folder of the tree; relative paths count from the working directory of the run. In
+            the file they count from the file's folder, so that both can move together.
         source: where the scenes come from.
         spacing_m: pixel size the tree was resampled to, whole metres; None on native grids.
         comparable_with_published: true only for the official full-size test set.
@@ -54,7 +56,10 @@ class TreeManifest:
 
     def write(self, path: str | Path) -> None:
         """Write the manifest as JSON, atomically."""
-        write_json(path, {"schema": SCHEMA, **asdict(self)})
+        root = self.root
+        if not Path(root).is_absolute():
+            root = Path(os.path.relpath(root, Path(path).parent)).as_posix()
+        write_json(path, {"schema": SCHEMA, **asdict(self), "root": root})
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -70,7 +75,8 @@ class TreeManifest:
             if schema != SCHEMA:
                 raise UserError(path, f"the manifest has schema {schema}, not {SCHEMA}", fix)
             files = {name: FileRecord(**record) for name, record in content.pop("files").items()}
-            return cls(**content, files=files)
+            root = os.path.normpath(Path(path).parent / content.pop("root"))
+            return cls(root, **content, files=files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(path, f"the manifest cannot be read ({error})", fix) from error
 

@@ -1,4 +1,4 @@
-"""What surrounds the work of a rule's script: its log, its errors, its threads."""
+"""What surrounds the work of a rule's script: its log, its errors, its record of provenance."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any, Final
 from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import plain_lines
+from ssl4sar.provenance.recorder import JobFacts, Recorder
 
 LOGGER: Final = logging.getLogger("ssl4sar")
 #: What torch says of a failed write where it hides the error of the operating system.
@@ -46,7 +47,10 @@ class _LogFile(logging.FileHandler):
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
-    """Run a script's work with its log file and readable failures.
+    """Run a script's work with its log file, readable failures and a record of provenance.
+
+    Inputs that are not what their makers wrote are refused before the work begins; the record is
+    the last thing written, so a job that has one is complete.
 
     The log file gets plain lines and, on failure, the full traceback. Standard error gets the same
     lines, and one line on failure; never bars, since several jobs share one terminal.
@@ -66,7 +70,9 @@ def job(snakemake: Any) -> Iterator[None]:
             raise SystemExit(1) from error
         surroundings.enter_context(plain_lines())
         try:
+            recorder = Recorder.begin(_facts(snakemake))
             yield
+            recorder.finish()
         except UserError as error:
             file.write_line(f"error: {error}")
             _tell(f"ssl4sar: error: {error}")
@@ -76,6 +82,33 @@ def job(snakemake: Any) -> Iterator[None]:
             LOGGER.exception("the job failed")
             _tell(f"ssl4sar: error: {_in_one_line(error, snakemake, log)}")
             raise SystemExit(1) from error
+
+
+def _facts(snakemake: Any) -> JobFacts:
+    # Snakemake names it through the folder of the rules: rules/../scripts.
+    scripts = Path(os.path.normpath(snakemake.scriptdir))
+    record = Path(snakemake.output.provenance)
+    outputs = [Path(str(path)) for path in snakemake.output]
+    parameters = dict(snakemake.params.items())
+    return JobFacts(
+        rule=snakemake.rule,
+        wildcards=dict(snakemake.wildcards.items()),
+        script=scripts / f"{snakemake.rule}.py",
+        project=scripts.parent.parent,
+        inputs=[Path(str(path)) for path in snakemake.input],
+        outputs=[path for path in outputs if path != record],
+        temporary=frozenset(Path(path) for path in parameters.get("temporary", ())),
+        record=record,
+        parameters=parameters,
+        config=snakemake.config,
+        threads=snakemake.threads,
+        # Names with an underscore are Snakemake's own; paths of scratch folders say nothing.
+        resources={
+            name: value
+            for name, value in snakemake.resources.items()
+            if isinstance(value, int) and not name.startswith("_")
+        },
+    )
 
 
 @contextmanager

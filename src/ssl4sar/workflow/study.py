@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from snakemake.utils import update_config
 
+from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.digest import source_digest
+from ssl4sar.provenance.digest import source_digest
 from ssl4sar.workflow.fingerprint import folder_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
 
@@ -38,15 +39,24 @@ _LAPTOP_PIXELS: Final = 50_000 * 256**2
 class Study:
     """A configuration with the paths, parameters and resources of the rules."""
 
-    def __init__(self, config: StudyConfig, base: Path) -> None:
+    def __init__(
+        self, config: StudyConfig, base: Path, file: str, command_line: Mapping[str, Any]
+    ) -> None:
         """Keep a configuration.
 
         Args:
             config: validated configuration.
             base: folder of the Snakefile.
+            file: file it was read from.
+            command_line: values given by ``--config``.
         """
         self.config = config
         self._base = base
+        self._read_from = {"file": file, "overrides": dict(command_line)}
+
+    def as_config(self) -> dict[str, Any]:
+        """Return what jobs and reports see: every key, and under ``read_from`` its origin."""
+        return {**self.config.model_dump(mode="json"), "read_from": self._read_from}
 
     @property
     def run(self) -> str:
@@ -117,6 +127,20 @@ class Study:
         if self.config.caffe.source != "local":
             return ""
         return folder_fingerprint(self.config.caffe.root or "", FINGERPRINT_MEMORY)
+
+    @property
+    def raw_tree(self) -> str:
+        """Folder of the scenes as they came."""
+        if self.config.caffe.source == "local":
+            return str(find_caffe_root(self.config.caffe.root or ""))
+        return str(Path(self.raw_listing[0]).with_suffix(""))
+
+    @property
+    def tree(self) -> str:
+        """Folder of the tree that training and evaluation use."""
+        return (
+            self.raw_tree if self.config.caffe.spacing_m is None else f"{self.run}/caffe/resampled"
+        )
 
     @property
     def tree_manifest(self) -> str:
@@ -212,10 +236,14 @@ def open_study(
             "several files would be merged silently",
             "one file is one complete run: give one",
         )
-    source = str(files[0]) if files else DEFAULT_CONFIG
+    file = str(files[0]) if files else DEFAULT_CONFIG
+    source = file
     if command_line:
         source += " with --config " + " ".join(f"{k}={v}" for k, v in command_line.items())
-    study = Study(study_from(values, source), base)
+    if not files:
+        # The default lies beside the Snakefile, wherever the workflow works.
+        file = str(base / file)
+    study = Study(study_from(values, source), base, file, command_line)
     # Asked for here, so that what is missing is told before the rules are built.
     _ = study.raw_content
     path = study.config.model.weights_file

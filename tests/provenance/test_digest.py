@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ssl4sar.workflow.digest import DynamicImportError, source_digest, source_files
+from ssl4sar.provenance.digest import DynamicImportError, source_digest, source_files
 
 
 @pytest.fixture

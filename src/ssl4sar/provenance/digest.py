@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Final
 
 PACKAGE: Final = "ssl4sar"
+#: What surrounds the work of a job and cannot change its outcome: not part of any digest, so that
+#: a better log line or a new field of a record does not repeat a training.
+SURROUNDINGS: Final = (f"{PACKAGE}.workflow.job", f"{PACKAGE}.provenance")
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -61,7 +64,7 @@ def source_files(script: str | Path, source_root: Path = _SOURCE_ROOT) -> dict[s
     open_modules = _imports(script, "", False, source_root)
     while open_modules:
         name = open_modules.pop()
-        if name in found:
+        if name in found or _surrounds(name):
             continue
         path = _module_path(name, source_root)
         if path is None:
@@ -70,6 +73,10 @@ def source_files(script: str | Path, source_root: Path = _SOURCE_ROOT) -> dict[s
         is_package = path.name == "__init__.py"
         open_modules |= _imports(path, name, is_package, source_root)
     return {"script": script, **dict(sorted(found.items()))}
+
+
+def _surrounds(name: str) -> bool:
+    return any(name == other or name.startswith(f"{other}.") for other in SURROUNDINGS)
 
 
 def _module_path(name: str, source_root: Path) -> Path | None:

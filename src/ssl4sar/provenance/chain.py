@@ -1,0 +1,226 @@
+"""The chain of records from a file down to what came from outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.provenance.contents import Content
+from ssl4sar.provenance.record import (
+    SUFFIX,
+    InputRecord,
+    JobRecord,
+    OutputRecord,
+    RecordError,
+    path_from,
+)
+
+#: Levels of folders between a file within an output folder and the record of that folder.
+_HIGHEST_LEVEL: Final = 8
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A record that says to have made a file.
+
+    Attributes:
+        path: the record.
+        record: its content.
+        output: the output that is the file, or the folder that holds it.
+    """
+
+    path: Path
+    record: JobRecord
+    output: OutputRecord
+
+    @property
+    def output_path(self) -> Path:
+        """The output, as the record's place gives it."""
+        return path_from(self.path.parent, self.output.path)
+
+
+class Records:
+    """The records of a project, each read once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Path, JobRecord | RecordError] = {}
+
+    def claims(self, path: str | Path) -> tuple[list[Claim], list[RecordError]]:
+        """Find the records that say to have made a file.
+
+        Args:
+            path: file or folder; it may be missing. Links are not followed, because an entry of
+                a shared cache is described beside the link.
+
+        Returns:
+            The claims, and the records of the same place that cannot be used.
+        """
+        wanted = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
+        found: list[Claim] = []
+        unusable: list[RecordError] = []
+        for folder in list(wanted.parents)[:_HIGHEST_LEVEL]:
+            for record_path in sorted(folder.glob(f"*{SUFFIX}")):
+                record = self.read(record_path)
+                if isinstance(record, RecordError):
+                    if folder == wanted.parent:
+                        unusable.append(record)
+                    continue
+                for output in record.outputs:
+                    made = path_from(folder, output.path)
+                    if made == wanted or (output.files is not None and made in wanted.parents):
+                        found.append(Claim(record_path, record, output))
+            if found:
+                break
+        return found, unusable
+
+    def read(self, path: Path) -> JobRecord | RecordError:
+        """Return a record, or why it cannot be used."""
+        if path not in self._read:
+            try:
+                self._read[path] = JobRecord.read(path)
+            except RecordError as error:
+                self._read[path] = error
+        return self._read[path]
+
+
+@dataclass
+class Node:
+    """A job of a chain.
+
+    Attributes:
+        claim: its record and the output that led here.
+        inputs: its inputs with the jobs that made them; None: from outside, or unknown.
+    """
+
+    claim: Claim
+    inputs: list[tuple[InputRecord, Node | None]] = field(default_factory=list)
+
+    @property
+    def record(self) -> JobRecord:
+        """The record of the job."""
+        return self.claim.record
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the record, from which its paths count."""
+        return self.claim.path.parent
+
+    @property
+    def project(self) -> Path:
+        """Folder of the Snakefile."""
+        return path_from(self.folder, self.record.project)
+
+    def path_of(self, entry: InputRecord | OutputRecord) -> Path:
+        """Return where an input or output of this job lies."""
+        return path_from(self.folder, entry.path)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """An input whose maker is known but whose record is not there or not usable.
+
+    Attributes:
+        node: the job that read it.
+        entry: the input.
+        error: why its record cannot be used; None where there is none.
+    """
+
+    node: Node
+    entry: InputRecord
+    error: RecordError | None
+
+
+@dataclass
+class Chain:
+    """Everything a file came from.
+
+    Attributes:
+        root: the job that made the file.
+        nodes: every job once, those that made inputs after those that read them.
+        gaps: where the chain is broken.
+        rivals: files that several records claim, with these records.
+    """
+
+    root: Node
+    nodes: list[Node]
+    gaps: list[Gap]
+    rivals: list[tuple[Path, list[Path]]]
+
+
+def chain_of(path: str | Path, content: Content | None = None) -> Chain:
+    """Follow the records of a file.
+
+    Args:
+        path: a file or folder that the workflow made, or a file within such a folder.
+        content: what it holds; decides between several records that claim it.
+
+    Raises:
+        UserError: there is no record of it, or none that can be used.
+    """
+    records = Records()
+    claims, unusable = records.claims(path)
+    if not claims:
+        raise unusable[0] if unusable else _no_record(path)
+    rivals = [(Path(path), [claim.path for claim in claims])] if len(claims) > 1 else []
+    chain = Chain(Node(_fitting(claims, content)), [], [], rivals)
+    _follow(chain.root, chain, records, {})
+    chain.nodes.reverse()
+    return chain
+
+
+def _no_record(path: str | Path) -> UserError:
+    if not Path(path).exists():
+        return UserError(path, "does not exist", "name a file that the workflow made")
+    return UserError(
+        path,
+        "there is no record of the job that made it",
+        "audit it in the folder it was made in (a copy needs its record and what it came from), "
+        "or make it again",
+    )
+
+
+def _fitting(claims: list[Claim], content: Content | None) -> Claim:
+    """Choose the claim whose hash fits, else the job that ended last."""
+    if content is not None:
+        for claim in claims:
+            if claim.output.sha256 == content.sha256:
+                return claim
+    return max(claims, key=lambda claim: claim.record.ended)
+
+
+def _follow(node: Node, chain: Chain, records: Records, seen: dict[Path, Node]) -> None:
+    seen[node.claim.path] = node
+    for entry in node.record.inputs:
+        node.inputs.append((entry, _maker(node, entry, chain, records, seen)))
+    # After everything it came from: reversed at the end, readers stand before makers.
+    chain.nodes.append(node)
+
+
+def _maker(
+    node: Node, entry: InputRecord, chain: Chain, records: Records, seen: dict[Path, Node]
+) -> Node | None:
+    if entry.maker is None:
+        return None
+    path = node.path_of(entry)
+    claims, unusable = records.claims(path)
+    if not claims:
+        chain.gaps.append(Gap(node, entry, unusable[0] if unusable else None))
+        return None
+    if len(claims) > 1 and all(path != rival for rival, _ in chain.rivals):
+        chain.rivals.append((path, [claim.path for claim in claims]))
+    claim = _fitting(claims, Content(entry.bytes, entry.sha256))
+    if claim.path not in seen:
+        _follow(Node(claim), chain, records, seen)
+    return seen[claim.path]
+
+
+def external_inputs(chain: Chain) -> Iterator[tuple[Node, InputRecord]]:
+    """Yield what came from outside, with the jobs that read it."""
+    for node in chain.nodes:
+        for entry, _ in node.inputs:
+            if entry.maker is None:
+                yield node, entry

@@ -1,0 +1,121 @@
+"""What a file or folder holds: sizes and SHA-256, through links, regardless of time stamps."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+
+#: Snakemake puts it into every folder that is an output.
+_NOT_CONTENT: Final = frozenset({".snakemake_timestamp"})
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """Size and hash of one file.
+
+    Attributes:
+        bytes: size.
+        sha256: hexadecimal hash of the content.
+    """
+
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """Size and hash of a file or of a folder with everything below it.
+
+    Attributes:
+        bytes: size, of a folder the sum over its files.
+        sha256: hash of the content, of a folder over names and hashes of its files.
+        files: the files of a folder by path relative to it, sorted; None for a file.
+    """
+
+    bytes: int
+    sha256: str
+    files: Mapping[str, FileContent] | None = None
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, FileContent]) -> Content:
+        """Return the content of a folder that holds ``files``."""
+        ordered = {name: files[name] for name in sorted(files)}
+        digest = hashlib.sha256()
+        for name, file in ordered.items():
+            digest.update(f"{name}\0{file.sha256}\n".encode())
+        return cls(sum(file.bytes for file in files.values()), digest.hexdigest(), ordered)
+
+
+def content_of(path: str | Path, workers: int = 1) -> Content:
+    """Read a file or folder and return its content.
+
+    Links are followed: an entry of a shared cache counts like the file itself.
+
+    Args:
+        path: file or folder.
+        workers: files hashed at the same time (hashing leaves the interpreter free).
+
+    Raises:
+        UserError: missing or not readable.
+    """
+    path = Path(path)
+    try:
+        if not path.is_dir():
+            return Content(path.stat().st_size, sha256_file(path))
+        names = sorted(folder_files(path))
+        return Content.of_files(dict(zip(names, _hashed(path, names, workers), strict=True)))
+    except FileNotFoundError as error:
+        raise UserError(
+            error.filename or path, "does not exist", "run the workflow again"
+        ) from error
+    except OSError as error:
+        raise UserError(
+            error.filename or path, f"cannot be read ({error.strerror})", "check its permissions"
+        ) from error
+
+
+def sizes_of(path: str | Path) -> dict[str, int]:
+    """Return the sizes in bytes of the files of a folder, or of a file under the name ``""``.
+
+    Raises:
+        OSError: missing or not readable.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return {"": path.stat().st_size}
+    return {name: (path / name).stat().st_size for name in folder_files(path)}
+
+
+def folder_files(folder: Path) -> Iterator[str]:
+    """Yield the paths of all files below a folder, relative to it, POSIX.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, _, names in os.walk(folder, followlinks=True, onerror=refuse):
+        relative = Path(place).relative_to(folder)
+        for name in names:
+            if name not in _NOT_CONTENT:
+                yield (relative / name).as_posix()
+
+
+def _hashed(folder: Path, names: Iterable[str], workers: int) -> list[FileContent]:
+    def read(name: str) -> FileContent:
+        return FileContent((folder / name).stat().st_size, sha256_file(folder / name))
+
+    if workers == 1:
+        return [read(name) for name in names]
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(read, names))

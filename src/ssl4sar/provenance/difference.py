@@ -1,0 +1,252 @@
+"""Why two results differ: their chains laid side by side, job by job."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from rich.console import Console
+
+from ssl4sar.provenance.audit import leaves
+from ssl4sar.provenance.chain import Chain, Node
+
+Kind = Literal["job", "wildcard", "config", "parameter", "code", "input", "version", "surroundings"]
+#: What may change a result by itself; the rest is told and explains only the last bits.
+_CAUSES: Final = ("job", "wildcard", "config", "parameter", "code", "input", "version")
+_NOTHING: Final = "none"
+_DIGITS: Final = 12
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that differs between two jobs.
+
+    Attributes:
+        kind: what kind of thing.
+        subject: key, file or library.
+        one: its value in the first job.
+        other: its value in the second.
+    """
+
+    kind: Kind
+    subject: str
+    one: str
+    other: str
+
+
+@dataclass(frozen=True)
+class JobPair:
+    """Two jobs of the same rule at the same place of their chains.
+
+    Attributes:
+        one: the first job, in words; None where the first chain has none.
+        other: the second.
+        differences: what differs between them, results of other jobs excepted.
+        follows: jobs whose results they read and that differ.
+        same_outputs: whether both wrote the same.
+    """
+
+    one: str | None
+    other: str | None
+    differences: tuple[Difference, ...]
+    follows: tuple[str, ...]
+    same_outputs: bool
+
+    @property
+    def name(self) -> str:
+        """Both jobs in words."""
+        names = [name for name in (self.one, self.other) if name is not None]
+        return names[0] if len(set(names)) == 1 else " | ".join(names)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two chains side by side.
+
+    Attributes:
+        pairs: pairs of jobs, upstream first.
+        equal: whether the two files have the same content, by their records.
+    """
+
+    pairs: tuple[JobPair, ...]
+    equal: bool
+
+    @property
+    def causes(self) -> tuple[JobPair, ...]:
+        """The pairs where different results begin: nothing upstream of them differs."""
+        return tuple(p for p in self.pairs if not p.same_outputs and not p.follows)
+
+
+def compare_chains(one: Chain, other: Chain) -> Comparison:
+    """Lay the chains of two files side by side.
+
+    Jobs are paired from the results upwards: by rule and wildcards, and where wildcards differ
+    (another seed, say) in order.
+
+    Args:
+        one: the records of a file.
+        other: the records of another file.
+    """
+    pairs: dict[tuple[Path | None, Path | None], JobPair] = {}
+    _pair(one.root, other.root, pairs)
+    return Comparison(
+        tuple(pairs.values()), one.root.claim.output.sha256 == other.root.claim.output.sha256
+    )
+
+
+def difference_json(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as plain values."""
+    return {
+        "equal": comparison.equal,
+        "causes": [pair.name for pair in comparison.causes],
+        "jobs": [
+            {
+                "one": pair.one,
+                "other": pair.other,
+                "same_outputs": pair.same_outputs,
+                "follows": list(pair.follows),
+                "differences": [vars(difference) for difference in pair.differences],
+            }
+            for pair in comparison.pairs
+        ],
+    }
+
+
+def print_difference(
+    comparison: Comparison, one: str, other: str, console: Console | None = None
+) -> None:
+    """Print a comparison: what differs in every pair of jobs, then where it begins."""
+    console = console or Console(soft_wrap=True)
+
+    def line(text: str, style: str = "") -> None:
+        console.print(text, style=style, highlight=False, markup=False)
+
+    line(f"one:   {one}")
+    line(f"other: {other}")
+    for pair in comparison.pairs:
+        if pair.same_outputs and not pair.differences:
+            continue
+        line(f"{pair.name}: {'same outputs' if pair.same_outputs else 'outputs differ'}", "bold")
+        for found in pair.differences:
+            line(f"  {found.kind} {found.subject}: {found.one} | {found.other}")
+        if pair.follows:
+            line(f"  read different results of {', '.join(pair.follows)}")
+    line(_verdict(comparison), "bold")
+
+
+def _verdict(comparison: Comparison) -> str:
+    if comparison.equal:
+        return "the two files have the same content"
+    told = [_cause(pair) for pair in comparison.causes]
+    return "they differ, and it begins with " + "; ".join(told or ["files of other jobs"])
+
+
+def _cause(pair: JobPair) -> str:
+    found = [f"{d.kind} {d.subject}" for d in pair.differences if d.kind in _CAUSES]
+    if found:
+        return f"{pair.name} ({', '.join(found)})"
+    return (
+        f"{pair.name} (nothing recorded differs: the job does not repeat bit by bit, "
+        "as on a GPU or with other threads)"
+    )
+
+
+def _pair(one: Node, other: Node, pairs: dict[tuple[Path | None, Path | None], JobPair]) -> JobPair:
+    key = (one.claim.path, other.claim.path)
+    if key in pairs:
+        return pairs[key]
+    follows: list[str] = []
+    missing: list[Difference] = []
+    for mine, theirs in _children(one, other):
+        if mine is not None and theirs is not None:
+            below = _pair(mine, theirs, pairs)
+            if not below.same_outputs:
+                follows.append(below.name)
+            continue
+        present = mine or theirs
+        if present is not None:
+            there = (present.record.job, _NOTHING)
+            left, right = there if mine is not None else there[::-1]
+            missing.append(Difference("job", present.record.rule, left, right))
+    differences = (*missing, *_differences(one, other))
+    same = _outputs(one) == _outputs(other)
+    pairs[key] = JobPair(one.record.job, other.record.job, differences, tuple(follows), same)
+    return pairs[key]
+
+
+def _children(one: Node, other: Node) -> Iterator[tuple[Node | None, Node | None]]:
+    mine, theirs = _makers(one), _makers(other)
+    for rule in dict.fromkeys([*mine, *theirs]):
+        left, right = mine.get(rule, {}), theirs.get(rule, {})
+        shared = [job for job in left if job in right]
+        yield from ((left[job], right[job]) for job in shared)
+        rest_left = [node for job, node in left.items() if job not in shared]
+        rest_right = [node for job, node in right.items() if job not in shared]
+        for place in range(max(len(rest_left), len(rest_right))):
+            yield (
+                rest_left[place] if place < len(rest_left) else None,
+                rest_right[place] if place < len(rest_right) else None,
+            )
+
+
+def _makers(node: Node) -> dict[str, dict[str, Node]]:
+    makers: defaultdict[str, dict[str, Node]] = defaultdict(dict)
+    for _, maker in node.inputs:
+        if maker is not None:
+            makers[maker.record.rule][maker.record.job] = maker
+    return makers
+
+
+def _outputs(node: Node) -> dict[str, str]:
+    # The name of a run is part of paths, not of what they hold; the order of a rule is fixed.
+    return {str(place): output.sha256 for place, output in enumerate(node.record.outputs)}
+
+
+def _differences(one: Node, other: Node) -> Iterator[Difference]:
+    a, b = one.record, other.record
+    if a.rule != b.rule:
+        yield Difference("job", "rule", a.rule, b.rule)
+    yield from _compare("wildcard", a.wildcards, b.wildcards)
+    yield from _compare("config", leaves(a.cfg), leaves(b.cfg))
+    yield from _compare("parameter", leaves(a.parameters), leaves(b.parameters))
+    yield from _compare("code", _short(a.code.files), _short(b.code.files))
+    yield from _compare("input", _external(one), _external(other))
+    yield from _compare("version", a.versions, b.versions)
+    yield from _compare("surroundings", _surroundings(one), _surroundings(other))
+
+
+def _compare(kind: Kind, one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[Difference]:
+    for key in dict.fromkeys([*one, *other]):
+        mine, theirs = one.get(key, _NOTHING), other.get(key, _NOTHING)
+        if mine != theirs:
+            yield Difference(kind, key, str(mine), str(theirs))
+
+
+def _short(files: Mapping[str, str]) -> dict[str, str]:
+    return {file: sha256[:_DIGITS] for file, sha256 in files.items()}
+
+
+def _external(node: Node) -> dict[str, str]:
+    """Return what came from outside, a folder file by file."""
+    found: dict[str, str] = {}
+    for entry, _ in node.inputs:
+        if entry.maker is not None:
+            continue
+        if entry.files is None:
+            found[Path(entry.path).name] = entry.sha256[:_DIGITS]
+        else:
+            found.update({name: sha256[:_DIGITS] for name, (_, sha256) in entry.files.items()})
+    return found
+
+
+def _surroundings(node: Node) -> dict[str, str]:
+    record = node.record
+    return {
+        "devices": ", ".join(record.machine.get("devices", [])),
+        "threads": str(record.threads),
+        "host": str(record.machine.get("host")),
+        "system": str(record.machine.get("system")),
+    }

@@ -1,0 +1,244 @@
+"""The record of a job: what it read, did and wrote; a JSON file beside its outputs.
+
+Paths count from the folder of the record, so records hold when the project moves and when a
+shared cache serves them to another clone. Only what lies outside the project has absolute paths.
+A record carries a hash of itself and those of the records of the jobs that made its inputs, so
+the record of a result names everything down to what came from outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ssl4sar.core.atomic import write_text
+from ssl4sar.core.errors import UserError
+
+SCHEMA: Final = "ssl4sar.provenance/1"
+SUFFIX: Final = ".provenance.json"
+
+#: Folders in which everything is made by the workflow.
+OWN_FOLDERS: Final = ("resources", "runs", "results")
+
+RecordFault = Literal["missing", "damaged", "newer", "edited"]
+
+
+class RecordError(UserError):
+    """A record that cannot be used.
+
+    Args:
+        path: the record.
+        fault: what kind of problem it is.
+        problem: what is wrong with it.
+        fix: what to do about it.
+    """
+
+    def __init__(self, path: str | Path, fault: RecordFault, problem: str, fix: str) -> None:
+        super().__init__(path, problem, fix)
+        self.fault = fault
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Keep the parts when the error crosses a process boundary."""
+        return (type(self), (self.subject, self.fault, self.problem, self.fix))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Maker(_Part):
+    """The job that made an input."""
+
+    rule: str
+    """Its rule."""
+    record: str
+    """Its record, path from the folder of this record."""
+    id: str
+    """Hash that the record had."""
+
+
+class InputRecord(_Part):
+    """A file or folder that a job read."""
+
+    path: str
+    """Path from the folder of the record; absolute outside the project."""
+    folder: bool
+    """Whether it is a folder."""
+    bytes: int
+    """Size; of a folder the sum over its files."""
+    sha256: str
+    """Hash, as in ``ssl4sar.provenance.contents``."""
+    maker: Maker | None
+    """The job that made it; None for what came from outside."""
+    files: dict[str, tuple[int, str]] | None
+    """Of a folder from outside: size and SHA-256 of each file by path in it."""
+
+
+class OutputRecord(_Part):
+    """A file or folder that a job wrote."""
+
+    path: str
+    """Path from the folder of the record."""
+    bytes: int
+    """Size; of a folder the sum over its files."""
+    sha256: str
+    """Hash, as in ``ssl4sar.provenance.contents``."""
+    files: dict[str, tuple[int, str]] | None
+    """Of a folder: size and SHA-256 of each file by path in it."""
+    temporary: bool
+    """Whether the workflow deletes it once it was used."""
+
+
+class CodeRecord(_Part):
+    """The code that ran."""
+
+    digest: str
+    """SHA-256 over script and modules: the parameter ``source`` of the rule."""
+    script: str
+    """Script, path from the project."""
+    files: dict[str, str]
+    """SHA-256 by path from the project: the script and every module it can reach."""
+    commit: str | None
+    """Commit of the checkout; None outside a repository."""
+    changed: bool | None
+    """Whether deciding files differed from the commit."""
+
+
+class ConfigRecord(_Part):
+    """Where the configuration came from."""
+
+    file: str
+    """Configuration file, path from the project; absolute outside it."""
+    overrides: dict[str, Any]
+    """Values of ``--config``."""
+
+
+class JobRecord(_Part):
+    """Everything about one job that made files."""
+
+    rule: str
+    """Rule of the workflow."""
+    wildcards: dict[str, str]
+    """Wildcards of the job, e.g. its seed."""
+    study: str
+    """Name of the run that first made the outputs."""
+    seed: int | None
+    """Seed of the job where it has one."""
+    project: str
+    """Folder of the Snakefile, path from the folder of the record."""
+    configuration: ConfigRecord
+    """Where the configuration came from."""
+    cfg: dict[str, Any]
+    """The keys that the rule reads, with their values."""
+    parameters: dict[str, Any]
+    """Its other parameters."""
+    code: CodeRecord
+    """The code that ran."""
+    inputs: tuple[InputRecord, ...]
+    """What the job read."""
+    outputs: tuple[OutputRecord, ...]
+    """What the job wrote, this record excepted."""
+    versions: dict[str, str]
+    """Versions of Python and libraries."""
+    machine: dict[str, Any]
+    """Host, system, cores, devices."""
+    cluster: dict[str, str]
+    """Job number and more from SLURM; empty outside it."""
+    threads: int
+    """Cores the job was given."""
+    resources: dict[str, Any]
+    """Memory, run time and GPUs the job was given."""
+    started: str
+    """Start by the clock of the host, UTC, ISO 8601."""
+    ended: str
+    """End by the clock of the host, UTC, ISO 8601."""
+    duration_s: float
+    """Duration by a clock that never goes backwards, seconds."""
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the record's content."""
+        text = json.dumps(self._plain(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def job(self) -> str:
+        """The job in words, e.g. ``finetune seed=0``."""
+        return " ".join([self.rule, *(f"{k}={v}" for k, v in sorted(self.wildcards.items()))])
+
+    def write(self, path: str | Path) -> None:
+        """Write the record, atomically."""
+        content = {"schema": SCHEMA, "id": self.id, **self._plain()}
+        write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a record.
+
+        Raises:
+            RecordError: missing, damaged, of a newer version, or edited since it was written.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RecordError(
+                path, "missing", "the record is missing", "make its outputs again"
+            ) from error
+        except (OSError, ValueError) as error:
+            raise _damaged(path, error) from error
+        if not isinstance(content, dict):
+            raise _damaged(path, "no JSON object")
+        _check_schema(path, content.pop("schema", None))
+        told_id = content.pop("id", None)
+        try:
+            record = cls.model_validate(content)
+        except ValidationError as error:
+            where = ".".join(map(str, error.errors()[0]["loc"]))
+            raise _damaged(path, f"{where}: {error.errors()[0]['msg']}") from error
+        if record.id != told_id:
+            raise RecordError(
+                path,
+                "edited",
+                "the record was edited since it was written: its own hash does not hold",
+                "make its outputs again, or restore the record",
+            )
+        return record
+
+    def _plain(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+
+def _damaged(path: str | Path, reason: object) -> RecordError:
+    return RecordError(
+        path, "damaged", f"the record cannot be read ({reason})", "make its outputs again"
+    )
+
+
+def _check_schema(path: str | Path, schema: object) -> None:
+    if schema == SCHEMA:
+        return
+    name, _, number = str(schema).partition("/")
+    own_name, _, own_number = SCHEMA.partition("/")
+    if name == own_name and number.isdigit() and int(number) > int(own_number):
+        raise RecordError(
+            path,
+            "newer",
+            f"the record was written by a newer ssl4sar (schema {schema}, this one knows {SCHEMA})",
+            "use that version, or a newer one",
+        )
+    raise _damaged(path, f"its schema is {schema!r}, not {SCHEMA}")
+
+
+def path_between(path: str | Path, folder: str | Path) -> str:
+    """Return the path of a file from a folder, POSIX, without looking through links."""
+    return Path(os.path.relpath(path, folder)).as_posix()
+
+
+def path_from(folder: str | Path, path: str) -> Path:
+    """Return what a path of a record means: joined to its folder, absolute ones as they are."""
+    return Path(os.path.normpath(Path(folder) / path))

@@ -1,0 +1,221 @@
+"""Making the record of a job: what it reads is hashed before it works, what it wrote after."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.provenance import surroundings
+from ssl4sar.provenance.chain import Claim, Records
+from ssl4sar.provenance.contents import Content, content_of
+from ssl4sar.provenance.digest import source_digest, source_files
+from ssl4sar.provenance.record import (
+    CodeRecord,
+    ConfigRecord,
+    InputRecord,
+    JobRecord,
+    Maker,
+    OutputRecord,
+    path_between,
+)
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """What the workflow says of a job; paths count from the working directory.
+
+    Attributes:
+        rule: its rule.
+        wildcards: its wildcards.
+        script: the script that runs.
+        project: folder of the Snakefile.
+        inputs: files and folders it reads.
+        outputs: files and folders it writes, without the record.
+        temporary: those of the outputs that the workflow deletes once they were used.
+        record: the record to write; outputs lie in or below its folder.
+        parameters: all parameters of the rule; ``source`` is the digest it was started with.
+        config: whole configuration with ``read_from``, the place where it was read.
+        threads: cores.
+        resources: memory, run time, GPUs.
+    """
+
+    rule: str
+    wildcards: Mapping[str, str]
+    script: Path
+    project: Path
+    inputs: Sequence[Path]
+    outputs: Sequence[Path]
+    temporary: frozenset[Path]
+    record: Path
+    parameters: Mapping[str, Any]
+    config: Mapping[str, Any]
+    threads: int
+    resources: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """A job that has begun; ``finish`` writes its record."""
+
+    facts: JobFacts
+    inputs: tuple[InputRecord, ...]
+    code: CodeRecord
+    started: datetime
+    started_s: float
+
+    @classmethod
+    def begin(cls, facts: JobFacts) -> Self:
+        """Hash what the job reads and compare it with the records of the jobs that made it.
+
+        Raises:
+            UserError: an input is missing, is not what its maker wrote (altered, or a damaged
+                entry of a shared cache), or the code changed since the workflow was started.
+        """
+        started, started_s = datetime.now(UTC), time.monotonic()
+        records = Records()
+        inputs = tuple(_read_input(path, facts, records) for path in facts.inputs)
+        return cls(facts, inputs, _code(facts), started, started_s)
+
+    def finish(self) -> JobRecord:
+        """Hash what the job wrote and write the record.
+
+        Raises:
+            UserError: an output is missing, or the record cannot be written.
+        """
+        facts, here = self.facts, self.facts.record.parent
+        outputs = tuple(_written_output(path, facts) for path in facts.outputs)
+        read_from = facts.config["read_from"]
+        seed = facts.wildcards.get("seed")
+        record = JobRecord(
+            rule=facts.rule,
+            wildcards=dict(facts.wildcards),
+            study=facts.config["name"],
+            seed=None if seed is None else int(seed),
+            project=path_between(facts.project, here),
+            configuration=ConfigRecord(
+                file=_place(Path(read_from["file"]), facts.project, facts.project),
+                overrides=read_from["overrides"],
+            ),
+            cfg=facts.parameters["cfg"],
+            parameters={k: v for k, v in facts.parameters.items() if k not in {"source", "cfg"}},
+            code=self.code,
+            inputs=self.inputs,
+            outputs=outputs,
+            versions=surroundings.versions(),
+            machine=surroundings.machine(),
+            cluster=surroundings.cluster(),
+            threads=facts.threads,
+            resources=dict(facts.resources),
+            started=_iso(self.started),
+            ended=_iso(datetime.now(UTC)),
+            duration_s=round(time.monotonic() - self.started_s, 3),
+        )
+        record.write(facts.record)
+        return record
+
+
+def _read_input(path: Path, facts: JobFacts, records: Records) -> InputRecord:
+    content = content_of(path, facts.threads)
+    here = facts.record.parent
+    claims, unusable = records.claims(path)
+    if unusable and not claims:
+        error = unusable[0]
+        raise UserError(error.subject, error.problem, _again(Path(error.subject), None))
+    fitting = [claim for claim in claims if claim.output.sha256 == content.sha256]
+    if claims and not fitting:
+        raise _altered(path, claims[-1], content)
+    return InputRecord(
+        path=_place(path, facts.project, here),
+        folder=content.files is not None,
+        bytes=content.bytes,
+        sha256=content.sha256,
+        maker=_maker(fitting[0], here) if fitting else None,
+        # What the workflow made is listed by its maker; of the rest this is the only listing.
+        files=None if fitting else _listing(content),
+    )
+
+
+def _listing(content: Content) -> dict[str, tuple[int, str]] | None:
+    if content.files is None:
+        return None
+    return {name: (file.bytes, file.sha256) for name, file in content.files.items()}
+
+
+def _maker(claim: Claim, here: Path) -> Maker:
+    return Maker(rule=claim.record.rule, record=path_between(claim.path, here), id=claim.record.id)
+
+
+def _altered(path: Path, claim: Claim, content: Content) -> UserError:
+    wrong = _first_difference(claim, content)
+    file = path / wrong if wrong else path
+    job = claim.record
+    return UserError(file, f"its content is not what {job.job} wrote", _again(file, job.rule))
+
+
+def _again(file: Path, rule: str | None) -> str:
+    """Say how to have a file made again; a damaged entry of a shared cache must go first."""
+    real = Path(os.path.realpath(file))
+    linked = real != Path(os.path.abspath(file))  # noqa: PTH100 (the name, links and all)
+    forced = "" if rule is None else f" with snakemake --forcerun {rule}"
+    removed = f"it is a link into a shared cache: remove {real}, then " if linked else ""
+    return f"{removed}remove it and make it again{forced}"
+
+
+def _first_difference(claim: Claim, content: Content) -> str:
+    """Name the first file of a folder that differs; empty for a file."""
+    if claim.output.files is None or content.files is None:
+        return ""
+    then = {name: sha256 for name, (_, sha256) in claim.output.files.items()}
+    now = {name: file.sha256 for name, file in content.files.items()}
+    return min(name for name in {*then, *now} if then.get(name) != now.get(name))
+
+
+def _written_output(path: Path, facts: JobFacts) -> OutputRecord:
+    content = content_of(path, facts.threads)
+    return OutputRecord(
+        path=path_between(path, facts.record.parent),
+        bytes=content.bytes,
+        sha256=content.sha256,
+        files=_listing(content),
+        temporary=path in facts.temporary,
+    )
+
+
+def _code(facts: JobFacts) -> CodeRecord:
+    root = facts.project / "src"
+    files = source_files(facts.script, root)
+    digest = source_digest(facts.script, root)
+    if digest != facts.parameters["source"]:
+        raise UserError(
+            facts.script,
+            "its code, or that of a module it imports, has changed since the workflow was started",
+            "start the workflow again",
+        )
+    found = surroundings.commit(facts.project)
+    return CodeRecord(
+        digest=digest,
+        script=path_between(facts.script, facts.project),
+        files={
+            path_between(path, facts.project): content_of(path).sha256 for path in files.values()
+        },
+        commit=None if found is None else found["commit"],
+        changed=None if found is None else found["changed"],
+    )
+
+
+def _place(path: Path, project: Path, here: Path) -> str:
+    """Return a path from ``here`` for what lies in the project, an absolute one for the rest."""
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 (links are kept as they are named)
+    if absolute.is_relative_to(project) or absolute.is_relative_to(Path.cwd()):
+        return path_between(absolute, here)
+    return absolute.as_posix()
+
+
+def _iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")

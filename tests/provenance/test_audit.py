@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.provenance.audit import Audit, audit_chain, leaves
+from ssl4sar.provenance.chain import chain_of
+from ssl4sar.provenance.record import JobRecord
+from ssl4sar.provenance.recorder import Recorder
+
+
+def audited(project, quick: bool = False) -> Audit:
+    return audit_chain(project.chain(), project.config, quick)
+
+
+def told(audit: Audit) -> list[tuple[str, str, str]]:
+    return [(p.kind, Path(p.subject).name, p.told) for p in audit.problems]
+
+
+def test_a_finished_project_holds(project) -> None:
+    audit = audited(project)
+    assert audit.holds, audit.problems
+    # raw, three pieces, their listing, two counts, the result
+    assert audit.files == 8
+    assert audit.bytes == sum(
+        path.stat().st_size
+        for path in [project.outside, *project.root.rglob("*")]
+        if path.is_file()
+        and (path == project.outside or path.parts[len(project.root.parts)] in {"runs", "results"})
+        and not path.name.endswith(".provenance.json")
+    )
+    # Readers before makers.
+    assert [node.record.job for node in audit.chain.nodes] == [
+        "total", "count seed=1", "count seed=0", "cut",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "job"),
+    [
+        ("results/total.json", "total"),
+        ("runs/tiny/count1.json", "count seed=1"),
+        ("runs/tiny/pieces/sub/3.txt", "cut"),
+        ("runs/tiny/pieces.txt", "cut"),
+    ],
+)
+def test_one_altered_byte_is_named(project, file: str, job: str) -> None:
+    path = project.root / file
+    content = bytearray(path.read_bytes())
+    content[0] ^= 1
+    stamp = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    problems = audited(project).problems
+    assert [(p.kind, p.jobs) for p in problems] == [("altered", (job,))]
+    assert problems[0].subject.endswith(file)
+    assert f"{job} wrote sha256" in problems[0].told
+    # Sizes alone cannot show it, and the quick audit says that it looked at nothing else.
+    quick = audited(project, quick=True)
+    assert quick.holds
+    assert quick.bytes == 0
+    assert any("contents were not" in note for note in quick.notes)
+
+
+def test_a_truncated_file_is_seen_by_the_quick_audit_too(project) -> None:
+    (project.root / "runs/tiny/pieces.txt").write_text("A")
+    for quick in (False, True):
+        assert told(audited(project, quick)) == [
+            ("altered", "pieces.txt", "cut wrote 9 bytes, it has 1")
+        ]
+
+
+def test_missing_and_added_files_are_named(project) -> None:
+    (project.root / "runs/tiny/pieces/sub/6.txt").unlink()
+    (project.root / "runs/tiny/pieces/sub/new.txt").write_text("?")
+    assert [(p.kind, Path(p.subject).name) for p in audited(project).problems] == [
+        ("missing", "6.txt"), ("added", "new.txt"),
+    ]  # fmt: skip
+
+
+def test_what_came_from_outside_counts(project) -> None:
+    project.outside.write_text("abcabcabe")
+    assert [(p.kind, p.jobs) for p in audited(project).problems] == [("altered", ("cut",))]
+    project.outside.unlink()
+    assert [p.kind for p in audited(project).problems] == ["missing"]
+
+
+def test_a_folder_from_outside_is_told_file_by_file(unmade) -> None:
+    folder = unmade.outside.parent
+    (folder / "second.txt").write_text("x")
+    facts = unmade.facts("cut", [folder], ["runs/tiny/one.txt"], {})
+    recorder = Recorder.begin(facts)
+    facts.outputs[0].parent.mkdir(parents=True)
+    facts.outputs[0].write_text("1")
+    recorder.finish()
+    (folder / "second.txt").write_text("y")
+    audit = audit_chain(chain_of(facts.outputs[0]), unmade.config)
+    assert [(p.kind, Path(p.subject).name) for p in audit.problems] == [("altered", "second.txt")]
+
+
+def test_one_source_line_is_named_with_the_jobs_that_used_it(project) -> None:
+    path = project.root / "src/ssl4sar/core/cutting.py"
+    path.write_text(path.read_text() + "# a remark\n")
+    problems = audited(project).problems
+    assert [(p.kind, set(p.jobs)) for p in problems] == [
+        ("code", {"cut", "count seed=0", "count seed=1"})
+    ]
+    assert problems[0].subject.endswith("src/ssl4sar/core/cutting.py")
+    assert "differs today from what ran in" in problems[0].told
+
+
+def test_new_and_dropped_modules_are_named(project) -> None:
+    (project.root / "src/ssl4sar/report/extra.py").write_text("")
+    adding = project.root / "src/ssl4sar/report/adding.py"
+    adding.write_text("import ssl4sar.report.extra\n")
+    (project.root / "workflow/scripts/count.py").write_text("")
+    found = {(Path(p.subject).name, p.told.split(",")[0]) for p in audited(project).problems}
+    assert ("extra.py", "is used today") in found
+    assert ("counting.py", "is not used any more") in found
+
+
+def test_a_project_without_its_scripts_is_told(project) -> None:
+    shutil.rmtree(project.root / "workflow")
+    kinds = {(p.kind, Path(p.subject).name) for p in audited(project).problems}
+    assert kinds == {("code", "cut.py"), ("code", "count.py"), ("code", "total.py")}
+
+
+def test_one_configuration_value_is_named_with_both_values(project) -> None:
+    path = project.root / "config/tiny.yaml"
+    path.write_text(path.read_text().replace("0.002", "0.003"))
+    problems = audited(project).problems
+    assert [(p.kind, p.subject) for p in problems] == [("config", "training.learning_rate")]
+    assert "is 0.003 today, it was 0.002" in problems[0].told
+    assert set(problems[0].jobs) == {"count seed=0", "count seed=1"}
+
+
+def test_records_survive_moving_the_project(project, tmp_path: Path) -> None:
+    shutil.move(project.root, tmp_path / "elsewhere" / "moved")
+    project.root = tmp_path / "elsewhere" / "moved"
+    assert audited(project).holds
+
+
+def test_a_missing_record_is_named(project) -> None:
+    (project.root / "runs/tiny/count0.provenance.json").unlink()
+    assert told(audited(project)) == [
+        ("record", "count0.json", "the record of count, which made it, is missing")
+    ]
+
+
+def test_a_record_missing_already_when_a_job_read_is_told(unmade) -> None:
+    unmade.cut()
+    (unmade.root / "runs/tiny/pieces.provenance.json").unlink()
+    unmade.count(0)
+    unmade.count(1)
+    unmade.total()
+    found = told(audited(unmade))
+    assert {(kind, name) for kind, name, _ in found} == {
+        ("record", "pieces"), ("record", "pieces.txt"),
+    }  # fmt: skip
+    assert "had left no record when count" in found[0][2]
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (lambda r: r["cfg"]["training"].update(epochs=3), "was edited since it was written"),
+        (lambda r: r.update(schema="ssl4sar.provenance/9"), "written by a newer ssl4sar"),
+        (lambda r: r.pop("rule"), "the record cannot be read (rule: "),
+        (lambda r: r.update(schema="other/1"), "its schema is 'other/1'"),
+    ],
+)
+def test_records_that_cannot_be_used_are_named(project, change, part: str) -> None:
+    path = project.root / "runs/tiny/count0.provenance.json"
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+    problems = audited(project).problems
+    assert [(p.kind, Path(p.subject).name) for p in problems] == [("record", path.name)]
+    assert part in problems[0].told
+    assert "count0.json was made" in problems[0].told
+    # Asked for the file itself there is nothing to audit: one line says why.
+    with pytest.raises(UserError, match=r"count0\.provenance\.json"):
+        chain_of(project.root / "runs/tiny/count0.json")
+
+
+def test_a_result_copied_from_elsewhere_is_told(project, tmp_path: Path) -> None:
+    copy = tmp_path / "mine" / "total.json"
+    copy.parent.mkdir()
+    shutil.copy(project.result, copy)
+    with pytest.raises(UserError, match="no record of the job that made it"):
+        chain_of(copy)
+    # With its record the copy is known, and everything upstream of it is missing.
+    shutil.copy(project.result.with_name("total.provenance.json"), copy.parent)
+    problems = audit_chain(chain_of(copy), project.config).problems
+    assert {p.kind for p in problems} == {"record", "code"}
+    with pytest.raises(UserError, match="does not exist"):
+        chain_of(tmp_path / "nothing.json")
+
+
+def test_the_result_of_another_run_in_its_place_is_told(project) -> None:
+    project.result.write_text("7.5")
+    audit = audited(project)
+    assert [(p.kind, Path(p.subject).name) for p in audit.problems] == [("altered", "total.json")]
+
+
+def test_two_records_of_one_file_are_told(project) -> None:
+    record = project.root / "results/total.provenance.json"
+    shutil.copy(record, record.with_name("copy.provenance.json"))
+    problems = audited(project).problems
+    assert [p.kind for p in problems] == ["rival"]
+    assert "copy.provenance.json" in problems[0].told
+    assert "total.provenance.json" in problems[0].told
+
+
+def test_an_input_made_anew_is_stale_until_its_readers_ran_again(project) -> None:
+    path = project.root / "config/tiny.yaml"
+    path.write_text(path.read_text().replace("epochs: 2", "epochs: 3"))
+    project.count(0)
+    problems = audited(project).problems
+    assert ("stale", "count0.json") in {(p.kind, Path(p.subject).name) for p in problems}
+    project.count(1)
+    project.total()
+    assert audited(project).holds
+
+
+def test_made_again_with_the_same_content_still_holds(project) -> None:
+    project.cut()
+    audit = audited(project)
+    assert audit.holds
+    assert any("made again since" in note for note in audit.notes)
+
+
+def test_a_clock_that_went_backwards_is_a_note(project) -> None:
+    path = project.root / "runs/tiny/count0.provenance.json"
+    record = JobRecord.read(path)
+    record.model_copy(update={"ended": "2001-01-01T00:00:00.000+00:00"}).write(path)
+    audit = audited(project)
+    assert audit.holds
+    assert any("went backwards" in note for note in audit.notes)
+
+
+def test_a_deleted_temporary_file_is_a_note_and_its_hash_stays(unmade) -> None:
+    unmade.temporary = frozenset({"runs/tiny/pieces"})
+    unmade.make()
+    shutil.rmtree(unmade.root / "runs/tiny/pieces")
+    audit = audited(unmade)
+    assert audit.holds, audit.problems
+    assert sum("temporary, deleted after use" in note for note in audit.notes) == 3
+    cut = next(node for node in audit.chain.nodes if node.record.rule == "cut")
+    assert len(cut.record.outputs[0].files) == 3
+
+
+def test_other_versions_are_a_note(project) -> None:
+    path = project.root / "runs/tiny/count0.provenance.json"
+    record = JobRecord.read(path)
+    versions = {**record.versions, "numpy": "0.1"}
+    record.model_copy(update={"versions": versions}).write(path)
+    audit = audited(project)
+    assert audit.holds
+    assert any("count seed=0 ran with numpy 0.1, here is" in note for note in audit.notes)
+
+
+def test_without_a_configuration_it_says_so(project) -> None:
+    assert any("not compared" in note for note in audit_chain(project.chain(), None).notes)
+
+
+def test_a_read_only_project_can_be_audited(project) -> None:
+    before = {path: path.stat().st_mtime_ns for path in project.root.rglob("*")}
+    assert audited(project).holds
+    assert {path: path.stat().st_mtime_ns for path in project.root.rglob("*")} == before
+
+
+def test_leaves_are_dotted() -> None:
+    assert leaves({"a": {"b": 1, "c": {"d": [2]}}, "e": {}}) == {"a.b": 1, "a.c.d": [2], "e": {}}

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.provenance.chain import Records, chain_of, external_inputs
+from ssl4sar.provenance.record import JobRecord
+
+
+def jobs(chain) -> list[str]:
+    return [node.record.job for node in chain.nodes]
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("results/total.json", {"total", "count seed=0", "count seed=1", "cut"}),
+        ("runs/tiny/count1.json", {"count seed=1", "cut"}),
+        ("runs/tiny/pieces", {"cut"}),
+        ("runs/tiny/pieces/sub/0.txt", {"cut"}),
+    ],
+)
+def test_the_chain_of_a_file_holds_what_it_came_from(project, file: str, expected) -> None:
+    chain = chain_of(project.root / file)
+    assert set(jobs(chain)) == expected
+    assert len(jobs(chain)) == len(expected)
+    assert chain.gaps == []
+    assert chain.rivals == []
+    assert [entry.path for _, entry in external_inputs(chain)] == [str(project.outside)]
+
+
+def test_relative_names_work(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.root / "results")
+    assert len(chain_of("total.json").nodes) == 4
+
+
+def test_a_shared_job_is_one_node(project) -> None:
+    first, second = (maker for _, maker in project.chain().root.inputs)
+    assert first.inputs[0][1] is second.inputs[0][1]
+
+
+def test_claims_see_files_in_folders_and_nothing_else(project) -> None:
+    records = Records()
+    claims, unusable = records.claims(project.root / "runs/tiny/pieces/sub/0.txt")
+    assert [claim.record.rule for claim in claims] == ["cut"]
+    assert claims[0].output_path == project.root / "runs/tiny/pieces"
+    assert unusable == []
+    assert records.claims(project.root / "runs/tiny/other.txt") == ([], [])
+    assert records.claims(project.root / "runs/tiny/count0.provenance.json") == ([], [])
+
+
+def test_the_record_that_fits_the_content_is_chosen(project) -> None:
+    path = project.root / "results/total.provenance.json"
+    record = JobRecord.read(path)
+    wrong = record.outputs[0].model_copy(update={"sha256": "0" * 64})
+    later = record.model_copy(update={"outputs": (wrong,), "ended": "2999"})
+    later.write(path.with_name("z.provenance.json"))
+    from ssl4sar.provenance.contents import content_of
+
+    assert chain_of(project.result, content_of(project.result)).root.record == record
+    assert chain_of(project.result).root.record.ended == "2999"
+
+
+def test_gaps_are_kept_with_their_reason(project) -> None:
+    (project.root / "runs/tiny/pieces.provenance.json").write_text("{")
+    chain = project.chain()
+    assert {gap.error.fault for gap in chain.gaps} == {"damaged"}
+    assert {gap.entry.path for gap in chain.gaps} == {"pieces", "pieces.txt"}
+    (project.root / "runs/tiny/pieces.provenance.json").unlink()
+    assert {gap.error for gap in project.chain().gaps} == {None}
+
+
+def test_no_record_is_one_line(project, tmp_path: Path) -> None:
+    shutil.copy(project.result, tmp_path / "copy.json")
+    with pytest.raises(UserError, match="no record of the job that made it"):
+        chain_of(tmp_path / "copy.json")
+    with pytest.raises(UserError, match="does not exist"):
+        chain_of(tmp_path / "no.json")
+
+
+def test_a_link_is_described_beside_the_link(project, tmp_path: Path) -> None:
+    """What a shared cache serves: the file and its record are links into the cache."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for name in ("pieces", "pieces.txt", "pieces.provenance.json"):
+        path = project.root / "runs/tiny" / name
+        shutil.move(path, cache / f"key_{name}")
+        path.symlink_to(cache / f"key_{name}")
+    assert len(project.chain().nodes) == 4

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from ssl4sar.provenance.chain import chain_of
+from ssl4sar.provenance.difference import compare_chains, difference_json, print_difference
+
+
+def compared(one, other):
+    return compare_chains(one.chain(), other.chain())
+
+
+def printed(comparison) -> str:
+    stream = io.StringIO()
+    print_difference(comparison, "a", "b", Console(file=stream, width=200))
+    return stream.getvalue()
+
+
+def found(pair, kind: str) -> list[tuple[str, str, str]]:
+    return [(d.subject, d.one, d.other) for d in pair.differences if d.kind == kind]
+
+
+def test_two_clones_of_equal_runs_have_no_difference(project, another) -> None:
+    another.make()
+    comparison = compared(project, another)
+    assert comparison.equal
+    assert comparison.causes == ()
+    assert all(pair.same_outputs for pair in comparison.pairs)
+    assert all(pair.differences == () for pair in comparison.pairs)
+    assert "the two files have the same content" in printed(comparison)
+
+
+def test_a_parameter_is_found_where_the_difference_begins(project, another) -> None:
+    path = another.root / "config/tiny.yaml"
+    path.write_text(path.read_text().replace("0.002", "0.003"))
+    another.make()
+    comparison = compared(project, another)
+    assert not comparison.equal
+    assert {pair.name for pair in comparison.causes} == {"count seed=0", "count seed=1"}
+    for pair in comparison.causes:
+        assert found(pair, "config") == [("training.learning_rate", "0.002", "0.003")]
+    total = comparison.pairs[-1]
+    assert total.name == "total"
+    assert total.follows == ("count seed=0", "count seed=1")
+    assert "it begins with count seed=0 (config training.learning_rate)" in printed(comparison)
+
+
+def test_a_source_file_is_found(project, another) -> None:
+    (another.root / "src/ssl4sar/core/cutting.py").write_text("WIDTH = 4\n")
+    another.make()
+    comparison = compared(project, another)
+    # Other code, same results: told, and no cause.
+    assert comparison.equal
+    assert comparison.causes == ()
+    cut = next(pair for pair in comparison.pairs if pair.name == "cut")
+    assert [subject for subject, _, _ in found(cut, "code")] == ["src/ssl4sar/core/cutting.py"]
+    assert "src/ssl4sar/core/cutting.py" in printed(comparison)
+
+
+def test_an_input_from_outside_is_found(project, another) -> None:
+    another.outside.write_text("abcabcabe")
+    another.make()
+    comparison = compared(project, another)
+    assert [pair.name for pair in comparison.causes] == ["cut"]
+    assert [subject for subject, _, _ in found(comparison.causes[0], "input")] == ["raw.txt"]
+
+
+def test_an_additional_job_is_found(project, another) -> None:
+    path = another.root / "config/tiny.yaml"
+    path.write_text(path.read_text().replace("[0, 1]", "[0, 1, 2]"))
+    another.make()
+    comparison = compared(project, another)
+    (cause,) = comparison.causes
+    assert cause.name == "total"
+    assert found(cause, "job") == [("count", "none", "count seed=2")]
+
+
+def test_two_seeds_of_one_project_are_paired_by_their_rule(project) -> None:
+    one = chain_of(project.root / "runs/tiny/count0.json")
+    other = chain_of(project.root / "runs/tiny/count1.json")
+    comparison = compare_chains(one, other)
+    (cause,) = comparison.causes
+    assert cause.name == "count seed=0 | count seed=1"
+    assert found(cause, "wildcard") == [("seed", "0", "1")]
+
+
+def test_results_that_do_not_repeat_are_called_so(project, another) -> None:
+    another.make()
+    from ssl4sar.provenance.record import JobRecord
+
+    path = another.root / "results/total.provenance.json"
+    record = JobRecord.read(path)
+    outputs = (record.outputs[0].model_copy(update={"sha256": "1" * 64}),)
+    machine = {**record.machine, "devices": ["NVIDIA H200"]}
+    record.model_copy(update={"outputs": outputs, "machine": machine}).write(path)
+    text = printed(compared(project, another))
+    assert "nothing recorded differs" in text
+    assert "NVIDIA H200" in text
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_json_holds_the_same(project, another, equal: bool) -> None:
+    if not equal:
+        another.outside.write_text("xbcabcabe")
+    another.make()
+    plain = json.loads(json.dumps(difference_json(compared(project, another))))
+    assert plain["equal"] is equal
+    assert plain["causes"] == ([] if equal else ["cut"])
+    assert {job["one"] for job in plain["jobs"]} == {"cut", "count seed=0", "count seed=1", "total"}

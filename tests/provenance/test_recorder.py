@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.provenance.record import JobRecord
+
+
+def test_an_altered_input_is_refused_with_the_job_that_made_it(project) -> None:
+    path = project.root / "runs/tiny/pieces/sub/3.txt"
+    path.write_text("abz")
+    with pytest.raises(UserError) as caught:
+        project.count(0)
+    assert caught.value.subject == str(path)
+    assert "not what cut wrote" in caught.value.problem
+    assert "--forcerun cut" in caught.value.fix
+
+
+@pytest.mark.parametrize("damage", ["poisoned", "truncated"])
+def test_a_damaged_cache_entry_is_refused_and_named(project, tmp_path: Path, damage: str) -> None:
+    path = project.root / "runs/tiny/pieces.txt"
+    entry = tmp_path / "cache" / "key.txt"
+    entry.parent.mkdir()
+    shutil.move(path, entry)
+    path.symlink_to(entry)
+    project.count(0)
+    text = entry.read_text()
+    entry.write_text(text[:-1] if damage == "truncated" else "Z" + text[1:])
+    with pytest.raises(UserError) as caught:
+        project.count(0)
+    assert str(entry) in caught.value.fix
+    assert "shared cache" in caught.value.fix
+
+
+def test_a_damaged_record_of_an_input_is_refused(project) -> None:
+    (project.root / "runs/tiny/pieces.provenance.json").write_text("{")
+    with pytest.raises(UserError, match="the record cannot be read"):
+        project.count(0)
+
+
+def test_an_added_file_in_an_input_folder_is_refused(project) -> None:
+    (project.root / "runs/tiny/pieces/new.txt").write_text("a")
+    with pytest.raises(UserError, match=r"new\.txt: its content is not what cut wrote"):
+        project.count(0)
+
+
+def test_a_missing_input_or_output_is_one_line(project) -> None:
+    shutil.rmtree(project.root / "runs/tiny/pieces")
+    with pytest.raises(UserError, match="pieces: does not exist"):
+        project.count(0)
+
+
+def test_code_that_changed_under_a_running_workflow_is_refused(project, monkeypatch) -> None:
+    original = project.facts
+
+    def stale(*args, **kwargs):
+        facts = original(*args, **kwargs)
+        return type(facts)(**{**vars(facts), "parameters": {**facts.parameters, "source": "old"}})
+
+    monkeypatch.setattr(project, "facts", stale)
+    with pytest.raises(UserError, match="changed since the workflow was started"):
+        project.count(0)
+
+
+def test_what_lies_outside_keeps_its_absolute_path(project) -> None:
+    record = JobRecord.read(project.root / "runs/tiny/pieces.provenance.json")
+    (entry,) = record.inputs
+    assert (entry.path, entry.maker, entry.files) == (str(project.outside), None, None)
+
+
+def test_the_chain_is_one_of_hashes(project) -> None:
+    cut = JobRecord.read(project.root / "runs/tiny/pieces.provenance.json")
+    count = JobRecord.read(project.root / "runs/tiny/count0.provenance.json")
+    total = JobRecord.read(project.root / "results/total.provenance.json")
+    assert {entry.maker.id for entry in count.inputs} == {cut.id}
+    assert total.inputs[0].maker.id == count.id
+    assert total.inputs[0].maker.record == "../runs/tiny/count0.provenance.json"
+    assert total.inputs[0].sha256 == count.outputs[0].sha256
+
+
+def test_a_wrong_clock_does_not_stop_a_job(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import UTC, datetime
+
+    import ssl4sar.provenance.recorder as recorder
+
+    moments = iter([datetime(2030, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)])
+
+    class Backwards(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return next(moments)
+
+    monkeypatch.setattr(recorder, "datetime", Backwards)
+    project.total()
+    record = JobRecord.read(project.root / "results/total.provenance.json")
+    assert record.ended < record.started
+    assert record.duration_s >= 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_one_line(project) -> None:
+    project.result.parent.chmod(0o500)
+    try:
+        with pytest.raises(UserError, match="cannot be written"):
+            project.total()
+    finally:
+        project.result.parent.chmod(0o700)
+
+
+def test_records_hold_no_environment_and_no_user(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDSE_PASSWORD", "hunter2")
+    monkeypatch.setenv("USER", "jane.doe.somewhere")
+    project.total()
+    text = (project.root / "results/total.provenance.json").read_text()
+    assert "hunter2" not in text
+    assert "jane.doe" not in text
+    assert json.loads(text)["schema"] == "ssl4sar.provenance/1"

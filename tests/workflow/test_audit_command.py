@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.cli import EXIT_OK, EXIT_PROBLEMS, EXIT_USER_ERROR, main
+from ssl4sar.workflow.audit_command import configuration_of_today
+
+
+def run(capsys, *arguments: str | Path) -> tuple[int, str, str]:
+    code = main(["audit", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_result_that_holds_exits_with_0(project, capsys) -> None:
+    code, out, _ = run(capsys, project.result)
+    assert code == EXIT_OK
+    assert "everything holds: 8 files of 4 jobs" in out
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "line"),
+    [
+        ("runs/tiny/pieces.txt", "A", "B", "altered: {root}/runs/tiny/pieces.txt: cut wrote"),
+        (
+            "src/ssl4sar/train/counting.py",
+            "\n",
+            " # x\n",
+            "code: {root}/src/ssl4sar/train/counting",
+        ),
+        ("config/tiny.yaml", "0.002", "0.02", "config: training.learning_rate: is 0.02 today"),
+    ],
+)
+def test_three_faults_three_answers(project, capsys, file: str, old: str, new: str, line) -> None:
+    path = project.root / file
+    path.write_text(path.read_text().replace(old, new, 1))
+    code, out, _ = run(capsys, project.result)
+    assert code == EXIT_PROBLEMS
+    told = [part for part in out.replace("\n", " ").split("  ") if part]
+    assert "1 problem: " in out
+    assert line.format(root=project.root) in " ".join(told)
+
+
+def test_json_is_json_alone(project, capsys) -> None:
+    code, out, _ = run(capsys, project.result, "--json", "--quick")
+    plain = json.loads(out)
+    assert code == EXIT_OK
+    assert plain["holds"] is True
+    assert plain["bytes_hashed"] == 0
+    assert plain["file"] == str(project.result)
+
+
+def test_another_configuration_can_be_compared(project, capsys, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(
+        (project.root / "config/tiny.yaml").read_text().replace("epochs: 2", "epochs: 5")
+    )
+    code, out, _ = run(capsys, project.result, "--configfile", other)
+    assert code == EXIT_PROBLEMS
+    assert "training.epochs: is 5 today, it was 2" in out
+
+
+def test_values_of_the_command_line_belong_to_the_record(unmade) -> None:
+    unmade.overrides = {"training": {"epochs": 7}}
+    unmade.make()
+    assert configuration_of_today(unmade.chain(), None).training.epochs == 7
+    other = unmade.root / "config/tiny.yaml"
+    assert configuration_of_today(unmade.chain(), other).training.epochs == 2
+
+
+@pytest.mark.parametrize(
+    ("break_it", "part"),
+    [
+        (lambda root: (root / "results/total.provenance.json").unlink(), "no record of the job"),
+        (lambda root: (root / "config/tiny.yaml").unlink(), "tiny.yaml: the file does not exist"),
+        (lambda root: (root / "config/tiny.yaml").write_text("name: ["), "the file is no YAML"),
+    ],
+)
+def test_what_makes_an_audit_impossible_is_one_line(project, capsys, break_it, part: str) -> None:
+    break_it(project.root)
+    code, out, err = run(capsys, project.result)
+    assert code == EXIT_USER_ERROR
+    assert out == ""
+    assert part in err
+    assert err.count("\n") == 1
+
+
+def test_differences_exit_like_diff(project, another, capsys) -> None:
+    another.make()
+    code, out, _ = run(capsys, "--diff", project.result, another.result)
+    assert code == EXIT_OK
+    assert "same content" in out
+    path = another.root / "config/tiny.yaml"
+    path.write_text(path.read_text().replace("0.002", "0.003"))
+    another.make()
+    code, out, _ = run(capsys, "--diff", project.result, another.result)
+    assert code == EXIT_PROBLEMS
+    assert "config training.learning_rate: 0.002 | 0.003" in out
+    code, out, _ = run(capsys, "--diff", project.result, another.result, "--json")
+    assert code == EXIT_PROBLEMS
+    assert json.loads(out)["equal"] is False
