@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.model import ModelConfig, with_given_weights
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
@@ -44,7 +44,7 @@ if __name__ == "__main__":
     with job(snakemake):
         main(
             store=Path(snakemake.input.index).parent,
-            cfg=snakemake.params.cfg,
+            cfg=with_given_weights(snakemake.params.cfg, snakemake.input.weights),
             # Not a parameter: where a training runs is no reason to repeat it.
             compute=ComputeConfig.of_job(snakemake.config, snakemake.threads),
             seed=int(snakemake.wildcards.seed),
