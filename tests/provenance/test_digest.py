@@ -107,7 +107,8 @@ def test_what_surrounds_the_work_of_a_job_is_no_part_of_it(house: Path) -> None:
     (package / "workflow" / "job.py").write_text("import ssl4sar.provenance.record\n")
     script = house / "two.py"
     script.write_text(
-        "import ssl4sar.a.other\nfrom ssl4sar.workflow.job import job\nimport ssl4sar.workflow.study\n"
+        "import ssl4sar.a.other\nimport ssl4sar.workflow.study\n"
+        "from ssl4sar.workflow.job import job\n"
     )
     files = set(source_files(script, house))
     assert "ssl4sar.workflow.study" in files
