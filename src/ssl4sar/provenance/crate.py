@@ -120,18 +120,17 @@ def write_crate(
     rocrate_package()
     _refuse_other_folder(folder)
     graph = CrateGraph()
-    data = CrateData(graph, Layout.of(chain), round(limit_mb * _BYTES_PER_MB))
-    _require_result(data, chain)
-    _describe_root(graph, chain, published or datetime.now(UTC).date().isoformat())
+    outputs = frozenset(chain.root.path_of(output) for output in chain.root.record.outputs)
+    data = CrateData(graph, Layout.of(chain), round(limit_mb * _BYTES_PER_MB), outputs)
+    place = _require_result(data, chain)
+    _describe_root(graph, chain, place, published or datetime.now(UTC).date().isoformat())
     describe_run(graph, data, chain)
     _describe_papers(graph, chain)
     _describe_source(graph, data, chain)
     with tempfile.TemporaryDirectory() as scratch:
         readme = Path(scratch) / _README
         readme.write_text(_readme(graph, data), encoding="utf-8")
-        graph.add_file(
-            _README, readme, name="what is in this crate", about=reference(ROOT)
-        )
+        graph.add_file(_README, readme, name="what is in this crate", about=reference(ROOT))
         with atomic_directory(folder) as temporary:
             graph.write(temporary)
     written = [path for path in folder.rglob("*") if path.is_file()]
@@ -149,40 +148,39 @@ def _refuse_other_folder(folder: Path) -> None:
     )
 
 
-def _require_result(data: CrateData, chain: Chain) -> None:
-    """Refuse a result that is not what its record tells: everything else would be of another."""
-    output = chain.root.claim.output
-    data.entity_of(chain.root, output)
-    reason = data.left_out.get(_place(chain, data.layout))
-    if reason is not None and "larger" not in reason:
+def _require_result(data: CrateData, chain: Chain) -> str:
+    """Refuse a result that is not what its record tells: the rest would belong to another.
+
+    Returns:
+        Its path in the crate.
+    """
+    path = chain.root.claim.output_path
+    data.entity_of(chain.root, chain.root.claim.output)
+    place = data.layout.place(path) or path.name
+    if place in data.left_out:
         raise UserError(
-            chain.root.claim.output_path,
-            f"the result does not go into a crate: {reason}",
+            path,
+            f"it does not go into a crate: {data.left_out[place]}",
             "audit it, and make it again",
         )
+    return place
 
 
-def _place(chain: Chain, layout: Layout) -> str:
-    path = chain.root.claim.output_path
-    return layout.place(path) or path.name
-
-
-def _describe_root(graph: CrateGraph, chain: Chain, published: str) -> None:
+def _describe_root(graph: CrateGraph, chain: Chain, place: str, published: str) -> None:
     record, scenes = chain.root.record, _Scenes.of(chain)
     citation = _citation(chain)
     start = "SYNTHETIC: " if scenes.synthetic else ""
     for identifier, (name, version) in PROFILES.items():
         graph.add(identifier, "CreativeWork", name=name, version=version)
     text = (
-        f"{_place(chain, Layout.of(chain))} of the study {record.study}, made on "
-        f"{record.ended[:10]} by ssl4sar {record.versions.get('ssl4sar', '')}, with the records "
-        f"of the {len(chain.nodes)} jobs behind it, their code and configuration, and the data "
-        "that are small enough."
+        f"{place} of the study {record.study}, made on {record.ended[:10]} by ssl4sar "
+        f"{record.versions.get('ssl4sar', '')}, with the records of the {len(chain.nodes)} jobs "
+        "behind it, their code and configuration, and the data that are small enough."
     )
     graph.add(
         ROOT,
         "Dataset",
-        name=f"{start}{Path(chain.root.claim.output.path).name} of the study {record.study}",
+        name=f"{start}{Path(place).name} of the study {record.study}",
         description=f"{scenes.note}. {text}" if scenes.note else text,
         datePublished=published,
         conformsTo=references(PROFILES),
@@ -290,9 +288,7 @@ def _dataset_block(chain: Chain) -> Mapping[str, Any]:
 
 def _readme(graph: CrateGraph, data: CrateData) -> str:
     root = graph.entities[ROOT]
-    left_out = "".join(
-        f"* `{name}`: {reason}\n" for name, reason in sorted(data.left_out.items())
-    )
+    left_out = "".join(f"* `{name}`: {reason}\n" for name, reason in sorted(data.left_out.items()))
     described = f"\n## Described, not included\n\n{left_out}" if left_out else ""
     return (
         f"# {root['name']}\n\n{root['description']}\n\n"

@@ -75,12 +75,14 @@ class CrateData:
         graph: where they are described.
         layout: where they lie.
         limit_bytes: larger files and folders are described only.
+        wanted: files and folders that go into the crate at any size.
         left_out: what is described only, with the reason.
     """
 
     graph: CrateGraph
     layout: Layout
     limit_bytes: int
+    wanted: frozenset[Path] = frozenset()
     left_out: dict[str, str] = field(default_factory=dict)
     _known: dict[tuple[Path, str], str] = field(default_factory=dict)
 
@@ -127,7 +129,7 @@ class CrateData:
             return "it lies outside the project"
         if self.graph.copies.get(place, told.path) != told.path:
             return "another file of the crate has its place"
-        if told.bytes is not None and told.bytes > self.limit_bytes:
+        if (told.bytes or 0) > self.limit_bytes and not self._is_wanted(told.path):
             return f"it is larger than {_megabytes(self.limit_bytes)}"
         try:
             same = (
@@ -142,6 +144,9 @@ class CrateData:
         if not told.path.exists():
             return "it is no longer there"
         return "it has another content now"
+
+    def _is_wanted(self, path: Path) -> bool:
+        return path in self.wanted or not self.wanted.isdisjoint(path.parents)
 
     def _add_left_out(self, told: _Told, place: str | None, reason: str) -> str:
         # Of what lies outside only the name goes into the crate: such paths name people and sites.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate
@@ -106,7 +107,7 @@ class CrateGraph:
             place: path in the crate.
             source: file to copy.
             kind: ``@type``.
-            properties: properties by name; name, size and format are added.
+            properties: properties by name; name, size, hash and format are added.
 
         Returns:
             The identifier.
@@ -117,6 +118,8 @@ class CrateGraph:
             "encodingFormat": encoding_format(place),
             "contentSize": str(source.stat().st_size),
         }
+        if "sha256" not in properties:
+            told["sha256"] = sha256_file(source)
         return self.add(quote(place), kind, **{**told, **properties})
 
     def add_folder(self, place: str, /, **properties: Any) -> str:
@@ -154,7 +157,8 @@ class CrateGraph:
         crate.metadata.extra_contexts.append(_RUN_TERMS)
         files = {quote(place): place for place in self.copies}
         folders = {f"{quote(place)}/": place for place in self.folders}
-        for identifier, entity in self.entities.items():
+        for identifier, described in self.entities.items():
+            entity = {name: _compact(value) for name, value in described.items()}
             if identifier == ROOT:
                 for name, value in entity.items():
                     if name != "@type":
@@ -168,6 +172,11 @@ class CrateGraph:
                 contextual = package.model.contextentity.ContextEntity
                 crate.add(contextual(crate, identifier, properties=entity))
         return crate
+
+
+def _compact(value: Any) -> Any:
+    """Return the one value of a list of one, as RO-Crate recommends."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def rocrate_package() -> Any:

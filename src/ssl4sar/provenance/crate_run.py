@@ -29,10 +29,8 @@ _COMPLETED: Final = "http://schema.org/CompletedActionStatus"
 _LANGUAGE: Final = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
 _WORKFLOW_TYPE: Final = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 _PARAMETER_TYPE: Final = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
-_PAGES: Final = {
-    "python": "https://www.python.org/",
-    "snakemake": "https://snakemake.github.io/",
-}
+_PYTHON: Final = "https://www.python.org/"
+_SNAKEMAKE: Final = "https://snakemake.github.io/"
 
 
 @dataclass
@@ -144,9 +142,7 @@ def upstream_first(chain: Chain) -> list[Node]:
     return list(ordered.values())
 
 
-def _describe_job(
-    graph: CrateGraph, data: CrateData, parameters: _Parameters, node: Node
-) -> _Job:
+def _describe_job(graph: CrateGraph, data: CrateData, parameters: _Parameters, node: Node) -> _Job:
     record = node.record
     name = _job_name(data, node)
     action = f"#job/{quote(name)}"
@@ -162,7 +158,7 @@ def _describe_job(
         instrument=reference(tool),
         startTime=record.started,
         endTime=record.ended,
-        actionStatus=reference(_COMPLETED),
+        actionStatus=_COMPLETED,
         object=references([*read, *(value for _, value in settings)]),
         result=references(wrote),
         resourceUsage=references([_describe_duration(graph, name, record)]),
@@ -194,8 +190,8 @@ def _surroundings(record: JobRecord) -> str:
     machine = record.machine
     devices = ", ".join(machine.get("devices", []))
     text = (
-        f"Rule {record.rule} on {machine.get('host')} ({machine.get('system')}, {devices}), "
-        f"{record.threads} threads"
+        f"Rule {record.rule} on {machine.get('host')} ({machine.get('system')}, {devices}; "
+        f"threads: {record.threads})"
     )
     if "slurm_job_id" in record.cluster:
         text += f", SLURM job {record.cluster['slurm_job_id']}"
@@ -234,13 +230,11 @@ def _describe_software(graph: CrateGraph, record: JobRecord) -> Iterator[str]:
 
 
 def _describe_program(graph: CrateGraph, name: str, version: str) -> str:
-    identifier = f"#software/{name}/{quote(version)}"
+    page = f"https://pypi.org/project/{name}/{quote(version)}/"
+    if name == "python":
+        page = f"{_PYTHON}downloads/release/python-{version.replace('.', '')}/"
     return graph.add(
-        identifier,
-        "SoftwareApplication",
-        name=name,
-        softwareVersion=version,
-        url=reference(_PAGES.get(name, f"https://pypi.org/project/{name}/")),
+        page, "SoftwareApplication", name=name, softwareVersion=version, url=reference(page)
     )
 
 
@@ -276,7 +270,7 @@ def _describe_workflow(graph: CrateGraph, chain: Chain) -> None:
         "ComputerLanguage",
         name="Snakemake",
         identifier=reference("https://doi.org/10.12688/f1000research.29032"),
-        url=reference(_PAGES["snakemake"]),
+        url=reference(_SNAKEMAKE),
     )
     graph.add_file(
         WORKFLOW,
@@ -308,12 +302,16 @@ def _describe_tools(graph: CrateGraph, data: CrateData, jobs: list[_Job]) -> Non
             for file, sha256 in record.code.files.items()
             if file != record.code.script
         ]
+        told = graph.entities[tool].get("description", "")
+        text = (
+            f"Script of the rule {record.rule}. The identifier is a SHA-256 over it and the "
+            f"modules it can reach, which are its parts. {told}"
+        )
         graph.entities[tool] |= {
             "@type": ["File", "SoftwareSourceCode"],
             "version": record.versions.get("ssl4sar", record.code.digest),
             "identifier": f"sha256:{record.code.digest}",
-            "description": f"Script of the rule {record.rule}. The identifier is a SHA-256 over "
-            "it and the modules it can reach, which are its parts.",
+            "description": text.strip(),
             "programmingLanguage": reference(_describe_python(graph)),
             "hasPart": references(modules),
             "input": references(each for user in users for each in user.parameters),
@@ -323,9 +321,7 @@ def _describe_tools(graph: CrateGraph, data: CrateData, jobs: list[_Job]) -> Non
 
 
 def _describe_python(graph: CrateGraph) -> str:
-    return graph.add(
-        "#language/python", "ComputerLanguage", name="Python", url=reference(_PAGES["python"])
-    )
+    return graph.add("#language/python", "ComputerLanguage", name="Python", url=reference(_PYTHON))
 
 
 def _describe_steps(graph: CrateGraph, jobs: list[_Job]) -> None:
@@ -369,9 +365,9 @@ def _describe_whole(
     if configuration is not None:
         parameters.data("configuration file", configuration)
         read.append(configuration)
-    for number, identifier in enumerate(dict.fromkeys(read), start=1):
+    for identifier in dict.fromkeys(read):
         if identifier != configuration:
-            parameters.data(f"input {number}", identifier)
+            parameters.data(f"input {graph.entities[identifier]['name']}", identifier)
     values = [_overridden(parameters, key, value) for key, value in _overrides(record).items()]
     wrote = [data.entity_of(chain.root, entry) for entry in record.outputs]
     times = {
@@ -386,7 +382,7 @@ def _describe_whole(
         name=f"run of the study {record.study}",
         description=f"{len(jobs)} jobs of the workflow, from what came from outside to the result.",
         instrument=reference(WORKFLOW),
-        actionStatus=reference(_COMPLETED),
+        actionStatus=_COMPLETED,
         object=references([*read, *values, *_values_of(graph, jobs)]),
         result=references(wrote),
         **times,
