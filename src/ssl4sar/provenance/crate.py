@@ -177,6 +177,9 @@ def _describe_root(graph: CrateGraph, chain: Chain, place: str, published: str) 
         f"{record.versions.get('ssl4sar', '')}, with the records of the {len(chain.nodes)} jobs "
         "behind it, their code and configuration, and the data that are small enough."
     )
+    if chain.gaps:
+        unknown = {gap.node.path_of(gap.entry) for gap in chain.gaps}
+        text += f" The chain is broken: {len(unknown)} inputs have no usable record."
     graph.add(
         ROOT,
         "Dataset",

@@ -96,6 +96,7 @@ class _Job:
         action: its ``CreateAction``.
         tool: its script.
         parameters: configuration keys it read.
+        values: what they were.
         software: what it ran with.
     """
 
@@ -103,6 +104,7 @@ class _Job:
     action: str
     tool: str
     parameters: list[str]
+    values: list[str]
     software: list[str]
 
 
@@ -165,7 +167,12 @@ def _describe_job(graph: CrateGraph, data: CrateData, parameters: _Parameters, n
         subjectOf=references([_describe_record(graph, data, node, action)]),
     )
     return _Job(
-        node, action, tool, [key for key, _ in settings], list(_describe_software(graph, record))
+        node,
+        action,
+        tool,
+        parameters=[parameter for parameter, _ in settings],
+        values=[value for _, value in settings],
+        software=list(_describe_software(graph, record)),
     )
 
 
@@ -383,7 +390,7 @@ def _describe_whole(
         description=f"{len(jobs)} jobs of the workflow, from what came from outside to the result.",
         instrument=reference(WORKFLOW),
         actionStatus=_COMPLETED,
-        object=references([*read, *values, *_values_of(graph, jobs)]),
+        object=references([*read, *values, *(each for job in jobs for each in job.values)]),
         result=references(wrote),
         **times,
     )
@@ -421,13 +428,6 @@ def _asked(
         yield from (each["@id"] for each in (told if isinstance(told, list) else [told]))
     for job in jobs:
         yield from job.parameters
-
-
-def _values_of(graph: CrateGraph, jobs: list[_Job]) -> Iterator[str]:
-    for job in jobs:
-        for each in graph.entities[job.action]["object"]:
-            if graph.entities[each["@id"]]["@type"] == "PropertyValue":
-                yield each["@id"]
 
 
 def _grouped(jobs: list[_Job], attribute: str) -> dict[str, list[_Job]]:
