@@ -367,6 +367,8 @@ def test_a_folder_with_something_else_is_left_alone(study: RecordedProject, tmp_
     with pytest.raises(UserError, match="not empty and holds no ro-crate-metadata"):
         write_crate(study.chain(), study.root)
     assert study.result.is_file()
+    with pytest.raises(UserError, match="lies in an output of cut"):
+        write_crate(study.chain(), study.root / "runs/tiny/pieces/crate")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="file"):
         write_crate(study.chain(), tmp_path / "file")
@@ -381,9 +383,13 @@ def test_an_older_crate_is_replaced(study: RecordedProject, crate: Path) -> None
     assert summary.told.endswith("; 1 described, not included")
 
 
-def test_an_empty_folder_may_be_there(study: RecordedProject, tmp_path: Path) -> None:
+def test_an_empty_folder_may_be_there(
+    study: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "empty").mkdir()
-    assert write_crate(study.chain(), tmp_path / "empty").files > 10
+    monkeypatch.chdir(tmp_path / "empty")
+    assert write_crate(study.chain(), ".").files > 10
+    assert (tmp_path / "empty/ro-crate-metadata.json").is_file()
 
 
 def test_a_failure_leaves_the_older_crate(

@@ -141,12 +141,16 @@ def test_places_outside_and_overrides(study: RecordedProject) -> None:
     chain = study.chain()
     record = chain.root.record
     told = record.configuration.model_copy(
-        update={"file": "/home/jane/my.yaml", "overrides": {"caffe_root": "/home/jane/scenes"}}
+        update={
+            "file": "/home/jane/my.yaml",
+            "overrides": {"caffe_root": "/home/jane/scenes", "more": ["/home/jane/a", 2]},
+        }
     )
     changed = record.model_copy(update={"configuration": told})
     object.__setattr__(chain.root.claim, "record", changed)
     graph = described(chain)
     assert graph["#value/--config%20caffe_root"]["value"] == ".../scenes"
+    assert graph["#value/--config%20more"]["value"] == '[".../a", 2]'
     assert "/home/jane" not in json.dumps(graph)
     assert not any(name.endswith("my.yaml") for name in graph)
 

@@ -8,6 +8,7 @@ the project, so the records hold there, too.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -113,12 +114,13 @@ def write_crate(
         What was written.
 
     Raises:
-        UserError: the folder holds something else, the result is not what its record tells, the
+        UserError: the folder holds something else or lies in one that a job wrote, the result is not what its record tells, the
             Snakefile is missing, the package ``rocrate`` is not installed, or the disk is full.
     """
-    folder = Path(folder)
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 (a link may name the place)
     rocrate_package()
     _refuse_other_folder(folder)
+    _refuse_output_folder(folder, chain)
     graph = CrateGraph()
     outputs = frozenset(chain.root.path_of(output) for output in chain.root.record.outputs)
     data = CrateData(graph, Layout.of(chain), round(limit_mb * _BYTES_PER_MB), outputs)
@@ -146,6 +148,16 @@ def _refuse_other_folder(folder: Path) -> None:
         f"the folder is not empty and holds no {METADATA_FILE}",
         "name a new folder, or an older crate to replace",
     )
+
+
+def _refuse_output_folder(folder: Path, chain: Chain) -> None:
+    """Refuse a place where the crate would alter what a job wrote."""
+    for node in chain.nodes:
+        for output in node.record.outputs:
+            if output.files is not None and folder.is_relative_to(node.path_of(output)):
+                raise UserError(
+                    folder, f"it lies in an output of {node.record.job}", "name another folder"
+                )
 
 
 def _require_result(data: CrateData, chain: Chain) -> str:

@@ -438,11 +438,18 @@ def _grouped(jobs: list[_Job], attribute: str) -> dict[str, list[_Job]]:
 
 
 def _text_of(value: Any) -> str:
-    """Return a value as text; of a path outside the project only the name, it may name people."""
-    if isinstance(value, str):
-        path = PurePosixPath(value)
-        return f".../{path.name}" if path.is_absolute() else value
-    return json.dumps(value, sort_keys=True)
+    """Return a value as text."""
+    shown = _without_places(value)
+    return shown if isinstance(shown, str) else json.dumps(shown, sort_keys=True)
+
+
+def _without_places(value: Any) -> Any:
+    """Return a value with only the names of absolute paths: their folders may name people."""
+    if isinstance(value, list | tuple):
+        return [_without_places(each) for each in value]
+    if isinstance(value, str) and PurePosixPath(value).is_absolute():
+        return f".../{PurePosixPath(value).name}"
+    return value
 
 
 def _type_of(value: Any) -> str:
