@@ -351,6 +351,21 @@ def test_downloads_have_their_address_and_licence(study: RecordedProject, tmp_pa
     assert problems(crate) == []
 
 
+def test_weights_have_their_address_too(study: RecordedProject, tmp_path: Path) -> None:
+    (study.root / "workflow/scripts/fetch_weights.py").write_text("")
+    cfg = {"weights": {"url": "https://example.org/w.safetensors", "sha256": None}}
+    outputs = ["resources/w.safetensors"]
+    recorder = Recorder.begin(study.facts("fetch_weights", [], outputs, cfg))
+    (study.root / "resources").mkdir()
+    (study.root / outputs[0]).write_text("w")
+    recorder.finish()
+    write_crate(chain_of(study.root / outputs[0]), tmp_path / "crate")
+    graph = graph_of(tmp_path / "crate")
+    assert graph[outputs[0]]["url"] == "https://example.org/w.safetensors"
+    assert "isBasedOn" not in graph[outputs[0]]
+    assert targets(graph["./"], "license") == ["https://spdx.org/licenses/Apache-2.0"]
+
+
 def test_a_missing_package_is_told_in_one_line(
     study: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ import yaml
 
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
+from ssl4sar.provenance.audit import leaves
 from ssl4sar.provenance.chain import Chain
 from ssl4sar.provenance.crate_data import CrateData, Layout
 from ssl4sar.provenance.crate_graph import (
@@ -32,7 +33,7 @@ from ssl4sar.provenance.crate_graph import (
     rocrate_package,
 )
 from ssl4sar.provenance.crate_run import WORKFLOW, describe_run
-from ssl4sar.provenance.record import OutputRecord
+from ssl4sar.provenance.record import JobRecord, OutputRecord
 
 #: Larger files and folders are described, not copied.
 DEFAULT_LIMIT_MB: Final = 10.0
@@ -114,8 +115,9 @@ def write_crate(
         What was written.
 
     Raises:
-        UserError: the folder holds something else or lies in one that a job wrote, the result is not what its record tells, the
-            Snakefile is missing, the package ``rocrate`` is not installed, or the disk is full.
+        UserError: the folder holds something else or lies in one that a job wrote, the result is
+            not what its record tells, the Snakefile is missing, the package ``rocrate`` is not
+            installed, or the disk is full.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 (a link may name the place)
     rocrate_package()
@@ -265,20 +267,33 @@ def _describe_papers(graph: CrateGraph, chain: Chain) -> None:
 def _describe_source(graph: CrateGraph, data: CrateData, chain: Chain) -> None:
     """Tell of downloaded files where they came from."""
     for node in chain.nodes:
-        if node.record.rule != _DOWNLOAD:
+        address = _address(node.record)
+        if address is None:
             continue
-        graph.add(
-            _CAFFE,
-            "CreativeWork",
-            name="CaFFe (CAlving Fronts and where to Find thEm)",
-            license=reference(f"https://spdx.org/licenses/{_CAFFE_LICENSE}"),
-            url=reference(_CAFFE),
-        )
         for output in node.record.outputs:
             entity = graph.entities[data.entity_of(node, output)]
             if not _is_note(output):
-                entity["url"] = str(node.record.cfg.get("caffe.url", ""))
-                entity["isBasedOn"] = reference(_CAFFE)
+                entity["url"] = address
+                if node.record.rule == _DOWNLOAD:
+                    entity["isBasedOn"] = reference(_describe_caffe(graph))
+
+
+def _address(record: JobRecord) -> str | None:
+    """Return where a job downloaded from; None for the jobs that did not."""
+    for key, value in leaves(record.cfg).items():
+        if key.endswith(".url") and isinstance(value, str):
+            return value
+    return None
+
+
+def _describe_caffe(graph: CrateGraph) -> str:
+    return graph.add(
+        _CAFFE,
+        "CreativeWork",
+        name="CaFFe (CAlving Fronts and where to Find thEm)",
+        license=reference(f"https://spdx.org/licenses/{_CAFFE_LICENSE}"),
+        url=reference(_CAFFE),
+    )
 
 
 def _is_note(output: OutputRecord) -> bool:
