@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from recorded_project import RecordedProject
 
-from ssl4sar.provenance.chain import Chain, Node, chain_of
+from ssl4sar.provenance.chain import Chain, chain_of
 from ssl4sar.provenance.crate_data import CrateData, Layout
 from ssl4sar.provenance.crate_graph import ROOT, CrateGraph
-from ssl4sar.provenance.crate_run import describe_run, upstream_first
+from ssl4sar.provenance.crate_run import describe_run
 
 
 def described(chain: Chain) -> dict[str, dict[str, Any]]:
@@ -32,20 +32,6 @@ def graph(study: RecordedProject) -> dict[str, dict[str, Any]]:
 
 def targets(entity: dict[str, Any], name: str) -> list[str]:
     return [each["@id"] for each in entity.get(name, [])]
-
-
-def test_jobs_come_after_what_they_read(project: RecordedProject) -> None:
-    names = [node.record.job for node in upstream_first(project.chain())]
-    assert names == ["cut", "count seed=0", "count seed=1", "total"]
-
-
-def test_a_detour_does_not_upset_the_order(project: RecordedProject) -> None:
-    chain = project.chain()
-    cut = next(node for node in chain.nodes if node.record.rule == "cut")
-    # The last job reads the first one directly, too, and before all others.
-    chain.root.inputs.insert(0, (chain.root.record.inputs[0], cut))
-    ordered: list[Node] = upstream_first(chain)
-    assert [node.record.rule for node in ordered] == ["cut", "count", "count", "total"]
 
 
 def test_an_action_tells_what_its_record_tells(study: RecordedProject, graph) -> None:

@@ -120,7 +120,8 @@ def describe_run(graph: CrateGraph, data: CrateData, chain: Chain) -> None:
         UserError: the project has no ``Snakefile``.
     """
     parameters = _Parameters(graph)
-    nodes = upstream_first(chain)
+    # What was made first is described first.
+    nodes = reversed(chain.nodes)
     jobs = [_describe_job(graph, data, parameters, node) for node in nodes]
     configuration = _describe_configuration(graph, chain)
     _describe_workflow(graph, chain)
@@ -128,20 +129,6 @@ def describe_run(graph: CrateGraph, data: CrateData, chain: Chain) -> None:
     _describe_steps(graph, jobs)
     _describe_whole(graph, data, parameters, chain, jobs, configuration)
     graph.append(ROOT, "mentions", RUN, *(job.action for job in jobs))
-
-
-def upstream_first(chain: Chain) -> list[Node]:
-    """Return the jobs of a chain so that each comes after those whose outputs it read."""
-    ordered: dict[int, Node] = {}
-
-    def visit(node: Node) -> None:
-        for _, maker in node.inputs:
-            if maker is not None and id(maker) not in ordered:
-                visit(maker)
-        ordered[id(node)] = node
-
-    visit(chain.root)
-    return list(ordered.values())
 
 
 def _describe_job(graph: CrateGraph, data: CrateData, parameters: _Parameters, node: Node) -> _Job:
