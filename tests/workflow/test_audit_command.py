@@ -111,7 +111,7 @@ def test_a_crate_is_written_of_what_holds_alone(project, capsys, tmp_path: Path)
     assert f"{tmp_path / 'crate'}: RO-Crate of" in err
     assert (tmp_path / "crate/ro-crate-metadata.json").is_file()
     project.result.write_text("[1]")
-    code, out, err = run(capsys, project.result, "--crate", tmp_path / "other")
+    code, _out, err = run(capsys, project.result, "--crate", tmp_path / "other")
     assert code == EXIT_PROBLEMS
     assert "no crate was written" in err
     assert not (tmp_path / "other").exists()
