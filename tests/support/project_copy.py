@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+#: Variables that would change what Snakemake does, or which SLURM its commands talk to.
+FOREIGN = ("SNAKEMAKE", "SLURM", "SBATCH", "SRUN", "SQUEUE", "SCANCEL", "SINFO", "MUNGE")
 PARTS = ("Snakefile", "profiles", "workflow", "src", "config", "envs")
 
 
@@ -28,7 +30,7 @@ class House:
         return [sys.executable, "-m", "snakemake", *self.execution, *arguments]
 
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
         # The copy's own sources must win over an editable installation of the project.
         return {**kept, "PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
 
