@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,6 +50,12 @@ def running(house: House, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def wait_beside(process: subprocess.Popen[bytes], reached: Callable[[], object], what: str) -> None:
+    """Wait for a state that a running Snakemake should bring about."""
+    wait_until(lambda: bool(reached()) or process.poll() is not None, what, PATIENCE_S)
+    assert process.poll() is None, f"Snakemake ended with {process.poll()} before {what}"
 
 
 def assert_same_products(house: House, original: House) -> None:
@@ -123,12 +129,12 @@ def test_a_killed_training_resumes_in_the_next_attempt(
 ) -> None:
     longer_training(finished, epochs=40)
     finished.target = "runs/micro/finetune/seed0/model.json"
+    shutil.rmtree(finished.root / "runs/micro/resume")
     undisturbed = House(tmp_path / "undisturbed", target=finished.target)
     shutil.copytree(finished.root, undisturbed.root, symlinks=True)
     state = finished.root / "runs/micro/resume/seed0/last.ckpt"
-    state.unlink()
     with running(finished) as process:
-        wait_until(state.exists, "the first epoch", PATIENCE_S)
+        wait_beside(process, state.exists, "the first epoch")
         training = first_running(slurm, finished, "finetune")
         assert training is not None, "the training was over before it could be killed"
         slurm.kill(training)
@@ -150,13 +156,11 @@ def test_all_cancelled_and_snakemake_killed_then_run_again(
     slurm: OneNodeSlurm, finished: House, finished_original: House
 ) -> None:
     # From the training on; the data stages in SLURM are the business of the first test.
-    shutil.rmtree(finished.root / "runs/micro/finetune")
-    shutil.rmtree(finished.root / "runs/micro/resume")
+    for name in ("finetune", "resume", "predict", "evaluate"):
+        shutil.rmtree(finished.root / "runs/micro" / name)
     shutil.rmtree(finished.root / "results")
     with running(finished) as process:
-        wait_until(
-            lambda: first_running(slurm, finished, "finetune") is not None, "a job", PATIENCE_S
-        )
+        wait_beside(process, lambda: first_running(slurm, finished, "finetune"), "a training")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     slurm.cancel(finished.root)
@@ -184,7 +188,7 @@ def test_a_training_on_a_gpu_asks_slurm_for_its_model(slurm: OneNodeSlurm, finis
     # No GPU is here to train on: what counts is the request of a job that waits.
     slurm.hold_new_jobs(True)
     with running(finished, "--config", "compute={device: cuda}") as process:
-        wait_until(lambda: slurm.jobs(finished.root) != [], "a job in the queue", PATIENCE_S)
+        wait_beside(process, lambda: slurm.jobs(finished.root), "a job in the queue")
         (job,) = slurm.jobs(finished.root)
         assert (job.rule, job.state) == ("finetune", "PENDING")
         assert job.gpus == "gres:gpu:a100:1"
