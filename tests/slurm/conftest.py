@@ -37,6 +37,9 @@ def slurm(slurm_session: OneNodeSlurm, tmp_path: Path) -> Iterator[OneNodeSlurm]
     yield slurm_session
     slurm_session.hold_new_jobs(False)
     slurm_session.cancel(tmp_path / "house")
+    # Shown by pytest where a test failed, and with -rA.
+    for job in slurm_session.jobs(tmp_path / "house"):
+        print(job)
 
 
 def with_slurm_profile(house: House, **settings: Any) -> House:
