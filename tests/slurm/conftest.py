@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from one_node_slurm import OneNodeSlurm, Unavailable, one_node_slurm
 from project_copy import House, copy_project
 

@@ -8,9 +8,8 @@ import socket
 import subprocess
 from pathlib import Path
 
-import pytest
-
 import one_node_slurm
+import pytest
 from one_node_slurm import BASE_NAME, INSTALL, MARKER, Unavailable
 
 

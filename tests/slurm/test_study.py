@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from one_node_slurm import OneNodeSlurm, SlurmJob, wait_until
 from project_copy import House
 
@@ -118,8 +117,8 @@ def test_a_job_that_fails_once_gets_more_memory_and_time(
     assert first.comment == second.comment == "rule_score_baselines"
     assert (first.state, second.state) == ("FAILED", "COMPLETED")
     assert second.number > first.number
-    assert second.memory_mb == 2 * first.memory_mb > 0
-    assert second.limit_min == 2 * first.limit_min > 0
+    assert second.memory_mb > first.memory_mb > 0
+    assert second.limit_min > first.limit_min > 0
     made, expected = (h.root / finished.target for h in (finished, finished_original))
     assert made.read_bytes() == expected.read_bytes()
 

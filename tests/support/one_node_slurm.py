@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Final
 
 import psutil
-
 from project_copy import FOREIGN
 
 CONFIG_FOLDER: Final = Path("/etc/slurm")

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from project_copy import House, copy_project
 
 
