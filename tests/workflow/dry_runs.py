@@ -25,7 +25,7 @@ from typing import Any
 import pydantic  # noqa: F401
 import snakemake.cli
 import snakemake.executors.local
-import snakemake.report  # noqa: F401
+import snakemake.report
 import yaml  # noqa: F401
 
 PLANNED = re.compile(r"^(\w+) +\d+$", flags=re.MULTILINE)

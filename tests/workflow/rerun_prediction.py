@@ -340,9 +340,8 @@ def _grouped(table: Mapping[str, set[str]], separator: str) -> list[tuple[str, s
     rows = []
     for parent, names in groupby(table, key=lambda name: name.rpartition(separator)[0]):
         members = list(names)
-        for rerun in sorted(
-            {frozenset(table[n]) for n in members}, key=lambda s: (-len(s), sorted(s))
-        ):
+        kinds = {frozenset(table[name]) for name in members}
+        for rerun in sorted(kinds, key=lambda rules: (-len(rules), sorted(rules))):
             same = [n for n in members if table[n] == rerun]
             rows.append((_title(parent, same, len(members), separator), set(rerun)))
     return rows

@@ -257,11 +257,15 @@ def test_every_product_reruns_its_readers_only(run: Finished, tmp_path: Path) ->
 def test_the_download_reruns_for_its_keys_and_sources_only(
     downloaded: Finished, tmp_path: Path
 ) -> None:
-    reached = reaching(downloaded.root)
-    files = [change for change in by_file(downloaded) if change.name in reached]
-    assert any(change.expected for change in files)
-    changes = [*by_key(downloaded), *files, *by_parameter(downloaded), *by_product(downloaded)]
-    assert_as_predicted(downloaded, changes, tmp_path)
+    # What reruns nothing here is proven on the other run: all but a few files and blocks.
+    others = ("cli.py", "scene/world.py", "scene.seed", "training.epochs", "compute.device")
+    changes = [
+        change
+        for change in [*by_key(downloaded), *by_file(downloaded), *by_parameter(downloaded)]
+        if change.expected or change.name.endswith(others)
+    ]
+    assert {"caffe.url", "caffe.sha256"} <= {change.name for change in changes if change.expected}
+    assert_as_predicted(downloaded, [*changes, *by_product(downloaded)], tmp_path)
 
 
 @pytest.mark.parametrize(
