@@ -8,14 +8,15 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from config_values import COMPANY, another, leaves, with_values, write_named_files
+from config_values import COMPANY, WEIGHTS, another, leaves, with_values, write_named_files
 from rerun_prediction import (
     DOCUMENT,
-    DOWNLOAD_KEYS,
     PROJECT,
     RESULT,
+    base_of,
     closed,
     document,
+    fetching,
     micro,
     pangaea,
     reaching,
@@ -40,6 +41,7 @@ STORED = {"prepare_store", *TRAINED}
 RESAMPLED = {"resample_caffe", "score_baselines", *STORED}
 VALIDATED = {"validate_caffe", *RESAMPLED}
 RENDERED = {"render_caffe", *VALIDATED}
+FETCHED = {"fetch_weights", *TRAINED}
 DOWNLOADED = {"download_caffe", "extract_caffe", *VALIDATED}
 
 #: What a person expects of each key or block; the longest name that fits counts.
@@ -59,6 +61,9 @@ EXPECTED = {
     "caffe.validation_seed": STORED,
     "scene": RENDERED,
     "model": TRAINED,
+    # The other value is the one that fetches weights.
+    "model.weights": FETCHED,
+    "weights": FETCHED,
     "training": TRAINED,
     "prediction": PREDICTED,
     # Validation during the training uses them too.
@@ -82,7 +87,7 @@ def test_each_key_reruns_what_a_person_expects(key: str) -> None:
     names = [key.rsplit(".", n)[0] for n in range(key.count(".") + 1)]
     expected = next((EXPECTED[name] for name in names if name in EXPECTED), None)
     assert expected is not None, f"{key}: say in EXPECTED which rules it should rerun"
-    base = pangaea() if key in DOWNLOAD_KEYS else micro()
+    base = base_of(key)
     assert rerun_by_values(base, another(base, key)) == expected
 
 
@@ -104,7 +109,7 @@ def test_each_key_has_another_valid_value(key: str) -> None:
         ({"seeds": [1, 0]}, {"caffe_mde"}),
         # The native tree, on which nothing of this run has worked.
         ({"caffe.spacing_m": None}, RESAMPLED - {"resample_caffe"}),
-        ({"model.weights": "timm"}, TRAINED),
+        ({"model.weights": "timm", "model.weights_file": WEIGHTS}, TRAINED),
     ],
 )
 def test_more_of_the_keys_that_shape_the_dag(changes: dict, expected: set[str]) -> None:
@@ -113,12 +118,15 @@ def test_more_of_the_keys_that_shape_the_dag(changes: dict, expected: set[str]) 
 
 def test_page_on_reruns_is_up_to_date() -> None:
     page = (PROJECT / DOCUMENT).read_text(encoding="utf-8")
-    assert page == document(), "run: python tests/workflow/rerun_prediction.py"
+    assert page == document(), "run: python tests/support/rerun_prediction.py"
 
 
 def test_every_rule_is_on_the_way_to_the_result() -> None:
-    synthetic = wanted(rules_of(open_study(micro(), [], {}, PROJECT)), RESULT)
-    assert synthetic | wanted(RULES, RESULT) == set(RULES)
+    needed = [
+        wanted(rules_of(open_study(base, [], {}, PROJECT)), RESULT)
+        for base in (micro(), pangaea(), fetching())
+    ]
+    assert set().union(*needed) == set(RULES)
 
 
 def test_a_change_reaches_users_but_not_makers() -> None:

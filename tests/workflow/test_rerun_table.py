@@ -24,6 +24,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from config_values import another, leaves, with_values, write_named_files
@@ -33,6 +34,7 @@ from rerun_prediction import (
     closed,
     deciding_files,
     edges,
+    fetching,
     micro,
     pangaea,
     reaching,
@@ -40,8 +42,12 @@ from rerun_prediction import (
     rules_of,
     wanted,
 )
+from safetensors.numpy import save_file
 
-from ssl4sar.workflow.study import open_study
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.workflow.study import FETCHED_WEIGHTS, open_study
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 pytestmark = pytest.mark.slow
 
@@ -109,7 +115,7 @@ class Finished:
                 {"house": str(root), "arguments": arguments, "edits": dict(change.edits)}
             )
         done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("dry_runs.py"))],
+            [sys.executable, str(PROJECT / "tests" / "support" / "dry_runs.py")],
             input="".join(json.dumps(request) + "\n" for request in requests),
             env=_environment(root),
             stdout=subprocess.PIPE,
@@ -182,6 +188,22 @@ def downloaded(finished_original, house, tmp_path: Path) -> Finished:
         house.build()
     write_named_files(house.root)
     return Finished(house.root, base, ARCHIVE_LISTING)
+
+
+@pytest.fixture
+def fetched(house, tmp_path: Path) -> Finished:
+    """A run on weights from the network, finished up to the fetched file."""
+    (tmp_path / "served").mkdir()
+    file = tmp_path / "served" / "model.safetensors"
+    save_file({"weight": np.zeros(3, np.float32)}, file)
+    house.target = FETCHED_WEIGHTS
+    with served(file.parent) as address:
+        weights = {"weights.url": f"{address}/{file.name}", "weights.sha256": sha256_file(file)}
+        base = with_values(fetching(), weights)
+        (house.root / house.config).write_text(yaml.safe_dump(base))
+        house.build()
+    write_named_files(house.root)
+    return Finished(house.root, base, FETCHED_WEIGHTS)
 
 
 def by_key(finished: Finished) -> Iterator[Change]:
@@ -268,6 +290,23 @@ def test_the_download_reruns_for_its_keys_and_sources_only(
     assert_as_predicted(downloaded, [*changes, *by_product(downloaded)], tmp_path)
 
 
+def test_the_fetched_weights_rerun_for_their_keys_and_sources_only(
+    fetched: Finished, tmp_path: Path
+) -> None:
+    old, changes = fetched.rules(), []
+    for key in ("weights.url", "weights.sha256", "model.dropout", "scene.seed"):
+        values = another(fetched.base, key)
+        expected = rerun_by_study(old, fetched.rules(values), fetched.target)
+        assert expected == ({"fetch_weights"} if key.startswith("weights.") else set())
+        changes.append(Change(key, expected, values=values))
+    changes += [
+        change
+        for change in [*by_file(fetched), *by_parameter(fetched)]
+        if change.expected or change.name.endswith(("cli.py", "models/weights.py"))
+    ]
+    assert_as_predicted(fetched, changes, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("values", "target"),
     [
@@ -275,6 +314,7 @@ def test_the_download_reruns_for_its_keys_and_sources_only(
         ({"caffe.spacing_m": None}, RESULT),
         ({"caffe.source": "pangaea"}, RESULT),
         (another(micro(), "caffe.root"), RESULT),
+        ({"model.weights": "timm"}, RESULT),
         ({}, "runs/micro/evaluate/baselines.json"),
     ],
 )

@@ -1,6 +1,6 @@
 """Real dry runs of Snakemake, many and fast: each in a fork of a process that has it loaded.
 
-    python tests/workflow/dry_runs.py < requests.jsonl > answers.jsonl
+    python tests/support/dry_runs.py < requests.jsonl > answers.jsonl
 
 A request is an object with ``house`` (folder of the project), ``arguments`` (of the command line)
 and ``edits`` (new contents of files of the house for the time of the run; null adds a line). An

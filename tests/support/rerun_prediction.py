@@ -1,6 +1,6 @@
 """What a change should rerun, predicted from digests, parameters and file names alone.
 
-    python tests/workflow/rerun_prediction.py    # writes docs/reruns.md
+    python tests/support/rerun_prediction.py    # writes docs/reruns.md
 
 Nothing of Snakemake's own decision is used: the rules are read as text, their parameters and file
 names are evaluated with the project's `Study`, and a rule reruns if any of them changed or if a
@@ -27,7 +27,7 @@ from ssl4sar.provenance.digest import source_digest, source_files
 from ssl4sar.workflow.study import Study, open_study
 
 PROJECT = Path(__file__).resolve().parents[2]
-MICRO = Path(__file__).with_name("micro.yaml")
+MICRO = PROJECT / "tests" / "workflow" / "micro.yaml"
 RESULT = "results/caffe_mde.json"
 DOCUMENT = "docs/reruns.md"
 
@@ -243,14 +243,26 @@ def pangaea() -> dict[str, Any]:
     return with_values(micro(), {"caffe.source": "pangaea"})
 
 
+def fetching() -> dict[str, Any]:
+    """Return the smallest run that starts from fetched weights."""
+    return with_values(micro(), {"model.weights": "timm"})
+
+
+def base_of(key: str) -> dict[str, Any]:
+    """Return a run in which a key says something: what is downloaded counts where it is used."""
+    if key in DOWNLOAD_KEYS:
+        return pangaea()
+    return fetching() if key.startswith("weights.") else micro()
+
+
 def rerun_by_key() -> dict[str, set[str]]:
     """Return what reruns when a key changes, for every key of the configuration.
 
-    The keys of the download count in a run that downloads, all others in the smallest run.
+    The keys of a download count in a run that downloads, all others in the smallest run.
     """
     table = {}
     for key in leaves():
-        base = pangaea() if key in DOWNLOAD_KEYS else micro()
+        base = base_of(key)
         table[key] = rerun_by_values(base, another(base, key))
     return table
 
@@ -268,7 +280,7 @@ HEADER = """\
 Which rules run again when a key of the configuration or a source file changes, everything else
 being finished. An empty row means: nothing runs again.
 
-This page is generated from the rules (`python tests/workflow/rerun_prediction.py`). A fast test
+This page is generated from the rules (`python tests/support/rerun_prediction.py`). A fast test
 compares it with the sources. A slow one (`pytest tests/workflow/test_rerun_table.py`) finishes a
 small run and then really changes **every** key, **every** file below `src`, `workflow`, `config`
 and `envs`, the parameters of **every** rule and the content of **every** product, one after the
@@ -286,6 +298,8 @@ Some keys need a word:
 * `caffe.source` and `caffe.root` choose other scenes; `caffe.url` and `caffe.sha256` count in a
   run with `caffe.source: pangaea`. The slow test proves their rows up to the extracted archive,
   because a made-up archive cannot pass for the official one.
+* `weights.url` and `weights.sha256` count in a run with `model.weights: timm` and no file of the
+  user's; the slow test proves their rows up to the fetched file.
 * `caffe.spacing_m`: the row shows one pixel size in place of another. With `null` the native tree
   is used and nothing is resampled.
 * `compute`: where a job runs and on how many cores is no reason to repeat it.
@@ -297,8 +311,8 @@ function. `workflow/job.py` and `provenance` surround every job and cannot chang
 they belong to no digest. Touching a file, a fresh clone and a comment in a rule file, a profile, a
 caption or an environment rerun nothing.
 
-Columns 1 and 2 belong to runs with `caffe.source: pangaea`, column 3 to `synthetic`; the rules of
-the other sources do not run.
+`download_caffe` and `extract_caffe` belong to runs with `caffe.source: pangaea`, `render_caffe` to
+`synthetic`, `fetch_weights` to `model.weights: timm`; rules that a run does not need do not run.
 """
 
 
@@ -306,12 +320,13 @@ def document() -> str:
     """Return the page on reruns."""
     with TemporaryDirectory() as folder, chdir(folder):
         write_named_files(Path())
-        keys, files, official = rerun_by_key(), rerun_by_file(micro()), rerun_by_file(pangaea())
+        keys, files = rerun_by_key(), rerun_by_file(micro())
+        downloading = [rerun_by_file(pangaea()), rerun_by_file(fetching())]
     rules = list(rules_of(open_study(pangaea(), [], {}, PROJECT)))
     letters = {name: str(number) for number, name in enumerate(rules, start=1)}
     columns = ", ".join(f"{number} `{name}`" for name, number in letters.items())
     sources = {
-        name.removeprefix("src/ssl4sar/"): rerun | official[name]
+        name.removeprefix("src/ssl4sar/"): rerun.union(*(table[name] for table in downloading))
         for name, rerun in files.items()
         if name.startswith("src/") or name.startswith("workflow/scripts/")
     }
