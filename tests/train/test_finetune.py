@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import errno
+import functools
 import hashlib
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -22,8 +25,10 @@ from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.checkpointing import LAST, PREVIOUS
+from ssl4sar.train.deadline import TimeLimit
 from ssl4sar.train.finetune import finetune, matmul_precision
 from ssl4sar.train.module import FinetuneModule
+from ssl4sar.train.stopping import StoppedError
 
 MODEL = ModelConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
@@ -172,6 +177,63 @@ def test_two_interruptions_and_a_damaged_checkpoint(reference, tiny_store, tmp_p
     assert result.resumed_after_epoch == 1
     assert weights_sha(tmp_path) == weights_sha(reference[0])
     assert rows(tmp_path) == rows(reference[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
+    reference, tiny_store, tmp_path, monkeypatch, number
+):
+    whole = FinetuneModule.training_step
+
+    def step(self, crops, index):
+        if (self.current_epoch, index) == (1, 1):
+            os.kill(os.getpid(), number)
+        return whole(self, crops, index)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneModule, "training_step", step)
+        with pytest.raises(StoppedError) as caught:
+            train(tiny_store, tmp_path)
+    assert str(caught.value) == (
+        f"training: ended by {number.name} (time limit, preemption or scancel) after 1 of 3 "
+        "epochs, the running epoch is lost; the next attempt goes on after epoch 1"
+    )
+    assert signal.getsignal(number) == before
+    assert [path.name for path in tmp_path.rglob("*.part")] == []
+    assert train(tiny_store, tmp_path).resumed_after_epoch == 1
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+
+
+def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
+    reference, tiny_store, tmp_path, monkeypatch
+):
+    clock = SimpleNamespace(now_s=0.0)
+    whole = FinetuneModule.on_train_epoch_end
+
+    def slow(self):
+        whole(self)
+        clock.now_s += 1000
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FinetuneModule, "on_train_epoch_end", slow)
+        limit = functools.partial(TimeLimit, clock=lambda: clock.now_s)
+        patch.setattr("ssl4sar.train.finetune.TimeLimit", limit)
+        with pytest.raises(StoppedError, match=r"after epoch 2 of 3, 10 min before the time limit"):
+            train(tiny_store, tmp_path, end_s=2600.0)
+        assert not (tmp_path / "model.ckpt").exists()
+        # The limit does not matter to a training that is done.
+        assert train(tiny_store, tmp_path, end_s=clock.now_s + 1300).resumed_after_epoch == 2
+    assert weights_sha(tmp_path) == weights_sha(reference[0])
+    assert rows(tmp_path) == rows(reference[0])
+
+
+def test_a_copy_on_scratch_changes_nothing(reference, tiny_store, tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    train(tiny_store, tmp_path, scratch=str(scratch))
+    assert (tmp_path / "model.ckpt").read_bytes() == (reference[0] / "model.ckpt").read_bytes()
+    assert [path for path in scratch.rglob("*") if path.is_file()] == []
 
 
 def test_nothing_intact_starts_anew(reference, tiny_store, tmp_path, monkeypatch):

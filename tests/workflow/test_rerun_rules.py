@@ -184,7 +184,8 @@ def test_a_script_sees_the_whole_configuration_for_the_device_only(rule: str) ->
     for_device = [
         node.args[0]
         for node in nodes
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "ComputeConfig.of_job"
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"ComputeConfig.of_job", "ComputeConfig.of_training"}
     ]
     assert {id(node) for node in whole} <= {id(node) for node in for_device}
     # A job cannot read the file either: what reads and holds it all is out of its reach.

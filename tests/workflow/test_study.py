@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -78,3 +79,50 @@ def test_a_broken_default_is_named(tmp_path: Path) -> None:
 def test_missing_weights_file_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"model\.weights_file: .*does not exist"):
         study(model={"weights": "tyrion", "weights_file": str(tmp_path / "no.ckpt")})
+
+
+@pytest.mark.parametrize(
+    ("compute", "expected", "unwanted"),
+    [
+        (
+            {"device": "cuda", "devices": 4, "train_threads": 8},
+            {"--cpus-per-task=32", "--mem 96000"},
+            {"--nodes", "--ntasks"},
+        ),
+        (
+            {"device": "cuda", "devices": 4, "nodes": 2, "train_threads": 8},
+            {"--nodes=2", "--ntasks-per-node=4", "--cpus-per-task=8", "--mem 96000"},
+            {"--ntasks-per-gpu", "--ntasks="},
+        ),
+        (
+            {"device": "cuda", "nodes": 2, "train_threads": 8},
+            {"--nodes=2", "--ntasks=2", "--cpus-per-task=8", "--mem 24000"},
+            {"--ntasks-per-gpu", "--ntasks-per-node"},
+        ),
+        ({"devices": 2, "train_threads": 3}, {"--ntasks=1", "--cpus-per-task=6"}, {"--nodes"}),
+    ],
+)
+def test_slurm_is_asked_for_the_shape_of_the_training(
+    compute: dict[str, object], expected: set[str], unwanted: set[str]
+) -> None:
+    reason = "the SLURM plugin of Snakemake is not installed"
+    plugin = pytest.importorskip("snakemake_executor_plugin_slurm.submit_string", reason=reason)
+    training = {"batch_size": 4, "accumulate_batches": 8}
+    made = study(compute=compute, training=training)
+    devices = int(str(compute.get("devices", 1))) * int(str(compute.get("nodes", 1)))
+    assert made.train_gpus == (devices if compute.get("device") == "cuda" else 0)
+    resources = _Resources(
+        {"mem_mb": made.train_mem_mb, "gpu": made.train_gpus, **made.train_placement}
+    )
+    job = SimpleNamespace(resources=resources, threads=made.config.compute.threads_per_task)
+    names = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
+    words = plugin.get_submit_command(job, dict.fromkeys(names, ""))
+    assert [word for word in expected if word not in words] == []
+    assert [word for word in unwanted if word in words] == []
+
+
+class _Resources(dict[str, object]):
+    """Resources as Snakemake hands them to its plugins: by key and as attributes."""
+
+    def __getattr__(self, name: str) -> object:
+        return self[name]

@@ -34,11 +34,14 @@ rule finetune:
         f"benchmarks/results/{STUDY.config.name}/finetune_seed{{seed}}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: STUDY.config.compute.train_threads
+    threads: STUDY.config.compute.threads_per_task
     resources:
+        **STUDY.train_placement,
         mem_mb=STUDY.mem_mb("finetune", STUDY.train_mem_mb),
         runtime=STUDY.runtime("finetune", STUDY.train_runtime_min),
-        gpu=STUDY.gpu,
+        gpu=STUDY.train_gpus,
+        # Folder on a disk of the node to copy the store to, e.g. $TMPDIR; a site's own matter.
+        scratch="",
     params:
         source=STUDY.source("finetune"),
         cfg=STUDY.cfg(

@@ -4,53 +4,56 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig, with_given_weights
-from ssl4sar.config.training import TrainingConfig
+from ssl4sar.config.model import with_given_weights
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.train.finetune import finetune
+from ssl4sar.train.deadline import job_end_s
+from ssl4sar.train.finetune_process import finetune_as_told
+from ssl4sar.train.launch import launch
 from ssl4sar.workflow.job import job
 
 
 def main(
-    store: Path,
+    files: dict[str, Path],
     cfg: dict[str, Any],
     compute: ComputeConfig,
     seed: int,
     source: str,
-    resume: Path,
-    model: Path,
-    metrics: Path,
+    resources: Any,
     record: Path,
 ) -> None:
     """Train, and write the checkpoint, the table of epochs and the record of both."""
-    result = finetune(
-        store_path=store,
-        model_config=ModelConfig.model_validate(cfg["model"]),
-        training_config=TrainingConfig.model_validate(cfg["training"]),
-        centre_px=cfg["prediction.centre_px"],
-        sigma_px=cfg["prediction.sigma_px"],
-        compute_config=compute,
-        seed=seed,
-        source=source,
-        checkpoint_path=model,
-        metrics_path=metrics,
-        resume_dir=resume,
-    )
-    write_json(record, {"seed": seed, **result.record(), "sha256": sha256_file(model)})
+    request = {
+        **{name: str(path) for name, path in files.items()},
+        "model": cfg["model"],
+        "training": cfg["training"],
+        "prediction.centre_px": cfg["prediction.centre_px"],
+        "prediction.sigma_px": cfg["prediction.sigma_px"],
+        "compute": compute.model_dump(mode="json"),
+        "seed": seed,
+        "source": source,
+        "scratch": resources.scratch,
+        "end_s": job_end_s(resources.runtime),
+    }
+    facts = launch(finetune_as_told, request, compute, files["resume"])
+    write_json(record, {"seed": seed, **facts, "sha256": sha256_file(files["checkpoint"])})
 
 
 if __name__ == "__main__":
     with job(snakemake):
         main(
-            store=Path(snakemake.input.index).parent,
+            files={
+                "store": Path(snakemake.input.index).parent,
+                "checkpoint": Path(snakemake.output.model),
+                "metrics": Path(snakemake.output.metrics),
+                # Outside the outputs, which Snakemake deletes before it starts a job again.
+                "resume": Path(snakemake.params.resume),
+            },
             cfg=with_given_weights(snakemake.params.cfg, snakemake.input.weights),
-            # Not a parameter: where a training runs is no reason to repeat it.
-            compute=ComputeConfig.of_job(snakemake.config, snakemake.threads),
+            # Not parameters: where and how long a training runs is no reason to repeat it.
+            compute=ComputeConfig.of_training(snakemake.config, snakemake.threads),
+            resources=snakemake.resources,
             seed=int(snakemake.wildcards.seed),
             source=snakemake.params.source,
-            resume=Path(snakemake.params.resume),
-            model=Path(snakemake.output.model),
-            metrics=Path(snakemake.output.metrics),
             record=Path(snakemake.output.record),
         )

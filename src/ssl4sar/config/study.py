@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ssl4sar.config.block import Block
 from ssl4sar.config.caffe import CaffeConfig
-from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.compute import ComputeConfig, share_batches
 from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.prediction import PredictionConfig
@@ -61,4 +61,6 @@ class StudyConfig(Block):
                 f"training.validation_stride_px: {stride_px} is larger than "
                 f"prediction.centre_px {self.prediction.centre_px}, which would leave gaps"
             )
+        training = self.training
+        share_batches(training.batch_size, training.accumulate_batches, self.compute.processes)
         return self

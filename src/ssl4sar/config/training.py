@@ -63,7 +63,7 @@ class TrainingConfig(Block):
     samples_per_epoch: int = Field(default=40_000, ge=1)
     """Crops drawn per epoch; images are dealt in shuffled rounds that run on over epochs."""
     batch_size: int = Field(default=16, ge=1)
-    """Crops per step and device."""
+    """Crops per step, on one device; several share them, see `compute.devices`."""
     accumulate_batches: int = Field(default=1, ge=1)
     """Steps whose gradients are added before the optimiser moves."""
     target_px: int = Field(default=256, ge=32)

@@ -6,8 +6,9 @@ One flat uint8 buffer is one allocation, one copy through shared memory, and one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -19,8 +20,23 @@ from torch.utils.data import Dataset, Sampler
 from ssl4sar.dataset.store import Store, reflect_crop
 from ssl4sar.train.sampling import SampleDraw, SampleDrawer, Window
 
-#: Epoch and sample numbers of one batch.
-BatchKey = tuple[int, tuple[int, ...]]
+
+class BatchKey(NamedTuple):
+    """What one process works on in one step.
+
+    Attributes:
+        epoch: number from 0.
+        samples: sample numbers.
+        number: the batch of the recipe within the epoch that the samples belong to.
+        part: which of the processes that share this batch it is for.
+        weight: factor of the loss.
+    """
+
+    epoch: int
+    samples: tuple[int, ...]
+    number: int = 0
+    part: int = 0
+    weight: float = 1.0
 
 
 class Crop(NamedTuple):
@@ -44,10 +60,16 @@ class CropBatch:
     Attributes:
         pixels: (total,) uint8: per sample its image, labels and, if drawn, its partner.
         draws: the draws of the samples, in order.
+        number: the batch of the recipe within the epoch that the samples belong to.
+        part: which of the processes that share this batch it is for.
+        weight: factor of the loss; 0: another process has the samples that count.
     """
 
     pixels: Tensor
     draws: tuple[SampleDraw, ...]
+    number: int = 0
+    part: int = 0
+    weight: float = 1.0
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -55,11 +77,11 @@ class CropBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
         """Return the batch with its pixels on ``device``."""
-        return type(self)(self.pixels.to(device, non_blocking=non_blocking), self.draws)
+        return replace(self, pixels=self.pixels.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
         """Return the batch in page-locked memory, from where it moves to a GPU faster."""
-        return type(self)(self.pixels.pin_memory(), self.draws)
+        return replace(self, pixels=self.pixels.pin_memory())
 
     def crops(self) -> list[Crop]:
         """Return views of the crops."""
@@ -95,15 +117,14 @@ class CropDataset(Dataset[CropBatch]):
 
     def __getitem__(self, key: BatchKey) -> CropBatch:
         """Return the batch of (epoch, sample numbers)."""
-        epoch, indices = key
-        draws = tuple(self.drawer.draw(epoch, index) for index in indices)
+        draws = tuple(self.drawer.draw(key.epoch, index) for index in key.samples)
         size = sum(part.height_px * part.width_px for draw in draws for part in _parts(draw))
         buffer = np.empty(size, np.uint8)
         start = 0
         for draw in draws:
             for place, window in enumerate(_parts(draw)):
                 start = self._cut(window, buffer, start, labels=place == 1)
-        return CropBatch(torch.from_numpy(buffer), draws)
+        return CropBatch(torch.from_numpy(buffer), draws, key.number, key.part, key.weight)
 
     def _cut(self, window: Window, buffer: NDArray[np.uint8], start: int, *, labels: bool) -> int:
         number = self.scenes[window.image]
@@ -115,25 +136,37 @@ class CropDataset(Dataset[CropBatch]):
 
 
 class EpochBatches(Sampler[BatchKey]):
-    """The batches of one epoch, sharded over processes by arithmetic.
+    """The batches of one epoch, shared between processes by arithmetic.
 
-    Every process gets the same number of batches; a rest too small to give each process a sample
-    is dropped.
+    The batches are those of one process: ``batch_size`` samples in a row, the last one perhaps
+    smaller. ``lanes`` of them are worked on at the same time, each by ``parts`` processes, so that
+    the samples of an optimiser step do not depend on the number of processes. Gradients are
+    averaged over processes, hence a weight where a batch at the end of an epoch cannot be split
+    evenly: parts * samples of the part / samples of the batch. Every process takes equally many
+    steps; one that is left without samples gets some of another's with weight 0.
 
     Args:
         samples_per_epoch: samples per epoch over all processes.
-        batch_size: samples per batch and process.
-        rank: number of this process.
-        world_size: number of processes.
+        batch_size: samples per batch of the recipe, a multiple of ``parts``.
+        rank: number of this process, below lanes * parts.
+        lanes: batches that are worked on at the same time.
+        parts: processes that share one batch.
     """
 
     def __init__(
-        self, samples_per_epoch: int, batch_size: int, rank: int = 0, world_size: int = 1
+        self,
+        samples_per_epoch: int,
+        batch_size: int,
+        rank: int = 0,
+        *,
+        lanes: int = 1,
+        parts: int = 1,
     ) -> None:
         self.samples_per_epoch = samples_per_epoch
         self.batch_size = batch_size
-        self.rank = rank
-        self.world_size = world_size
+        self.lanes = lanes
+        self.parts = parts
+        self.lane, self.part = divmod(rank, parts)
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -142,12 +175,17 @@ class EpochBatches(Sampler[BatchKey]):
 
     def __len__(self) -> int:
         """Return the number of batches per process and epoch."""
-        full, rest = divmod(self.samples_per_epoch, self.batch_size * self.world_size)
-        return full + (rest >= self.world_size)
+        batches = math.ceil(self.samples_per_epoch / self.batch_size)
+        return math.ceil(batches / self.lanes)
 
     def __iter__(self) -> Iterator[BatchKey]:
-        """Yield (epoch, sample numbers of this process)."""
-        step = self.batch_size * self.world_size
-        for batch in range(len(self)):
-            group = range(batch * step, min((batch + 1) * step, self.samples_per_epoch))
-            yield self.epoch, tuple(group[self.rank :: self.world_size])
+        """Yield what this process works on."""
+        share = self.batch_size // self.parts
+        for step in range(len(self)):
+            number = step * self.lanes + self.lane
+            start = number * self.batch_size
+            batch = range(start, min(start + self.batch_size, self.samples_per_epoch))
+            own = batch[self.part * share : (self.part + 1) * share]
+            samples = tuple(own) or (batch[0] if batch else 0,)
+            weight = self.parts * len(own) / len(batch) if batch else 0.0
+            yield BatchKey(self.epoch, samples, number, self.part, weight)

@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader
 
+from ssl4sar.config.compute import BatchShares
 from ssl4sar.train.crops import CropBatch, CropDataset, EpochBatches
 
 
@@ -15,7 +16,8 @@ class TrainingCrops(pl.LightningDataModule):
     Args:
         dataset: the crops.
         samples_per_epoch: samples per epoch over all processes.
-        batch_size: samples per batch and process.
+        batch_size: samples per batch of the recipe.
+        shares: how processes share the batches; None: one process.
         workers: processes that read crops; 0 reads in the training process.
         pin_memory: put batches into page-locked memory, from where they move to a GPU while it
             computes; of no use without one.
@@ -29,6 +31,7 @@ class TrainingCrops(pl.LightningDataModule):
         batch_size: int,
         workers: int,
         pin_memory: bool,
+        shares: BatchShares | None = None,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -36,6 +39,7 @@ class TrainingCrops(pl.LightningDataModule):
         self.batch_size = batch_size
         self.workers = workers
         self.pin_memory = pin_memory
+        self.shares = shares or BatchShares(batch_size, 1, 1, 1)
 
     def train_dataloader(self) -> DataLoader[CropBatch]:
         """Return the loader; its sampler follows the trainer's epoch."""
@@ -43,7 +47,8 @@ class TrainingCrops(pl.LightningDataModule):
             self.samples_per_epoch,
             self.batch_size,
             rank=self.trainer.global_rank if self.trainer else 0,
-            world_size=self.trainer.world_size if self.trainer else 1,
+            lanes=self.shares.lanes,
+            parts=self.shares.parts,
         )
         return DataLoader(
             self.dataset,

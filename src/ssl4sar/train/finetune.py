@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,15 +15,15 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.compute import BatchShares, ComputeConfig, share_batches
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.core.seeding import derive_seed
+from ssl4sar.dataset.staging import staged
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.checkpoint import save_network
-from ssl4sar.models.device import resolve_device
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 from ssl4sar.models.weights import load_starting_weights
 from ssl4sar.train.checkpointing import (
@@ -38,18 +38,25 @@ from ssl4sar.train.checkpointing import (
 )
 from ssl4sar.train.crops import CropDataset
 from ssl4sar.train.data import TrainingCrops
+from ssl4sar.train.deadline import TimeLimit
 from ssl4sar.train.module import FinetuneModule
 from ssl4sar.train.resume_lock import locked
 from ssl4sar.train.sampling import SampleDrawer, SceneShape
+from ssl4sar.train.stopping import ListenInTraining, StopSignals, stopped_by
+from ssl4sar.train.team import ALONE, Team
 from ssl4sar.train.validation import StoreValidation, ValidationScore, validation_windows
 
 _LOG_FOLDER: Final = "tensorboard"
-#: Lightning remarks on what is meant here: crops read in the training process, averaged weights
-#: that stay in evaluation mode, and its own use of a torch function to be replaced.
+#: Lightning and torch remark on what is meant here: crops read in the training process, averaged
+#: weights that stay in evaluation mode, functions to be replaced, a job of SLURM whose processes
+#: are started otherwise, an option of older torch, values that are equal in all processes.
 _EXPECTED_WARNINGS: Final = (
     ".*does not have many workers.*",
     r".*module\(s\) in eval mode.*",
     ".*treespec.*is deprecated.*",
+    ".*`srun` command is available.*",
+    ".*`broadcast_buffers` is deprecated.*",
+    ".*sync_dist=True.*",
 )
 
 
@@ -98,6 +105,9 @@ def finetune(
     checkpoint_path: Path,
     metrics_path: Path,
     resume_dir: Path,
+    scratch: str = "",
+    end_s: float | None = None,
+    team: Team = ALONE,
 ) -> FinetuneResult:
     """Fine-tune a network and export the chosen weights.
 
@@ -110,7 +120,7 @@ def finetune(
         training_config: the recipe.
         centre_px: side of the centre of a validation window that is kept.
         sigma_px: standard deviation of the weights of validation windows that overlap, pixels.
-        compute_config: device, threads, loader processes.
+        compute_config: device, threads, loader processes, of this process alone.
         seed: seed of the run.
         source: digest of the code that decides the outcome.
         checkpoint_path: file to export the network to.
@@ -118,19 +128,26 @@ def finetune(
         resume_dir: folder for the state of the running training and its TensorBoard log; not an
             output, so that the workflow does not delete it before a rerun. It may be removed
             when the training is done.
+        scratch: folder on a disk of the node to copy the store to first; empty: none.
+        end_s: when the job will be ended, seconds since 1970; None: never.
+        team: place of this process among those that share the training. They all see the same
+            files; the leader writes.
 
     Returns:
         What was exported.
 
     Raises:
         UserError: no training image, bad starting weights, no GPU, another process that trains in
-            ``resume_dir``, a loss that is not finite, or a full disk.
+            ``resume_dir``, a loss that is not finite, a full disk, a time limit that is near, or a
+            signal to end.
     """
-    device = resolve_device(compute_config.device)
+    device = team.device(compute_config.device)
     torch.set_num_threads(compute_config.train_threads)
-    store = Store.open(store_path)
-    _check_scenes(store, store_path, training_config)
-    with locked(resume_dir):
+    # The lock is for writers, and another host may not know of it.
+    lock = locked(resume_dir) if team.leads else nullcontext()
+    with lock, staged(store_path, scratch) as store_folder:
+        store = Store.open(store_folder)
+        _check_scenes(store, store_path, training_config)
         network, starting_weights = _starting_network(model_config, seed)
         windows = validation_windows(training_config, centre_px, sigma_px)
         facts = {
@@ -143,7 +160,9 @@ def finetune(
             "source": source,
         }
         fingerprint = training_fingerprint(facts)
-        resume = _resume_or_clear(resume_dir, fingerprint, training_config.epochs)
+        resume = team.agree(
+            lambda: _resume_or_clear(resume_dir, fingerprint, training_config.epochs)
+        )
         progress = ProgressLines()
         state = TrainingState(resume_dir, metrics_path, fingerprint, progress.tell_epoch)
         module = FinetuneModule(
@@ -154,11 +173,30 @@ def finetune(
             validate=StoreValidation(store, _numbers(store, "val"), windows),
         )
         crops = _training_crops(
-            store, model_config, training_config, compute_config.loader_workers, seed, device
+            store, model_config, training_config, compute_config.loader_workers, seed, device, team
         )
-        _fit(module, crops, device, [state, progress], resume_dir, resume)
-        _finish(state, training_config.epochs)
-        return _export(checkpoint_path, module, state, model_config, facts, resume)
+        signals = StopSignals()
+        callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
+        if end_s is not None:
+            callbacks.append(TimeLimit(end_s, team))
+        # Known even where the training is resumed and ended before it has read its state.
+        with signals.told(
+            lambda name: stopped_by(name, _epochs_done(state, resume), training_config.epochs)
+        ):
+            _fit(module, crops, device, callbacks, resume_dir, resume, team)
+            return _finish(checkpoint_path, module, state, model_config, facts, resume, team)
+
+
+def _epochs_done(state: TrainingState, resume: ResumePoint | None) -> int:
+    return max(len(state.records), 0 if resume is None else resume.epochs_done)
+
+
+def _shares(config: TrainingConfig, team: Team) -> BatchShares:
+    try:
+        return share_batches(config.batch_size, config.accumulate_batches, team.size)
+    except ValueError as error:
+        subject, problem = str(error).split(": ", 1)
+        raise UserError(subject, problem, "choose numbers that divide each other") from None
 
 
 def _check_scenes(store: Store, path: Path, config: TrainingConfig) -> None:
@@ -193,6 +231,7 @@ def _training_crops(
     loader_workers: int,
     seed: int,
     device: torch.device,
+    team: Team,
 ) -> TrainingCrops:
     numbers = _numbers(store, "train")
     drawer = SampleDrawer(
@@ -213,6 +252,7 @@ def _training_crops(
         batch_size=config.batch_size,
         workers=loader_workers,
         pin_memory=device.type == "cuda",
+        shares=_shares(config, team),
     )
 
 
@@ -233,9 +273,10 @@ def _fit(
     callbacks: list[Callback],
     resume_dir: Path,
     resume: ResumePoint | None,
+    team: Team,
 ) -> None:
     with _quiet_lightning(), matmul_precision(device, module.config.precision):
-        trainer = _trainer(device, module.config, resume_dir, callbacks, resume)
+        trainer = _trainer(device, module.config, resume_dir, callbacks, resume, team)
         trainer.fit(
             module,
             datamodule=crops,
@@ -244,65 +285,31 @@ def _fit(
         )
 
 
-def _finish(state: TrainingState, epochs: int) -> None:
-    if len(state.records) != epochs:
-        raise RuntimeError(f"training ended after {len(state.records)} epochs")
-    # A training that had already ended when it was resumed has not written its table again.
-    write_metrics(state.metrics_path, state.records)
-
-
-def _trainer(
-    device: torch.device,
-    config: TrainingConfig,
-    resume_dir: Path,
-    callbacks: list[Callback],
-    resume: ResumePoint | None,
-) -> pl.Trainer:
-    # Steps after the checkpoint are trained again: the log drops what it holds of them.
-    logger = TensorBoardLogger(
-        resume_dir,
-        name=_LOG_FOLDER,
-        version="",
-        purge_step=None if resume is None else resume.step,
-    )
-    return pl.Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
-        precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
-        max_epochs=config.epochs,
-        accumulate_grad_batches=config.accumulate_batches,
-        gradient_clip_val=config.gradient_clip_norm,
-        deterministic=device.type == "cpu",
-        logger=logger,
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
-        default_root_dir=resume_dir,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,  # values are logged per epoch; this only silences a remark
-        inference_mode=False,
-        enable_model_summary=False,
-        enable_progress_bar=bars_allowed(),
-    )
-
-
-def _export(
+def _finish(
     path: Path,
     module: FinetuneModule,
     state: TrainingState,
     model_config: ModelConfig,
     facts: Mapping[str, Any],
     resume: ResumePoint | None,
+    team: Team,
 ) -> FinetuneResult:
-    epoch, validation = _choose(module, state)
+    """Write what the training is for, as its leader; return what it is."""
+    if len(state.records) != module.config.epochs:
+        raise RuntimeError(f"training ended after {len(state.records)} epochs")
+    epoch, validation = _chosen(module, state)
     parameters = sum(p.numel() for p in module.network.parameters() if p.requires_grad)
-    outcome = {
-        "epoch": epoch,
-        "validation": None if validation is None else asdict(validation),
-        "parameters": parameters,
-        "fingerprint": state.fingerprint,
-    }
-    save_network(path, module.network, model_config, {**facts, **outcome})
+    if team.leads:
+        # A training that had already ended when it was resumed has not written its table again.
+        write_metrics(state.metrics_path, state.records)
+        _load_chosen(module, state)
+        outcome = {
+            "epoch": epoch,
+            "validation": None if validation is None else asdict(validation),
+            "parameters": parameters,
+            "fingerprint": state.fingerprint,
+        }
+        save_network(path, module.network, model_config, {**facts, **outcome})
     return FinetuneResult(
         checkpoint=path,
         metrics=state.metrics_path,
@@ -313,15 +320,57 @@ def _export(
     )
 
 
-def _choose(module: FinetuneModule, state: TrainingState) -> tuple[int, ValidationScore | None]:
-    """Put the weights that go on into the module's network; return their epoch and scores."""
+def _chosen(module: FinetuneModule, state: TrainingState) -> tuple[int, ValidationScore | None]:
+    """Return epoch and scores of the weights that go on."""
+    criterion = module.config.checkpoint
+    if criterion == "last":
+        return state.records[-1].epoch, state.records[-1].validation
+    best = state.best[criterion]
+    return best.epoch, best.score
+
+
+def _load_chosen(module: FinetuneModule, state: TrainingState) -> None:
+    """Put the weights that go on into the module's network."""
     criterion = module.config.checkpoint
     if criterion == "last":
         module.network.load_state_dict(module.kept_network.state_dict())
-        return state.records[-1].epoch, state.records[-1].validation
-    module.network.load_state_dict(state.best_weights(criterion))
-    best = state.best[criterion]
-    return best.epoch, best.score
+    else:
+        module.network.load_state_dict(state.best_weights(criterion))
+
+
+def _trainer(
+    device: torch.device,
+    config: TrainingConfig,
+    resume_dir: Path,
+    callbacks: list[Callback],
+    resume: ResumePoint | None,
+    team: Team,
+) -> pl.Trainer:
+    # Steps after the checkpoint are trained again: the log drops what it holds of them.
+    logger = TensorBoardLogger(
+        resume_dir,
+        name=_LOG_FOLDER,
+        version="",
+        purge_step=None if resume is None else resume.step,
+    )
+    return pl.Trainer(
+        **team.trainer_options(device),
+        precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
+        max_epochs=config.epochs,
+        accumulate_grad_batches=_shares(config, team).accumulate_batches,
+        gradient_clip_val=config.gradient_clip_norm,
+        deterministic=device.type == "cpu",
+        logger=logger,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO(), team.environment()],
+        default_root_dir=resume_dir,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,  # values are logged per epoch; this only silences a remark
+        inference_mode=False,
+        enable_model_summary=False,
+        enable_progress_bar=bars_allowed(),
+    )
 
 
 @contextmanager

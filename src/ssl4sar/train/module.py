@@ -42,7 +42,7 @@ class EpochRecord:
     Attributes:
         epoch: number from 1.
         step: optimiser steps since the start.
-        train_loss: mean loss of the micro-batches.
+        train_loss: mean loss of the batches.
         learning_rate: of the last optimiser step.
         samples_per_s: crops per second, all processes together, without validation.
         duration_s: seconds of the epoch with validation.
@@ -155,6 +155,7 @@ class FinetuneModule(pl.LightningModule):
         self.record: EpochRecord | None = None
         self._total_steps = 0
         self._unseen_losses: list[Tensor] = []
+        self._weights: list[float] = []
         self._losses: list[float] = []
         self._samples = 0
         self._epoch_start_s = 0.0
@@ -172,7 +173,7 @@ class FinetuneModule(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Start the counts of the epoch."""
         self.record = None
-        self._unseen_losses, self._losses, self._samples = [], [], 0
+        self._unseen_losses, self._losses, self._weights, self._samples = [], [], [], 0
         self._epoch_start_s = time.monotonic()
         if self.average is not None:
             self.average.eval()
@@ -180,20 +181,27 @@ class FinetuneModule(pl.LightningModule):
     def training_step(self, batch: CropBatch, batch_index: int) -> Tensor:
         """Return the loss of a batch.
 
+        Args:
+            batch: the samples of this process.
+            batch_index: not used: processes count their own steps.
+
         Raises:
             UserError: the loss is NaN or infinite.
         """
-        # One dropout seed per step: neither loaders nor validation nor a resume can shift it.
+        # One dropout seed per batch of the recipe and part of it: neither loaders nor validation
+        # nor a resume can shift it, nor does it depend on how many processes share the batches.
         torch.manual_seed(
-            derive_seed(self.seed, "dropout", self.current_epoch, batch_index, self.global_rank)
+            derive_seed(self.seed, "dropout", self.current_epoch, batch.number, batch.part)
         )
+        del batch_index
         images, labels = augment_batch(batch, self.input_px, self.config.augmentation)
         loss: Tensor = self.loss(self.network(images), labels)
-        self._samples += len(batch)
+        self._samples += len(batch) if batch.weight else 0
         self._unseen_losses.append(loss.detach())
+        self._weights.append(batch.weight)
         if self.device.type == "cpu" or len(self._unseen_losses) >= _GPU_LOSSES_PER_LOOK:
             self._look_at_losses()
-        return loss
+        return loss if batch.weight == 1 else loss * batch.weight
 
     def optimizer_step(
         self,
@@ -214,7 +222,8 @@ class FinetuneModule(pl.LightningModule):
         """Validate if it is due, and record the epoch."""
         self._look_at_losses()
         trained_s = time.monotonic() - self._epoch_start_s
-        train_loss = self._mean_over_processes(math.fsum(self._losses), len(self._losses))
+        weighted = (w * loss for w, loss in zip(self._weights, self._losses, strict=True))
+        train_loss = self._mean_over_processes(math.fsum(weighted), math.fsum(self._weights))
         samples = self._mean_over_processes(float(self._samples), 1) * self.trainer.world_size
         validation = self._validation() if self._validation_is_due() else None
         steps = self.trainer.global_step
@@ -258,9 +267,9 @@ class FinetuneModule(pl.LightningModule):
             self._losses.append(loss)
         self._unseen_losses = []
 
-    def _mean_over_processes(self, total: float, count: int) -> float:
+    def _mean_over_processes(self, total: float, count: float) -> float:
         sums = self._reduce(torch.tensor([total, count], dtype=torch.float64, device=self.device))
-        return float(sums[0] / sums[1].clamp_min(1))
+        return float(sums[0] / sums[1])
 
     def _reduce(self, sums: Tensor) -> Tensor:
         reduced: Tensor = self.trainer.strategy.reduce(sums, reduce_op="sum")

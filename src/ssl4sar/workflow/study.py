@@ -11,6 +11,7 @@ from typing import Any, Final
 from snakemake.utils import update_config
 
 from ssl4sar.acquire.caffe import find_caffe_root
+from ssl4sar.config.compute import share_batches
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
@@ -174,17 +175,42 @@ class Study:
 
     @property
     def gpu(self) -> int:
-        """GPUs of a training or prediction job."""
+        """GPUs of a prediction job."""
         return 1 if self.config.compute.device == "cuda" else 0
 
     @property
+    def train_gpus(self) -> int:
+        """GPUs of a training job, all nodes together."""
+        return self.gpu * self.config.compute.processes
+
+    @property
+    def train_placement(self) -> dict[str, Any]:
+        """Resources that place a training on several nodes; none for one node.
+
+        With ``mpi`` the SLURM plugin starts the job without a step of one task around it, so that
+        the job can start a step on all its nodes. ``tasks_per_gpu`` 0 keeps the plugin from
+        counting tasks by GPU.
+        """
+        compute = self.config.compute
+        if compute.nodes == 1:
+            return {}
+        # The plugin accepts more than one task per node only.
+        tasks = {"tasks": compute.nodes}
+        if compute.devices > 1:
+            tasks = {"tasks_per_node": compute.devices}
+        return {"nodes": compute.nodes, "mpi": "srun", "tasks_per_gpu": 0, **tasks}
+
+    @property
     def train_mem_mb(self) -> int:
-        """Memory of a training job on its first attempt."""
-        model, batch = self.config.model, self.config.training.batch_size
+        """Memory of a training job on each node, on its first attempt."""
+        model, training, compute = self.config.model, self.config.training, self.config.compute
         if self.gpu:
-            return _GPU_HOST_MEM_MB
+            return _GPU_HOST_MEM_MB * compute.devices
+        batch, *_ = share_batches(
+            training.batch_size, training.accumulate_batches, compute.processes
+        )
         share = (model.embed_dim / 96) * (model.input_px / 512) ** 2 * batch
-        return int(_BASE_MEM_MB + 2300 * share)
+        return int(_BASE_MEM_MB + 2300 * share) * compute.devices
 
     @property
     def train_runtime_min(self) -> int:

@@ -1,0 +1,181 @@
+"""Stopping before the time limit of a cluster job, where the work of an epoch would be lost.
+
+After each epoch, which is where a training can go on, the time left is compared with what the
+longest epoch so far took. The stop is an error of the job, so that the workflow submits it again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import Callback
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
+from ssl4sar.train.stopping import StoppedError
+from ssl4sar.train.team import Team
+
+#: An epoch may take this much longer than the longest one before.
+_SPREAD: Final = 0.2
+#: Time for the final writes.
+_WRITING_S: Final = 60.0
+_ASK_TIMEOUT_S: Final = 30.0
+#: Share of an epoch after which its duration is estimated.
+_ESTIMATE_AFTER: Final = 0.05
+
+
+def job_end_s(
+    runtime_min: float | None,
+    environment: Mapping[str, str] = os.environ,
+    ask: Callable[[str], str] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> float | None:
+    """Return when the cluster ends this job, seconds since 1970; None where nothing ends it.
+
+    Newer versions of SLURM tell it in a variable; of others it is asked; where that fails, the
+    limit that the job was submitted with counts from now.
+
+    Args:
+        runtime_min: time limit of the job, minutes, if known.
+        environment: variables of the job.
+        ask: returns the end of a job by its number, as ``squeue`` prints it; for tests.
+        clock: seconds since 1970.
+    """
+    job = environment.get("SLURM_JOB_ID")
+    if not job:
+        return None
+    told = environment.get("SLURM_JOB_END_TIME", "")
+    if told.isdigit() and int(told) > 0:
+        return float(told)
+    try:
+        answer = (ask or _ask_squeue)(job).strip()
+    except (OSError, subprocess.SubprocessError):
+        answer = ""
+    if answer in {"NONE", "N/A", "Unknown"}:
+        return None
+    try:
+        return datetime.fromisoformat(answer).timestamp()
+    except ValueError:
+        return None if runtime_min is None else clock() + 60 * runtime_min
+
+
+def _ask_squeue(job: str) -> str:
+    return subprocess.run(
+        ["squeue", "--noheader", "--jobs", job, "--format", "%e"],
+        env={**os.environ, "SLURM_TIME_FORMAT": "standard"},
+        capture_output=True,
+        text=True,
+        timeout=_ASK_TIMEOUT_S,
+        check=True,
+    ).stdout
+
+
+def needed_s(longest_epoch_s: float) -> float:
+    """Return the time that must be left to begin another epoch.
+
+    Args:
+        longest_epoch_s: duration of the longest epoch so far, with validation and writes.
+    """
+    return (1 + _SPREAD) * longest_epoch_s + _WRITING_S
+
+
+class TimeLimit(Callback):
+    """Stops a training that would not finish its next epoch in time.
+
+    Args:
+        end_s: when the job ends, seconds since 1970.
+        team: the processes that share the training; its leader looks at the clock.
+        clock: seconds since 1970, for tests.
+    """
+
+    def __init__(self, end_s: float, team: Team, clock: Callable[[], float] = time.time) -> None:
+        self._end_s = end_s
+        self._team = team
+        self._clock = clock
+        self._epoch_start_s: float | None = None
+        self._longest_s: float | None = None
+        self._estimate_told = False
+
+    @property
+    def _left_s(self) -> float:
+        return self._end_s - self._clock()
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop where the time left is too short; the epoch before is safe on disk by now.
+
+        Raises:
+            StoppedError: the training stops.
+        """
+        now_s = self._clock()
+        if self._epoch_start_s is not None:
+            self._longest_s = max(self._longest_s or 0.0, now_s - self._epoch_start_s)
+        self._epoch_start_s = now_s
+        longest_s = self._longest_s
+        if longest_s is None:
+            return
+        left_s, stops = self._team.agree(
+            lambda: (self._end_s - now_s, self._end_s - now_s < needed_s(longest_s))
+        )
+        if stops:
+            raise StoppedError(
+                "training",
+                f"stopped after epoch {trainer.current_epoch} of {trainer.max_epochs}, "
+                f"{_minutes(left_s)} before the time limit",
+                "the next attempt goes on there",
+            )
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Tell whether the first epoch fits, and end one that meets the limit.
+
+        Raises:
+            UserError: the limit is near; told by the leader, whose end is the end of all.
+        """
+        if not self._team.leads or self._epoch_start_s is None:
+            return
+        done = (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
+        epoch_s = (self._clock() - self._epoch_start_s) / done
+        if self._left_s < _WRITING_S and done < 1:
+            raise self._lost_epoch(trainer, epoch_s)
+        first = self._longest_s is None and done >= _ESTIMATE_AFTER
+        if first and not self._estimate_told and (1 - done) * epoch_s > self._left_s:
+            self._estimate_told = True
+            tell(
+                f"an epoch takes about {_minutes(epoch_s)}, but the job ends in "
+                f"{_minutes(self._left_s)}: this epoch will probably be lost"
+            )
+
+    def _lost_epoch(self, trainer: pl.Trainer, epoch_s: float) -> UserError:
+        done = trainer.current_epoch
+        goes_on = f"goes on after epoch {done}" if done else "starts anew"
+        if self._longest_s is None:
+            return UserError(
+                "training",
+                f"the time limit is too short: no epoch was finished, one takes about "
+                f"{_minutes(epoch_s)}",
+                f"raise the resource `runtime` of the rule; the next attempt {goes_on}",
+            )
+        return UserError(
+            "training",
+            f"epoch {done + 1} of {trainer.max_epochs} is slower than those before and met the "
+            "time limit, its work is lost",
+            f"the next attempt {goes_on}",
+        )
+
+
+def _minutes(seconds: float) -> str:
+    return (
+        f"{max(seconds, 0) / 60:.0f} min" if seconds >= 600 else f"{max(seconds, 0) / 60:.1f} min"
+    )

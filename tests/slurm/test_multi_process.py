@@ -1,0 +1,186 @@
+"""Trainings of several processes, and time limits, in a real SLURM."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+from one_node_slurm import OneNodeSlurm, wait_until
+from project_copy import PROJECT, House
+
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+
+PATIENCE_S = 900
+
+#: A job that starts teams by srun and writes how each ended.
+JOB = """
+import json, os, signal, sys
+from pathlib import Path
+import torch.distributed as dist
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.train.launch import launch, serve
+
+
+def toy(request, team):
+    if request["task"] != "work":
+        if team.leads:
+            dist.barrier()
+        if request["task"] == "mistake":
+            raise UserError("training.learning_rate", "is too high", "lower it")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"size": team.size, "agreed": team.agree(lambda: f"decided by {team.rank}")}
+
+
+def outcomes(folder):
+    compute = ComputeConfig(devices=2, train_threads=1)
+    for task in ("work", "mistake", "killed"):
+        import toy_job
+        try:
+            yield launch(toy_job.toy, {"task": task}, compute, folder / task, starter="srun")
+        except UserError as error:
+            yield str(error)
+
+
+if __name__ == "__main__":
+    if Path(sys.argv[1]).is_dir():
+        folder = Path(sys.argv[1])
+        (folder / "outcomes.json").write_text(json.dumps(list(outcomes(folder))))
+    else:
+        serve(toy)
+"""
+
+
+def test_srun_starts_a_team_inside_a_step_and_ends_it_together(
+    slurm: OneNodeSlurm, tmp_path: Path
+) -> None:
+    folder = tmp_path / "house"
+    folder.mkdir()
+    (folder / "toy_job.py").write_text(JOB)
+    (folder / "job.sh").write_text(
+        "#!/bin/sh\n"
+        f"export PYTHONPATH={PROJECT / 'src'}:{folder} OMP_NUM_THREADS=1\n"
+        # As a rule's script runs: in a step of one task that holds the cores of the job.
+        f"srun --ntasks=1 --cpus-per-task=2 {sys.executable} {folder / 'toy_job.py'} {folder}\n"
+    )
+    words = ["sbatch", "--wait", "--parsable", "--cpus-per-task=2", "--mem=4000", "--time=30"]
+    done = subprocess.run(
+        [*words, f"--chdir={folder}", f"--output={folder / 'job.txt'}", str(folder / "job.sh")],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    said = (folder / "job.txt").read_text()
+    assert done.returncode == 0, done.stderr + said
+    work, mistake, killed = json.loads((folder / "outcomes.json").read_text())
+    assert work == {"size": 2, "agreed": "decided by 0"}
+    assert mistake == "training.learning_rate: is too high; lower it"
+    assert "a process was ended (" in killed
+    assert "task 1" in killed
+    assert "\n" not in killed
+
+
+@contextmanager
+def running(house: House, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run Snakemake beside the test; what is left of it is killed at the end."""
+    with (house.root / "snakemake.txt").open("wb") as told:
+        process = subprocess.Popen(
+            house.command("--configfile", house.config, *arguments, "--", house.target),
+            cwd=house.root,
+            env=house.environment(),
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def change(path: Path, **blocks: dict[str, object]) -> None:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for name, values in blocks.items():
+        content[name] = {**content.get(name, {}), **values}
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def log(house: House) -> str:
+    path = house.root / "logs/micro/finetune_seed0.log"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def test_a_training_of_two_processes_stops_before_its_limit_resumes_and_is_cancelled(
+    slurm: OneNodeSlurm, finished: House, tmp_path: Path
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    change(
+        finished.root / finished.config,
+        training={"epochs": 100_000, "validate_every_epochs": 100_000, "checkpoint": "last"},
+        compute={"devices": 2, "train_threads": 1},
+    )
+    profile = finished.root / finished.execution[1] / "config.yaml"
+    # The variable has its value in the job alone, on the node.
+    wanted = {"runtime": 4, "scratch": f"{scratch.parent}/$SCRATCH_OF_TEST"}
+    change(profile, **{"set-resources": {"finetune": wanted}})
+    finished.target = "runs/micro/finetune/seed0/model.json"
+    os.environ["SCRATCH_OF_TEST"] = "scratch"
+    try:
+        with running(finished) as process:
+            wait_until(lambda: "error:" in log(finished), "the limit", PATIENCE_S)
+            stop = log(finished).splitlines()
+            assert any(f"copying {finished.root}" in line for line in stop), stop
+            assert any("to " + str(scratch) in line for line in stop), stop
+            assert stop[-1].startswith("error: training: stopped after epoch "), stop
+            assert stop[-1].endswith(" before the time limit; the next attempt goes on there")
+            done = int(stop[-1].split("stopped after epoch ")[1].split()[0])
+            assert 1 <= done < 100_000
+            wait_until(
+                lambda: f"resuming after epoch {done} of 100000" in log(finished),
+                "the next attempt",
+                PATIENCE_S,
+            )
+            first, second = slurm.jobs(finished.root)
+            assert first.state == "FAILED"
+            assert list(scratch.rglob("images.u8")) != []
+            subprocess.run(["scancel", str(second.number)], check=True, timeout=60)
+            wait_until(lambda: "error:" in log(finished), "the end", PATIENCE_S)
+            process.kill()
+    finally:
+        del os.environ["SCRATCH_OF_TEST"]
+    assert "ended by SIGTERM (time limit, preemption or scancel)" in log(finished).splitlines()[-1]
+    assert "Traceback" not in log(finished)
+    slurm.cancel(finished.root)
+
+
+def test_a_job_for_several_nodes_calls_srun_itself_and_tells_what_it_says(
+    slurm: OneNodeSlurm, finished: House
+) -> None:
+    change(
+        finished.root / finished.config,
+        compute={"nodes": 2, "train_threads": 1},
+        training={"accumulate_batches": 2},
+    )
+    # This SLURM has one node: the job gets it, and the training asks srun for two.
+    profile = finished.root / finished.execution[1] / "config.yaml"
+    change(profile, **{"set-resources": {"finetune": {"nodes": 1}}})
+    finished.target = "runs/micro/finetune/seed0/model.json"
+    with running(finished) as process:
+        wait_until(lambda: "error:" in log(finished), "the end", PATIENCE_S)
+        process.kill()
+    told = log(finished).splitlines()[-1]
+    assert told.startswith("error: srun: the processes could not be started (srun: error: "), told
+    assert "compute.nodes" in told
+    slurm.cancel(finished.root)

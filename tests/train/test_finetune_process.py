@@ -1,0 +1,175 @@
+"""Two processes that share a training end where one alone does."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.training import TrainingConfig
+from ssl4sar.models.checkpoint import load_network
+from ssl4sar.train.checkpointing import LAST
+from ssl4sar.train.finetune_process import finetune_as_told
+from ssl4sar.train.launch import launch
+
+pytestmark = pytest.mark.slow
+
+MODEL = ModelConfig(
+    input_px=64,
+    embed_dim=8,
+    depths=(1, 1, 1, 1),
+    num_heads=(1, 1, 2, 2),
+    window_tokens=4,
+    dropout=0.1,
+)
+# 7 samples: the last batch is smaller, and the last optimiser step has fewer batches.
+TRAINING = TrainingConfig(
+    epochs=4,
+    samples_per_epoch=7,
+    batch_size=2,
+    accumulate_batches=2,
+    target_px=32,
+    optimiser="sgd",
+    learning_rate=0.05,
+    gradient_clip_norm=1.0,
+    ema_decay=0.9,
+)
+
+
+def request(store: Path, folder: Path, config: TrainingConfig, compute: ComputeConfig):
+    return {
+        "store": str(store),
+        "model": MODEL.model_dump(mode="json"),
+        "training": config.model_dump(mode="json"),
+        "prediction.centre_px": 64,
+        "prediction.sigma_px": 16.0,
+        "compute": compute.model_dump(mode="json"),
+        "seed": 1,
+        "source": "digest",
+        "checkpoint": str(folder / "model.ckpt"),
+        "metrics": str(folder / "metrics.csv"),
+        "resume": str(folder / "resume"),
+        "scratch": "",
+        "end_s": None,
+    }
+
+
+def train(store, folder, config=TRAINING, devices=1):
+    compute = ComputeConfig(devices=devices, train_threads=1)
+    told = request(store, folder, config, compute)
+    return launch(finetune_as_told, told, compute, folder / "resume")
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def losses(folder):
+    return [float(row["train_loss"]) for row in rows(folder)]
+
+
+def weights(folder):
+    network, _ = load_network(folder / "model.ckpt")
+    return network.state_dict()
+
+
+@pytest.fixture(scope="module")
+def pair(tiny_store, tmp_path_factory):
+    """The same training by two processes, undisturbed."""
+    folder = tmp_path_factory.mktemp("pair")
+    return folder, train(tiny_store, folder, devices=2)
+
+
+def assert_same_training(one, other):
+    assert losses(other) == pytest.approx(losses(one), rel=1e-5)
+    assert [row["step"] for row in rows(other)] == [row["step"] for row in rows(one)]
+    assert [float(r["val_iou_pooled"]) for r in rows(other)] == pytest.approx(
+        [float(r["val_iou_pooled"]) for r in rows(one)], abs=1e-3
+    )
+    for name, value in weights(one).items():
+        assert torch.allclose(weights(other)[name], value, rtol=1e-4, atol=1e-5), name
+
+
+def test_shared_batches_give_the_losses_of_one_process(tiny_store, tmp_path, pair):
+    """With Dice, dropout and every augmentation: the batches are the same ones."""
+    folder, facts = pair
+    alone = train(tiny_store, tmp_path)
+    assert_same_training(tmp_path, folder)
+    assert facts["parameters"] == alone["parameters"]
+    assert facts["validation"]["images"] == alone["validation"]["images"] == 2
+    logs = sorted(path.name for path in folder.glob("resume/processes/*/*.log"))
+    assert logs == ["rank0.log", "rank1.log"]
+    for log in folder.glob("resume/processes/*/*.log"):
+        assert log.read_text() == "", "a library remarks on something"
+
+
+def test_split_batches_give_the_losses_of_one_process(tiny_store, tmp_path):
+    """Without Dice, whose value depends on the batch, and dropout, drawn per part of a batch.
+
+    The sums of a convolution differ in their last bits between batches of one and of two, and
+    training amplifies that: with large steps to 1e-5 in three epochs.
+    """
+    changes = {"accumulate_batches": 1, "dice_weight": 0.0, "epochs": 3, "learning_rate": 1e-3}
+    config = TRAINING.model_copy(update=changes)
+    plain = MODEL.model_copy(update={"dropout": 0.0})
+    compute = {devices: ComputeConfig(devices=devices, train_threads=1) for devices in (1, 2)}
+    for devices, each in compute.items():
+        folder = tmp_path / str(devices)
+        told = request(tiny_store, folder, config, each) | {"model": plain.model_dump(mode="json")}
+        launch(finetune_as_told, told, each, folder / "resume")
+    assert_same_training(tmp_path / "1", tmp_path / "2")
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import test_finetune_process as t
+from ssl4sar.core.errors import UserError
+try:
+    t.train(Path({store!r}), Path({folder!r}), devices=2)
+except UserError as error:
+    sys.exit(f"error: {{error}}")
+"""
+
+
+def test_a_signal_ends_both_and_the_next_attempt_goes_on(tiny_store, tmp_path, pair):
+    folder = tmp_path / "stopped"
+    program = PROGRAM.format(
+        tests=str(Path(__file__).parent), store=str(tiny_store), folder=str(folder)
+    )
+    last = folder / "resume" / LAST
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
+    ) as process:
+        end_s = time.monotonic() + 300
+        while not last.exists():
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < end_s, "the training does not get anywhere"
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=120)
+    assert process.returncode == 1
+    errors = [line for line in told.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1, told
+    assert "ended by SIGTERM" in errors[0]
+    assert "Traceback" not in told
+    assert not (folder / "model.ckpt").exists()
+    shutil.copytree(folder, tmp_path / "alone")
+    train(tiny_store, folder, devices=2)
+    for name, value in weights(pair[0]).items():
+        assert torch.equal(weights(folder)[name], value), name
+    assert losses(folder) == losses(pair[0])
+    # Where a training runs is no part of it: one process goes on with what two began.
+    train(tiny_store, tmp_path / "alone")
+    assert_same_training(pair[0], tmp_path / "alone")
