@@ -45,7 +45,17 @@ include: "workflow/rules/evaluate.smk"
 report: "workflow/report/workflow.rst"
 
 
+rule retrieve:
+    """Everything that comes over the network; for a machine that has one, before the rest."""
+    input:
+        STUDY.retrieved,
+    localrule: True
+    message:
+        STUDY.retrieval
+
+
 rule all:
     default_target: True
     input:
         "results/caffe_mde.json",
+    localrule: True

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from project_copy import House, copy_project
 from recorded_project import RecordedProject
 
 from ssl4sar.core.bounding_box import BoundingBox
@@ -96,3 +97,11 @@ def another(tmp_path: Path) -> RecordedProject:
     made = RecordedProject(tmp_path / "clone", tmp_path / "outside" / "raw.txt")
     made.write()
     return made
+
+
+@pytest.fixture(scope="session")
+def finished_original(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The micro run, really executed once per test session; do not change it."""
+    house = copy_project(tmp_path_factory.mktemp("finished") / "house")
+    house.build()
+    return house

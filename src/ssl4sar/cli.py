@@ -213,7 +213,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--crate",
         type=Path,
         metavar="DIR",
-        help="also write a Workflow Run RO-Crate of the result",
+        help="also write a Workflow Run RO-Crate of the result, if everything holds",
     )
     parser.set_defaults(run=_audit)
 
@@ -224,7 +224,9 @@ def _audit(options: argparse.Namespace) -> int:
     if options.diff is not None:
         one, other = options.diff
         return EXIT_OK if explain_difference(one, other, options.json) else EXIT_PROBLEMS
-    request = AuditRequest(options.file, options.configfile, options.quick, options.json)
+    request = AuditRequest(
+        options.file, options.configfile, options.quick, options.json, options.crate
+    )
     return EXIT_OK if audit(request) else EXIT_PROBLEMS
 
 

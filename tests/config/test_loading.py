@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.config.model import with_given_weights
 from ssl4sar.core.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -101,3 +102,12 @@ def test_unreadable_files_are_told(tmp_path: Path, text: str, told: str) -> None
 def test_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         read_config(tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize("files", [[], ["w.safetensors"]])
+def test_a_job_takes_the_weights_that_it_was_given(files: list[str]) -> None:
+    cfg = {"model": {"weights": "timm", "weights_file": None}, "training": {"epochs": 1}}
+    given = with_given_weights(cfg, files)
+    assert given["model"]["weights_file"] == (files[0] if files else None)
+    assert cfg["model"]["weights_file"] is None
+    assert given["training"] == cfg["training"]

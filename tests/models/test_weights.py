@@ -264,3 +264,9 @@ def test_a_network_of_another_size(tmp_path: Path) -> None:
     config = ModelConfig(**{**config_for("tyrion", path).model_dump(), "embed_dim": 16})
     with pytest.raises(UserError, match="has shape"):
         load_starting_weights(build_tyrion(config), config)
+
+
+def test_image_net_weights_without_their_file_are_never_fetched_here() -> None:
+    config = ModelConfig(**{**TINY.model_dump(), "weights": "timm"})
+    with pytest.raises(UserError, match=r"model\.weights_file: no file"):
+        load_starting_weights(build_tyrion(config), config)

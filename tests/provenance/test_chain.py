@@ -7,7 +7,9 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.chain import Records, chain_of, external_inputs
+from ssl4sar.provenance.contents import content_of
 from ssl4sar.provenance.record import JobRecord
+from ssl4sar.provenance.recorder import Recorder
 
 
 def jobs(chain) -> list[str]:
@@ -37,6 +39,20 @@ def test_relative_names_work(project, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(chain_of("total.json").nodes) == 4
 
 
+def test_readers_stand_before_makers_whatever_the_order_of_inputs(project) -> None:
+    # The last job reads the first one directly, too, and before all others.
+    inputs = [project.root / "runs/tiny/pieces.txt", project.root / "runs/tiny/count0.json"]
+    facts = project.facts("total", inputs, ["results/total.json"], {})
+    recorder = Recorder.begin(facts)
+    recorder.finish()
+    chain = project.chain()
+    assert jobs(chain) == ["total", "count seed=0", "cut"]
+    place = {node.claim.path: number for number, node in enumerate(chain.nodes)}
+    for node in chain.nodes:
+        for _, maker in node.inputs:
+            assert maker is None or place[maker.claim.path] > place[node.claim.path]
+
+
 def test_a_shared_job_is_one_node(project) -> None:
     first, second = (maker for _, maker in project.chain().root.inputs)
     assert first.inputs[0][1] is second.inputs[0][1]
@@ -58,8 +74,6 @@ def test_the_record_that_fits_the_content_is_chosen(project) -> None:
     wrong = record.outputs[0].model_copy(update={"sha256": "0" * 64})
     later = record.model_copy(update={"outputs": (wrong,), "ended": "2999"})
     later.write(path.with_name("z.provenance.json"))
-    from ssl4sar.provenance.contents import content_of
-
     assert chain_of(project.result, content_of(project.result)).root.record == record
     assert chain_of(project.result).root.record.ended == "2999"
 

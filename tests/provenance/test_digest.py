@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ssl4sar.provenance.digest import DynamicImportError, source_digest, source_files
+from ssl4sar.provenance.digest import (
+    DynamicImportError,
+    content_digests,
+    digest_of,
+    source_digest,
+    source_files,
+)
 
 
 @pytest.fixture
@@ -90,3 +96,28 @@ def test_dynamic_first_party_imports_are_refused(house: Path, line: str) -> None
 def test_dynamic_import_of_others_is_fine(house: Path) -> None:
     (house / "one.py").write_text("import importlib\nimportlib.import_module('json')\n")
     assert list(source_files(house / "one.py", house)) == ["script"]
+
+
+def test_what_surrounds_the_work_of_a_job_is_no_part_of_it(house: Path) -> None:
+    package = house / "ssl4sar"
+    for name in ("workflow/job.py", "workflow/study.py", "provenance/record.py"):
+        (package / name).parent.mkdir(exist_ok=True)
+        (package / name).parent.joinpath("__init__.py").write_text("")
+        (package / name).write_text("")
+    (package / "workflow" / "job.py").write_text("import ssl4sar.provenance.record\n")
+    script = house / "two.py"
+    script.write_text(
+        "import ssl4sar.a.other\nimport ssl4sar.workflow.study\n"
+        "from ssl4sar.workflow.job import job\n"
+    )
+    files = set(source_files(script, house))
+    assert "ssl4sar.workflow.study" in files
+    assert not files & {"ssl4sar.workflow.job", "ssl4sar.provenance.record", "ssl4sar.provenance"}
+    before = source_digest(script, house)
+    (package / "workflow" / "job.py").write_text("# another log line\n")
+    assert source_digest(script, house) == before
+
+
+def test_a_digest_can_be_made_again_from_the_hashes_of_its_files(house: Path) -> None:
+    contents = content_digests(source_files(house / "one.py", house))
+    assert digest_of(contents) == source_digest(house / "one.py", house)

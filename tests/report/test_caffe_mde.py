@@ -22,17 +22,22 @@ def paths_in(folder: Path) -> ResultPaths:
         table=folder / "caffe_mde.csv",
         scenes=folder / "scenes.png",
         errors=folder / "errors.png",
+        training=folder / "training.png",
         overlays=folder / "overlays",
     )
 
 
 @pytest.fixture
-def write(tree):
+def write(tree, tmp_path: Path):
     names = [score.name for score in tree.scores]
     manifest = TreeManifest(
         str(tree.caffe.root), "synthetic", None, False, {"train": [], "test": names}, {}
     )
-    runs = [ScoredRun(RunScores(s, tree.scores), tree.predictions, tree.fronts) for s in (0, 1)]
+    metrics = tmp_path / "metrics.csv"
+    metrics.write_text("epoch,train_loss,val_mde_m,val_iou_pooled\n1,1.5,,\n2,1.0,300,0.5\n")
+    runs = [
+        ScoredRun(RunScores(s, tree.scores), tree.predictions, tree.fronts, metrics) for s in (0, 1)
+    ]
     baselines = score_baselines(tree.labels, names)
     config = EvaluationConfig(overlays=3, overlay_px=200)
 
@@ -51,6 +56,7 @@ def test_everything_is_written(write, tree, tmp_path: Path) -> None:
     assert {path.stem for path in paths.overlays.iterdir()} == {s.name for s in tree.scores}
     assert paths.scenes.stat().st_size > 0
     assert paths.errors.stat().st_size > 0
+    assert paths.training.stat().st_size > 0
 
 
 def test_equal_scores_give_equal_bytes(write, tmp_path: Path) -> None:

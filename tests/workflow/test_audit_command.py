@@ -102,3 +102,16 @@ def test_differences_exit_like_diff(project, another, capsys) -> None:
     code, out, _ = run(capsys, "--diff", project.result, another.result, "--json")
     assert code == EXIT_PROBLEMS
     assert json.loads(out)["equal"] is False
+
+
+def test_a_crate_is_written_of_what_holds_alone(project, capsys, tmp_path: Path) -> None:
+    (project.root / "Snakefile").write_text("# the workflow\n")
+    code, _, err = run(capsys, project.result, "--crate", tmp_path / "crate")
+    assert code == EXIT_OK
+    assert f"{tmp_path / 'crate'}: RO-Crate of" in err
+    assert (tmp_path / "crate/ro-crate-metadata.json").is_file()
+    project.result.write_text("[1]")
+    code, _out, err = run(capsys, project.result, "--crate", tmp_path / "other")
+    assert code == EXIT_PROBLEMS
+    assert "no crate was written" in err
+    assert not (tmp_path / "other").exists()

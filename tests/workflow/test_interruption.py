@@ -1,73 +1,326 @@
-"""Killed at any moment, started again: the same result."""
+"""Killed at any moment, started again: the same result.
+
+    SSL4SAR_KILLS=30 pytest -s tests/workflow/test_interruption.py
+
+is the long form (about a quarter of an hour): 30 kills in place of a few, and an orphan of every
+stage in place of three. It prints what was going on at each kill.
+"""
 
 from __future__ import annotations
 
+import base64
+import csv
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from rerun_prediction import RESULT, micro, rules_of, wanted
+
+from ssl4sar.workflow.study import open_study
 
 pytestmark = pytest.mark.slow
 
-#: Comparing these covers the chain: data, training, prediction, evaluation, pictures.
-PRODUCTS = (
-    "runs/micro/caffe/resampled.json",
-    "runs/micro/finetune/seed0/model.json",
-    "runs/micro/predict/seed1/predictions.json",
-    "results/caffe_mde.json",
-    "results/caffe_mde.csv",
-    "results/caffe_mde_scenes.png",
+KILLS = int(os.environ.get("SSL4SAR_KILLS", "3"))
+LONG = KILLS >= 10
+#: Kills on the way to one result; a run that is killed too often makes no progress.
+KILLS_PER_RUN = 6
+#: Jobs, by their logs, that live on when the main process is killed.
+ORPHANS = (
+    "finetune_seed0",
+    "render_caffe",
+    "caffe_mde",
+    "validate_caffe",
+    "resample_caffe",
+    "prepare_store",
+    "score_baselines",
+    "predict_seed0",
+    "evaluate_seed1",
 )
+#: Columns of metrics.csv that no two runs share.
+TIMES = ("samples_per_s", "duration_s")
+POLL_S = 0.001
+#: Far longer than any step takes on a busy machine.
+PATIENCE_S = 600
 
 
-def kill_after(house, delay_s: float) -> bool:
-    """Start the run, kill it with all its jobs; return whether it was still running."""
-    process = subprocess.Popen(
-        house.command("--configfile", house.config, "--", house.target),
-        cwd=house.root,
-        env=house.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        process.wait(delay_s)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return True
-    return False
+@dataclass
+class Attempt:
+    """A started run that is to be killed.
+
+    Attributes:
+        root: folder of the project.
+        process: Snakemake.
+        before: files that were there at the start.
+    """
+
+    root: Path
+    process: subprocess.Popen[bytes]
+    before: set[Path]
+    start: float = field(default_factory=time.time)
+
+    @classmethod
+    def begin(cls, house) -> Attempt:
+        """Start the run in a session of its own."""
+        process = subprocess.Popen(
+            house.command("--configfile", house.config, "--", house.target),
+            cwd=house.root,
+            env=house.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return cls(house.root, process, set(files_of(house.root)))
+
+    def wait_for(self, happened: Callable[[], bool]) -> bool:
+        """Wait until something happened; return false if the run ended before."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not happened():
+            if self.process.poll() is not None:
+                return False
+            assert time.monotonic() < deadline, "the moment of the kill never came"
+            time.sleep(POLL_S)
+        return self.process.poll() is None
+
+    def new(self, half_written: bool) -> set[Path]:
+        """Return the files that have appeared since the start: half-written or final ones."""
+        found = set(files_of(self.root)) - self.before
+        return {path for path in found if is_part(path) == half_written}
+
+    def begins(self, log: Path) -> bool:
+        """Return whether the job of a log has begun since the start."""
+        return log.exists() and log.stat().st_mtime > self.start
+
+    def running(self) -> str:
+        """Name the jobs that have begun since the start; the last ones were hit by a kill."""
+        logs = [
+            p for p in (self.root / "logs/micro").glob("*.log") if p.stat().st_mtime > self.start
+        ]
+        return " ".join(path.stem for path in sorted(logs, key=lambda p: p.stat().st_mtime)[-2:])
+
+    def kill_all(self) -> None:
+        """Kill Snakemake and all its jobs at once, and wait until they are gone."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        wait_for_silence(self.root)
 
 
-def duration_s(house) -> float:
-    times = [path.stat().st_mtime for path in house.root.glob("logs/micro/*.log")]
-    times += [(house.root / house.target).stat().st_mtime]
+def is_part(path: Path) -> bool:
+    return any(part.startswith(".") and part.endswith(".part") for part in path.parts)
+
+
+def files_of(root: Path) -> Iterator[Path]:
+    """Yield every file of intermediate and final results, half-written ones too."""
+    for top in ("runs", "results"):
+        for folder, _, names in os.walk(root / top):
+            yield from (Path(folder, name).relative_to(root) for name in names)
+
+
+def living(root: Path) -> list[int]:
+    """Return the processes that work in a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                at = (entry / "cwd").readlink()
+                dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            except OSError:
+                continue
+            if not dead and at == root:
+                found.append(int(entry.name))
+    return found
+
+
+def wait_for_silence(root: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while living(root):
+        assert time.monotonic() < deadline, f"processes go on in {root}"
+        time.sleep(0.05)
+
+
+def moment(attempt: Attempt, rng: random.Random, whole_s: float) -> tuple[str, bool]:
+    """Wait for a random moment; return what it is and whether the run was still going."""
+    kind = rng.choice(("after some time", "while a file is written", "after a file is done"))
+    if kind == "after some time":
+        end = time.monotonic() + 2 + rng.random() * whole_s / 2
+        return kind, attempt.wait_for(lambda: time.monotonic() > end)
+    count = rng.randint(1, 6)
+    half_written = kind == "while a file is written"
+    seen: set[Path] = set()
+
+    def happened() -> bool:
+        nonlocal seen
+        seen |= attempt.new(half_written)
+        return len(seen) >= count
+
+    going = attempt.wait_for(happened)
+    time.sleep(rng.random() * 0.02)
+    return kind, going
+
+
+def is_result(path: Path) -> bool:
+    """Return whether a file is meant for others; what a training resumes from is its own."""
+    return path.parts[:3] != ("runs", "micro", "resume")
+
+
+def results_of(root: Path) -> set[Path]:
+    return {path for path in files_of(root) if is_result(path) and not is_part(path)}
+
+
+def folders_made(root: Path) -> list[Path]:
+    """Return the folders that rules make as a whole."""
+    rules = rules_of(open_study(micro(), [], {}, root), root)
+    names = {
+        Path(output.replace("{seed}", str(seed)))
+        for rule in wanted(rules, RESULT)
+        for output in rules[rule].outputs
+        for seed in (0, 1)
+    }
+    return sorted(name for name in names if (root / name).is_dir())
+
+
+def marked_incomplete(root: Path) -> set[Path]:
+    """Return the products of which Snakemake knows that their job has not ended."""
+    markers = (root / ".snakemake/incomplete").rglob("*")
+    return {Path(base64.b64decode(path.name).decode()) for path in markers if path.is_file()}
+
+
+def assert_readable(path: Path) -> None:
+    """Read a product to its end."""
+    match path.suffix:
+        case ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        case ".png":
+            with Image.open(path) as image:
+                image.load()
+        case ".npz":
+            with np.load(path) as arrays:
+                assert all(arrays[name].size for name in arrays)
+        case ".csv":
+            with path.open(newline="") as lines:
+                assert len({len(row) for row in csv.reader(lines)}) == 1
+
+
+def without_times(path: Path) -> bytes | list[dict[str, str]] | None:
+    """Return what is the same in every run of the same work."""
+    if path.name.endswith(".provenance.json"):
+        return None
+    if path.name == "metrics.csv":
+        with path.open(newline="") as lines:
+            return [{**row, **dict.fromkeys(TIMES, "")} for row in csv.DictReader(lines)]
+    return path.read_bytes()
+
+
+def assert_nothing_wrong(root: Path, undisturbed: Path) -> None:
+    """Compare what lies under final names with the undisturbed run."""
+    expected = results_of(undisturbed)
+    for path in results_of(root):
+        assert path in expected, f"{path}: no product has this name"
+        assert_readable(root / path)
+        assert without_times(root / path) == without_times(undisturbed / path), path
+    for folder in folders_made(undisturbed):
+        if (root / folder).is_dir() and folder not in marked_incomplete(root):
+            names = {path.relative_to(folder) for path in expected if folder in path.parents}
+            there = {path for path in results_of(root) if folder in path.parents}
+            assert {path.relative_to(folder) for path in there} == names, folder
+
+
+def assert_finished(house, undisturbed: Path) -> None:
+    """Compare all products with the undisturbed run, and look for what kills left behind."""
+    assert_nothing_wrong(house.root, undisturbed)
+    assert results_of(house.root) == results_of(undisturbed)
+    assert house.planned() == set()
+    assert [path for path in files_of(house.root) if is_part(path)] == []
+
+
+def unlock(house) -> None:
+    unlocked = house.snakemake("--configfile", house.config, "--unlock")
+    assert unlocked.returncode == 0, unlocked.stderr[-2000:]
+
+
+def duration_s(root: Path) -> float:
+    times = [path.stat().st_mtime for path in root.glob("logs/micro/*.log")]
     return max(times) - min(times)
 
 
-@pytest.mark.parametrize("kills", [3])
-def test_sigkill_and_start_again_gives_the_same_result(
-    house, finished_original, kills: int
-) -> None:
-    moments = random.Random(7)
-    whole_s = duration_s(finished_original)
-    killed = 0
-    for _ in range(kills):
-        killed += kill_after(house, 4 + moments.random() * whole_s / kills)
-        unlocked = house.snakemake("--configfile", house.config, "--unlock")
-        assert unlocked.returncode == 0, unlocked.stderr[-2000:]
-    assert killed, "the run was over before the first kill"
+@pytest.mark.parametrize("turn", range((KILLS + KILLS_PER_RUN - 1) // KILLS_PER_RUN))
+def test_sigkill_and_start_again_gives_the_same_result(house, finished_original, turn: int) -> None:
+    rng = random.Random(7 + turn)
+    whole_s = duration_s(finished_original.root)
+    wanted_kills = min(KILLS_PER_RUN, KILLS - turn * KILLS_PER_RUN)
+    killed: list[str] = []
+    while len(killed) < wanted_kills:
+        attempt = Attempt.begin(house)
+        kind, going = moment(attempt, rng, whole_s)
+        if not going:
+            break  # The rest of the way was too short; enough kills are asserted below.
+        attempt.kill_all()
+        killed.append(f"{kind}: {attempt.running() or 'before the first job'}")
+        assert_nothing_wrong(house.root, finished_original.root)
+        unlock(house)
+    print(*(f"kill {turn}.{n}: {told}" for n, told in enumerate(killed)), sep="\n")
+    assert len(killed) >= min(2, wanted_kills), "the run was over before the kills"
     house.build()
-    for name in PRODUCTS:
-        expected = (finished_original.root / name).read_bytes()
-        assert (house.root / name).read_bytes() == expected, name
-    assert house.planned() == set()
-    # Every process is dead by now: what the killed ones left half-written is gone.
-    folders = (house.root / "runs", house.root / "results")
-    assert [path for folder in folders for path in folder.rglob(".*.part")] == []
+    wait_for_silence(house.root)
+    assert_finished(house, finished_original.root)
+
+
+@pytest.mark.parametrize("name", ORPHANS if LONG else ORPHANS[:3])
+def test_an_orphan_of_a_killed_run_spoils_nothing(finished, finished_original, name: str) -> None:
+    rule, _, seed = name.partition("_seed")
+    rules = rules_of(open_study(micro(), [], {}, finished.root), finished.root)
+    for output in rules[rule].outputs:
+        remove(finished.root / output.replace("{seed}", seed))
+    remove(finished.root / f"runs/micro/resume/seed{seed}")
+    log = finished.root / "logs/micro" / f"{name}.log"
+
+    killed = Attempt.begin(finished)
+    assert killed.wait_for(partial(killed.begins, log))
+    # Not its job, which waits until the next run does the same job again: both write then.
+    killed.process.kill()
+    killed.process.wait()
+    orphans = living(finished.root)
+    assert orphans, "the job did not outlive Snakemake"
+    signal_all(orphans, signal.SIGSTOP)
+    unlock(finished)
+    again = Attempt.begin(finished)
+    assert again.wait_for(partial(again.begins, log))
+    signal_all(orphans, signal.SIGCONT)
+    again.process.wait(PATIENCE_S)
+    assert_nothing_wrong(finished.root, finished_original.root)
+    if rule == "finetune":
+        # Two trainings would spoil each other's state: the second is told who holds it.
+        assert again.process.returncode != 0
+        assert "trains here (perhaps left over from a killed workflow)" in log.read_text()
+    else:
+        assert again.process.returncode == 0
+    wait_for_silence(finished.root)
+    finished.build()
+    assert_finished(finished, finished_original.root)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def signal_all(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 def test_a_failing_job_tells_file_and_fix_and_leaves_no_product(finished) -> None:

@@ -10,17 +10,43 @@ rule download_caffe:
     log:
         "logs/download_caffe.log",
     cache: True
+    # Compute nodes often have no internet: this runs where Snakemake itself runs.
+    localrule: True
     conda:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 1000 * attempt,
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        mem_mb=STUDY.mem_mb("download_caffe", 1000),
+        runtime=STUDY.runtime("download_caffe", 240),
     params:
         source=STUDY.source("download_caffe"),
         cfg=STUDY.cfg("caffe.url", "caffe.sha256"),
     script:
         "../scripts/download_caffe.py"
+
+
+rule fetch_weights:
+    """Fetch the ImageNet weights of the encoder, so that no training needs the network."""
+    output:
+        weights="resources/weights/swinv2_tiny_window16_256.safetensors",
+        record="resources/weights/swinv2_tiny_window16_256.safetensors.json",
+        provenance="resources/weights/swinv2_tiny_window16_256.provenance.json",
+    log:
+        "logs/fetch_weights.log",
+    benchmark:
+        "benchmarks/results/fetch_weights.tsv"
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=STUDY.mem_mb("fetch_weights", 1000),
+        runtime=STUDY.runtime("fetch_weights", 60),
+    params:
+        source=STUDY.source("fetch_weights"),
+        cfg=STUDY.cfg("weights.url", "weights.sha256"),
+    script:
+        "../scripts/fetch_weights.py"
 
 
 rule extract_caffe:
@@ -29,7 +55,13 @@ rule extract_caffe:
         archive=rules.download_caffe.output.archive,
     output:
         folder=directory("resources/caffe/official"),
-        listing="resources/caffe/official.json",
+        listing=report(
+            "resources/caffe/official.json",
+            category="1 Data",
+            subcategory="scenes",
+            caption="../report/extracted.rst",
+            labels={"what": "files of the official archive"},
+        ),
         provenance="resources/caffe/official.provenance.json",
     log:
         "logs/extract_caffe.log",
@@ -39,8 +71,8 @@ rule extract_caffe:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("extract_caffe", 2000),
+        runtime=STUDY.runtime("extract_caffe", 60),
     params:
         source=STUDY.source("extract_caffe"),
         cfg={},
@@ -52,7 +84,13 @@ rule render_caffe:
     """Render SYNTHETIC scenes in the official layout with the glacier scene model."""
     output:
         folder=directory(f"{STUDY.run}/caffe/rendered"),
-        listing=f"{STUDY.run}/caffe/rendered.json",
+        listing=report(
+            f"{STUDY.run}/caffe/rendered.json",
+            category="1 Data",
+            subcategory="scenes",
+            caption="../report/rendered.rst",
+            labels={"what": "files of the rendered tree"},
+        ),
         provenance=f"{STUDY.run}/caffe/rendered.provenance.json",
     log:
         f"logs/{STUDY.config.name}/render_caffe.log",
@@ -61,8 +99,8 @@ rule render_caffe:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("render_caffe", 4000),
+        runtime=STUDY.runtime("render_caffe", 60),
     params:
         source=STUDY.source("render_caffe"),
         cfg=STUDY.cfg("scene"),

@@ -11,7 +11,8 @@ rule validate_caffe:
         manifest=f"{STUDY.run}/caffe/native.json",
         report=report(
             f"{STUDY.run}/caffe/validation.json",
-            category="Data",
+            category="1 Data",
+            subcategory="scenes",
             caption="../report/validation.rst",
             labels={"what": "validation of the CaFFe tree"},
         ),
@@ -26,8 +27,8 @@ rule validate_caffe:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=STUDY.mem_mb("validate_caffe", 3000),
+        runtime=STUDY.runtime("validate_caffe", 30),
     params:
         source=STUDY.source("validate_caffe"),
         cfg=STUDY.cfg("caffe.source", "caffe.root"),
@@ -43,7 +44,13 @@ rule resample_caffe:
         tree=ancient(STUDY.raw_tree),
     output:
         folder=directory(f"{STUDY.run}/caffe/resampled"),
-        manifest=f"{STUDY.run}/caffe/resampled.json",
+        manifest=report(
+            f"{STUDY.run}/caffe/resampled.json",
+            category="1 Data",
+            subcategory="scenes",
+            caption="../report/resampled.rst",
+            labels={"what": "manifest of the resampled tree"},
+        ),
         provenance=f"{STUDY.run}/caffe/resampled.provenance.json",
     log:
         f"logs/{STUDY.config.name}/resample_caffe.log",
@@ -52,8 +59,8 @@ rule resample_caffe:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("resample_caffe", 4000),
+        runtime=STUDY.runtime("resample_caffe", 60),
     params:
         source=STUDY.source("resample_caffe"),
         cfg=STUDY.cfg("caffe.spacing_m"),
@@ -67,7 +74,13 @@ rule prepare_store:
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),
     output:
-        index=f"{STUDY.run}/store/index.json",
+        index=report(
+            f"{STUDY.run}/store/index.json",
+            category="1 Data",
+            subcategory="training store",
+            caption="../report/store.rst",
+            labels={"what": "index of the training store"},
+        ),
         images=f"{STUDY.run}/store/images.u8",
         zones=f"{STUDY.run}/store/zones.u8",
         fronts=f"{STUDY.run}/store/fronts.u8",
@@ -80,8 +93,8 @@ rule prepare_store:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=STUDY.mem_mb("prepare_store", 2000),
+        runtime=STUDY.runtime("prepare_store", 30),
     params:
         source=STUDY.source("prepare_store"),
         cfg=STUDY.cfg("caffe.validation_fraction", "caffe.validation_seed"),

@@ -10,7 +10,12 @@ rule evaluate_seed:
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),
     output:
-        scores=f"{STUDY.run}/evaluate/seed{{seed}}.json",
+        scores=report(
+            f"{STUDY.run}/evaluate/seed{{seed}}.json",
+            category="4 Evaluation",
+            caption="../report/scores.rst",
+            labels={"what": "scores of every test scene", "seed": "{seed}"},
+        ),
         fronts=directory(f"{STUDY.run}/evaluate/seed{{seed}}_fronts"),
         provenance=f"{STUDY.run}/evaluate/seed{{seed}}.provenance.json",
     log:
@@ -21,8 +26,8 @@ rule evaluate_seed:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        mem_mb=STUDY.mem_mb("evaluate_seed", 3000),
+        runtime=STUDY.runtime("evaluate_seed", 30),
     params:
         source=STUDY.source("evaluate_seed"),
         cfg={},
@@ -36,7 +41,15 @@ rule score_baselines:
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),
     output:
-        scores=f"{STUDY.run}/evaluate/baselines.json",
+        scores=report(
+            f"{STUDY.run}/evaluate/baselines.json",
+            category="4 Evaluation",
+            caption="../report/baselines.rst",
+            labels={
+                "what": "floor of the labels and trivial baselines",
+                "seed": "none",
+            },
+        ),
         provenance=f"{STUDY.run}/evaluate/baselines.provenance.json",
     log:
         f"logs/{STUDY.config.name}/score_baselines.log",
@@ -46,8 +59,8 @@ rule score_baselines:
         "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=lambda wildcards, attempt: 3000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("score_baselines", 3000),
+        runtime=STUDY.runtime("score_baselines", 60),
     params:
         source=STUDY.source("score_baselines"),
         cfg={},
@@ -69,38 +82,53 @@ rule caffe_mde:
         zones=ancient(
             expand(f"{STUDY.run}/predict/seed{{seed}}/zones", seed=STUDY.config.seeds)
         ),
+        metrics=expand(
+            f"{STUDY.run}/finetune/seed{{seed}}/metrics.csv", seed=STUDY.config.seeds
+        ),
         baselines=rules.score_baselines.output.scores,
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),
     output:
         result=report(
             "results/caffe_mde.json",
-            category="Result",
+            category="5 Result",
+            subcategory="numbers",
             caption="../report/caffe_mde.rst",
             labels={"what": "mean distance error and all metrics"},
         ),
         table=report(
             "results/caffe_mde.csv",
-            category="Result",
+            category="5 Result",
+            subcategory="numbers",
             caption="../report/table.rst",
             labels={"what": "scores per scene and seed"},
         ),
         scenes=report(
             "results/caffe_mde_scenes.png",
-            category="Pictures",
+            category="5 Result",
+            subcategory="pictures",
             caption="../report/scenes.rst",
             labels={"what": "a good, a median and the worst scene"},
         ),
         errors=report(
             "results/caffe_mde_errors.png",
-            category="Pictures",
+            category="5 Result",
+            subcategory="pictures",
             caption="../report/errors.rst",
             labels={"what": "front errors"},
+        ),
+        training=report(
+            "results/caffe_mde_training.png",
+            category="2 Training",
+            subcategory="all seeds",
+            caption="../report/training.rst",
+            labels={"what": "loss and validation scores", "seed": "all"},
         ),
         overlays=report(
             directory("results/caffe_mde_overlays"),
             patterns=["{scene}.png"],
-            category="Overlays",
+            category="5 Result",
+            subcategory="overlays",
             caption="../report/overlays.rst",
             labels={"scene": "{scene}"},
         ),
@@ -113,8 +141,8 @@ rule caffe_mde:
         "../../envs/data.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: 4000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
+        mem_mb=STUDY.mem_mb("caffe_mde", 4000),
+        runtime=STUDY.runtime("caffe_mde", 60),
     params:
         source=STUDY.source("caffe_mde"),
         cfg=STUDY.cfg("name", "seeds", "evaluation"),

@@ -10,7 +10,12 @@ rule predict:
     output:
         zones=directory(f"{STUDY.run}/predict/seed{{seed}}/zones"),
         probabilities=f"{STUDY.run}/predict/seed{{seed}}/probabilities.npz",
-        record=f"{STUDY.run}/predict/seed{{seed}}/predictions.json",
+        record=report(
+            f"{STUDY.run}/predict/seed{{seed}}/predictions.json",
+            category="3 Prediction",
+            caption="../report/predictions.rst",
+            labels={"what": "zone maps of the test scenes", "seed": "{seed}"},
+        ),
         provenance=f"{STUDY.run}/predict/seed{{seed}}/predictions.provenance.json",
     log:
         f"logs/{STUDY.config.name}/predict_seed{{seed}}.log",
@@ -20,8 +25,8 @@ rule predict:
         "../../envs/torch.yaml"
     threads: STUDY.config.compute.train_threads
     resources:
-        mem_mb=lambda wildcards, attempt: 6000 * attempt,
-        runtime=lambda wildcards, attempt: 120 * attempt,
+        mem_mb=STUDY.mem_mb("predict", 6000),
+        runtime=STUDY.runtime("predict", 120),
         gpu=STUDY.gpu,
     params:
         source=STUDY.source("predict"),

@@ -13,12 +13,19 @@ rule finetune:
         weights=STUDY.weights_files,
     output:
         model=f"{STUDY.run}/finetune/seed{{seed}}/model.ckpt",
-        record=f"{STUDY.run}/finetune/seed{{seed}}/model.json",
+        record=report(
+            f"{STUDY.run}/finetune/seed{{seed}}/model.json",
+            category="2 Training",
+            subcategory="seed {seed}",
+            caption="../report/model.rst",
+            labels={"what": "the exported network", "seed": "{seed}"},
+        ),
         metrics=report(
             f"{STUDY.run}/finetune/seed{{seed}}/metrics.csv",
-            category="Training",
+            category="2 Training",
+            subcategory="seed {seed}",
             caption="../report/metrics.rst",
-            labels={"seed": "{seed}", "what": "metrics per epoch"},
+            labels={"what": "metrics per epoch", "seed": "{seed}"},
         ),
         provenance=f"{STUDY.run}/finetune/seed{{seed}}/model.provenance.json",
     log:
@@ -30,8 +37,8 @@ rule finetune:
     threads: STUDY.config.compute.threads_per_task
     resources:
         **STUDY.train_placement,
-        mem_mb=lambda wildcards, attempt: STUDY.train_mem_mb * attempt,
-        runtime=lambda wildcards, attempt: STUDY.train_runtime_min * attempt,
+        mem_mb=STUDY.mem_mb("finetune", STUDY.train_mem_mb),
+        runtime=STUDY.runtime("finetune", STUDY.train_runtime_min),
         gpu=STUDY.train_gpus,
         # Folder on a disk of the node to copy the store to, e.g. $TMPDIR; a site's own matter.
         scratch="",

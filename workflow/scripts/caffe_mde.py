@@ -19,13 +19,14 @@ def main(
     scores: Sequence[Path],
     zones: Sequence[Path],
     fronts: Sequence[Path],
+    metrics: Sequence[Path],
     baselines: Path,
     paths: ResultPaths,
 ) -> None:
     """Write everything and print the summary."""
     runs = [
-        ScoredRun(RunScores(*read_scores(score)), zone, front)
-        for score, zone, front in zip(scores, zones, fronts, strict=True)
+        ScoredRun(RunScores(*read_scores(score)), zone, front, table)
+        for score, zone, front, table in zip(scores, zones, fronts, metrics, strict=True)
     ]
     config = EvaluationConfig.model_validate(cfg["evaluation"])
     result = write_caffe_mde(cfg["name"], manifest, runs, read_baselines(baselines), config, paths)
@@ -40,12 +41,14 @@ if __name__ == "__main__":
             scores=[Path(path) for path in snakemake.input.scores],
             zones=[Path(path) for path in snakemake.input.zones],
             fronts=[Path(path) for path in snakemake.input.fronts],
+            metrics=[Path(path) for path in snakemake.input.metrics],
             baselines=Path(snakemake.input.baselines),
             paths=ResultPaths(
                 result=Path(snakemake.output.result),
                 table=Path(snakemake.output.table),
                 scenes=Path(snakemake.output.scenes),
                 errors=Path(snakemake.output.errors),
+                training=Path(snakemake.output.training),
                 overlays=Path(snakemake.output.overlays),
             ),
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.model import with_given_weights
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.train.deadline import job_end_s
@@ -24,7 +25,10 @@ def main(
     """Train, and write the checkpoint, the table of epochs and the record of both."""
     request = {
         **{name: str(path) for name, path in files.items()},
-        **cfg,
+        "model": cfg["model"],
+        "training": cfg["training"],
+        "prediction.centre_px": cfg["prediction.centre_px"],
+        "prediction.sigma_px": cfg["prediction.sigma_px"],
         "compute": compute.model_dump(mode="json"),
         "seed": seed,
         "source": source,
@@ -45,7 +49,7 @@ if __name__ == "__main__":
                 # Outside the outputs, which Snakemake deletes before it starts a job again.
                 "resume": Path(snakemake.params.resume),
             },
-            cfg=snakemake.params.cfg,
+            cfg=with_given_weights(snakemake.params.cfg, snakemake.input.weights),
             # Not parameters: where and how long a training runs is no reason to repeat it.
             compute=ComputeConfig.of_training(snakemake.config, snakemake.threads),
             resources=snakemake.resources,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -27,9 +28,9 @@ class ModelConfig(Block):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout probability in the residual blocks of the decoder."""
     weights: Weights = "none"
-    """none: random; timm: ImageNet from the hub; microsoft: .pth file; tyrion: checkpoint file."""
+    """none: random; timm: ImageNet, fetched once; microsoft: .pth file; tyrion: checkpoint file."""
     weights_file: str | None = None
-    """File with the weights (microsoft and tyrion; for timm an optional offline file)."""
+    """File with the weights (microsoft and tyrion; for timm instead of fetching `weights.url`)."""
     legacy_post_norm_ones: bool = False
     """Start the residual post-norm gains at 1 like the original code (only without weights)."""
 
@@ -69,3 +70,14 @@ class ModelConfig(Block):
     def stage_windows(self) -> tuple[int, ...]:
         """Side of the attention window of each stage: never larger than the map."""
         return tuple(min(self.window_tokens, tokens) for tokens in self.map_tokens)
+
+
+def with_given_weights(cfg: Mapping[str, Any], weights_files: Sequence[str]) -> dict[str, Any]:
+    """Return a job's parameters with the starting weights that it was given as inputs.
+
+    Args:
+        cfg: parameters by dotted key; ``model`` is the block of the network.
+        weights_files: files with starting weights: one or none.
+    """
+    file = weights_files[0] if weights_files else None
+    return {**cfg, "model": {**cfg["model"], "weights_file": file}}

@@ -14,6 +14,7 @@ from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.scene import SceneConfig
 from ssl4sar.config.training import TrainingConfig
+from ssl4sar.config.weights import WeightsConfig
 
 
 class StudyConfig(Block):
@@ -29,6 +30,8 @@ class StudyConfig(Block):
     """The synthetic scenes (used with caffe.source synthetic)."""
     model: ModelConfig = ModelConfig()
     """The network."""
+    weights: WeightsConfig = WeightsConfig()
+    """ImageNet weights to fetch."""
     training: TrainingConfig = TrainingConfig()
     """The fine-tuning recipe."""
     prediction: PredictionConfig = PredictionConfig()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import timm
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -24,9 +23,8 @@ from ssl4sar.config.model import ModelConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.models.checkpoint import FORMAT, check_state, read_torch_file
-from ssl4sar.models.tyrion import ENCODER_NAME, Tyrion
+from ssl4sar.models.tyrion import Tyrion
 
-HUB_TAG: Final = "ms_in1k"
 OFFICIAL_PREFIX: Final = "swin_unet."
 
 #: Derived tables, and the classifier with its norm, which Tyrion does not have.
@@ -56,7 +54,7 @@ class WeightsReport:
 
     Attributes:
         source: none, timm, microsoft or tyrion.
-        file: file, or hub name, or None.
+        file: file, or None.
         sha256: SHA-256 of the file, or None.
         tensors: number of tensors taken over.
         head: whether the head was among them.
@@ -80,16 +78,13 @@ def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport
         What was loaded.
 
     Raises:
-        UserError: missing, damaged or foreign file, names or shapes that do not fit, or no
-            connection to the hub.
+        UserError: missing, damaged or foreign file, or names or shapes that do not fit.
     """
     if config.weights == "none":
         return WeightsReport("none", None, None, 0, False)
     if config.weights_file is None:
-        name = f"{ENCODER_NAME}.{HUB_TAG}"
-        state = _hub_encoder_state(name)
-        _load_encoder(network, state, f"timm/{name}")
-        return WeightsReport("timm", name, None, len(state), False)
+        # The workflow fetches the file beforehand: a training job never needs the network.
+        raise UserError("model.weights_file", "no file with the weights is given", "give one")
     path = Path(config.weights_file)
     table = _read_table(path)
     if config.weights == "tyrion":
@@ -182,20 +177,6 @@ def _unwrap(table: Mapping[str, Any]) -> Mapping[str, Any]:
         if isinstance(table.get(key), Mapping):
             return table[key]  # type: ignore[no-any-return]
     return table
-
-
-def _hub_encoder_state(name: str) -> dict[str, Any]:
-    try:
-        model = timm.create_model(name, pretrained=True, features_only=True)
-    # Connection failures arrive as OSError, RuntimeError or ValueError, depending on the client.
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(
-            "model.weights",
-            f"timm/{name} could not be loaded ({reason})",
-            "connect to the internet or set model.weights_file to the downloaded file",
-        ) from error
-    return dict(model.state_dict())
 
 
 def _load_encoder(network: Tyrion, state: dict[str, Any], source: str | Path) -> None:

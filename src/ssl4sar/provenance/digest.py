@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -37,9 +38,23 @@ def source_digest(script: str | Path, source_root: Path = _SOURCE_ROOT) -> str:
     Raises:
         DynamicImportError: see :func:`source_files`.
     """
+    return digest_of(content_digests(source_files(script, source_root)))
+
+
+def content_digests(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the SHA-256 of files by name."""
+    return {name: _load(path)[1] for name, path in files.items()}
+
+
+def digest_of(contents: Mapping[str, str]) -> str:
+    """Return the source digest of a script and its modules.
+
+    Args:
+        contents: SHA-256 by name, as :func:`content_digests` returns them.
+    """
     digest = hashlib.sha256()
-    for name, path in source_files(script, source_root).items():
-        digest.update(f"{name}\0{_content_digest(path)}\n".encode())
+    for name, sha256 in contents.items():
+        digest.update(f"{name}\0{sha256}\n".encode())
     return digest.hexdigest()
 
 
@@ -99,10 +114,6 @@ def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[tuple[ast.AST, ...], 
 def _load(path: Path) -> tuple[tuple[ast.AST, ...], str]:
     status = path.stat()
     return _parsed(path, status.st_mtime_ns, status.st_size)
-
-
-def _content_digest(path: Path) -> str:
-    return _load(path)[1]
 
 
 def _imports(path: Path, module: str, is_package: bool, source_root: Path) -> set[str]:

@@ -14,7 +14,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.provenance import surroundings
 from ssl4sar.provenance.chain import Claim, Records
 from ssl4sar.provenance.contents import Content, content_of
-from ssl4sar.provenance.digest import source_digest, source_files
+from ssl4sar.provenance.digest import content_digests, digest_of, source_files
 from ssl4sar.provenance.record import (
     CodeRecord,
     ConfigRecord,
@@ -188,9 +188,9 @@ def _written_output(path: Path, facts: JobFacts) -> OutputRecord:
 
 
 def _code(facts: JobFacts) -> CodeRecord:
-    root = facts.project / "src"
-    files = source_files(facts.script, root)
-    digest = source_digest(facts.script, root)
+    files = source_files(facts.script, facts.project / "src")
+    contents = content_digests(files)
+    digest = digest_of(contents)
     if digest != facts.parameters["source"]:
         raise UserError(
             facts.script,
@@ -201,9 +201,7 @@ def _code(facts: JobFacts) -> CodeRecord:
     return CodeRecord(
         digest=digest,
         script=path_between(facts.script, facts.project),
-        files={
-            path_between(path, facts.project): content_of(path).sha256 for path in files.values()
-        },
+        files={path_between(path, facts.project): contents[name] for name, path in files.items()},
         commit=None if found is None else found["commit"],
         changed=None if found is None else found["changed"],
     )

@@ -20,6 +20,7 @@ from ssl4sar.report.figures import write_errors_figure, write_scenes_figure
 from ssl4sar.report.overlay import write_overlay
 from ssl4sar.report.ranking import good_median_worst, overlay_choice
 from ssl4sar.report.scene_view import SceneView, read_view
+from ssl4sar.report.training_curves import read_curve, write_training_figure
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class ScoredRun:
         scores: scores per image.
         zones: folder of the predicted zone maps.
         fronts: folder of the predicted fronts.
+        metrics: table of the epochs of its training.
     """
 
     scores: RunScores
     zones: Path
     fronts: Path
+    metrics: Path
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class ResultPaths:
         table: CSV file.
         scenes: picture of a good, the median and the worst scene.
         errors: picture of the front errors.
+        training: picture of the course of the trainings.
         overlays: folder of pictures, one per scene.
     """
 
@@ -53,6 +57,7 @@ class ResultPaths:
     table: Path
     scenes: Path
     errors: Path
+    training: Path
     overlays: Path
 
 
@@ -100,7 +105,10 @@ def write_caffe_mde(
 
     chosen = good_median_worst(first.scores.images)
     write_scenes_figure(paths.scenes, [(choice, view(choice.score)) for choice in chosen])
-    write_errors_figure(paths.errors, scores, validate_result(result))
+    checked = validate_result(result)
+    write_errors_figure(paths.errors, scores, checked)
+    curves = {f"seed {run.scores.seed}": read_curve(run.metrics) for run in runs}
+    write_training_figure(paths.training, curves, name, checked.dataset.note)
     overlays = overlay_choice(first.scores.images, config.overlays)
     with atomic_directory(paths.overlays) as folder:
         for score in track(overlays, "drawing overlays"):

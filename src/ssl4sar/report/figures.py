@@ -23,14 +23,12 @@ from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.result_schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
-from ssl4sar.report.figure_file import new_figure, save_figure
+from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
 from ssl4sar.report.overlay import draw_fronts, front_legend, picture_shape, rgb_share
 from ssl4sar.report.ranking import RankedScore
 from ssl4sar.report.scene_view import SceneView
 
 _ZONE_LABELS: Final = ("no data", "rock", "glacier", "ocean and melange")
-# Okabe and Ito's colours without the yellow, which is too pale for dots on white.
-_RUN_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _FLOOR_COLOUR: Final = "#009E73"
 _TRIVIAL_COLOUR: Final = "#777777"
 #: Errors below this are drawn at it: a logarithmic axis has no zero.
@@ -214,7 +212,7 @@ def _draw_groups(
     for place, parts in enumerate(groups.values()):
         for index, scores in enumerate(parts):
             centre = place + (index - (len(runs) - 1) / 2) * width
-            colour = _run_colour(index)
+            colour = run_colour(index)
             errors_m = [score.mde_m for score in scores if score.mde_m is not None]
             drawn_m = np.maximum(np.sort(np.array(errors_m)), LEAST_DRAWN_M)
             offsets = _side_by_side(drawn_m, width)
@@ -291,7 +289,7 @@ def _error_legend(runs: Sequence[RunScores], result: CaffeResult) -> list[Line2D
             linestyle="",
             marker="o",
             markersize=6,
-            color=_run_colour(index),
+            color=run_colour(index),
             label="a scene" if run.seed is None else f"a scene, seed {run.seed}",
         )
         for index, run in enumerate(runs)
@@ -322,10 +320,6 @@ def _error_legend(runs: Sequence[RunScores], result: CaffeResult) -> list[Line2D
             )
         )
     return entries
-
-
-def _run_colour(index: int) -> str:
-    return _RUN_COLOURS[index % len(_RUN_COLOURS)]
 
 
 def _format_metres(axes: Axes) -> None:

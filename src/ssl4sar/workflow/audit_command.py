@@ -31,22 +31,25 @@ class AuditRequest:
         configuration: file to compare with; None for the one that the record names.
         quick: compare sizes, hash nothing.
         as_json: print JSON instead of a tree.
+        crate: folder to write a Workflow Run RO-Crate to, if everything holds.
     """
 
     file: Path
     configuration: Path | None
     quick: bool
     as_json: bool
+    crate: Path | None = None
 
 
 def audit(request: AuditRequest) -> bool:
     """Audit a file and print what was found.
 
     Returns:
-        Whether everything holds.
+        Whether everything holds. A crate is written only then: it would pass on what is not so.
 
     Raises:
-        UserError: there is no usable record of the file, or today's configuration is wrong.
+        UserError: there is no usable record of the file, today's configuration is wrong, or the
+            crate cannot be written.
     """
     chain = _chain(request.file)
     today = configuration_of_today(chain, request.configuration)
@@ -55,7 +58,19 @@ def audit(request: AuditRequest) -> bool:
         sys.stdout.write(json_text({"file": str(request.file), **audit_json(found)}))
     else:
         print_audit(found)
+    if request.crate is not None:
+        # The output may be JSON for a program: what a person reads goes beside it.
+        sys.stderr.write(f"{_crate(request.crate, chain, found.holds)}\n")
     return found.holds
+
+
+def _crate(folder: Path, chain: Chain, holds: bool) -> str:
+    if not holds:
+        return f"{folder}: no crate was written, because not everything holds"
+    # An extra: imported only where a crate is asked for.
+    from ssl4sar.provenance.crate import write_crate
+
+    return write_crate(chain, folder).told
 
 
 def explain_difference(one: Path, other: Path, as_json: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +17,14 @@ from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import source_digest
 from ssl4sar.workflow.fingerprint import folder_fingerprint
+from ssl4sar.workflow.runtime import mem_mb, runtime_min
 
 SCRIPTS: Final = Path("workflow/scripts")
 DEFAULT_CONFIG: Final = "config/config.yaml"
 FINGERPRINT_MEMORY: Final = Path(".snakemake/ssl4sar-fingerprints.json")
+CAFFE_ARCHIVE: Final = "resources/caffe/data_raw.zip"
 EXTRACTED_LISTING: Final = "resources/caffe/official.json"
+FETCHED_WEIGHTS: Final = "resources/weights/swinv2_tiny_window16_256.safetensors"
 
 # Memory of the HOST and time of one fine-tuning. On a CPU the crops of the backward pass lie in
 # it: 2.3 GB per 512 px crop for the published width (measured with plain attention in fp32). With
@@ -60,6 +63,39 @@ class Study:
     def run(self) -> str:
         """Folder of the run's intermediate files."""
         return f"runs/{self.config.name}"
+
+    def runtime(self, rule: str, default_min: int) -> Callable[[Any, int], int]:
+        """Return the run time of a rule as Snakemake asks for it: by earlier runs if there are any.
+
+        Args:
+            rule: name of the rule.
+            default_min: minutes on the first attempt where there is no record.
+        """
+
+        def minutes(wildcards: Any, attempt: int) -> int:
+            run = Path(self.run)
+            return runtime_min(self._benchmarks, rule, default_min, attempt, run) * attempt
+
+        return minutes
+
+    def mem_mb(self, rule: str, least_mb: int) -> Callable[[Any, int], int]:
+        """Return the memory of a rule as Snakemake asks for it: more if an earlier run took more.
+
+        Args:
+            rule: name of the rule.
+            least_mb: MB on the first attempt.
+        """
+
+        def megabytes(wildcards: Any, attempt: int) -> int:
+            return mem_mb(self._benchmarks, rule, least_mb) * attempt
+
+        return megabytes
+
+    @property
+    def _benchmarks(self) -> tuple[Path, Path]:
+        # Rules that all studies share have their records one folder higher.
+        folder = Path("benchmarks/results")
+        return folder / self.config.name, folder
 
     def source(self, rule: str) -> str:
         """Return the source digest of a rule's script."""
@@ -115,8 +151,27 @@ class Study:
 
     @property
     def weights_files(self) -> list[str]:
-        """Files with starting weights."""
-        return [self.config.model.weights_file] if self.config.model.weights_file else []
+        """Files with starting weights: the user's, else those that the workflow fetches."""
+        model = self.config.model
+        if model.weights_file:
+            return [model.weights_file]
+        return [FETCHED_WEIGHTS] if model.weights == "timm" else []
+
+    @property
+    def retrieved(self) -> list[str]:
+        """Files of this run that come over the network."""
+        archive = [CAFFE_ARCHIVE] if self.config.caffe.source == "pangaea" else []
+        return archive + [path for path in self.weights_files if path == FETCHED_WEIGHTS]
+
+    @property
+    def retrieval(self) -> str:
+        """What the target ``retrieve`` says."""
+        files = self.retrieved
+        if not files:
+            return f"{self.config.name}: nothing to fetch: no file comes over the network"
+        return f"{self.config.name}: here are all files that come over the network: " + ", ".join(
+            files
+        )
 
     @property
     def gpu(self) -> int:
@@ -217,13 +272,13 @@ def open_study(
     study = Study(study_from(values, source), base, file, command_line)
     # Asked for here, so that what is missing is told before the rules are built.
     _ = study.raw_content
-    for path in study.weights_files:
-        if not Path(path).is_file():
-            raise UserError(
-                f"model.weights_file: {path}",
-                "the file does not exist",
-                "give the file with the starting weights or set model.weights to none",
-            )
+    path = study.config.model.weights_file
+    if path and not Path(path).is_file():
+        raise UserError(
+            f"model.weights_file: {path}",
+            "the file does not exist",
+            "give the file with the starting weights or set model.weights to none",
+        )
     return study
 
 

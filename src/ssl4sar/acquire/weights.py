@@ -1,0 +1,178 @@
+"""Fetching starting weights once, so that no training job needs the network.
+
+Model hubs with the interface of the Hugging Face Hub answer a HEAD request for a file with the
+commit it belongs to and the SHA-256 of its content. The download is pinned to that commit and
+must have that hash; servers without such answers give a file whose hash is recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter, Retry
+
+from ssl4sar.acquire.download import USER_AGENT, download
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_RESOLVE: Final = re.compile(r"/resolve/[^/]+/")
+_MOST_REDIRECTS: Final = 5
+_RETRIED_STATUS: Final = (408, 425, 429, 500, 502, 503, 504)
+#: A longer header is a damaged one: the table of some hundred tensors has tens of kilobytes.
+_LONGEST_HEADER_BYTES: Final = 100_000_000
+_FIX: Final = (
+    "run `snakemake retrieve` where there is internet, correct weights.url, "
+    "or give the file as model.weights_file"
+)
+
+
+@dataclass(frozen=True)
+class WeightsRecord:
+    """What was fetched.
+
+    Attributes:
+        url: address that was downloaded, pinned to the commit where the server names one.
+        revision: commit of the hub's repository; None where the server names none.
+        bytes: size of the file.
+        sha256: hash of its content.
+        verified_by: what the hash was compared with: config, hub, or nothing.
+    """
+
+    url: str
+    revision: str | None
+    bytes: int
+    sha256: str
+    verified_by: str
+
+    def write(self, path: str | Path) -> None:
+        """Write the record as JSON, atomically."""
+        write_json(path, asdict(self))
+
+
+@dataclass(frozen=True)
+class _Announced:
+    """What the server says of a file."""
+
+    url: str
+    revision: str | None
+    sha256: str | None
+
+
+def fetch_weights(
+    url: str,
+    target: str | Path,
+    expected_sha256: str | None = None,
+    *,
+    attempts: int = 5,
+    first_wait_s: float = 1.0,
+    timeout_s: float = 30.0,
+) -> WeightsRecord:
+    """Download a safetensors file with weights; resumable, verified, complete or absent.
+
+    Args:
+        url: http(s) address; ``.../resolve/BRANCH/FILE`` is pinned to the branch's commit.
+        target: final file.
+        expected_sha256: hash that the content must have; None takes the hub's word.
+        attempts: tries in a row without success before giving up.
+        first_wait_s: wait after the first failure; it doubles each time.
+        timeout_s: longest silence of the server.
+
+    Returns:
+        Address, commit, size and hash.
+
+    Raises:
+        UserError: host unreachable, refused by the server, another hash, no safetensors file,
+            or no space left.
+    """
+    target = Path(target)
+    announced = _ask(url, attempts, first_wait_s, timeout_s)
+    wanted = expected_sha256 or announced.sha256
+    done = download(
+        announced.url,
+        target,
+        wanted,
+        attempts=attempts,
+        first_wait_s=first_wait_s,
+        timeout_s=timeout_s,
+    )
+    try:
+        _check_header(target)
+    except ValueError as error:
+        target.unlink()
+        raise UserError(url, f"this is no safetensors file ({error})", _FIX) from error
+    compared = "config" if expected_sha256 else "hub" if announced.sha256 else "nothing"
+    return WeightsRecord(done.url, announced.revision, done.bytes, done.sha256, compared)
+
+
+def _ask(url: str, attempts: int, first_wait_s: float, timeout_s: float) -> _Announced:
+    """Ask for commit and hash without fetching the content."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UserError(url, "this is no http or https address", "correct weights.url")
+    retry = Retry(
+        total=attempts - 1,
+        backoff_factor=first_wait_s,
+        status_forcelist=_RETRIED_STATUS,
+        raise_on_status=False,
+    )
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+        try:
+            return _announced(session, url, timeout_s)
+        except requests.RequestException as error:
+            problem = "the host cannot be reached or does not answer"
+            raise UserError(url, problem, _FIX) from error
+
+
+def _announced(session: requests.Session, url: str, timeout_s: float) -> _Announced:
+    for _ in range(_MOST_REDIRECTS):
+        # The hub sends content from elsewhere; what it says of the file is in its own answer.
+        answer = session.head(url, allow_redirects=False, timeout=timeout_s)
+        onward = urljoin(url, answer.headers.get("Location", url))
+        if not answer.is_redirect or urlsplit(onward).netloc != urlsplit(url).netloc:
+            break
+        url = onward  # a repository that was renamed
+    if answer.status_code in {401, 403, 404, 410}:
+        raise UserError(url, f"there is no such file (HTTP {answer.status_code})", _FIX)
+    commit = answer.headers.get("X-Repo-Commit", "").lower()
+    digest = answer.headers.get("X-Linked-Etag", "").strip('"').lower()
+    if not _COMMIT.fullmatch(commit):
+        return _Announced(url, None, digest if _SHA256.fullmatch(digest) else None)
+    pinned = _RESOLVE.sub(f"/resolve/{commit}/", url, count=1)
+    return _Announced(pinned, commit, digest if _SHA256.fullmatch(digest) else None)
+
+
+def _check_header(path: Path) -> None:
+    """Check that a file begins like safetensors: length, then JSON that names every tensor.
+
+    Raises:
+        ValueError: it does not, or the tensors do not end where the file ends.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= _LONGEST_HEADER_BYTES:
+            raise ValueError("its header is missing")
+        header = json.loads(file.read(length))
+    if not isinstance(header, dict):
+        raise ValueError("its header is no table")  # noqa: TRY004 - a damaged file, no wrong call
+    tensors = [value for key, value in header.items() if key != "__metadata__"]
+    if not tensors:
+        raise ValueError("it holds no tensor")
+    try:
+        end = 8 + length + max(int(tensor["data_offsets"][1]) for tensor in tensors)
+    except (TypeError, KeyError, IndexError) as error:
+        raise ValueError("its header does not place the tensors") from error
+    if end != path.stat().st_size:
+        raise ValueError(f"it has {path.stat().st_size} bytes instead of {end}")

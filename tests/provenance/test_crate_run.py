@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from recorded_project import RecordedProject
+
+from ssl4sar.provenance.chain import Chain, chain_of
+from ssl4sar.provenance.crate_data import CrateData, Layout
+from ssl4sar.provenance.crate_graph import ROOT, CrateGraph
+from ssl4sar.provenance.crate_run import describe_run
+
+
+def described(chain: Chain) -> dict[str, dict[str, Any]]:
+    graph = CrateGraph()
+    graph.add(ROOT, "Dataset", name="crate")
+    describe_run(graph, CrateData(graph, Layout.of(chain), 10**6), chain)
+    return graph.entities
+
+
+@pytest.fixture
+def study(project: RecordedProject) -> RecordedProject:
+    (project.root / "Snakefile").write_text("rule all:\n")
+    return project
+
+
+@pytest.fixture
+def graph(study: RecordedProject) -> dict[str, dict[str, Any]]:
+    return described(study.chain())
+
+
+def targets(entity: dict[str, Any], name: str) -> list[str]:
+    return [each["@id"] for each in entity.get(name, [])]
+
+
+def test_an_action_tells_what_its_record_tells(study: RecordedProject, graph) -> None:
+    chain = study.chain()
+    record = next(node.record for node in chain.nodes if node.record.job == "count seed=1")
+    action = graph["#job/runs/tiny/count1"]
+    assert action["name"] == "count seed=1"
+    assert action["startTime"] == record.started
+    assert action["endTime"] == record.ended
+    assert action["actionStatus"] == "http://schema.org/CompletedActionStatus"
+    assert action["instrument"] == {"@id": "workflow/scripts/count.py"}
+    assert targets(action, "object") == [
+        "runs/tiny/pieces/",
+        "runs/tiny/pieces.txt",
+        "#value/training.epochs",
+        "#value/training.learning_rate",
+        "#value/wildcards.seed/2",
+    ]
+    assert targets(action, "result") == ["runs/tiny/count1.json"]
+    assert targets(action, "subjectOf") == ["runs/tiny/count1.provenance.json"]
+    assert record.machine["host"] in action["description"]
+    (duration,) = (graph[each] for each in targets(action, "resourceUsage"))
+    assert float(duration["value"]) == record.duration_s
+    assert duration["unitCode"] == "SEC"
+
+
+def test_values_are_told_once_with_their_types(graph) -> None:
+    assert graph["#value/training.epochs"]["value"] == "2"
+    assert graph["#parameter/training.epochs"]["additionalType"] == "Integer"
+    assert graph["#parameter/training.learning_rate"]["additionalType"] == "Float"
+    assert graph["#parameter/name"]["additionalType"] == "Text"
+    assert graph["#parameter/seeds"]["additionalType"] == "PropertyValue"
+    assert json.loads(graph["#value/seeds"]["value"]) == [0, 1]
+    assert targets(graph["#parameter/wildcards.seed"], "workExample") == [
+        "#value/wildcards.seed",
+        "#value/wildcards.seed/2",
+    ]
+
+
+def test_steps_follow_the_data(graph) -> None:
+    steps = [graph[each] for each in targets(graph["Snakefile"], "step")]
+    assert [(step["name"], step["position"]) for step in steps] == [
+        ("cut", "1"),
+        ("count", "2"),
+        ("total", "3"),
+    ]
+    control = graph["#step/runs/tiny/count1"]
+    assert control["instrument"] == {"@id": "Snakefile#count"}
+    assert control["object"] == {"@id": "#job/runs/tiny/count1"}
+    assert len(targets(graph["#engine"], "object")) == 4
+
+
+def test_a_tool_has_the_code_that_ran(study: RecordedProject, graph) -> None:
+    tool = graph["workflow/scripts/count.py"]
+    assert tool["@type"] == ["File", "SoftwareSourceCode"]
+    assert set(targets(tool, "hasPart")) == {
+        "src/ssl4sar/__init__.py",
+        "src/ssl4sar/core/__init__.py",
+        "src/ssl4sar/core/cutting.py",
+        "src/ssl4sar/train/__init__.py",
+        "src/ssl4sar/train/counting.py",
+    }
+    programs = {graph[each]["name"] for each in targets(tool, "softwareRequirements")}
+    assert {"python", "snakemake", "numpy"} <= programs
+    assert "ssl4sar" not in programs
+
+
+def test_the_whole_run_goes_from_outside_to_the_result(study: RecordedProject, graph) -> None:
+    run = graph["#run"]
+    assert targets(run, "result") == ["results/total.json"]
+    assert "config/tiny.yaml" in targets(run, "object")
+    assert any(each.startswith("#outside/raw.txt@") for each in targets(run, "object"))
+    records = [node.record for node in study.chain().nodes]
+    assert run["startTime"] == min(record.started for record in records)
+    assert run["endTime"] == max(record.ended for record in records)
+    assert targets(graph[ROOT], "mentions")[0] == "#run"
+    assert len(targets(graph[ROOT], "mentions")) == 5
+    assert targets(graph["Snakefile"], "output") == ["#parameter/output%20results/total.json"]
+
+
+def test_a_job_that_read_nothing_is_described(study: RecordedProject) -> None:
+    from ssl4sar.provenance.recorder import Recorder
+
+    (study.root / "workflow/scripts/draw.py").write_text("")
+    recorder = Recorder.begin(study.facts("draw", [], ["runs/tiny/drawn.txt"], {}))
+    (study.root / "runs/tiny/drawn.txt").write_text("x")
+    recorder.finish()
+    graph = described(chain_of(study.root / "runs/tiny/drawn.txt"))
+    assert "object" not in graph["#job/runs/tiny/drawn"]
+
+
+def test_places_outside_and_overrides(study: RecordedProject) -> None:
+    chain = study.chain()
+    record = chain.root.record
+    told = record.configuration.model_copy(
+        update={
+            "file": "/home/jane/my.yaml",
+            "overrides": {"caffe_root": "/home/jane/scenes", "more": ["/home/jane/a", 2]},
+        }
+    )
+    changed = record.model_copy(update={"configuration": told})
+    object.__setattr__(chain.root.claim, "record", changed)
+    graph = described(chain)
+    assert graph["#value/--config%20caffe_root"]["value"] == ".../scenes"
+    assert graph["#value/--config%20more"]["value"] == '[".../a", 2]'
+    assert "/home/jane" not in json.dumps(graph)
+    assert not any(name.endswith("my.yaml") for name in graph)
+
+
+def test_a_configuration_from_outside_has_a_place(study: RecordedProject, tmp_path) -> None:
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    chain = study.chain()
+    told = chain.root.record.configuration.model_copy(update={"file": str(tmp_path / "mine.yaml")})
+    changed = chain.root.record.model_copy(update={"configuration": told})
+    object.__setattr__(chain.root.claim, "record", changed)
+    graph = described(chain)
+    assert graph["configuration/mine.yaml"]["contentSize"] == "11"
+    assert "configuration/mine.yaml" in targets(graph["#run"], "object")

@@ -1,0 +1,77 @@
+"""A private copy of the project in which Snakemake runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+#: Variables that would change what Snakemake does, or which SLURM its commands talk to.
+FOREIGN = ("SNAKEMAKE", "SLURM", "SBATCH", "SRUN", "SQUEUE", "SCANCEL", "SINFO", "MUNGE")
+PARTS = ("Snakefile", "profiles", "workflow", "src", "config", "envs")
+
+
+@dataclass
+class House:
+    """A copy of the project."""
+
+    root: Path
+    config: str = "config/micro.yaml"
+    target: str = "results/caffe_mde.json"
+    #: How Snakemake runs its jobs: local, or with a profile.
+    execution: tuple[str, ...] = ("--cores", "2")
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "snakemake", *self.execution, *arguments]
+
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+        # The copy's own sources must win over an editable installation of the project.
+        return {**kept, "PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
+
+    def snakemake(self, *arguments: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        done = self.snakemake("--configfile", self.config, *arguments, "--", self.target)
+        assert done.returncode == 0, done.stderr[-6000:]
+        return done
+
+    def planned(self, *arguments: str, config: str | None = None) -> set[str]:
+        """Names of the rules that a run would execute."""
+        done = self.snakemake(
+            "-n", "--configfile", config or self.config, *arguments, "--", self.target
+        )
+        assert done.returncode == 0, done.stderr[-6000:]
+        text = done.stdout + done.stderr
+        if "Nothing to be done" in text:
+            return set()
+        table = text.split("Job stats:")[1].split("total")[0]
+        return set(re.findall(r"^(\w+) +\d+$", table, flags=re.MULTILINE))
+
+
+def copy_project(target: Path) -> House:
+    for part in PARTS:
+        source = PROJECT / part
+        if source.is_dir():
+            shutil.copytree(
+                source, target / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+            )
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / part)
+    shutil.copy2(PROJECT / "tests" / "workflow" / "micro.yaml", target / House.config)
+    return House(target)

@@ -1,0 +1,242 @@
+"""No rule reads a key that its `cfg` does not name, and none names a key that it does not read."""
+
+from __future__ import annotations
+
+import ast
+from contextlib import chdir
+from functools import cache
+from pathlib import Path
+
+import pytest
+from config_values import COMPANY, WEIGHTS, another, leaves, with_values, write_named_files
+from rerun_prediction import (
+    DOCUMENT,
+    PROJECT,
+    RESULT,
+    base_of,
+    closed,
+    document,
+    fetching,
+    micro,
+    pangaea,
+    reaching,
+    rerun_by_values,
+    rules_of,
+    wanted,
+)
+
+from ssl4sar.config.block import Block
+from ssl4sar.config.study import StudyConfig
+from ssl4sar.workflow.study import open_study
+
+RULES = rules_of(open_study(pangaea(), [], {}, PROJECT))
+SCRIPTS = {name: PROJECT / "workflow" / "scripts" / f"{name}.py" for name in RULES}
+REACHED = reaching()
+CONFIG = "src/ssl4sar/config/"
+
+EVALUATED = {"evaluate_seed", "caffe_mde"}
+PREDICTED = {"predict", *EVALUATED}
+TRAINED = {"finetune", *PREDICTED}
+STORED = {"prepare_store", *TRAINED}
+RESAMPLED = {"resample_caffe", "score_baselines", *STORED}
+VALIDATED = {"validate_caffe", *RESAMPLED}
+RENDERED = {"render_caffe", *VALIDATED}
+FETCHED = {"fetch_weights", *TRAINED}
+DOWNLOADED = {"download_caffe", "extract_caffe", *VALIDATED}
+
+#: What a person expects of each key or block; the longest name that fits counts.
+EXPECTED = {
+    # Everything lies below the name.
+    "name": RENDERED,
+    # One seed fewer only gathers anew; one more is in `test_more_of_the_keys_that_shape_the_dag`.
+    "seeds": {"caffe_mde"},
+    # Other rules bring the scenes: downloaded instead of rendered.
+    "caffe.source": DOWNLOADED,
+    # Someone's own scenes: nothing is rendered, all is checked and made anew.
+    "caffe.root": VALIDATED,
+    "caffe.url": DOWNLOADED,
+    "caffe.sha256": DOWNLOADED,
+    "caffe.spacing_m": RESAMPLED,
+    "caffe.validation_fraction": STORED,
+    "caffe.validation_seed": STORED,
+    "scene": RENDERED,
+    "model": TRAINED,
+    # The other value is the one that fetches weights.
+    "model.weights": FETCHED,
+    "weights": FETCHED,
+    "training": TRAINED,
+    "prediction": PREDICTED,
+    # Validation during the training uses them too.
+    "prediction.centre_px": TRAINED,
+    "prediction.sigma_px": TRAINED,
+    "evaluation": {"caffe_mde"},
+    # Where a job runs is no reason to repeat it.
+    "compute": set(),
+}
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_with_the_named_files(tmp_path: Path):
+    write_named_files(tmp_path)
+    with chdir(tmp_path):
+        yield
+
+
+@pytest.mark.parametrize("key", leaves())
+def test_each_key_reruns_what_a_person_expects(key: str) -> None:
+    names = [key.rsplit(".", n)[0] for n in range(key.count(".") + 1)]
+    expected = next((EXPECTED[name] for name in names if name in EXPECTED), None)
+    assert expected is not None, f"{key}: say in EXPECTED which rules it should rerun"
+    base = base_of(key)
+    assert rerun_by_values(base, another(base, key)) == expected
+
+
+@pytest.mark.parametrize("key", leaves())
+def test_each_key_has_another_valid_value(key: str) -> None:
+    change = another(micro(), key)
+    assert set(change) == set(COMPANY.get(key, [key]))
+    changed = with_values(micro(), change)
+    assert changed != micro()
+    StudyConfig.model_validate(changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"seeds": [0, 1, 2]}, TRAINED),
+        ({"seeds": [2]}, TRAINED),
+        # The result lists the seeds in this order.
+        ({"seeds": [1, 0]}, {"caffe_mde"}),
+        # The native tree, on which nothing of this run has worked.
+        ({"caffe.spacing_m": None}, RESAMPLED - {"resample_caffe"}),
+        ({"model.weights": "timm", "model.weights_file": WEIGHTS}, TRAINED),
+    ],
+)
+def test_more_of_the_keys_that_shape_the_dag(changes: dict, expected: set[str]) -> None:
+    assert rerun_by_values(micro(), changes) == expected
+
+
+def test_page_on_reruns_is_up_to_date() -> None:
+    page = (PROJECT / DOCUMENT).read_text(encoding="utf-8")
+    assert page == document(), "run: python tests/support/rerun_prediction.py"
+
+
+def test_every_rule_is_on_the_way_to_the_result() -> None:
+    needed = [
+        wanted(rules_of(open_study(base, [], {}, PROJECT)), RESULT)
+        for base in (micro(), pangaea(), fetching())
+    ]
+    assert set().union(*needed) == set(RULES)
+
+
+def test_a_change_reaches_users_but_not_makers() -> None:
+    assert closed(RULES, ["predict"], RESULT) == PREDICTED
+    assert closed(RULES, ["caffe_mde"], RESULT) == {"caffe_mde"}
+    assert closed(RULES, ["render_caffe"], RESULT) == set()
+
+
+# What scripts read -------------------------------------------------------------------------------
+
+
+def _is_cfg(node: ast.AST) -> bool:
+    return ast.unparse(node) in {"cfg", "snakemake.params.cfg"} and isinstance(
+        getattr(node, "ctx", None), ast.Load
+    )
+
+
+def _key_of(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Subscript) and _is_cfg(node.value):
+        value = ast.literal_eval(node.slice)
+        return value if isinstance(value, str) else None
+    return None
+
+
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_bytes())))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_script_reads_the_keys_of_its_rule_and_no_others(rule: str) -> None:
+    read = {key for node in _nodes(SCRIPTS[rule]) if (key := _key_of(node))}
+    # The order of the seeds is the order of the inputs, which Snakemake compares as a set.
+    unread = {"seeds"} if rule == "caffe_mde" else set()
+    assert set(RULES[rule].params["cfg"]) == read | unread
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_script_uses_cfg_by_named_keys_only(rule: str) -> None:
+    nodes = _nodes(SCRIPTS[rule])
+    subscripts = {id(node.value) for node in nodes if _key_of(node)}
+    # ``snakemake.params.cfg`` is handed to ``main`` or gets the name ``cfg``, nothing else.
+    others = [
+        n for n in nodes if isinstance(n, ast.Name) and _is_cfg(n) and id(n) not in subscripts
+    ]
+    assert [ast.unparse(node) for node in others] == []
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_script_sees_the_whole_configuration_for_the_device_only(rule: str) -> None:
+    nodes = _nodes(SCRIPTS[rule])
+    whole = [
+        n for n in nodes if isinstance(n, ast.Attribute) and ast.unparse(n) == "snakemake.config"
+    ]
+    for_device = [
+        node.args[0]
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {"ComputeConfig.of_job", "ComputeConfig.of_training"}
+    ]
+    assert {id(node) for node in whole} <= {id(node) for node in for_device}
+    # A job cannot read the file either: what reads and holds it all is out of its reach.
+    for module in ("loading", "study", "schema"):
+        assert rule not in REACHED.get(f"{CONFIG}{module}.py", set())
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_block_is_validated_whole(rule: str) -> None:
+    # A part of a block would be filled up with defaults, deaf to the configuration.
+    for node in _nodes(SCRIPTS[rule]):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".model_validate"):
+            key = _key_of(node.args[0])
+            assert key is not None
+            assert _annotation(key).__name__ == ast.unparse(node.func).split(".")[0]
+
+
+def _annotation(key: str) -> type:
+    model: type = StudyConfig
+    for part in key.split("."):
+        model = model.model_fields[part].annotation
+    return model
+
+
+def test_no_job_makes_a_block_of_its_own() -> None:
+    blocks = {block.__name__ for block in Block.__subclasses__()}
+    made = {
+        (name, node.func.id)
+        for name in REACHED
+        if not name.startswith(CONFIG)
+        for node in _nodes(PROJECT / name)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in blocks
+    }
+    # How validation images are cut follows from the recipe; that its arithmetic, rotations and
+    # windows per call are not those of the prediction is said there.
+    assert made == {("src/ssl4sar/train/validation.py", "PredictionConfig")}
+
+
+@pytest.mark.parametrize("key", leaves())
+def test_a_rule_that_carries_a_key_reads_it(key: str) -> None:
+    name = key.rpartition(".")[2]
+    # The order of the seeds, as above; the result's own name is read as ``cfg["name"]``.
+    rules = [
+        rule
+        for rule, facts in RULES.items()
+        for carried in facts.params["cfg"]
+        if key.startswith(f"{carried}.")
+    ]
+    for rule in rules:
+        files = [n for n, users in REACHED.items() if rule in users and not n.startswith(CONFIG)]
+        read = {
+            n.attr for file in files for n in _nodes(PROJECT / file) if isinstance(n, ast.Attribute)
+        }
+        assert name in read, f"{rule} reruns for {key} but reads it nowhere"
