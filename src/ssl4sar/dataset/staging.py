@@ -158,6 +158,7 @@ def _is_good(copy: Path, hashes: Mapping[str, str], users: Path) -> bool:
     try:
         state = _state(copy, hashes)
         if not _is_free(users) and json.loads((copy / _CHECKED).read_text()) == state:
+            tell(f"sharing the copy {copy} with another process")
             return True
         good = all(sha256_file(copy / name) == sha256 for name, sha256 in hashes.items())
     except (OSError, ValueError):
