@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.audit import audit_chain
 from ssl4sar.provenance.chain import Node, chain_of
 
@@ -112,7 +113,7 @@ def audit_rate(folder: Path) -> None:
         chain.nodes = [chain.root]
         chain.gaps.clear()
         start = time.perf_counter()
-        audit = audit_chain(chain, None)
+        audit = audit_chain(chain, UserError("configuration", "not compared", ""))
         audit_s = time.perf_counter() - start
     assert not [p for p in audit.problems if p.kind == "altered"], audit.problems
     rate = BIG_FILE_BYTES / 1e9 / audit_s

@@ -10,6 +10,7 @@ from pathlib import Path
 from ssl4sar.core.errors import UserError
 from ssl4sar.version import VERSION
 
+_RESULT = Path("results/caffe_mde.json")
 EXIT_OK = 0
 EXIT_PROBLEMS = 1
 EXIT_USER_ERROR = 2
@@ -187,9 +188,8 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "file",
         type=Path,
         nargs="?",
-        default=Path("results/caffe_mde.json"),
         metavar="FILE",
-        help="file that the workflow made (default: %(default)s)",
+        help=f"file or folder that the workflow made (default: {_RESULT})",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.add_argument(
@@ -222,10 +222,16 @@ def _audit(options: argparse.Namespace) -> int:
     from ssl4sar.workflow.audit_command import AuditRequest, audit, explain_difference
 
     if options.diff is not None:
+        if options.file is not None or options.quick or options.configfile is not None:
+            raise UserError(
+                "--diff",
+                "it compares two results and takes neither FILE, --quick nor --configfile",
+                "leave them out",
+            )
         one, other = options.diff
         return EXIT_OK if explain_difference(one, other, options.json) else EXIT_PROBLEMS
     request = AuditRequest(
-        options.file, options.configfile, options.quick, options.json, options.crate
+        options.file or _RESULT, options.configfile, options.quick, options.json, options.crate
     )
     return EXIT_OK if audit(request) else EXIT_PROBLEMS
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
 from ssl4sar.provenance.audit import Audit, audit_chain, leaves
 from ssl4sar.provenance.chain import chain_of
 from ssl4sar.provenance.record import JobRecord
@@ -121,7 +122,7 @@ def test_new_and_dropped_modules_are_named(project) -> None:
     (project.root / "workflow/scripts/count.py").write_text("")
     found = {(Path(p.subject).name, p.told.split(",")[0]) for p in audited(project).problems}
     assert ("extra.py", "is used today") in found
-    assert ("counting.py", "is not used any more") in found
+    assert ("counting.py", "is unused today") in found
 
 
 def test_a_project_without_its_scripts_is_told(project) -> None:
@@ -148,8 +149,21 @@ def test_records_survive_moving_the_project(project, tmp_path: Path) -> None:
 def test_a_missing_record_is_named(project) -> None:
     (project.root / "runs/tiny/count0.provenance.json").unlink()
     assert told(audited(project)) == [
-        ("record", "count0.json", "the record of count, which made it, is missing")
+        (
+            "record",
+            "count0.provenance.json",
+            f"the record is missing (it tells how {project.root}/runs/tiny/count0.json was made)",
+        )
     ]
+
+
+def test_a_record_that_several_jobs_miss_is_told_once(project) -> None:
+    (project.root / "runs/tiny/pieces.provenance.json").unlink()
+    (problem,) = audited(project).problems
+    assert problem.jobs == ("count seed=0", "count seed=1") or problem.jobs == (
+        "count seed=1", "count seed=0",
+    )  # fmt: skip
+    assert "pieces.txt" in problem.told
 
 
 def test_a_record_missing_already_when_a_job_read_is_told(unmade) -> None:
@@ -239,6 +253,7 @@ def test_a_clock_that_went_backwards_is_a_note(project) -> None:
     path = project.root / "runs/tiny/count0.provenance.json"
     record = JobRecord.read(path)
     record.model_copy(update={"ended": "2001-01-01T00:00:00.000+00:00"}).write(path)
+    project.total()
     audit = audited(project)
     assert audit.holds
     assert any("went backwards" in note for note in audit.notes)
@@ -260,13 +275,48 @@ def test_other_versions_are_a_note(project) -> None:
     record = JobRecord.read(path)
     versions = {**record.versions, "numpy": "0.1"}
     record.model_copy(update={"versions": versions}).write(path)
+    project.total()
     audit = audited(project)
     assert audit.holds
     assert any("count seed=0 ran with numpy 0.1, here is" in note for note in audit.notes)
 
 
-def test_without_a_configuration_it_says_so(project) -> None:
-    assert any("not compared" in note for note in audit_chain(project.chain(), None).notes)
+def test_a_configuration_that_cannot_be_read_is_a_problem_and_the_rest_is_audited(project) -> None:
+    project.result.write_text("[1]")
+    error = UserError("config/tiny.yaml", "the file does not exist", "see config/")
+    audit = audit_chain(project.chain(), error)
+    assert [(p.kind, Path(p.subject).name) for p in audit.problems] == [
+        ("altered", "total.json"), ("config", "tiny.yaml"),
+    ]  # fmt: skip
+
+
+def test_a_rewritten_record_breaks_the_chain_of_hashes(project) -> None:
+    """Its own hash holds, but it is not the one that was found when its output was read."""
+    path = project.root / "runs/tiny/count0.provenance.json"
+    record = JobRecord.read(path)
+    record.model_copy(update={"wildcards": {"seed": "0"}, "seed": 42}).write(path)
+    problems = audited(project).problems
+    assert [(p.kind, Path(p.subject).name) for p in problems] == [("record", path.name)]
+    assert "not the record that total found" in problems[0].told
+
+
+def test_files_that_cannot_be_read_are_named(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path):
+        if Path(path).name == "pieces.txt":
+            raise PermissionError(13, "Permission denied", str(path))
+        return sha256_file(path)
+
+    monkeypatch.setattr("ssl4sar.provenance.audit_files.sha256_file", refuse)
+    assert told(audited(project)) == [
+        ("unreadable", "pieces.txt", "cannot be read (Permission denied)")
+    ]
+
+
+def test_a_changed_rule_file_is_a_note(project) -> None:
+    (project.root / "Snakefile").write_text("# rules\n")
+    audit = audited(project)
+    assert audit.holds
+    assert any("ran with another Snakefile" in note for note in audit.notes)
 
 
 def test_a_read_only_project_can_be_audited(project) -> None:

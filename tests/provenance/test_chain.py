@@ -95,6 +95,22 @@ def test_no_record_is_one_line(project, tmp_path: Path) -> None:
         chain_of(tmp_path / "no.json")
 
 
+def test_files_that_a_job_did_not_write_are_not_its(project) -> None:
+    stray = project.root / "runs/tiny/pieces/sub/stray.txt"
+    with pytest.raises(UserError, match="does not exist"):
+        chain_of(stray)
+    stray.write_text("?")
+    with pytest.raises(UserError, match="cut, which wrote the folder that it lies in, did not"):
+        chain_of(stray)
+    assert len(chain_of(stray.parent).nodes) == 1
+
+
+def test_a_file_in_a_folder_with_an_unusable_record_is_told_why(project) -> None:
+    (project.root / "runs/tiny/pieces.provenance.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="the record cannot be read"):
+        chain_of(project.root / "runs/tiny/pieces/sub/0.txt")
+
+
 def test_a_link_is_described_beside_the_link(project, tmp_path: Path) -> None:
     """What a shared cache serves: the file and its record are links into the cache."""
     cache = tmp_path / "cache"

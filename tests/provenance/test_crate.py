@@ -188,8 +188,9 @@ def test_the_package_reads_it_without_complaint(crate: Path) -> None:
 
 
 def test_an_audit_of_the_result_in_the_crate_holds(crate: Path, study: RecordedProject) -> None:
+    today = study.config
     shutil.rmtree(study.root)
-    found = audit_chain(chain_of(crate / "results/total.json"), today=None)
+    found = audit_chain(chain_of(crate / "results/total.json"), today)
     assert found.problems == []
     assert found.files == 8
 

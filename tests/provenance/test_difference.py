@@ -6,12 +6,18 @@ import json
 import pytest
 from rich.console import Console
 
+from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.chain import chain_of
 from ssl4sar.provenance.difference import compare_chains, difference_json, print_difference
+from ssl4sar.provenance.record import JobRecord
 
 
 def compared(one, other):
-    return compare_chains(one.chain(), other.chain())
+    return compared_files(one.result, other.result)
+
+
+def compared_files(one, other):
+    return compare_chains(chain_of(one), chain_of(other), one.read_bytes() == other.read_bytes())
 
 
 def printed(comparison) -> str:
@@ -80,9 +86,8 @@ def test_an_additional_job_is_found(project, another) -> None:
 
 
 def test_two_seeds_of_one_project_are_paired_by_their_rule(project) -> None:
-    one = chain_of(project.root / "runs/tiny/count0.json")
-    other = chain_of(project.root / "runs/tiny/count1.json")
-    comparison = compare_chains(one, other)
+    folder = project.root / "runs/tiny"
+    comparison = compared_files(folder / "count0.json", folder / "count1.json")
     (cause,) = comparison.causes
     assert cause.name == "count seed=0 | count seed=1"
     assert found(cause, "wildcard") == [("seed", "0", "1")]
@@ -90,10 +95,9 @@ def test_two_seeds_of_one_project_are_paired_by_their_rule(project) -> None:
 
 def test_results_that_do_not_repeat_are_called_so(project, another) -> None:
     another.make()
-    from ssl4sar.provenance.record import JobRecord
-
     path = another.root / "results/total.provenance.json"
     record = JobRecord.read(path)
+    another.result.write_text("9")
     outputs = (record.outputs[0].model_copy(update={"sha256": "1" * 64}),)
     machine = {**record.machine, "devices": ["NVIDIA H200"]}
     record.model_copy(update={"outputs": outputs, "machine": machine}).write(path)
@@ -111,3 +115,15 @@ def test_json_holds_the_same(project, another, equal: bool) -> None:
     assert plain["equal"] is equal
     assert plain["causes"] == ([] if equal else ["cut"])
     assert {job["one"] for job in plain["jobs"]} == {"cut", "count seed=0", "count seed=1", "total"}
+
+
+def test_two_outputs_of_one_job_are_called_so(project) -> None:
+    folder = project.root / "runs/tiny/pieces/sub"
+    comparison = compared_files(folder / "0.txt", folder / "6.txt")
+    assert not comparison.equal
+    assert "different outputs of the same job, cut" in printed(comparison)
+
+
+def test_files_of_different_rules_are_refused(project) -> None:
+    with pytest.raises(UserError, match="made by different rules"):
+        compared_files(project.result, project.root / "runs/tiny/pieces.txt")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -71,21 +72,67 @@ def test_values_of_the_command_line_belong_to_the_record(unmade) -> None:
     assert configuration_of_today(unmade.chain(), other).training.epochs == 2
 
 
-@pytest.mark.parametrize(
-    ("break_it", "part"),
-    [
-        (lambda root: (root / "results/total.provenance.json").unlink(), "no record of the job"),
-        (lambda root: (root / "config/tiny.yaml").unlink(), "tiny.yaml: the file does not exist"),
-        (lambda root: (root / "config/tiny.yaml").write_text("name: ["), "the file is no YAML"),
-    ],
-)
-def test_what_makes_an_audit_impossible_is_one_line(project, capsys, break_it, part: str) -> None:
-    break_it(project.root)
+def test_without_a_record_there_is_one_line(project, capsys) -> None:
+    (project.root / "results/total.provenance.json").unlink()
     code, out, err = run(capsys, project.result)
     assert code == EXIT_USER_ERROR
     assert out == ""
-    assert part in err
+    assert "no record of the job" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [None, "name: [", "name: tiny\nnonsense: 1\n"])
+def test_a_broken_configuration_is_one_problem_among_others(project, capsys, content) -> None:
+    (project.root / "Snakefile").write_text("")
+    path = project.root / "config/tiny.yaml"
+    path.unlink() if content is None else path.write_text(content)
+    code, out, _ = run(capsys, project.result, "--json")
+    assert code == EXIT_PROBLEMS
+    plain = json.loads(out)
+    assert [(p["kind"], Path(p["subject"]).name) for p in plain["problems"]] == [
+        ("config", "tiny.yaml")
+    ]
+    assert plain["files"] == 8
+    # One that was asked for must be right.
+    code, _, err = run(capsys, project.result, "--configfile", path)
+    assert code == EXIT_USER_ERROR
+    assert "tiny.yaml" in err
+
+
+def test_a_copied_result_is_told_to_lack_its_project(project, capsys, tmp_path: Path) -> None:
+    shutil.copytree(project.result.parent, tmp_path / "mine" / "results")
+    code, out, _ = run(capsys, tmp_path / "mine/results/total.json", "--json")
+    assert code == EXIT_PROBLEMS
+    told = {p["kind"]: p["told"] for p in json.loads(out)["problems"]}
+    assert "no Snakefile" in told["config"]
+    assert "the record is missing" in told["record"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["results/total.json"], ["--quick"], ["--configfile", "x.yaml"]]
+)
+def test_a_comparison_takes_nothing_else(project, capsys, arguments: list[str]) -> None:
+    code, _, err = run(capsys, *arguments, "--diff", project.result, project.result)
+    assert code == EXIT_USER_ERROR
+    assert "--diff" in err
+
+
+def test_a_comparison_looks_at_the_files_themselves(project, another, capsys) -> None:
+    another.make()
+    another.result.write_text("7.25")
+    code, _, err = run(capsys, "--diff", project.result, another.result)
+    assert code == EXIT_USER_ERROR
+    assert "not what total wrote: altered since" in err
+    piece = project.root / "runs/tiny/pieces/sub"
+    code, out, _ = run(capsys, "--diff", piece / "0.txt", piece / "3.txt")
+    assert code == EXIT_OK  # both hold "abc"
+    code, out, _ = run(capsys, "--diff", piece / "0.txt", piece / "6.txt")
+    assert code == EXIT_PROBLEMS
+    assert "different outputs of the same job" in out
+    another.result.unlink()
+    code, _, err = run(capsys, "--diff", project.result, another.result)
+    assert code == EXIT_USER_ERROR
+    assert "does not exist" in err
 
 
 def test_differences_exit_like_diff(project, another, capsys) -> None:

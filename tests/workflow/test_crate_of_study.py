@@ -13,6 +13,7 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.provenance.audit import audit_chain
 from ssl4sar.provenance.chain import chain_of
 from ssl4sar.provenance.crate import write_crate
+from ssl4sar.workflow.audit_command import configuration_of_today
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,8 @@ def test_the_crate_of_a_study_is_accepted_and_complete(finished, tmp_path: Path)
         )
 
     shutil.rmtree(finished.root)
-    assert audit_chain(chain_of(crate / "results/caffe_mde.json"), today=None).problems == []
+    inside = chain_of(crate / "results/caffe_mde.json")
+    assert audit_chain(inside, configuration_of_today(inside, None)).problems == []
 
 
 def test_a_checkpoint_has_a_crate_of_its_own(finished, tmp_path: Path) -> None:

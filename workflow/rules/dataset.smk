@@ -97,6 +97,11 @@ rule prepare_store:
         runtime=STUDY.runtime("prepare_store", 30),
     params:
         source=STUDY.source("prepare_store"),
-        cfg=STUDY.cfg("caffe.validation_fraction", "caffe.validation_seed"),
+        cfg=STUDY.cfg(
+            # Not read: it chooses the tree, so that an audit can tell that another one is wanted.
+            "caffe.spacing_m",
+            "caffe.validation_fraction",
+            "caffe.validation_seed",
+        ),
     script:
         "../scripts/prepare_store.py"

@@ -63,7 +63,8 @@ rule score_baselines:
         runtime=STUDY.runtime("score_baselines", 60),
     params:
         source=STUDY.source("score_baselines"),
-        cfg={},
+        # Not read, as in prepare_store.
+        cfg=STUDY.cfg("caffe.spacing_m"),
     script:
         "../scripts/score_baselines.py"
 

@@ -4,41 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.progress import track
+from ssl4sar.provenance.audit_files import check_files
 from ssl4sar.provenance.chain import Chain, Gap, Node, external_inputs
-from ssl4sar.provenance.contents import folder_files
 from ssl4sar.provenance.digest import source_files
-from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, OutputRecord
+from ssl4sar.provenance.problem import Problem, listed, shown
+from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, path_from, rule_files
 from ssl4sar.provenance.surroundings import versions
-
-Kind = Literal["missing", "altered", "added", "record", "stale", "rival", "code", "config"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that does not hold.
-
-    Attributes:
-        kind: missing, altered, added: a file. record: a record that is not there or cannot be
-            used. stale: an input that was made anew since it was read. rival: a file that two
-            records claim. code, config: what today's project has otherwise.
-        subject: file or key.
-        told: what is wrong with it.
-        jobs: jobs it concerns.
-    """
-
-    kind: Kind
-    subject: str
-    told: str
-    jobs: tuple[str, ...]
 
 
 @dataclass
@@ -65,23 +44,12 @@ class Audit:
         return not self.problems
 
 
-@dataclass(frozen=True)
-class _Expected:
-    """A file as a record tells it."""
-
-    bytes: int
-    sha256: str
-    job: str
-    outside: bool
-    temporary: bool
-
-
-def audit_chain(chain: Chain, today: StudyConfig | None, quick: bool = False) -> Audit:
+def audit_chain(chain: Chain, today: StudyConfig | UserError, quick: bool = False) -> Audit:
     """Check every file, record, source file and configuration key of a chain.
 
     Args:
         chain: the records of a file.
-        today: today's configuration; None leaves it out, which is told.
+        today: today's configuration, or why it cannot be read.
         quick: compare sizes only, and hash nothing.
 
     Returns:
@@ -89,28 +57,29 @@ def audit_chain(chain: Chain, today: StudyConfig | None, quick: bool = False) ->
     """
     audit = Audit(chain)
     _check_gaps(audit)
-    _check_files(audit, quick)
+    files = check_files(chain, quick)
+    audit.problems += files.problems
+    audit.notes += files.notes
+    audit.files, audit.bytes = files.files, files.bytes
     _check_links(audit)
     _check_code(audit)
-    if today is None:
-        audit.notes.append("the configuration of today was not compared")
+    if isinstance(today, UserError):
+        told = f"{today.problem}, so nothing is compared with it; {today.fix}"
+        audit.problems.append(Problem("config", today.subject, told, ()))
     else:
         _check_config(audit, today)
     _note_clocks(audit)
-    _note_versions(audit)
+    _note_surroundings(audit)
     if quick:
         audit.notes.append("quick: sizes were compared, contents were not")
     return audit
 
 
-def shown(path: Path) -> str:
-    """Return a path as a person in the working directory would type it."""
-    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
-
-
 def _check_gaps(audit: Audit) -> None:
+    broken: defaultdict[Path, list[Gap]] = defaultdict(list)
     for gap in audit.chain.gaps:
-        audit.problems.append(_gap_problem(gap))
+        broken[_record_of(gap)].append(gap)
+    audit.problems += [_gap_problem(record, gaps) for record, gaps in broken.items()]
     for node, entry in external_inputs(audit.chain):
         path = node.path_of(entry)
         if any(path.is_relative_to(node.project / folder) for folder in OWN_FOLDERS):
@@ -121,136 +90,51 @@ def _check_gaps(audit: Audit) -> None:
         audit.problems.append(Problem("rival", shown(path), told, ()))
 
 
-def _gap_problem(gap: Gap) -> Problem:
-    job = (gap.node.record.job,)
-    path = shown(gap.node.path_of(gap.entry))
+def _record_of(gap: Gap) -> Path:
     if gap.error is not None:
-        told = f"{gap.error.problem} (it tells how {path} was made)"
-        return Problem("record", shown(Path(gap.error.subject)), told, job)
-    maker = gap.entry.maker
-    made = "" if maker is None else f" of {maker.rule}, which made it,"
-    return Problem("record", path, f"the record{made} is missing", job)
+        return Path(gap.error.subject)
+    assert gap.entry.maker is not None, "what has no maker is no gap"
+    return path_from(gap.node.folder, gap.entry.maker.record)
 
 
-def _check_files(audit: Audit, quick: bool) -> None:
-    expected, folders = _expected_files(audit.chain)
-    audit.files = len(expected)
-    present = {path: size for path in expected if (size := _size(path)) is not None}
-    hashed = {} if quick else _hashes(_worth_hashing(expected, present))
-    audit.bytes = sum(present[path] for path in hashed)
-    for path, told in expected.items():
-        problem = _file_problem(path, told, present.get(path), hashed.get(path))
-        if problem is None:
-            continue
-        if told.temporary and problem.kind == "missing":
-            audit.notes.append(f"{shown(path)}: temporary, deleted after use; its hash is known")
-        else:
-            audit.problems.append(problem)
-    for folder, job in folders.items():
-        for name in sorted(_files_in(folder)):
-            if folder / name not in expected:
-                told_ = f"{job} did not write it, and it lies in a folder of {job}"
-                audit.problems.append(Problem("added", shown(folder / name), told_, (job,)))
-
-
-def _expected_files(chain: Chain) -> tuple[dict[Path, _Expected], dict[Path, str]]:
-    """Return every file that the records tell, and the folders that hold nothing else."""
-    files: dict[Path, _Expected] = {}
-    folders: dict[Path, str] = {}
-    # Upstream first: the first fault is what a reader should see first.
-    for node in reversed(chain.nodes):
-        for entry in node.record.outputs:
-            _expect(files, folders, node, entry, outside=False)
-    for node, outside in external_inputs(chain):
-        _expect(files, folders, node, outside, outside=True)
-    return files, folders
-
-
-def _expect(
-    files: dict[Path, _Expected],
-    folders: dict[Path, str],
-    node: Node,
-    entry: InputRecord | OutputRecord,
-    outside: bool,
-) -> None:
-    path, job = node.path_of(entry), node.record.job
-    temporary = isinstance(entry, OutputRecord) and entry.temporary
-    if entry.files is None:
-        files.setdefault(path, _Expected(entry.bytes, entry.sha256, job, outside, temporary))
-        return
-    if not outside:
-        folders[path] = job
-    for name, (size, sha256) in entry.files.items():
-        files.setdefault(path / name, _Expected(size, sha256, job, outside, temporary))
-
-
-def _size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
-
-
-def _worth_hashing(
-    expected: Mapping[Path, _Expected], present: Mapping[Path, int]
-) -> dict[Path, int]:
-    return {path: size for path, size in present.items() if size == expected[path].bytes}
-
-
-def _hashes(sizes: Mapping[Path, int]) -> dict[Path, str | None]:
-    """Hash files on all cores, the large ones first; None for one that cannot be read."""
-    paths = sorted(sizes, key=lambda path: -sizes[path])
-
-    def read(path: Path) -> str | None:
-        try:
-            return sha256_file(path)
-        except OSError:
-            return None
-
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        done = track(pool.map(read, paths), "hashing files", total=len(paths))
-        return dict(zip(paths, done, strict=True))
-
-
-def _file_problem(
-    path: Path, told: _Expected, size: int | None, sha256: str | None
-) -> Problem | None:
-    verb = "read" if told.outside else "wrote"
-    if size is None:
-        return Problem(
-            "missing", shown(path), f"{told.job} {verb} it, it is not there", (told.job,)
-        )
-    if size != told.bytes:
-        what = f"{told.job} {verb} {told.bytes} bytes, it has {size}"
-    elif sha256 is not None and sha256 != told.sha256:
-        what = f"{told.job} {verb} sha256 {told.sha256[:12]}..., it has {sha256[:12]}..."
-    else:
-        return None
-    return Problem("altered", shown(path), what, (told.job,))
-
-
-def _files_in(folder: Path) -> Iterable[str]:
-    try:
-        return list(folder_files(folder))
-    except OSError:
-        return []
+def _gap_problem(record: Path, gaps: list[Gap]) -> Problem:
+    """Tell once of a record whatever it is missed for."""
+    jobs = [gap.node.record.job for gap in gaps]
+    made = listed([shown(gap.node.path_of(gap.entry)) for gap in gaps])
+    problem = "the record is missing" if gaps[0].error is None else gaps[0].error.problem
+    told = f"{problem} (it tells how {made} was made)"
+    return Problem("record", shown(record), told, tuple(dict.fromkeys(jobs)))
 
 
 def _check_links(audit: Audit) -> None:
     for node in audit.chain.nodes:
         for entry, maker in node.inputs:
-            if maker is None:
-                continue
-            output = next(
-                o for o in maker.record.outputs if maker.path_of(o) == node.path_of(entry)
+            if maker is not None:
+                _check_link(audit, node, entry, maker)
+
+
+def _check_link(audit: Audit, node: Node, entry: InputRecord, maker: Node) -> None:
+    """Compare what a job read with what its maker's record says today."""
+    reader, path = node.record.job, node.path_of(entry)
+    output = next(o for o in maker.record.outputs if maker.path_of(o) == path)
+    if output.sha256 != entry.sha256:
+        told = f"{maker.record.job} made it anew with another content after {reader} had read it"
+        audit.problems.append(Problem("stale", shown(path), told, (reader,)))
+    elif entry.maker is not None and maker.record.id != entry.maker.id:
+        # A job that ran again with the same result renews its record; one that a shared cache
+        # served was read in another clone. Anything else is no record that the workflow wrote.
+        renewed = maker.record.ended > node.record.started or node.claim.path.is_symlink()
+        if renewed:
+            note = (
+                f"{maker.record.job} was made again since {reader} read it, with the same content"
             )
-            if output.sha256 != entry.sha256:
-                told = (
-                    f"{maker.record.job} made it anew with another content after "
-                    f"{node.record.job} had read it"
-                )
-                path = shown(node.path_of(entry))
-                audit.problems.append(Problem("stale", path, told, (node.record.job,)))
+            if note not in audit.notes:
+                audit.notes.append(note)
+            return
+        told = f"it is not the record that {reader} found, and it says to be older than {reader}"
+        problem = Problem("record", shown(maker.claim.path), told, (maker.record.job,))
+        if problem not in audit.problems:
+            audit.problems.append(problem)
 
 
 def _check_code(audit: Audit) -> None:
@@ -260,23 +144,23 @@ def _check_code(audit: Audit) -> None:
         for file, told in _code_differences(node):
             found[shown(node.project / file), told].append(node.record.job)
     for (file, told), jobs in found.items():
-        problem = Problem("code", file, f"{told} {_listed(jobs)}", tuple(jobs))
-        audit.problems.append(problem)
+        audit.problems.append(Problem("code", file, f"{told} {listed(jobs)}", tuple(jobs)))
 
 
 def _code_differences(node: Node) -> Iterator[tuple[str, str]]:
     then = node.record.code.files
     script = node.project / node.record.code.script
     if not script.is_file():
-        yield node.record.code.script, "is not in this project, so the code cannot be compared for"
+        yield node.record.code.script, "is not in this project, so nothing tells the code of"
         return
     paths = source_files(script, node.project / "src").values()
     now = {os.path.relpath(path, node.project): path for path in paths}
     for file in sorted({*then, *now}):
         if file not in now:
-            yield file, "is not used any more, it was by"
+            gone = "is not there any more" if not (node.project / file).exists() else "is unused"
+            yield file, f"{gone} today, it was part of"
         elif file not in then:
-            yield file, "is used today, it was not by"
+            yield file, "is used today, it was no part of"
         elif sha256_file(now[file]) != then[file]:
             yield file, "differs today from what ran in"
 
@@ -289,12 +173,11 @@ def _check_config(audit: Audit, today: StudyConfig) -> None:
         for key, told in _config_differences(node, plain):
             found[key, told].append(node.record.job)
     for (key, told), jobs in found.items():
-        problem = Problem("config", key, f"{told} when {_listed(jobs)} ran", tuple(jobs))
+        problem = Problem("config", key, f"{told} when {listed(jobs)} ran", tuple(jobs))
         audit.problems.append(problem)
 
 
 def _config_differences(node: Node, today: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    # The name says where a run lies; what a shared cache served may carry another one.
     for key, then in leaves(node.record.cfg).items():
         now = _value(today, key)
         if now != then:
@@ -328,29 +211,35 @@ def _note_clocks(audit: Audit) -> None:
                 f"{record.job} ended before it started: the clock of {record.machine.get('host')} "
                 f"went backwards; it took {record.duration_s:.0f} s"
             )
-        for _, maker in node.inputs:
-            if maker is not None and maker.record.ended > record.ended:
+        for entry, maker in node.inputs:
+            if maker is None or entry.maker is None or maker.record.id != entry.maker.id:
+                continue
+            if maker.record.ended > record.ended:
                 audit.notes.append(
-                    f"{record.job} ended before {maker.record.job}, whose output it read: a clock "
-                    "was wrong, or it was made again since, with the same content"
+                    f"{record.job} ended before {maker.record.job}, whose output it read: "
+                    "a clock was wrong"
                 )
 
 
-def _note_versions(audit: Audit) -> None:
+def _note_surroundings(audit: Audit) -> None:
+    upstream_first = audit.chain.nodes[::-1]
     now = versions()
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for node in reversed(audit.chain.nodes):
+    for node in upstream_first:
+        job = node.record.job
         for name, then in node.record.versions.items():
             if now.get(name) != then:
-                found[f"{name} {then}, here is {now.get(name, 'none')}"].append(node.record.job)
-    for difference, jobs in found.items():
-        audit.notes.append(f"{_listed(jobs)} ran with {difference}")
-    changed = [node.record.job for node in reversed(audit.chain.nodes) if node.record.code.changed]
-    if changed:
-        audit.notes.append(f"{_listed(changed)} ran with files that were not committed")
+                found[f"{name} {then}, here is {now.get(name, 'none')}"].append(job)
+        for file in _changed_rules(node):
+            found[f"another {file}, whose parameters are compared by themselves"].append(job)
+        if node.record.code.changed:
+            found["files that were not committed"].append(job)
+    audit.notes += [f"{listed(jobs)} ran with {what}" for what, jobs in found.items()]
 
 
-def _listed(jobs: list[str]) -> str:
-    names = list(dict.fromkeys(jobs))
-    shown_jobs = ", ".join(names[:4])
-    return shown_jobs if len(names) <= 4 else f"{shown_jobs} and {len(names) - 4} more"
+def _changed_rules(node: Node) -> Iterator[str]:
+    now = {os.path.relpath(path, node.project): path for path in rule_files(node.project)}
+    then = node.record.code.workflow
+    for file in sorted({*then, *now}):
+        if file not in now or sha256_file(now[file]) != then.get(file):
+            yield file

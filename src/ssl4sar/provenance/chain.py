@@ -63,17 +63,17 @@ class Records:
         found: list[Claim] = []
         unusable: list[RecordError] = []
         for folder in list(wanted.parents)[:_HIGHEST_LEVEL]:
-            for record_path in sorted(folder.glob(f"*{SUFFIX}")):
+            record_paths = sorted(folder.glob(f"*{SUFFIX}"))
+            for record_path in record_paths:
                 record = self.read(record_path)
                 if isinstance(record, RecordError):
-                    if folder == wanted.parent:
-                        unusable.append(record)
+                    unusable.append(record)
                     continue
                 for output in record.outputs:
-                    made = path_from(folder, output.path)
-                    if made == wanted or (output.files is not None and made in wanted.parents):
+                    if _is_of(wanted, output, path_from(folder, output.path)):
                         found.append(Claim(record_path, record, output))
-            if found:
+            if record_paths:
+                # Records lie beside what they tell of: those further up tell of other things.
                 break
         return found, unusable
 
@@ -85,6 +85,17 @@ class Records:
             except RecordError as error:
                 self._read[path] = error
         return self._read[path]
+
+
+def _is_of(wanted: Path, output: OutputRecord, made: Path) -> bool:
+    """Return whether a path is an output or a file that the job wrote into one."""
+    if made == wanted:
+        return True
+    if output.files is None or made not in wanted.parents:
+        return False
+    inside = wanted.relative_to(made).as_posix()
+    # A folder within the output counts, too.
+    return any(name == inside or name.startswith(f"{inside}/") for name in output.files)
 
 
 @dataclass
@@ -175,12 +186,42 @@ def chain_of(path: str | Path, content: Content | None = None) -> Chain:
 def _no_record(path: str | Path) -> UserError:
     if not Path(path).exists():
         return UserError(path, "does not exist", "name a file that the workflow made")
+    above = _folder_of_a_job(path)
+    if above is not None:
+        return UserError(
+            path,
+            f"{above.record.job}, which wrote the folder that it lies in, did not write it",
+            "remove it, or audit the folder",
+        )
     return UserError(
         path,
         "there is no record of the job that made it",
         "audit it in the folder it was made in (a copy needs its record and what it came from), "
         "or make it again",
     )
+
+
+def sha256_told(claim: Claim, path: str | Path) -> str | None:
+    """Return the hash that a record tells of a file; None for a part of an output folder.
+
+    Args:
+        claim: the record's claim of the file.
+        path: the file.
+    """
+    wanted = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
+    if wanted == claim.output_path or claim.output.files is None:
+        return claim.output.sha256
+    inside = wanted.relative_to(claim.output_path).as_posix()
+    entry = claim.output.files.get(inside)
+    return None if entry is None else entry[1]
+
+
+def _folder_of_a_job(path: str | Path) -> Claim | None:
+    for folder in list(Path(os.path.abspath(path)).parents)[:_HIGHEST_LEVEL]:  # noqa: PTH100
+        claims, _ = Records().claims(folder)
+        if claims:
+            return claims[0]
+    return None
 
 
 def _fitting(claims: list[Claim], content: Content | None) -> Claim:

@@ -10,12 +10,13 @@ from typing import Any, Final, Literal
 
 from rich.console import Console
 
+from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.audit import leaves
 from ssl4sar.provenance.chain import Chain, Node
 
 Kind = Literal["job", "wildcard", "config", "parameter", "code", "input", "version", "surroundings"]
 #: What may change a result by itself; the rest is told and explains only the last bits.
-_CAUSES: Final = ("job", "wildcard", "config", "parameter", "code", "input", "version")
+_CAUSES: Final = ("job", "wildcard", "config", "code", "input", "version")
 _NOTHING: Final = "none"
 _DIGITS: Final = 12
 
@@ -68,11 +69,13 @@ class Comparison:
 
     Attributes:
         pairs: pairs of jobs, upstream first.
-        equal: whether the two files have the same content, by their records.
+        equal: whether the two files have the same content.
+        same_job: whether one job wrote both.
     """
 
     pairs: tuple[JobPair, ...]
     equal: bool
+    same_job: bool
 
     @property
     def causes(self) -> tuple[JobPair, ...]:
@@ -80,7 +83,7 @@ class Comparison:
         return tuple(p for p in self.pairs if not p.same_outputs and not p.follows)
 
 
-def compare_chains(one: Chain, other: Chain) -> Comparison:
+def compare_chains(one: Chain, other: Chain, equal: bool) -> Comparison:
     """Lay the chains of two files side by side.
 
     Jobs are paired from the results upwards: by rule and wildcards, and where wildcards differ
@@ -89,18 +92,29 @@ def compare_chains(one: Chain, other: Chain) -> Comparison:
     Args:
         one: the records of a file.
         other: the records of another file.
+        equal: whether the two files have the same content.
+
+    Raises:
+        UserError: they were made by different rules, so that nothing can be compared.
     """
+    rules = one.root.record.rule, other.root.record.rule
+    if rules[0] != rules[1]:
+        raise UserError(
+            " and ".join(rules),
+            "the two files were made by different rules",
+            "compare files of the same rule, e.g. the results of two runs",
+        )
     pairs: dict[tuple[Path | None, Path | None], JobPair] = {}
     _pair(one.root, other.root, pairs)
-    return Comparison(
-        tuple(pairs.values()), one.root.claim.output.sha256 == other.root.claim.output.sha256
-    )
+    same_job = one.root.claim.path == other.root.claim.path
+    return Comparison(tuple(pairs.values()), equal, same_job)
 
 
 def difference_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison as plain values."""
     return {
         "equal": comparison.equal,
+        "same_job": comparison.same_job,
         "causes": [pair.name for pair in comparison.causes],
         "jobs": [
             {
@@ -140,8 +154,10 @@ def print_difference(
 def _verdict(comparison: Comparison) -> str:
     if comparison.equal:
         return "the two files have the same content"
+    if comparison.same_job:
+        return f"they are different outputs of the same job, {comparison.pairs[-1].name}"
     told = [_cause(pair) for pair in comparison.causes]
-    return "they differ, and it begins with " + "; ".join(told or ["files of other jobs"])
+    return "they differ, and it begins with " + "; ".join(told)
 
 
 def _cause(pair: JobPair) -> str:
@@ -207,8 +223,6 @@ def _outputs(node: Node) -> dict[str, str]:
 
 def _differences(one: Node, other: Node) -> Iterator[Difference]:
     a, b = one.record, other.record
-    if a.rule != b.rule:
-        yield Difference("job", "rule", a.rule, b.rule)
     yield from _compare("wildcard", a.wildcards, b.wildcards)
     yield from _compare("config", leaves(a.cfg), leaves(b.cfg))
     yield from _compare("parameter", leaves(a.parameters), leaves(b.parameters))

@@ -103,6 +103,8 @@ class CodeRecord(_Part):
     """Script, path from the project."""
     files: dict[str, str]
     """SHA-256 by path from the project: the script and every module it can reach."""
+    workflow: dict[str, str]
+    """SHA-256 by path from the project: the files that state the rules."""
     commit: str | None
     """Commit of the checkout; None outside a repository."""
     changed: bool | None
@@ -189,7 +191,7 @@ class JobRecord(_Part):
             raise RecordError(
                 path, "missing", "the record is missing", "make its outputs again"
             ) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise _damaged(path, error) from error
         if not isinstance(content, dict):
             raise _damaged(path, "no JSON object")
@@ -232,6 +234,15 @@ def _check_schema(path: str | Path, schema: object) -> None:
             "use that version, or a newer one",
         )
     raise _damaged(path, f"its schema is {schema!r}, not {SCHEMA}")
+
+
+def rule_files(project: Path) -> list[Path]:
+    """Return the files of a project that state its rules, sorted."""
+    main = project / "Snakefile"
+    return [
+        *([main] if main.is_file() else []),
+        *sorted((project / "workflow/rules").glob("*.smk")),
+    ]
 
 
 def path_between(path: str | Path, folder: str | Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
 from ssl4sar.provenance import surroundings
 from ssl4sar.provenance.chain import Claim, Records
 from ssl4sar.provenance.contents import Content, content_of
@@ -23,6 +24,7 @@ from ssl4sar.provenance.record import (
     Maker,
     OutputRecord,
     path_between,
+    rule_files,
 )
 
 
@@ -202,6 +204,10 @@ def _code(facts: JobFacts) -> CodeRecord:
         digest=digest,
         script=path_between(facts.script, facts.project),
         files={path_between(path, facts.project): contents[name] for name, path in files.items()},
+        workflow={
+            path_between(path, facts.project): sha256_file(path)
+            for path in rule_files(facts.project)
+        },
         commit=None if found is None else found["commit"],
         changed=None if found is None else found["changed"],
     )

@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from ssl4sar.provenance.audit import Audit, leaves, shown
+from ssl4sar.provenance.audit import Audit, leaves
 from ssl4sar.provenance.chain import Node
+from ssl4sar.provenance.problem import shown
 from ssl4sar.provenance.record import InputRecord, JobRecord, OutputRecord
 
 _SHORT: Final = 12
@@ -69,7 +70,8 @@ def _faults(audit: Audit) -> set[str]:
 
 def _verdict(audit: Audit) -> str:
     jobs, files = len(audit.chain.nodes), audit.files
-    looked = f"{files} files of {jobs} jobs, {audit.bytes / 1e9:.2f} GB hashed"
+    size = f"{audit.bytes / 1e9:.1f} GB" if audit.bytes >= 1e9 else f"{audit.bytes / 1e6:.1f} MB"
+    looked = f"{files} files of {jobs} jobs, {size} hashed"
     if audit.holds:
         return f"everything holds: {looked}"
     count = len(audit.problems)

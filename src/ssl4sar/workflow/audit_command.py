@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +14,10 @@ from snakemake.utils import update_config
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.atomic import json_text
+from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.audit import audit_chain
-from ssl4sar.provenance.chain import Chain, chain_of
-from ssl4sar.provenance.contents import content_of
+from ssl4sar.provenance.chain import Chain, chain_of, sha256_told
+from ssl4sar.provenance.contents import Content, content_of
 from ssl4sar.provenance.difference import compare_chains, difference_json, print_difference
 from ssl4sar.provenance.record import path_from
 from ssl4sar.provenance.terminal import audit_json, print_audit
@@ -48,12 +50,11 @@ def audit(request: AuditRequest) -> bool:
         Whether everything holds. A crate is written only then: it would pass on what is not so.
 
     Raises:
-        UserError: there is no usable record of the file, today's configuration is wrong, or the
-            crate cannot be written.
+        UserError: there is no usable record of the file, the configuration that was asked for is
+            wrong, or the crate cannot be written.
     """
-    chain = _chain(request.file)
-    today = configuration_of_today(chain, request.configuration)
-    found = audit_chain(chain, today, request.quick)
+    chain, _ = _chain(request.file)
+    found = audit_chain(chain, _today(chain, request.configuration), request.quick)
     if request.as_json:
         sys.stdout.write(json_text({"file": str(request.file), **audit_json(found)}))
     else:
@@ -80,9 +81,14 @@ def explain_difference(one: Path, other: Path, as_json: bool) -> bool:
         Whether they have the same content.
 
     Raises:
-        UserError: there is no usable record of one of them.
+        UserError: there is no usable record of one of them, one was altered since it was made, or
+            they were made by different rules.
     """
-    difference = compare_chains(_chain(one), _chain(other))
+    (chain_of_one, content_of_one), (chain_of_other, content_of_other) = (
+        _as_made(file) for file in (one, other)
+    )
+    equal = content_of_one.sha256 == content_of_other.sha256
+    difference = compare_chains(chain_of_one, chain_of_other, equal)
     if as_json:
         sys.stdout.write(json_text(difference_json(difference)))
     else:
@@ -113,5 +119,39 @@ def configuration_of_today(chain: Chain, file: Path | None) -> StudyConfig:
     return study_from(values, path)
 
 
-def _chain(file: Path) -> Chain:
-    return chain_of(file, content_of(file) if file.is_file() else None)
+def _today(chain: Chain, file: Path | None) -> StudyConfig | UserError:
+    """Return today's configuration, or why there is none: the rest can be audited without it."""
+    if file is not None:
+        return configuration_of_today(chain, file)
+    try:
+        return configuration_of_today(chain, None)
+    except UserError as error:
+        if (chain.root.project / "Snakefile").is_file():
+            return error
+        return UserError(
+            chain.root.project,
+            "there is no Snakefile, where the project of the file should lie",
+            "audit it in its project, from outside of folders that are links; a copied result "
+            "needs what it came from",
+        )
+
+
+def _chain(file: Path) -> tuple[Chain, Content | None]:
+    # What is missing may still have a record, which tells what it was.
+    content = content_of(file, os.cpu_count() or 1) if file.exists() else None
+    return chain_of(file, content), content
+
+
+def _as_made(file: Path) -> tuple[Chain, Content]:
+    """Return the chain and the content of a file that is what its record says."""
+    chain, content = _chain(file)
+    if content is None:
+        raise UserError(file, "does not exist", "name two files that the workflow made")
+    told = sha256_told(chain.root.claim, file)
+    if told is not None and content.sha256 != told:
+        raise UserError(
+            file,
+            f"it is not what {chain.root.record.job} wrote: altered since",
+            "make it again, or see `ssl4sar audit` of it",
+        )
+    return chain, content

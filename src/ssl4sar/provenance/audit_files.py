@@ -1,0 +1,151 @@
+"""The part of an audit that looks at files: are they there, and are they what was recorded?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.progress import track
+from ssl4sar.provenance.chain import Chain, Node, external_inputs
+from ssl4sar.provenance.contents import folder_files
+from ssl4sar.provenance.problem import Problem, shown
+from ssl4sar.provenance.record import InputRecord, OutputRecord
+
+
+@dataclass
+class FilesFound:
+    """What looking at the files of a chain gave.
+
+    Attributes:
+        problems: what does not hold, upstream first.
+        notes: temporary files that were deleted.
+        files: files looked at.
+        bytes: bytes hashed.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """A file as a record tells it."""
+
+    bytes: int
+    sha256: str
+    job: str
+    outside: bool
+    temporary: bool
+
+
+def check_files(chain: Chain, quick: bool) -> FilesFound:
+    """Compare every file that the records of a chain tell with what is there.
+
+    Args:
+        chain: the records of a file.
+        quick: compare sizes only.
+    """
+    expected, folders = _expected_files(chain)
+    found = FilesFound(files=len(expected))
+    sizes = {path: _size(path) for path in expected}
+    worth = {p: size for p, size in sizes.items() if size == expected[p].bytes}
+    hashes: dict[Path, str | OSError] = {} if quick else _hashes(worth)
+    found.bytes = sum(worth[path] for path in hashes)
+    for path, told in expected.items():
+        problem = _file_problem(path, told, sizes[path], hashes.get(path))
+        if problem is None:
+            continue
+        if told.temporary and problem.kind == "missing":
+            found.notes.append(f"{shown(path)}: temporary, deleted after use; its hash is known")
+        else:
+            found.problems.append(problem)
+    for folder, job in folders.items():
+        for name in sorted(_files_in(folder)):
+            if folder / name not in expected:
+                what = f"{job} did not write it, and it lies in a folder of {job}"
+                found.problems.append(Problem("added", shown(folder / name), what, (job,)))
+    return found
+
+
+def _expected_files(chain: Chain) -> tuple[dict[Path, _Expected], dict[Path, str]]:
+    """Return every file that the records tell, and the folders that hold nothing else."""
+    files: dict[Path, _Expected] = {}
+    folders: dict[Path, str] = {}
+    # Upstream first: the first fault is what a reader should see first.
+    for node in reversed(chain.nodes):
+        for entry in node.record.outputs:
+            _expect(files, folders, node, entry, outside=False)
+    for node, outside in external_inputs(chain):
+        _expect(files, folders, node, outside, outside=True)
+    return files, folders
+
+
+def _expect(
+    files: dict[Path, _Expected],
+    folders: dict[Path, str],
+    node: Node,
+    entry: InputRecord | OutputRecord,
+    outside: bool,
+) -> None:
+    path, job = node.path_of(entry), node.record.job
+    temporary = isinstance(entry, OutputRecord) and entry.temporary
+    if entry.files is None:
+        files.setdefault(path, _Expected(entry.bytes, entry.sha256, job, outside, temporary))
+        return
+    if not outside:
+        folders[path] = job
+    for name, (size, sha256) in entry.files.items():
+        files.setdefault(path / name, _Expected(size, sha256, job, outside, temporary))
+
+
+def _size(path: Path) -> int | OSError:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        return error
+
+
+def _hashes(sizes: Mapping[Path, int]) -> dict[Path, str | OSError]:
+    """Hash files on all cores, the large ones first."""
+    paths = sorted(sizes, key=lambda path: -sizes[path])
+
+    def read(path: Path) -> str | OSError:
+        try:
+            return sha256_file(path)
+        except OSError as error:
+            return error
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        done = track(pool.map(read, paths), "hashing files", total=len(paths))
+        return dict(zip(paths, done, strict=True))
+
+
+def _file_problem(
+    path: Path, told: _Expected, size: int | OSError, sha256: str | OSError | None
+) -> Problem | None:
+    verb, job = "read" if told.outside else "wrote", (told.job,)
+    for found in (size, sha256):
+        if isinstance(found, FileNotFoundError | NotADirectoryError):
+            return Problem("missing", shown(path), f"{told.job} {verb} it, it is not there", job)
+        if isinstance(found, OSError):
+            return Problem("unreadable", shown(path), f"cannot be read ({found.strerror})", job)
+    if size != told.bytes:
+        what = f"{told.job} {verb} {told.bytes} bytes, it has {size}"
+    elif isinstance(sha256, str) and sha256 != told.sha256:
+        what = f"{told.job} {verb} sha256 {told.sha256[:12]}..., it has {sha256[:12]}..."
+    else:
+        return None
+    return Problem("altered", shown(path), what, job)
+
+
+def _files_in(folder: Path) -> Iterable[str]:
+    try:
+        return list(folder_files(folder))
+    except OSError:
+        return []
