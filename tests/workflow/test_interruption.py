@@ -3,7 +3,7 @@
     SSL4SAR_KILLS=30 pytest -s tests/workflow/test_interruption.py
 
 is the long form (about a quarter of an hour): 30 kills in place of a few, and an orphan of every
-stage in place of three. It prints what was going on at each kill.
+stage in place of two. It prints what was going on at each kill.
 """
 
 from __future__ import annotations
@@ -297,7 +297,7 @@ def test_sigkill_and_start_again_gives_the_same_result(house, finished_original)
     print(f"{len(hit)} kills in {runs} runs", *hit, sep="\n")
 
 
-@pytest.mark.parametrize(("rule", "log_name"), ORPHANS if LONG else ORPHANS[:3])
+@pytest.mark.parametrize(("rule", "log_name"), ORPHANS if LONG else ORPHANS[:2])
 def test_an_orphan_of_a_killed_run_spoils_nothing(
     finished, finished_original, rule: str, log_name: str
 ) -> None:
