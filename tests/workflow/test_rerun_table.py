@@ -52,7 +52,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
 ARCHIVE_LISTING = "resources/caffe/official.json"
-PROCESSES = min(2, os.cpu_count() or 1)
+PROCESSES = min(4, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)

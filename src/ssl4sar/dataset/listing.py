@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
+
+#: Snakemake puts it into a folder that a job has made. The job of a killed run that goes on may
+#: find it there from the job that did the same work again.
+_NOT_CONTENT: Final = ".snakemake_timestamp"
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,7 @@ class FileRecord:
 
 
 def record_files(root: Path) -> dict[str, FileRecord]:
-    """Hash all files below a folder.
+    """Hash all files below a folder, Snakemake's own time stamp apart.
 
     Args:
         root: folder.
@@ -31,7 +36,8 @@ def record_files(root: Path) -> dict[str, FileRecord]:
     Returns:
         Records by path relative to ``root``, POSIX, sorted.
     """
-    files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
+    paths = (path for path in root.rglob("*") if path.is_file() and path.name != _NOT_CONTENT)
+    files = {path.relative_to(root).as_posix(): path for path in paths}
     return {name: FileRecord.of(files[name]) for name in sorted(files)}
 
 
