@@ -46,6 +46,10 @@ def test_run_names_are_unique() -> None:
         ),
         ({"name": "x", "training": {"epochs": 0}}, "training.epochs: input should be greater"),
         ({"name": "x", "caffe": {"source": "local"}}, "caffe.root is missing"),
+        (
+            {"name": "x", "caffe": {"url": "https://me:secret@example.org/a.zip"}},
+            "caffe.url holds a user name or a password",
+        ),
         ({"name": "x", "caffe": {"root": "/d"}}, "caffe.root has no meaning"),
         ({"name": "x", "model": {"num_heads": [5, 6, 12, 24]}}, "model.num_heads: 5 heads"),
         ({"name": "x", "model": {"weights": "tyrion"}}, "model.weights_file is missing"),

@@ -117,6 +117,16 @@ def test_json_holds_the_same(project, another, equal: bool) -> None:
     assert {job["one"] for job in plain["jobs"]} == {"cut", "count seed=0", "count seed=1", "total"}
 
 
+def test_a_job_may_differ_by_itself_and_by_what_it_read(project, another) -> None:
+    path = another.root / "config/tiny.yaml"
+    text = path.read_text().replace("0.002", "0.003").replace("[0, 1]", "[1, 0]")
+    path.write_text(text)
+    another.make()
+    comparison = compared(project, another)
+    assert [pair.name for pair in comparison.causes] == ["count seed=0", "count seed=1", "total"]
+    assert "total (config seeds)" in printed(comparison)
+
+
 def test_two_outputs_of_one_job_are_called_so(project) -> None:
     folder = project.root / "runs/tiny/pieces/sub"
     comparison = compared_files(folder / "0.txt", folder / "6.txt")

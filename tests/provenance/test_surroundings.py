@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,17 @@ def test_the_commit_and_whether_deciding_files_changed(tmp_path: Path) -> None:
     assert surroundings.commit(tmp_path) == {"commit": head, "changed": False}
     (tmp_path / "src" / "b.py").write_text("2")
     assert surroundings.commit(tmp_path) == {"commit": head, "changed": True}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a clone to another user")
+def test_the_commit_of_another_users_clone_is_known(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-qm", "one", "--allow-empty")
+    for path in [tmp_path, *tmp_path.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    found = surroundings.commit(tmp_path)
+    assert found is not None
+    assert len(found["commit"]) == 40
 
 
 def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -89,26 +86,6 @@ def test_srun_starts_a_team_inside_a_step_and_ends_it_together(
     assert "\n" not in killed
 
 
-@contextmanager
-def running(house: House, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Snakemake beside the test; what is left of it is killed at the end."""
-    with (house.root / "snakemake.txt").open("wb") as told:
-        process = subprocess.Popen(
-            house.command("--configfile", house.config, *arguments, "--", house.target),
-            cwd=house.root,
-            env=house.environment(),
-            stdout=told,
-            stderr=told,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
 def change(path: Path, **blocks: dict[str, object]) -> None:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, values in blocks.items():
@@ -138,7 +115,7 @@ def test_a_training_of_two_processes_stops_before_its_limit_resumes_and_is_cance
     finished.target = "runs/micro/finetune/seed0/model.json"
     os.environ["SCRATCH_OF_TEST"] = "scratch"
     try:
-        with running(finished) as process:
+        with finished.running() as process:
             wait_until(lambda: "error:" in log(finished), "the limit", PATIENCE_S)
             stop = log(finished).splitlines()
             # Whichever process comes first makes the copy, and the leader tells where it reads.
@@ -177,7 +154,7 @@ def test_a_job_for_several_nodes_calls_srun_itself_and_tells_what_it_says(
     profile = finished.root / finished.execution[1] / "config.yaml"
     change(profile, **{"set-resources": {"finetune": {"nodes": 1}}})
     finished.target = "runs/micro/finetune/seed0/model.json"
-    with running(finished) as process:
+    with finished.running() as process:
         wait_until(lambda: "error:" in log(finished), "the end", PATIENCE_S)
         process.kill()
     told = log(finished).splitlines()[-1]

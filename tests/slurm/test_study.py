@@ -8,8 +8,7 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,26 +28,6 @@ PRODUCTS = (
     "results/caffe_mde_scenes.png",
 )
 PATIENCE_S = 900
-
-
-@contextmanager
-def running(house: House, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run Snakemake beside the test; what is left of it is killed at the end."""
-    with (house.root / "snakemake.txt").open("wb") as told:
-        process = subprocess.Popen(
-            house.command("--configfile", house.config, *arguments, "--", house.target),
-            cwd=house.root,
-            env=house.environment(),
-            stdout=told,
-            stderr=told,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def wait_beside(process: subprocess.Popen[bytes], reached: Callable[[], object], what: str) -> None:
@@ -132,7 +111,7 @@ def test_a_killed_training_resumes_in_the_next_attempt(
     undisturbed = House(tmp_path / "undisturbed", target=finished.target)
     shutil.copytree(finished.root, undisturbed.root, symlinks=True)
     state = finished.root / "runs/micro/resume/seed0/last.ckpt"
-    with running(finished) as process:
+    with finished.running() as process:
         wait_beside(process, state.exists, "the first epoch")
         training = first_running(slurm, finished, "finetune")
         assert training is not None, "the training was over before it could be killed"
@@ -158,7 +137,7 @@ def test_all_cancelled_and_snakemake_killed_then_run_again(
     for name in ("finetune", "resume", "predict", "evaluate"):
         shutil.rmtree(finished.root / "runs/micro" / name)
     shutil.rmtree(finished.root / "results")
-    with running(finished) as process:
+    with finished.running() as process:
         wait_beside(process, lambda: first_running(slurm, finished, "finetune"), "a training")
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -186,7 +165,7 @@ def test_a_training_on_a_gpu_asks_slurm_for_its_model(slurm: OneNodeSlurm, finis
     finished.target = "runs/micro/finetune/seed0/model.json"
     # No GPU is here to train on: what counts is the request of a job that waits.
     slurm.hold_new_jobs(True)
-    with running(finished, "--config", "compute={device: cuda}") as process:
+    with finished.running("--config", "compute={device: cuda}") as process:
         wait_beside(process, lambda: slurm.jobs(finished.root), "a job in the queue")
         (job,) = slurm.jobs(finished.root)
         assert (job.rule, job.state) == ("finetune", "PENDING")

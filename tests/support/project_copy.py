@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +52,25 @@ class House:
         done = self.snakemake("--configfile", self.config, *arguments, "--", self.target)
         assert done.returncode == 0, done.stderr[-6000:]
         return done
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run Snakemake beside the test; what is left of it is killed at the end."""
+        with (self.root / "snakemake.txt").open("wb") as told:
+            process = subprocess.Popen(
+                self.command("--configfile", self.config, *arguments, "--", self.target),
+                cwd=self.root,
+                env=self.environment(),
+                stdout=told,
+                stderr=told,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def planned(self, *arguments: str, config: str | None = None) -> set[str]:
         """Names of the rules that a run would execute."""

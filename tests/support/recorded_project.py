@@ -69,6 +69,7 @@ class RecordedProject:
             wildcards=wildcards,
             script=script,
             project=self.root,
+            workdir=self.root,
             inputs=inputs,
             outputs=[self.root / name for name in outputs],
             temporary=frozenset(self.root / name for name in self.temporary),

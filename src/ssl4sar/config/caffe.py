@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ssl4sar.config.block import Block
+from ssl4sar.config.web_address import WebAddress
 
 
 class CaffeConfig(Block):
@@ -16,7 +17,7 @@ class CaffeConfig(Block):
     """synthetic: rendered by the scene model; local: the folder `root`; pangaea: official zip."""
     root: str | None = None
     """Folder that holds sar_images, zones, fronts, bounding_boxes (source local only)."""
-    url: str = "https://download.pangaea.de/dataset/940950/files/data_raw.zip"
+    url: WebAddress = "https://download.pangaea.de/dataset/940950/files/data_raw.zip"
     """Address of the official zip, 2.86 GB (source pangaea only)."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Expected SHA-256 of the zip; null records what was downloaded (none is published)."""

@@ -90,7 +90,9 @@ def _explain(detail: ErrorDetails) -> str:
     message = detail["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if detail["type"] == "value_error":
-        return f"{key}.{message}" if key else message
+        # A block's own check names its field; that of a single value leaves it to the location.
+        joint = "." if isinstance(detail["input"], Mapping) else " "
+        return f"{key}{joint}{message}" if key else message
     return f"{key}: {message}, got {detail['input']!r}"
 
 

@@ -82,7 +82,7 @@ def _check_gaps(audit: Audit) -> None:
     audit.problems += [_gap_problem(record, gaps) for record, gaps in broken.items()]
     for node, entry in external_inputs(audit.chain):
         path = node.path_of(entry)
-        if any(path.is_relative_to(node.project / folder) for folder in OWN_FOLDERS):
+        if any(path.is_relative_to(node.workdir / folder) for folder in OWN_FOLDERS):
             told = f"the job that made it had left no record when {node.record.job} read it"
             audit.problems.append(Problem("record", shown(path), told, (node.record.job,)))
     for path, records in audit.chain.rivals:
@@ -121,10 +121,11 @@ def _check_link(audit: Audit, node: Node, entry: InputRecord, maker: Node) -> No
         told = f"{maker.record.job} made it anew with another content after {reader} had read it"
         audit.problems.append(Problem("stale", shown(path), told, (reader,)))
     elif entry.maker is not None and maker.record.id != entry.maker.id:
-        # A job that ran again with the same result renews its record; one that a shared cache
-        # served was read in another clone. Anything else is no record that the workflow wrote.
-        renewed = maker.record.ended > node.record.started or node.claim.path.is_symlink()
-        if renewed:
+        if node.claim.path.is_symlink():
+            return  # served by a shared cache: it was another clone that read the record
+        # A job that ran again with the same result renews its record. An older one that is not
+        # what was found is no record that the workflow wrote.
+        if maker.record.ended > node.record.started:
             note = (
                 f"{maker.record.job} was made again since {reader} read it, with the same content"
             )
@@ -141,23 +142,30 @@ def _check_code(audit: Audit) -> None:
     """Compare the source files of every job with those of today, file by file."""
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for node in reversed(audit.chain.nodes):
-        for file, told in _code_differences(node):
-            found[shown(node.project / file), told].append(node.record.job)
+        project = _project_of(node, audit.chain)
+        for file, told in _code_differences(node, project):
+            found[shown(project / file), told].append(node.record.job)
     for (file, told), jobs in found.items():
         audit.problems.append(Problem("code", file, f"{told} {listed(jobs)}", tuple(jobs)))
 
 
-def _code_differences(node: Node) -> Iterator[tuple[str, str]]:
+def _project_of(node: Node, chain: Chain) -> Path:
+    """Return the project of a job; of one that a shared cache served, that of the result."""
+    lies_here = (node.project / node.record.code.script).is_file()
+    return node.project if lies_here else chain.root.project
+
+
+def _code_differences(node: Node, project: Path) -> Iterator[tuple[str, str]]:
     then = node.record.code.files
-    script = node.project / node.record.code.script
+    script = project / node.record.code.script
     if not script.is_file():
         yield node.record.code.script, "is not in this project, so nothing tells the code of"
         return
-    paths = source_files(script, node.project / "src").values()
-    now = {os.path.relpath(path, node.project): path for path in paths}
+    paths = source_files(script, project / "src").values()
+    now = {os.path.relpath(path, project): path for path in paths}
     for file in sorted({*then, *now}):
         if file not in now:
-            gone = "is not there any more" if not (node.project / file).exists() else "is unused"
+            gone = "is not there any more" if not (project / file).exists() else "is unused"
             yield file, f"{gone} today, it was part of"
         elif file not in then:
             yield file, "is used today, it was no part of"
@@ -230,15 +238,15 @@ def _note_surroundings(audit: Audit) -> None:
         for name, then in node.record.versions.items():
             if now.get(name) != then:
                 found[f"{name} {then}, here is {now.get(name, 'none')}"].append(job)
-        for file in _changed_rules(node):
+        for file in _changed_rules(node, _project_of(node, audit.chain)):
             found[f"another {file}, whose parameters are compared by themselves"].append(job)
         if node.record.code.changed:
             found["files that were not committed"].append(job)
     audit.notes += [f"{listed(jobs)} ran with {what}" for what, jobs in found.items()]
 
 
-def _changed_rules(node: Node) -> Iterator[str]:
-    now = {os.path.relpath(path, node.project): path for path in rule_files(node.project)}
+def _changed_rules(node: Node, project: Path) -> Iterator[str]:
+    now = {os.path.relpath(path, project): path for path in rule_files(project)}
     then = node.record.code.workflow
     for file in sorted({*then, *now}):
         if file not in now or sha256_file(now[file]) != then.get(file):

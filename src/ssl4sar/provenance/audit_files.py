@@ -44,6 +44,14 @@ class _Expected:
     temporary: bool
 
 
+@dataclass(frozen=True)
+class _Folder:
+    """A folder as a record tells it."""
+
+    job: str
+    outside: bool
+
+
 def check_files(chain: Chain, quick: bool) -> FilesFound:
     """Compare every file that the records of a chain tell with what is there.
 
@@ -65,18 +73,31 @@ def check_files(chain: Chain, quick: bool) -> FilesFound:
             found.notes.append(f"{shown(path)}: temporary, deleted after use; its hash is known")
         else:
             found.problems.append(problem)
-    for folder, job in folders.items():
-        for name in sorted(_files_in(folder)):
-            if folder / name not in expected:
-                what = f"{job} did not write it, and it lies in a folder of {job}"
-                found.problems.append(Problem("added", shown(folder / name), what, (job,)))
+    found.problems += _added(expected, folders)
     return found
 
 
-def _expected_files(chain: Chain) -> tuple[dict[Path, _Expected], dict[Path, str]]:
-    """Return every file that the records tell, and the folders that hold nothing else."""
+def _added(expected: Mapping[Path, _Expected], folders: Mapping[Path, _Folder]) -> list[Problem]:
+    problems = []
+    known = {path.parent for path in expected}
+    for folder, told in folders.items():
+        for path in sorted(folder / name for name in _files_in(folder)):
+            if path in expected:
+                continue
+            if not told.outside:
+                what = f"{told.job} did not write it, and it lies in a folder of {told.job}"
+            elif path.parent != folder and path.parent in known:
+                what = f"it was not among the files that {told.job} read"
+            else:
+                continue  # a note beside someone's own data is no part of them
+            problems.append(Problem("added", shown(path), what, (told.job,)))
+    return problems
+
+
+def _expected_files(chain: Chain) -> tuple[dict[Path, _Expected], dict[Path, _Folder]]:
+    """Return every file that the records tell, and the folders that they lie in."""
     files: dict[Path, _Expected] = {}
-    folders: dict[Path, str] = {}
+    folders: dict[Path, _Folder] = {}
     # Upstream first: the first fault is what a reader should see first.
     for node in reversed(chain.nodes):
         for entry in node.record.outputs:
@@ -88,7 +109,7 @@ def _expected_files(chain: Chain) -> tuple[dict[Path, _Expected], dict[Path, str
 
 def _expect(
     files: dict[Path, _Expected],
-    folders: dict[Path, str],
+    folders: dict[Path, _Folder],
     node: Node,
     entry: InputRecord | OutputRecord,
     outside: bool,
@@ -98,8 +119,7 @@ def _expect(
     if entry.files is None:
         files.setdefault(path, _Expected(entry.bytes, entry.sha256, job, outside, temporary))
         return
-    if not outside:
-        folders[path] = job
+    folders.setdefault(path, _Folder(job, outside))
     for name, (size, sha256) in entry.files.items():
         files.setdefault(path / name, _Expected(size, sha256, job, outside, temporary))
 

@@ -125,6 +125,11 @@ class Node:
         """Folder of the Snakefile."""
         return path_from(self.folder, self.record.project)
 
+    @property
+    def workdir(self) -> Path:
+        """Working directory of the run."""
+        return path_from(self.folder, self.record.workdir)
+
     def path_of(self, entry: InputRecord | OutputRecord) -> Path:
         """Return where an input or output of this job lies."""
         return path_from(self.folder, entry.path)

@@ -13,6 +13,7 @@ from rich.console import Console
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.audit import leaves
 from ssl4sar.provenance.chain import Chain, Node
+from ssl4sar.provenance.problem import listed
 
 Kind = Literal["job", "wildcard", "config", "parameter", "code", "input", "version", "surroundings"]
 #: What may change a result by itself; the rest is told and explains only the last bits.
@@ -79,8 +80,13 @@ class Comparison:
 
     @property
     def causes(self) -> tuple[JobPair, ...]:
-        """The pairs where different results begin: nothing upstream of them differs."""
-        return tuple(p for p in self.pairs if not p.same_outputs and not p.follows)
+        """The pairs where different results begin: not, or not only, in what they read."""
+        return tuple(
+            pair
+            for pair in self.pairs
+            if not pair.same_outputs
+            and (not pair.follows or any(d.kind in _CAUSES for d in pair.differences))
+        )
 
 
 def compare_chains(one: Chain, other: Chain, equal: bool) -> Comparison:
@@ -163,7 +169,7 @@ def _verdict(comparison: Comparison) -> str:
 def _cause(pair: JobPair) -> str:
     found = [f"{d.kind} {d.subject}" for d in pair.differences if d.kind in _CAUSES]
     if found:
-        return f"{pair.name} ({', '.join(found)})"
+        return f"{pair.name} ({listed(found)})"
     return (
         f"{pair.name} (nothing recorded differs: the job does not repeat bit by bit, "
         "as on a GPU or with other threads)"

@@ -133,6 +133,8 @@ class JobRecord(_Part):
     """Seed of the job where it has one."""
     project: str
     """Folder of the Snakefile, path from the folder of the record."""
+    workdir: str
+    """Working directory of the run, path from the folder of the record."""
     configuration: ConfigRecord
     """Where the configuration came from."""
     cfg: dict[str, Any]

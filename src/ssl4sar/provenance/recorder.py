@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
@@ -27,6 +28,9 @@ from ssl4sar.provenance.record import (
     rule_files,
 )
 
+#: How Snakemake names the files of one entry of a shared cache.
+_CACHE_KEY: Final = re.compile(r"[0-9a-f]{64}_")
+
 
 @dataclass(frozen=True)
 class JobFacts:
@@ -37,6 +41,7 @@ class JobFacts:
         wildcards: its wildcards.
         script: the script that runs.
         project: folder of the Snakefile.
+        workdir: working directory of the run.
         inputs: files and folders it reads.
         outputs: files and folders it writes, without the record.
         temporary: those of the outputs that the workflow deletes once they were used.
@@ -51,6 +56,7 @@ class JobFacts:
     wildcards: Mapping[str, str]
     script: Path
     project: Path
+    workdir: Path
     inputs: Sequence[Path]
     outputs: Sequence[Path]
     temporary: frozenset[Path]
@@ -100,8 +106,9 @@ class Recorder:
             study=facts.config["name"],
             seed=None if seed is None else int(seed),
             project=path_between(facts.project, here),
+            workdir=path_between(facts.workdir, here),
             configuration=ConfigRecord(
-                file=_place(Path(read_from["file"]), facts.project, facts.project),
+                file=_place(Path(read_from["file"]), facts, facts.project),
                 overrides=read_from["overrides"],
             ),
             cfg=facts.parameters["cfg"],
@@ -133,7 +140,7 @@ def _read_input(path: Path, facts: JobFacts, records: Records) -> InputRecord:
     if claims and not fitting:
         raise _altered(path, claims[-1], content)
     return InputRecord(
-        path=_place(path, facts.project, here),
+        path=_place(path, facts, here),
         folder=content.files is not None,
         bytes=content.bytes,
         sha256=content.sha256,
@@ -162,11 +169,14 @@ def _altered(path: Path, claim: Claim, content: Content) -> UserError:
 
 def _again(file: Path, rule: str | None) -> str:
     """Say how to have a file made again; a damaged entry of a shared cache must go first."""
-    real = Path(os.path.realpath(file))
-    linked = real != Path(os.path.abspath(file))  # noqa: PTH100 (the name, links and all)
     forced = "" if rule is None else f" with snakemake --forcerun {rule}"
-    removed = f"it is a link into a shared cache: remove {real}, then " if linked else ""
-    return f"{removed}remove it and make it again{forced}"
+    real = Path(os.path.realpath(file))
+    for place in (real, *real.parents):
+        key = _CACHE_KEY.match(place.name)
+        if key:
+            entry = place.with_name(f"{key[0]}*")
+            return f"it comes from a shared cache: remove {entry} and make it again{forced}"
+    return f"remove it and make it again{forced}"
 
 
 def _first_difference(claim: Claim, content: Content) -> str:
@@ -213,10 +223,10 @@ def _code(facts: JobFacts) -> CodeRecord:
     )
 
 
-def _place(path: Path, project: Path, here: Path) -> str:
+def _place(path: Path, facts: JobFacts, here: Path) -> str:
     """Return a path from ``here`` for what lies in the project, an absolute one for the rest."""
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 (links are kept as they are named)
-    if absolute.is_relative_to(project) or absolute.is_relative_to(Path.cwd()):
+    if absolute.is_relative_to(facts.project) or absolute.is_relative_to(facts.workdir):
         return path_between(absolute, here)
     return absolute.as_posix()
 

@@ -53,6 +53,8 @@ def audit(request: AuditRequest) -> bool:
         UserError: there is no usable record of the file, the configuration that was asked for is
             wrong, or the crate cannot be written.
     """
+    if request.crate is not None:
+        _require_crate(request)
     chain, _ = _chain(request.file)
     found = audit_chain(chain, _today(chain, request.configuration), request.quick)
     if request.as_json:
@@ -63,6 +65,15 @@ def audit(request: AuditRequest) -> bool:
         # The output may be JSON for a program: what a person reads goes beside it.
         sys.stderr.write(f"{_crate(request.crate, chain, found.holds)}\n")
     return found.holds
+
+
+def _require_crate(request: AuditRequest) -> None:
+    """Refuse what cannot end in a crate before anything is hashed."""
+    if request.quick:
+        raise UserError("--quick", "sizes alone are no proof for a crate", "leave it out")
+    from ssl4sar.provenance.crate_graph import rocrate_package
+
+    rocrate_package()
 
 
 def _crate(folder: Path, chain: Chain, holds: bool) -> str:

@@ -95,6 +95,7 @@ def _facts(snakemake: Any) -> JobFacts:
         wildcards=dict(snakemake.wildcards.items()),
         script=scripts / f"{snakemake.rule}.py",
         project=scripts.parent.parent,
+        workdir=Path.cwd(),
         inputs=[Path(str(path)) for path in snakemake.input],
         outputs=[path for path in outputs if path != record],
         temporary=frozenset(Path(path) for path in parameters.get("temporary", ())),
