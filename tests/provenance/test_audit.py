@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.audit import Audit, audit_chain, leaves
+from ssl4sar.provenance.audit import Audit, audit_chain
 from ssl4sar.provenance.chain import chain_of
 from ssl4sar.provenance.record import JobRecord
 
@@ -283,7 +283,3 @@ def test_a_read_only_project_can_be_audited(project) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.root.rglob("*")}
     assert audited(project).holds
     assert {path: path.stat().st_mtime_ns for path in project.root.rglob("*")} == before
-
-
-def test_leaves_are_dotted() -> None:
-    assert leaves({"a": {"b": 1, "c": {"d": [2]}}, "e": {}}) == {"a.b": 1, "a.c.d": [2], "e": {}}

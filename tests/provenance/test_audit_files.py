@@ -82,6 +82,16 @@ def test_a_deleted_temporary_file_is_a_note_and_its_hash_stays(unmade) -> None:
     assert len(cut.record.outputs[0].files) == 3
 
 
+def test_a_folder_that_cannot_be_listed_is_named(project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("ssl4sar.provenance.audit_files.folder_files", refuse)
+    assert told(audited(project)) == [
+        ("unreadable", "pieces", "the folder cannot be listed (Permission denied)")
+    ]
+
+
 def test_files_that_cannot_be_read_are_named(project, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(path):
         if Path(path).name == "pieces.txt":

@@ -34,6 +34,12 @@ def test_the_chain_of_a_file_holds_what_it_came_from(project, file: str, expecte
     assert [entry.path for _, entry in external_inputs(chain)] == [str(project.outside)]
 
 
+def test_a_link_to_a_result_is_followed(project, tmp_path: Path) -> None:
+    link = tmp_path / "latest.json"
+    link.symlink_to(project.result)
+    assert len(chain_of(link).nodes) == 4
+
+
 def test_relative_names_work(project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.root / "results")
     assert len(chain_of("total.json").nodes) == 4

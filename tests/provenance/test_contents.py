@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.contents import Content, FileContent, content_of, folder_files, sizes_of
+from ssl4sar.provenance.contents import Content, FileContent, content_of, folder_files
 
 
 @pytest.fixture
@@ -24,7 +24,6 @@ def folder(tmp_path: Path) -> Path:
 def test_a_file_is_its_size_and_sha256(folder: Path) -> None:
     found = content_of(folder / "y.txt")
     assert found == Content(2, hashlib.sha256(b"yy").hexdigest(), None)
-    assert sizes_of(folder / "y.txt") == {"": 2}
 
 
 def test_a_folder_is_its_files(folder: Path) -> None:
@@ -35,7 +34,6 @@ def test_a_folder_is_its_files(folder: Path) -> None:
     # Stated once in plain form, so that records of today are readable for ever.
     plain = f"a/b/x.txt\0{x}\ny.txt\0{y}\n".encode()
     assert found.sha256 == hashlib.sha256(plain).hexdigest()
-    assert sizes_of(folder) == {"a/b/x.txt": 1, "y.txt": 2}
 
 
 def test_time_stamps_places_workers_and_marks_of_snakemake_do_not_count(folder: Path) -> None:

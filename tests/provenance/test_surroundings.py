@@ -29,6 +29,7 @@ def test_the_commit_and_whether_deciding_files_changed(tmp_path: Path) -> None:
     assert surroundings.commit(tmp_path) is None
     git(tmp_path, "init", "-q")
     assert surroundings.commit(tmp_path) is None  # nothing committed yet
+    (tmp_path / "Snakefile").write_text("")
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "a.py").write_text("1")
     git(tmp_path, "add", ".")
@@ -44,12 +45,24 @@ def test_the_commit_and_whether_deciding_files_changed(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a clone to another user")
 def test_the_commit_of_another_users_clone_is_known(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
-    git(tmp_path, "commit", "-qm", "one", "--allow-empty")
+    (tmp_path / "Snakefile").write_text("")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
     for path in [tmp_path, *tmp_path.rglob("*")]:
         os.chown(path, 65534, 65534)
     found = surroundings.commit(tmp_path)
     assert found is not None
     assert len(found["commit"]) == 40
+
+
+def test_a_repository_that_the_project_merely_lies_in_says_nothing(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    (tmp_path / "dotfiles").write_text("")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "Snakefile").write_text("")
+    assert surroundings.commit(tmp_path / "project") is None
 
 
 def test_without_git_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

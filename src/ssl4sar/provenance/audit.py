@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ssl4sar.config.keys import leaves, value_at
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
@@ -192,23 +193,11 @@ def _config_differences(node: Node, today: Mapping[str, Any]) -> Iterator[tuple[
             yield key, f"is {now!r} today, it was {then!r}"
 
 
-def leaves(values: Mapping[str, Any], start: str = "") -> dict[str, Any]:
-    """Return the values of nested mappings by dotted key."""
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            found.update(leaves(value, f"{start}{key}."))
-        else:
-            found[start + key] = value
-    return found
-
-
-def _value(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        if not isinstance(values, Mapping) or part not in values:
-            return None
-        values = values[part]
-    return values
+def _value(values: Mapping[str, Any], key: str) -> Any:
+    try:
+        return value_at(values, key)
+    except KeyError:
+        return None
 
 
 def _note_clocks(audit: Audit) -> None:
@@ -239,7 +228,7 @@ def _note_surroundings(audit: Audit) -> None:
             if now.get(name) != then:
                 found[f"{name} {then}, here is {now.get(name, 'none')}"].append(job)
         for file in _changed_rules(node, _project_of(node, audit.chain)):
-            found[f"another {file}, whose parameters are compared by themselves"].append(job)
+            found[f"another {file}: not compared, snakemake -n tells what it changes"].append(job)
         if node.record.code.changed:
             found["files that were not committed"].append(job)
     audit.notes += [f"{listed(jobs)} ran with {what}" for what, jobs in found.items()]

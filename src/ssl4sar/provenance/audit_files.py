@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +81,15 @@ def _added(expected: Mapping[Path, _Expected], folders: Mapping[Path, _Folder]) 
     problems = []
     known = {path.parent for path in expected}
     for folder, told in folders.items():
-        for path in sorted(folder / name for name in _files_in(folder)):
+        try:
+            names = sorted(folder_files(folder))
+        except FileNotFoundError:
+            continue  # its files are told as missing
+        except OSError as error:
+            what = f"the folder cannot be listed ({error.strerror})"
+            problems.append(Problem("unreadable", shown(folder), what, (told.job,)))
+            continue
+        for path in (folder / name for name in names):
             if path in expected:
                 continue
             if not told.outside:
@@ -162,10 +170,3 @@ def _file_problem(
     else:
         return None
     return Problem("altered", shown(path), what, job)
-
-
-def _files_in(folder: Path) -> Iterable[str]:
-    try:
-        return list(folder_files(folder))
-    except OSError:
-        return []

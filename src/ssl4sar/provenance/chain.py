@@ -179,6 +179,9 @@ def chain_of(path: str | Path, content: Content | None = None) -> Chain:
     """
     records = Records()
     claims, unusable = records.claims(path)
+    if not claims and not unusable and Path(path).is_symlink():
+        # Somebody's link to a result. One into a shared cache has its record beside it.
+        claims, unusable = records.claims(Path(path).resolve())
     if not claims:
         raise unusable[0] if unusable else _no_record(path)
     rivals = [(Path(path), [claim.path for claim in claims])] if len(claims) > 1 else []

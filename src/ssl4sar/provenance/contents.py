@@ -82,18 +82,6 @@ def content_of(path: str | Path, workers: int = 1) -> Content:
         ) from error
 
 
-def sizes_of(path: str | Path) -> dict[str, int]:
-    """Return the sizes in bytes of the files of a folder, or of a file under the name ``""``.
-
-    Raises:
-        OSError: missing or not readable.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        return {"": path.stat().st_size}
-    return {name: (path / name).stat().st_size for name in folder_files(path)}
-
-
 def folder_files(folder: Path) -> Iterator[str]:
     """Yield the paths of all files below a folder, relative to it, POSIX.
 

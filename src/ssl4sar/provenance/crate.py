@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import yaml
 
+from ssl4sar.config.keys import leaves
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.audit import leaves
 from ssl4sar.provenance.chain import Chain
 from ssl4sar.provenance.crate_data import CrateData, Layout
 from ssl4sar.provenance.crate_graph import (

@@ -15,8 +15,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
+from ssl4sar.config.keys import leaves
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.audit import leaves
 from ssl4sar.provenance.chain import Chain, Node, external_inputs
 from ssl4sar.provenance.crate_data import CrateData
 from ssl4sar.provenance.crate_graph import ROOT, CrateGraph, reference, references

@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 
 from rich.console import Console
 
+from ssl4sar.config.keys import leaves
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.audit import leaves
 from ssl4sar.provenance.chain import Chain, Node
 from ssl4sar.provenance.problem import listed
 

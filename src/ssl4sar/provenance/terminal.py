@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from ssl4sar.provenance.audit import Audit, leaves
+from ssl4sar.config.keys import leaves
+from ssl4sar.provenance.audit import Audit
 from ssl4sar.provenance.chain import Node
 from ssl4sar.provenance.problem import shown
 from ssl4sar.provenance.record import InputRecord, JobRecord, OutputRecord

@@ -12,6 +12,7 @@ from snakemake.utils import update_config
 
 from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.config.compute import share_batches
+from ssl4sar.config.keys import value_at
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
@@ -111,7 +112,7 @@ class Study:
             *keys: dotted keys, e.g. ``"model"`` or ``"caffe.spacing_m"``.
         """
         plain = self.config.model_dump(mode="json")
-        return {key: _pick(plain, key) for key in keys}
+        return {key: value_at(plain, key) for key in keys}
 
     @property
     def raw_listing(self) -> list[str]:
@@ -291,9 +292,3 @@ def share_sources(base: Path) -> None:
     source = str(base / "src")
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *(p for p in paths if p != source)])
-
-
-def _pick(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        values = values[part]
-    return values
