@@ -42,7 +42,8 @@ record = JobRecord.read(path)
 project = path_from(path.parent, record.project)
 facts = JobFacts(
     rule=record.rule, wildcards=record.wildcards, script=project / record.code.script,
-    project=project, inputs=[path_from(path.parent, e.path) for e in record.inputs],
+    project=project, workdir=path_from(path.parent, record.workdir),
+    inputs=[path_from(path.parent, e.path) for e in record.inputs],
     outputs=[path_from(path.parent, e.path) for e in record.outputs], temporary=frozenset(),
     record=path.with_name("." + path.name + ".again"),
     parameters={"source": record.code.digest, "cfg": record.cfg},

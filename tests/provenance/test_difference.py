@@ -68,7 +68,7 @@ def test_a_source_file_is_found(project, another) -> None:
 
 
 def test_an_input_from_outside_is_found(project, another) -> None:
-    another.outside.write_text("abcabcabe")
+    another.outside.write_text("abcabcaad")
     another.make()
     comparison = compared(project, another)
     assert [pair.name for pair in comparison.causes] == ["cut"]
@@ -102,14 +102,14 @@ def test_results_that_do_not_repeat_are_called_so(project, another) -> None:
     machine = {**record.machine, "devices": ["NVIDIA H200"]}
     record.model_copy(update={"outputs": outputs, "machine": machine}).write(path)
     text = printed(compared(project, another))
-    assert "nothing recorded differs" in text
+    assert "nothing recorded explains its total.json" in text
     assert "NVIDIA H200" in text
 
 
 @pytest.mark.parametrize("equal", [True, False])
 def test_json_holds_the_same(project, another, equal: bool) -> None:
     if not equal:
-        another.outside.write_text("xbcabcabe")
+        another.outside.write_text("xbcabcabd")
     another.make()
     plain = json.loads(json.dumps(difference_json(compared(project, another))))
     assert plain["equal"] is equal
@@ -137,3 +137,22 @@ def test_two_outputs_of_one_job_are_called_so(project) -> None:
 def test_files_of_different_rules_are_refused(project) -> None:
     with pytest.raises(UserError, match="made by different rules"):
         compared_files(project.result, project.root / "runs/tiny/pieces.txt")
+
+
+def test_an_output_that_nobody_read_explains_nothing(project, another) -> None:
+    """As a table of measured times: different in every run, and no cause of anything."""
+    path = another.root / "config/tiny.yaml"
+    path.write_text(path.read_text().replace("[0, 1]", "[1, 0]"))
+    another.make()
+    for number, each in enumerate((project, another)):
+        record_path = each.root / "runs/tiny/pieces.provenance.json"
+        record = JobRecord.read(record_path)
+        times = record.outputs[1].model_copy(
+            update={"path": "times.csv", "sha256": str(number) * 64}
+        )
+        record.model_copy(update={"outputs": (*record.outputs, times)}).write(record_path)
+    comparison = compare_chains(project.chain(), another.chain(), equal=False)
+    cut = next(pair for pair in comparison.pairs if pair.name == "cut")
+    assert cut.different_outputs == ("times.csv",)
+    assert [pair.name for pair in comparison.causes] == ["total"]
+    assert "cut: different times.csv" in printed(comparison)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -47,15 +47,22 @@ class JobPair:
         one: the first job, in words; None where the first chain has none.
         other: the second.
         differences: what differs between them, results of other jobs excepted.
-        follows: jobs whose results they read and that differ.
-        same_outputs: whether both wrote the same.
+        follows: jobs of which they read different results.
+        different_outputs: outputs of other content, by their names in the first job.
+        matters: whether the compared files, or jobs behind them, come from a different output.
     """
 
     one: str | None
     other: str | None
     differences: tuple[Difference, ...]
     follows: tuple[str, ...]
-    same_outputs: bool
+    different_outputs: tuple[str, ...]
+    matters: bool
+
+    @property
+    def same_outputs(self) -> bool:
+        """Whether both wrote the same."""
+        return not self.different_outputs
 
     @property
     def name(self) -> str:
@@ -84,7 +91,7 @@ class Comparison:
         return tuple(
             pair
             for pair in self.pairs
-            if not pair.same_outputs
+            if pair.matters
             and (not pair.follows or any(d.kind in _CAUSES for d in pair.differences))
         )
 
@@ -110,8 +117,8 @@ def compare_chains(one: Chain, other: Chain, equal: bool) -> Comparison:
             "the two files were made by different rules",
             "compare files of the same rule, e.g. the results of two runs",
         )
-    pairs: dict[tuple[Path | None, Path | None], JobPair] = {}
-    _pair(one.root, other.root, pairs)
+    pairs: dict[tuple[Path, Path], JobPair] = {}
+    _pair(one.root, other.root, not equal, pairs)
     same_job = one.root.claim.path == other.root.claim.path
     return Comparison(tuple(pairs.values()), equal, same_job)
 
@@ -126,7 +133,7 @@ def difference_json(comparison: Comparison) -> dict[str, Any]:
             {
                 "one": pair.one,
                 "other": pair.other,
-                "same_outputs": pair.same_outputs,
+                "different_outputs": list(pair.different_outputs),
                 "follows": list(pair.follows),
                 "differences": [vars(difference) for difference in pair.differences],
             }
@@ -149,7 +156,8 @@ def print_difference(
     for pair in comparison.pairs:
         if pair.same_outputs and not pair.differences:
             continue
-        line(f"{pair.name}: {'same outputs' if pair.same_outputs else 'outputs differ'}", "bold")
+        told = ", ".join(pair.different_outputs)
+        line(f"{pair.name}: {f'different {told}' if told else 'same outputs'}", "bold")
         for found in pair.differences:
             line(f"  {found.kind} {found.subject}: {found.one} | {found.other}")
         if pair.follows:
@@ -171,21 +179,27 @@ def _cause(pair: JobPair) -> str:
     if found:
         return f"{pair.name} ({listed(found)})"
     return (
-        f"{pair.name} (nothing recorded differs: the job does not repeat bit by bit, "
-        "as on a GPU or with other threads)"
+        f"{pair.name} (nothing recorded explains its {', '.join(pair.different_outputs)}: measured "
+        "times, or a job that does not repeat bit by bit, as on a GPU or with other threads)"
     )
 
 
-def _pair(one: Node, other: Node, pairs: dict[tuple[Path | None, Path | None], JobPair]) -> JobPair:
+def _pair(
+    one: Node, other: Node, matters: bool, pairs: dict[tuple[Path, Path], JobPair]
+) -> JobPair:
     key = (one.claim.path, other.claim.path)
     if key in pairs:
+        # Reached by a second way, which may be the one that makes it matter.
+        pairs[key] = replace(pairs[key], matters=pairs[key].matters or matters)
         return pairs[key]
     follows: list[str] = []
     missing: list[Difference] = []
     for mine, theirs in _children(one, other):
         if mine is not None and theirs is not None:
-            below = _pair(mine, theirs, pairs)
-            if not below.same_outputs:
+            # What was read counts: a table of times that nobody reads explains nothing.
+            differs = _read(one, mine) != _read(other, theirs)
+            below = _pair(mine, theirs, matters and differs, pairs)
+            if differs:
                 follows.append(below.name)
             continue
         present = mine or theirs
@@ -193,10 +207,19 @@ def _pair(one: Node, other: Node, pairs: dict[tuple[Path | None, Path | None], J
             there = (present.record.job, _NOTHING)
             left, right = there if mine is not None else there[::-1]
             missing.append(Difference("job", present.record.rule, left, right))
-    differences = (*missing, *_differences(one, other))
-    same = _outputs(one) == _outputs(other)
-    pairs[key] = JobPair(one.record.job, other.record.job, differences, tuple(follows), same)
+    pairs[key] = JobPair(
+        one.record.job,
+        other.record.job,
+        (*missing, *_differences(one, other)),
+        tuple(follows),
+        _different_outputs(one, other),
+        matters,
+    )
     return pairs[key]
+
+
+def _read(node: Node, maker: Node) -> list[str]:
+    return [entry.sha256 for entry, made_by in node.inputs if made_by is maker]
 
 
 def _children(one: Node, other: Node) -> Iterator[tuple[Node | None, Node | None]]:
@@ -222,9 +245,14 @@ def _makers(node: Node) -> dict[str, dict[str, Node]]:
     return makers
 
 
-def _outputs(node: Node) -> dict[str, str]:
+def _different_outputs(one: Node, other: Node) -> tuple[str, ...]:
     # The name of a run is part of paths, not of what they hold; the order of a rule is fixed.
-    return {str(place): output.sha256 for place, output in enumerate(node.record.outputs)}
+    theirs = [output.sha256 for output in other.record.outputs]
+    return tuple(
+        Path(output.path).name
+        for place, output in enumerate(one.record.outputs)
+        if place >= len(theirs) or output.sha256 != theirs[place]
+    )
 
 
 def _differences(one: Node, other: Node) -> Iterator[Difference]:
