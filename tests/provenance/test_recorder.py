@@ -33,7 +33,7 @@ def test_a_damaged_cache_entry_is_refused_and_named(project, tmp_path: Path, dam
     entry.write_text(text[:-1] if damage == "truncated" else "Z" + text[1:])
     with pytest.raises(UserError) as caught:
         project.count(0)
-    assert f"remove {tmp_path}/cache/{'0a' * 32}_* and make it again" in caught.value.fix
+    assert f"remove {tmp_path}/cache/{'0a' * 32}_* and {path}, then run" in caught.value.fix
     assert "shared cache" in caught.value.fix
 
 

@@ -100,7 +100,10 @@ class Attempt:
 
     def begins(self, log: Path) -> bool:
         """Return whether the job of a log has begun since the start."""
-        return log.exists() and log.stat().st_mtime > self.start
+        try:
+            return log.stat().st_mtime > self.start
+        except FileNotFoundError:
+            return False
 
     def running(self) -> str:
         """Name the jobs that have begun since the start; the last ones were hit by a kill."""

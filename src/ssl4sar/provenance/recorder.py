@@ -135,7 +135,9 @@ def _read_input(path: Path, facts: JobFacts, records: Records) -> InputRecord:
     claims, unusable = records.claims(path)
     if unusable and not claims:
         error = unusable[0]
-        raise UserError(error.subject, error.problem, _again(Path(error.subject), None))
+        raise UserError(
+            error.subject, error.problem, _again(Path(error.subject), None, path.parent)
+        )
     fitting = [claim for claim in claims if claim.output.sha256 == content.sha256]
     if claims and not fitting:
         raise _altered(path, claims[-1], content)
@@ -164,19 +166,36 @@ def _altered(path: Path, claim: Claim, content: Content) -> UserError:
     wrong = _first_difference(claim, content)
     file = path / wrong if wrong else path
     job = claim.record
-    return UserError(file, f"its content is not what {job.job} wrote", _again(file, job.rule))
+    return UserError(
+        file, f"its content is not what {job.job} wrote", _again(file, job.rule, path.parent)
+    )
 
 
-def _again(file: Path, rule: str | None) -> str:
+def _again(file: Path, rule: str | None, folder: Path) -> str:
     """Say how to have a file made again; a damaged entry of a shared cache must go first."""
-    forced = "" if rule is None else f" with snakemake --forcerun {rule}"
-    real = Path(os.path.realpath(file))
+    key = _cache_entry(file)
+    if key is None:
+        forced = "" if rule is None else f" with snakemake --forcerun {rule}"
+        return f"remove it and make it again{forced}"
+    # Snakemake stumbles over links that lead nowhere, so they must go with the entry.
+    links = sorted(str(path) for path in folder.iterdir() if _leads_to(path, key))
+    return f"it comes from a shared cache: remove {key}* and {' '.join(links)}, then run again"
+
+
+def _cache_entry(path: Path) -> Path | None:
+    """Return the common start of the files of the cache entry that a path leads to."""
+    real = Path(os.path.realpath(path))
     for place in (real, *real.parents):
-        key = _CACHE_KEY.match(place.name)
-        if key:
-            entry = place.with_name(f"{key[0]}*")
-            return f"it comes from a shared cache: remove {entry} and make it again{forced}"
-    return f"remove it and make it again{forced}"
+        match = _CACHE_KEY.match(place.name)
+        if match:
+            return place.with_name(match[0])
+    return None
+
+
+def _leads_to(path: Path, key: Path) -> bool:
+    # A folder comes out of the cache as a link, or as a folder of links.
+    inside = path.iterdir() if path.is_dir() and not path.is_symlink() else ()
+    return any(_cache_entry(each) == key for each in (path, *inside))
 
 
 def _first_difference(claim: Claim, content: Content) -> str:
