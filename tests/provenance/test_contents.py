@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.contents import Content, FileContent, content_of, folder_files
+from ssl4sar.dataset.listing import FileRecord, folder_files
+from ssl4sar.provenance.contents import Content, content_of
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_a_file_is_its_size_and_sha256(folder: Path) -> None:
 def test_a_folder_is_its_files(folder: Path) -> None:
     found = content_of(folder, workers=3)
     x, y = (hashlib.sha256(text).hexdigest() for text in (b"x", b"yy"))
-    assert found.files == {"a/b/x.txt": FileContent(1, x), "y.txt": FileContent(2, y)}
+    assert found.files == {"a/b/x.txt": FileRecord(1, x), "y.txt": FileRecord(2, y)}
     assert found.bytes == 3
     # Stated once in plain form, so that records of today are readable for ever.
     plain = f"a/b/x.txt\0{x}\ny.txt\0{y}\n".encode()
@@ -62,7 +63,7 @@ def test_links_into_a_cache_count_like_their_files(folder: Path, tmp_path: Path)
 def test_any_change_of_a_name_or_a_byte_changes_the_hash(files, data) -> None:
     def listed(values):
         return Content.of_files(
-            {n: FileContent(len(v), hashlib.sha256(v).hexdigest()) for n, v in values.items()}
+            {n: FileRecord(len(v), hashlib.sha256(v).hexdigest()) for n, v in values.items()}
         ).sha256
 
     other = dict(files)

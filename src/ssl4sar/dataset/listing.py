@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -36,9 +38,24 @@ def record_files(root: Path) -> dict[str, FileRecord]:
     Returns:
         Records by path relative to ``root``, POSIX, sorted.
     """
-    paths = (path for path in root.rglob("*") if path.is_file() and path.name != _NOT_CONTENT)
-    files = {path.relative_to(root).as_posix(): path for path in paths}
-    return {name: FileRecord.of(files[name]) for name in sorted(files)}
+    return {name: FileRecord.of(root / name) for name in sorted(folder_files(root))}
+
+
+def folder_files(folder: Path) -> Iterator[str]:
+    """Yield the paths of all files below a folder, relative to it, POSIX; links are followed.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for place, _, names in os.walk(folder, followlinks=True, onerror=refuse):
+        relative = Path(place).relative_to(folder)
+        for name in names:
+            if name != _NOT_CONTENT:
+                yield (relative / name).as_posix()
 
 
 def write_listing(root: Path, path: Path) -> None:

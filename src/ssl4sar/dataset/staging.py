@@ -21,8 +21,8 @@ from typing import Final, TextIO
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell
+from ssl4sar.dataset.store import INDEX_NAME
 
-INDEX_NAME: Final = "index.json"
 _PIECE_BYTES: Final = 16 * 2**20
 #: Left free on the disk, which others use too.
 _SPARE_BYTES: Final = 256 * 2**20

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +58,7 @@ class Records:
         Returns:
             The claims, and the records of the same place that cannot be used.
         """
-        wanted = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
+        wanted = path_from(Path.cwd(), str(path))
         found: list[Claim] = []
         unusable: list[RecordError] = []
         for folder in list(wanted.parents)[:_HIGHEST_LEVEL]:
@@ -183,7 +182,7 @@ def chain_of(path: str | Path, content: Content | None = None) -> Chain:
         # Somebody's link to a result. One into a shared cache has its record beside it.
         claims, unusable = records.claims(Path(path).resolve())
     if not claims:
-        raise unusable[0] if unusable else _no_record(path)
+        raise unusable[0] if unusable else _no_record(path, records)
     rivals = [(Path(path), [claim.path for claim in claims])] if len(claims) > 1 else []
     chain = Chain(Node(_fitting(claims, content)), [], [], rivals)
     _follow(chain.root, chain, records, {})
@@ -191,10 +190,10 @@ def chain_of(path: str | Path, content: Content | None = None) -> Chain:
     return chain
 
 
-def _no_record(path: str | Path) -> UserError:
+def _no_record(path: str | Path, records: Records) -> UserError:
     if not Path(path).exists():
         return UserError(path, "does not exist", "name a file that the workflow made")
-    above = _folder_of_a_job(path)
+    above = _folder_of_a_job(path, records)
     if above is not None:
         return UserError(
             path,
@@ -216,7 +215,7 @@ def sha256_told(claim: Claim, path: str | Path) -> str | None:
         claim: the record's claim of the file.
         path: the file.
     """
-    wanted = Path(os.path.abspath(path))  # noqa: PTH100 (resolve() would follow links)
+    wanted = path_from(Path.cwd(), str(path))
     if wanted == claim.output_path or claim.output.files is None:
         return claim.output.sha256
     inside = wanted.relative_to(claim.output_path).as_posix()
@@ -224,9 +223,9 @@ def sha256_told(claim: Claim, path: str | Path) -> str | None:
     return None if entry is None else entry[1]
 
 
-def _folder_of_a_job(path: str | Path) -> Claim | None:
-    for folder in list(Path(os.path.abspath(path)).parents)[:_HIGHEST_LEVEL]:  # noqa: PTH100
-        claims, _ = Records().claims(folder)
+def _folder_of_a_job(path: str | Path, records: Records) -> Claim | None:
+    for folder in list(path_from(Path.cwd(), str(path)).parents)[:_HIGHEST_LEVEL]:
+        claims, _ = records.claims(folder)
         if claims:
             return claims[0]
     return None

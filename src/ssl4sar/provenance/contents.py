@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-
-#: Snakemake puts it into every folder that is an output.
-_NOT_CONTENT: Final = frozenset({".snakemake_timestamp"})
-
-
-@dataclass(frozen=True)
-class FileContent:
-    """Size and hash of one file.
-
-    Attributes:
-        bytes: size.
-        sha256: hexadecimal hash of the content.
-    """
-
-    bytes: int
-    sha256: str
+from ssl4sar.dataset.listing import FileRecord, folder_files
 
 
 @dataclass(frozen=True)
@@ -42,10 +25,10 @@ class Content:
 
     bytes: int
     sha256: str
-    files: Mapping[str, FileContent] | None = None
+    files: Mapping[str, FileRecord] | None = None
 
     @classmethod
-    def of_files(cls, files: Mapping[str, FileContent]) -> Content:
+    def of_files(cls, files: Mapping[str, FileRecord]) -> Content:
         """Return the content of a folder that holds ``files``."""
         ordered = {name: files[name] for name in sorted(files)}
         digest = hashlib.sha256()
@@ -82,28 +65,9 @@ def content_of(path: str | Path, workers: int = 1) -> Content:
         ) from error
 
 
-def folder_files(folder: Path) -> Iterator[str]:
-    """Yield the paths of all files below a folder, relative to it, POSIX.
-
-    Raises:
-        OSError: a folder cannot be read.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    for place, _, names in os.walk(folder, followlinks=True, onerror=refuse):
-        relative = Path(place).relative_to(folder)
-        for name in names:
-            if name not in _NOT_CONTENT:
-                yield (relative / name).as_posix()
-
-
-def _hashed(folder: Path, names: Iterable[str], workers: int) -> list[FileContent]:
-    def read(name: str) -> FileContent:
-        return FileContent((folder / name).stat().st_size, sha256_file(folder / name))
-
+def _hashed(folder: Path, names: Iterable[str], workers: int) -> list[FileRecord]:
+    paths = [folder / name for name in names]
     if workers == 1:
-        return [read(name) for name in names]
+        return [FileRecord.of(path) for path in paths]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(read, names))
+        return list(pool.map(FileRecord.of, paths))

@@ -25,6 +25,7 @@ from ssl4sar.provenance.record import (
     Maker,
     OutputRecord,
     path_between,
+    path_from,
     rule_files,
 )
 
@@ -244,7 +245,7 @@ def _code(facts: JobFacts) -> CodeRecord:
 
 def _place(path: Path, facts: JobFacts, here: Path) -> str:
     """Return a path from ``here`` for what lies in the project, an absolute one for the rest."""
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 (links are kept as they are named)
+    absolute = path_from(Path.cwd(), str(path))
     if absolute.is_relative_to(facts.project) or absolute.is_relative_to(facts.workdir):
         return path_between(absolute, here)
     return absolute.as_posix()

@@ -55,7 +55,7 @@ def audit(request: AuditRequest) -> bool:
     """
     if request.crate is not None:
         _require_crate(request)
-    chain, _ = _chain(request.file)
+    chain = _chain(request.file)
     found = audit_chain(chain, _today(chain, request.configuration), request.quick)
     if request.as_json:
         sys.stdout.write(json_text({"file": str(request.file), **audit_json(found)}))
@@ -147,17 +147,20 @@ def _today(chain: Chain, file: Path | None) -> StudyConfig | UserError:
         )
 
 
-def _chain(file: Path) -> tuple[Chain, Content | None]:
-    # What is missing may still have a record, which tells what it was.
-    content = content_of(file, os.cpu_count() or 1) if file.exists() else None
-    return chain_of(file, content), content
+def _chain(file: Path) -> Chain:
+    chain = chain_of(file)
+    # Only where several records claim the file its content has to choose: hashing may take long.
+    if chain.rivals and file.exists():
+        chain = chain_of(file, content_of(file, os.cpu_count() or 1))
+    return chain
 
 
 def _as_made(file: Path) -> tuple[Chain, Content]:
     """Return the chain and the content of a file that is what its record says."""
-    chain, content = _chain(file)
-    if content is None:
+    chain = _chain(file)
+    if not file.exists():
         raise UserError(file, "does not exist", "name two files that the workflow made")
+    content = content_of(file, os.cpu_count() or 1)
     told = sha256_told(chain.root.claim, file)
     if told is not None and content.sha256 != told:
         raise UserError(

@@ -130,7 +130,7 @@ class Study:
             return ""
         return folder_fingerprint(self.config.caffe.root or "", FINGERPRINT_MEMORY)
 
-    @property
+    @cached_property
     def raw_tree(self) -> str:
         """Folder of the scenes as they came."""
         if self.config.caffe.source == "local":
