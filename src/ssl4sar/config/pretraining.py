@@ -1,0 +1,37 @@
+"""Which starting points of the fine-tuning are compared."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssl4sar.config.block import Block
+
+Task = Literal["optsimmim", "opttranslator"]
+Variant = Literal["none", "imagenet", "optsimmim", "opttranslator"]
+TASKS: Final[tuple[Task, ...]] = ("optsimmim", "opttranslator")
+VARIANTS: Final[tuple[Variant, ...]] = ("none", "imagenet", *TASKS)
+
+
+class PretrainingConfig(Block):
+    """Starting points of the fine-tuning."""
+
+    variant: Variant = "opttranslator"
+    """Starting point behind results/caffe_mde.json. none: random weights; imagenet: `model.weights`
+    as they are; optsimmim, opttranslator: weights of that pretext task."""
+    compare: tuple[Variant, ...] = Field(default=VARIANTS, min_length=1)
+    """Starting points in results/pretraining_comparison.json; imagenet is skipped where
+    `model.weights` is none."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the pretraining that all fine-tunings share."""
+    own_seeds: bool = False
+    """Pretrain anew for each of `seeds` instead of sharing one pretraining."""
+    from_starting_weights: bool = True
+    """Start the pretraining from `model.weights`, as published; false: from random weights."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.compare)) != len(self.compare):
+            raise ValueError("compare: name every starting point once")
+        return self
