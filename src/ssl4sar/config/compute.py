@@ -18,8 +18,8 @@ class ComputeConfig(Block):
     """cpu; cuda: GPUs, fails without them; auto: a GPU if visible, reserves none."""
     devices: int = Field(default=1, ge=1)
     """Processes of one training per node: one per GPU, or so many on the processor. Samples per
-    optimiser step stay the same: the processes share `training.accumulate_batches` first, then
-    `training.batch_size`."""
+    optimiser step stay the same: the processes share a recipe's `accumulate_batches` first, then
+    its `batch_size`."""
     nodes: int = Field(default=1, ge=1)
     """Nodes of one training; more than one needs SLURM."""
     train_threads: int = Field(default=2, ge=1)
@@ -79,7 +79,9 @@ class BatchShares(NamedTuple):
     parts: int
 
 
-def share_batches(batch_size: int, accumulate_batches: int, processes: int) -> BatchShares:
+def share_batches(
+    batch_size: int, accumulate_batches: int, processes: int, block: str = "training"
+) -> BatchShares:
     """Share the samples of an optimiser step, whose number stays that of the recipe.
 
     Whole batches are shared first, since that changes nothing but the order of additions. Only
@@ -89,6 +91,7 @@ def share_batches(batch_size: int, accumulate_batches: int, processes: int) -> B
         batch_size: samples per batch of the recipe.
         accumulate_batches: batches per optimiser step of the recipe.
         processes: processes of the training.
+        block: block of the recipe, for the error.
 
     Raises:
         ValueError: the samples cannot be shared evenly.
@@ -98,7 +101,7 @@ def share_batches(batch_size: int, accumulate_batches: int, processes: int) -> B
     if batch_size % parts:
         raise ValueError(
             f"compute.devices * compute.nodes: {processes} processes cannot share "
-            f"training.batch_size {batch_size} * training.accumulate_batches {accumulate_batches} "
+            f"{block}.batch_size {batch_size} * {block}.accumulate_batches {accumulate_batches} "
             f"evenly (left to split each batch: {parts})"
         )
     return BatchShares(batch_size // parts, accumulate_batches // lanes, lanes, parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from ssl4sar.config.block import Block
 from ssl4sar.config.web_address import WebAddress

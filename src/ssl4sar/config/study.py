@@ -11,8 +11,12 @@ from ssl4sar.config.caffe import CaffeConfig
 from ssl4sar.config.compute import ComputeConfig, share_batches
 from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.config.prediction import PredictionConfig
+from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
+from ssl4sar.config.pretraining import TASKS, PretrainingConfig, Task, Variant
 from ssl4sar.config.scene import SceneConfig
+from ssl4sar.config.ssl4sar_data import Ssl4sarDataConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.config.weights import WeightsConfig
 
@@ -32,6 +36,16 @@ class StudyConfig(Block):
     """The network."""
     weights: WeightsConfig = WeightsConfig()
     """ImageNet weights to fetch."""
+    ssl4sar: Ssl4sarDataConfig = Ssl4sarDataConfig()
+    """The pairs of images for the pretraining."""
+    pair_scene: PairSceneConfig = PairSceneConfig()
+    """The synthetic pairs (used with ssl4sar.source synthetic)."""
+    pretraining: PretrainingConfig = PretrainingConfig()
+    """Starting points of the fine-tuning."""
+    optsimmim: OptSimMIMConfig = OptSimMIMConfig()
+    """The recipe of pretext task 1."""
+    opttranslator: OptTranslatorConfig = OptTranslatorConfig()
+    """The recipe of pretext task 2."""
     training: TrainingConfig = TrainingConfig()
     """The fine-tuning recipe."""
     prediction: PredictionConfig = PredictionConfig()
@@ -61,6 +75,31 @@ class StudyConfig(Block):
                 f"training.validation_stride_px: {stride_px} is larger than "
                 f"prediction.centre_px {self.prediction.centre_px}, which would leave gaps"
             )
-        training = self.training
-        share_batches(training.batch_size, training.accumulate_batches, self.compute.processes)
+        self._check_pretraining()
+        for name in ("training", *self.pretext_tasks):
+            recipe = getattr(self, name)
+            share_batches(
+                recipe.batch_size, recipe.accumulate_batches, self.compute.processes, block=name
+            )
         return self
+
+    def _check_pretraining(self) -> None:
+        if self.pretraining.variant == "imagenet" and self.model.weights == "none":
+            raise ValueError(
+                "pretraining.variant: imagenet needs starting weights: set model.weights to timm"
+            )
+
+    @property
+    def compared(self) -> tuple[Variant, ...]:
+        """Starting points that can be compared: without weights there is no imagenet."""
+        return tuple(
+            variant
+            for variant in self.pretraining.compare
+            if variant != "imagenet" or self.model.weights != "none"
+        )
+
+    @property
+    def pretext_tasks(self) -> tuple[Task, ...]:
+        """Pretext tasks that this run trains."""
+        wanted = {self.pretraining.variant, *self.compared}
+        return tuple(task for task in TASKS if task in wanted)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from ssl4sar.config.block import Block
-
-Probability = Annotated[float, Field(ge=0, le=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]
+from ssl4sar.config.recipe import Probability, Recipe
 
 
 class AugmentationConfig(Block):
@@ -55,7 +53,7 @@ class AugmentationConfig(Block):
         return self
 
 
-class TrainingConfig(Block):
+class TrainingConfig(Recipe):
     """Fine-tuning on CaFFe."""
 
     epochs: int = Field(default=150, ge=1)
@@ -64,28 +62,12 @@ class TrainingConfig(Block):
     """Crops drawn per epoch; images are dealt in shuffled rounds that run on over epochs."""
     batch_size: int = Field(default=16, ge=1)
     """Crops per step, on one device; several share them, see `compute.devices`."""
-    accumulate_batches: int = Field(default=1, ge=1)
-    """Steps whose gradients are added before the optimiser moves."""
     target_px: int = Field(default=256, ge=32)
     """Side of the central target window of the loss, pixels."""
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    """sgd: with momentum, as published; adamw: for small models from scratch."""
     learning_rate: float = Field(default=0.01, gt=0)
     """Learning rate (peak of the schedule)."""
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    """Momentum (sgd only)."""
-    adam_betas: tuple[Decay, Decay] = (0.9, 0.999)
-    """Decays of the averaged gradient and of its square (adamw only)."""
-    weight_decay: float = Field(default=1e-4, ge=0)
-    """Weight decay; adamw spares gains and biases."""
     schedule: Literal["constant", "cosine"] = "constant"
     """constant: as published; cosine: linear warm-up, then cosine to zero."""
-    warmup_fraction: float = Field(default=0.05, ge=0, lt=1)
-    """Share of all steps in which the learning rate grows linearly (cosine only)."""
-    gradient_clip_norm: float | None = Field(default=None, gt=0)
-    """Largest gradient norm; null clips nothing."""
-    ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    """Decay per optimiser step of the averaged weights that are validated and kept; null: none."""
     class_weights: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
     """Weights of NA, rock, glacier, ocean in the cross-entropy."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
@@ -94,8 +76,6 @@ class TrainingConfig(Block):
     """Weight of the Dice loss beside the cross-entropy."""
     centre_weight: Probability = 0.5
     """Share of the target in the loss; the rest is the whole window."""
-    validate_every_epochs: int = Field(default=1, ge=1)
-    """Epochs between two validations; the last epoch is always validated."""
     validation_stride_px: int | None = Field(default=None, ge=8)
     """Step between two validation windows, pixels; null: `prediction.centre_px`, no overlap."""
     checkpoint: Literal["best_mde", "best_iou", "last"] = "best_mde"
@@ -104,9 +84,6 @@ class TrainingConfig(Block):
     one have no distance; `val_no_front` in metrics.csv counts them."""
     sampling: Literal["images", "glaciers"] = "images"
     """images: every image equally often; glaciers: every glacier equally often."""
-    precision: Literal["32-true", "tf32", "bf16-mixed"] = "32-true"
-    """Arithmetic of the training; 32-true is reproducible bit by bit on a CPU. tf32: 32-true, on a
-    GPU with TF32 in matrix products too (in convolutions torch always uses it)."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """Augmentations of the crops."""
 
