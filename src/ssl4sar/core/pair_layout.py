@@ -47,4 +47,4 @@ def sar_glacier(name: str) -> str | None:
 
 def optical_glacier(name: str) -> str | None:
     """Return the glacier of an optical file name: its first token; None without one."""
-    return name.rsplit(".", 1)[0].split("_")[0] or None
+    return name.rsplit(".", 1)[0].split("_", maxsplit=1)[0] or None
