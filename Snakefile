@@ -8,6 +8,7 @@ min_version("9.20")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from ssl4sar.config.pretraining import TASKS, VARIANTS
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.study import default_config, open_study, share_sources
 
@@ -32,7 +33,9 @@ config.update(STUDY.as_config())
 
 
 wildcard_constraints:
-    seed="|".join(map(str, STUDY.config.seeds)),
+    seed="|".join(map(str, sorted({*STUDY.config.seeds, *STUDY.pretrain_seeds}))),
+    variant="|".join(VARIANTS),
+    task="|".join(TASKS),
 
 
 include: "workflow/rules/acquire.smk"
@@ -58,4 +61,5 @@ rule all:
     default_target: True
     input:
         "results/caffe_mde.json",
+        "results/pretraining_comparison.json" if len(STUDY.config.compared) > 1 else [],
     localrule: True
