@@ -30,6 +30,7 @@ from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import NA, OCEAN, greys_from_classes, ocean_beside_glacier
 from ssl4sar.scene.environment import Environment, environment_on
 from ssl4sar.scene.grid import Grid
+from ssl4sar.scene.passes import draw_passes
 from ssl4sar.scene.sar import Levels, SarImage, Viewing, draw_levels, render_sar
 from ssl4sar.scene.sensors import SENSORS, Sensor
 from ssl4sar.scene.world import MELANGE, TONGUE, WATER, glacier_world
@@ -126,19 +127,6 @@ def _products(rng: np.random.Generator, glacier: str, count: int) -> list[tuple[
     return [products[i] for i in (*first, *rest)]
 
 
-def _passes(seed: int, glacier: str, sensor: Sensor) -> list[tuple[str, Viewing]]:
-    """Return the two orbits from which a sensor sees a glacier."""
-    rng = generator(seed, "orbits", glacier, sensor.name)
-    orbits = rng.choice(np.arange(1, min(sensor.last_orbit, 999) + 1), 2, replace=False)
-    return [
-        (
-            f"{orbit:03d}",
-            Viewing(float(rng.uniform(*sensor.incidence_deg)), float(rng.uniform(0, 2 * math.pi))),
-        )
-        for orbit in orbits
-    ]
-
-
 def _quality(levels: Levels, environment: Environment, looks: float, difficulty: float) -> int:
     """Return the quality factor, 1 (best) to 6: how hard the front is to see."""
     seaward = MELANGE if environment.melange_reach > 0.15 else WATER
@@ -153,7 +141,7 @@ def _plan(
 ) -> ScenePlan:
     sensor, resolution_m = SENSORS[product[0]], product[1]
     rng = generator(config.seed, "plan", glacier, day.isoformat(), sensor.name)
-    orbit, viewing = _passes(config.seed, glacier, sensor)[int(rng.random() < 0.3)]
+    orbit, viewing = draw_passes(config.seed, glacier, sensor)[int(rng.random() < 0.3)]
     environment = environment_on(config.seed, glacier, glacier in NORTHERN_GLACIERS, day)
     levels = draw_levels(
         rng, sensor.band, environment.wind_m_s, viewing.incidence_deg, config.difficulty
