@@ -8,10 +8,8 @@ observations.
 from __future__ import annotations
 
 import math
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -24,13 +22,13 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.pieces import drop_small_pieces, largest_piece
-from ssl4sar.core.progress import track
 from ssl4sar.core.scene_name import NORTHERN_GLACIERS, TEST_GLACIERS, SceneName
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import NA, OCEAN, greys_from_classes, ocean_beside_glacier
 from ssl4sar.scene.environment import Environment, environment_on
 from ssl4sar.scene.grid import Grid
 from ssl4sar.scene.passes import draw_passes
+from ssl4sar.scene.rendering import render_all
 from ssl4sar.scene.sar import Levels, SarImage, Viewing, draw_levels, render_sar
 from ssl4sar.scene.sensors import SENSORS, Sensor
 from ssl4sar.scene.world import MELANGE, TONGUE, WATER, glacier_world
@@ -274,13 +272,4 @@ def render_caffe(config: SceneConfig, root: Path, workers: int = 1) -> None:
     plans = plan_scenes(config)
     jobs = [(config, plan, root) for plan in plans]
     write_text(root / "README.txt", _README)
-    if workers == 1:
-        for job in track(jobs, "rendering synthetic scenes"):
-            _render_job(job)
-        return
-    # Neighbouring plans share a world, which each process builds for itself.
-    chunk = max(1, math.ceil(len(jobs) / (4 * workers)))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        done = pool.map(_render_job, jobs, chunksize=chunk)
-        for _ in track(done, "rendering synthetic scenes", total=len(jobs)):
-            pass
+    render_all(_render_job, jobs, workers, "rendering synthetic scenes")

@@ -27,6 +27,8 @@ BANDS: Final = (
     *("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B12"),
     *("AOT", "WVP", "SCL"),
 )
+#: Position of the scene classes among them.
+SCL_BAND: Final = BANDS.index("SCL")
 #: Reflectance 1 in the numbers of an L2A product.
 REFLECTANCE_SCALE: Final = 10_000.0
 #: AOT and WVP (centimetres) are stored in thousandths.
@@ -270,5 +272,5 @@ def render_optical(
         image[i] = (sharp + noise) * np.float32(REFLECTANCE_SCALE)
     for i, air in ((12, haze), (13, vapour)):
         image[i] = _blurred(air, GSD_M[i], surface.grid.spacing_m) * np.float32(_AIR_SCALE)
-    image[14] = classes
+    image[SCL_BAND] = classes
     return np.maximum(np.rint(image), 1)
