@@ -30,7 +30,7 @@ from ssl4sar.scene.grid import Grid
 from ssl4sar.scene.passes import draw_passes
 from ssl4sar.scene.rendering import render_all
 from ssl4sar.scene.sar import Levels, SarImage, Viewing, draw_levels, render_sar
-from ssl4sar.scene.sensors import SENSORS, Sensor
+from ssl4sar.scene.sensors import SENSORS
 from ssl4sar.scene.world import MELANGE, TONGUE, WATER, glacier_world
 
 NOTE: Final = {"Comment": "SYNTHETIC scene of the ssl4sar scene model, not an observation"}

@@ -85,7 +85,7 @@ def _logistic(value: FloatArray) -> FloatArray:
 
 def _smoothstep(value: FloatArray, low: float, high: float) -> FloatArray:
     share = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return share * share * (3 - 2 * share)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 def snow_cover(surface: Surface, geometry: Geometry) -> tuple[FloatArray, FloatArray]:
@@ -114,7 +114,7 @@ def snow_cover(surface: Surface, geometry: Geometry) -> tuple[FloatArray, FloatA
         melt + np.float32(0.12) + rise + np.float32(0.5) * np.maximum(steep - np.float32(0.35), 0),
         melt - np.float32(0.06),
     )
-    ragged = np.where(rock, np.float32(0.07), np.float32(0.035)) * surface.swell
+    ragged = np.where(rock, np.float32(0.07), np.float32(0.02)) * surface.swell
     ragged += np.where(rock, np.float32(0.05), np.float32(0)) * surface.rubble
     cover = _logistic((height - line + ragged) * np.float32(28))
     # What the radar calls a snow field is firn all year; it never melts to dark ice everywhere.
@@ -169,7 +169,7 @@ def ground_cover(surface: Surface, geometry: Geometry, warmness: float) -> Groun
     shares["grey rock"] = np.where(ice, 0, bare * (1 - brown))
 
     texture += np.where(ice, np.float32(0.09) * surface.stripes * (1 - snow), 0)
-    texture += np.where(ice, (np.float32(0.03) + np.float32(0.04) * (1 - snow)) * swell, 0)
+    texture += np.where(ice, np.float32(0.03) * swell, 0)
     texture += np.float32(0.025) * rubble * np.where(at_sea, np.float32(0.4), np.float32(1))
     texture += np.where(kind == BARE_ROCK, np.float32(0.09) * rubble * (1 - snow), 0)
     # A crack is a shadow; snow bridges hide some.
@@ -182,9 +182,7 @@ def _columns(names: tuple[str, ...]) -> FloatArray:
     return np.array([_SPECTRA[name] for name in names], np.float32).T
 
 
-def _reflectance(
-    ground: Ground, light: FloatArray, clouds: Clouds, tint: FloatArray
-) -> FloatArray:
+def _reflectance(ground: Ground, light: FloatArray, clouds: Clouds, tint: FloatArray) -> FloatArray:
     """Return (12, H, W) float32 reflectance as the sensor takes it for, terrain not removed."""
     spectra = _columns(_GROUND) * tint[:, None]
     bands = np.tensordot(spectra, ground.shares, 1)
@@ -197,9 +195,7 @@ def _reflectance(
     return np.asarray(bands, np.float32)
 
 
-def scene_classes(
-    reflectance: FloatArray, clouds: Clouds, light: FloatArray
-) -> NDArray[np.uint8]:
+def scene_classes(reflectance: FloatArray, clouds: Clouds, light: FloatArray) -> NDArray[np.uint8]:
     """Return the scene classification of an image, from its reflectances and the true clouds.
 
     Snow and water by the normalised difference of green and 1.6 um and by the near infrared, the

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +182,8 @@ def _grids(world: World, spacing_m: int) -> tuple[Grid, Grid, int]:
     )
 
 
-def _block_view(image: NDArray[np.generic], block: int) -> NDArray[np.generic]:
+def _blocks(image: NDArray[Any], block: int) -> NDArray[Any]:
+    """Return (..., rows, block, columns, block) of (..., H, W)."""
     *bands, height, width = image.shape
     return image.reshape(*bands, height // block, block, width // block, block)
 
@@ -198,7 +199,7 @@ def average_grey(grey: NDArray[np.uint8], block: int) -> NDArray[np.uint8]:
         grey: (H, W) uint8, sides multiples of ``block``.
         block: side of a block.
     """
-    mean = _block_view(grey, block).mean((-3, -1), dtype=np.float64)
+    mean = _blocks(grey, block).mean((-3, -1), dtype=np.float64)
     return np.asarray(np.rint(mean), np.uint8)
 
 
@@ -214,15 +215,15 @@ def average_optical(image: FloatArray, block: int) -> FloatArray:
     """
     if block == 1:
         return image
-    averaged = np.rint(_block_view(image, block).mean((-3, -1), dtype=np.float64))
-    codes = _block_view(image[SCL_BAND], block)
+    averaged = np.rint(_blocks(image, block).mean((-3, -1), dtype=np.float64))
+    codes = _blocks(image[SCL_BAND], block)
     most = np.zeros(averaged.shape[1:])
     for code in np.unique(image[SCL_BAND][np.isfinite(image[SCL_BAND])]):
         count = (codes == code).sum((-3, -1))
         averaged[SCL_BAND] = np.where(count > most, code, averaged[SCL_BAND])
         most = np.maximum(most, count)
     averaged[:, np.isnan(averaged[0])] = np.nan
-    return averaged.astype(np.float32)
+    return np.asarray(averaged, np.float32)
 
 
 def _render_sar(config: PairSceneConfig, plan: SarPlan, root: Path) -> None:
@@ -277,10 +278,6 @@ def render_pair_image(config: PairSceneConfig, plan: PairPlan, root: Path) -> No
         _render_sar(config, plan, root)
 
 
-def _render_job(config: PairSceneConfig, root: Path, plan: PairPlan) -> None:
-    render_pair_image(config, plan, root)
-
-
 def render_pairs(config: PairSceneConfig, root: Path, workers: int = 1) -> None:
     """Render the whole dataset below ``root``; the bytes do not depend on ``workers``.
 
@@ -294,6 +291,5 @@ def render_pairs(config: PairSceneConfig, root: Path, workers: int = 1) -> None:
     """
     plans = plan_pairs(config)
     write_text(root / "README.txt", _README)
-    render_all(
-        partial(_render_job, config, root), plans, workers, "rendering synthetic image pairs"
-    )
+    render = partial(render_pair_image, config, root=root)
+    render_all(render, plans, workers, "rendering synthetic image pairs")
