@@ -185,6 +185,36 @@ def test_a_crop_equals_one_of_a_mirrored_image(
     np.testing.assert_array_equal(out, reference_crop(array, row, column, *window))
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 3)),
+    row=st.integers(-25, 25),
+    column=st.integers(-25, 25),
+    window=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    channels_first=st.booleans(),
+)
+def test_channels_are_cropped_alike(
+    shape: tuple[int, int, int],
+    row: int,
+    column: int,
+    window: tuple[int, int],
+    channels_first: bool,
+) -> None:
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    out = np.full((*window, shape[2]), 255, np.uint8)
+    if channels_first:
+        planes = np.full((shape[2], *window), 255, np.uint8)
+        apart = np.ascontiguousarray(array.transpose(2, 0, 1))
+        reflect_crop(apart.transpose(1, 2, 0), row, column, *window, planes.transpose(1, 2, 0))
+        out = planes.transpose(1, 2, 0)
+    else:
+        reflect_crop(array, row, column, *window, out)
+    for channel in range(shape[2]):
+        np.testing.assert_array_equal(
+            out[..., channel], reference_crop(array[..., channel], row, column, *window)
+        )
+
+
 def test_a_crop_fills_a_strided_buffer() -> None:
     array = np.arange(20, dtype=np.uint8).reshape(4, 5)
     batch = np.zeros((2, 3, 6, 7), np.uint8)
@@ -196,5 +226,7 @@ def test_a_crop_fills_a_strided_buffer() -> None:
 def test_a_crop_refuses_a_wrong_buffer_and_an_empty_image() -> None:
     with pytest.raises(ValueError, match="buffer"):
         reflect_crop(np.zeros((4, 4), np.uint8), 0, 0, 2, 2, np.zeros((2, 3), np.uint8))
+    with pytest.raises(ValueError, match="buffer"):
+        reflect_crop(np.zeros((4, 4, 3), np.uint8), 0, 0, 2, 2, np.zeros((2, 2), np.uint8))
     with pytest.raises(ValueError, match="empty image"):
         reflect_crop(np.zeros((0, 4), np.uint8), 0, 0, 2, 2, np.zeros((2, 2), np.uint8))

@@ -6,7 +6,14 @@ doi:10.1109/TGRS.2025.3580945): flat folders, glacier as a token of the file nam
 
 from __future__ import annotations
 
+import datetime
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
+
+from ssl4sar.core.errors import UserError
 
 PairSplit = Literal["train", "val"]
 PAIR_SPLITS: Final[tuple[PairSplit, ...]] = ("train", "val")
@@ -16,6 +23,13 @@ SAR_FOLDERS: Final[dict[PairSplit, str]] = {
     "val": "unlabeled_data_raw_val",
 }
 OPTICAL_FOLDER: Final = "data_optical"
+#: Folder around those of the Sentinel-1 images in the published nesting.
+_SAR_NESTING: Final = "data_unlabeled"
+#: Endings of the names of images; all else in the folders is no image.
+SAR_SUFFIXES: Final = (".png", ".tif", ".tiff")
+OPTICAL_SUFFIXES: Final = (".tif", ".tiff")
+#: Manifest of a dataset in its root, as the SAR stage writes it.
+MANIFEST_NAME: Final = "dataset.json"
 #: The 14 channels of the published loader, in order (Sentinel-2 L2A names).
 CHANNELS: Final = (
     "B1",
@@ -33,8 +47,11 @@ CHANNELS: Final = (
     "WVP",
     "SCL",
 )
-#: Their bands in the raster, from 1; band 13 (AOT) is not used.
+#: The bands that a raster must begin with, in order.
+BANDS: Final = (*CHANNELS[:12], "AOT", *CHANNELS[12:])
+#: Bands of the channels in the raster, from 1; band 13 (AOT) is not used.
 RASTER_BANDS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15)
+_DATE: Final = re.compile(r"\d{8}|\d{4}-\d{2}-\d{2}", re.ASCII)
 #: Channels of a picture in natural colours: red, green, blue.
 RGB_CHANNELS: Final = (3, 2, 1)
 
@@ -48,3 +65,97 @@ def sar_glacier(name: str) -> str | None:
 def optical_glacier(name: str) -> str | None:
     """Return the glacier of an optical file name: its first token; None without one."""
     return name.rsplit(".", 1)[0].split("_", maxsplit=1)[0] or None
+
+
+def name_date(name: str) -> datetime.date | None:
+    """Return the first token of a file name that is a date, YYYYMMDD or YYYY-MM-DD; None without.
+
+    Args:
+        name: file name, with or without its ending.
+    """
+    for token in name.split(".", maxsplit=1)[0].split("_"):
+        if _DATE.fullmatch(token):
+            try:
+                return datetime.date.fromisoformat(token)
+            except ValueError:
+                continue
+    return None
+
+
+@dataclass(frozen=True)
+class PairTree:
+    """The three folders of a dataset.
+
+    Attributes:
+        root: folder named by the user; the paths of files count from here.
+        sar: folder of the Sentinel-1 images by split.
+        optical: folder of the optical images.
+    """
+
+    root: Path
+    sar: dict[PairSplit, Path]
+    optical: Path
+
+    def sar_images(self, split: PairSplit) -> list[Path]:
+        """Return the Sentinel-1 images of a split, sorted by name."""
+        return _images(self.sar[split], SAR_SUFFIXES)
+
+    def optical_images(self) -> list[Path]:
+        """Return the optical images, sorted by name."""
+        return _images(self.optical, OPTICAL_SUFFIXES)
+
+    def name(self, path: Path) -> str:
+        """Return the path of a file below the root, POSIX."""
+        return path.relative_to(self.root).as_posix()
+
+
+def find_pair_tree(root: str | Path) -> PairTree:
+    """Find the three folders below a folder: directly in it, or nested as they were published.
+
+    Published: ``data_unlabeled/unlabeled_data_raw_train`` and ``data_optical/data_optical``. An
+    archive that holds its own folder once more (``X/X``) does too.
+
+    Args:
+        root: folder of the dataset.
+
+    Raises:
+        UserError: the folder does not exist, or one of the three is missing or there twice.
+    """
+    root = Path(root)
+    fix = (
+        f"give the folder that holds {SAR_FOLDERS['train']}, {SAR_FOLDERS['val']} and "
+        f"{OPTICAL_FOLDER}"
+    )
+    if not root.is_dir():
+        raise UserError(root, "the folder does not exist", fix)
+    found = {name: _places(root, name) for name in (*SAR_FOLDERS.values(), OPTICAL_FOLDER)}
+    lacking = [name for name, places in found.items() if not places]
+    if lacking:
+        told = "folder is missing" if len(lacking) == 1 else "folders are missing"
+        raise UserError(root, f"the {told}: {', '.join(lacking)}", fix)
+    for name, places in found.items():
+        if len(places) > 1:
+            listed = " and ".join(place.relative_to(root).as_posix() for place in places)
+            raise UserError(root, f"the folder {name} is there twice ({listed})", "remove one")
+    sar = {split: found[name][0] for split, name in SAR_FOLDERS.items()}
+    return PairTree(root, sar, found[OPTICAL_FOLDER][0])
+
+
+def _places(root: Path, name: str) -> list[Path]:
+    nestings = (root, root / _SAR_NESTING) if name != OPTICAL_FOLDER else (root,)
+    return [_innermost(place / name) for place in nestings if (place / name).is_dir()]
+
+
+def _innermost(folder: Path) -> Path:
+    while (folder / folder.name).is_dir():
+        folder /= folder.name
+    return folder
+
+
+def _images(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return sorted(path for path in _visible_files(folder) if path.suffix.lower() in suffixes)
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    # macOS leaves ._NAME.png beside NAME.png on foreign disks; they are no images.
+    return (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +18,8 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, read_text, write_gray
-from ssl4sar.core.progress import tell, track
+from ssl4sar.core.processes import in_processes
+from ssl4sar.core.progress import tell
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import classes_from_greys, greys_from_classes
 from ssl4sar.dataset.listing import FileRecord
@@ -89,7 +87,7 @@ def resample_tree(
         tell(f"{name} is left out: the same acquisition is there with smaller pixels")
     with atomic_directory(root) as folder:
         work = partial(_make_scene, source.tree, CaffeTree(folder))
-        done = list(_run(work, jobs, workers))
+        done = list(in_processes(work, jobs, workers, "resampling scenes"))
     copied = sum(job.old == job.new for job in jobs)
     manifest = build_manifest(
         root=root,
@@ -124,19 +122,6 @@ def _plan(source: TreeManifest, spacing_m: int) -> tuple[list[_Job], list[str]]:
         jobs.append(group[0])
         dropped += [str(job.old) for job in group[1:]]
     return jobs, sorted(dropped)
-
-
-def _run(
-    work: partial[_Done],
-    jobs: list[_Job],
-    workers: int,
-) -> Iterator[_Done]:
-    if workers == 1 or len(jobs) < 2:
-        yield from track(map(work, jobs), "resampling scenes", total=len(jobs))
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        done = pool.map(work, jobs, chunksize=4)
-        yield from track(done, "resampling scenes", total=len(jobs))
 
 
 def _make_scene(source: CaffeTree, target: CaffeTree, job: _Job) -> _Done:

@@ -6,7 +6,7 @@ import hashlib
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,31 +19,13 @@ from ssl4sar.core.gray_png import decode_gray
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS
 from ssl4sar.dataset.listing import FileRecord
+from ssl4sar.dataset.problems import Problem, Severity
 
 #: 63 stands for rock in a few official masks.
 ZONE_GREYS: Final = frozenset({*CLASS_GREYS, 63})
 FRONT_GREYS: Final = frozenset({0, 255})
 _SHOWN: Final = 5
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-
-Severity = Literal["error", "warning"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong with one file.
-
-    Attributes:
-        severity: errors stop the workflow, warnings do not.
-        file: path relative to the tree, POSIX.
-        problem: what is wrong.
-        fix: what to do.
-    """
-
-    severity: Severity
-    file: str
-    problem: str
-    fix: str
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Final, TextIO
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell
-from ssl4sar.dataset.store import INDEX_NAME
+from ssl4sar.dataset.flat_arrays import INDEX_NAME
 
 _PIECE_BYTES: Final = 16 * 2**20
 #: Left free on the disk, which others use too.

@@ -7,12 +7,11 @@ same pages, and mirrored borders are read by index instead of being stored.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +25,9 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import track
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import classes_from_greys
+from ssl4sar.dataset.flat_arrays import INDEX_NAME, HashingWriter, map_array
 
 SCHEMA: Final = "ssl4sar.training-store/1"
-INDEX_NAME: Final = "index.json"
 IMAGES_NAME: Final = "images.u8"
 ZONES_NAME: Final = "zones.u8"
 FRONTS_NAME: Final = "fronts.u8"
@@ -104,9 +103,9 @@ class Store:
             folder,
             scenes,
             sha256_file(folder / INDEX_NAME),
-            _map(folder / IMAGES_NAME, pixels),
-            _map(folder / ZONES_NAME, pixels),
-            _map(folder / FRONTS_NAME, front_pixels),
+            map_array(folder / IMAGES_NAME, pixels, _FIX),
+            map_array(folder / ZONES_NAME, pixels, _FIX),
+            map_array(folder / FRONTS_NAME, front_pixels, _FIX),
         )
 
     def __len__(self) -> int:
@@ -166,7 +165,7 @@ def build_store(
             (folder / ZONES_NAME).open("wb") as zones,
             (folder / FRONTS_NAME).open("wb") as fronts,
         ):
-            writers = (_HashingWriter(images), _HashingWriter(zones), _HashingWriter(fronts))
+            writers = (HashingWriter(images), HashingWriter(zones), HashingWriter(fronts))
             for name in track(names, "decoding scenes"):
                 scenes.append(_append(tree, name, name in validation, *writers))
         index = {
@@ -193,19 +192,19 @@ def reflect_crop(
     ``symmetric``); an image smaller than the window is mirrored again and again.
 
     Args:
-        array: (H, W) uint8, neither side 0.
+        array: (H, W) or (H, W, C) uint8, neither side 0; transpose (C, H, W) without copying.
         row: first row, pixels, any integer.
         column: first column, pixels, any integer.
         height: rows, pixels.
         width: columns, pixels.
-        out: (height, width) uint8, overwritten.
+        out: (height, width) or (height, width, C) uint8, overwritten.
 
     Raises:
         ValueError: ``out`` has another shape, or the image is empty.
     """
-    rows, columns = array.shape
-    if out.shape != (height, width):
-        raise ValueError(f"the buffer is {out.shape}, not {(height, width)}")
+    rows, columns = array.shape[:2]
+    if out.shape != (height, width, *array.shape[2:]):
+        raise ValueError(f"the buffer is {out.shape}, not {(height, width, *array.shape[2:])}")
     if row >= 0 and column >= 0 and row + height <= rows and column + width <= columns:
         out[...] = array[row : row + height, column : column + width]
         return
@@ -233,34 +232,13 @@ def _mirror_runs(size: int, start: int, length: int) -> Iterator[tuple[slice, sl
         done += run
 
 
-class _HashingWriter:
-    """Append bytes to a file and hash them on the way."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._hash = hashlib.sha256()
-        self.written = 0
-
-    def append(self, array: NDArray[np.uint8]) -> int:
-        """Append an array in row-major order; return where it starts, bytes."""
-        start = self.written
-        data = np.ascontiguousarray(array).data
-        self._stream.write(data)
-        self._hash.update(data)
-        self.written += array.size
-        return start
-
-    def hexdigest(self) -> str:
-        return self._hash.hexdigest()
-
-
 def _append(
     tree: CaffeTree,
     name: str,
     keep_front: bool,
-    images: _HashingWriter,
-    zones: _HashingWriter,
-    fronts: _HashingWriter,
+    images: HashingWriter,
+    zones: HashingWriter,
+    fronts: HashingWriter,
 ) -> StoreScene:
     parsed = SceneName.parse(name)
     image = read_gray(tree.sar("train", name))
@@ -333,21 +311,6 @@ def _scenes_of(index: dict[str, Any], folder: Path) -> tuple[StoreScene, ...]:
     except (TypeError, KeyError) as error:
         raise UserError(path, f"a scene of the index cannot be read ({error})", _FIX) from error
     return scenes
-
-
-def _map(path: Path, expected_bytes: int) -> NDArray[np.uint8]:
-    try:
-        found_bytes = path.stat().st_size
-    except OSError as error:
-        raise UserError(path, f"the array cannot be read ({error.strerror})", _FIX) from error
-    if found_bytes != expected_bytes:
-        raise UserError(
-            path, f"the array has {found_bytes} bytes, its index tells {expected_bytes}", _FIX
-        )
-    if expected_bytes == 0:  # an empty file cannot be mapped
-        return np.empty(0, np.uint8)
-    # The plain array shares the mapping but is sliced several times faster than np.memmap.
-    return np.asarray(np.memmap(path, np.uint8, mode="r"))
 
 
 def _view(flat: NDArray[np.uint8], offset: int, scene: StoreScene) -> NDArray[np.uint8]:

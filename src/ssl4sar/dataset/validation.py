@@ -9,27 +9,25 @@ from __future__ import annotations
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import track
+from ssl4sar.core.processes import in_processes
 from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
 from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.official import official_differences
-from ssl4sar.dataset.scene_check import Problem, SceneFacts, Severity, check_scene
+from ssl4sar.dataset.problems import Problem, Severity, ordered, refuse_errors
+from ssl4sar.dataset.scene_check import SceneFacts, check_scene
 
 SCHEMA: Final = "ssl4sar.caffe-validation/1"
 #: The 7 m and 20 m grids of a glacier differ by 5 % in nominal extent (they are 20/3 m and 20 m);
 #: a wrong pixel size in a name differs by more than a fifth.
 _EXTENT_TOLERANCE: Final = 0.15
-_SHOWN: Final = 5
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class ValidationReport:
             )
             for split, difference in official_differences(self.scenes, self.sizes_px).items()
         ]
-        return replace(self, problems=_ordered([*self.problems, *differences]))
+        return replace(self, problems=ordered([*self.problems, *differences]))
 
     def counts(self) -> dict[str, Any]:
         """Count scenes per split, by glacier, sensor, pixel size and quality; tell size ranges."""
@@ -141,17 +139,7 @@ class ValidationReport:
         Raises:
             UserError: there are errors; the first few are told.
         """
-        errors = self.errors
-        if not errors:
-            return
-        first = "; ".join(f"{p.file}: {p.problem}" for p in errors[:_SHOWN])
-        more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
-        noun = "error" if len(errors) == 1 else "errors"
-        raise UserError(
-            self.root,
-            f"the CaFFe tree has {len(errors)} {noun} ({first}{more})",
-            f"correct the files as listed in {report_path} and rerun",
-        )
+        refuse_errors(self.root, "CaFFe tree", self.errors, report_path)
 
 
 def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
@@ -184,26 +172,15 @@ def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
         *_odd_sizes(tree, scenes, sizes),
     ]
     return ValidationReport(
-        str(root), scenes, sizes, dict(sorted(files.items())), _ordered(problems)
+        str(root), scenes, sizes, dict(sorted(files.items())), ordered(problems)
     )
-
-
-def _ordered(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(problems, key=lambda p: (p.severity, p.file, p.problem))
 
 
 def _read_scenes(
     tree: CaffeTree, scenes: Mapping[Split, list[str]], workers: int
 ) -> Iterator[SceneFacts]:
     jobs = [(split, name) for split, names in scenes.items() for name in names]
-    check = partial(check_scene, tree)
-    if workers == 1 or len(jobs) < 2:
-        yield from track(map(check, jobs), "checking scenes", total=len(jobs))
-        return
-    # Pillow holds the interpreter lock while it decodes, so threads would not run side by side.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        done = pool.map(check, jobs, chunksize=4)
-        yield from track(done, "checking scenes", total=len(jobs))
+    return in_processes(partial(check_scene, tree), jobs, workers, "checking scenes")
 
 
 def _missing_folders(tree: CaffeTree) -> Iterator[Problem]:

@@ -1,0 +1,165 @@
+"""Checking one image of a pretraining dataset: read once, every problem listed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.pair_layout import BANDS, CHANNELS, RASTER_BANDS, PairTree
+from ssl4sar.dataset.listing import FileRecord
+from ssl4sar.dataset.pair_raster import (
+    Channels,
+    Grid,
+    OpticalHeader,
+    decode_sar,
+    optical_header,
+    read_channels,
+    sar_grid,
+)
+from ssl4sar.dataset.problems import Problem
+
+#: Names of bands of Sentinel-2 products that are not among the first 15 of Level-2A.
+_OTHER_BANDS: Final = ("B10", "TCI_R", "TCI_G", "TCI_B", "MSK_CLDPRB", "MSK_SNWPRB", "QA60")
+_EXPORT: Final = f"export the bands {', '.join(BANDS)} in this order"
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What one image tells.
+
+    Attributes:
+        file: path below the root, POSIX.
+        record: size and hash; None where the file cannot be read.
+        grid: pixel grid; None where the image cannot be read.
+        bands: number of bands; None where the image cannot be read.
+        valid_fraction: share of pixels with data in all channels, 0-1; None for SAR images and
+            where the image cannot be read.
+        problems: what is wrong with it.
+    """
+
+    file: str
+    record: FileRecord | None
+    grid: Grid | None
+    bands: int | None
+    valid_fraction: float | None
+    problems: tuple[Problem, ...]
+
+
+def check_sar(tree: PairTree, path: Path) -> ImageFacts:
+    """Read a Sentinel-1 image and list everything that is wrong with it.
+
+    Args:
+        tree: tree that the image belongs to.
+        path: image.
+    """
+    file = tree.name(path)
+    record = None
+    try:
+        data = path.read_bytes()
+        record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+        image = decode_sar(data, path)
+        grid = sar_grid(path, *image.shape)
+    except (OSError, UserError) as error:
+        return ImageFacts(file, record, None, None, None, (_told(file, error),))
+    problems: tuple[Problem, ...] = ()
+    if image.min() == image.max():
+        problems = (
+            Problem(
+                "warning",
+                file,
+                f"all pixels have the same grey value {image[0, 0]}",
+                "remove the image: there is nothing to learn from it",
+            ),
+        )
+    return ImageFacts(file, record, grid, 1, None, problems)
+
+
+def check_optical(tree: PairTree, path: Path) -> ImageFacts:
+    """Read an optical image and list everything that is wrong with it.
+
+    Args:
+        tree: tree that the image belongs to.
+        path: image.
+    """
+    file = tree.name(path)
+    record = None
+    try:
+        record = FileRecord(path.stat().st_size, sha256_file(path))
+        header = optical_header(path)
+        problems = list(_band_problems(file, header))
+        valid_fraction = None
+        if not problems:
+            channels = read_channels(path)
+            valid_fraction = float(channels.valid.mean())
+            problems = list(_pixel_problems(file, channels))
+    except (OSError, UserError) as error:
+        return ImageFacts(file, record, None, None, None, (_told(file, error),))
+    return ImageFacts(file, record, header.grid, header.bands, valid_fraction, tuple(problems))
+
+
+def _told(file: str, error: OSError | UserError) -> Problem:
+    if isinstance(error, UserError):
+        return Problem("error", file, error.problem, error.fix)
+    problem = f"the file cannot be read ({error.strerror})"
+    return Problem("error", file, problem, "check its permissions and its disk")
+
+
+def _band_problems(file: str, header: OpticalHeader) -> Iterator[Problem]:
+    """Tell which bands lack, by name if the raster names its bands, else by number."""
+    names = [_band_name(name) for name in header.names]
+    known = set(BANDS) | set(_OTHER_BANDS)
+    if header.bands < len(BANDS):
+        named = sum(name in known for name in names) == header.bands
+        lacking = [b for b in BANDS if b not in names] if named else BANDS[header.bands :]
+        guess = "" if named else ", if the order is right"
+        yield Problem(
+            "error",
+            file,
+            f"the raster has {header.bands} of {len(BANDS)} bands: {_listed(lacking)}{guess}",
+            _EXPORT,
+        )
+        return
+    places = zip(range(1, len(BANDS) + 1), names, BANDS, strict=False)
+    wrong = [(n, name, wanted) for n, name, wanted in places if name in known and name != wanted]
+    if not wrong:
+        return
+    lacking = [wanted for _, _, wanted in wrong if wanted not in names]
+    number, name, wanted = wrong[0]
+    told = f"{_listed(lacking)}, " if lacking else "the bands are in another order: "
+    yield Problem("error", file, f"{told}band {number} is {name}, not {wanted}", _EXPORT)
+
+
+def _band_name(description: str) -> str:
+    """Return a band's name as Level-2A writes it: B02 is B2."""
+    name = description.strip().upper()
+    return re.sub(r"^B0(\d)$", r"B\1", name)
+
+
+def _listed(bands: Sequence[str]) -> str:
+    return f"{', '.join(bands)} {'is' if len(bands) == 1 else 'are'} missing"
+
+
+def _pixel_problems(file: str, channels: Channels) -> Iterator[Problem]:
+    if not channels.known.any():
+        yield Problem("error", file, "no pixel has data", "replace it by an image of the glacier")
+        return
+    for number, channel in enumerate(CHANNELS):
+        known = channels.values[number][channels.known[number]]
+        band = f"band {RASTER_BANDS[number]} ({channel})"
+        if known.size == 0:
+            yield Problem("error", file, f"{band} has no data", "export the band again")
+        elif not (known > 0).any():
+            what = "is zero everywhere" if not np.any(known) else "has no value above 0"
+            yield Problem("error", file, f"{band} {what}", "export the band again")
+    if not channels.valid.any():
+        yield Problem(
+            "error", file, "no pixel has data in all bands", "replace it by another image"
+        )

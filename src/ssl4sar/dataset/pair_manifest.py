@@ -1,0 +1,224 @@
+"""The manifest of a pretraining dataset: every image with its glacier, grid and hash.
+
+One format for all sources, also for what the SAR stage writes: ``dataset.json``. Only the images
+that may be used are listed; glaciers that were left out are named with their counts.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.pair_layout import PairSplit
+
+SCHEMA: Final = "ssl4sar.pretraining-dataset/1"
+PairSource = Literal["synthetic", "local", "zenodo", "built"]
+_FIX: Final = "remove it and rerun the workflow, or have its maker write it again"
+
+
+def _is_below_the_root(file: str) -> str:
+    path = PurePosixPath(file)
+    if path.is_absolute() or ".." in path.parts or path.as_posix() != file or file == ".":
+        raise ValueError(f"{file!r} is no path below the root")
+    return file
+
+
+def _is_date(text: str) -> str:
+    if datetime.date.fromisoformat(text).isoformat() != text:
+        raise ValueError(f"{text!r} is not written YYYY-MM-DD")
+    return text
+
+
+def _is_invertible(transform: tuple[float, ...]) -> tuple[float, ...]:
+    a, b, _, d, e, _ = transform
+    if not all(map(math.isfinite, transform)) or a * e == b * d:
+        raise ValueError("the transform is not invertible")
+    return transform
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PairImage(_Record):
+    """Facts of one image.
+
+    Attributes:
+        file: path below the root, POSIX.
+        glacier: name of the glacier, the same for a Sentinel-1 image and its optical partner.
+        date: day of the acquisition, YYYY-MM-DD; None where it is not known.
+        height: rows, pixels.
+        width: columns, pixels.
+        spacing_m: pixel size, metres; None where it is not known.
+        crs: coordinate reference system, an authority code or WKT; None where it is not known.
+        transform: (a, b, c, d, e, f) with x = a column + b row + c, y = d column + e row + f of
+            the upper left corner of a pixel, in units of ``crs``; None where it is not known.
+        bytes: size of the file.
+        sha256: hash of the file.
+        processing: how the image was made, plain values; None where it is not known.
+    """
+
+    file: Annotated[str, AfterValidator(_is_below_the_root)]
+    glacier: str = Field(min_length=1)
+    date: Annotated[str, AfterValidator(_is_date)] | None = None
+    height: int = Field(ge=1)
+    width: int = Field(ge=1)
+    spacing_m: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    crs: str | None = Field(default=None, min_length=1)
+    transform: (
+        Annotated[
+            tuple[float, float, float, float, float, float],
+            # JSON has lists only.
+            Field(strict=False),
+            AfterValidator(_is_invertible),
+        ]
+        | None
+    ) = None
+    bytes: int = Field(ge=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    processing: dict[str, Any] | None = None
+
+
+class SarImage(PairImage):
+    """Facts of one Sentinel-1 image.
+
+    Attributes:
+        split: training or validation.
+    """
+
+    split: PairSplit
+
+
+class OpticalImage(PairImage):
+    """Facts of the optical image of a glacier.
+
+    Attributes:
+        bands: bands of the raster, pixels of 14 of which are used.
+    """
+
+    bands: int = Field(ge=1)
+
+
+class ExcludedGlacier(_Record):
+    """A glacier of the test set that was left out.
+
+    Attributes:
+        glacier: its name.
+        train: Sentinel-1 images left out of the training.
+        val: Sentinel-1 images left out of the validation.
+        optical: optical images left out.
+    """
+
+    glacier: str
+    train: int = Field(ge=0)
+    val: int = Field(ge=0)
+    optical: int = Field(ge=0)
+
+
+class PairManifest(_Record):
+    """A checked dataset.
+
+    Attributes:
+        root: folder of the dataset; relative paths count from the working directory of the run.
+            In the file they count from the file's folder, so that both can move together.
+        source: where the images come from.
+        synthetic: whether they are rendered, not observed.
+        allow_test_glaciers: whether glaciers of the test set were allowed.
+        excluded: glaciers of the test set that were left out, by name.
+        included_test_glaciers: glaciers of the test set that are in it because they were allowed;
+            a result from them is marked.
+        optical: the optical image of every glacier, by glacier.
+        sar: the Sentinel-1 images, training before validation, each by file.
+    """
+
+    root: str
+    source: PairSource
+    synthetic: bool
+    allow_test_glaciers: bool
+    excluded: tuple[ExcludedGlacier, ...] = Field(strict=False)
+    included_test_glaciers: tuple[str, ...] = Field(strict=False)
+    optical: tuple[OpticalImage, ...] = Field(strict=False)
+    sar: tuple[SarImage, ...] = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _every_image_has_its_partner(self) -> Self:
+        glaciers = [image.glacier for image in self.optical]
+        files = [image.file for image in (*self.optical, *self.sar)]
+        for named, what in ((glaciers, "optical image of"), (files, "file")):
+            twice = (
+                sorted({name for name in named if named.count(name) > 1})
+                if (len(set(named)) < len(named))
+                else []
+            )
+            if twice:
+                raise ValueError(f"the {what} {twice[0]} is listed twice")
+        partners = {image.glacier: image for image in self.optical}
+        for image in self.sar:
+            partner = partners.get(image.glacier)
+            if partner is None:
+                raise ValueError(f"{image.file} has no optical image of {image.glacier}")
+            if (partner.height, partner.width) != (image.height, image.width):
+                raise ValueError(f"{image.file} and {partner.file} differ in size")
+        return self
+
+    @property
+    def glaciers(self) -> tuple[str, ...]:
+        """Names of the glaciers, in order."""
+        return tuple(image.glacier for image in self.optical)
+
+    def path(self, image: PairImage) -> Path:
+        """Return where an image lies."""
+        return Path(self.root) / image.file
+
+    def images(self, split: PairSplit) -> tuple[SarImage, ...]:
+        """Return the Sentinel-1 images of a split."""
+        return tuple(image for image in self.sar if image.split == split)
+
+    def write(self, path: str | Path) -> None:
+        """Write the manifest as JSON, atomically."""
+        root = self.root
+        if not Path(root).is_absolute():
+            root = Path(os.path.relpath(root, Path(path).parent)).as_posix()
+        write_json(path, {"schema": SCHEMA, **self.model_dump(mode="json"), "root": root})
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Read a manifest.
+
+        Raises:
+            UserError: missing, damaged, of another schema, or with facts that contradict.
+        """
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UserError(path, f"the manifest cannot be read ({error})", _FIX) from error
+        if not isinstance(content, Mapping):
+            raise UserError(path, "the manifest is no JSON object", _FIX)
+        values = dict(content)
+        schema = values.pop("schema", None)
+        if schema != SCHEMA:
+            raise UserError(path, f"the manifest has schema {schema}, not {SCHEMA}", _FIX)
+        try:
+            manifest = cls.model_validate(values)
+        except ValidationError as error:
+            raise UserError(path, _first_fault(error), _FIX) from error
+        root = os.path.normpath(Path(path).parent / manifest.root)
+        return manifest.model_copy(update={"root": root})
+
+
+def _first_fault(error: ValidationError) -> str:
+    faults = error.errors(include_url=False, include_context=False)
+    first = faults[0]
+    place = ".".join(map(str, first["loc"]))
+    told = " ".join(first["msg"].removeprefix("Value error, ").split())
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{place}: {told}{more}" if place else f"{told}{more}"

@@ -1,0 +1,202 @@
+"""Which images of a pretraining dataset are used, by the names of their files.
+
+Images of the test set's glaciers are left out before anything else, unless they are allowed: a
+network that has seen them would be scored on what it knows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit, PairTree, optical_glacier, sar_glacier
+from ssl4sar.dataset.pair_manifest import ExcludedGlacier, PairSource
+from ssl4sar.dataset.problems import Problem
+
+
+@dataclass(frozen=True)
+class PairRules:
+    """What is asked of a dataset.
+
+    Attributes:
+        source: where the images come from; ``built`` needs a manifest in the folder.
+        test_glaciers: glaciers of the test set by all their names; case does not count.
+        allow_test_glaciers: use them all the same.
+    """
+
+    source: PairSource
+    test_glaciers: tuple[str, ...]
+    allow_test_glaciers: bool = False
+
+    def is_test(self, glacier: str) -> bool:
+        """Tell whether a glacier is one of the test set."""
+        return glacier.casefold() in {name.casefold() for name in self.test_glaciers}
+
+
+@dataclass(frozen=True)
+class SarFile:
+    """A Sentinel-1 image that is used.
+
+    Attributes:
+        path: the image.
+        split: training or validation.
+        glacier: its glacier.
+    """
+
+    path: Path
+    split: PairSplit
+    glacier: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is used of a dataset, and what its names tell about the rest.
+
+    Attributes:
+        sar: Sentinel-1 images with an optical partner, training first, each by name.
+        optical: optical image by glacier, of glaciers with Sentinel-1 images.
+        excluded: glaciers of the test set that were left out.
+        left_out: their images.
+        problems: what is wrong by the names alone.
+    """
+
+    sar: tuple[SarFile, ...]
+    optical: dict[str, Path]
+    excluded: tuple[ExcludedGlacier, ...]
+    left_out: tuple[Path, ...]
+    problems: tuple[Problem, ...]
+
+
+def select_pairs(tree: PairTree, rules: PairRules) -> Selection:
+    """Choose the images that are used.
+
+    Args:
+        tree: folders of the dataset.
+        rules: what is asked of it.
+    """
+    leave_out = _LeftOut(rules)
+    problems: list[Problem] = []
+    candidates: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in tree.optical_images():
+        glacier = optical_glacier(path.name)
+        if glacier is None:
+            problems.append(_nameless(tree, path, "first"))
+        elif not leave_out.takes(glacier, "optical", path):
+            candidates[glacier].append(path)
+    optical = {glacier: candidates[glacier][0] for glacier in sorted(candidates)}
+    sar: list[SarFile] = []
+    for split in PAIR_SPLITS:
+        for path in tree.sar_images(split):
+            glacier = sar_glacier(path.name)
+            if glacier is None:
+                problems.append(_nameless(tree, path, "second"))
+            elif leave_out.takes(glacier, split, path):
+                continue
+            elif glacier in optical:
+                sar.append(SarFile(path, split, glacier))
+            else:
+                problems.append(_partnerless(tree, path, glacier, optical))
+    used = {image.glacier for image in sar}
+    problems += _unused_optical(tree, candidates, used)
+    problems += _too_few(tree, sar, leave_out)
+    return Selection(
+        tuple(sar),
+        {glacier: path for glacier, path in optical.items() if glacier in used},
+        leave_out.glaciers(),
+        tuple(leave_out.paths),
+        tuple(problems),
+    )
+
+
+class _LeftOut:
+    """Counts the images of the test set's glaciers."""
+
+    def __init__(self, rules: PairRules) -> None:
+        self._rules = rules
+        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.paths: list[Path] = []
+
+    def takes(self, glacier: str, kind: str, path: Path) -> bool:
+        """Tell whether an image is left out, and count it if so."""
+        if self._rules.allow_test_glaciers or not self._rules.is_test(glacier):
+            return False
+        self.counts[glacier][kind] += 1
+        self.paths.append(path)
+        return True
+
+    def glaciers(self) -> tuple[ExcludedGlacier, ...]:
+        return tuple(
+            ExcludedGlacier(
+                glacier=glacier,
+                train=self.counts[glacier]["train"],
+                val=self.counts[glacier]["val"],
+                optical=self.counts[glacier]["optical"],
+            )
+            for glacier in sorted(self.counts)
+        )
+
+
+def _nameless(tree: PairTree, path: Path, place: str) -> Problem:
+    return Problem(
+        "error",
+        tree.name(path),
+        "the name tells no glacier",
+        f"rename it: tokens are separated by _, the {place} one is the glacier",
+    )
+
+
+def _partnerless(tree: PairTree, path: Path, glacier: str, optical: Mapping[str, Path]) -> Problem:
+    there = ", ".join(optical) or "none"
+    return Problem(
+        "error",
+        tree.name(path),
+        f"there is no optical image of the glacier {glacier} (there are: {there})",
+        f"add {glacier}_*.tif, correct the name, or remove the image",
+    )
+
+
+def _unused_optical(
+    tree: PairTree, candidates: Mapping[str, list[Path]], used: set[str]
+) -> Iterator[Problem]:
+    for glacier, paths in candidates.items():
+        for path in paths[1:]:
+            yield Problem(
+                "warning",
+                tree.name(path),
+                f"{glacier} has another optical image already: {paths[0].name} is used, the "
+                "first by name",
+                "remove one of the two",
+            )
+        if glacier not in used:
+            yield Problem(
+                "warning",
+                tree.name(paths[0]),
+                f"there is no SAR image of the glacier {glacier}: not used",
+                "add SAR images or remove it",
+            )
+
+
+def _too_few(tree: PairTree, sar: list[SarFile], leave_out: _LeftOut) -> Iterator[Problem]:
+    names: dict[PairSplit, str] = {"train": "training", "val": "validation"}
+    for split, name in names.items():
+        if any(image.split == split for image in sar):
+            continue
+        problem, fix = f"there is no {name} image", "add images with an optical partner"
+        excluded = [glacier for glacier, counts in leave_out.counts.items() if counts[split]]
+        if excluded:
+            problem = (
+                f"no {name} image is left without the glaciers of the test set "
+                f"({', '.join(sorted(excluded))})"
+            )
+            fix = "add images of other glaciers, or set ssl4sar.allow_test_glaciers: true"
+        yield Problem("error", tree.name(tree.sar[split]), problem, fix)
+    glaciers = sorted({image.glacier for image in sar})
+    if len(glaciers) == 1:
+        yield Problem(
+            "warning",
+            tree.name(tree.sar["train"]),
+            f"all images are of one glacier, {glaciers[0]}: there is nothing to generalise over",
+            "add images of other glaciers if there are any",
+        )
