@@ -73,7 +73,7 @@ def test_the_error_is_the_plain_l1_loss_at_masked_pixels(task, pair, masked):
         picture = task.picture(sar, masked)
     where = pixels(masked).expand_as(optical)
     expected = torch.nn.functional.l1_loss(picture[where], optical[where])
-    torch.testing.assert_close(errors.training_loss(), expected)
+    torch.testing.assert_close(errors.losses().mean(), expected)
     assert int(masked[0].sum()) == 77
     assert errors.positions == 77 * 16 * 14
     assert errors.counted.tolist() == [errors.positions] * 2
@@ -94,7 +94,7 @@ def test_targets_at_unmasked_tokens_do_not_matter(task, pair, masked):
 def test_pixels_under_the_mask_are_not_seen(task, pair, masked):
     sar, optical = pair
     sar.requires_grad_()
-    task.errors(sar, optical, None, masked).training_loss().backward()
+    task.errors(sar, optical, None, masked).losses().mean().backward()
     assert bool((sar.grad[pixels(masked)] == 0).all())
     assert bool((sar.grad[~pixels(masked)] != 0).any())
 
@@ -115,7 +115,7 @@ def test_pixels_without_data_do_not_count(task, pair, masked):
 
 
 def test_gradients_reach_every_parameter(task, pair, masked):
-    task.errors(*pair, None, masked).training_loss().backward()
+    task.errors(*pair, None, masked).losses().mean().backward()
     for name, parameter in task.named_parameters():
         assert parameter.grad is not None, name
         assert bool((parameter.grad != 0).any()), name
@@ -142,7 +142,7 @@ def test_numbers_stay_what_they_were(task, pair, masked):
         task.readout.bias.fill_(0.75)
         errors = task.errors(pair[0], torch.full((2, 14, 64, 64), 0.25), None, masked)
     assert errors.absolute.tolist() == [0.5 * 77 * 16 * 14] * 2
-    assert errors.training_loss() == 0.5
+    assert errors.losses().mean() == 0.5
 
 
 def test_the_readout_starts_as_the_encoder_does(task):

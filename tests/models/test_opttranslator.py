@@ -48,7 +48,7 @@ def test_the_error_is_the_plain_l1_loss_where_all_is_valid(task, pair):
         expected = torch.nn.functional.l1_loss(task.network(sar), optical)
         for valid in (None, torch.ones(2, 1, 64, 64, dtype=torch.bool)):
             errors = task.errors(sar, optical, valid)
-            torch.testing.assert_close(errors.training_loss(), expected)
+            torch.testing.assert_close(errors.losses().mean(), expected)
             assert errors.positions == 14 * 64 * 64
             assert errors.counted.tolist() == [errors.positions] * 2
 
@@ -66,11 +66,11 @@ def test_pixels_without_data_do_not_count(task, pair):
     assert errors.counted.tolist() == [14 * 64 * 32, 14 * 64 * 64]
     expected = torch.stack([difference[0, :, :, :32].sum(), difference[1].sum()])
     torch.testing.assert_close(errors.absolute, expected)
-    torch.testing.assert_close(errors.training_loss(), expected.sum() / (2 * 14 * 64 * 64))
+    torch.testing.assert_close(errors.losses().mean(), expected.sum() / (2 * 14 * 64 * 64))
 
 
 def test_gradients_reach_every_parameter(task, pair):
-    task.errors(*pair, None).training_loss().backward()
+    task.errors(*pair, None).losses().mean().backward()
     for name, parameter in task.named_parameters():
         assert parameter.grad is not None, name
         assert bool((parameter.grad != 0).any()), name

@@ -28,13 +28,13 @@ class PretextErrors:
     counted: Tensor
     positions: int
 
-    def training_loss(self) -> Tensor:
-        """Return the mean over the batch of absolute / positions, a scalar with gradient.
+    def losses(self) -> Tensor:
+        """Return absolute / positions of each sample, (B,) with gradient; the loss is their mean.
 
         Pixels without data count as errors of zero instead of shrinking the denominator: so the
         loss is additive over the samples, and batches may be split between processes.
         """
-        return (self.absolute / self.positions).mean()
+        return self.absolute / self.positions
 
 
 class PretextNetwork(nn.Module, ABC):
