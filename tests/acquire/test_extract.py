@@ -315,6 +315,16 @@ def test_a_truncated_tar_is_refused(tmp_path: Path, mode: str, keep: float) -> N
     refused(archive, r"no complete zip or tar|empty|is damaged|is cut off")
 
 
+@pytest.mark.parametrize("change", ["flipped", "cut"])
+def test_a_bad_second_header_does_not_end_the_list(tmp_path: Path, change: str) -> None:
+    archive = write_tar(tmp_path / "a.tar", {"a": b"1", "b": b"2"})
+    data = bytearray(archive.read_bytes())
+    if change == "flipped":
+        data[1024] ^= 4
+    archive.write_bytes(data if change == "flipped" else data[:1200])
+    refused(archive, "a header is damaged or the end is missing")
+
+
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.9])
 def test_damage_in_a_compressed_tar_is_noticed(tmp_path: Path, place: float) -> None:
     content = b"".join(struct.pack(">I", i * 2654435761 % 2**32) for i in range(9000))

@@ -338,9 +338,21 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> list[tarfile.TarInfo
 
 
 def _check_rest(opened: tarfile.TarFile, archive: Path) -> None:
-    """Read what follows the last member: gzip compares its checksum at the very end."""
+    """Check that the last member read is the last one, and read to the end.
+
+    A bad header ends the list without an error, and gzip compares its checksum at the very end.
+
+    Raises:
+        tarfile.ReadError: no block of zeros follows the last member.
+    """
+    stream = opened.fileobj
+    if stream is None:
+        raise tarfile.ReadError("the archive is closed")
+    stream.seek(opened.offset)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("a header is damaged or the end is missing")
     read = 0
-    while opened.fileobj is not None and (chunk := opened.fileobj.read(_CHUNK_BYTES)):
+    while chunk := stream.read(_CHUNK_BYTES):
         read += len(chunk)
         _refuse_bomb(archive, read)
 
