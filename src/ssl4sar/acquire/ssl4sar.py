@@ -49,7 +49,7 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
                 place = name if folder is None else PurePosixPath(folder, name.name)
                 _move(extracted / name, root, place, archive)
             shutil.rmtree(extracted)
-        missing = [name for name in LAYOUT if not (root / name).is_dir()]
+        missing = [kind for kind in LAYOUT if not (root / kind).is_dir()]
         if missing:
             found = sorted(path.name for path in root.iterdir())
             raise UserError(
@@ -58,8 +58,8 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
                 f"they hold {', '.join(found[:_NAMES_TOLD]) or 'no data'}",
                 _FIX,
             )
-        for name in LAYOUT:
-            tell(f"{name}: {sum(1 for _ in (root / name).iterdir())} files")
+        for kind in LAYOUT:
+            tell(f"{kind}: {sum(1 for _ in (root / kind).iterdir())} files")
 
 
 def _is_data(name: PurePosixPath) -> bool:
