@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rerun_prediction import RESULT, micro, rules_of, wanted
+from rerun_prediction import RESULTS, micro, rules_of, wanted
 
 from ssl4sar.workflow.study import open_study
 
@@ -189,10 +189,10 @@ def folders_made(root: Path) -> list[Path]:
     """Return the folders that rules make as a whole."""
     rules = rules_of(open_study(micro(), [], {}, root), root)
     names = {
-        Path(output.replace("{seed}", str(seed)))
-        for rule in wanted(rules, RESULT)
-        for output in rules[rule].outputs
-        for seed in (0, 1)
+        Path(output)
+        for rule in wanted(rules, RESULTS[:1])
+        for job in rules[rule].jobs.values()
+        for output in job.outputs
     }
     return sorted(name for name in names if (root / name).is_dir())
 
