@@ -157,8 +157,8 @@ def _whole_tokens(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
     rows, columns = -(-height // TOKEN_PX), -(-width // TOKEN_PX)
     padding = ((0, rows * TOKEN_PX - height), (0, columns * TOKEN_PX - width))
     tokens = np.pad(pixels, padding, constant_values=True)
-    tokens = tokens.reshape(rows, TOKEN_PX, columns, TOKEN_PX).all((1, 3))
-    whole = tokens.repeat(TOKEN_PX, 0).repeat(TOKEN_PX, 1)
+    tokens = np.min(tokens.reshape(rows, TOKEN_PX, columns, TOKEN_PX), (1, 3))
+    whole = np.repeat(np.repeat(tokens, TOKEN_PX, 0), TOKEN_PX, 1)
     return np.asarray(whole[:height, :width], np.bool_)
 
 
