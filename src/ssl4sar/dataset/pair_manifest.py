@@ -10,7 +10,9 @@ import datetime
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -154,13 +156,9 @@ class PairManifest(_Record):
         glaciers = [image.glacier for image in self.optical]
         files = [image.file for image in (*self.optical, *self.sar)]
         for named, what in ((glaciers, "optical image of"), (files, "file")):
-            twice = (
-                sorted({name for name in named if named.count(name) > 1})
-                if (len(set(named)) < len(named))
-                else []
-            )
-            if twice:
-                raise ValueError(f"the {what} {twice[0]} is listed twice")
+            for name, times in Counter(named).items():
+                if times > 1:
+                    raise ValueError(f"the {what} {name} is listed twice")
         partners = {image.glacier: image for image in self.optical}
         for image in self.sar:
             partner = partners.get(image.glacier)
@@ -174,6 +172,14 @@ class PairManifest(_Record):
     def glaciers(self) -> tuple[str, ...]:
         """Names of the glaciers, in order."""
         return tuple(image.glacier for image in self.optical)
+
+    @cached_property
+    def _partners(self) -> dict[str, OpticalImage]:
+        return {image.glacier: image for image in self.optical}
+
+    def partner(self, image: SarImage) -> OpticalImage:
+        """Return the optical image of a Sentinel-1 image."""
+        return self._partners[image.glacier]
 
     def path(self, image: PairImage) -> Path:
         """Return where an image lies."""
