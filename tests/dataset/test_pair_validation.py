@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from pathlib import Path
-
-import numpy as np
 import pytest
 from pair_folder import PairFolder
 
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.pair_layout import BANDS
-from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_report import PairReport
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs

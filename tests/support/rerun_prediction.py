@@ -216,9 +216,7 @@ def _closed(
         rerun |= more
 
 
-def closed(
-    rules: Mapping[str, Rule], changed: Iterable[str], targets: Iterable[str]
-) -> set[str]:
+def closed(rules: Mapping[str, Rule], changed: Iterable[str], targets: Iterable[str]) -> set[str]:
     """Return the changed rules and all that read what they make, as far as ``targets`` need."""
     nodes = [(name, key) for name in changed for key in rules[name].jobs]
     return {name for name, _ in _closed(rules, nodes, targets)}
@@ -238,16 +236,12 @@ def rerun_by_study(
     changed = [
         node
         for node, job in _nodes(new).items()
-        if node not in finished
-        or job != before[node]
-        or new[node[0]].params != old[node[0]].params
+        if node not in finished or job != before[node] or new[node[0]].params != old[node[0]].params
     ]
     return {name for name, _ in _closed(new, changed, targets)}
 
 
-def rerun_by_values(
-    base: Values, changes: Values, project: Path = PROJECT
-) -> set[str]:
+def rerun_by_values(base: Values, changes: Values, project: Path = PROJECT) -> set[str]:
     """Return what reruns when keys of the finished configuration ``base`` are changed."""
     old = open_study(base, [], {}, project)
     new = open_study(with_values(base, changes), [], {}, project)
