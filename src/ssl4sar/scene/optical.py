@@ -199,7 +199,7 @@ def scene_classes(reflectance: FloatArray, clouds: Clouds, light: FloatArray) ->
     """Return the scene classification of an image, from its reflectances and the true clouds.
 
     Snow and water by the normalised difference of green and 1.6 um and by the near infrared, the
-    kind of thresholds that the processor of Sentinel-2 uses (Main-Knorr et al. 2017,
+    kind of thresholds that the processor of Sentinel-2 uses (Main-Knorn et al. 2017,
     doi:10.1117/12.2278218).
 
     Args:
