@@ -193,6 +193,4 @@ def test_a_damaged_raster_is_an_error(pairs: PairFolder) -> None:
     (problem,) = optical_problems(pairs, path)
     assert problem.startswith("the raster cannot be read (")
     path.unlink()
-    assert optical_problems(pairs, path) == [
-        "the file cannot be read (No such file or directory)"
-    ]
+    assert optical_problems(pairs, path) == ["the file cannot be read (No such file or directory)"]
