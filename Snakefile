@@ -8,6 +8,7 @@ min_version("9.20")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from ssl4sar.config.pretraining import TASKS, VARIANTS
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.study import default_config, open_study, share_sources
 
@@ -32,11 +33,16 @@ config.update(STUDY.as_config())
 
 
 wildcard_constraints:
-    seed="|".join(map(str, STUDY.config.seeds)),
+    seed="|".join(map(str, sorted({*STUDY.config.seeds, *STUDY.pretrain_seeds}))),
+    variant="|".join(VARIANTS),
+    task="|".join(TASKS),
 
 
 include: "workflow/rules/acquire.smk"
 include: "workflow/rules/dataset.smk"
+include: "workflow/rules/pretraining_data.smk"
+include: "workflow/rules/pretraining.smk"
+include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
@@ -58,4 +64,5 @@ rule all:
     default_target: True
     input:
         "results/caffe_mde.json",
+        "results/pretraining_comparison.json" if len(STUDY.config.compared) > 1 else [],
     localrule: True

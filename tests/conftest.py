@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import settings
 from project_copy import House, copy_project
 from recorded_project import RecordedProject
+from rerun_prediction import whole
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
@@ -103,5 +106,16 @@ def another(tmp_path: Path) -> RecordedProject:
 def finished_original(tmp_path_factory: pytest.TempPathFactory) -> House:
     """The micro run, really executed once per test session; do not change it."""
     house = copy_project(tmp_path_factory.mktemp("finished") / "house")
+    house.build()
+    return house
+
+
+@pytest.fixture(scope="session")
+def finished_whole(tmp_path_factory: pytest.TempPathFactory, finished_original: House) -> House:
+    """The micro run with both pretext tasks, executed once per test session; do not change it."""
+    root = tmp_path_factory.mktemp("whole") / "house"
+    shutil.copytree(finished_original.root, root, symlinks=True)
+    house = House(root, config="config/whole.yaml", target="all")
+    (root / house.config).write_text(yaml.safe_dump(whole()))
     house.build()
     return house

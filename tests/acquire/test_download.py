@@ -19,6 +19,7 @@ import pytest
 from ssl4sar.acquire import download as module
 from ssl4sar.acquire.download import DownloadRecord, download
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import Checksum
 
 CONTENT = np.random.default_rng(0).bytes(3_500_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -110,7 +111,8 @@ def server() -> Iterator[SimpleNamespace]:
 def fetch(
     url: str, target: Path, expected_sha256: str | None = None, attempts: int = 3
 ) -> DownloadRecord:
-    return download(url, target, expected_sha256, attempts=attempts, first_wait_s=0.01, timeout_s=5)
+    expected = Checksum.parse(f"sha256:{expected_sha256}") if expected_sha256 else None
+    return download(url, target, expected, attempts=attempts, first_wait_s=0.01, timeout_s=5)
 
 
 def leave_part(target: Path, url: str, size: int, validator: str | None = '"v1"') -> None:
@@ -264,6 +266,19 @@ def test_another_hash_is_refused_and_nothing_left(server: SimpleNamespace, tmp_p
         fetch(server.url, tmp_path / "data.zip", SHA256)
     assert server.url in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha512"])
+def test_other_checksums_are_verified_and_the_sha256_recorded(
+    server: SimpleNamespace, tmp_path: Path, algorithm: str
+) -> None:
+    digits = hashlib.new(algorithm, CONTENT).hexdigest()
+    record = download(server.url, tmp_path / "data.zip", Checksum(algorithm, digits))
+    assert record.sha256 == SHA256
+    server.way.content = CONTENT[:-1] + b"\0"
+    with pytest.raises(UserError, match=rf"has (MD5|SHA-512) \w+, expected {digits}"):
+        download(server.url, tmp_path / "other.zip", Checksum(algorithm, digits))
+    assert [path.name for path in tmp_path.iterdir()] == ["data.zip"]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import gzip
 import io
 import stat
 import struct
+import tarfile
 import warnings
 import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 
 from ssl4sar.acquire import extract as module
 from ssl4sar.acquire.caffe import find_caffe_root
-from ssl4sar.acquire.extract import extract_zip
+from ssl4sar.acquire.extract import extract_archive, extract_tar, extract_zip
 from ssl4sar.core.errors import UserError
 
 FILES = {
@@ -36,11 +38,29 @@ def write_zip(
     return path
 
 
+def write_tar(
+    path: Path, files: dict[str, bytes] | list[tuple[tarfile.TarInfo | str, bytes]], mode: str = "w"
+) -> Path:
+    entries = files.items() if isinstance(files, dict) else files
+    with tarfile.open(path, mode) as archive:
+        for name, content in entries:
+            member = tarfile.TarInfo(name) if isinstance(name, str) else name
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def tar_member(name: str, kind: bytes, link: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, link
+    return member
+
+
 def refused(archive: Path, told: str) -> None:
     """Assert that the archive is refused by its name and that nothing is left."""
     target = archive.parent / "out" / "tree"
     with pytest.raises(UserError, match=told) as caught:
-        extract_zip(archive, target)
+        (extract_tar if archive.suffix == ".tar" else extract_zip)(archive, target)
     assert str(archive) in str(caught.value)
     assert "\n" not in str(caught.value)
     left = [path for path in archive.parent.rglob("*") if path.is_file()]
@@ -228,4 +248,143 @@ def test_no_spoilt_byte_gets_past(tmp_path: Path, changes: list[tuple[int, int]]
         out = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
         assert out == set(record.files)
     assert {path.name for path in archive.parent.iterdir()} <= {"a.zip", "out"}
+    assert [path.name for path in tmp_path.iterdir()] == ["fuzz"]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_comes_out_like_a_zip(tmp_path: Path, mode: str) -> None:
+    folder = tar_member("data_raw", tarfile.DIRTYPE)
+    here = tar_member(".", tarfile.DIRTYPE)
+    archive = write_tar(tmp_path / "a.tar", [(here, b""), (folder, b""), *FILES.items()], mode)
+    zipped = write_zip(tmp_path / "a.zip", FILES)
+    record = extract_archive(archive, tmp_path / "tree")
+    assert record.files == extract_archive(zipped, tmp_path / "same").files
+    for name, content in FILES.items():
+        assert (tmp_path / "tree" / name).read_bytes() == content
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
+    inner = write_zip(tmp_path / "inner.zip", FILES).read_bytes()
+    archive = write_tar(tmp_path / "a.tar", {"inner.zip": inner})
+    assert list(extract_archive(archive, tmp_path / "tree").files) == ["inner.zip"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("/etc/passwd", "absolute"),
+        ("../outside", "leads out"),
+        ("data/../../outside", "leads out"),
+        ("C:x", "drive letter"),
+        ("data\\x", "backslash"),
+        ("a\nb", "control character"),
+        ("data_raw//readme.txt", "'data_raw/readme.txt' is there 2"),
+        ("data_raw/readme.txt/x", "both a file and a folder"),
+    ],
+)
+def test_a_name_in_a_tar_that_leads_elsewhere_is_refused(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    refused(write_tar(tmp_path / "a.tar", [*FILES.items(), (name, b"evil")]), told)
+
+
+@pytest.mark.parametrize(
+    ("member", "told"),
+    [
+        (tar_member("link", tarfile.SYMTYPE, "/etc"), "'link' is a link"),
+        # The filter of the standard library would let these two through.
+        (tar_member("link", tarfile.SYMTYPE, "data_raw"), "'link' is a link"),
+        (tar_member("link", tarfile.LNKTYPE, "data_raw/readme.txt"), "'link' is a link"),
+        (tar_member("pipe", tarfile.FIFOTYPE), "'pipe' is no plain file"),
+        (tar_member("disk", tarfile.BLKTYPE), "'disk' is no plain file"),
+    ],
+)
+def test_links_and_devices_in_a_tar_are_refused(
+    tmp_path: Path, member: tarfile.TarInfo, told: str
+) -> None:
+    refused(write_tar(tmp_path / "a.tar", [*FILES.items(), (member, b"")]), told)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("keep", [0.0, 0.01, 0.3, 0.6])
+def test_a_truncated_tar_is_refused(tmp_path: Path, mode: str, keep: float) -> None:
+    content = b"".join(struct.pack(">I", i * 2654435761 % 2**32) for i in range(9000))
+    archive = write_tar(tmp_path / "a.tar", {"a": content, "b": content}, mode)
+    data = archive.read_bytes()
+    archive.write_bytes(data[: int(keep * len(data))])
+    refused(archive, r"no complete zip or tar|empty|is damaged|is cut off")
+
+
+@pytest.mark.parametrize("change", ["flipped", "cut"])
+def test_a_bad_second_header_does_not_end_the_list(tmp_path: Path, change: str) -> None:
+    archive = write_tar(tmp_path / "a.tar", {"a": b"1", "b": b"2"})
+    data = bytearray(archive.read_bytes())
+    if change == "flipped":
+        data[1024] ^= 4
+    archive.write_bytes(data if change == "flipped" else data[:1200])
+    refused(archive, "a header is damaged or the end is missing")
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.9])
+def test_damage_in_a_compressed_tar_is_noticed(tmp_path: Path, place: float) -> None:
+    content = b"".join(struct.pack(">I", i * 2654435761 % 2**32) for i in range(9000))
+    archive = write_tar(tmp_path / "a.tar", {"a": content}, "w:gz")
+    data = bytearray(archive.read_bytes())
+    data[int(place * len(data))] ^= 4
+    archive.write_bytes(data)
+    refused(archive, "no complete zip or tar|is damaged")
+
+
+def test_a_tar_bomb_is_refused(tmp_path: Path) -> None:
+    refused(
+        write_tar(tmp_path / "a.tar", {"zeros": bytes(150_000_000)}, "w:gz"), "unpack to 0.1 GB"
+    )
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_text("<html>please log in</html>")
+    with pytest.raises(UserError, match=r"a\.tar: the file is no complete zip or tar archive"):
+        extract_archive(tmp_path / "a.tar", tmp_path / "tree")
+    with pytest.raises(UserError, match="does not exist"):
+        extract_archive(tmp_path / "b.tar", tmp_path / "tree")
+
+
+def base_tar() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name in ("d/a", "d/b"):
+            member = tarfile.TarInfo(name)
+            member.size = 16
+            archive.addfile(member, io.BytesIO(b"sixteen bytes..."))
+    return buffer.getvalue()
+
+
+BASE_TAR = base_tar()
+
+
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(st.tuples(st.integers(0, len(BASE_TAR) - 1), st.integers(0, 255)), max_size=3),
+    st.booleans(),
+)
+def test_no_spoilt_byte_of_a_tar_gets_past(
+    tmp_path: Path, changes: list[tuple[int, int]], unpacked: bool
+) -> None:
+    data = bytearray(gzip.decompress(BASE_TAR)[:3072] if unpacked else BASE_TAR)
+    for place, value in changes:
+        data[place] = value
+    archive = tmp_path / "fuzz" / "a.tar"
+    archive.parent.mkdir(exist_ok=True)
+    archive.write_bytes(data)
+    target = tmp_path / "fuzz" / "out" / "tree"
+    try:
+        record = extract_tar(archive, target)
+    except UserError as error:
+        assert "a.tar" in str(error)
+    else:
+        out = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
+        assert out == {str(PurePosixPath(name)) for name in record.files}
+    assert {path.name for path in archive.parent.iterdir()} <= {"a.tar", "out"}
     assert [path.name for path in tmp_path.iterdir()] == ["fuzz"]

@@ -160,3 +160,71 @@ def test_only_dropout_makes_a_training_pass_random() -> None:
         with torch.no_grad():
             same = torch.equal(network(image), network(image))
         assert same is equal
+
+
+def random_network(**changes: object) -> Tyrion:
+    torch.manual_seed(0)
+    config = TINY.model_copy(update={"legacy_post_norm_ones": True, "dropout": 0.0} | changes)
+    return build_tyrion(config)
+
+
+def test_the_encoder_maps_are_those_of_timm_bit_by_bit() -> None:
+    network = random_network().eval()
+    image = torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        maps = network.encode(image)
+        expected = network.encoder(image.expand(-1, 3, -1, -1))
+    assert len(maps) == len(expected) == 4
+    for found, wanted in zip(maps, expected, strict=True):
+        assert torch.equal(found, wanted.permute(0, 3, 1, 2))
+
+
+def test_masking_nothing_changes_nothing() -> None:
+    network = random_network()
+    image = torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        nothing = network(image, torch.zeros(2, 256, dtype=torch.bool))
+        assert torch.equal(nothing, network(image))
+
+
+def test_pixels_under_masked_tokens_have_no_influence_and_no_gradient() -> None:
+    network = random_network()
+    masked = torch.zeros(2, 256, dtype=torch.bool)
+    masked[0, [17, 18, 100]] = True
+    masked[1, 255] = True
+    # Token 17 of 16 per row: rows 4-7, columns 4-7.
+    hidden = torch.zeros(2, 1, 64, 64, dtype=torch.bool)
+    hidden[0, 0, 4:8, 4:12] = hidden[0, 0, 24:28, 16:20] = hidden[1, 0, 60:, 60:] = True
+    image = torch.rand(2, 1, 64, 64)
+    with torch.no_grad():
+        other = torch.where(hidden, torch.rand_like(image), image)
+        assert torch.equal(network(image, masked), network(other, masked))
+        assert not torch.equal(network(image), network(other))
+        assert not torch.equal(network(image, masked), network(image))
+    image.requires_grad_()
+    network(image, masked).square().sum().backward()
+    assert image.grad is not None
+    assert bool((image.grad[hidden] == 0).all())
+    assert bool((image.grad[~hidden] != 0).all())
+
+
+def test_masked_tokens_are_zero_vectors_after_the_patch_embedding() -> None:
+    network = random_network()
+    masked = torch.zeros(1, 256, dtype=torch.bool)
+    masked[0, 5] = True
+    seen: list[torch.Tensor] = []
+    network.encoder.get_submodule("layers_0").register_forward_pre_hook(
+        lambda _module, inputs: seen.append(inputs[0])
+    )
+    with torch.no_grad():
+        network.encode(torch.rand(1, 1, 64, 64), masked)
+    norms = seen[0].flatten(1, 2).norm(dim=-1)[0]
+    assert norms[5] == 0
+    assert int((norms > 0).sum()) == 255
+
+
+def test_masks_of_another_size_are_refused() -> None:
+    network = random_network()
+    for shape in ((1, 64), (2, 256), (1, 16, 16)):
+        with pytest.raises(ValueError, match=r"expected a mask \(1, 256\)"):
+            network(torch.zeros(1, 1, 64, 64), torch.zeros(shape, dtype=torch.bool))

@@ -94,7 +94,7 @@ def change(path: Path, **blocks: dict[str, object]) -> None:
 
 
 def log(house: House) -> str:
-    path = house.root / "logs/micro/finetune_seed0.log"
+    path = house.root / "logs/micro/finetune_none_seed0.log"
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
@@ -112,7 +112,7 @@ def test_a_training_of_two_processes_stops_before_its_limit_resumes_and_is_cance
     # The variable has its value in the job alone, on the node.
     wanted = {"runtime": 4, "scratch": f"{scratch.parent}/$SCRATCH_OF_TEST"}
     change(profile, **{"set-resources": {"finetune": wanted}})
-    finished.target = "runs/micro/finetune/seed0/model.json"
+    finished.target = "runs/micro/finetune/none/seed0/model.json"
     os.environ["SCRATCH_OF_TEST"] = "scratch"
     try:
         with finished.running() as process:
@@ -153,7 +153,7 @@ def test_a_job_for_several_nodes_calls_srun_itself_and_tells_what_it_says(
     # This SLURM has one node: the job gets it, and the training asks srun for two.
     profile = finished.root / finished.execution[1] / "config.yaml"
     change(profile, **{"set-resources": {"finetune": {"nodes": 1}}})
-    finished.target = "runs/micro/finetune/seed0/model.json"
+    finished.target = "runs/micro/finetune/none/seed0/model.json"
     with finished.running() as process:
         wait_until(lambda: "error:" in log(finished), "the end", PATIENCE_S)
         process.kill()

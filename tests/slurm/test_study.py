@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 #: Comparing these covers the chain: data, training, prediction, evaluation, pictures.
 PRODUCTS = (
     "runs/micro/caffe/resampled.json",
-    "runs/micro/finetune/seed0/model.json",
-    "runs/micro/predict/seed1/predictions.json",
+    "runs/micro/finetune/none/seed0/model.json",
+    "runs/micro/predict/none/seed1/predictions.json",
     "results/caffe_mde.json",
     "results/caffe_mde.csv",
     "results/caffe_mde_scenes.png",
@@ -106,11 +106,11 @@ def test_a_killed_training_resumes_in_the_next_attempt(
     slurm: OneNodeSlurm, finished: House, tmp_path: Path
 ) -> None:
     longer_training(finished, epochs=40)
-    finished.target = "runs/micro/finetune/seed0/model.json"
+    finished.target = "runs/micro/finetune/none/seed0/model.json"
     shutil.rmtree(finished.root / "runs/micro/resume")
     undisturbed = House(tmp_path / "undisturbed", target=finished.target)
     shutil.copytree(finished.root, undisturbed.root, symlinks=True)
-    state = finished.root / "runs/micro/resume/seed0/last.ckpt"
+    state = finished.root / "runs/micro/resume/finetune/none/seed0/last.ckpt"
     with finished.running() as process:
         wait_beside(process, state.exists, "the first epoch")
         training = first_running(slurm, finished, "finetune")
@@ -120,12 +120,12 @@ def test_a_killed_training_resumes_in_the_next_attempt(
     first, second = slurm.jobs(finished.root)
     assert first.state in {"FAILED", "CANCELLED"}
     assert second.state == "COMPLETED"
-    log = (finished.root / "logs/micro/finetune_seed0.log").read_text(encoding="utf-8")
+    log = (finished.root / "logs/micro/finetune_none_seed0.log").read_text(encoding="utf-8")
     resumed = re.search(r"resuming after epoch (\d+) of 40", log)
     assert resumed is not None
     assert 1 <= int(resumed[1]) < 40
     undisturbed.build()
-    assert "resuming" not in (undisturbed.root / "logs/micro/finetune_seed0.log").read_text()
+    assert "resuming" not in (undisturbed.root / "logs/micro/finetune_none_seed0.log").read_text()
     made, expected = (h.root / finished.target for h in (finished, undisturbed))
     assert made.read_bytes() == expected.read_bytes()
 
@@ -162,7 +162,7 @@ def test_a_training_on_a_gpu_asks_slurm_for_its_model(slurm: OneNodeSlurm, finis
     models = {"set-resources": {"finetune": {"gpu_model": "a100"}}}
     profile.write_text(yaml.safe_dump({**yaml.safe_load(profile.read_text()), **models}))
     longer_training(finished, epochs=3)
-    finished.target = "runs/micro/finetune/seed0/model.json"
+    finished.target = "runs/micro/finetune/none/seed0/model.json"
     # No GPU is here to train on: what counts is the request of a job that waits.
     slurm.hold_new_jobs(True)
     with finished.running("--config", "compute={device: cuda}") as process:

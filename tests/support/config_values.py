@@ -16,18 +16,21 @@ from ssl4sar.config.study import StudyConfig
 Values: TypeAlias = Mapping[str, Any]
 
 #: Files that some values name. They must exist; their content does not matter to a plan.
-TREE, WEIGHTS = "resources/tree", "resources/weights.ckpt"
+TREE, WEIGHTS, PAIRS = "resources/tree", "resources/weights.ckpt", "resources/pairs"
 
 #: Keys that no value of their own changes validly, with the change that does.
 COMPANY: Mapping[str, Values] = {
     "caffe.root": {"caffe.source": "local", "caffe.root": TREE},
+    "ssl4sar.root": {"ssl4sar.source": "local", "ssl4sar.root": PAIRS},
+    # A starting point that needs no weights.
+    "pretraining.variant": {"pretraining.variant": "optsimmim"},
     "model.weights_file": {"model.weights": "tyrion", "model.weights_file": WEIGHTS},
 }
 
 
 def write_named_files(folder: Path) -> None:
     """Write the files that the values of `COMPANY` name, below ``folder``."""
-    for name in (f"{TREE}/sar_images/train/scene.png", WEIGHTS):
+    for name in (f"{TREE}/sar_images/train/scene.png", f"{PAIRS}/data_optical/x.tif", WEIGHTS):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"stands for a file")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -28,8 +28,24 @@ from ssl4sar.workflow.study import Study, open_study
 
 PROJECT = Path(__file__).resolve().parents[2]
 MICRO = PROJECT / "tests" / "workflow" / "micro.yaml"
-RESULT = "results/caffe_mde.json"
+#: Both results: on their way lie all rules.
+RESULTS = ("results/caffe_mde.json", "results/pretraining_comparison.json")
 DOCUMENT = "docs/reruns.md"
+
+
+@dataclass(frozen=True)
+class Job:
+    """The files of one job.
+
+    Attributes:
+        inputs: files whose change counts.
+        ancient: files that must exist but whose change does not count.
+        outputs: files it makes.
+    """
+
+    inputs: tuple[str, ...]
+    ancient: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,18 +53,16 @@ class Rule:
     """What decides whether the jobs of a rule are up to date.
 
     Attributes:
-        inputs: files whose change counts; a wildcard stands as ``{name}``.
-        ancient: files that must exist but whose change does not count.
-        outputs: files it makes.
         params: values of its parameters by name.
-        jobs: values of its wildcards, one per job; empty for a rule without wildcards.
+        jobs: its jobs by the values of their wildcards, of which there may be none.
     """
 
-    inputs: tuple[str, ...]
-    ancient: tuple[str, ...]
-    outputs: tuple[str, ...]
     params: Mapping[str, Any]
-    jobs: frozenset[int]
+    jobs: Mapping[tuple[str, ...], Job]
+
+
+#: A job by its rule and wildcards.
+Node = tuple[str, tuple[str, ...]]
 
 
 class _Ancient(str):
@@ -56,16 +70,11 @@ class _Ancient(str):
 
 
 def _flat(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
+    if isinstance(value, str) or callable(value):
         yield value
     else:
         for item in value:
             yield from _flat(item)
-
-
-def _expand(pattern: str, **wildcards: Iterable[Any]) -> list[str]:
-    ((name, values),) = wildcards.items()
-    return [pattern.replace(f"{{{name}}}", str(value)) for value in values]
 
 
 def _unmarked(value: Any, *_: Any, **__: Any) -> Any:
@@ -78,7 +87,6 @@ WORDS: Mapping[str, Any] = {
     "temp": _unmarked,
     "protected": _unmarked,
     "report": _unmarked,
-    "expand": _expand,
     "ancient": lambda value: [_Ancient(name) for name in _flat(value)],
 }
 
@@ -122,87 +130,122 @@ def rules_of(study: Study, project: Path = PROJECT) -> dict[str, Rule]:
                 for section in ("input", "output", "params")
             )
             setattr(named, name, SimpleNamespace(output=SimpleNamespace(**outputs)))
-            files_in, files_out = list(_flat(inputs.values())), tuple(_flat(outputs.values()))
-            wildcards = {w for file in files_out for w in re.findall(r"\{(\w+)\}", file)}
-            assert wildcards <= {"seed"}, f"{name}: which values has {wildcards}?"
-            done[name] = Rule(
-                inputs=tuple(str(file) for file in files_in if not isinstance(file, _Ancient)),
-                ancient=tuple(str(file) for file in files_in if isinstance(file, _Ancient)),
-                outputs=files_out,
-                params=params,
-                jobs=frozenset(study.config.seeds if wildcards else ()),
-            )
+            done[name] = Rule(params, _jobs(name, inputs, outputs, study))
     return done
 
 
-def _makes(rule: Rule, file: str) -> bool:
-    patterns = (re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(output)) for output in rule.outputs)
-    return any(re.fullmatch(pattern, file) for pattern in patterns)
-
-
-def _makers(rules: Mapping[str, Rule], files: Iterable[str]) -> set[str]:
-    return {name for file in files for name, rule in rules.items() if _makes(rule, file)}
-
-
-def edges(rules: Mapping[str, Rule], target: str) -> set[tuple[str, str]]:
-    """Return maker and user of every file on the way to ``target``, also of ancient ones."""
-    needed = wanted(rules, target)
-    return {
-        (maker, name)
-        for name in needed
-        for maker in _makers(rules, (*rules[name].inputs, *rules[name].ancient))
+def _jobs(
+    rule: str, inputs: Mapping[str, Any], outputs: Mapping[str, Any], study: Study
+) -> dict[tuple[str, ...], Job]:
+    wildcards = re.findall(r"\{(\w+)\}", next(_flat(outputs.values())))
+    trained = {"finetune", "predict", "evaluate_seed"}
+    values = {
+        "variant": sorted({study.config.pretraining.variant, *study.config.compared}),
+        "task": study.config.pretext_tasks,
+        "seed": study.config.seeds if rule in trained else study.pretrain_seeds,
     }
+    jobs = {}
+    for chosen in product(*(map(str, values[name]) for name in wildcards)):
+        named = dict(zip(wildcards, chosen, strict=True))
+        asked = SimpleNamespace(**named)
+        read = [
+            file
+            for value in _flat(inputs.values())
+            for file in (_flat(value(asked)) if callable(value) else [value])
+        ]
+        ancient = [file for file in read if isinstance(file, _Ancient)]
+        jobs[chosen] = Job(
+            *(
+                tuple(str(file).format(**named) for file in files)
+                for files in (
+                    [file for file in read if not isinstance(file, _Ancient)],
+                    ancient,
+                    _flat(outputs.values()),
+                )
+            )
+        )
+    return jobs
 
 
-def wanted(rules: Mapping[str, Rule], target: str) -> set[str]:
-    """Return the rules that making ``target`` from nothing takes."""
-    found: set[str] = set()
-    still = _makers(rules, [target])
+def _nodes(rules: Mapping[str, Rule]) -> dict[Node, Job]:
+    return {(name, key): job for name, rule in rules.items() for key, job in rule.jobs.items()}
+
+
+def _makers(rules: Mapping[str, Rule]) -> dict[str, Node]:
+    return {file: node for node, job in _nodes(rules).items() for file in job.outputs}
+
+
+def _wanted(rules: Mapping[str, Rule], targets: Iterable[str]) -> set[Node]:
+    nodes, makers = _nodes(rules), _makers(rules)
+    found: set[Node] = set()
+    still = {makers[file] for file in targets if file in makers}
     while still:
-        name = still.pop()
-        found.add(name)
-        still |= _makers(rules, (*rules[name].inputs, *rules[name].ancient)) - found
+        node = still.pop()
+        found.add(node)
+        files = (*nodes[node].inputs, *nodes[node].ancient)
+        still |= {makers[file] for file in files if file in makers} - found
     return found
 
 
-def closed(rules: Mapping[str, Rule], changed: Iterable[str], target: str) -> set[str]:
-    """Return the changed rules and all that read what they make, as far as ``target`` needs."""
-    needed = wanted(rules, target)
+def edges(rules: Mapping[str, Rule], targets: Iterable[str]) -> set[tuple[str, str]]:
+    """Return maker and user of every file on the way to ``targets``, also of ancient ones."""
+    nodes, makers = _nodes(rules), _makers(rules)
+    return {
+        (makers[file][0], node[0])
+        for node in _wanted(rules, targets)
+        for file in (*nodes[node].inputs, *nodes[node].ancient)
+        if file in makers
+    }
+
+
+def wanted(rules: Mapping[str, Rule], targets: Iterable[str]) -> set[str]:
+    """Return the rules that making ``targets`` from nothing takes."""
+    return {name for name, _ in _wanted(rules, targets)}
+
+
+def _closed(
+    rules: Mapping[str, Rule], changed: Iterable[Node], targets: Iterable[str]
+) -> set[Node]:
+    nodes, needed = _nodes(rules), _wanted(rules, targets)
     rerun = set(changed) & needed
     while True:
-        more = {name for name in needed - rerun if _makers(rules, rules[name].inputs) & rerun}
+        made = {file for node in rerun for file in nodes[node].outputs}
+        more = {node for node in needed - rerun if made & set(nodes[node].inputs)}
         if not more:
             return rerun
         rerun |= more
 
 
+def closed(rules: Mapping[str, Rule], changed: Iterable[str], targets: Iterable[str]) -> set[str]:
+    """Return the changed rules and all that read what they make, as far as ``targets`` need."""
+    nodes = [(name, key) for name in changed for key in rules[name].jobs]
+    return {name for name, _ in _closed(rules, nodes, targets)}
+
+
+def readers(rules: Mapping[str, Rule], file: str, targets: Iterable[str]) -> set[str]:
+    """Return what reruns when the content of a file changes."""
+    nodes = [node for node, job in _nodes(rules).items() if file in job.inputs]
+    return {name for name, _ in _closed(rules, nodes, targets)}
+
+
 def rerun_by_study(
-    old: Mapping[str, Rule], new: Mapping[str, Rule], target: str = RESULT
+    old: Mapping[str, Rule], new: Mapping[str, Rule], targets: Iterable[str] = RESULTS
 ) -> set[str]:
     """Return what reruns when the rules change from ``old``, which is finished, to ``new``."""
-    finished = wanted(old, target)
-    changed = {
-        name
-        for name, rule in new.items()
-        if name not in finished
-        or _names(rule) != _names(old[name])
-        or rule.params != old[name].params
-        or rule.jobs - old[name].jobs
-    }
-    return closed(new, changed, target)
+    finished, before = _wanted(old, targets), _nodes(old)
+    changed = [
+        node
+        for node, job in _nodes(new).items()
+        if node not in finished or job != before[node] or new[node[0]].params != old[node[0]].params
+    ]
+    return {name for name, _ in _closed(new, changed, targets)}
 
 
-def _names(rule: Rule) -> tuple[tuple[str, ...], ...]:
-    return rule.inputs, rule.ancient, rule.outputs
-
-
-def rerun_by_values(
-    base: Values, changes: Values, target: str = RESULT, project: Path = PROJECT
-) -> set[str]:
+def rerun_by_values(base: Values, changes: Values, project: Path = PROJECT) -> set[str]:
     """Return what reruns when keys of the finished configuration ``base`` are changed."""
     old = open_study(base, [], {}, project)
     new = open_study(with_values(base, changes), [], {}, project)
-    return rerun_by_study(rules_of(old, project), rules_of(new, project), target)
+    return rerun_by_study(rules_of(old, project), rules_of(new, project))
 
 
 def reaching(project: Path = PROJECT) -> dict[str, set[str]]:
@@ -214,11 +257,11 @@ def reaching(project: Path = PROJECT) -> dict[str, set[str]]:
     return found
 
 
-def rerun_by_file(base: Values, target: str = RESULT) -> dict[str, set[str]]:
+def rerun_by_file(base: Values) -> dict[str, set[str]]:
     """Return what reruns when a file that decides is edited, for all files that decide."""
     rules = rules_of(open_study(base, [], {}, PROJECT))
     digests = reaching()
-    return {name: closed(rules, digests.get(name, ()), target) for name in deciding_files(PROJECT)}
+    return {name: closed(rules, digests.get(name, ()), RESULTS) for name in deciding_files(PROJECT)}
 
 
 def deciding_files(project: Path) -> list[str]:
@@ -238,21 +281,35 @@ def micro() -> dict[str, Any]:
     return study_from(read_config(MICRO), MICRO).model_dump(mode="json")
 
 
+def whole() -> dict[str, Any]:
+    """Return the smallest run that also pretrains, with all its keys."""
+    tasks = ["optsimmim", "opttranslator"]
+    pretraining = {"pretraining.variant": tasks[1], "pretraining.compare": ["none", *tasks]}
+    return with_values(micro(), pretraining)
+
+
 def pangaea() -> dict[str, Any]:
     """Return the smallest run on the official archive."""
-    return with_values(micro(), {"caffe.source": "pangaea"})
+    return with_values(whole(), {"caffe.source": "pangaea"})
+
+
+def zenodo() -> dict[str, Any]:
+    """Return the smallest run on the published archives for the pretraining."""
+    return with_values(whole(), {"ssl4sar.source": "zenodo"})
 
 
 def fetching() -> dict[str, Any]:
     """Return the smallest run that starts from fetched weights."""
-    return with_values(micro(), {"model.weights": "timm"})
+    return with_values(whole(), {"model.weights": "timm"})
 
 
 def base_of(key: str) -> dict[str, Any]:
     """Return a run in which a key says something: what is downloaded counts where it is used."""
     if key in DOWNLOAD_KEYS:
         return pangaea()
-    return fetching() if key.startswith("weights.") else micro()
+    if key == "ssl4sar.record_url":
+        return zenodo()
+    return fetching() if key.startswith("weights.") else whole()
 
 
 def rerun_by_key() -> dict[str, set[str]]:
@@ -320,8 +377,8 @@ def document() -> str:
     """Return the page on reruns."""
     with TemporaryDirectory() as folder, chdir(folder):
         write_named_files(Path())
-        keys, files = rerun_by_key(), rerun_by_file(micro())
-        downloading = [rerun_by_file(pangaea()), rerun_by_file(fetching())]
+        keys, files = rerun_by_key(), rerun_by_file(whole())
+        downloading = [rerun_by_file(base) for base in (pangaea(), zenodo(), fetching())]
     rules = list(rules_of(open_study(pangaea(), [], {}, PROJECT)))
     letters = {name: str(number) for number, name in enumerate(rules, start=1)}
     columns = ", ".join(f"{number} `{name}`" for name, number in letters.items())

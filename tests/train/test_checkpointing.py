@@ -19,7 +19,6 @@ from ssl4sar.train.checkpointing import (
     TrainingState,
     clear_resume_folder,
     find_resume_point,
-    is_better,
     training_fingerprint,
     write_metrics,
 )
@@ -99,32 +98,13 @@ def test_a_failed_write_leaves_the_old_checkpoint(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [LAST]
 
 
-def test_better_by_distance():
-    assert is_better("best_mde", replace(SCORE, mde_m=299.0), SCORE)
-    assert not is_better("best_mde", replace(SCORE, mde_m=301.0, iou_pooled=0.9), SCORE)
-    assert not is_better("best_mde", SCORE, SCORE)
-
-
-def test_an_undefined_distance_is_the_worst_and_iou_decides_among_them():
-    undefined = replace(SCORE, mde_m=None)
-    assert is_better("best_mde", SCORE, undefined)
-    assert not is_better("best_mde", undefined, SCORE)
-    assert is_better("best_mde", replace(undefined, iou_pooled=0.6), undefined)
-    assert not is_better("best_mde", replace(undefined, iou_pooled=0.4), undefined)
-
-
-def test_better_by_iou():
-    assert is_better("best_iou", replace(SCORE, iou_pooled=0.51, mde_m=None), SCORE)
-    assert not is_better("best_iou", replace(SCORE, mde_m=1.0), SCORE)
-
-
 def test_the_table_has_a_row_per_epoch_and_empty_cells_for_the_undefined(tmp_path):
     records = [
         replace(RECORD, validation=None),
         replace(RECORD, epoch=2, validation=replace(SCORE, mde_m=None)),
         replace(RECORD, epoch=3),
     ]
-    write_metrics(tmp_path / "metrics.csv", records)
+    write_metrics(tmp_path / "metrics.csv", records, ValidationScore.COLUMNS)
     rows = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert rows[0]["val_iou_pooled"] == rows[0]["val_images"] == rows[1]["val_mde_m"] == ""
@@ -147,11 +127,15 @@ def test_the_table_has_a_row_per_epoch_and_empty_cells_for_the_undefined(tmp_pat
 
 
 def test_state_survives_a_file_of_plain_values(tmp_path):
-    state = TrainingState(tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None)
+    state = TrainingState(
+        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore
+    )
     state.records = [replace(RECORD, validation=None), RECORD]
     state.best = {"best_mde": Best(1, "best_mde-epoch0001.pt", SCORE)}
     torch.save(state.state_dict(), tmp_path / "state.pt")
-    again = TrainingState(tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None)
+    again = TrainingState(
+        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore
+    )
     again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert again.records == state.records
     assert again.best == state.best

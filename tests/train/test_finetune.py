@@ -26,8 +26,8 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.checkpointing import LAST, PREVIOUS
 from ssl4sar.train.deadline import TimeLimit
-from ssl4sar.train.finetune import finetune, matmul_precision
-from ssl4sar.train.module import FinetuneModule
+from ssl4sar.train.finetune import finetune
+from ssl4sar.train.finetune_module import FinetuneModule
 from ssl4sar.train.stopping import StoppedError
 
 MODEL = ModelConfig(
@@ -218,7 +218,7 @@ def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(FinetuneModule, "on_train_epoch_end", slow)
         limit = functools.partial(TimeLimit, clock=lambda: clock.now_s)
-        patch.setattr("ssl4sar.train.finetune.TimeLimit", limit)
+        patch.setattr("ssl4sar.train.run.TimeLimit", limit)
         with pytest.raises(StoppedError, match=r"after epoch 2 of 3, 10 min before the time limit"):
             train(tiny_store, tmp_path, end_s=2600.0)
         assert not (tmp_path / "model.ckpt").exists()
@@ -351,18 +351,6 @@ def test_tf32_changes_nothing_on_a_processor(reference, tiny_store, tmp_path):
     assert weights_sha(tmp_path) == weights_sha(reference[0])
 
 
-def test_tf32_holds_on_a_gpu_and_ends_with_the_training():
-    before = torch.get_float32_matmul_precision()
-    gpu, cpu = torch.device("cuda"), torch.device("cpu")
-    with pytest.raises(PowerCutError), matmul_precision(gpu, "tf32"):
-        assert torch.get_float32_matmul_precision() == "high"
-        raise PowerCutError
-    assert torch.get_float32_matmul_precision() == before
-    for device, precision in ((cpu, "tf32"), (gpu, "32-true"), (gpu, "bf16-mixed")):
-        with matmul_precision(device, precision):
-            assert torch.get_float32_matmul_precision() == before
-
-
 @pytest.mark.parametrize("name", ["best_mde-epoch0001.pt", "upcoming.ckpt", "model.ckpt"])
 def test_a_full_disk_is_one_clear_line(tiny_store, tmp_path, monkeypatch, name):
     whole = Path.open
@@ -437,7 +425,10 @@ def test_a_loss_that_is_not_finite_names_place_and_cure(tiny_store, tmp_path, mo
         return whole(self, crops, index)
 
     monkeypatch.setattr(FinetuneModule, "training_step", step)
-    with pytest.raises(UserError, match=r"nan in epoch 2, batch 3.*learning_rate"):
+    with pytest.raises(
+        UserError,
+        match=r"nan in epoch 2, batch 3, image .*_50_1_001.*after epoch 1 is kept.*learning_rate",
+    ):
         train(tiny_store, tmp_path)
     assert not (tmp_path / "model.ckpt").exists()
 

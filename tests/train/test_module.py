@@ -1,92 +1,99 @@
-"""Schedule, optimiser groups and averaged weights."""
+"""What every training shares, on the smallest one: a line through points."""
 
 from __future__ import annotations
 
-import math
-from copy import deepcopy
-from itertools import pairwise
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import nn
 
-from ssl4sar.config.training import TrainingConfig
-from ssl4sar.train.module import build_optimiser, learning_rate_at, update_average
+from ssl4sar.config.pretext import OptTranslatorConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.train.module import EpochRecord, SampleLosses, TrainingModule, _logged
 
 
-def test_constant_rate():
-    config = TrainingConfig(learning_rate=0.01, warmup_fraction=0.5)
-    assert {learning_rate_at(step, 100, config) for step in (0, 1, 50, 99)} == {0.01}
+@dataclass(frozen=True)
+class Numbers:
+    """A batch of numbers."""
+
+    values: torch.Tensor
+    names: tuple[str, ...]
+    number: int = 0
+    part: int = 0
+    weight: float = 1.0
+
+    def __len__(self):
+        return len(self.values)
 
 
-def test_cosine_rate_warms_up_and_falls_to_zero():
-    config = TrainingConfig(learning_rate=2.0, schedule="cosine", warmup_fraction=0.1)
-    rates = [learning_rate_at(step, 100, config) for step in range(100)]
-    assert rates[:10] == pytest.approx([0.2 * (step + 1) for step in range(10)])
-    assert rates[10] == 2.0
-    assert rates[55] == pytest.approx(1.0)
-    assert rates[99] == pytest.approx(1 + math.cos(math.pi * 89 / 90))
-    assert all(a > b for a, b in pairwise(rates[10:]))
-    assert learning_rate_at(100, 100, config) == 0
+@dataclass(frozen=True)
+class Loss:
+    """A score."""
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("val_loss",)
+    CRITERIA: ClassVar[tuple[str, ...]] = ("best_loss",)
+    value: float
+
+    def logged(self):
+        return {"val/loss": self.value}
 
 
-def test_cosine_without_warmup_and_with_one_step():
-    config = TrainingConfig(learning_rate=2.0, schedule="cosine", warmup_fraction=0)
-    assert learning_rate_at(0, 1, config) == 2.0
+class Line(TrainingModule):
+    def sample_losses(self, batch):
+        return SampleLosses(self.network(batch.values)[:, 0].abs(), [[n] for n in batch.names])
+
+    def score(self, network):
+        return Loss(float(network.weight.detach().abs()))
 
 
 @pytest.fixture
-def network():
+def line():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.GroupNorm(2, 4), nn.BatchNorm2d(4))
-
-
-def test_sgd_decays_every_parameter(network):
-    optimiser = build_optimiser(network, TrainingConfig(weight_decay=0.3, momentum=0.7))
-    assert isinstance(optimiser, torch.optim.SGD)
-    (group,) = optimiser.param_groups
-    assert (group["weight_decay"], group["momentum"]) == (0.3, 0.7)
-    assert len(group["params"]) == len(list(network.parameters()))
-
-
-def test_adamw_spares_gains_and_biases(network):
-    config = TrainingConfig(optimiser="adamw", weight_decay=0.3, adam_betas=(0.8, 0.9))
-    decayed, spared = build_optimiser(network, config).param_groups
-    assert decayed["weight_decay"] == 0.3
-    assert decayed["betas"] == (0.8, 0.9)
-    assert spared["weight_decay"] == 0
-    assert [p.ndim for p in decayed["params"]] == [4]
-    assert len(spared["params"]) == 5
-
-
-@pytest.mark.parametrize(
-    ("precision", "fused"), [("32-true", True), ("tf32", True), ("bf16-mixed", False)]
-)
-def test_clipping_in_mixed_precision_needs_an_unfused_optimiser(network, precision, fused):
-    config = TrainingConfig(precision=precision, gradient_clip_norm=1.0)
-    assert build_optimiser(network, config).defaults["fused"] is fused
-
-
-def test_frozen_parameters_are_left_out(network):
-    network[0].requires_grad_(False)
-    (group,) = build_optimiser(network, TrainingConfig()).param_groups
-    assert len(group["params"]) == 4
-
-
-def test_average_follows_its_formula():
-    average, network = nn.Linear(1, 1), nn.Linear(1, 1)
-    nn.init.constant_(average.weight, 1.0)
+    network = nn.Linear(1, 1, bias=False)
     nn.init.constant_(network.weight, 2.0)
-    with torch.no_grad():
-        update_average(average, network, decay=0.9, updates=0)
-        assert average.weight.item() == pytest.approx(1 + 0.9)  # d = 1 / 10
-        nn.init.constant_(average.weight, 1.0)
-        update_average(average, network, decay=0.9, updates=10_000)
-        assert average.weight.item() == pytest.approx(1 + 0.1)
+    module = Line(network, config=OptTranslatorConfig(epochs=3), seed=1, block="opttranslator")
+    module.on_train_epoch_start()
+    return module
 
 
-def test_average_copies_buffers(network):
-    average = deepcopy(network)
-    network[2].running_mean.fill_(5.0)
-    update_average(average, network, decay=0.5, updates=100)
-    assert average[2].running_mean.tolist() == [5.0] * 4
+def test_the_loss_of_a_batch_is_the_mean_times_its_weight(line, monkeypatch):
+    monkeypatch.setattr(type(line), "current_epoch", 0)
+    values = torch.tensor([[1.0], [2.0]])
+    assert line.training_step(Numbers(values, ("a", "b")), 0).item() == 3.0
+    assert line.training_step(Numbers(values, ("a", "b"), weight=0.5), 1).item() == 1.5
+
+
+def test_the_image_of_a_loss_that_is_not_finite_is_named(line, monkeypatch):
+    monkeypatch.setattr(type(line), "current_epoch", 4)
+    line.training_step(Numbers(torch.ones(2, 1), ("a", "b")), 0)
+    bad = torch.tensor([[1.0], [float("inf")], [1.0]])
+    with pytest.raises(UserError) as caught:
+        line.training_step(Numbers(bad, ("a", "b", "c")), 1)
+    line_told = str(caught.value)
+    assert "the loss became inf in epoch 5, batch 2, image b;" in line_told
+    assert "the state after epoch 4 is kept" in line_told
+    assert "opttranslator.learning_rate" in line_told
+
+
+def test_what_the_schedule_follows_is_part_of_a_checkpoint(line):
+    line.validation_losses = [3.0, 2.0]
+    checkpoint: dict = {}
+    line.on_save_checkpoint(checkpoint)
+    line.validation_losses = []
+    line.on_load_checkpoint(checkpoint)
+    assert line.validation_losses == [3.0, 2.0]
+
+
+def test_averaged_weights_are_kept_where_there_are_any():
+    config = OptTranslatorConfig(ema_decay=0.9)
+    module = Line(nn.Linear(1, 1), config=config, seed=1, block="opttranslator")
+    assert module.kept_network is module.average
+    assert not any(p.requires_grad for p in module.kept_network.parameters())
+
+
+def test_scores_are_logged_beside_the_loss():
+    record = EpochRecord(1, 2, 0.5, 0.1, 3.0, 4.0, Loss(0.25))
+    assert _logged(record)["val/loss"] == 0.25
+    assert _logged(record)["train/loss"] == 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from ssl4sar.core.zones import GLACIER, NA, OCEAN
 from ssl4sar.dataset.store import Store
 from ssl4sar.train.validation import (
     StoreValidation,
+    ValidationScore,
     ValidationTotals,
     score_image,
     validation_windows,
@@ -114,3 +117,25 @@ def test_processes_together_score_every_image_once(tiny_store):
     ocean = sum(int((np.asarray(store.zones(i)) == OCEAN).sum()) for i in numbers)
     assert whole.confusion[OCEAN, OCEAN] == ocean
     assert whole.score().mde_m is None
+
+
+SCORE = ValidationScore(300.0, 0.5, (None, 0.25, 0.5, 0.75), 1, 8)
+
+
+def test_better_by_distance():
+    assert replace(SCORE, mde_m=299.0).is_better("best_mde", SCORE)
+    assert not replace(SCORE, mde_m=301.0, iou_pooled=0.9).is_better("best_mde", SCORE)
+    assert not SCORE.is_better("best_mde", SCORE)
+
+
+def test_an_undefined_distance_is_the_worst_and_iou_decides_among_them():
+    undefined = replace(SCORE, mde_m=None)
+    assert SCORE.is_better("best_mde", undefined)
+    assert not undefined.is_better("best_mde", SCORE)
+    assert replace(undefined, iou_pooled=0.6).is_better("best_mde", undefined)
+    assert not replace(undefined, iou_pooled=0.4).is_better("best_mde", undefined)
+
+
+def test_better_by_iou():
+    assert replace(SCORE, iou_pooled=0.51, mde_m=None).is_better("best_iou", SCORE)
+    assert not replace(SCORE, mde_m=1.0).is_better("best_iou", SCORE)

@@ -31,7 +31,7 @@ def test_the_crate_of_a_study_is_accepted_and_complete(finished, tmp_path: Path)
     assert "says nothing about a real glacier" in graph["./"]["description"]
     actions = [entity for entity in content["@graph"] if entity["@type"] == "CreateAction"]
     assert len(actions) == len(chain.nodes) + 1
-    sample = ("results/caffe_mde.json", "runs/micro/finetune/seed0/model.ckpt", "Snakefile")
+    sample = ("results/caffe_mde.json", "runs/micro/finetune/none/seed0/model.ckpt", "Snakefile")
     for name in sample:
         assert (
             graph[name]["sha256"] == sha256_file(finished.root / name) == sha256_file(crate / name)
@@ -44,9 +44,9 @@ def test_the_crate_of_a_study_is_accepted_and_complete(finished, tmp_path: Path)
 
 def test_a_checkpoint_has_a_crate_of_its_own(finished, tmp_path: Path) -> None:
     crate = tmp_path / "crate"
-    model = finished.root / "runs/micro/finetune/seed1/model.ckpt"
+    model = finished.root / "runs/micro/finetune/none/seed1/model.ckpt"
     summary = write_crate(chain_of(model), crate, limit_mb=0.01)
-    assert (crate / "runs/micro/finetune/seed1/model.ckpt").is_file()
+    assert (crate / "runs/micro/finetune/none/seed1/model.ckpt").is_file()
     assert not (crate / "runs/micro/store/images.u8").exists()
     assert "runs/micro/store/images.u8" in summary.left_out
     assert not (crate / "results").exists()

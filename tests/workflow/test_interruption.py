@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from rerun_prediction import RESULT, micro, rules_of, wanted
+from rerun_prediction import RESULTS, micro, rules_of, wanted
 
 from ssl4sar.workflow.study import open_study
 
@@ -38,15 +38,15 @@ LONG = KILLS >= 10
 KILLS_PER_RUN = 6
 #: Jobs that live on when the main process is killed: rule and log.
 ORPHANS = (
-    ("finetune", "finetune_seed0"),
+    ("finetune", "finetune_none_seed0"),
     ("render_caffe", "render_caffe"),
     ("caffe_mde", "caffe_mde"),
     ("validate_caffe", "validate_caffe"),
     ("resample_caffe", "resample_caffe"),
     ("prepare_store", "prepare_store"),
     ("score_baselines", "score_baselines"),
-    ("predict", "predict_seed0"),
-    ("evaluate_seed", "evaluate_seed0"),
+    ("predict", "predict_none_seed0"),
+    ("evaluate_seed", "evaluate_seed_none_seed0"),
 )
 #: Columns of metrics.csv that no two runs share.
 TIMES = ("samples_per_s", "duration_s")
@@ -189,10 +189,10 @@ def folders_made(root: Path) -> list[Path]:
     """Return the folders that rules make as a whole."""
     rules = rules_of(open_study(micro(), [], {}, root), root)
     names = {
-        Path(output.replace("{seed}", str(seed)))
-        for rule in wanted(rules, RESULT)
-        for output in rules[rule].outputs
-        for seed in (0, 1)
+        Path(output)
+        for rule in wanted(rules, RESULTS[:1])
+        for job in rules[rule].jobs.values()
+        for output in job.outputs
     }
     return sorted(name for name in names if (root / name).is_dir())
 
@@ -306,7 +306,7 @@ def test_an_orphan_of_a_killed_run_spoils_nothing(
 ) -> None:
     rules = rules_of(open_study(micro(), [], {}, finished.root), finished.root)
     outputs = [output.replace("{seed}", "0") for output in rules[rule].outputs]
-    for path in (*outputs, "runs/micro/resume/seed0"):
+    for path in (*outputs, "runs/micro/resume/finetune/none/seed0"):
         remove(finished.root / path)
     log = finished.root / "logs/micro" / f"{log_name}.log"
     result, finished.target = finished.target, outputs[-1]
@@ -314,7 +314,7 @@ def test_an_orphan_of_a_killed_run_spoils_nothing(
     killed = Attempt.begin(finished)
     assert killed.wait_for(partial(killed.begins, log))
     if rule == "finetune":
-        lock = finished.root / "runs/micro/resume/seed0/training.lock"
+        lock = finished.root / "runs/micro/resume/finetune/none/seed0/training.lock"
         assert killed.wait_for(lambda: lock.exists() and lock.stat().st_size > 0)
     # Not its job, which waits until the next run does the same job again: both write then.
     killed.process.kill()

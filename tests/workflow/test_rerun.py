@@ -64,7 +64,7 @@ def test_touching_anything_reruns_nothing(finished) -> None:
         for path in (finished.root / folder).rglob("*"):
             os.utime(path)
     assert finished.planned() == set()
-    for name in ("runs/micro/finetune/seed0/model.ckpt", "runs/micro/store/images.u8"):
+    for name in ("runs/micro/finetune/none/seed0/model.ckpt", "runs/micro/store/images.u8"):
         os.utime(finished.root / name)
     assert finished.planned() == set()
 

@@ -12,7 +12,7 @@ from config_values import COMPANY, WEIGHTS, another, leaves, with_values, write_
 from rerun_prediction import (
     DOCUMENT,
     PROJECT,
-    RESULT,
+    RESULTS,
     base_of,
     closed,
     document,
@@ -23,6 +23,8 @@ from rerun_prediction import (
     rerun_by_values,
     rules_of,
     wanted,
+    whole,
+    zenodo,
 )
 
 from ssl4sar.config.block import Block
@@ -34,22 +36,31 @@ SCRIPTS = {name: PROJECT / "workflow" / "scripts" / f"{name}.py" for name in RUL
 REACHED = reaching()
 CONFIG = "src/ssl4sar/config/"
 
-EVALUATED = {"evaluate_seed", "caffe_mde"}
+RESULTS_MADE = {"caffe_mde", "pretraining_comparison"}
+EVALUATED = {"evaluate_seed", *RESULTS_MADE}
 PREDICTED = {"predict", *EVALUATED}
 TRAINED = {"finetune", *PREDICTED}
 STORED = {"prepare_store", *TRAINED}
 RESAMPLED = {"resample_caffe", "score_baselines", *STORED}
 VALIDATED = {"validate_caffe", *RESAMPLED}
 RENDERED = {"render_caffe", *VALIDATED}
-FETCHED = {"fetch_weights", *TRAINED}
 DOWNLOADED = {"download_caffe", "extract_caffe", *VALIDATED}
+#: One pretext task; the comparison shows its pictures.
+OPTSIMMIM = {"pretrain_optsimmim", "pretext_panels", *TRAINED} - {"caffe_mde"}
+OPTTRANSLATOR = {"pretrain_opttranslator", "pretext_panels", *TRAINED}
+PRETRAINED = OPTSIMMIM | OPTTRANSLATOR
+PAIRS_STORED = {"prepare_pair_store", *PRETRAINED}
+PAIRS_VALIDATED = {"validate_pairs", *PAIRS_STORED}
+PAIRS_RENDERED = {"render_pairs", *PAIRS_VALIDATED}
+PAIRS_DOWNLOADED = {"download_ssl4sar", "extract_ssl4sar", *PAIRS_VALIDATED}
+FETCHED = {"fetch_weights", *PRETRAINED}
 
 #: What a person expects of each key or block; the longest name that fits counts.
 EXPECTED = {
     # Everything lies below the name.
-    "name": RENDERED,
+    "name": RENDERED | PAIRS_RENDERED,
     # One seed fewer only gathers anew; one more is in `test_more_of_the_keys_that_shape_the_dag`.
-    "seeds": {"caffe_mde"},
+    "seeds": RESULTS_MADE,
     # Other rules bring the scenes: downloaded instead of rendered.
     "caffe.source": DOWNLOADED,
     # Someone's own scenes: nothing is rendered, all is checked and made anew.
@@ -60,10 +71,27 @@ EXPECTED = {
     "caffe.validation_fraction": STORED,
     "caffe.validation_seed": STORED,
     "scene": RENDERED,
-    "model": TRAINED,
+    "ssl4sar.source": PAIRS_DOWNLOADED,
+    "ssl4sar.root": PAIRS_VALIDATED,
+    "ssl4sar.record_url": PAIRS_DOWNLOADED,
+    "ssl4sar.test_glaciers": PAIRS_VALIDATED,
+    "ssl4sar.allow_test_glaciers": PAIRS_VALIDATED,
+    "ssl4sar.optical_scale": PAIRS_STORED,
+    "pair_scene": PAIRS_RENDERED,
+    "model": PRETRAINED,
     # The other value is the one that fetches weights.
     "model.weights": FETCHED,
     "weights": FETCHED,
+    # The other starting points are finished already.
+    "pretraining.variant": {"caffe_mde"},
+    "pretraining.compare": {"pretraining_comparison"},
+    "pretraining.seed": PRETRAINED,
+    # A pretraining for each seed: that of seed 0 is there.
+    "pretraining.own_seeds": PRETRAINED,
+    # Without weights both start from random ones.
+    "pretraining.from_starting_weights": set(),
+    "optsimmim": OPTSIMMIM,
+    "opttranslator": OPTTRANSLATOR,
     "training": TRAINED,
     "prediction": PREDICTED,
     # Validation during the training uses them too.
@@ -106,14 +134,16 @@ def test_each_key_has_another_valid_value(key: str) -> None:
         ({"seeds": [0, 1, 2]}, TRAINED),
         ({"seeds": [2]}, TRAINED),
         # The result lists the seeds in this order.
-        ({"seeds": [1, 0]}, {"caffe_mde"}),
+        ({"seeds": [1, 0]}, RESULTS_MADE),
         # The native tree, on which nothing of this run has worked.
         ({"caffe.spacing_m": None}, RESAMPLED - {"resample_caffe"}),
-        ({"model.weights": "timm", "model.weights_file": WEIGHTS}, TRAINED),
+        ({"model.weights": "timm", "model.weights_file": WEIGHTS}, PRETRAINED),
+        # Pretrained anew, from random weights as before.
+        ({"pretraining.compare": ["none"], "pretraining.variant": "none"}, RESULTS_MADE),
     ],
 )
 def test_more_of_the_keys_that_shape_the_dag(changes: dict, expected: set[str]) -> None:
-    assert rerun_by_values(micro(), changes) == expected
+    assert rerun_by_values(whole(), changes) == expected
 
 
 def test_page_on_reruns_is_up_to_date() -> None:
@@ -123,16 +153,16 @@ def test_page_on_reruns_is_up_to_date() -> None:
 
 def test_every_rule_is_on_the_way_to_the_result() -> None:
     needed = [
-        wanted(rules_of(open_study(base, [], {}, PROJECT)), RESULT)
-        for base in (micro(), pangaea(), fetching())
+        wanted(rules_of(open_study(base, [], {}, PROJECT)), RESULTS)
+        for base in (whole(), pangaea(), zenodo(), fetching())
     ]
     assert set().union(*needed) == set(RULES)
 
 
 def test_a_change_reaches_users_but_not_makers() -> None:
-    assert closed(RULES, ["predict"], RESULT) == PREDICTED
-    assert closed(RULES, ["caffe_mde"], RESULT) == {"caffe_mde"}
-    assert closed(RULES, ["render_caffe"], RESULT) == set()
+    assert closed(RULES, ["predict"], RESULTS) == PREDICTED
+    assert closed(RULES, ["caffe_mde"], RESULTS) == {"caffe_mde"}
+    assert closed(RULES, ["render_caffe"], RESULTS) == set()
 
 
 # What scripts read -------------------------------------------------------------------------------
@@ -162,9 +192,10 @@ def test_a_script_reads_the_keys_of_its_rule_and_no_others(rule: str) -> None:
     # The order of the seeds is the order of the inputs, which Snakemake compares as a set. The
     # pixel size chooses the tree that is read: its record must tell which one was wanted.
     chosen = {"caffe.spacing_m"}
-    unread = {"caffe_mde": {"seeds"}, "prepare_store": chosen, "score_baselines": chosen}.get(
-        rule, set()
-    )
+    unread = {
+        **dict.fromkeys(RESULTS_MADE, {"seeds"}),
+        **dict.fromkeys(("prepare_store", "score_baselines"), chosen),
+    }.get(rule, set())
     assert set(RULES[rule].params["cfg"]) == read | unread
 
 

@@ -29,18 +29,19 @@ import pytest
 import yaml
 from config_values import another, leaves, with_values, write_named_files
 from rerun_prediction import (
-    RESULT,
+    RESULTS,
     Rule,
     closed,
     deciding_files,
     edges,
     fetching,
-    micro,
     pangaea,
     reaching,
+    readers,
     rerun_by_study,
     rules_of,
     wanted,
+    whole,
 )
 from safetensors.numpy import save_file
 
@@ -79,12 +80,12 @@ class Finished:
     Attributes:
         root: the copy.
         base: its configuration.
-        target: what was made.
+        targets: what was made.
     """
 
     root: Path
     base: Mapping[str, Any]
-    target: str
+    targets: tuple[str, ...]
 
     def rules(self, values: Mapping[str, Any] | None = None) -> dict[str, Rule]:
         """Return the rules of the run, or of one with some values changed."""
@@ -110,7 +111,7 @@ class Finished:
         for number, change in enumerate(changes):
             config = root / "config" / f"change{number}.yaml"
             config.write_text(yaml.safe_dump(with_values(self.base, change.values)))
-            arguments = ["--configfile", str(config.relative_to(root)), "--", self.target]
+            arguments = ["--configfile", str(config.relative_to(root)), "--", *self.targets]
             requests.append(
                 {"house": str(root), "arguments": arguments, "edits": dict(change.edits)}
             )
@@ -154,12 +155,12 @@ def _listed(rules: set[str] | str) -> str:
 
 
 @pytest.fixture
-def run(finished_original, tmp_path: Path) -> Finished:
-    """The finished smallest run."""
+def run(finished_whole, tmp_path: Path) -> Finished:
+    """The finished smallest run that also pretrains."""
     root = tmp_path / "run"
-    shutil.copytree(finished_original.root, root, symlinks=True)
+    shutil.copytree(finished_whole.root, root, symlinks=True)
     write_named_files(root)
-    return Finished(root, micro(), RESULT)
+    return Finished(root, whole(), RESULTS)
 
 
 @contextmanager
@@ -187,7 +188,7 @@ def downloaded(finished_original, house, tmp_path: Path) -> Finished:
         (house.root / house.config).write_text(yaml.safe_dump(base))
         house.build()
     write_named_files(house.root)
-    return Finished(house.root, base, ARCHIVE_LISTING)
+    return Finished(house.root, base, (ARCHIVE_LISTING,))
 
 
 @pytest.fixture
@@ -203,7 +204,7 @@ def fetched(house, tmp_path: Path) -> Finished:
         (house.root / house.config).write_text(yaml.safe_dump(base))
         house.build()
     write_named_files(house.root)
-    return Finished(house.root, base, FETCHED_WEIGHTS)
+    return Finished(house.root, base, (FETCHED_WEIGHTS,))
 
 
 def by_key(finished: Finished) -> Iterator[Change]:
@@ -218,7 +219,7 @@ def by_key(finished: Finished) -> Iterator[Change]:
         "two values swapped": {"training.epochs": 4, "training.batch_size": 2},
     }
     for name, values in changes.items():
-        expected = rerun_by_study(old, finished.rules(values), finished.target)
+        expected = rerun_by_study(old, finished.rules(values), finished.targets)
         yield Change(name, expected, values=values)
 
 
@@ -226,7 +227,7 @@ def by_file(finished: Finished) -> Iterator[Change]:
     """Yield an edit of every file that Snakemake or a job reads."""
     rules, digests = finished.rules(), reaching(finished.root)
     for name in deciding_files(finished.root):
-        expected = closed(rules, digests.get(name, ()), finished.target)
+        expected = closed(rules, digests.get(name, ()), finished.targets)
         yield Change(name, expected, edits={name: None})
 
 
@@ -238,28 +239,19 @@ def by_parameter(finished: Finished) -> Iterator[Change]:
         for rule in re.findall(r"^rule (\w+):", text, flags=re.MULTILINE):
             start = text.index("    params:\n", text.index(f"rule {rule}:")) + len("    params:\n")
             edited = f'{text[:start]}        further="value",\n{text[start:]}'
-            expected = closed(rules, [rule], finished.target)
+            expected = closed(rules, [rule], finished.targets)
             name = path.relative_to(finished.root).as_posix()
             yield Change(f"{rule}: a parameter", expected, edits={name: edited})
 
 
 def by_product(finished: Finished) -> Iterator[Change]:
-    """Yield a change of the content of every file that a rule made."""
+    """Yield a change of the content of every file that a rule made, of one job per rule."""
     rules = finished.rules()
-    made = [
-        re.sub(r"\{seed\}", str(seed), output)
-        for name in sorted(wanted(rules, finished.target))
-        for output in rules[name].outputs
-        for seed in (sorted(rules[name].jobs)[:1] or [0])
-    ]
-    for file in made:
-        if (finished.root / file).is_file():
-            readers = {
-                name
-                for name, rule in rules.items()
-                if any(file == text.replace("{seed}", "0") for text in rule.inputs)
-            }
-            yield Change(file, closed(rules, readers, finished.target), edits={file: None})
+    for name in sorted(wanted(rules, finished.targets)):
+        for file in next(iter(rules[name].jobs.values())).outputs:
+            if (finished.root / file).is_file():
+                expected = readers(rules, file, finished.targets)
+                yield Change(file, expected, edits={file: None})
 
 
 def test_every_key_reruns_its_readers_only(run: Finished, tmp_path: Path) -> None:
@@ -296,7 +288,7 @@ def test_the_fetched_weights_rerun_for_their_keys_and_sources_only(
     old, changes = fetched.rules(), []
     for key in ("weights.url", "weights.sha256", "model.dropout", "scene.seed"):
         values = another(fetched.base, key)
-        expected = rerun_by_study(old, fetched.rules(values), fetched.target)
+        expected = rerun_by_study(old, fetched.rules(values), fetched.targets)
         assert expected == ({"fetch_weights"} if key.startswith("weights.") else set())
         changes.append(Change(key, expected, values=values))
     changes += [
@@ -308,23 +300,28 @@ def test_the_fetched_weights_rerun_for_their_keys_and_sources_only(
 
 
 @pytest.mark.parametrize(
-    ("values", "target"),
+    ("values", "targets"),
     [
-        ({}, RESULT),
-        ({"caffe.spacing_m": None}, RESULT),
-        ({"caffe.source": "pangaea"}, RESULT),
-        (another(micro(), "caffe.root"), RESULT),
-        ({"model.weights": "timm"}, RESULT),
-        ({}, "runs/micro/evaluate/baselines.json"),
+        ({}, RESULTS),
+        ({"pretraining.own_seeds": True}, RESULTS),
+        ({"pretraining.variant": "none", "pretraining.compare": ["none"]}, RESULTS[:1]),
+        ({"caffe.spacing_m": None}, RESULTS),
+        ({"caffe.source": "pangaea", "ssl4sar.source": "zenodo"}, RESULTS),
+        (another(whole(), "caffe.root"), RESULTS),
+        (another(whole(), "ssl4sar.root"), RESULTS),
+        ({"model.weights": "timm"}, RESULTS),
+        ({}, ("runs/micro/evaluate/baselines.json",)),
     ],
 )
-def test_the_predicted_dag_is_the_real_one(house, values: dict[str, Any], target: str) -> None:
+def test_the_predicted_dag_is_the_real_one(
+    house, values: dict[str, Any], targets: tuple[str, ...]
+) -> None:
     write_named_files(house.root)
-    base = with_values(micro(), values)
+    base = with_values(whole(), values)
     (house.root / house.config).write_text(yaml.safe_dump(base))
-    done = house.snakemake("--configfile", house.config, "--rulegraph", "--", target)
+    done = house.snakemake("--configfile", house.config, "--rulegraph", "--", *targets)
     assert done.returncode == 0, done.stderr[-3000:]
     names = dict(re.findall(r'(\d+)\[label = "(\w+)"', done.stdout))
     real = {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", done.stdout)}
-    predicted = edges(Finished(house.root, base, target).rules(), target)
+    predicted = edges(Finished(house.root, base, targets).rules(), targets)
     assert predicted == real

@@ -121,7 +121,7 @@ def test_weights_are_fetched_once_and_the_training_needs_no_network(
     assert "fetch_weights" not in again.stdout + again.stderr
 
     served.unlink()  # whoever asks the network now fails
-    model = "runs/micro/finetune/seed0/model.ckpt"
+    model = "runs/micro/finetune/none/seed0/model.ckpt"
     trained = house.snakemake(*arguments, "--", model)
     assert trained.returncode == 0, trained.stderr[-3000:]
     facts = str(read_torch_file(house.root / model))

@@ -20,7 +20,7 @@ def record(folder: Path, name: str, seconds: object, rss: object = 100, pss: obj
 
 
 def epochs(run: Path, seed: int, durations_s: list[object]) -> None:
-    path = run / f"finetune/seed{seed}/metrics.csv"
+    path = run / f"finetune/none/seed{seed}/metrics.csv"
     path.parent.mkdir(parents=True)
     rows = "".join(f"{epoch},{value}\n" for epoch, value in enumerate(durations_s, 1))
     path.write_text(f"epoch,duration_s\n{rows}")
@@ -92,7 +92,7 @@ def test_of_an_interrupted_training_all_epochs_count(tmp_path: Path) -> None:
 )
 def test_damaged_and_empty_records_are_passed_over(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "finetune_seed0.tsv").write_bytes(content)
-    table = tmp_path / "run/finetune/seed0/metrics.csv"
+    table = tmp_path / "run/finetune/none/seed0/metrics.csv"
     table.parent.mkdir(parents=True)
     table.write_bytes(content.replace(b"s\n", b"duration_s\n"))
     assert runtime_min([tmp_path], "finetune", 77, 1, tmp_path / "run") == 77

@@ -11,17 +11,21 @@ rule evaluate_seed:
         tree=ancient(STUDY.tree),
     output:
         scores=report(
-            f"{STUDY.run}/evaluate/seed{{seed}}.json",
+            f"{STUDY.run}/evaluate/{{variant}}/seed{{seed}}.json",
             category="4 Evaluation",
             caption="../report/scores.rst",
-            labels={"what": "scores of every test scene", "seed": "{seed}"},
+            labels={
+                "what": "scores of every test scene",
+                "start": "{variant}",
+                "seed": "{seed}",
+            },
         ),
-        fronts=directory(f"{STUDY.run}/evaluate/seed{{seed}}_fronts"),
-        provenance=f"{STUDY.run}/evaluate/seed{{seed}}.provenance.json",
+        fronts=directory(f"{STUDY.run}/evaluate/{{variant}}/seed{{seed}}_fronts"),
+        provenance=f"{STUDY.run}/evaluate/{{variant}}/seed{{seed}}.provenance.json",
     log:
-        f"logs/{STUDY.config.name}/evaluate_seed{{seed}}.log",
+        f"logs/{STUDY.config.name}/evaluate_seed_{{variant}}_seed{{seed}}.log",
     benchmark:
-        f"benchmarks/results/{STUDY.config.name}/evaluate_seed{{seed}}.tsv"
+        f"benchmarks/results/{STUDY.config.name}/evaluate_seed_{{variant}}_seed{{seed}}.tsv"
     conda:
         "../../envs/data.yaml"
     threads: 2
@@ -47,6 +51,7 @@ rule score_baselines:
             caption="../report/baselines.rst",
             labels={
                 "what": "floor of the labels and trivial baselines",
+                "start": "-",
                 "seed": "none",
             },
         ),
@@ -72,20 +77,11 @@ rule score_baselines:
 rule caffe_mde:
     """Gather the seeds into the result file, its table and its pictures."""
     input:
-        scores=expand(
-            f"{STUDY.run}/evaluate/seed{{seed}}.json", seed=STUDY.config.seeds
-        ),
-        fronts=ancient(
-            expand(
-                f"{STUDY.run}/evaluate/seed{{seed}}_fronts", seed=STUDY.config.seeds
-            )
-        ),
-        zones=ancient(
-            expand(f"{STUDY.run}/predict/seed{{seed}}/zones", seed=STUDY.config.seeds)
-        ),
-        metrics=expand(
-            f"{STUDY.run}/finetune/seed{{seed}}/metrics.csv", seed=STUDY.config.seeds
-        ),
+        scores=STUDY.of_seeds("evaluate/{variant}/seed{seed}.json"),
+        fronts=ancient(STUDY.of_seeds("evaluate/{variant}/seed{seed}_fronts")),
+        zones=ancient(STUDY.of_seeds("predict/{variant}/seed{seed}/zones")),
+        metrics=STUDY.of_seeds("finetune/{variant}/seed{seed}/metrics.csv"),
+        models=STUDY.of_seeds("finetune/{variant}/seed{seed}/model.json"),
         baselines=rules.score_baselines.output.scores,
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),
@@ -146,6 +142,54 @@ rule caffe_mde:
         runtime=STUDY.runtime("caffe_mde", 60),
     params:
         source=STUDY.source("caffe_mde"),
-        cfg=STUDY.cfg("name", "seeds", "evaluation"),
+        cfg=STUDY.cfg("name", "seeds", "pretraining.variant", "evaluation"),
     script:
         "../scripts/caffe_mde.py"
+
+
+rule pretraining_comparison:
+    """Compare the starting points of the fine-tuning on the same test scenes."""
+    input:
+        scores=STUDY.of_compared("evaluate/{variant}/seed{seed}.json"),
+        models=STUDY.of_compared("finetune/{variant}/seed{seed}/model.json"),
+        panels=STUDY.of_pretrainings("pretrain/{task}/seed{seed}_panels/panels.png"),
+        baselines=rules.score_baselines.output.scores,
+        manifest=STUDY.tree_manifest,
+    output:
+        result=report(
+            "results/pretraining_comparison.json",
+            category="5 Result",
+            subcategory="starting points",
+            caption="../report/pretraining_comparison.rst",
+            labels={"what": "all starting points with their statistics"},
+        ),
+        table=report(
+            "results/pretraining_comparison.csv",
+            category="5 Result",
+            subcategory="starting points",
+            caption="../report/pretraining_table.rst",
+            labels={"what": "scores per starting point and seed"},
+        ),
+        figure=report(
+            "results/pretraining_comparison.png",
+            category="5 Result",
+            subcategory="starting points",
+            caption="../report/pretraining_figure.rst",
+            labels={"what": "scores of all runs"},
+        ),
+        provenance="results/pretraining_comparison.provenance.json",
+    log:
+        f"logs/{STUDY.config.name}/pretraining_comparison.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/pretraining_comparison.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=STUDY.mem_mb("pretraining_comparison", 2000),
+        runtime=STUDY.runtime("pretraining_comparison", 30),
+    params:
+        source=STUDY.source("pretraining_comparison"),
+        cfg=STUDY.cfg("name", "seeds", "pretraining.compare", "model.weights"),
+    script:
+        "../scripts/pretraining_comparison.py"

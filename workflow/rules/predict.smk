@@ -8,19 +8,23 @@ rule predict:
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),
     output:
-        zones=directory(f"{STUDY.run}/predict/seed{{seed}}/zones"),
-        probabilities=f"{STUDY.run}/predict/seed{{seed}}/probabilities.npz",
+        zones=directory(f"{STUDY.run}/predict/{{variant}}/seed{{seed}}/zones"),
+        probabilities=f"{STUDY.run}/predict/{{variant}}/seed{{seed}}/probabilities.npz",
         record=report(
-            f"{STUDY.run}/predict/seed{{seed}}/predictions.json",
+            f"{STUDY.run}/predict/{{variant}}/seed{{seed}}/predictions.json",
             category="3 Prediction",
             caption="../report/predictions.rst",
-            labels={"what": "zone maps of the test scenes", "seed": "{seed}"},
+            labels={
+                "what": "zone maps of the test scenes",
+                "start": "{variant}",
+                "seed": "{seed}",
+            },
         ),
-        provenance=f"{STUDY.run}/predict/seed{{seed}}/predictions.provenance.json",
+        provenance=f"{STUDY.run}/predict/{{variant}}/seed{{seed}}/predictions.provenance.json",
     log:
-        f"logs/{STUDY.config.name}/predict_seed{{seed}}.log",
+        f"logs/{STUDY.config.name}/predict_{{variant}}_seed{{seed}}.log",
     benchmark:
-        f"benchmarks/results/{STUDY.config.name}/predict_seed{{seed}}.tsv"
+        f"benchmarks/results/{STUDY.config.name}/predict_{{variant}}_seed{{seed}}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: STUDY.config.compute.train_threads

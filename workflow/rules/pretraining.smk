@@ -1,6 +1,34 @@
 # From pairs of SAR and optical images to the arrays that the pretraining reads.
 
 
+rule render_pairs:
+    """Render SYNTHETIC pairs of SAR and optical images with the glacier scene model."""
+    output:
+        folder=directory(f"{STUDY.run}/ssl4sar/rendered"),
+        listing=report(
+            f"{STUDY.run}/ssl4sar/rendered.json",
+            category="1 Data",
+            subcategory="pretraining",
+            caption="../report/rendered_pairs.rst",
+            labels={"what": "files of the rendered pairs"},
+        ),
+        provenance=f"{STUDY.run}/ssl4sar/rendered.provenance.json",
+    log:
+        f"logs/{STUDY.config.name}/render_pairs.log",
+    cache: True
+    conda:
+        "../../envs/data.yaml"
+    threads: 2
+    resources:
+        mem_mb=STUDY.mem_mb("render_pairs", 4000),
+        runtime=STUDY.runtime("render_pairs", 60),
+    params:
+        source=STUDY.source("render_pairs"),
+        cfg=STUDY.cfg("pair_scene"),
+    script:
+        "../scripts/render_pairs.py"
+
+
 rule validate_pairs:
     """Check every pair of SAR and optical images and write their manifest."""
     input:
@@ -12,7 +40,7 @@ rule validate_pairs:
         report=report(
             f"{STUDY.run}/ssl4sar/validation.json",
             category="1 Data",
-            subcategory="pairs",
+            subcategory="pretraining",
             caption="../report/pair_validation.rst",
             labels={"what": "validation of the pairs"},
         ),
@@ -51,7 +79,7 @@ rule prepare_pair_store:
         index=report(
             f"{STUDY.run}/pair_store/index.json",
             category="1 Data",
-            subcategory="pairs",
+            subcategory="pretraining",
             caption="../report/pair_store.rst",
             labels={"what": "index of the pair store"},
         ),

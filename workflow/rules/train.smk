@@ -1,8 +1,8 @@
-# Fine-tuning Tyrion, one job per seed.
+# Fine-tuning Tyrion, one job per starting point and seed.
 
 
 rule finetune:
-    """Fine-tune Tyrion on the training scenes; resumes where a killed job stopped."""
+    """Fine-tune Tyrion from a starting point; resumes where a killed job stopped."""
     input:
         index=rules.prepare_store.output.index,
         arrays=[
@@ -10,36 +10,45 @@ rule finetune:
             rules.prepare_store.output.zones,
             rules.prepare_store.output.fronts,
         ],
-        weights=STUDY.weights_files,
+        weights=STUDY.finetune_weights,
+        pretrained=STUDY.pretraining_record,
     output:
-        model=f"{STUDY.run}/finetune/seed{{seed}}/model.ckpt",
+        model=f"{STUDY.run}/finetune/{{variant}}/seed{{seed}}/model.ckpt",
         record=report(
-            f"{STUDY.run}/finetune/seed{{seed}}/model.json",
+            f"{STUDY.run}/finetune/{{variant}}/seed{{seed}}/model.json",
             category="2 Training",
-            subcategory="seed {seed}",
+            subcategory="{variant}, seed {seed}",
             caption="../report/model.rst",
-            labels={"what": "the exported network", "seed": "{seed}"},
+            labels={
+                "what": "the exported network",
+                "start": "{variant}",
+                "seed": "{seed}",
+            },
         ),
         metrics=report(
-            f"{STUDY.run}/finetune/seed{{seed}}/metrics.csv",
+            f"{STUDY.run}/finetune/{{variant}}/seed{{seed}}/metrics.csv",
             category="2 Training",
-            subcategory="seed {seed}",
+            subcategory="{variant}, seed {seed}",
             caption="../report/metrics.rst",
-            labels={"what": "metrics per epoch", "seed": "{seed}"},
+            labels={
+                "what": "metrics per epoch",
+                "start": "{variant}",
+                "seed": "{seed}",
+            },
         ),
-        provenance=f"{STUDY.run}/finetune/seed{{seed}}/model.provenance.json",
+        provenance=f"{STUDY.run}/finetune/{{variant}}/seed{{seed}}/model.provenance.json",
     log:
-        f"logs/{STUDY.config.name}/finetune_seed{{seed}}.log",
+        f"logs/{STUDY.config.name}/finetune_{{variant}}_seed{{seed}}.log",
     benchmark:
-        f"benchmarks/results/{STUDY.config.name}/finetune_seed{{seed}}.tsv"
+        f"benchmarks/results/{STUDY.config.name}/finetune_{{variant}}_seed{{seed}}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: STUDY.config.compute.threads_per_task
     resources:
-        **STUDY.train_placement,
-        mem_mb=STUDY.mem_mb("finetune", STUDY.train_mem_mb),
-        runtime=STUDY.runtime("finetune", STUDY.train_runtime_min),
-        gpu=STUDY.train_gpus,
+        **STUDY.cost("training").placement,
+        mem_mb=STUDY.mem_mb("finetune", STUDY.cost("training").mem_mb),
+        runtime=STUDY.runtime("finetune", STUDY.cost("training").runtime_min),
+        gpu=STUDY.cost("training").gpus,
         # Folder on a disk of the node to copy the store to, e.g. $TMPDIR; a site's own matter.
         scratch="",
     params:
@@ -51,6 +60,6 @@ rule finetune:
             "prediction.sigma_px",
         ),
         # Outside the outputs, which Snakemake deletes before it starts a job again.
-        resume=f"{STUDY.run}/resume/seed{{seed}}",
+        resume=f"{STUDY.run}/resume/finetune/{{variant}}/seed{{seed}}",
     script:
         "../scripts/finetune.py"

@@ -8,6 +8,7 @@ from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
+from ssl4sar.evaluate.starting_point import read_training_record, starting_point
 from ssl4sar.evaluate.terminal import print_summary
 from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
 from ssl4sar.workflow.job import job
@@ -20,6 +21,7 @@ def main(
     zones: Sequence[Path],
     fronts: Sequence[Path],
     metrics: Sequence[Path],
+    models: Sequence[Path],
     baselines: Path,
     paths: ResultPaths,
 ) -> None:
@@ -29,7 +31,10 @@ def main(
         for score, zone, front, table in zip(scores, zones, fronts, metrics, strict=True)
     ]
     config = EvaluationConfig.model_validate(cfg["evaluation"])
-    result = write_caffe_mde(cfg["name"], manifest, runs, read_baselines(baselines), config, paths)
+    records = [read_training_record(model) for model in models]
+    start = starting_point(cfg["pretraining.variant"], records, manifest.test_glaciers)
+    trivial = read_baselines(baselines)
+    result = write_caffe_mde(cfg["name"], manifest, start, runs, trivial, config, paths)
     print_summary(result)
 
 
@@ -42,6 +47,7 @@ if __name__ == "__main__":
             zones=[Path(path) for path in snakemake.input.zones],
             fronts=[Path(path) for path in snakemake.input.fronts],
             metrics=[Path(path) for path in snakemake.input.metrics],
+            models=[Path(path) for path in snakemake.input.models],
             baselines=Path(snakemake.input.baselines),
             paths=ResultPaths(
                 result=Path(snakemake.output.result),

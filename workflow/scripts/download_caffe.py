@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.acquire.download import download
+from ssl4sar.core.hashing import Checksum
 from ssl4sar.workflow.job import job
 
 
 def main(cfg: dict[str, Any], archive: Path, record: Path) -> None:
     """Download and record address, size and hash."""
-    done = download(cfg["caffe.url"], archive, cfg["caffe.sha256"])
+    sha256 = cfg["caffe.sha256"]
+    done = download(cfg["caffe.url"], archive, Checksum("sha256", sha256) if sha256 else None)
     done.write(record)
 
 

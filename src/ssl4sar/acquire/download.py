@@ -25,7 +25,7 @@ import requests
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.progress import tell, track
 
 USER_AGENT: Final = "ssl4sar (calving fronts from SAR images)"
@@ -34,6 +34,7 @@ _CHUNK_BYTES: Final = 1 << 16
 _MIB: Final = 1 << 20
 _LONGEST_WAIT_S: Final = 60.0
 _TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_ALGORITHM_NAMES: Final = {"md5": "MD5", "sha256": "SHA-256", "sha512": "SHA-512"}
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -83,7 +84,7 @@ class _TransientError(Exception):
 def download(
     url: str,
     target: str | Path,
-    expected_sha256: str | None = None,
+    expected: Checksum | None = None,
     *,
     user_agent: str = USER_AGENT,
     attempts: int = 6,
@@ -95,7 +96,7 @@ def download(
     Args:
         url: http or https address.
         target: file to write; an older one is replaced once the new one is complete and verified.
-        expected_sha256: hash that the content must have; None accepts any complete content.
+        expected: checksum that the content must have; None accepts any complete content.
         user_agent: what the server is told.
         attempts: tries in a row without a single new byte before giving up.
         first_wait_s: wait after the first failure; it doubles each time, up to a minute.
@@ -105,8 +106,8 @@ def download(
         Address, size and hash.
 
     Raises:
-        UserError: bad address, host unreachable, refused by the server, another hash, another
-            process downloads the same file, or no space left.
+        UserError: bad address, host unreachable, refused by the server, another checksum,
+            another process downloads the same file, or no space left.
         ValueError: ``attempts`` is below 1.
     """
     if attempts < 1:
@@ -122,7 +123,7 @@ def download(
         session.headers["Accept-Encoding"] = "identity"
         with session:
             _fetch_patiently(session, url, target, part, attempts, first_wait_s, timeout_s)
-        return _finish(url, target, expected_sha256)
+        return _finish(url, target, expected)
 
 
 def _part_path(target: Path) -> Path:
@@ -347,19 +348,21 @@ def _write(response: requests.Response, part: BinaryIO) -> Iterator[None]:
         yield
 
 
-def _finish(url: str, target: Path, expected_sha256: str | None) -> DownloadRecord:
+def _finish(url: str, target: Path, expected: Checksum | None) -> DownloadRecord:
     """Verify the part and give it its name; the lock is still held."""
     part = _part_path(target)
-    digest = sha256_file(part)
-    if expected_sha256 is not None and digest != expected_sha256.lower():
+    algorithm = "sha256" if expected is None else expected.algorithm
+    digests = file_digests(part, {"sha256", algorithm})
+    if expected is not None and digests[algorithm] != expected.digits:
         part.unlink()
         _version_path(target).unlink(missing_ok=True)
         raise UserError(
             url,
-            f"the content has SHA-256 {digest}, expected {expected_sha256}",
+            f"the content has {_ALGORITHM_NAMES[algorithm]} {digests[algorithm]}, "
+            f"expected {expected.digits}",
             "rerun to download again; if it stays, correct the expected hash",
         )
-    record = DownloadRecord(url, part.stat().st_size, digest)
+    record = DownloadRecord(url, part.stat().st_size, digests["sha256"])
     part.replace(target)
     _version_path(target).unlink(missing_ok=True)
     return record

@@ -21,6 +21,7 @@ from requests.adapters import HTTPAdapter, Retry
 from ssl4sar.acquire.download import USER_AGENT, download
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import Checksum
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -99,7 +100,7 @@ def fetch_weights(
     done = download(
         announced.url,
         target,
-        wanted,
+        Checksum("sha256", wanted) if wanted else None,
         attempts=attempts,
         first_wait_s=first_wait_s,
         timeout_s=timeout_s,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -70,14 +69,3 @@ class ModelConfig(Block):
     def stage_windows(self) -> tuple[int, ...]:
         """Side of the attention window of each stage: never larger than the map."""
         return tuple(min(self.window_tokens, tokens) for tokens in self.map_tokens)
-
-
-def with_given_weights(cfg: Mapping[str, Any], weights_files: Sequence[str]) -> dict[str, Any]:
-    """Return a job's parameters with the starting weights that it was given as inputs.
-
-    Args:
-        cfg: parameters by dotted key; ``model`` is the block of the network.
-        weights_files: files with starting weights: one or none.
-    """
-    file = weights_files[0] if weights_files else None
-    return {**cfg, "model": {**cfg["model"], "weights_file": file}}

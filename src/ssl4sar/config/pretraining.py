@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -35,3 +36,22 @@ class PretrainingConfig(Block):
         if len(set(self.compare)) != len(self.compare):
             raise ValueError("compare: name every starting point once")
         return self
+
+
+def starting_model(
+    model: Mapping[str, Any], variant: Variant, weights_files: Sequence[str]
+) -> dict[str, Any]:
+    """Return the block of the network with the starting weights of a variant.
+
+    Args:
+        model: the block ``model`` of the configuration.
+        variant: starting point.
+        weights_files: files with its weights that the job was given as inputs: one or none.
+    """
+    if variant == "none":
+        return {**model, "weights": "none", "weights_file": None}
+    if variant == "imagenet":
+        return {**model, "weights_file": weights_files[0]}
+    # Its gains come with the file.
+    own = {"weights": "tyrion", "weights_file": weights_files[0], "legacy_post_norm_ones": False}
+    return {**model, **own}

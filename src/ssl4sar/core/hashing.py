@@ -1,12 +1,62 @@
-"""SHA-256 of files."""
+"""Hashes of files: SHA-256 of our own records, and the checksums that others publish."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+_CHUNK_BYTES: Final = 1 << 20
+#: Algorithms of published checksums with the number of their hexadecimal digits.
+CHECKSUM_DIGITS: Final = {"md5": 32, "sha256": 64, "sha512": 128}
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What the content of a file must have.
+
+    Attributes:
+        algorithm: md5, sha256 or sha512.
+        digits: hexadecimal, lower case.
+    """
+
+    algorithm: str
+    digits: str
+
+    def __post_init__(self) -> None:
+        length = CHECKSUM_DIGITS.get(self.algorithm)
+        if length is None or re.fullmatch(f"[0-9a-f]{{{length}}}", self.digits) is None:
+            raise ValueError(f"{str(self)!r} is no checksum")
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.digits}"
+
+    @classmethod
+    def parse(cls, text: str) -> Checksum:
+        """Read ``ALGORITHM:DIGITS``, in capitals too.
+
+        Raises:
+            ValueError: it has another form, or the algorithm is unknown.
+        """
+        algorithm, _, digits = text.lower().partition(":")
+        return cls(algorithm, digits)
 
 
 def sha256_file(path: str | Path) -> str:
     """Return the hexadecimal SHA-256 of a file's content, read in one pass."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def file_digests(path: str | Path, algorithms: Collection[str]) -> dict[str, str]:
+    """Return hexadecimal digests of a file's content by algorithm, read in one pass."""
+    # MD5 tells damage here, nothing else; some systems allow it for that purpose only.
+    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    with Path(path).open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            for each in hashes.values():
+                each.update(chunk)
+    return {name: each.hexdigest() for name, each in hashes.items()}

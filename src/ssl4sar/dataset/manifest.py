@@ -16,6 +16,7 @@ from typing import Final, Literal, Self
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.scene_name import SceneName
 from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.official import is_official_test
 
@@ -48,6 +49,11 @@ class TreeManifest:
     def synthetic(self) -> bool:
         """Whether the scenes are rendered, not observed."""
         return self.source == "synthetic"
+
+    @property
+    def test_glaciers(self) -> tuple[str, ...]:
+        """Glaciers of the test scenes, by their names in the benchmark."""
+        return tuple(sorted({SceneName.parse(name).glacier for name in self.scenes["test"]}))
 
     @property
     def tree(self) -> CaffeTree:

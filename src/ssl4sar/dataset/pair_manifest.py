@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.pair_layout import PairSplit
+from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
 
 SCHEMA: Final = "ssl4sar.pretraining-dataset/1"
 PairSource = Literal["synthetic", "local", "zenodo", "built"]
@@ -188,6 +188,17 @@ class PairManifest(_Record):
     def images(self, split: PairSplit) -> tuple[SarImage, ...]:
         """Return the Sentinel-1 images of a split."""
         return tuple(image for image in self.sar if image.split == split)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a reader of a result must know of the dataset, as plain values."""
+        return {
+            "source": self.source,
+            "synthetic": self.synthetic,
+            "glaciers": list(self.glaciers),
+            "images": {split: len(self.images(split)) for split in PAIR_SPLITS},
+            "excluded": [excluded.glacier for excluded in self.excluded],
+            "allow_test_glaciers": self.allow_test_glaciers,
+        }
 
     def write(self, path: str | Path) -> None:
         """Write the manifest as JSON, atomically."""

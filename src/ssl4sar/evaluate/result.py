@@ -23,10 +23,12 @@ from ssl4sar.evaluate.result_schema import (
     Segmentation,
     SegmentationTable,
     Spread,
+    StartingPoint,
     Subset,
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
+from ssl4sar.evaluate.starting_point import judged, start_texts
 from ssl4sar.evaluate.summary import ScoreSummary, summarise
 from ssl4sar.metrics.segmentation import AVERAGE
 from ssl4sar.metrics.subsets import SubsetError, subset_errors
@@ -113,6 +115,7 @@ def build_result(
     runs: Sequence[RunScores],
     baselines: Mapping[str, BaselineScores],
     *,
+    start: StartingPoint | None = None,
     per_image: bool = False,
 ) -> dict[str, Any]:
     """Build the content of the result file.
@@ -121,6 +124,7 @@ def build_result(
         dataset: what was scored.
         runs: scores of the runs, all over the same images.
         baselines: scores of the true zones (key ``FLOOR``) and of trivial predictions.
+        start: where the fine-tuning started from; None for a scored folder.
         per_image: whether to add the scores per image of the first run.
 
     Returns:
@@ -130,6 +134,8 @@ def build_result(
         ValueError: no run, or runs and baselines over different images.
     """
     names = _common_images(runs, baselines)
+    if start is not None:
+        dataset = judged(dataset, start)
     summaries = [summarise(run.images) for run in runs]
     rows = [_run(run.seed, summary) for run, summary in zip(runs, summaries, strict=True)]
     trivial = {key: _baseline(baseline) for key, baseline in baselines.items() if key != FLOOR}
@@ -137,6 +143,7 @@ def build_result(
     mde_m = spread(row.mde_m for row in rows)
     result = CaffeResult(
         dataset=dataset,
+        starting_point=start,
         images=len(names),
         runs=rows,
         mde_m=mde_m,
@@ -146,7 +153,10 @@ def build_result(
         floor_m=floor_m,
         baselines=trivial,
         published=[_published(row) for row in PUBLISHED],
-        text=_warnings(dataset, runs, rows, mde_m, trivial),
+        text=[
+            *_warnings(dataset, runs, rows, mde_m, trivial),
+            *([] if start is None else start_texts(start, dataset)),
+        ],
         per_image={score.name: _per_image(score) for score in runs[0].images}
         if per_image
         else None,

@@ -162,6 +162,23 @@ class Baseline(_Part):
     """Mean over images of the mean class IoU, absent classes counting 0; 0-1."""
 
 
+class StartingPoint(_Part):
+    """Where the fine-tuning started from."""
+
+    variant: str
+    """none, imagenet, optsimmim or opttranslator."""
+    weights_sha256: list[str | None]
+    """SHA-256 of the file with the starting weights of each run; null for random weights."""
+    pretraining_source: str | None
+    """Origin of the images of the pretraining; null without pretraining on the pretext tasks."""
+    pretraining_synthetic: bool | None
+    """Whether they are rendered, not observed."""
+    excluded_glaciers: list[str]
+    """Glaciers of the test set that were left out of the pretraining."""
+    test_glaciers_seen: list[str]
+    """Test glaciers that were in the pretraining; not empty makes the scores worthless as such."""
+
+
 class PerImage(_Part):
     """One image of a scored folder."""
 
@@ -186,6 +203,8 @@ class CaffeResult(_Part):
     """Version of this shape."""
     dataset: Dataset
     """What was scored."""
+    starting_point: StartingPoint | None = None
+    """Where the fine-tuning started from; null for a scored folder."""
     images: int
     """Number of scored images."""
     runs: list[Run] = Field(min_length=1)

@@ -105,7 +105,12 @@ def save_torch_file(path: str | Path, content: Any) -> None:
 
 
 def save_network(
-    path: str | Path, network: Tyrion, model_config: ModelConfig, info: Mapping[str, Any]
+    path: str | Path,
+    network: Tyrion,
+    model_config: ModelConfig,
+    info: Mapping[str, Any],
+    *,
+    extra: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a network, atomically; equal content gives equal bytes.
 
@@ -114,6 +119,7 @@ def save_network(
         network: network built from ``model_config``.
         model_config: configuration from which the network can be rebuilt.
         info: facts about the training that JSON can hold.
+        extra: tensors of layers behind the network, e.g. of a pretext task.
 
     Raises:
         TypeError: ``info`` holds something else.
@@ -128,12 +134,18 @@ def save_network(
         "out_channels": network.out_channels,
         "info": json.loads(json.dumps(dict(info))),
         # Copies in standard layout: the memory order of a tensor would be part of the bytes.
-        "state": {
-            key: value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-            for key, value in network.state_dict().items()
-        },
+        "state": _plain(network.state_dict()),
     }
+    if extra:
+        content["extra"] = _plain(extra)
     save_torch_file(path, content)
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        key: value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for key, value in tensors.items()
+    }
 
 
 def load_network(

@@ -140,37 +140,53 @@ class Tyrion(nn.Module):
         )
         self.head = nn.Conv2d(config.embed_dim, out_channels, 1)
 
-    def encode(self, image: Tensor) -> list[Tensor]:
+    def encode(self, image: Tensor, masked: Tensor | None = None) -> list[Tensor]:
         """Return the four encoder maps of an image.
 
         Args:
             image: (B, 1, P, P) float, values 0-1; grey is repeated to the encoder's 3 channels.
+            masked: (B, (P/4)^2) bool, row by row: tokens that become the zero vector after the
+                normalisation of the patch embedding, so that nothing of their pixels is left.
 
         Returns:
             Four tensors (B, C << i, P/(4 << i), P/(4 << i)), shallowest first.
 
         Raises:
-            ValueError: the image has another size than the network.
+            ValueError: the image or the mask has another size than the network.
         """
         expected = (1, self.input_px, self.input_px)
         if image.ndim != 4 or tuple(image.shape[1:]) != expected:
             raise ValueError(f"expected images (B, *{expected}), got {tuple(image.shape)}")
-        maps: list[Tensor] = self.encoder(image.expand(-1, ENCODER_CHANNELS, -1, -1))
+        # The modules of timm's feature extractor one by one, to reach in between.
+        encoder: Any = self.encoder
+        tokens: Tensor = encoder.patch_embed(image.expand(-1, ENCODER_CHANNELS, -1, -1))
+        if masked is not None:
+            batch, rows, columns, _ = tokens.shape
+            if tuple(masked.shape) != (batch, rows * columns):
+                raise ValueError(
+                    f"expected a mask ({batch}, {rows * columns}), got {tuple(masked.shape)}"
+                )
+            tokens = tokens.masked_fill(masked.view(batch, rows, columns, 1), 0)
+        maps = []
+        for stage in encoder_stages(encoder):
+            tokens = stage(tokens)
+            maps.append(tokens)
         return [channels_last.permute(0, 3, 1, 2) for channels_last in maps]
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, masked: Tensor | None = None) -> Tensor:
         """Return logits.
 
         Args:
             image: (B, 1, P, P) float, values 0-1.
+            masked: (B, (P/4)^2) bool, tokens that the network does not see; None: it sees all.
 
         Returns:
             (B, out_channels, P, P) float.
 
         Raises:
-            ValueError: the image has another size than the network.
+            ValueError: the image or the mask has another size than the network.
         """
-        logits: Tensor = self.decoder(self.encode(image), self.head)
+        logits: Tensor = self.decoder(self.encode(image, masked), self.head)
         return logits
 
 

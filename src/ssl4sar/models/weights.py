@@ -37,6 +37,8 @@ _DEAD: Final = re.compile(r"pred_target\.\d+\.block\.temb_proj\.(weight|bias)|ou
 _PRETEXT: Final = re.compile(
     r"(last_model_decoder_layer|decoder|patch_embed_after_decoder)\..*|mask_token"
 )
+#: What makes two networks different although tensors may fit.
+_GEOMETRY: Final = ("embed_dim", "depths", "num_heads", "window_tokens", "input_px")
 _DECODER_NAMES: Final = (
     (re.compile(r"pred_target\.6\.(weight|bias)"), r"head.\1"),
     (
@@ -88,7 +90,7 @@ def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport
     path = Path(config.weights_file)
     table = _read_table(path)
     if config.weights == "tyrion":
-        count, head = _load_tyrion(network, table, path)
+        count, head = _load_tyrion(network, table, path, config)
     else:
         state = encoder_state(_unwrap(table))
         _load_encoder(network, state, path)
@@ -189,9 +191,27 @@ def _load_encoder(network: Tyrion, state: dict[str, Any], source: str | Path) ->
     network.encoder.load_state_dict(state)
 
 
-def _load_tyrion(network: Tyrion, table: Mapping[str, Any], path: Path) -> tuple[int, bool]:
+def _check_geometry(config: ModelConfig, table: Mapping[str, Any], path: Path) -> None:
+    """Refuse another network, also where all shapes agree, as with other attention windows."""
+    made_with = table.get("model")
+    if not isinstance(made_with, Mapping):
+        raise UserError(path, "the checkpoint does not tell its network", "make it again")
+    wanted = config.model_dump(mode="json")
+    for key in _GEOMETRY:
+        if made_with.get(key) != wanted[key]:
+            raise UserError(
+                path,
+                f"the checkpoint has model.{key} {made_with.get(key)}, this network {wanted[key]}",
+                "use the model configuration the file was made with, or pretrain anew",
+            )
+
+
+def _load_tyrion(
+    network: Tyrion, table: Mapping[str, Any], path: Path, config: ModelConfig
+) -> tuple[int, bool]:
     own_file = table.get("format") == FORMAT
     if own_file:
+        _check_geometry(config, table, path)
         state: dict[str, Tensor] = dict(table.get("state", {}))
     else:
         state = official_state(_unwrap(table), path)

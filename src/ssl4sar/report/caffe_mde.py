@@ -13,7 +13,7 @@ from ssl4sar.core.progress import track
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.csv_table import write_table
 from ssl4sar.evaluate.result import RunScores, build_result, dataset_of
-from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.result_schema import StartingPoint, validate_result
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.report.figures import write_errors_figure, write_scenes_figure
@@ -64,6 +64,7 @@ class ResultPaths:
 def write_caffe_mde(
     name: str,
     manifest: TreeManifest,
+    start: StartingPoint,
     runs: Sequence[ScoredRun],
     baselines: Mapping[str, BaselineScores],
     config: EvaluationConfig,
@@ -76,6 +77,7 @@ def write_caffe_mde(
     Args:
         name: name of the run.
         manifest: the scored tree.
+        start: where the fine-tunings started from.
         runs: one per seed, all over the same scenes.
         baselines: true zones and trivial predictions.
         config: number and size of the pictures.
@@ -89,7 +91,7 @@ def write_caffe_mde(
         ValueError: no run, or runs over different scenes.
     """
     scores = [run.scores for run in runs]
-    result = build_result(dataset_of(manifest, name), scores, baselines)
+    result = build_result(dataset_of(manifest, name), scores, baselines, start=start)
     write_table(paths.table, scores)
     first = runs[0]
 

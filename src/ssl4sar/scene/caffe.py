@@ -8,10 +8,8 @@ observations.
 from __future__ import annotations
 
 import math
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -24,14 +22,15 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.pieces import drop_small_pieces, largest_piece
-from ssl4sar.core.progress import track
 from ssl4sar.core.scene_name import NORTHERN_GLACIERS, TEST_GLACIERS, SceneName
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import NA, OCEAN, greys_from_classes, ocean_beside_glacier
 from ssl4sar.scene.environment import Environment, environment_on
 from ssl4sar.scene.grid import Grid
+from ssl4sar.scene.passes import draw_passes
+from ssl4sar.scene.rendering import render_all
 from ssl4sar.scene.sar import Levels, SarImage, Viewing, draw_levels, render_sar
-from ssl4sar.scene.sensors import SENSORS, Sensor
+from ssl4sar.scene.sensors import SENSORS
 from ssl4sar.scene.world import MELANGE, TONGUE, WATER, glacier_world
 
 NOTE: Final = {"Comment": "SYNTHETIC scene of the ssl4sar scene model, not an observation"}
@@ -126,19 +125,6 @@ def _products(rng: np.random.Generator, glacier: str, count: int) -> list[tuple[
     return [products[i] for i in (*first, *rest)]
 
 
-def _passes(seed: int, glacier: str, sensor: Sensor) -> list[tuple[str, Viewing]]:
-    """Return the two orbits from which a sensor sees a glacier."""
-    rng = generator(seed, "orbits", glacier, sensor.name)
-    orbits = rng.choice(np.arange(1, min(sensor.last_orbit, 999) + 1), 2, replace=False)
-    return [
-        (
-            f"{orbit:03d}",
-            Viewing(float(rng.uniform(*sensor.incidence_deg)), float(rng.uniform(0, 2 * math.pi))),
-        )
-        for orbit in orbits
-    ]
-
-
 def _quality(levels: Levels, environment: Environment, looks: float, difficulty: float) -> int:
     """Return the quality factor, 1 (best) to 6: how hard the front is to see."""
     seaward = MELANGE if environment.melange_reach > 0.15 else WATER
@@ -153,7 +139,7 @@ def _plan(
 ) -> ScenePlan:
     sensor, resolution_m = SENSORS[product[0]], product[1]
     rng = generator(config.seed, "plan", glacier, day.isoformat(), sensor.name)
-    orbit, viewing = _passes(config.seed, glacier, sensor)[int(rng.random() < 0.3)]
+    orbit, viewing = draw_passes(config.seed, glacier, sensor)[int(rng.random() < 0.3)]
     environment = environment_on(config.seed, glacier, glacier in NORTHERN_GLACIERS, day)
     levels = draw_levels(
         rng, sensor.band, environment.wind_m_s, viewing.incidence_deg, config.difficulty
@@ -286,13 +272,4 @@ def render_caffe(config: SceneConfig, root: Path, workers: int = 1) -> None:
     plans = plan_scenes(config)
     jobs = [(config, plan, root) for plan in plans]
     write_text(root / "README.txt", _README)
-    if workers == 1:
-        for job in track(jobs, "rendering synthetic scenes"):
-            _render_job(job)
-        return
-    # Neighbouring plans share a world, which each process builds for itself.
-    chunk = max(1, math.ceil(len(jobs) / (4 * workers)))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        done = pool.map(_render_job, jobs, chunksize=chunk)
-        for _ in track(done, "rendering synthetic scenes", total=len(jobs)):
-            pass
+    render_all(_render_job, jobs, workers, "rendering synthetic scenes")

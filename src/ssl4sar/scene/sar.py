@@ -19,6 +19,7 @@ from ssl4sar.scene.geometry import Geometry
 from ssl4sar.scene.grid import Grid
 from ssl4sar.scene.noise import FloatArray, resample
 from ssl4sar.scene.sensors import Band, Sensor
+from ssl4sar.scene.sightlines import Sightlines
 from ssl4sar.scene.world import (
     BARE_ROCK,
     KIND_COUNT,
@@ -157,19 +158,9 @@ def visibility(geometry: Geometry, viewing: Viewing, grid: Grid) -> Visibility:
         grid: grid of the image.
     """
     source, theta = geometry.grid, math.radians(viewing.incidence_deg)
-    height, width = source.shape
-    # Turn the terrain so that the beam runs along the columns; row axis points north to south.
-    cosine, sine = math.cos(viewing.look_azimuth_rad), -math.sin(viewing.look_azimuth_rad)
-    matrix = np.array([[cosine, sine], [-sine, cosine]])
-    side = math.ceil(math.hypot(height, width))
-    centre_in, centre_out = np.array([height - 1, width - 1]) / 2, np.full(2, (side - 1) / 2)
-    offset = centre_in - matrix @ centre_out
-    turned = ndimage.affine_transform(
-        geometry.terrain_m, matrix, offset, (side, side), order=1, mode="nearest"
-    )
-    range_m = (np.arange(side) * source.spacing_m).astype(np.float32)
-    sight = turned + range_m * np.float32(1 / math.tan(theta))
-    depth = np.maximum.accumulate(sight, 1) - sight
+    lines = Sightlines(source, viewing.look_azimuth_rad)
+    turned, range_m = lines.turned(geometry.terrain_m), lines.range_m
+    depth = lines.shadow_depth_m(turned, 1 / math.tan(theta))
     slant = range_m * np.float32(math.sin(theta)) - turned * np.float32(math.cos(theta))
     fold = np.maximum(
         np.maximum.accumulate(slant, 1) - slant,
@@ -183,14 +174,9 @@ def visibility(geometry: Geometry, viewing: Viewing, grid: Grid) -> Visibility:
     slope_db = np.clip(slope_db, -11, 9)
     # In metres: a shallow shadow is noise; only a deep fold buries what lies beneath.
     hidden = np.maximum(depth / 12 - 1, fold / (0.16 * geometry.relief_m) - 1)
-    back = matrix.T
-    back_offset = centre_out - back @ centre_in
 
     def onto_map(field: NDArray[np.floating]) -> FloatArray:
-        straight = ndimage.affine_transform(
-            field.astype(np.float32), back, back_offset, source.shape, order=1, mode="nearest"
-        )
-        return resample(straight, source, grid)
+        return resample(lines.straight(field), source, grid)
 
     return Visibility(
         unseen=onto_map(np.clip(hidden, -1, 1)) > 0,

@@ -310,8 +310,16 @@ class World:
 
 
 @lru_cache(maxsize=2)
-def glacier_world(seed: int, place: str, extent_m: float) -> World:
-    """Return the world of a named glacier; its sides differ by up to a fifth from ``extent_m``."""
+def glacier_world(seed: int, place: str, extent_m: float, northern: bool | None = None) -> World:
+    """Return the world of a named glacier; its sides differ by up to a fifth from ``extent_m``.
+
+    Args:
+        seed: seed of the world.
+        place: name of the glacier.
+        extent_m: mean side of the area.
+        northern: hemisphere; None takes that of the glacier of CaFFe with this name.
+    """
     rng = generator(seed, "area", place)
     width_m, height_m = (float(extent_m * rng.uniform(0.8, 1.2)) for _ in range(2))
-    return World(seed, place, place in NORTHERN_GLACIERS, width_m, height_m)
+    north = place in NORTHERN_GLACIERS if northern is None else northern
+    return World(seed, place, north, width_m, height_m)

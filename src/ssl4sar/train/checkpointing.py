@@ -26,16 +26,13 @@ from torch import Tensor
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
-from ssl4sar.core.zones import CLASS_NAMES
 from ssl4sar.models.checkpoint import read_torch_file, save_torch_file
-from ssl4sar.train.module import EpochRecord, FinetuneModule
-from ssl4sar.train.validation import ValidationScore
+from ssl4sar.train.module import EpochRecord, Score, TrainingModule
 
 LAST: Final = "last.ckpt"
 PREVIOUS: Final = "previous.ckpt"
 _UPCOMING: Final = "upcoming.ckpt"
 _OWN_KEY: Final = "ssl4sar"
-_CRITERIA: Final = ("best_mde", "best_iou")
 _BEST_FILES: Final = "best_*-epoch*.pt"
 METRICS_COLUMNS: Final = (
     "epoch",
@@ -44,11 +41,6 @@ METRICS_COLUMNS: Final = (
     "learning_rate",
     "samples_per_s",
     "duration_s",
-    "val_mde_m",
-    "val_iou_pooled",
-    *(f"val_iou_{name}" for name in CLASS_NAMES),
-    "val_no_front",
-    "val_images",
 )
 
 
@@ -141,23 +133,7 @@ class Best:
 
     epoch: int
     file: str
-    score: ValidationScore
-
-
-def is_better(criterion: str, new: ValidationScore, old: ValidationScore) -> bool:
-    """Compare two validations.
-
-    best_mde: smaller distance; an undefined one counts as infinite, and ties (also of two
-    undefined ones) go to the larger IoU. best_iou: larger pooled IoU. The earlier epoch keeps a
-    full tie.
-    """
-    if criterion == "best_iou":
-        return new.iou_pooled > old.iou_pooled
-    return _mde_key(new) < _mde_key(old)
-
-
-def _mde_key(score: ValidationScore) -> tuple[float, float]:
-    return (float("inf") if score.mde_m is None else score.mde_m, -score.iou_pooled)
+    score: Score
 
 
 class TrainingState(Checkpoint):
@@ -171,6 +147,7 @@ class TrainingState(Checkpoint):
         metrics_path: the table, one row per epoch.
         fingerprint: fingerprint of the training.
         on_saved: called with each epoch that is safe on disk.
+        score_type: what the training's validation gives.
     """
 
     def __init__(
@@ -179,8 +156,10 @@ class TrainingState(Checkpoint):
         metrics_path: Path,
         fingerprint: str,
         on_saved: Callable[[pl.Trainer, EpochRecord], None],
+        score_type: type[Score],
     ) -> None:
         self.on_saved = on_saved
+        self.score_type = score_type
         self.folder = folder
         self.metrics_path = metrics_path
         self.fingerprint = fingerprint
@@ -192,14 +171,17 @@ class TrainingState(Checkpoint):
         """Return rows and best epochs as builtins."""
         return {
             "records": [asdict(record) for record in self.records],
-            "best": {criterion: asdict(best) for criterion, best in self.best.items()},
+            "best": {
+                criterion: {**vars(best), "score": best.score.as_dict()}
+                for criterion, best in self.best.items()
+            },
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over rows and best epochs."""
-        self.records = [_record(values) for values in state_dict["records"]]
+        self.records = [self._record(values) for values in state_dict["records"]]
         self.best = {
-            criterion: Best(values["epoch"], values["file"], ValidationScore(**values["score"]))
+            criterion: Best(values["epoch"], values["file"], self.score_type(**values["score"]))
             for criterion, values in state_dict["best"].items()
         }
         self._files_of_previous = self._best_files()
@@ -216,8 +198,8 @@ class TrainingState(Checkpoint):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save the state of the finished epoch."""
-        if not isinstance(pl_module, FinetuneModule) or pl_module.record is None:
-            raise TypeError("the epoch was not recorded: TrainingState needs a FinetuneModule")
+        if not isinstance(pl_module, TrainingModule) or pl_module.record is None:
+            raise TypeError("the epoch was not recorded: TrainingState needs a TrainingModule")
         record = pl_module.record
         self.records.append(record)
         if record.validation is not None:
@@ -225,7 +207,7 @@ class TrainingState(Checkpoint):
         self.save_last(trainer)
         if trainer.is_global_zero:
             self._remove_superseded()
-            write_metrics(self.metrics_path, self.records)
+            self.write_table()
             self.on_saved(trainer, record)
 
     def save_last(self, trainer: pl.Trainer) -> None:
@@ -238,17 +220,27 @@ class TrainingState(Checkpoint):
             upcoming.replace(last)
 
     def _keep_best(
-        self, trainer: pl.Trainer, module: FinetuneModule, epoch: int, score: ValidationScore
+        self, trainer: pl.Trainer, module: TrainingModule[Any, Any], epoch: int, score: Score
     ) -> None:
-        for criterion in _CRITERIA:
+        for criterion in score.CRITERIA:
             old = self.best.get(criterion)
-            if old is not None and not is_better(criterion, score, old.score):
+            if old is not None and not score.is_better(criterion, old.score):
                 continue
             best = Best(epoch, f"{criterion}-epoch{epoch:04d}.pt", score)
             self.best[criterion] = best
             if trainer.is_global_zero:
                 state = {k: v.detach().cpu() for k, v in module.kept_network.state_dict().items()}
                 save_torch_file(self.folder / best.file, state)
+
+    def write_table(self) -> None:
+        """Write ``metrics.csv`` anew."""
+        write_metrics(self.metrics_path, self.records, self.score_type.COLUMNS)
+
+    def _record(self, values: Mapping[str, Any]) -> EpochRecord:
+        score = values["validation"]
+        return EpochRecord(
+            **{**values, "validation": None if score is None else self.score_type(**score)}
+        )
 
     def _best_files(self) -> set[str]:
         return {best.file for best in self.best.values()}
@@ -271,43 +263,23 @@ class TrainingState(Checkpoint):
         return state
 
 
-def _record(values: Mapping[str, Any]) -> EpochRecord:
-    score = values["validation"]
-    return EpochRecord(
-        **{**values, "validation": None if score is None else ValidationScore(**score)}
-    )
+def write_metrics(path: Path, records: Sequence[EpochRecord], score_columns: Sequence[str]) -> None:
+    """Write the table of all epochs as CSV, atomically; undefined values are empty.
 
-
-def write_metrics(path: Path, records: Sequence[EpochRecord]) -> None:
-    """Write the table of all epochs as CSV, atomically; undefined values are empty."""
+    Args:
+        path: file.
+        records: the epochs.
+        score_columns: names of the values of a validation.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(METRICS_COLUMNS)
+    writer.writerow([*METRICS_COLUMNS, *score_columns])
     for record in records:
-        writer.writerow("" if value is None else value for value in _row(record))
+        score = record.validation
+        row = [*(getattr(record, name) for name in METRICS_COLUMNS)]
+        row += [None] * len(score_columns) if score is None else score.row()
+        writer.writerow("" if value is None else value for value in row)
     write_text(path, text.getvalue())
-
-
-def _row(record: EpochRecord) -> list[float | int | None]:
-    score = record.validation
-    scores: list[float | int | None] = [None] * (len(METRICS_COLUMNS) - 6)
-    if score is not None:
-        scores = [
-            score.mde_m,
-            score.iou_pooled,
-            *score.iou_per_class,
-            score.no_front,
-            score.images,
-        ]
-    return [
-        record.epoch,
-        record.step,
-        record.train_loss,
-        record.learning_rate,
-        record.samples_per_s,
-        record.duration_s,
-        *scores,
-    ]
 
 
 class ProgressLines(Callback):
@@ -352,10 +324,11 @@ class ProgressLines(Callback):
 
     def tell_epoch(self, trainer: pl.Trainer, record: EpochRecord) -> None:
         """Tell the result of an epoch."""
+        told = "" if record.validation is None else f"{record.validation.told()}, "
         self._last_s = self._clock()
         tell(
             f"epoch {record.epoch}/{trainer.max_epochs}: loss {record.train_loss:.4f}, "
-            f"{_told(record.validation)}{record.samples_per_s:.1f} samples/s, "
+            f"{told}{record.samples_per_s:.1f} samples/s, "
             f"{self._time_left(trainer, record.epoch)}"
         )
 
@@ -364,16 +337,6 @@ class ProgressLines(Callback):
         per_epoch_s = spent_s / max(epochs_done - self._first_epoch, 1e-9)
         epochs_left = (trainer.max_epochs or 0) - epochs_done
         return f"{_duration(epochs_left * per_epoch_s)} left"
-
-
-def _told(score: ValidationScore | None) -> str:
-    if score is None:
-        return ""
-    mde = "undefined" if score.mde_m is None else f"{score.mde_m:.0f} m"
-    return (
-        f"validation MDE {mde}, IoU {score.iou_pooled:.3f}, "
-        f"no front in {score.no_front} of {score.images}, "
-    )
 
 
 def _duration(seconds: float) -> str:

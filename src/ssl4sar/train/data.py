@@ -1,20 +1,24 @@
-"""The loader of the training crops, for one process or several."""
+"""The loader of the training samples, for one process or several."""
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 import lightning.pytorch as pl
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ssl4sar.config.compute import BatchShares
-from ssl4sar.train.crops import CropBatch, CropDataset, EpochBatches
+from ssl4sar.train.batches import Batch, EpochBatches
+
+BatchT = TypeVar("BatchT", bound=Batch)
 
 
-class TrainingCrops(pl.LightningDataModule):
-    """Hands the crops of each epoch to the trainer.
+class TrainingCrops(pl.LightningDataModule, Generic[BatchT]):
+    """Hands the samples of each epoch to the trainer.
 
     Args:
-        dataset: the crops.
+        dataset: batches by ``BatchKey``.
         samples_per_epoch: samples per epoch over all processes.
         batch_size: samples per batch of the recipe.
         shares: how processes share the batches; None: one process.
@@ -25,7 +29,7 @@ class TrainingCrops(pl.LightningDataModule):
 
     def __init__(
         self,
-        dataset: CropDataset,
+        dataset: Dataset[BatchT],
         *,
         samples_per_epoch: int,
         batch_size: int,
@@ -41,7 +45,7 @@ class TrainingCrops(pl.LightningDataModule):
         self.pin_memory = pin_memory
         self.shares = shares or BatchShares(batch_size, 1, 1, 1)
 
-    def train_dataloader(self) -> DataLoader[CropBatch]:
+    def train_dataloader(self) -> DataLoader[BatchT]:
         """Return the loader; its sampler follows the trainer's epoch."""
         batches = EpochBatches(
             self.samples_per_epoch,
@@ -62,8 +66,8 @@ class TrainingCrops(pl.LightningDataModule):
         )
 
     def transfer_batch_to_device(
-        self, batch: CropBatch, device: torch.device, dataloader_idx: int
-    ) -> CropBatch:
+        self, batch: BatchT, device: torch.device, dataloader_idx: int
+    ) -> BatchT:
         """Move a batch without waiting, which Lightning itself does for bare tensors only."""
         del dataloader_idx
         return batch.to(device, non_blocking=True)

@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 
-from ssl4sar.config.compute import BatchShares, ComputeConfig, share_batches
+from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.core.seeding import derive_seed
-from ssl4sar.dataset.staging import staged
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.checkpoint import save_network
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 from ssl4sar.models.weights import load_starting_weights
-from ssl4sar.train.checkpointing import (
-    AtomicCheckpointIO,
-    ProgressLines,
-    ResumePoint,
-    TrainingState,
-    clear_resume_folder,
-    find_resume_point,
-    training_fingerprint,
-    write_metrics,
-)
 from ssl4sar.train.crops import CropDataset
-from ssl4sar.train.data import TrainingCrops
-from ssl4sar.train.deadline import TimeLimit
-from ssl4sar.train.module import FinetuneModule
-from ssl4sar.train.resume_lock import locked
+from ssl4sar.train.finetune_module import FinetuneModule
+from ssl4sar.train.module import Score
+from ssl4sar.train.run import Place, Trained, loader_of, opened, run
 from ssl4sar.train.sampling import SampleDrawer, SceneShape
-from ssl4sar.train.stopping import ListenInTraining, StopSignals, stopped_by
 from ssl4sar.train.team import ALONE, Team
-from ssl4sar.train.validation import StoreValidation, ValidationScore, validation_windows
-
-_LOG_FOLDER: Final = "tensorboard"
-#: Lightning and torch remark on what is meant here: crops read in the training process, averaged
-#: weights that stay in evaluation mode, functions to be replaced, a job of SLURM whose processes
-#: are started otherwise, an option of older torch, values that are equal in all processes.
-_EXPECTED_WARNINGS: Final = (
-    ".*does not have many workers.*",
-    r".*module\(s\) in eval mode.*",
-    ".*treespec.*is deprecated.*",
-    ".*`srun` command is available.*",
-    ".*`broadcast_buffers` is deprecated.*",
-    ".*sync_dist=True.*",
+from ssl4sar.train.validation import (
+    StoreValidation,
+    ValidationScore,
+    validation_windows,
 )
 
 
@@ -69,6 +40,7 @@ class FinetuneResult:
         metrics: table with a row per epoch.
         epoch: epoch of the exported weights, from 1.
         validation: its scores; None where that epoch was not validated.
+        starting_weights: where they came from, with the SHA-256 of the file.
         resumed_after_epoch: epochs that an earlier run had done; None: started anew.
         parameters: number of trained parameters.
     """
@@ -76,7 +48,8 @@ class FinetuneResult:
     checkpoint: Path
     metrics: Path
     epoch: int
-    validation: ValidationScore | None
+    validation: Score | None
+    starting_weights: dict[str, Any]
     resumed_after_epoch: int | None
     parameters: int
 
@@ -87,7 +60,8 @@ class FinetuneResult:
         """
         return {
             "epoch": self.epoch,
-            "validation": None if self.validation is None else asdict(self.validation),
+            "validation": None if self.validation is None else self.validation.as_dict(),
+            "starting_weights": self.starting_weights,
             "parameters": self.parameters,
         }
 
@@ -141,11 +115,8 @@ def finetune(
             ``resume_dir``, a loss that is not finite, a full disk, a time limit that is near, or a
             signal to end.
     """
-    device = team.device(compute_config.device)
-    torch.set_num_threads(compute_config.train_threads)
-    # The lock is for writers, and another host may not know of it.
-    lock = locked(resume_dir) if team.leads else nullcontext()
-    with lock, staged(store_path, scratch) as store_folder:
+    place = Place(compute_config, resume_dir, scratch, end_s, team)
+    with opened(place, store_path) as (device, store_folder):
         store = Store.open(store_folder)
         _check_scenes(store, store_path, training_config)
         network, starting_weights = _starting_network(model_config, seed)
@@ -159,44 +130,27 @@ def finetune(
             "store_sha256": store.sha256,
             "source": source,
         }
-        fingerprint = training_fingerprint(facts)
-        resume = team.agree(
-            lambda: _resume_or_clear(resume_dir, fingerprint, training_config.epochs)
-        )
-        progress = ProgressLines()
-        state = TrainingState(resume_dir, metrics_path, fingerprint, progress.tell_epoch)
+        train = _numbers(store, "train")
         module = FinetuneModule(
             network,
             input_px=model_config.input_px,
             config=training_config,
             seed=seed,
             validate=StoreValidation(store, _numbers(store, "val"), windows),
+            images=[store.scenes[number].name for number in train],
         )
-        crops = _training_crops(
-            store, model_config, training_config, compute_config.loader_workers, seed, device, team
+        crops = _crops(store, train, model_config.input_px, training_config, seed)
+        return run(
+            module,
+            loader_of(crops, training_config, place, device, "training"),
+            place=place,
+            device=device,
+            facts=facts,
+            metrics_path=metrics_path,
+            score_type=ValidationScore,
+            checkpoint=training_config.checkpoint,
+            finish=lambda trained: _export(checkpoint_path, module, trained, model_config, facts),
         )
-        signals = StopSignals()
-        callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
-        if end_s is not None:
-            callbacks.append(TimeLimit(end_s, team))
-        # Known even where the training is resumed and ended before it has read its state.
-        with signals.told(
-            lambda name: stopped_by(name, _epochs_done(state, resume), training_config.epochs)
-        ):
-            _fit(module, crops, device, callbacks, resume_dir, resume, team)
-            return _finish(checkpoint_path, module, state, model_config, facts, resume, team)
-
-
-def _epochs_done(state: TrainingState, resume: ResumePoint | None) -> int:
-    return max(len(state.records), 0 if resume is None else resume.epochs_done)
-
-
-def _shares(config: TrainingConfig, team: Team) -> BatchShares:
-    try:
-        return share_batches(config.batch_size, config.accumulate_batches, team.size)
-    except ValueError as error:
-        subject, problem = str(error).split(": ", 1)
-        raise UserError(subject, problem, "choose numbers that divide each other") from None
 
 
 def _check_scenes(store: Store, path: Path, config: TrainingConfig) -> None:
@@ -224,88 +178,43 @@ def _numbers(store: Store, split: str) -> tuple[int, ...]:
     return tuple(i for i, scene in enumerate(store.scenes) if scene.split == split)
 
 
-def _training_crops(
+def _crops(
     store: Store,
-    model_config: ModelConfig,
+    numbers: tuple[int, ...],
+    input_px: int,
     config: TrainingConfig,
-    loader_workers: int,
     seed: int,
-    device: torch.device,
-    team: Team,
-) -> TrainingCrops:
-    numbers = _numbers(store, "train")
+) -> CropDataset:
     drawer = SampleDrawer(
         [
             SceneShape(scene.glacier, scene.height, scene.width)
             for scene in (store.scenes[number] for number in numbers)
         ],
-        input_px=model_config.input_px,
+        input_px=input_px,
         target_px=config.target_px,
         augmentation=config.augmentation,
         sampling=config.sampling,
         samples_per_epoch=config.samples_per_epoch,
         seed=seed,
     )
-    return TrainingCrops(
-        CropDataset(store, numbers, drawer),
-        samples_per_epoch=config.samples_per_epoch,
-        batch_size=config.batch_size,
-        workers=loader_workers,
-        pin_memory=device.type == "cuda",
-        shares=_shares(config, team),
-    )
+    return CropDataset(store, numbers, drawer)
 
 
-def _resume_or_clear(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
-    """Find where to go on, or make room for a training that starts anew."""
-    resume = find_resume_point(folder, fingerprint)
-    if resume is None:
-        clear_resume_folder(folder)
-    else:
-        tell(f"resuming after epoch {resume.epochs_done} of {epochs}")
-    return resume
-
-
-def _fit(
-    module: FinetuneModule,
-    crops: TrainingCrops,
-    device: torch.device,
-    callbacks: list[Callback],
-    resume_dir: Path,
-    resume: ResumePoint | None,
-    team: Team,
-) -> None:
-    with _quiet_lightning(), matmul_precision(device, module.config.precision):
-        trainer = _trainer(device, module.config, resume_dir, callbacks, resume, team)
-        trainer.fit(
-            module,
-            datamodule=crops,
-            ckpt_path=None if resume is None else resume.path,
-            weights_only=True,
-        )
-
-
-def _finish(
+def _export(
     path: Path,
     module: FinetuneModule,
-    state: TrainingState,
+    trained: Trained,
     model_config: ModelConfig,
     facts: Mapping[str, Any],
-    resume: ResumePoint | None,
-    team: Team,
 ) -> FinetuneResult:
     """Write what the training is for, as its leader; return what it is."""
-    if len(state.records) != module.config.epochs:
-        raise RuntimeError(f"training ended after {len(state.records)} epochs")
-    epoch, validation = _chosen(module, state)
+    state = trained.state
+    validation = None if trained.validation is None else trained.validation.as_dict()
     parameters = sum(p.numel() for p in module.network.parameters() if p.requires_grad)
-    if team.leads:
-        # A training that had already ended when it was resumed has not written its table again.
-        write_metrics(state.metrics_path, state.records)
-        _load_chosen(module, state)
+    if module.global_rank == 0:
         outcome = {
-            "epoch": epoch,
-            "validation": None if validation is None else asdict(validation),
+            "epoch": trained.epoch,
+            "validation": validation,
             "parameters": parameters,
             "fingerprint": state.fingerprint,
         }
@@ -313,102 +222,9 @@ def _finish(
     return FinetuneResult(
         checkpoint=path,
         metrics=state.metrics_path,
-        epoch=epoch,
-        validation=validation,
-        resumed_after_epoch=None if resume is None else resume.epochs_done,
+        epoch=trained.epoch,
+        validation=trained.validation,
+        starting_weights=facts["starting_weights"],
+        resumed_after_epoch=trained.resumed_after_epoch,
         parameters=parameters,
     )
-
-
-def _chosen(module: FinetuneModule, state: TrainingState) -> tuple[int, ValidationScore | None]:
-    """Return epoch and scores of the weights that go on."""
-    criterion = module.config.checkpoint
-    if criterion == "last":
-        return state.records[-1].epoch, state.records[-1].validation
-    best = state.best[criterion]
-    return best.epoch, best.score
-
-
-def _load_chosen(module: FinetuneModule, state: TrainingState) -> None:
-    """Put the weights that go on into the module's network."""
-    criterion = module.config.checkpoint
-    if criterion == "last":
-        module.network.load_state_dict(module.kept_network.state_dict())
-    else:
-        module.network.load_state_dict(state.best_weights(criterion))
-
-
-def _trainer(
-    device: torch.device,
-    config: TrainingConfig,
-    resume_dir: Path,
-    callbacks: list[Callback],
-    resume: ResumePoint | None,
-    team: Team,
-) -> pl.Trainer:
-    # Steps after the checkpoint are trained again: the log drops what it holds of them.
-    logger = TensorBoardLogger(
-        resume_dir,
-        name=_LOG_FOLDER,
-        version="",
-        purge_step=None if resume is None else resume.step,
-    )
-    return pl.Trainer(
-        **team.trainer_options(device),
-        precision="bf16-mixed" if config.precision == "bf16-mixed" else "32-true",
-        max_epochs=config.epochs,
-        accumulate_grad_batches=_shares(config, team).accumulate_batches,
-        gradient_clip_val=config.gradient_clip_norm,
-        deterministic=device.type == "cpu",
-        logger=logger,
-        callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), team.environment()],
-        default_root_dir=resume_dir,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        log_every_n_steps=1,  # values are logged per epoch; this only silences a remark
-        inference_mode=False,
-        enable_model_summary=False,
-        enable_progress_bar=bars_allowed(),
-    )
-
-
-@contextmanager
-def matmul_precision(device: torch.device, precision: str) -> Iterator[None]:
-    """Let matrix products of float32 use TF32 while training on a GPU with precision tf32.
-
-    Args:
-        device: where the training runs; a CPU knows no TF32.
-        precision: ``training.precision``.
-    """
-    if device.type != "cuda" or precision != "tf32":
-        yield
-        return
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's greetings and put its global switches back afterwards."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    settings: Any = torch.utils.deterministic
-    fill = settings.fill_uninitialized_memory
-    # Every buffer is written before it is read here; filling them all first costs time.
-    settings.fill_uninitialized_memory = False
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in _EXPECTED_WARNINGS:
-                warnings.filterwarnings("ignore", message)
-            yield
-    finally:
-        logger.setLevel(level)
-        torch.use_deterministic_algorithms(deterministic)
-        settings.fill_uninitialized_memory = fill

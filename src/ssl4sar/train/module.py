@@ -1,4 +1,4 @@
-"""Fine-tuning as a Lightning module: one step, one schedule, averaged weights, one validation.
+"""One training as a Lightning module: one step, one schedule, averaged weights, one validation.
 
 A step depends on (seed, epoch, batch) and the weights alone, so that a training that was killed
 and resumed ends with the same bits as one that was not (on a CPU in 32-true arithmetic).
@@ -8,31 +8,60 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import Optimizer
 
+from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
-from ssl4sar.models.tyrion import Tyrion
-from ssl4sar.train.augment import augment_batch
-from ssl4sar.train.crops import CropBatch
-from ssl4sar.train.losses import SegmentationLoss
-from ssl4sar.train.validation import ValidationScore, ValidationTotals
+from ssl4sar.train.batches import Batch
+from ssl4sar.train.optimisation import build_optimiser, learning_rate_at, update_average
 
 #: On a GPU a look at the loss waits for the device, so it is looked at in bunches.
-_GPU_LOSSES_PER_LOOK = 32
-_AVERAGE_WARMUP_STEPS = 10
+_GPU_LOSSES_PER_LOOK: Final = 32
+_LOSSES_KEY: Final = "ssl4sar-validation-losses"
+_NAMES_SHOWN: Final = 4
 
-#: Predicts and scores the share of the validation images that belongs to (rank, world size).
-Validate = Callable[[Tyrion, torch.device, int, int], ValidationTotals]
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+BatchT = TypeVar("BatchT", bound=Batch)
+
+
+class Score(Protocol):
+    """Result of one validation: a dataclass of builtins that its own values build again."""
+
+    #: Names of the columns in ``metrics.csv``.
+    COLUMNS: ClassVar[tuple[str, ...]]
+    #: Criteria by which an epoch can be the best.
+    CRITERIA: ClassVar[tuple[str, ...]]
+
+    def row(self) -> list[float | int | None]:
+        """Return the values of the columns; None for what is undefined."""
+        ...
+
+    def told(self) -> str:
+        """Return the score as part of a line for a person."""
+        ...
+
+    def logged(self) -> dict[str, float]:
+        """Return the values for TensorBoard by name; nothing for what is undefined."""
+        ...
+
+    def is_better(self, criterion: str, other: Any) -> bool:
+        """Return whether this score beats another one by a criterion."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by name, as builtins."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,130 +84,104 @@ class EpochRecord:
     learning_rate: float
     samples_per_s: float
     duration_s: float
-    validation: ValidationScore | None
+    validation: Score | None
 
 
-def learning_rate_at(step: int, total_steps: int, config: TrainingConfig) -> float:
-    """Learning rate of optimiser step ``step`` (from 0) of ``total_steps``.
+class SampleLosses(NamedTuple):
+    """Losses of a batch and what they belong to.
 
-    constant: always the peak. cosine: linear up to the peak in the first ``warmup_fraction`` of
-    the steps, then half a cosine towards 0 after the last step.
+    Attributes:
+        losses: (n,) losses whose mean is the loss of the batch: one per sample, or a single one
+            where samples share a loss.
+        names: images of each of them.
     """
-    if config.schedule == "constant":
-        return config.learning_rate
-    warmup_steps = round(config.warmup_fraction * total_steps)
-    if step < warmup_steps:
-        return config.learning_rate * (step + 1) / warmup_steps
-    done = (step - warmup_steps) / max(total_steps - warmup_steps, 1)
-    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+    losses: Tensor
+    names: Sequence[Sequence[str]]
 
 
-def build_optimiser(network: nn.Module, config: TrainingConfig) -> Optimizer:
-    """Build the optimiser of a network.
-
-    sgd: momentum, weight decay on all parameters, as published. adamw: weight decay on matrices
-    and kernels only, not on gains, biases and temperatures (usual for transformers).
-    """
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    # Lightning clips gradients in mixed precision only for optimisers in several kernels.
-    fused = config.precision != "bf16-mixed" or config.gradient_clip_norm is None
-    if config.optimiser == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=config.learning_rate,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            fused=fused,
-        )
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.adam_betas, fused=fused)
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float, updates: int) -> None:
-    """Move averaged weights towards the network's, in place.
-
-    The decay grows as (1 + n) / (10 + n) up to its limit, so that the random start is forgotten.
+class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
+    """The training of one network with one seed; subclasses say what loss and validation are.
 
     Args:
-        average: averaged weights a <- d a + (1 - d) w; buffers are copied.
-        network: current weights w.
-        decay: largest d.
-        updates: number n of earlier updates.
-    """
-    d = min(decay, (1 + updates) / (_AVERAGE_WARMUP_STEPS + updates))
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - d)
-    for kept, current in zip(average.buffers(), network.buffers(), strict=True):
-        kept.copy_(current)
-
-
-class FinetuneModule(pl.LightningModule):
-    """The training of one network with one seed.
-
-    Args:
-        network: (B, 1, S, S) grey in [0, 1] -> (B, 4, S, S) logits.
-        input_px: side S.
+        network: what is trained.
         config: the recipe.
         seed: seed of the run.
-        validate: predicts and scores the validation images.
+        block: block of the configuration with the recipe, for errors.
     """
 
     def __init__(
         self,
-        network: Tyrion,
+        network: NetworkT,
         *,
-        input_px: int,
-        config: TrainingConfig,
+        config: TrainingConfig | PretextConfig,
         seed: int,
-        validate: Validate,
+        block: str,
     ) -> None:
         super().__init__()
         self.network = network
-        self.average: Tyrion | None = None
+        self.average: NetworkT | None = None
         if config.ema_decay is not None:
             self.average = deepcopy(network).requires_grad_(False).eval()
-        self.loss = SegmentationLoss(
-            config.target_px,
-            config.label_smoothing,
-            config.class_weights,
-            config.dice_weight,
-            config.centre_weight,
-        )
-        self.input_px = input_px
-        self.config = config
+        self.recipe = config
         self.seed = seed
-        self.validate_images = validate
+        self.block = block
         #: The finished epoch, for callbacks.
         self.record: EpochRecord | None = None
+        #: Validation losses so far, for schedules that follow them.
+        self.validation_losses: list[float] = []
         self._total_steps = 0
-        self._unseen_losses: list[Tensor] = []
+        self._unseen: list[SampleLosses] = []
         self._weights: list[float] = []
         self._losses: list[float] = []
         self._samples = 0
         self._epoch_start_s = 0.0
 
+    @abstractmethod
+    def sample_losses(self, batch: BatchT) -> SampleLosses:
+        """Return the losses of a batch of this process."""
+
+    @abstractmethod
+    def score(self, network: NetworkT) -> Score:
+        """Validate a network in evaluation mode; equal in all processes."""
+
     @property
-    def kept_network(self) -> Tyrion:
+    def kept_network(self) -> NetworkT:
         """The network that is validated and exported: averaged weights where there are any."""
         return self.network if self.average is None else self.average
+
+    @property
+    def has_stagnated(self) -> bool:
+        """Whether the validation says that the training may end before its last epoch."""
+        return False
+
+    def on_train_start(self) -> None:
+        """End at once where the run before was ended between its last epoch and its export."""
+        if self.has_stagnated:
+            self.trainer.should_stop = True
 
     def configure_optimizers(self) -> Optimizer:
         """Build the optimiser; the learning rate is set before every step."""
         self._total_steps = int(self.trainer.estimated_stepping_batches)
-        return build_optimiser(self.network, self.config)
+        return build_optimiser(self.network, self.recipe)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the schedule follows."""
+        checkpoint[_LOSSES_KEY] = list(self.validation_losses)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take over what the schedule follows."""
+        self.validation_losses = list(checkpoint[_LOSSES_KEY])
 
     def on_train_epoch_start(self) -> None:
         """Start the counts of the epoch."""
         self.record = None
-        self._unseen_losses, self._losses, self._weights, self._samples = [], [], [], 0
+        self._unseen, self._losses, self._weights, self._samples = [], [], [], 0
         self._epoch_start_s = time.monotonic()
         if self.average is not None:
             self.average.eval()
 
-    def training_step(self, batch: CropBatch, batch_index: int) -> Tensor:
+    def training_step(self, batch: BatchT, batch_index: int) -> Tensor:
         """Return the loss of a batch.
 
         Args:
@@ -194,12 +197,12 @@ class FinetuneModule(pl.LightningModule):
             derive_seed(self.seed, "dropout", self.current_epoch, batch.number, batch.part)
         )
         del batch_index
-        images, labels = augment_batch(batch, self.input_px, self.config.augmentation)
-        loss: Tensor = self.loss(self.network(images), labels)
+        noted = self.sample_losses(batch)
+        loss = noted.losses.mean()
         self._samples += len(batch) if batch.weight else 0
-        self._unseen_losses.append(loss.detach())
+        self._unseen.append(SampleLosses(noted.losses.detach(), noted.names))
         self._weights.append(batch.weight)
-        if self.device.type == "cpu" or len(self._unseen_losses) >= _GPU_LOSSES_PER_LOOK:
+        if self.device.type == "cpu" or len(self._unseen) >= _GPU_LOSSES_PER_LOOK:
             self._look_at_losses()
         return loss if batch.weight == 1 else loss * batch.weight
 
@@ -213,10 +216,10 @@ class FinetuneModule(pl.LightningModule):
         """Set the learning rate, move the weights, then their average."""
         step = self.trainer.global_step
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(step, self._total_steps, self.config)
+            group["lr"] = self._learning_rate(step)
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        if self.average is not None and self.config.ema_decay is not None:
-            update_average(self.average, self.network, self.config.ema_decay, step)
+        if self.average is not None and self.recipe.ema_decay is not None:
+            update_average(self.average, self.network, self.recipe.ema_decay, step)
 
     def on_train_epoch_end(self) -> None:
         """Validate if it is due, and record the epoch."""
@@ -225,55 +228,72 @@ class FinetuneModule(pl.LightningModule):
         weighted = (w * loss for w, loss in zip(self._weights, self._losses, strict=True))
         train_loss = self._mean_over_processes(math.fsum(weighted), math.fsum(self._weights))
         samples = self._mean_over_processes(float(self._samples), 1) * self.trainer.world_size
-        validation = self._validation() if self._validation_is_due() else None
         steps = self.trainer.global_step
+        learning_rate = self._learning_rate(steps - 1)
+        validation = self._validation() if self._validation_is_due() else None
         self.record = EpochRecord(
             epoch=self.current_epoch + 1,
             step=steps,
             train_loss=train_loss,
-            learning_rate=learning_rate_at(steps - 1, self._total_steps, self.config),
+            learning_rate=learning_rate,
             samples_per_s=samples / max(trained_s, 1e-9),
             duration_s=time.monotonic() - self._epoch_start_s,
             validation=validation,
         )
         self.log_dict(_logged(self.record), on_step=False, on_epoch=True)
+        if self.has_stagnated:
+            self.trainer.should_stop = True
+
+    def reduce_sum(self, sums: Tensor) -> Tensor:
+        """Return sums added over all processes, on the CPU."""
+        reduced: Tensor = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
+        return reduced.cpu()
+
+    def _learning_rate(self, step: int) -> float:
+        return learning_rate_at(step, self._total_steps, self.recipe, self.validation_losses)
 
     def _validation_is_due(self) -> bool:
         epoch = self.current_epoch + 1
-        return epoch % self.config.validate_every_epochs == 0 or epoch == self.config.epochs
+        return epoch % self.recipe.validate_every_epochs == 0 or epoch == self.recipe.epochs
 
-    def _validation(self) -> ValidationScore:
+    def _validation(self) -> Score:
         network = self.kept_network
         was_training = network.training
         network.eval()
         with torch.no_grad():
-            totals = self.validate_images(
-                network, self.device, self.global_rank, self.trainer.world_size
-            )
+            score = self.score(network)
         network.train(was_training)
-        summed = self._reduce(totals.as_tensor().to(self.device))
-        return ValidationTotals.from_tensor(summed.cpu()).score()
+        return score
 
     def _look_at_losses(self) -> None:
-        for loss in torch.stack(self._unseen_losses).tolist() if self._unseen_losses else []:
-            if not math.isfinite(loss):
-                raise UserError(
-                    "training",
-                    f"the loss became {loss} in epoch {self.current_epoch + 1}, "
-                    f"batch {len(self._losses) + 1}",
-                    "lower training.learning_rate, set training.gradient_clip_norm, or use "
-                    "training.precision 32-true",
-                )
-            self._losses.append(loss)
-        self._unseen_losses = []
+        if not self._unseen:
+            return
+        counts = [len(noted.losses) for noted in self._unseen]
+        found = torch.split(torch.cat([noted.losses for noted in self._unseen]).cpu(), counts)
+        for losses, noted in zip(found, self._unseen, strict=True):
+            bad = (~torch.isfinite(losses)).nonzero().ravel().tolist()
+            if bad:
+                images = [name for number in bad for name in noted.names[number]]
+                raise self._not_finite(float(losses[bad[0]]), images)
+            self._losses.append(float(losses.mean()))
+        self._unseen = []
+
+    def _not_finite(self, loss: float, images: Sequence[str]) -> UserError:
+        shown = ", ".join(images[:_NAMES_SHOWN])
+        more = f" and {len(images) - _NAMES_SHOWN} more" if len(images) > _NAMES_SHOWN else ""
+        epoch = self.current_epoch
+        kept = f"the state after epoch {epoch} is kept; " if epoch else ""
+        return UserError(
+            "training",
+            f"the loss became {loss} in epoch {epoch + 1}, batch {len(self._losses) + 1}, "
+            f"image {shown}{more}",
+            f"{kept}look at the image, lower {self.block}.learning_rate, set "
+            f"{self.block}.gradient_clip_norm, or use {self.block}.precision 32-true",
+        )
 
     def _mean_over_processes(self, total: float, count: float) -> float:
-        sums = self._reduce(torch.tensor([total, count], dtype=torch.float64, device=self.device))
+        sums = self.reduce_sum(torch.tensor([total, count], dtype=torch.float64))
         return float(sums[0] / sums[1])
-
-    def _reduce(self, sums: Tensor) -> Tensor:
-        reduced: Tensor = self.trainer.strategy.reduce(sums, reduce_op="sum")
-        return reduced
 
 
 def _logged(record: EpochRecord) -> dict[str, float]:
@@ -282,10 +302,4 @@ def _logged(record: EpochRecord) -> dict[str, float]:
         "train/lr": record.learning_rate,
         "train/samples_per_s": record.samples_per_s,
     }
-    if record.validation is not None:
-        values["val/iou_pooled"] = record.validation.iou_pooled
-        values["val/no_front"] = float(record.validation.no_front)
-        # An undefined distance is not logged: any number in its place could be taken for one.
-        if record.validation.mde_m is not None:
-            values["val/mde_m"] = record.validation.mde_m
-    return values
+    return values if record.validation is None else values | record.validation.logged()

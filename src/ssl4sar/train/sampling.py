@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.core.seeding import derive_seed, generator
+from ssl4sar.train.dealing import Dealer
 
 _SMALLEST_WINDOW_PX = 8
 _SPECKLE_PEAKS = 3
@@ -112,15 +112,13 @@ class SampleDrawer:
         samples_per_epoch: int,
         seed: int,
     ) -> None:
-        if not scenes:
-            raise ValueError("there is no training image to sample from")
         self.scenes = tuple(scenes)
         self.input_px = input_px
         self.target_px = target_px
         self.augmentation = augmentation
         self.samples_per_epoch = samples_per_epoch
         self.seed = seed
-        self._members = self._groups(sampling)
+        self._dealer = Dealer(self._groups(sampling), seed)
 
     def _groups(self, sampling: Literal["images", "glaciers"]) -> tuple[tuple[int, ...], ...]:
         if sampling == "images":
@@ -131,17 +129,8 @@ class SampleDrawer:
         )
 
     def image(self, epoch: int, index: int) -> int:
-        """Return the number of the image of a sample.
-
-        Images are dealt like cards: a shuffled round ends before the next begins, and rounds run
-        on over epochs.
-        """
-        position = epoch * self.samples_per_epoch + index
-        turn, place = divmod(position, len(self._members))
-        group = _shuffled(self.seed, "groups", turn, len(self._members))[place]
-        members = self._members[group]
-        turn_of_group, place = divmod(turn, len(members))
-        return members[_shuffled(self.seed, f"images {group}", turn_of_group, len(members))[place]]
+        """Return the number of the image of a sample; rounds of dealing run on over epochs."""
+        return self._dealer.member(epoch * self.samples_per_epoch + index)
 
     def draw(self, epoch: int, index: int) -> SampleDraw:
         """Return sample ``index`` of ``epoch``.
@@ -199,8 +188,3 @@ def _factor(random: np.random.Generator, probability: float, bounds: tuple[float
     happens = random.random() < probability
     value = float(random.uniform(*bounds))
     return value if happens else 1.0
-
-
-@lru_cache(maxsize=64)
-def _shuffled(seed: int, purpose: str, turn: int, count: int) -> tuple[int, ...]:
-    return tuple(int(i) for i in generator(seed, purpose, turn).permutation(count))

@@ -7,8 +7,8 @@ give the same score as one process alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -44,6 +44,53 @@ class ValidationScore:
     iou_per_class: tuple[float | None, ...]
     no_front: int
     images: int
+
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        "val_mde_m",
+        "val_iou_pooled",
+        *(f"val_iou_{name}" for name in CLASS_NAMES),
+        "val_no_front",
+        "val_images",
+    )
+    CRITERIA: ClassVar[tuple[str, ...]] = ("best_mde", "best_iou")
+
+    def row(self) -> list[float | int | None]:
+        """Return the values of the columns; None for what is undefined."""
+        return [self.mde_m, self.iou_pooled, *self.iou_per_class, self.no_front, self.images]
+
+    def told(self) -> str:
+        """Return the score as part of a line for a person."""
+        mde = "undefined" if self.mde_m is None else f"{self.mde_m:.0f} m"
+        return (
+            f"validation MDE {mde}, IoU {self.iou_pooled:.3f}, "
+            f"no front in {self.no_front} of {self.images}"
+        )
+
+    def logged(self) -> dict[str, float]:
+        """Return the values for TensorBoard by name."""
+        values = {"val/iou_pooled": self.iou_pooled, "val/no_front": float(self.no_front)}
+        # An undefined distance is not logged: any number in its place could be taken for one.
+        if self.mde_m is not None:
+            values["val/mde_m"] = self.mde_m
+        return values
+
+    def is_better(self, criterion: str, other: Any) -> bool:
+        """Compare two validations.
+
+        best_mde: smaller distance; an undefined one counts as infinite, and ties (also of two
+        undefined ones) go to the larger IoU. best_iou: larger pooled IoU. The earlier epoch keeps
+        a full tie.
+        """
+        if criterion == "best_iou":
+            return bool(self.iou_pooled > other.iou_pooled)
+        return self._mde_key() < ValidationScore._mde_key(other)
+
+    def _mde_key(self) -> tuple[float, float]:
+        return (float("inf") if self.mde_m is None else self.mde_m, -self.iou_pooled)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by name, as builtins."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

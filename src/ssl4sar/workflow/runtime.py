@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from ssl4sar.config.pretraining import VARIANTS
+
 #: Machines differ and are shared: ask for more than it took.
 TIME_MARGIN: Final = 1.5
 MEMORY_MARGIN: Final = 1.2
@@ -39,7 +41,9 @@ def runtime_min(
     """
     taken_s = [row["s"] for row in _rows(folders, rule)]
     if run is not None:
-        taken_s += [_trained_s(path) for path in sorted(run.glob(f"{rule}/seed*/metrics.csv"))]
+        taken_s += [
+            _trained_s(path) for path in sorted(run.glob(f"{_folder(rule)}/seed*/metrics.csv"))
+        ]
     longest_s = max(taken_s, default=0.0)
     if longest_s <= 0:
         return default_min
@@ -63,13 +67,20 @@ def mem_mb(folders: Sequence[Path], rule: str, default_mb: int) -> int:
 
 def _rows(folders: Sequence[Path], rule: str) -> Iterator[dict[str, float]]:
     """Yield seconds and MiB (whole process tree) of every job of a rule that is on record."""
-    name = re.compile(rf"{re.escape(rule)}(_seed\d+)?\.tsv")
+    # Starting points cost alike.
+    name = re.compile(rf"{re.escape(rule)}(_({'|'.join(VARIANTS)}))?(_seed\d+)?\.tsv")
     for path in (
         path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())
     ):
         if name.fullmatch(path.name):
             for row in _table(path, "\t"):
                 yield {key: _number(row.get(key)) for key in _COLUMNS}
+
+
+def _folder(rule: str) -> str:
+    """Return the folder of a training's tables: pretrain/TASK or finetune/START."""
+    stage, _, task = rule.partition("_")
+    return f"{stage}/{task or '*'}"
 
 
 def _trained_s(path: Path) -> float:

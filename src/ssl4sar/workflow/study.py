@@ -11,31 +11,24 @@ from typing import Any, Final
 from snakemake.utils import update_config
 
 from ssl4sar.acquire.caffe import find_caffe_root
-from ssl4sar.config.compute import share_batches
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.config.pretraining import TASKS
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import source_digest
 from ssl4sar.workflow.fingerprint import folder_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
+from ssl4sar.workflow.training_cost import TrainingCost
 
 SCRIPTS: Final = Path("workflow/scripts")
 DEFAULT_CONFIG: Final = "config/config.yaml"
 FINGERPRINT_MEMORY: Final = Path(".snakemake/ssl4sar-fingerprints.json")
 CAFFE_ARCHIVE: Final = "resources/caffe/data_raw.zip"
 EXTRACTED_LISTING: Final = "resources/caffe/official.json"
+DOWNLOADED_PAIRS: Final = "resources/ssl4sar/archives.json"
+EXTRACTED_PAIRS: Final = "resources/ssl4sar/extracted.json"
 FETCHED_WEIGHTS: Final = "resources/weights/swinv2_tiny_window16_256.safetensors"
-
-# Memory of the HOST and time of one fine-tuning. On a CPU the crops of the backward pass lie in
-# it: 2.3 GB per 512 px crop for the published width (measured with plain attention in fp32). With
-# a GPU it holds the libraries and the loaders. The time of the published recipe is arithmetic
-# (2.9e18 FLOP); a training that meets its limit goes on from its last epoch in the next attempt.
-_BASE_MEM_MB: Final = 4000
-_GPU_HOST_MEM_MB: Final = 24_000
-_LAPTOP_RUNTIME_MIN: Final = 120
-_PAPER_RUNTIME_MIN: Final = 24 * 60
-_LAPTOP_PIXELS: Final = 50_000 * 256**2
 
 
 class Study:
@@ -158,11 +151,92 @@ class Study:
             return [model.weights_file]
         return [FETCHED_WEIGHTS] if model.weights == "timm" else []
 
+    def finetune_weights(self, wildcards: Any) -> list[str]:
+        """Return the file with the starting weights of a fine-tuning; none for random ones."""
+        if wildcards.variant == "none":
+            return []
+        if wildcards.variant == "imagenet":
+            return self.weights_files
+        return [str(Path(p).with_suffix(".ckpt")) for p in self.pretraining_record(wildcards)]
+
+    def pretraining_record(self, wildcards: Any) -> list[str]:
+        """Return the record of the pretraining that a fine-tuning starts from, if there is one."""
+        if wildcards.variant not in TASKS:
+            return []
+        pretraining = self.config.pretraining
+        seed = wildcards.seed if pretraining.own_seeds else pretraining.seed
+        return [f"{self.run}/pretrain/{wildcards.variant}/seed{seed}/model.json"]
+
+    @property
+    def pretrain_weights(self) -> list[str]:
+        """File with the weights that pretraining starts from; none for random ones."""
+        return self.weights_files if self.config.pretraining.from_starting_weights else []
+
+    @property
+    def pretrain_seeds(self) -> tuple[int, ...]:
+        """Seeds of the pretrainings of one task."""
+        pretraining = self.config.pretraining
+        return self.config.seeds if pretraining.own_seeds else (pretraining.seed,)
+
+    def of_seeds(self, pattern: str, variant: str | None = None) -> list[str]:
+        """Return files of all seeds of a starting point, of the main one by default.
+
+        Args:
+            pattern: path below the run's folder with {variant} and {seed}.
+            variant: starting point.
+        """
+        chosen = variant or self.config.pretraining.variant
+        return [
+            f"{self.run}/{pattern}".format(variant=chosen, seed=seed) for seed in self.config.seeds
+        ]
+
+    def of_compared(self, pattern: str) -> list[str]:
+        """Return files of all seeds of all starting points that are compared."""
+        return [path for v in self.config.compared for path in self.of_seeds(pattern, v)]
+
+    def of_pretrainings(self, pattern: str) -> list[str]:
+        """Return files of all pretrainings.
+
+        Args:
+            pattern: path below the run's folder with {task} and {seed}.
+        """
+        return [
+            f"{self.run}/{pattern}".format(task=task, seed=seed)
+            for task in self.config.pretext_tasks
+            for seed in self.pretrain_seeds
+        ]
+
+    @property
+    def pair_listing(self) -> list[str]:
+        """Listing of the pairs' folder of the same name; none for a folder outside the workflow."""
+        return {
+            "synthetic": [f"{self.run}/ssl4sar/rendered.json"],
+            "zenodo": [EXTRACTED_PAIRS],
+        }.get(self.config.ssl4sar.source, [])
+
+    @cached_property
+    def pair_content(self) -> str:
+        """Fingerprint of a folder of pairs outside the workflow, else an empty text."""
+        if self.pair_listing or not self.config.pretext_tasks:
+            return ""
+        return folder_fingerprint(self.config.ssl4sar.root or "", FINGERPRINT_MEMORY)
+
+    @property
+    def pair_tree(self) -> str:
+        """Folder of the pairs as they came."""
+        if self.pair_listing:
+            return str(Path(self.pair_listing[0]).with_suffix(""))
+        return self.config.ssl4sar.root or ""
+
     @property
     def retrieved(self) -> list[str]:
         """Files of this run that come over the network."""
         archive = [CAFFE_ARCHIVE] if self.config.caffe.source == "pangaea" else []
-        return archive + [path for path in self.weights_files if path == FETCHED_WEIGHTS]
+        if self.config.pretext_tasks and self.config.ssl4sar.source == "zenodo":
+            archive.append(DOWNLOADED_PAIRS)
+        starts = {*self.config.compared, self.config.pretraining.variant} - {"none"}
+        weights = self.weights_files if starts else []
+        return archive + [path for path in weights if path == FETCHED_WEIGHTS]
 
     @property
     def retrieval(self) -> str:
@@ -174,51 +248,18 @@ class Study:
             files
         )
 
+    def cost(self, block: str) -> TrainingCost:
+        """Return what a training asks for.
+
+        Args:
+            block: block of its recipe: training, optsimmim or opttranslator.
+        """
+        return TrainingCost(self.config, getattr(self.config, block))
+
     @property
     def gpu(self) -> int:
         """GPUs of a prediction job."""
         return 1 if self.config.compute.device == "cuda" else 0
-
-    @property
-    def train_gpus(self) -> int:
-        """GPUs of a training job, all nodes together."""
-        return self.gpu * self.config.compute.processes
-
-    @property
-    def train_placement(self) -> dict[str, Any]:
-        """Resources that place a training on several nodes; none for one node.
-
-        With ``mpi`` the SLURM plugin starts the job without a step of one task around it, so that
-        the job can start a step on all its nodes. ``tasks_per_gpu`` 0 keeps the plugin from
-        counting tasks by GPU.
-        """
-        compute = self.config.compute
-        if compute.nodes == 1:
-            return {}
-        # The plugin accepts more than one task per node only.
-        tasks = {"tasks": compute.nodes}
-        if compute.devices > 1:
-            tasks = {"tasks_per_node": compute.devices}
-        return {"nodes": compute.nodes, "mpi": "srun", "tasks_per_gpu": 0, **tasks}
-
-    @property
-    def train_mem_mb(self) -> int:
-        """Memory of a training job on each node, on its first attempt."""
-        model, training, compute = self.config.model, self.config.training, self.config.compute
-        if self.gpu:
-            return _GPU_HOST_MEM_MB * compute.devices
-        batch, *_ = share_batches(
-            training.batch_size, training.accumulate_batches, compute.processes
-        )
-        share = (model.embed_dim / 96) * (model.input_px / 512) ** 2 * batch
-        return int(_BASE_MEM_MB + 2300 * share) * compute.devices
-
-    @property
-    def train_runtime_min(self) -> int:
-        """Run time limit of a training job on its first attempt, minutes."""
-        training = self.config.training
-        size = training.epochs * training.samples_per_epoch * self.config.model.input_px**2
-        return _LAPTOP_RUNTIME_MIN if size <= _LAPTOP_PIXELS else _PAPER_RUNTIME_MIN
 
 
 def default_config(base: Path, command_line: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,7 +313,7 @@ def open_study(
         file = str(base / file)
     study = Study(study_from(values, source), base, file, command_line)
     # Asked for here, so that what is missing is told before the rules are built.
-    _ = study.raw_content
+    _ = study.raw_content, study.pair_content
     path = study.config.model.weights_file
     if path and not Path(path).is_file():
         raise UserError(

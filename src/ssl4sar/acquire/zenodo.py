@@ -1,0 +1,412 @@
+"""Downloading the archives of a published record from a repository of the InvenioRDM kind.
+
+Zenodo answers ``GET /api/records/ID`` with the files of the record: name (``key``), size, MD5 and
+address. What was fetched is kept as a frozen record, because an address may come to mean a newer
+version. Nothing in the answer is trusted: names become plain files of one folder, and addresses
+lead to the host of the record or are encrypted.
+
+The archives gather in ``FOLDER.part``, which is no output of any rule and survives a kill: each
+goes on by itself where it stopped, and those that are complete are only compared again.
+
+Source of the format: the REST API reference of InvenioRDM
+(https://inveniordm.docs.cern.ch/reference/rest_api_drafts_records/) and answers of Zenodo.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from ssl4sar.acquire.download import DownloadRecord, download
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import Checksum, file_digests
+from ssl4sar.core.progress import tell
+
+RECORD_SCHEMA: Final = "ssl4sar.fetched-record/1"
+#: How the names of archives end that :mod:`ssl4sar.acquire.extract` can read.
+ARCHIVE_SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz")
+_LONGEST_NAME: Final = 200
+#: A list of some hundred files has some hundred kilobytes.
+_LONGEST_ANSWER_BYTES: Final = 50_000_000
+_NAMES_TOLD: Final = 5
+_WRONG_RECORD: Final = "check the address of the record's API"
+
+
+@dataclass(frozen=True)
+class RecordFile:
+    """A file of a published record, as its repository describes it.
+
+    Attributes:
+        key: plain file name.
+        bytes: size.
+        checksum: what its content must have.
+        url: address of the content.
+    """
+
+    key: str
+    bytes: int
+    checksum: Checksum
+    url: str
+
+    @property
+    def is_archive(self) -> bool:
+        """Whether the name says that it can be extracted."""
+        return self.key.lower().endswith(ARCHIVE_SUFFIXES)
+
+
+@dataclass(frozen=True)
+class PublishedRecord:
+    """What a repository says of a record.
+
+    Attributes:
+        facts: identifier, DOI, version, title, licence and date; None where it does not say.
+        files: all files, by name.
+    """
+
+    facts: Mapping[str, str | None]
+    files: tuple[RecordFile, ...]
+
+    @property
+    def archives(self) -> tuple[RecordFile, ...]:
+        """Files that can be extracted."""
+        return tuple(file for file in self.files if file.is_archive)
+
+
+@dataclass(frozen=True)
+class FetchedRecord:
+    """What was fetched.
+
+    Attributes:
+        address: address of the record that was asked.
+        published: what the repository said.
+        downloads: size and SHA-256 of every archive, by name.
+    """
+
+    address: str
+    published: PublishedRecord
+    downloads: Mapping[str, DownloadRecord]
+
+    def write(self, path: str | Path) -> None:
+        """Write the frozen record as JSON, atomically."""
+        archives = [
+            {**_described(file), "url": file.url, "sha256": self.downloads[file.key].sha256}
+            for file in self.published.archives
+        ]
+        others = [_described(file) for file in self.published.files if not file.is_archive]
+        write_json(
+            path,
+            {
+                "schema": RECORD_SCHEMA,
+                "address": self.address,
+                **self.published.facts,
+                "archives": archives,
+                "not_fetched": others,
+            },
+        )
+
+
+def _described(file: RecordFile) -> dict[str, Any]:
+    return {"key": file.key, "bytes": file.bytes, "checksum": str(file.checksum)}
+
+
+def fetch_archives(
+    address: str,
+    folder: str | Path,
+    *,
+    attempts: int = 6,
+    first_wait_s: float = 1.0,
+    timeout_s: float = 60.0,
+) -> FetchedRecord:
+    """Download all archives of a record into a folder that appears complete or not at all.
+
+    Args:
+        address: the record in the API of its repository, ``https://HOST/api/records/ID``.
+        folder: where the archives go, under their own names; an older one is replaced.
+        attempts: tries of one file in a row without a single new byte before giving up.
+        first_wait_s: wait after the first failure; it doubles each time, up to a minute.
+        timeout_s: longest silence of the server.
+
+    Returns:
+        What the record says and what was downloaded.
+
+    Raises:
+        UserError: bad address, host unreachable, no such record, a damaged answer, no archive in
+            it, a name or address that is not safe, another checksum, another process downloads
+            the same files, or no space left.
+    """
+    folder = Path(folder)
+    staging = folder.with_name(folder.name + ".part")
+    patience = _Patience(attempts, first_wait_s, timeout_s)
+    published = _read_record(address, staging.with_name(staging.name + ".answer.json"), patience)
+    if not published.archives:
+        raise UserError(
+            address,
+            f"the record has no zip or tar archive, only {_told(published.files)}",
+            _WRONG_RECORD,
+        )
+    others = [file for file in published.files if not file.is_archive]
+    if others:
+        tell(f"not fetched, because these are no archives: {_told(others)}")
+    _remove_strangers(staging, published.archives)
+    present = _present(staging, published.archives)
+    _require_space(staging, [file for file in published.archives if file.key not in present])
+    downloads = {
+        file.key: present[file.key]
+        if file.key in present
+        else patience.download(file.url, staging / file.key, file.checksum)
+        for file in published.archives
+    }
+    _appear(staging, folder)
+    return FetchedRecord(address, published, downloads)
+
+
+@dataclass(frozen=True)
+class _Patience:
+    attempts: int
+    first_wait_s: float
+    timeout_s: float
+
+    def download(self, url: str, target: Path, expected: Checksum | None) -> DownloadRecord:
+        return download(
+            url,
+            target,
+            expected,
+            attempts=self.attempts,
+            first_wait_s=self.first_wait_s,
+            timeout_s=self.timeout_s,
+        )
+
+
+def _read_record(address: str, answer: Path, patience: _Patience) -> PublishedRecord:
+    try:
+        patience.download(address, answer, None)
+        if answer.stat().st_size > _LONGEST_ANSWER_BYTES:
+            raise UserError(address, "the answer is far longer than a record", _WRONG_RECORD)
+        return parse_record(answer.read_bytes(), address)
+    finally:
+        answer.unlink(missing_ok=True)
+
+
+def archive_names(record: str | Path) -> list[str]:
+    """Return the names of the archives in a frozen record.
+
+    Raises:
+        UserError: it is missing or damaged.
+    """
+    try:
+        content = json.loads(Path(record).read_text(encoding="utf-8"))
+        if content["schema"] != RECORD_SCHEMA:
+            raise ValueError(content["schema"])  # noqa: TRY301 - told like any other damage
+        return [str(archive["key"]) for archive in content["archives"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            record, "this is no record of a download", "remove it and download again"
+        ) from error
+
+
+def parse_record(answer: bytes, address: str) -> PublishedRecord:
+    """Read what a repository says of a record.
+
+    Three forms are understood: Zenodo's (``files`` is a list whose ``links.self`` leads to the
+    content), InvenioRDM's (``files.entries`` by name, or a list with ``links.content``), and the
+    older list of Zenodo's deposits (``filename``, ``filesize``, MD5 without its name).
+
+    Args:
+        answer: JSON.
+        address: where it came from; relative to it addresses are judged.
+
+    Returns:
+        Facts and files, sorted by name.
+
+    Raises:
+        UserError: damaged, without files, or with an entry that is not complete and safe.
+    """
+    try:
+        record = json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            address, "the answer is no JSON: damaged, or no address of an API", _WRONG_RECORD
+        ) from error
+    if not isinstance(record, dict):
+        raise UserError(address, "the answer is no record", _WRONG_RECORD)
+    files = sorted(
+        (_file(entry, address) for entry in _entries(record, address)), key=lambda file: file.key
+    )
+    if not files:
+        raise UserError(address, "the record has no files, or none that are open", _WRONG_RECORD)
+    names = [file.key.casefold() for file in files]
+    if len(set(names)) != len(names):
+        raise UserError(address, "two files of the record have the same name", _WRONG_RECORD)
+    return PublishedRecord(_facts(record), tuple(files))
+
+
+def _entries(record: Mapping[str, Any], address: str) -> Iterator[dict[str, Any]]:
+    listed = record.get("files", [])
+    if isinstance(listed, dict):
+        listed = listed.get("entries") or []
+    if isinstance(listed, dict):
+        listed = [
+            {"key": key, **entry} if isinstance(entry, dict) else entry
+            for key, entry in listed.items()
+        ]
+    if not isinstance(listed, list):
+        raise UserError(address, "its list of files is damaged", _WRONG_RECORD)
+    for entry in listed:
+        if not isinstance(entry, dict):
+            raise UserError(address, "its list of files is damaged", _WRONG_RECORD)
+        yield entry
+
+
+def _file(entry: Mapping[str, Any], address: str) -> RecordFile:
+    key = entry.get("key", entry.get("filename"))
+    reason = _bad_key(key)
+    if reason is not None:
+        raise UserError(address, f"the file name {key!r} {reason}", "do not use this record")
+    size = entry.get("size", entry.get("filesize"))
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise UserError(address, f"file {key} has no size", _WRONG_RECORD)
+    stated = str(entry.get("checksum"))
+    try:
+        # Deposits name the bare MD5.
+        checksum = Checksum.parse(stated if ":" in stated else f"md5:{stated}")
+    except ValueError as error:
+        raise UserError(
+            address, f"file {key} has no checksum that is known here", _WRONG_RECORD
+        ) from error
+    return RecordFile(key, size, checksum, _content_address(entry, key, address))
+
+
+def _bad_key(key: object) -> str | None:
+    if not isinstance(key, str) or not key.strip():
+        return "is empty"
+    if any(separator in key for separator in "/\\"):
+        return "has a path in it"
+    if key.startswith("."):
+        return "begins with a dot"
+    if not key.isprintable():
+        return "has a control character"
+    if len(key.encode()) > _LONGEST_NAME:
+        return "is too long"
+    return None
+
+
+def _content_address(entry: Mapping[str, Any], key: str, address: str) -> str:
+    links = entry.get("links")
+    links = links if isinstance(links, dict) else {}
+    # In lists of InvenioRDM "self" describes the file; in Zenodo's records it is the content.
+    given = next((links[name] for name in ("content", "download", "self") if name in links), None)
+    if given is None:
+        record = address.partition("?")[0].rstrip("/")
+        given = f"{record}/files/{quote(key, safe='')}/content"
+    if not _is_safe_address(given, address):
+        raise UserError(
+            address,
+            f"file {key} lies at {given!r}, which is neither https nor the host of the record",
+            "do not use this record",
+        )
+    return str(given)
+
+
+def _is_safe_address(given: object, address: str) -> bool:
+    if not isinstance(given, str) or not given.isprintable():
+        return False
+    try:
+        parts, own = urlsplit(given), urlsplit(address)
+    except ValueError:
+        return False
+    same_host = (parts.scheme, parts.netloc) == (own.scheme, own.netloc)
+    return bool(parts.hostname) and not parts.username and (same_host or parts.scheme == "https")
+
+
+def _facts(record: Mapping[str, Any]) -> dict[str, str | None]:
+    metadata = record.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    pids = record.get("pids")
+    pid = pids.get("doi") if isinstance(pids, dict) else None
+    rights = metadata.get("license") or metadata.get("rights")
+    rights = rights[0] if isinstance(rights, list) and rights else rights
+    return {
+        "id": _text(record.get("id")),
+        "doi": _text(record.get("doi"))
+        or _text(metadata.get("doi"))
+        or (_text(pid.get("identifier")) if isinstance(pid, dict) else None),
+        "concept_doi": _text(record.get("conceptdoi")),
+        "version": _text(metadata.get("version")),
+        "title": _text(record.get("title")) or _text(metadata.get("title")),
+        "license": _text(rights.get("id")) if isinstance(rights, dict) else _text(rights),
+        "published": _text(metadata.get("publication_date")),
+        "modified": _text(record.get("modified")) or _text(record.get("updated")),
+    }
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def _told(files: Sequence[RecordFile]) -> str:
+    more = ", ..." if len(files) > _NAMES_TOLD else ""
+    return ", ".join(file.key for file in files[:_NAMES_TOLD]) + more
+
+
+def _remove_strangers(staging: Path, archives: Sequence[RecordFile]) -> None:
+    """Remove what an earlier try fetched and the record no longer has."""
+    if not staging.is_dir():
+        return
+    known = {file.key + ending for file in archives for ending in ("", ".part", ".part.json")}
+    for path in staging.iterdir():
+        if path.name not in known and path.is_file():
+            path.unlink()
+
+
+def _present(staging: Path, archives: Sequence[RecordFile]) -> dict[str, DownloadRecord]:
+    """Return the archives that an earlier try has completed; others of that name are removed."""
+    found = {}
+    for file in archives:
+        path = staging / file.key
+        if not path.is_file():
+            continue
+        digests = file_digests(path, {"sha256", file.checksum.algorithm})
+        if digests[file.checksum.algorithm] == file.checksum.digits:
+            tell(f"{file.key}: already here, {file.checksum.algorithm.upper()} as published")
+            found[file.key] = DownloadRecord(file.url, path.stat().st_size, digests["sha256"])
+        else:
+            path.unlink()
+    return found
+
+
+def _require_space(staging: Path, missing: Sequence[RecordFile]) -> None:
+    """Tell before the first transfer, not after hours, that the archives do not fit."""
+    total = 0
+    for file in missing:
+        part = staging / f"{file.key}.part"
+        total += file.bytes - (part.stat().st_size if part.is_file() else 0)
+    place = next(path for path in staging.absolute().parents if path.is_dir())
+    free = shutil.disk_usage(place).free
+    if total > free:
+        raise UserError(
+            staging.with_suffix(""),
+            f"{total / 1e9:.2f} GB are to come, {free / 1e9:.2f} GB are free on the disk",
+            "free some space and rerun",
+        )
+
+
+def _appear(staging: Path, folder: Path) -> None:
+    """Give the complete folder its name."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.is_dir():
+        shutil.rmtree(folder)
+    try:
+        staging.replace(folder)
+    except OSError as error:
+        raise UserError(
+            folder, f"the downloaded files cannot be moved here ({error.strerror})", "rerun"
+        ) from error

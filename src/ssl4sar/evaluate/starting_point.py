@@ -1,0 +1,81 @@
+"""Where fine-tunings started from, as their records tell, and whether that was fair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.evaluate.result_schema import Dataset, StartingPoint
+
+#: Other names of benchmark glaciers in datasets for pretraining.
+_OTHER_NAMES: Final = {"COL": ("Columbia",), "JAC": ("Jakobshavn",), "SI": ("SjogrenInlet",)}
+
+
+def read_training_record(path: str | Path) -> dict[str, Any]:
+    """Read the record that a fine-tuning wrote beside its checkpoint.
+
+    Raises:
+        UserError: the file is missing, damaged, or no record of a fine-tuning.
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not {"starting_weights", "pretraining"} <= record.keys():
+            raise ValueError("it is no record of a fine-tuning")  # noqa: TRY301 - told below
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(
+            path, f"the file cannot be read ({error})", "remove it and rerun the workflow"
+        ) from error
+    return dict(record)
+
+
+def starting_point(
+    variant: str, records: Sequence[Mapping[str, Any]], test_glaciers: Iterable[str]
+) -> StartingPoint:
+    """Gather what the records of the runs tell of their start.
+
+    Args:
+        variant: starting point.
+        records: records of the fine-tunings, one per run.
+        test_glaciers: glaciers of the scored scenes, by their names in the benchmark.
+    """
+    datasets = [r["pretraining"]["dataset"] for r in records if r["pretraining"] is not None]
+    trained_on = {name.lower() for dataset in datasets for name in dataset["glaciers"]}
+    seen = [
+        glacier
+        for glacier in sorted(set(test_glaciers))
+        if trained_on & {name.lower() for name in (glacier, *_OTHER_NAMES.get(glacier, ()))}
+    ]
+    return StartingPoint(
+        variant=variant,
+        weights_sha256=[record["starting_weights"]["sha256"] for record in records],
+        pretraining_source=datasets[0]["source"] if datasets else None,
+        pretraining_synthetic=any(d["synthetic"] for d in datasets) if datasets else None,
+        excluded_glaciers=sorted({name for dataset in datasets for name in dataset["excluded"]}),
+        test_glaciers_seen=seen,
+    )
+
+
+def judged(dataset: Dataset, start: StartingPoint) -> Dataset:
+    """Return the description of a dataset as far as the start of the training allows it."""
+    if not start.test_glaciers_seen:
+        return dataset
+    names = ", ".join(start.test_glaciers_seen)
+    note = f"{dataset.note}; the pretraining has SEEN test glaciers ({names}): NOT comparable"
+    return dataset.model_copy(update={"comparable_with_published": False, "note": note})
+
+
+def start_texts(start: StartingPoint, dataset: Dataset) -> list[str]:
+    """Return what a reader must know of the start, in words."""
+    texts = []
+    if start.test_glaciers_seen:
+        names = ", ".join(start.test_glaciers_seen)
+        texts.append(
+            f"the pretraining has seen images of the test glaciers {names} "
+            "(ssl4sar.allow_test_glaciers): the scores do not tell how unknown glaciers fare"
+        )
+    if start.pretraining_synthetic and not dataset.synthetic:
+        texts.append("the network was pretrained on SYNTHETIC images")
+    return texts

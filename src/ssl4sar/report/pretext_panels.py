@@ -1,0 +1,234 @@
+"""What a pretext task sees and predicts: SAR, masked input, predicted and true optical images.
+
+Every row is one validation tile. The colours of a row, true and predicted alike, are stretched by
+the true image, so that a pale prediction looks pale.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.report.figure_file import new_figure, save_figure
+
+#: Most epochs that get a column.
+MOST_EPOCHS: Final = 4
+#: Grey of what was not masked and therefore not predicted; no stretched reflectance is purple.
+UNPREDICTED: Final = (92, 70, 110)
+#: Masked tokens of the input, which stay apart from every grey and from purple.
+MASKED: Final = (230, 159, 0)
+#: Side of the tokens that are masked, pixels.
+TOKEN_PX: Final = 4
+_CELL_PX: Final = 210
+_GAP_PX: Final = 6
+_MARGIN_PX: Final = 12
+_HEADER_PX: Final = 96
+_NAME_PX: Final = 22
+_GAMMA: Final = 0.8
+_RGB: Final = 3
+
+
+@dataclass(frozen=True)
+class PretextPanels:
+    """Tiles of the validation through the epochs, uint8.
+
+    Attributes:
+        epochs: (E,) numbers of the drawn epochs, rising.
+        names: N names of the tiles.
+        sar: (N, S, S) SAR images.
+        masked: (N, S, S) SAR images whose masked tokens hold another value, best 255, which
+            the SAR image hardly has in a whole token; None for a task without a mask.
+        true: (N, 3, S, S) true red, green and blue.
+        predicted: (E, N, 3, S, S) predictions; 0 where nothing is predicted.
+    """
+
+    epochs: tuple[int, ...]
+    names: tuple[str, ...]
+    sar: NDArray[np.uint8]
+    masked: NDArray[np.uint8] | None
+    true: NDArray[np.uint8]
+    predicted: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        """Check that the arrays belong together.
+
+        Raises:
+            ValueError: another type or shape than described, or nothing to draw.
+        """
+        if self.sar.ndim != 3 or 0 in self.sar.shape or not self.epochs:
+            raise ValueError("there is nothing to draw")
+        tiles, *size = self.sar.shape
+        wanted = {
+            "names": ((len(self.names),), (tiles,)),
+            "true": (self.true.shape, (tiles, _RGB, *size)),
+            "predicted": (self.predicted.shape, (len(self.epochs), tiles, _RGB, *size)),
+        }
+        if self.masked is not None:
+            wanted["masked"] = (self.masked.shape, (tiles, *size))
+        for name, (found, shape) in wanted.items():
+            if found != shape:
+                raise ValueError(f"{name} has the shape {found}, not {shape}")
+        images = (self.sar, self.true, self.predicted)
+        if any(image.dtype != np.uint8 for image in images):
+            raise ValueError("the images are not 8-bit")
+
+
+def read_panels(path: str | Path) -> PretextPanels:
+    """Read the npz file that a pretraining wrote; ``masked`` may be missing.
+
+    Raises:
+        UserError: the file is missing, damaged, or lacks an array.
+    """
+    path = Path(path)
+    try:
+        # Without pickles: a file from elsewhere cannot run code.
+        with np.load(path, allow_pickle=False) as arrays:
+            return PretextPanels(
+                epochs=tuple(int(epoch) for epoch in arrays["epochs"]),
+                names=tuple(str(name) for name in arrays["names"]),
+                sar=arrays["sar"],
+                masked=arrays.get("masked"),
+                true=arrays["true"],
+                predicted=arrays["predicted"],
+            )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            path, f"these are no panels of a pretraining ({error})", "run the pretraining again"
+        ) from error
+
+
+def drawn_epochs(count: int, most: int = MOST_EPOCHS) -> list[int]:
+    """Return which of ``count`` epochs are drawn: the first, the last, and some evenly between."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
+
+
+def stretched(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Stretch colours from the 1st to the 99th percentile of a reference, all bands alike.
+
+    Args:
+        image: (3, H, W) uint8.
+        reference: (3, H, W) uint8 whose values fix the stretch.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    low, high = np.percentile(reference, (1, 99))
+    share = np.clip((image - low) / max(high - low, 1.0), 0, 1) ** _GAMMA
+    return np.asarray(np.rint(255 * share), np.uint8).transpose(1, 2, 0)
+
+
+def prediction_picture(
+    predicted: NDArray[np.uint8], true: NDArray[np.uint8], *, masks: bool
+) -> NDArray[np.uint8]:
+    """Return a prediction in the colours of the true image.
+
+    Args:
+        predicted: (3, H, W) uint8.
+        true: (3, H, W) uint8.
+        masks: whether only masked tokens are predicted; tokens of nothing but zeros are then
+            painted in ``UNPREDICTED``.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    picture = stretched(predicted, true)
+    if masks:
+        picture[_whole_tokens(np.max(predicted, 0) == 0)] = UNPREDICTED
+    return picture
+
+
+def masked_picture(masked: NDArray[np.uint8], sar: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the masked input as (H, W, 3) uint8, tokens that differ from the SAR in orange."""
+    picture = np.repeat(sar[..., None], _RGB, axis=2)
+    picture[~_whole_tokens(np.equal(masked, sar))] = MASKED
+    return picture
+
+
+def _whole_tokens(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the pixels of the tokens that are set in all their pixels, (H, W) bool."""
+    height, width = pixels.shape
+    rows, columns = -(-height // TOKEN_PX), -(-width // TOKEN_PX)
+    padding = ((0, rows * TOKEN_PX - height), (0, columns * TOKEN_PX - width))
+    tokens = np.pad(pixels, padding, constant_values=True)
+    tokens = np.min(tokens.reshape(rows, TOKEN_PX, columns, TOKEN_PX), (1, 3))
+    whole = np.repeat(np.repeat(tokens, TOKEN_PX, 0), TOKEN_PX, 1)
+    return np.asarray(whole[:height, :width], np.bool_)
+
+
+def draw_panels(
+    path: str | Path, panels: PretextPanels, title: str, *, synthetic: bool = False
+) -> None:
+    """Draw one row per tile: SAR, masked input, predictions of some epochs, true image.
+
+    Args:
+        path: PNG file, written atomically.
+        panels: tiles and predictions.
+        title: name of the run and the task.
+        synthetic: whether the images are rendered, not observed; the title then says so.
+    """
+    masks = panels.masked is not None
+    epochs = drawn_epochs(len(panels.epochs))
+    heads = ["SAR", *(["masked input"] if masks else [])]
+    heads += [f"predicted\nepoch {panels.epochs[i]}" for i in epochs[:-1]]
+    heads += [f"predicted\nepoch {panels.epochs[epochs[-1]]} (last)", "true\noptical image"]
+    rows, columns = len(panels.names), len(heads)
+    width_px = 2 * _MARGIN_PX + columns * _CELL_PX + (columns - 1) * _GAP_PX
+    height_px = _HEADER_PX + rows * (_CELL_PX + _NAME_PX) + _MARGIN_PX
+    figure = new_figure(width_px, height_px)
+    shown = f"SYNTHETIC images: {title}" if synthetic else title
+    figure.text(0.5, 1 - 10 / height_px, shown, ha="center", va="top", fontsize=14)
+    note = "red, green and blue, stretched alike within a row"
+    if masks:
+        note += "; masked tokens are orange; only they are predicted, all others are purple"
+    figure.text(0.5, 1 - 34 / height_px, note, ha="center", va="top", fontsize=10)
+    for row, name in enumerate(panels.names):
+        top_px = _HEADER_PX + row * (_CELL_PX + _NAME_PX)
+        for column, picture in enumerate(_row(panels, row, epochs)):
+            left_px = _MARGIN_PX + column * (_CELL_PX + _GAP_PX)
+            bottom_px = height_px - top_px - _CELL_PX
+            axes = figure.add_axes(
+                (
+                    left_px / width_px,
+                    bottom_px / height_px,
+                    _CELL_PX / width_px,
+                    _CELL_PX / height_px,
+                )
+            )
+            _show(axes, picture)
+            if row == 0:
+                axes.set_title(heads[column], fontsize=10.5, pad=4)
+        figure.text(
+            _MARGIN_PX / width_px,
+            1 - (top_px + _CELL_PX + 3) / height_px,
+            name,
+            ha="left",
+            va="top",
+            fontsize=9,
+            color="#333333",
+        )
+    save_figure(figure, path)
+
+
+def _row(panels: PretextPanels, row: int, epochs: list[int]) -> list[NDArray[np.uint8]]:
+    true, masks = panels.true[row], panels.masked is not None
+    pictures = [panels.sar[row]]
+    if panels.masked is not None:
+        pictures.append(masked_picture(panels.masked[row], panels.sar[row]))
+    pictures += [prediction_picture(panels.predicted[i, row], true, masks=masks) for i in epochs]
+    return [*pictures, stretched(true, true)]
+
+
+def _show(axes: Axes, picture: NDArray[np.uint8]) -> None:
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_color("#888888")
+        spine.set_linewidth(0.6)

@@ -1,0 +1,80 @@
+"""Fine-tuning as the workflow asks for it: launched, and recorded beside its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.train.finetune_process import finetune_as_told
+from ssl4sar.train.launch import launch
+
+
+@dataclass(frozen=True)
+class FinetuneFiles:
+    """Files of a fine-tuning.
+
+    Attributes:
+        store: folder of the training store.
+        pretrained: record of the pretraining that made the starting weights; None: none did.
+        checkpoint: network to write.
+        metrics: table to write.
+        record: facts to write.
+        resume: folder for the state of the running training.
+    """
+
+    store: Path
+    pretrained: Path | None
+    checkpoint: Path
+    metrics: Path
+    record: Path
+    resume: Path
+
+
+def finetune_and_record(
+    files: FinetuneFiles,
+    recipe: Mapping[str, Any],
+    compute: ComputeConfig,
+    seed: int,
+    source: str,
+    scratch: str,
+    end_s: float | None,
+) -> None:
+    """Fine-tune, and write the checkpoint, the table of epochs and the record of both.
+
+    Args:
+        files: what to read and write.
+        recipe: blocks ``model`` (with its starting weights) and ``training``, and the keys
+            ``prediction.centre_px`` and ``prediction.sigma_px``.
+        compute: device, processes, threads.
+        seed: seed of the run.
+        source: digest of the code that decides the outcome.
+        scratch: folder on a disk of the node; empty: none.
+        end_s: when the job will be ended, seconds since 1970; None: never.
+
+    Raises:
+        UserError: see ``finetune``.
+    """
+    pretraining = None
+    if files.pretrained is not None:
+        pretraining = json.loads(files.pretrained.read_text(encoding="utf-8"))
+    request = {
+        **recipe,
+        "store": str(files.store),
+        "checkpoint": str(files.checkpoint),
+        "metrics": str(files.metrics),
+        "resume": str(files.resume),
+        "compute": compute.model_dump(mode="json"),
+        "seed": seed,
+        "source": source,
+        "scratch": scratch,
+        "end_s": end_s,
+    }
+    facts = launch(finetune_as_told, request, compute, files.resume)
+    own = {"seed": seed, **facts, "sha256": sha256_file(files.checkpoint)}
+    write_json(files.record, {**own, "pretraining": pretraining})

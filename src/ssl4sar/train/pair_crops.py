@@ -1,0 +1,174 @@
+"""The loader of pairs: it only cuts uint8 windows out of memory-mapped arrays.
+
+One flat uint8 buffer per batch, as for the crops of the fine-tuning; resizing is done on the
+device. Optical channels lie side by side in a pixel, the mask of pixels with data behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ssl4sar.core.pair_layout import CHANNELS
+from ssl4sar.dataset.store import reflect_crop
+from ssl4sar.train.batches import BatchKey
+from ssl4sar.train.pair_sampling import PairDraw, PairSampleDrawer
+
+#: Values of an optical pixel: the channels, then 255 where they are data and 0 where not.
+PIXEL_VALUES: Final = len(CHANNELS) + 1
+
+
+class PairScene(Protocol):
+    """What is needed of an entry of a store of pairs."""
+
+    @property
+    def name(self) -> str:
+        """Name of the SAR image."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Rows of both images, pixels."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Columns of both images, pixels."""
+        ...
+
+
+class PairSource(Protocol):
+    """Images to cut from: a store of pairs."""
+
+    @property
+    def scenes(self) -> Sequence[PairScene]:
+        """SAR images by number."""
+        ...
+
+    def sar(self, number: int) -> NDArray[np.uint8]:
+        """Return a SAR image, (H, W) uint8 grey."""
+        ...
+
+    def optical(self, number: int) -> NDArray[np.uint8]:
+        """Return the optical image of the same pixels, (H, W, 15) uint8, the last one valid."""
+        ...
+
+
+class Pair(NamedTuple):
+    """One sample before it is resized.
+
+    Attributes:
+        sar: (h, w) uint8 grey.
+        optical: (h, w, 15) uint8: 14 channels, then 255 where they are data.
+    """
+
+    sar: Tensor
+    optical: Tensor
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Pairs of different sizes in one buffer.
+
+    Attributes:
+        pixels: (total,) uint8: per sample its SAR crop and its optical crop.
+        draws: the draws of the samples, in order.
+        names: SAR images of the samples.
+        epoch: number from 0.
+        samples: sample numbers.
+        number: the batch of the recipe within the epoch that the samples belong to.
+        part: which of the processes that share this batch it is for.
+        weight: factor of the loss; 0: another process has the samples that count.
+    """
+
+    pixels: Tensor
+    draws: tuple[PairDraw, ...]
+    names: tuple[str, ...]
+    epoch: int
+    samples: tuple[int, ...]
+    number: int = 0
+    part: int = 0
+    weight: float = 1.0
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.draws)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
+        """Return the batch with its pixels on ``device``."""
+        return replace(self, pixels=self.pixels.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Self:
+        """Return the batch in page-locked memory, from where it moves to a GPU faster."""
+        return replace(self, pixels=self.pixels.pin_memory())
+
+    def pairs(self) -> list[Pair]:
+        """Return views of the crops."""
+        pairs, start = [], 0
+        for draw in self.draws:
+            height, width = draw.window.height_px, draw.window.width_px
+            middle = start + height * width
+            end = middle + height * width * PIXEL_VALUES
+            sar = self.pixels[start:middle].view(height, width)
+            optical = self.pixels[middle:end].view(height, width, PIXEL_VALUES)
+            pairs.append(Pair(sar, optical))
+            start = end
+        return pairs
+
+
+class PairDataset(Dataset[PairBatch]):
+    """Batches of pairs by (epoch, sample numbers).
+
+    Args:
+        store: the images.
+        scenes: numbers in ``store`` of the images to train on; draws count in this order.
+        drawer: what each sample is.
+    """
+
+    def __init__(self, store: PairSource, scenes: Sequence[int], drawer: PairSampleDrawer) -> None:
+        self.store = store
+        self.scenes = tuple(scenes)
+        self.drawer = drawer
+
+    def __getitem__(self, key: BatchKey) -> PairBatch:
+        """Return the batch of (epoch, sample numbers)."""
+        draws = tuple(self.drawer.draw(key.epoch, index) for index in key.samples)
+        areas = [draw.window.height_px * draw.window.width_px for draw in draws]
+        buffer = np.empty(sum(areas) * (1 + PIXEL_VALUES), np.uint8)
+        start = 0
+        for draw in draws:
+            number = self.scenes[draw.window.image]
+            start = _cut(self.store.sar(number), draw, buffer, start)
+            start = _cut(self.store.optical(number), draw, buffer, start)
+        return PairBatch(
+            torch.from_numpy(buffer),
+            draws,
+            tuple(self.store.scenes[self.scenes[draw.window.image]].name for draw in draws),
+            key.epoch,
+            key.samples,
+            key.number,
+            key.part,
+            key.weight,
+        )
+
+
+def _cut(array: NDArray[np.uint8], draw: PairDraw, buffer: NDArray[np.uint8], start: int) -> int:
+    """Cut the window of a draw into the buffer; return where the next one starts."""
+    window = draw.window
+    shape = (window.height_px, window.width_px)
+    values = array.shape[2] if array.ndim == 3 else 1
+    end = start + shape[0] * shape[1] * values
+    # All values of a pixel as one item: mirrored columns are copied three times faster so.
+    pixels, out = (
+        flat.view(f"V{values}").reshape(size)
+        for flat, size in ((array, array.shape[:2]), (buffer[start:end], shape))
+    )
+    reflect_crop(pixels, window.row, window.column, *shape, out=out)
+    return end

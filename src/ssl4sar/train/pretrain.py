@@ -1,0 +1,216 @@
+"""Pretraining from a store of pairs to a checkpoint file, resumable at every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig, PretextConfig
+from ssl4sar.config.pretraining import Task
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.seeding import derive_seed
+from ssl4sar.dataset.pair_store import PairStore
+from ssl4sar.models.checkpoint import save_network
+from ssl4sar.models.optsimmim import OptSimMIM
+from ssl4sar.models.opttranslator import OptTranslator
+from ssl4sar.models.pretext import PretextNetwork
+from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.train.module import Score
+from ssl4sar.train.pair_crops import PairDataset
+from ssl4sar.train.pair_sampling import PairSampleDrawer
+from ssl4sar.train.pair_tiles import PairTiles
+from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
+from ssl4sar.train.pretrain_pictures import PretextPictures
+from ssl4sar.train.run import Place, Trained, loader_of, opened, run
+
+
+@dataclass(frozen=True)
+class PretrainResult:
+    """What a finished pretraining left.
+
+    Attributes:
+        task: the pretext task.
+        epoch: epoch of the exported weights, from 1.
+        epochs: epochs that were trained.
+        validation: score of the exported weights; None where that epoch was not validated.
+        resumed_after_epoch: epochs that an earlier run had done; None: started anew.
+        parameters: number of trained parameters.
+        starting_weights: where they came from, with the SHA-256 of the file.
+    """
+
+    task: Task
+    epoch: int
+    epochs: int
+    validation: Score | None
+    resumed_after_epoch: int | None
+    parameters: int
+    starting_weights: dict[str, Any]
+
+    def record(self) -> dict[str, Any]:
+        """Return the facts that equal trainings share."""
+        return {
+            "task": self.task,
+            "epoch": self.epoch,
+            "epochs": self.epochs,
+            "validation": None if self.validation is None else self.validation.as_dict(),
+            "parameters": self.parameters,
+            "starting_weights": self.starting_weights,
+        }
+
+
+@dataclass(frozen=True)
+class PretrainOutputs:
+    """Files of a pretraining.
+
+    Attributes:
+        checkpoint: the network whose encoder and decoder go on.
+        metrics: CSV file with a row per epoch.
+        pictures: npz file with the pictures of all drawn epochs.
+    """
+
+    checkpoint: Path
+    metrics: Path
+    pictures: Path
+
+
+def recipe_of(task: Task, values: Mapping[str, Any]) -> PretextConfig:
+    """Return the typed recipe of a task."""
+    model = OptSimMIMConfig if task == "optsimmim" else OptTranslatorConfig
+    return model.model_validate(values)
+
+
+def pretrain(
+    *,
+    task: Task,
+    store_path: Path,
+    model_config: ModelConfig,
+    recipe: PretextConfig,
+    seed: int,
+    source: str,
+    outputs: PretrainOutputs,
+    place: Place,
+) -> PretrainResult:
+    """Pretrain a network on a pretext task and export the chosen weights.
+
+    An earlier run that was interrupted goes on from its last epoch where configuration, data,
+    seed and code are the same; otherwise the training starts anew.
+
+    Args:
+        task: the pretext task.
+        store_path: folder of the store of pairs.
+        model_config: the network and its starting weights.
+        recipe: the recipe of the task.
+        seed: seed of the run.
+        source: digest of the code that decides the outcome.
+        outputs: files to write.
+        place: where the pretraining runs.
+
+    Returns:
+        What was exported.
+
+    Raises:
+        UserError: no image to train or validate on, bad starting weights, no GPU, another process
+            that trains in the resume folder, a loss that is not finite, a full disk, a time limit
+            that is near, or a signal to end.
+    """
+    with opened(place, store_path) as (device, store_folder):
+        store = PairStore.open(store_folder)
+        train, val = (_numbers(store, split, store_path) for split in ("train", "val"))
+        network, starting_weights = _starting_network(task, model_config, seed)
+        facts = {
+            "task": task,
+            "model": model_config.model_dump(mode="json"),
+            "starting_weights": starting_weights,
+            "recipe": recipe.model_dump(mode="json"),
+            "seed": seed,
+            "store_sha256": store.sha256,
+            "source": source,
+        }
+        tiles = PairTiles(store, val, model_config.input_px, recipe, seed)
+        pictures = PretextPictures(tiles, recipe.panels, place.resume_dir / "pictures")
+        module = PretrainModule(
+            network,
+            input_px=model_config.input_px,
+            config=recipe,
+            seed=seed,
+            block=task,
+            validate=tiles.validate,
+            pictures=pictures if place.team.leads else None,
+        )
+        drawer = PairSampleDrawer(
+            [(store.scenes[n].height, store.scenes[n].width) for n in train],
+            input_px=model_config.input_px,
+            config=recipe,
+            seed=seed,
+        )
+        return run(
+            module,
+            loader_of(PairDataset(store, train, drawer), recipe, place, device, task),
+            place=place,
+            device=device,
+            facts=facts,
+            metrics_path=outputs.metrics,
+            score_type=PretextScore,
+            checkpoint=recipe.checkpoint,
+            finish=lambda trained: _export(
+                task, outputs, module, trained, model_config, facts, pictures
+            ),
+        )
+
+
+def _numbers(store: PairStore, split: str, path: Path) -> tuple[int, ...]:
+    numbers = tuple(i for i, scene in enumerate(store.scenes) if scene.split == split)
+    if not numbers:
+        kind = {"train": "training", "val": "validation"}[split]
+        raise UserError(path, f"the store has no {kind} image", "build it from a full dataset")
+    return numbers
+
+
+def _starting_network(
+    task: Task, config: ModelConfig, seed: int
+) -> tuple[PretextNetwork, dict[str, Any]]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "initial weights", task))
+        network = OptSimMIM(config) if task == "optsimmim" else OptTranslator(config)
+    report = asdict(load_starting_weights(network.network, config))
+    # The content decides, not the place where the file lies.
+    report.pop("file")
+    return network, report
+
+
+def _export(
+    task: Task,
+    outputs: PretrainOutputs,
+    module: PretrainModule,
+    trained: Trained,
+    model_config: ModelConfig,
+    facts: Mapping[str, Any],
+    pictures: PretextPictures,
+) -> PretrainResult:
+    """Write what the pretraining is for, as its leader; return what it is."""
+    state = trained.state
+    result = PretrainResult(
+        task=task,
+        epoch=trained.epoch,
+        epochs=len(state.records),
+        validation=trained.validation,
+        resumed_after_epoch=trained.resumed_after_epoch,
+        parameters=sum(p.numel() for p in module.network.parameters() if p.requires_grad),
+        starting_weights=facts["starting_weights"],
+    )
+    if module.global_rank == 0:
+        pictures.gather(outputs.pictures, [record.epoch for record in state.records])
+        network = module.network
+        extra = {
+            key: value
+            for key, value in network.state_dict().items()
+            if not key.startswith("network.")
+        }
+        info = {**facts, **result.record(), "fingerprint": state.fingerprint}
+        save_network(outputs.checkpoint, network.network, model_config, info, extra=extra)
+    return result

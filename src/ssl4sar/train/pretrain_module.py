@@ -1,0 +1,163 @@
+"""The step and the validation of the pretext tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
+from ssl4sar.core.seeding import generator
+from ssl4sar.models.pretext import PretextNetwork
+from ssl4sar.models.token_mask import draw_token_mask
+from ssl4sar.train.module import SampleLosses, TrainingModule
+from ssl4sar.train.optimisation import has_stagnated
+from ssl4sar.train.pair_crops import PairBatch
+from ssl4sar.train.pair_resize import pairs_on_device
+from ssl4sar.train.pair_tiles import PretextTotals
+
+#: Scores the share of the validation tiles that belongs to (rank, world size) in an epoch.
+Validate = Callable[[PretextNetwork, torch.device, int, int, int], PretextTotals]
+
+
+class Pictures(Protocol):
+    """Draws what a network makes of some tiles."""
+
+    def clear(self) -> None:
+        """Forget the pictures of an earlier training."""
+        ...
+
+    def draw(self, network: PretextNetwork, device: torch.device, epoch: int) -> None:
+        """Draw the pictures of an epoch (from 1) with a network in evaluation mode."""
+        ...
+
+
+@dataclass(frozen=True)
+class PretextScore:
+    """Result of a validation.
+
+    Attributes:
+        loss: mean absolute error over all values that count, in parts of the optical range, 0-1.
+        tiles: number of tiles.
+    """
+
+    COLUMNS: ClassVar[tuple[str, ...]] = ("val_loss", "val_tiles")
+    CRITERIA: ClassVar[tuple[str, ...]] = ("best_loss",)
+
+    loss: float
+    tiles: int
+
+    def row(self) -> list[float | int | None]:
+        """Return the values of the columns."""
+        return [self.loss, self.tiles]
+
+    def told(self) -> str:
+        """Return the score as part of a line for a person."""
+        return f"validation loss {self.loss:.4f}"
+
+    def logged(self) -> dict[str, float]:
+        """Return the values for TensorBoard by name."""
+        return {"val/loss": self.loss}
+
+    def is_better(self, criterion: str, other: Any) -> bool:
+        """Return whether the loss is smaller; the earlier epoch keeps a tie."""
+        del criterion
+        return bool(self.loss < other.loss)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the values by name, as builtins."""
+        return asdict(self)
+
+
+class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
+    """The pretraining of one network on one pretext task.
+
+    Args:
+        network: the pretext network.
+        input_px: side S of its input.
+        config: the recipe; that of OptSimMIM masks tokens.
+        seed: seed of the run.
+        block: block of the configuration with the recipe, for errors.
+        validate: scores the validation tiles.
+        pictures: draws pictures; None: not in this process.
+    """
+
+    def __init__(
+        self,
+        network: PretextNetwork,
+        *,
+        input_px: int,
+        config: PretextConfig,
+        seed: int,
+        block: str,
+        validate: Validate,
+        pictures: Pictures | None,
+    ) -> None:
+        super().__init__(network, config=config, seed=seed, block=block)
+        self.config = config
+        self.input_px = input_px
+        self.validate_tiles = validate
+        self.pictures = pictures
+
+    @property
+    def has_stagnated(self) -> bool:
+        """Whether the validation loss has not fallen for as long as the recipe waits."""
+        return has_stagnated(self.validation_losses, self.config.early_stop_patience)
+
+    def on_train_start(self) -> None:
+        """Make room for the pictures of a training that starts anew."""
+        super().on_train_start()
+        if self.pictures is not None and self.current_epoch == 0:
+            self.pictures.clear()
+
+    def sample_losses(self, batch: PairBatch) -> SampleLosses:
+        """Return the mean absolute error of each sample.
+
+        The denominator is the number of values without gaps in the data, so that losses and
+        gradients add up over processes.
+        """
+        pairs = pairs_on_device(batch, self.input_px)
+        valid = pairs.valid if self.config.ignore_no_data else torch.ones_like(pairs.valid)
+        errors = self.network.errors(pairs.sar, pairs.optical, valid, self._masks(batch))
+        return SampleLosses(errors.absolute / errors.positions, [[name] for name in batch.names])
+
+    def score(self, network: PretextNetwork) -> PretextScore:
+        """Score all validation tiles."""
+        totals = self.validate_tiles(
+            network, self.device, self.global_rank, self.trainer.world_size, self.current_epoch
+        )
+        score = PretextTotals.from_tensor(self.reduce_sum(totals.as_tensor()))
+        loss = score.mean
+        self.validation_losses.append(loss)
+        return PretextScore(loss, score.tiles)
+
+    def on_train_epoch_end(self) -> None:
+        """Validate if it is due, record the epoch, and draw pictures now and then."""
+        super().on_train_epoch_end()
+        epoch = self.current_epoch + 1
+        every = self.config.panels_every_epochs
+        if self.pictures is not None and (epoch in {1, self.recipe.epochs} or epoch % every == 0):
+            network = self.kept_network
+            was_training = network.training
+            network.eval()
+            with torch.no_grad():
+                self.pictures.draw(network, self.device, epoch)
+            network.train(was_training)
+
+    def _masks(self, batch: PairBatch) -> Tensor | None:
+        if not isinstance(self.config, OptSimMIMConfig):
+            return None
+        tokens = (self.input_px // 4) ** 2
+        masks = [
+            draw_token_mask(
+                generator(self.seed, "token mask", batch.epoch, sample),
+                tokens,
+                self.config.mask_ratio,
+            )
+            for sample in batch.samples
+        ]
+        return torch.from_numpy(np.stack(masks)).to(self.device, non_blocking=True)

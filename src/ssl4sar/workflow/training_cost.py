@@ -1,0 +1,74 @@
+"""What one training asks of a machine: GPUs, placement, memory, time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ssl4sar.config.compute import share_batches
+from ssl4sar.config.recipe import Recipe
+from ssl4sar.config.study import StudyConfig
+
+# Memory of the HOST and time of one training. On a CPU the crops of the backward pass lie in
+# it: 2.3 GB per 512 px crop for the published width (measured with plain attention in fp32). With
+# a GPU it holds the libraries and the loaders. The time of the published recipe is arithmetic
+# (2.9e18 FLOP for fine-tuning); a training that meets its limit goes on from its last epoch in
+# the next attempt.
+_BASE_MEM_MB: Final = 4000
+_GPU_HOST_MEM_MB: Final = 24_000
+_LAPTOP_RUNTIME_MIN: Final = 120
+_PAPER_RUNTIME_MIN: Final = 24 * 60
+_LAPTOP_PIXELS: Final = 50_000 * 256**2
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What a training by one recipe asks for, on its first attempt.
+
+    Attributes:
+        config: the study.
+        recipe: recipe of the training.
+    """
+
+    config: StudyConfig
+    recipe: Recipe
+
+    @property
+    def gpus(self) -> int:
+        """GPUs, all nodes together."""
+        compute = self.config.compute
+        return compute.processes if compute.device == "cuda" else 0
+
+    @property
+    def placement(self) -> dict[str, Any]:
+        """Resources that place a training on several nodes; none for one node.
+
+        With ``mpi`` the SLURM plugin starts the job without a step of one task around it, so that
+        the job can start a step on all its nodes. ``tasks_per_gpu`` 0 keeps the plugin from
+        counting tasks by GPU.
+        """
+        compute = self.config.compute
+        if compute.nodes == 1:
+            return {}
+        # The plugin accepts more than one task per node only.
+        tasks = {"tasks": compute.nodes}
+        if compute.devices > 1:
+            tasks = {"tasks_per_node": compute.devices}
+        return {"nodes": compute.nodes, "mpi": "srun", "tasks_per_gpu": 0, **tasks}
+
+    @property
+    def mem_mb(self) -> int:
+        """Memory on each node, MB."""
+        model, recipe, compute = self.config.model, self.recipe, self.config.compute
+        if self.gpus:
+            return _GPU_HOST_MEM_MB * compute.devices
+        batch, *_ = share_batches(recipe.batch_size, recipe.accumulate_batches, compute.processes)
+        share = (model.embed_dim / 96) * (model.input_px / 512) ** 2 * batch
+        return int(_BASE_MEM_MB + 2300 * share) * compute.devices
+
+    @property
+    def runtime_min(self) -> int:
+        """Run time limit, minutes."""
+        recipe = self.recipe
+        size = recipe.epochs * recipe.samples_per_epoch * self.config.model.input_px**2
+        return _LAPTOP_RUNTIME_MIN if size <= _LAPTOP_PIXELS else _PAPER_RUNTIME_MIN

@@ -1,0 +1,66 @@
+"""Written GeoTIFF files: what is read back, equal bytes, whole or absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.geotiff import write_geotiff
+
+rasterio = pytest.importorskip("rasterio")
+TRANSFORM = (60.0, 0.0, -1200.0, 0.0, -60.0, 900.0)
+
+
+def image() -> np.ndarray:
+    made = np.random.default_rng(0).normal(3000, 900, (3, 20, 30)).astype(np.float32)
+    made[:, :4, :5] = np.nan
+    return made
+
+
+def write(path: Path, made: np.ndarray, **changes: object) -> Path:
+    values = {"descriptions": ("B2", "B3", "SCL"), "tags": {"COMMENT": "SYNTHETIC"}, **changes}
+    write_geotiff(path, made, TRANSFORM, **values)
+    return path
+
+
+def test_values_bands_note_and_place_come_back(tmp_path: Path) -> None:
+    made = image()
+    with rasterio.open(write(tmp_path / "a.tif", made)) as file:
+        np.testing.assert_array_equal(file.read(), made)
+        assert file.descriptions == ("B2", "B3", "SCL")
+        assert file.tags()["COMMENT"] == "SYNTHETIC"
+        assert tuple(file.transform)[:6] == TRANSFORM
+        assert np.isnan(file.nodata)
+        assert file.crs is None
+        valid = file.read_masks(1) > 0
+    np.testing.assert_array_equal(valid, ~np.isnan(made[0]))
+
+
+def test_a_reference_system_is_kept(tmp_path: Path) -> None:
+    with rasterio.open(write(tmp_path / "a.tif", image(), crs="EPSG:32622")) as file:
+        assert file.crs.to_epsg() == 32622
+
+
+def test_equal_images_give_equal_bytes_without_traces(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.tif", image())
+    second = write(tmp_path / "elsewhere" / "b.tif", image())
+    assert first.read_bytes() == second.read_bytes()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.tif", "b.tif", "elsewhere"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((3, 4, 5)), np.zeros((4, 5), np.float32), np.zeros((2, 4, 5), np.float32)]
+)
+def test_other_arrays_are_refused(tmp_path: Path, wrong: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        write(tmp_path / "a.tif", wrong)
+    assert not (tmp_path / "a.tif").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="stands where a folder is needed"):
+        write(tmp_path / "file" / "a.tif", image())

@@ -1,0 +1,170 @@
+"""Panels of the pretext tasks: columns, colours, damaged input."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.report.pretext_panels import (
+    MASKED,
+    UNPREDICTED,
+    PretextPanels,
+    draw_panels,
+    drawn_epochs,
+    masked_picture,
+    prediction_picture,
+    read_panels,
+    stretched,
+)
+
+SIDE_PX = 16
+TILES, EPOCHS = 2, 3
+
+
+@pytest.fixture
+def panels() -> PretextPanels:
+    rng = np.random.default_rng(0)
+
+    def noise(*shape: int) -> np.ndarray:
+        return rng.integers(0, 255, shape, dtype=np.uint8)
+
+    sar = noise(TILES, SIDE_PX, SIDE_PX)
+    masked = sar.copy()
+    masked[:, 4:8, 8:12] = 255
+    return PretextPanels(
+        epochs=(1, 10, 20),
+        names=("one", "two"),
+        sar=sar,
+        masked=masked,
+        true=noise(TILES, 3, SIDE_PX, SIDE_PX),
+        predicted=noise(EPOCHS, TILES, 3, SIDE_PX, SIDE_PX),
+    )
+
+
+def save(path: Path, panels: PretextPanels, *without: str) -> Path:
+    values = {field.name: getattr(panels, field.name) for field in fields(panels)}
+    kept = {name: np.asarray(value) for name, value in values.items() if name not in without}
+    np.savez(path, **kept)
+    return path
+
+
+def test_panels_survive_the_file(panels: PretextPanels, tmp_path: Path) -> None:
+    again = read_panels(save(tmp_path / "a.npz", panels))
+    assert again.epochs == panels.epochs
+    assert again.names == panels.names
+    for name in ("sar", "masked", "true", "predicted"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(panels, name))
+    assert read_panels(save(tmp_path / "b.npz", panels, "masked")).masked is None
+
+
+@pytest.mark.parametrize("without", ["epochs", "names", "sar", "true", "predicted"])
+def test_a_missing_array_is_told_in_one_line(
+    panels: PretextPanels, tmp_path: Path, without: str
+) -> None:
+    with pytest.raises(UserError, match=r"a\.npz: these are no panels") as told:
+        read_panels(save(tmp_path / "a.npz", panels, without))
+    assert "\n" not in str(told.value)
+
+
+def test_damaged_files_are_refused(panels: PretextPanels, tmp_path: Path) -> None:
+    whole = save(tmp_path / "a.npz", panels).read_bytes()
+    for name, data in (("empty", b""), ("text", b"no archive"), ("cut", whole[: len(whole) // 2])):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(UserError, match="no panels"):
+            read_panels(tmp_path / name)
+    with pytest.raises(UserError):
+        read_panels(tmp_path / "missing.npz")
+
+
+def test_pickled_objects_are_refused(panels: PretextPanels, tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", epochs=np.array([print], dtype=object))
+    with pytest.raises(UserError, match="no panels"):
+        read_panels(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"names": ("one",)},
+        {"true": np.zeros((TILES, 3, SIDE_PX, SIDE_PX + 1), np.uint8)},
+        {"predicted": np.zeros((EPOCHS + 1, TILES, 3, SIDE_PX, SIDE_PX), np.uint8)},
+        {"masked": np.zeros((TILES, SIDE_PX), np.uint8)},
+        {"sar": np.zeros((TILES, SIDE_PX, SIDE_PX), np.float32)},
+        {"epochs": ()},
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(
+    panels: PretextPanels, change: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError):
+        replace(panels, **change)
+
+
+def test_first_and_last_epoch_are_drawn() -> None:
+    assert drawn_epochs(1) == [0]
+    assert drawn_epochs(3) == [0, 1, 2]
+    assert drawn_epochs(7) == [0, 2, 4, 6]
+    for count in range(1, 40):
+        drawn = drawn_epochs(count)
+        assert drawn[0] == 0
+        assert drawn[-1] == count - 1
+        assert len(drawn) == min(count, 4)
+
+
+def test_true_and_predicted_are_stretched_alike() -> None:
+    true = np.zeros((3, 10, 10), np.uint8)
+    true[:, :, 5:] = 100
+    half = np.full_like(true, 50)
+    np.testing.assert_array_equal(np.unique(stretched(true, true)), [0, 255])
+    # A pale prediction stays pale: its own range plays no part.
+    assert np.unique(stretched(half, true)) == round(255 * 0.5**0.8)
+    assert np.unique(stretched(np.full_like(true, 200), true)) == 255
+    flat = np.full_like(true, 7)
+    assert np.isfinite(stretched(flat, flat)).all()
+
+
+def test_what_is_not_predicted_is_painted(panels: PretextPanels) -> None:
+    predicted = np.zeros((3, 10, 12), np.uint8)
+    predicted[1, 4, 4] = 1
+    true = panels.true[0][:, :10, :12]
+    picture = prediction_picture(predicted, true, masks=True)
+    painted = (picture == UNPREDICTED).all(2)
+    wanted = np.ones((10, 12), bool)
+    wanted[4:8, 4:8] = False
+    np.testing.assert_array_equal(painted, wanted)
+    assert not (prediction_picture(predicted, true, masks=False) == UNPREDICTED).all(2).any()
+
+
+def test_masked_tokens_are_orange_and_others_grey(panels: PretextPanels) -> None:
+    assert panels.masked is not None
+    picture = masked_picture(panels.masked[0], panels.sar[0])
+    wanted = np.zeros((SIDE_PX, SIDE_PX), bool)
+    wanted[4:8, 8:12] = True
+    np.testing.assert_array_equal((picture == MASKED).all(2), wanted)
+    np.testing.assert_array_equal(picture[~wanted][:, 0], panels.sar[0][~wanted])
+
+
+def test_figures_have_a_column_more_with_a_mask_and_equal_bytes(
+    panels: PretextPanels, tmp_path: Path
+) -> None:
+    draw_panels(tmp_path / "a.png", panels, "run")
+    draw_panels(tmp_path / "b.png", panels, "run")
+    draw_panels(tmp_path / "c.png", replace(panels, masked=None), "run")
+    draw_panels(tmp_path / "d.png", panels, "run", synthetic=True)
+    data = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
+    assert data["a"] == data["b"]
+    assert data["a"] != data["d"]
+    sizes = {}
+    for name in "acd":
+        with Image.open(tmp_path / f"{name}.png") as image:
+            sizes[name] = image.size
+            orange = (np.array(image.convert("RGB")) == MASKED).all(2).any()
+        assert orange == (name != "c")
+    assert sizes["a"] == sizes["d"]
+    assert sizes["a"][0] - sizes["c"][0] == pytest.approx(216, abs=1)
+    assert sizes["a"][1] == sizes["c"][1]

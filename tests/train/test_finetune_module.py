@@ -1,0 +1,44 @@
+"""The loss of fine-tuning; whole trainings are in ``test_finetune.py``."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ssl4sar.config.training import TrainingConfig
+from ssl4sar.train.crops import CropBatch
+from ssl4sar.train.finetune_module import FinetuneModule
+from ssl4sar.train.losses import SegmentationLoss
+from ssl4sar.train.sampling import SampleDraw, Window
+
+
+@pytest.fixture
+def module():
+    torch.manual_seed(0)
+    config = TrainingConfig(target_px=32)
+    return FinetuneModule(
+        nn.Conv2d(1, 4, 1),
+        input_px=64,
+        config=config,
+        seed=0,
+        validate=lambda *_: pytest.fail("no validation is asked for"),
+        images=["first", "second", "third"],
+    )
+
+
+def test_a_batch_has_one_loss_of_all_its_images(module):
+    random = np.random.default_rng(0)
+    image, labels = random.integers(0, 256, (64, 64)), random.integers(0, 4, (64, 64))
+    pixels = torch.from_numpy(np.concatenate([image, labels]).astype(np.uint8).ravel())
+    batch = CropBatch(pixels.repeat(2), tuple(SampleDraw(Window(n, 0, 0, 64, 64)) for n in (2, 0)))
+    losses = module.sample_losses(batch)
+    grey = torch.from_numpy(image / 255).float()[None, None].repeat(2, 1, 1, 1)
+    known = torch.from_numpy(labels.astype(np.uint8))[None].repeat(2, 1, 1)
+    expected = SegmentationLoss(32, 0.1, (1.0, 1.0, 1.0, 1.0), 1.0, 0.5)(
+        module.network(grey), known
+    )
+    assert losses.losses.shape == (1,)
+    assert losses.losses.item() == pytest.approx(expected.item())
+    assert losses.names == [["third", "first"]]

@@ -1,0 +1,81 @@
+"""Pairs are mirrored windows of both images, cut alike."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from made_up_pairs import MadeUpPairs
+
+from ssl4sar.config.pretext import OptTranslatorConfig
+from ssl4sar.train.batches import BatchKey
+from ssl4sar.train.pair_crops import PairDataset
+from ssl4sar.train.pair_sampling import PairDraw, PairSampleDrawer
+from ssl4sar.train.sampling import Window
+
+STORE = MadeUpPairs(((40, 60), (33, 17), (70, 90)), no_data=0.1)
+
+
+class FixedDraws:
+    """Hands out given draws by sample number."""
+
+    def __init__(self, *draws):
+        self.draws = draws
+
+    def draw(self, epoch, index):
+        del epoch
+        return self.draws[index]
+
+
+def mirrored(array, window, margin=200):
+    borders = [(margin, margin), (margin, margin), (0, 0)][: array.ndim]
+    whole = np.pad(array, borders, mode="symmetric")
+    return whole[
+        window.row + margin : window.row + margin + window.height_px,
+        window.column + margin : window.column + margin + window.width_px,
+    ]
+
+
+def test_pairs_are_mirrored_windows_of_both_images():
+    windows = [
+        Window(0, 3, 5, 20, 20),
+        Window(1, -30, 70, 50, 50),
+        Window(1, -1, -1, 35, 19),
+        Window(0, 30, 50, 64, 64),
+    ]
+    dataset = PairDataset(STORE, (2, 1), FixedDraws(*(PairDraw(w) for w in windows)))
+    batch = dataset[BatchKey(4, (0, 1, 2, 3), number=7, part=1, weight=0.5)]
+    assert len(batch) == 4
+    assert batch.pixels.dtype == torch.uint8
+    assert batch.pixels.numel() == 16 * (20 * 20 + 50 * 50 + 35 * 19 + 64 * 64)
+    for window, pair in zip(windows, batch.pairs(), strict=True):
+        number = (2, 1)[window.image]
+        assert np.array_equal(pair.sar, mirrored(STORE.sar(number), window))
+        assert np.array_equal(pair.optical, mirrored(STORE.optical(number), window))
+    assert batch.names == tuple(STORE.scenes[number].name for number in (2, 1, 1, 2))
+    assert (batch.epoch, batch.samples) == (4, (0, 1, 2, 3))
+    assert (batch.number, batch.part, batch.weight) == (7, 1, 0.5)
+
+
+def test_only_the_pixels_move_with_a_batch():
+    dataset = PairDataset(STORE, (0,), FixedDraws(PairDraw(Window(0, 0, 0, 9, 9))))
+    batch = dataset[BatchKey(0, (0,))]
+    moved = batch.to("meta")
+    assert moved.pixels.device.type == "meta"
+    assert (moved.draws, moved.names, moved.samples) == (batch.draws, batch.names, batch.samples)
+    assert batch.pairs()[0].sar.data_ptr() == batch.pixels.data_ptr()
+
+
+@pytest.mark.parametrize("samples", [(0, 1, 2), (7,)])
+def test_a_batch_is_a_function_of_its_key(samples):
+    sizes = [(scene.height, scene.width) for scene in STORE.scenes]
+    drawer = PairSampleDrawer(sizes, input_px=64, config=OptTranslatorConfig(), seed=3)
+    dataset = PairDataset(STORE, range(3), drawer)
+    batch = dataset[BatchKey(1, samples)]
+    again = pickle.loads(pickle.dumps(dataset))[BatchKey(1, samples)]
+    assert torch.equal(batch.pixels, again.pixels)
+    assert batch.draws == again.draws == tuple(drawer.draw(1, index) for index in samples)
+    single = [dataset[BatchKey(1, (index,))].pixels for index in samples]
+    assert torch.equal(torch.cat(single), batch.pixels)

@@ -1,0 +1,36 @@
+"""Pretrain Tyrion on the optical pixels under masked SAR tokens."""
+
+from pathlib import Path
+
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.pretraining import starting_model
+from ssl4sar.train.deadline import job_end_s
+from ssl4sar.train.pretrain_launch import PretrainFiles, pretrain_and_record
+from ssl4sar.workflow.job import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        weights = snakemake.input.weights
+        pretrain_and_record(
+            "optsimmim",
+            files=PretrainFiles(
+                store=Path(snakemake.input.index).parent,
+                manifest=Path(snakemake.input.manifest),
+                checkpoint=Path(snakemake.output.model),
+                metrics=Path(snakemake.output.metrics),
+                pictures=Path(snakemake.output.pictures),
+                record=Path(snakemake.output.record),
+                # Outside the outputs, which Snakemake deletes before it starts a job again.
+                resume=Path(snakemake.params.resume),
+            ),
+            model=starting_model(
+                snakemake.params.cfg["model"], "imagenet" if weights else "none", weights
+            ),
+            recipe=snakemake.params.cfg["optsimmim"],
+            # Not parameters: where and how long a training runs is no reason to repeat it.
+            compute=ComputeConfig.of_training(snakemake.config, snakemake.threads),
+            seed=int(snakemake.wildcards.seed),
+            source=snakemake.params.source,
+            scratch=snakemake.resources.scratch,
+            end_s=job_end_s(snakemake.resources.runtime),
+        )
