@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pair_folder import write_pairs
 
 from ssl4sar.cli import main
 from ssl4sar.core.gray_png import read_gray, write_gray
@@ -136,6 +137,42 @@ def test_validate_counts_the_problems(test_data: Path, tmp_path: Path, capsys) -
     (tree / "bounding_boxes" / f"{name}_front_extent_coord.txt").unlink()
     assert main(["validate", str(tree)]) == 1
     assert name in capsys.readouterr().out
+
+
+def test_validate_checks_pairs(tmp_path: Path, capsys) -> None:
+    pairs = write_pairs(tmp_path / "pairs")
+    pairs.sar("train", "S1_Mapple_20200703_014.png")
+    command = ["validate", "--pairs", str(pairs.root), "--workers", "1"]
+    assert main([*command, "--out", str(tmp_path / "report.json")]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["source"] == "local"
+    assert report["excluded"] == [{"glacier": "Mapple", "train": 1, "val": 0, "optical": 0}]
+    assert "left out with 1 training" in capsys.readouterr().out
+    assert main([*command, "--allow-test-glaciers"]) == 1
+    assert "no optical image of the glacier Mapple" in capsys.readouterr().out
+    (pairs.root / "dataset.json").write_text("{}")
+    assert main(command) == 1
+    assert "error dataset.json: the manifest has schema None" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "one of the arguments DIR --pairs is required"),
+        (["a", "--pairs", "b"], "not allowed with argument"),
+    ],
+)
+def test_validate_wants_one_dataset(arguments: list[str], told: str, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["validate", *arguments])
+    assert told in capsys.readouterr().err
+
+
+def test_validate_tells_a_useless_option_and_a_missing_dataset(tmp_path: Path, capsys) -> None:
+    assert main(["validate", str(tmp_path), "--allow-test-glaciers"]) == 2
+    assert "belongs to --pairs" in capsys.readouterr().err
+    assert main(["validate", "--pairs", str(tmp_path)]) == 2
+    assert "the folders are missing: unlabeled_data_raw_train" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("out", ["folder", "afile/x.json", "afile/y/x.json", f"{'x' * 300}.json"])

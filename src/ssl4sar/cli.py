@@ -6,9 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.version import VERSION
+
+if TYPE_CHECKING:
+    from ssl4sar.dataset.pair_report import PairReport
+    from ssl4sar.dataset.validation import ValidationReport
 
 _RESULT = Path("results/caffe_mde.json")
 EXIT_OK = 0
@@ -151,29 +156,64 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "validate",
-        help="list every problem of a CaFFe tree",
-        description="Check a CaFFe tree: names, files, sizes, grey values, boxes, fronts.",
+        help="list every problem of a dataset",
+        description="Check a CaFFe tree (names, files, sizes, grey values, boxes, fronts) or a "
+        "dataset for the pretraining (pairs, grids, bands, glaciers of the test set).",
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
         "tree",
         type=Path,
+        nargs="?",
         metavar="DIR",
         help="folder that holds sar_images, zones, fronts, ..., or one above it",
     )
+    what.add_argument(
+        "--pairs",
+        type=Path,
+        metavar="DIR",
+        help="instead: folder that holds unlabeled_data_raw_train, unlabeled_data_raw_val and "
+        "data_optical; a dataset.json in it is compared with the files",
+    )
+    parser.add_argument(
+        "--allow-test-glaciers",
+        action="store_true",
+        help="with --pairs: check the glaciers of the test set, too, instead of leaving them out",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the report as JSON")
-    _add_workers(parser, "scenes checked at the same time")
+    _add_workers(parser, "images or scenes checked at the same time")
     parser.set_defaults(run=_validate)
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from ssl4sar.acquire.caffe import find_caffe_root
-    from ssl4sar.dataset.validation import validate_tree
-
-    report = validate_tree(find_caffe_root(options.tree), options.workers)
+    report = _checked_tree(options) if options.pairs is None else _checked_pairs(options)
     if options.out is not None:
         report.write(options.out)
     sys.stdout.write(report.as_text())
     return EXIT_PROBLEMS if report.errors else EXIT_OK
+
+
+def _checked_tree(options: argparse.Namespace) -> ValidationReport:
+    from ssl4sar.acquire.caffe import find_caffe_root
+    from ssl4sar.dataset.validation import validate_tree
+
+    if options.allow_test_glaciers:
+        raise UserError("--allow-test-glaciers", "it belongs to --pairs", "leave it out")
+    return validate_tree(find_caffe_root(options.tree), options.workers)
+
+
+def _checked_pairs(options: argparse.Namespace) -> PairReport:
+    from ssl4sar.config.ssl4sar_data import Ssl4sarDataConfig
+    from ssl4sar.core.pair_layout import MANIFEST_NAME
+    from ssl4sar.dataset.pair_selection import PairRules
+    from ssl4sar.dataset.pair_validation import validate_pairs
+
+    rules = PairRules(
+        "built" if (options.pairs / MANIFEST_NAME).is_file() else "local",
+        Ssl4sarDataConfig().test_glaciers,
+        options.allow_test_glaciers,
+    )
+    return validate_pairs(options.pairs, rules, options.workers)
 
 
 def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 from pair_folder import PairFolder
 
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_report import PairReport
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
@@ -42,3 +51,248 @@ def test_a_good_dataset_has_all_facts_and_no_problem(pairs: PairFolder) -> None:
     assert report.counts.images["val"] == {"A": 1, "B": 1}
     assert report.counts.valid_fraction["C"] == pytest.approx(1 - 12 / 480)
     assert report.counts.height_px == (20, 40)
+
+
+def test_the_report_does_not_depend_on_the_processes(pairs: PairFolder) -> None:
+    (pairs.root / pairs.train / "S1_A_20200703_014.png").write_bytes(b"x")
+    one, two = validate_pairs(pairs.root, RULES), validate_pairs(pairs.root, RULES, workers=2)
+    assert one.as_dict() == two.as_dict()
+    assert len(one.errors) == 1
+
+
+def test_the_published_nesting_does_too(pairs: PairFolder, tmp_path: Path) -> None:
+    nested = tmp_path / "nested"
+    for folder, inside in (
+        (pairs.train, "data_unlabeled"),
+        (pairs.val, "data_unlabeled"),
+        (pairs.optical, pairs.optical),
+    ):
+        shutil.copytree(pairs.root / folder, nested / inside / folder)
+    manifest = validate_pairs(nested, RULES).checked_manifest("r")
+    assert manifest.sar[0].file.startswith(f"data_unlabeled/{pairs.train}/S1_A")
+    assert manifest.optical[0].file == "data_optical/data_optical/A_20200715_S2.tif"
+    assert all(manifest.path(image).is_file() for image in (*manifest.sar, *manifest.optical))
+    with pytest.raises(UserError, match="folders are missing"):
+        validate_pairs(nested / pairs.optical, RULES)
+
+
+def test_the_source_synthetic_labels_the_manifest(pairs: PairFolder) -> None:
+    report = validate_pairs(pairs.root, PairRules("synthetic", ()))
+    assert report.checked_manifest("r").synthetic
+    assert report.as_text().startswith("SYNTHETIC pairs of SAR and optical images: ")
+
+
+def test_images_of_another_size_tell_both_sizes(pairs: PairFolder) -> None:
+    path = pairs.sar("val", "S1_A_20200801_014.png", (41, 50))
+    report = validate_pairs(pairs.root, RULES)
+    problem = "the image is 41x50 px, its optical image 40x50 px (data_optical/A_20200715_S2.tif)"
+    assert told(report) == [("error", f"{pairs.val}/{path.name}", problem)]
+    with pytest.raises(UserError, match=r"has 1 error \(.*41x50 px.*as listed in r\.json"):
+        report.checked_manifest("r.json")
+
+
+@pytest.mark.parametrize(
+    ("crs", "east_m", "told_"),
+    [
+        ("EPSG:32622", 500000, None),
+        ("EPSG:32622", 500010, "the image lies up to 0.5 pixels off its optical image"),
+        ("EPSG:32623", 500000, "the image is in EPSG:32623, its optical image in EPSG:32622"),
+    ],
+)
+def test_georeferences_must_agree(
+    pairs: PairFolder, crs: str, east_m: float, told_: str | None
+) -> None:
+    import rasterio
+
+    place = rasterio.Affine(20, 0, 500000, 0, -20, 7600000)
+    pairs.raster("A_20200715_S2.tif", pairs.reflectance("A"), crs="EPSG:32622", transform=place)
+    values = np.arange(2000, dtype=np.uint8).reshape(1, 40, 50)
+    moved = rasterio.Affine(20, 0, east_m, 0, -20, 7600000)
+    pairs.raster("S1_A_20200801.tif", values, pairs.train, crs=crs, transform=moved)
+    report = validate_pairs(pairs.root, RULES)
+    if told_ is None:
+        manifest = report.checked_manifest("r")
+        image = next(image for image in manifest.sar if image.file.endswith(".tif"))
+        assert (image.crs, image.spacing_m, image.transform) == (crs, 20.0, tuple(place)[:6])
+        return
+    ((severity, file, problem),) = told(report)
+    assert (severity, file) == ("error", f"{pairs.train}/S1_A_20200801.tif")
+    assert problem.startswith(told_)
+
+
+def test_a_world_file_must_agree(pairs: PairFolder) -> None:
+    import rasterio
+
+    place = rasterio.Affine(20, 0, 500000, 0, -20, 7600000)
+    pairs.raster("A_20200715_S2.tif", pairs.reflectance("A"), crs="EPSG:32622", transform=place)
+    world = pairs.root / pairs.train / "S1_A_20200703_014.pgw"
+    world.write_text("20\n0\n0\n-20\n500010\n7599990\n")
+    assert validate_pairs(pairs.root, RULES).problems == []
+    world.write_text("10\n0\n0\n-10\n500010\n7599990\n")
+    ((_, file, problem),) = told(validate_pairs(pairs.root, RULES))
+    assert file == f"{pairs.train}/S1_A_20200703_014.png"
+    assert "pixels off its optical image" in problem
+
+
+@pytest.mark.parametrize(("split", "severity"), [("val", "error"), ("train", "warning")])
+def test_equal_files_are_told(pairs: PairFolder, split: str, severity: str) -> None:
+    source = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    folder = getattr(pairs, split)
+    shutil.copy(source, pairs.root / folder / "S1_A_20210101_014.png")
+    problem = f"the image is the same file as {pairs.train}/{source.name}"
+    assert told(validate_pairs(pairs.root, RULES)) == [
+        (severity, f"{folder}/S1_A_20210101_014.png", problem)
+    ]
+
+
+def test_an_image_of_the_test_set_under_another_name_is_an_error(pairs: PairFolder) -> None:
+    source = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    shutil.copy(source, source.with_name("S1_Mapple_20200703_014.png"))
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, RULES))
+    assert (severity, file) == ("error", f"{pairs.train}/{source.name}")
+    assert "left out with its glacier of the test set" in problem
+
+
+def test_one_name_in_both_splits_is_a_warning(pairs: PairFolder) -> None:
+    pairs.sar("val", "S1_A_20200703_014.png")
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, RULES))
+    assert (severity, file) == ("warning", f"{pairs.val}/S1_A_20200703_014.png")
+    assert "a training image has the same name" in problem
+
+
+def test_stray_files_are_warnings_and_world_files_are_none(pairs: PairFolder) -> None:
+    folder = pairs.root / pairs.train
+    (folder / "notes.txt").touch()
+    (folder / "._S1_A_20200703_014.png").touch()
+    (folder / "S1_A_20200703_014.png.aux.xml").touch()
+    (pairs.root / pairs.optical / "more").mkdir()
+    (pairs.root / "README.txt").touch()
+    assert told(validate_pairs(pairs.root, RULES)) == [
+        ("warning", f"{pairs.optical}/more", "the folder is no image of the dataset"),
+        (
+            "warning",
+            f"{pairs.train}/._S1_A_20200703_014.png",
+            "the file is no image of the dataset",
+        ),
+        ("warning", f"{pairs.train}/notes.txt", "the file is no image of the dataset"),
+    ]
+
+
+def test_a_bad_image_hides_no_other_problem(pairs: PairFolder) -> None:
+    pairs.raster("A_20200715_S2.tif", pairs.reflectance("A")[:14])
+    pairs.sar("train", "S1_B_20200801_014.png", (9, 9))
+    pairs.sar("train", "S1_Store_20200801_014.png")
+    assert [(severity, file) for severity, file, _ in told(validate_pairs(pairs.root, RULES))] == [
+        ("error", f"{pairs.optical}/A_20200715_S2.tif"),
+        ("error", f"{pairs.train}/S1_B_20200801_014.png"),
+        ("error", f"{pairs.train}/S1_Store_20200801_014.png"),
+    ]
+
+
+def test_what_is_left_out_is_neither_read_nor_listed(pairs: PairFolder) -> None:
+    for name in ("S1_Columbia_20200703_014.png", "S1_Columbia_20200704_014.png"):
+        (pairs.root / pairs.train / name).write_bytes(name.encode())
+    (pairs.root / pairs.optical / "Columbia_20200715_S2.tif").write_bytes(b"no raster")
+    report = validate_pairs(pairs.root, RULES)
+    assert report.problems == []
+    manifest = report.checked_manifest("r")
+    (out,) = manifest.excluded
+    assert (out.glacier, out.train, out.val, out.optical) == ("Columbia", 2, 0, 1)
+    assert not any("Columbia" in image.file for image in (*manifest.sar, *manifest.optical))
+    assert "Columbia is a glacier of the test set: left out with 2 training" in report.as_text()
+
+
+def test_allowed_glaciers_of_the_test_set_mark_the_manifest(pairs: PairFolder) -> None:
+    rules = PairRules("local", ("b", "Mapple"), allow_test_glaciers=True)
+    report = validate_pairs(pairs.root, rules)
+    manifest = report.checked_manifest("r")
+    assert manifest.included_test_glaciers == ("B",)
+    assert manifest.allow_test_glaciers
+    assert "glaciers of the test set are used, as allowed: B" in report.as_text()
+
+
+def build(pairs: PairFolder, **changes: object) -> dict[str, Any]:
+    """Write the manifest that the maker of a dataset leaves, with processing of every image."""
+    manifest = validate_pairs(pairs.root, RULES).checked_manifest("r")
+    path = pairs.root / "dataset.json"
+    manifest.write(path)
+    content: dict[str, Any] = {**json.loads(path.read_text()), "source": "built", "root": "."}
+    for image in (*content["sar"], *content["optical"]):
+        image.update(processing={"looks": 4}, spacing_m=20.0, crs="EPSG:32622")
+        image["date"] = "2020-07-04"
+    content.update(changes)
+    path.write_text(json.dumps(content))
+    return content
+
+
+def test_a_built_dataset_keeps_what_its_maker_tells(pairs: PairFolder, tmp_path: Path) -> None:
+    out = {"glacier": "Columbia", "train": 9, "val": 1, "optical": 1}
+    build(pairs, synthetic=True, excluded=[out])
+    report = validate_pairs(pairs.root, BUILT)
+    assert report.problems == []
+    manifest = report.checked_manifest("r")
+    assert manifest.source == "built"
+    assert manifest.synthetic
+    assert [glacier.model_dump() for glacier in manifest.excluded] == [out]
+    for image in (*manifest.sar, *manifest.optical):
+        assert (image.processing, image.spacing_m, image.crs) == ({"looks": 4}, 20.0, "EPSG:32622")
+        # The name tells the date, too.
+        assert image.date != "2020-07-04"
+    manifest.write(tmp_path / "dataset.json")
+    assert PairManifest.read(tmp_path / "dataset.json").sar == manifest.sar
+
+
+def test_a_dataset_that_is_not_built_needs_its_manifest(pairs: PairFolder) -> None:
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert (severity, file) == ("error", "dataset.json")
+    assert problem == "the file is missing: a built dataset has a manifest"
+    (pairs.root / "dataset.json").write_text("{")
+    ((_, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert file == "dataset.json"
+    assert problem.startswith("the manifest cannot be read")
+    # Other sources do not look at it.
+    assert validate_pairs(pairs.root, RULES).problems == []
+
+
+def test_a_built_dataset_must_be_what_its_manifest_lists(pairs: PairFolder) -> None:
+    content = build(pairs)
+    changed = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    write_gray(changed, read_gray(changed)[::-1])
+    (pairs.root / pairs.train / "S1_A_20200715_014.png").unlink()
+    pairs.sar("train", "S1_B_20200801_014.png", (30, 36))
+    content["sar"][-1]["transform"] = [20, 0, 0, 0, -20, 0]
+    content["optical"][1]["transform"] = [20, 0, 90, 0, -20, 0]
+    (pairs.root / "dataset.json").write_text(json.dumps(content))
+    assert [
+        (file, problem.split(":")[0])
+        for _, file, problem in told(validate_pairs(pairs.root, BUILT))
+    ] == [
+        (
+            f"{pairs.train}/S1_A_20200703_014.png",
+            "the file is not the one that dataset.json lists",
+        ),
+        (f"{pairs.train}/S1_A_20200715_014.png", "the file is missing that dataset.json lists"),
+        (f"{pairs.train}/S1_B_20200801_014.png", "dataset.json does not list the file"),
+        (
+            f"{pairs.val}/S1_B_20200727_014.png",
+            "the image lies up to 4.5 pixels off its optical image (transforms (20, 0, 0, 0, -20, "
+            "0) and (20, 0, 90, 0, -20, 0)) (data_optical/B_20200715_S2.tif)",
+        ),
+    ]
+
+
+def test_a_manifest_of_another_grid_is_an_error(pairs: PairFolder) -> None:
+    content = build(pairs)
+    for image in (*content["sar"], *content["optical"]):
+        if image["glacier"] == "C":
+            image["width"] = 25
+    (pairs.root / "dataset.json").write_text(json.dumps(content))
+    problems = [problem for _, _, problem in told(validate_pairs(pairs.root, BUILT))]
+    assert problems == ["the image is 20x24 px, dataset.json 20x25 px"] * 3
+
+
+def test_a_manifest_of_another_folder_is_an_error(pairs: PairFolder) -> None:
+    build(pairs, root="elsewhere")
+    ((_, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert file == "dataset.json"
+    assert "not the folder that it lies in" in problem

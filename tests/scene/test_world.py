@@ -123,3 +123,12 @@ def test_open_water_and_ice_both_occur():
     for month in range(1, 13):
         kinds |= set(np.unique(world.sample(whole(world, 50.0), date(2012, month, 10)).kind))
     assert {WATER, SEA_ICE, MELANGE, TONGUE} <= kinds
+
+
+def test_hemisphere_of_other_places_can_be_chosen():
+    assert glacier_world(13, "COL", 4000.0).northern
+    assert not glacier_world(13, "SI", 4000.0).northern
+    assert not glacier_world(13, "Synthetic01", 4000.0).northern
+    north = glacier_world(13, "Synthetic01", 4000.0, northern=True)
+    assert north.northern
+    assert north.environment(date(2016, 7, 20)).warmth > 0.9

@@ -61,7 +61,7 @@ _SPECTRA: Final[dict[str, tuple[float, ...]]] = {
     "fresh snow": (0.97, 0.98, 0.975, 0.965, 0.955, 0.945, 0.93, 0.91, 0.89, 0.8, 0.13, 0.1),
     "grey rock": (0.085, 0.095, 0.11, 0.125, 0.132, 0.138, 0.145, 0.15, 0.155, 0.16, 0.2, 0.175),
     "warm rock": (0.07, 0.085, 0.12, 0.17, 0.185, 0.195, 0.205, 0.215, 0.225, 0.235, 0.3, 0.26),
-    "cloud": (0.72, 0.72, 0.72, 0.73, 0.73, 0.74, 0.74, 0.75, 0.74, 0.45, 0.48, 0.38),
+    "cloud": (0.8, 0.8, 0.79, 0.78, 0.78, 0.78, 0.78, 0.78, 0.77, 0.47, 0.48, 0.38),
 }
 _GROUND: Final = tuple(name for name in _SPECTRA if name != "cloud")
 
@@ -199,7 +199,7 @@ def scene_classes(reflectance: FloatArray, clouds: Clouds, light: FloatArray) ->
     """Return the scene classification of an image, from its reflectances and the true clouds.
 
     Snow and water by the normalised difference of green and 1.6 um and by the near infrared, the
-    kind of thresholds that the processor of Sentinel-2 uses (Main-Knorr et al. 2017,
+    kind of thresholds that the processor of Sentinel-2 uses (Main-Knorn et al. 2017,
     doi:10.1117/12.2278218).
 
     Args:

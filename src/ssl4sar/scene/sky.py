@@ -18,7 +18,7 @@ from ssl4sar.scene.sightlines import Sightlines
 from ssl4sar.scene.world import Surface
 
 _OBLIQUITY_DEG: Final = 23.44
-#: Lowest sun that is imaged; the product chain of Sentinel-2 makes no L2A image below 20 degrees.
+#: Lowest sun that is rendered: below it no reflectance can be trusted.
 MIN_SUN_ELEVATION_DEG: Final = 20.0
 #: Clouds are drawn on pixels of this size; they have no finer detail.
 _CLOUD_SPACING_M: Final = 50.0

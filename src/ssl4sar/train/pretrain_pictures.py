@@ -54,7 +54,7 @@ class PretextPictures:
         """Write all pictures of a training into one npz file, atomically.
 
         Arrays: ``epochs`` (E,), ``names`` (N,), ``sar`` (N, S, S), ``masked`` (N, S, S): SAR with
-        masked tokens at 0, empty where the task masks nothing, ``true`` (N, 3, S, S) and
+        masked tokens at 255, empty where the task masks nothing, ``true`` (N, 3, S, S) and
         ``predicted`` (E, N, 3, S, S): red, green, blue; all but the first two uint8.
 
         Args:
@@ -82,7 +82,7 @@ class PretextPictures:
                 return np.empty((0, 0, 0), np.uint8)
             side = sample.sar.shape[-1] // 4
             hidden = sample.masked.reshape(side, side).repeat_interleave(4, 0)
-            shown.append(_bytes(sample.sar[0] * ~hidden.repeat_interleave(4, 1)))
+            shown.append(_bytes(sample.sar[0].masked_fill(hidden.repeat_interleave(4, 1), 1.0)))
         return np.stack(shown)
 
     def _path(self, epoch: int) -> Path:

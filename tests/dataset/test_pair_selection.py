@@ -1,0 +1,147 @@
+"""Which images are used, by their names; glaciers of the test set are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.core.pair_layout import PairTree, find_pair_tree
+from ssl4sar.dataset.pair_manifest import ExcludedGlacier
+from ssl4sar.dataset.pair_selection import PairRules, Selection, select_pairs
+
+FOLDERS = {
+    "train": "unlabeled_data_raw_train",
+    "val": "unlabeled_data_raw_val",
+    "optical": "data_optical",
+}
+
+
+@pytest.fixture
+def select(tmp_path: Path):
+    def run(files: list[str], *, allow: bool = False) -> Selection:
+        for folder in FOLDERS.values():
+            (tmp_path / folder).mkdir(exist_ok=True)
+        for file in files:
+            folder, name = file.split("/")
+            (tmp_path / FOLDERS[folder] / name).touch()
+        tree: PairTree = find_pair_tree(tmp_path)
+        return select_pairs(tree, PairRules("local", ("COL", "Columbia", "Mapple"), allow))
+
+    return run
+
+
+def problems(selection: Selection) -> list[tuple[str, str, str]]:
+    return [(p.severity, p.file, p.problem) for p in selection.problems]
+
+
+GOOD = [
+    *("optical/A_S2.tif", "optical/B_S2.tif"),
+    *("train/S1_B_1.png", "train/S1_A_1.png", "val/S1_A_2.png"),
+]
+
+
+def test_training_images_come_first_each_by_name(select) -> None:
+    selection = select(GOOD)
+    assert [(i.split, i.glacier, i.path.name) for i in selection.sar] == [
+        ("train", "A", "S1_A_1.png"),
+        ("train", "B", "S1_B_1.png"),
+        ("val", "A", "S1_A_2.png"),
+    ]
+    assert {glacier: path.name for glacier, path in selection.optical.items()} == {
+        "A": "A_S2.tif",
+        "B": "B_S2.tif",
+    }
+    assert problems(selection) == []
+    assert selection.excluded == ()
+
+
+def test_glaciers_of_the_test_set_are_left_out_whatever_their_case(select) -> None:
+    files = [
+        *GOOD,
+        *("optical/columbia_S2.tif", "train/S1_Columbia_1.png", "train/S1_COLUMBIA_2.png"),
+        *("val/S1_Mapple_1.png", "train/S1_col_1.png", "train/S1_Columbia2_1.png"),
+    ]
+    selection = select(files)
+    assert {image.glacier for image in selection.sar} == {"A", "B"}
+    assert [path.name for path in selection.left_out] == [
+        "columbia_S2.tif",
+        "S1_COLUMBIA_2.png",
+        "S1_Columbia_1.png",
+        "S1_col_1.png",
+        "S1_Mapple_1.png",
+    ]
+    assert selection.excluded == (
+        ExcludedGlacier(glacier="COLUMBIA", train=1, val=0, optical=0),
+        ExcludedGlacier(glacier="Columbia", train=1, val=0, optical=0),
+        ExcludedGlacier(glacier="Mapple", train=0, val=1, optical=0),
+        ExcludedGlacier(glacier="col", train=1, val=0, optical=0),
+        ExcludedGlacier(glacier="columbia", train=0, val=0, optical=1),
+    )
+    # A name that only begins alike is another glacier's.
+    assert [(s, f.split("/")[1]) for s, f, _ in problems(selection)] == [
+        ("error", "S1_Columbia2_1.png")
+    ]
+
+
+def test_allowed_glaciers_of_the_test_set_are_used(select) -> None:
+    files = [*GOOD, "optical/Columbia_S2.tif", "train/S1_Columbia_1.png"]
+    selection = select(files, allow=True)
+    assert "Columbia" in selection.optical
+    assert selection.excluded == ()
+    assert selection.left_out == ()
+
+
+def test_nothing_left_without_the_test_set_is_told(select) -> None:
+    files = ["optical/Columbia_S2.tif", "train/S1_Columbia_1.png", "val/S1_Columbia_2.png"]
+    assert problems(select(files)) == [
+        (
+            "error",
+            FOLDERS[split],
+            f"no {name} image is left without the glaciers of the test set (Columbia)",
+        )
+        for split, name in (("train", "training"), ("val", "validation"))
+    ]
+
+
+@pytest.mark.parametrize(("split", "name"), [("train", "training"), ("val", "validation")])
+def test_a_split_without_images_is_an_error(select, split: str, name: str) -> None:
+    files = [file for file in GOOD if not file.startswith(split)]
+    assert ("error", FOLDERS[split], f"there is no {name} image") in problems(select(files))
+
+
+def test_an_image_of_an_unknown_glacier_names_the_known_ones(select) -> None:
+    told = problems(select([*GOOD, "train/S1_Store_1.png"]))
+    problem = "there is no optical image of the glacier Store (there are: A, B)"
+    assert told == [("error", f"{FOLDERS['train']}/S1_Store_1.png", problem)]
+    (only,) = [p for _, f, p in problems(select(["val/S1_X_1.png"])) if "S1_X" in f]
+    assert "(there are: A, B)" in only
+
+
+def test_names_without_a_glacier_are_errors(select) -> None:
+    told = problems(select([*GOOD, "train/alone.png", "optical/_S2.tif"]))
+    assert sorted(file for _, file, _ in told) == [
+        f"{FOLDERS['optical']}/_S2.tif",
+        f"{FOLDERS['train']}/alone.png",
+    ]
+    assert all(severity == "error" and "no glacier" in problem for severity, _, problem in told)
+
+
+def test_the_first_of_two_optical_images_is_used(select) -> None:
+    selection = select([*GOOD, "optical/A_20200101.tif"])
+    assert selection.optical["A"].name == "A_20200101.tif"
+    problem = "A has another optical image already: A_20200101.tif is used, the first by name"
+    assert problems(selection) == [("warning", f"{FOLDERS['optical']}/A_S2.tif", problem)]
+
+
+def test_an_optical_image_without_sar_images_is_not_used(select) -> None:
+    selection = select([*GOOD, "optical/C_S2.tif"])
+    assert "C" not in selection.optical
+    problem = "there is no SAR image of the glacier C: not used"
+    assert problems(selection) == [("warning", f"{FOLDERS['optical']}/C_S2.tif", problem)]
+
+
+def test_one_glacier_alone_is_told(select) -> None:
+    ((severity, _, problem),) = problems(select([file for file in GOOD if "B" not in file]))
+    assert severity == "warning"
+    assert problem == "all images are of one glacier, A: there is nothing to generalise over"

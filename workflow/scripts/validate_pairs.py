@@ -1,0 +1,40 @@
+"""Check the pairs of SAR and optical images and write their manifest."""
+
+from pathlib import Path
+
+from ssl4sar.core.progress import tell
+from ssl4sar.dataset.pair_selection import PairRules
+from ssl4sar.dataset.pair_validation import validate_pairs
+from ssl4sar.workflow.job import job
+
+
+def main(
+    folder: Path, rules: PairRules, workers: int, problems: Path, report: Path, manifest: Path
+) -> None:
+    """Write every problem to a log, and report and manifest of a dataset without errors."""
+    checked = validate_pairs(folder, rules, workers)
+    checked.write(problems)
+    tell(checked.as_text())
+    accepted = checked.checked_manifest(problems)
+    checked.write(report)
+    accepted.write(manifest)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        cfg = snakemake.params.cfg
+        main(
+            # A listing made by the workflow lies beside the folder it lists.
+            folder=Path(snakemake.input.listing[0]).with_suffix("")
+            if snakemake.input.listing
+            else Path(cfg["ssl4sar.root"]),
+            rules=PairRules(
+                cfg["ssl4sar.source"],
+                tuple(cfg["ssl4sar.test_glaciers"]),
+                cfg["ssl4sar.allow_test_glaciers"],
+            ),
+            workers=snakemake.threads,
+            problems=Path(snakemake.log.problems),
+            report=Path(snakemake.output.report),
+            manifest=Path(snakemake.output.manifest),
+        )
