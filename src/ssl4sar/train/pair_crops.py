@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import torch
@@ -16,48 +16,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ssl4sar.core.pair_layout import CHANNELS
+from ssl4sar.dataset.pair_store import DEPTH, PairStore
 from ssl4sar.dataset.store import reflect_crop
 from ssl4sar.train.batches import BatchKey
-from ssl4sar.train.pair_sampling import PairDraw, PairSampleDrawer
-
-#: Values of an optical pixel: the channels, then 255 where they are data and 0 where not.
-PIXEL_VALUES: Final = len(CHANNELS) + 1
+from ssl4sar.train.pair_sampling import PairDraw
 
 
-class PairScene(Protocol):
-    """What is needed of an entry of a store of pairs."""
+class PairDrawer(Protocol):
+    """Says what each sample is."""
 
-    @property
-    def name(self) -> str:
-        """Name of the SAR image."""
-        ...
-
-    @property
-    def height(self) -> int:
-        """Rows of both images, pixels."""
-        ...
-
-    @property
-    def width(self) -> int:
-        """Columns of both images, pixels."""
-        ...
-
-
-class PairSource(Protocol):
-    """Images to cut from: a store of pairs."""
-
-    @property
-    def scenes(self) -> Sequence[PairScene]:
-        """SAR images by number."""
-        ...
-
-    def sar(self, number: int) -> NDArray[np.uint8]:
-        """Return a SAR image, (H, W) uint8 grey."""
-        ...
-
-    def optical(self, number: int) -> NDArray[np.uint8]:
-        """Return the optical image of the same pixels, (H, W, 15) uint8, the last one valid."""
+    def draw(self, epoch: int, index: int) -> PairDraw:
+        """Return sample ``index`` of ``epoch``."""
         ...
 
 
@@ -115,9 +84,9 @@ class PairBatch:
         for draw in self.draws:
             height, width = draw.window.height_px, draw.window.width_px
             middle = start + height * width
-            end = middle + height * width * PIXEL_VALUES
+            end = middle + height * width * DEPTH
             sar = self.pixels[start:middle].view(height, width)
-            optical = self.pixels[middle:end].view(height, width, PIXEL_VALUES)
+            optical = self.pixels[middle:end].view(height, width, DEPTH)
             pairs.append(Pair(sar, optical))
             start = end
         return pairs
@@ -128,11 +97,11 @@ class PairDataset(Dataset[PairBatch]):
 
     Args:
         store: the images.
-        scenes: numbers in ``store`` of the images to train on; draws count in this order.
+        scenes: numbers in ``store`` of the images; draws count in this order.
         drawer: what each sample is.
     """
 
-    def __init__(self, store: PairSource, scenes: Sequence[int], drawer: PairSampleDrawer) -> None:
+    def __init__(self, store: PairStore, scenes: Sequence[int], drawer: PairDrawer) -> None:
         self.store = store
         self.scenes = tuple(scenes)
         self.drawer = drawer
@@ -141,7 +110,7 @@ class PairDataset(Dataset[PairBatch]):
         """Return the batch of (epoch, sample numbers)."""
         draws = tuple(self.drawer.draw(key.epoch, index) for index in key.samples)
         areas = [draw.window.height_px * draw.window.width_px for draw in draws]
-        buffer = np.empty(sum(areas) * (1 + PIXEL_VALUES), np.uint8)
+        buffer = np.empty(sum(areas) * (1 + DEPTH), np.uint8)
         start = 0
         for draw in draws:
             number = self.scenes[draw.window.image]
