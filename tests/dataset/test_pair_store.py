@@ -14,33 +14,19 @@ import pytest
 from pair_folder import PairFolder
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.gray_png import read_gray
 from ssl4sar.dataset.optical_bytes import optical_bytes
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_raster import read_channels
-from ssl4sar.dataset.pair_selection import PairRules
-from ssl4sar.dataset.pair_store import DEPTH, PairStore, build_pair_store
-from ssl4sar.dataset.pair_validation import validate_pairs
+from ssl4sar.dataset.pair_store import DEPTH, PairStore
 from ssl4sar.dataset.staging import staged
 from ssl4sar.dataset.store import reflect_crop
 
 
-@pytest.fixture
-def manifest(pairs: PairFolder) -> PairManifest:
-    report = validate_pairs(pairs.root, PairRules("synthetic", ("b",), allow_test_glaciers=True))
-    return report.checked_manifest("report.json")
-
-
-@pytest.fixture
-def built(manifest: PairManifest, tmp_path: Path) -> Path:
-    build_pair_store(manifest, "maximum", tmp_path / "store")
-    return tmp_path / "store"
-
-
 def test_a_store_returns_what_the_files_hold(
-    built: Path, pairs: PairFolder, manifest: PairManifest
+    built_pairs: Path, pairs: PairFolder, manifest: PairManifest
 ) -> None:
-    store = PairStore.open(built)
+    store = PairStore.open(built_pairs)
     assert len(store) == 8
     assert store.numbers("train") == tuple(range(6))
     assert store.numbers("val") == (6, 7)
@@ -59,20 +45,20 @@ def test_a_store_returns_what_the_files_hold(
         assert partner.valid_fraction == (expected[..., -1] == 255).mean()
 
 
-def test_images_of_a_glacier_share_one_optical_image(built: Path) -> None:
-    store = PairStore.open(built)
+def test_images_of_a_glacier_share_one_optical_image(built_pairs: Path) -> None:
+    store = PairStore.open(built_pairs)
     assert store.scenes[0].glacier == store.scenes[1].glacier == store.scenes[6].glacier
     assert np.shares_memory(store.optical(0), store.optical(1))
     assert not np.shares_memory(store.optical(0), store.optical(2))
-    assert (built / "optical.u8").stat().st_size == (40 * 50 + 30 * 36 + 20 * 24) * DEPTH
+    assert (built_pairs / "optical.u8").stat().st_size == (40 * 50 + 30 * 36 + 20 * 24) * DEPTH
     with pytest.raises(ValueError, match="read-only"):
         store.optical(0)[0, 0, 0] = 1
     with pytest.raises(ValueError, match="read-only"):
         store.sar(0)[0, 0] = 1
 
 
-def test_a_pickled_store_carries_no_pixels(built: Path) -> None:
-    store = PairStore.open(built)
+def test_a_pickled_store_carries_no_pixels(built_pairs: Path) -> None:
+    store = PairStore.open(built_pairs)
     data = pickle.dumps(store)
     assert len(data) < 1000
     again = pickle.loads(data)
@@ -80,77 +66,27 @@ def test_a_pickled_store_carries_no_pixels(built: Path) -> None:
     np.testing.assert_array_equal(again.optical(3), store.optical(3))
 
 
-def test_equal_input_gives_equal_identity_and_another_scale_another(
-    built: Path, manifest: PairManifest, tmp_path: Path
-) -> None:
-    build_pair_store(manifest, "maximum", tmp_path / "again")
-    build_pair_store(manifest, "percentile", tmp_path / "other")
-    identity = PairStore.open(built).sha256
-    assert PairStore.open(tmp_path / "again").sha256 == identity
-    assert PairStore.open(tmp_path / "other").sha256 != identity
-
-
-def test_a_window_of_all_channels_is_mirrored(built: Path) -> None:
-    optical = PairStore.open(built).optical(0)
+def test_a_window_of_all_channels_is_mirrored(built_pairs: Path) -> None:
+    optical = PairStore.open(built_pairs).optical(0)
     out = np.empty((64, 64, DEPTH), np.uint8)
     reflect_crop(optical, -5, 8, 64, 64, out)
     padded = np.pad(optical, ((5, 19), (0, 22), (0, 0)), mode="symmetric")
     np.testing.assert_array_equal(out, padded[:, 8:])
 
 
-def test_the_spacing_is_that_of_the_image_or_its_partner(pairs: PairFolder, tmp_path: Path) -> None:
-    import rasterio
-
-    transform = rasterio.Affine(20, 0, 500000, 0, -20, 7600000)
-    values = pairs.reflectance("A", (40, 50))
-    pairs.raster("A_20200715_S2.tif", values, crs="EPSG:32622", transform=transform)
-    report = validate_pairs(pairs.root, PairRules("local", ()))
-    build_pair_store(report.checked_manifest("r"), "maximum", tmp_path / "store")
-    spacings = {s.glacier: s.spacing_m for s in PairStore.open(tmp_path / "store").scenes}
-    assert spacings == {"A": 20.0, "B": None, "C": None}
-
-
-@pytest.mark.parametrize("what", ["sar", "optical"])
-@pytest.mark.parametrize("harm", ["missing", "other"])
-def test_an_image_that_was_not_checked_leaves_no_store(
-    pairs: PairFolder, manifest: PairManifest, tmp_path: Path, what: str, harm: str
-) -> None:
-    path = manifest.path(manifest.sar[-1] if what == "sar" else manifest.optical[-1])
-    if harm == "missing":
-        path.unlink()
-    elif what == "sar":
-        write_gray(path, read_gray(path)[::-1])
-    else:
-        pairs.raster(path.name, pairs.reflectance("other", (20, 24)))
-    told = "the file is missing" if harm == "missing" else "not the one that was checked"
-    with pytest.raises(UserError, match=f"{path.name}: .*{told}"):
-        build_pair_store(manifest, "maximum", tmp_path / "store")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["pairs"]
-
-
-def test_a_manifest_that_errs_about_a_size_is_refused(
-    manifest: PairManifest, tmp_path: Path
-) -> None:
-    values = manifest.model_dump()
-    for image in (*values["sar"], *values["optical"]):
-        image["width"] += 1
-    with pytest.raises(UserError, match="the image is 40x50 px, its manifest tells 40x51 px"):
-        build_pair_store(PairManifest.model_validate(values), "maximum", tmp_path / "store")
-
-
-def test_opening_refuses_what_does_not_fit_together(built: Path) -> None:
+def test_opening_refuses_what_does_not_fit_together(built_pairs: Path) -> None:
     with pytest.raises(UserError, match=r"none/index\.json: there is no pair store"):
-        PairStore.open(built.parent / "none")
+        PairStore.open(built_pairs.parent / "none")
     for name in ("sar.u8", "optical.u8"):
-        path = built / name
+        path = built_pairs / name
         size = path.stat().st_size
         os.truncate(path, size - 1)
         with pytest.raises(UserError, match=rf"{name}: the array has {size - 1} bytes"):
-            PairStore.open(built)
+            PairStore.open(built_pairs)
         os.truncate(path, size)
-    (built / "sar.u8").unlink()
+    (built_pairs / "sar.u8").unlink()
     with pytest.raises(UserError, match=r"sar\.u8: the array cannot be read"):
-        PairStore.open(built)
+        PairStore.open(built_pairs)
 
 
 @pytest.mark.parametrize(
@@ -170,35 +106,35 @@ def test_opening_refuses_what_does_not_fit_together(built: Path) -> None:
     ],
 )
 def test_a_changed_index_is_refused(
-    built: Path, change: Callable[[dict[str, Any]], Any], told: str
+    built_pairs: Path, change: Callable[[dict[str, Any]], Any], told: str
 ) -> None:
-    path = built / "index.json"
+    path = built_pairs / "index.json"
     index = json.loads(path.read_text())
     change(index)
     path.write_text(json.dumps(index))
     with pytest.raises(UserError, match=told) as caught:
-        PairStore.open(built)
+        PairStore.open(built_pairs)
     assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "", "\x00"])
-def test_a_damaged_index_is_refused(built: Path, text: str) -> None:
-    (built / "index.json").write_text(text)
+def test_a_damaged_index_is_refused(built_pairs: Path, text: str) -> None:
+    (built_pairs / "index.json").write_text(text)
     with pytest.raises(UserError, match=r"index\.json: the index cannot be read"):
-        PairStore.open(built)
+        PairStore.open(built_pairs)
 
 
-def test_a_store_is_copied_to_a_disk_of_the_node(built: Path, tmp_path: Path) -> None:
+def test_a_store_is_copied_to_a_disk_of_the_node(built_pairs: Path, tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    original = PairStore.open(built)
-    with staged(built, str(scratch)) as folder:
+    original = PairStore.open(built_pairs)
+    with staged(built_pairs, str(scratch)) as folder:
         assert folder.is_relative_to(scratch)
         copy = PairStore.open(folder)
         assert copy.sha256 == original.sha256
         np.testing.assert_array_equal(copy.optical(7), original.optical(7))
     assert not folder.exists()
-    (built / "optical.u8").write_bytes(b"x" * (built / "optical.u8").stat().st_size)
+    (built_pairs / "optical.u8").write_bytes(b"x" * (built_pairs / "optical.u8").stat().st_size)
     with pytest.raises(UserError, match=r"optical\.u8: the file does not have the content"):
-        with staged(built, str(scratch)):
+        with staged(built_pairs, str(scratch)):
             pass
