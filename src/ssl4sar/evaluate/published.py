@@ -36,7 +36,7 @@ class PublishedRow:
     remark: str | None = None
 
 
-_SSL4SAR: Final = (
+SSL4SAR_RUNS: Final = (
     "run values in the code of Gourmelon et al. 2025 (doi:10.1109/TGRS.2025.3580945), "
     "repository Nora-Go/TYRION"
 )
@@ -91,28 +91,28 @@ PUBLISHED: Final = (
     PublishedRow(
         "HookFormer, rerun of the SSL4SAR study",
         360.5,
-        _SSL4SAR,
+        SSL4SAR_RUNS,
         mde_std_m=12.6,
         mde_runs_m=(356.27, 338.37, 363.96, 369.92, 373.96),
     ),
     PublishedRow(
         "Tyrion, ImageNet weights only",
         342.3,
-        _SSL4SAR,
+        SSL4SAR_RUNS,
         mde_std_m=25.1,
         mde_runs_m=(335.44, 313.20, 321.64, 381.09, 360.35),
     ),
     PublishedRow(
         "Tyrion + OptSimMIM pretraining",
         300.4,
-        _SSL4SAR,
+        SSL4SAR_RUNS,
         mde_std_m=60.4,
         mde_runs_m=(290.80, 413.61, 236.58, 265.48, 295.54),
     ),
     PublishedRow(
         "Tyrion + OptTranslator pretraining",
         293.2,
-        _SSL4SAR,
+        SSL4SAR_RUNS,
         mde_std_m=54.0,
         mde_runs_m=(269.35, 259.65, 262.35, 400.71, 273.72),
         remark="the 293 m of the paper's abstract",

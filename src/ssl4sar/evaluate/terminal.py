@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -22,7 +22,7 @@ def print_summary(result: Mapping[str, Any], console: Console | None = None) -> 
         console: where to print; standard output by default.
     """
     content = validate_result(dict(result))
-    where = console or Console(file=sys.stdout, highlight=False, width=_plain_width())
+    where = console or Console(file=sys.stdout, highlight=False, width=plain_width())
     dataset = content.dataset
     if not dataset.comparable_with_published:
         kind = "SYNTHETIC" if dataset.synthetic else "NOT COMPARABLE WITH PUBLISHED NUMBERS"
@@ -33,7 +33,8 @@ def print_summary(result: Mapping[str, Any], console: Console | None = None) -> 
             where.print(Text(f"warning: {warning}", style="yellow"))
 
 
-def _plain_width() -> int | None:
+def plain_width() -> int | None:
+    """Return the width of a console that is no terminal, None for a terminal."""
     # A log file has no width; the default of 80 columns would break the table.
     return None if sys.stdout.isatty() else 110
 
@@ -54,9 +55,9 @@ def _table(result: CaffeResult) -> Table:
     if len(result.runs) > 1:
         table.add_row(
             "mean ± std over the seeds",
-            _plus_minus(result.mde_m, metres),
+            plus_minus(result.mde_m, metres),
             "",
-            _plus_minus(result.iou_pooled, share),
+            plus_minus(result.iou_pooled, share),
             "",
             style="bold",
         )
@@ -84,5 +85,6 @@ def share(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _plus_minus(spread: Spread, text: Any) -> str:
+def plus_minus(spread: Spread, text: Callable[[float | None], str]) -> str:
+    """Return mean and standard deviation as :func:`metres` or :func:`share` tell them."""
     return f"{text(spread.mean)} ± {text(spread.std)}"

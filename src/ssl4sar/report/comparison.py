@@ -1,0 +1,181 @@
+"""Figure of the comparison of starting points: every run, mean and spread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from ssl4sar.evaluate.comparison_schema import (
+    PretrainingComparison,
+    StartingPoint,
+    VariantRun,
+    validate_comparison,
+)
+from ssl4sar.evaluate.result_schema import Spread
+from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
+
+_LABELS: Final = {
+    "none": "random",
+    "imagenet": "ImageNet",
+    "optsimmim": "OptSimMIM",
+    "opttranslator": "OptTranslator",
+}
+_FLOOR_COLOUR: Final = "#009E73"
+_TRIVIAL_COLOUR: Final = "#777777"
+#: Half of the width over which the dots of a starting point are spread.
+_HALF_SPREAD: Final = 0.2
+_HALF_MEAN: Final = 0.32
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """One panel: what is drawn of a run, and the lines to measure it by."""
+
+    title: str
+    value: Callable[[VariantRun], float | None]
+    spread: Callable[[StartingPoint], Spread]
+    digits: int
+    floor: float | None
+    trivial: float | None
+
+
+def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
+    """Draw the runs of every starting point: mean distance error and pooled IoU side by side.
+
+    Args:
+        path: PNG file, written atomically.
+        comparison: content of the comparison file.
+
+    Raises:
+        UserError: ``comparison`` is not of its schema, or the file cannot be written.
+    """
+    content = validate_comparison(dict(comparison))
+    references = content.references
+    measures = (
+        _Measure(
+            "mean distance error (m): lower is better",
+            lambda run: run.mde_m,
+            lambda point: point.mde_m,
+            0,
+            references.floor_m,
+            references.trivial_mde_m,
+        ),
+        _Measure(
+            "pooled intersection over union: higher is better",
+            lambda run: run.iou_pooled,
+            lambda point: point.iou_pooled,
+            3,
+            None,
+            references.trivial_iou_pooled,
+        ),
+    )
+    figure = new_figure(1180, 560)
+    panels: Sequence[Axes] = figure.subplots(1, len(measures))
+    figure.subplots_adjust(left=0.06, right=0.985, top=0.78, bottom=0.2, wspace=0.14)
+    for axes, measure in zip(panels, measures, strict=True):
+        _draw_measure(axes, content, measure)
+    dataset = content.dataset
+    synthetic = "SYNTHETIC: " if dataset.synthetic else ""
+    figure.suptitle(f"{synthetic}{dataset.name}: starting points of the training", fontsize=14)
+    figure.text(
+        0.5,
+        0.885,
+        dataset.note,
+        ha="center",
+        va="center",
+        fontsize=11,
+        fontweight="normal" if dataset.comparable_with_published else "bold",
+        color="black" if dataset.comparable_with_published else "#A03000",
+    )
+    figure.legend(
+        handles=_legend(content), loc="lower center", ncols=6, frameon=False, fontsize=10.5
+    )
+    save_figure(figure, path)
+
+
+def _draw_measure(axes: Axes, content: PretrainingComparison, measure: _Measure) -> None:
+    drawn = 0
+    labels = []
+    for place, (name, point) in enumerate(content.variants.items()):
+        values = [measure.value(run) for run in point.runs]
+        offsets = _offsets(len(values))
+        for value, offset in zip(values, offsets, strict=True):
+            if value is not None:
+                drawn += 1
+                axes.scatter(
+                    place + offset, value, s=46, color=run_colour(place), alpha=0.8, zorder=3
+                )
+        _draw_spread(axes, place, measure.spread(point))
+        labels.append(f"{_LABELS[name]}\n{_told(values, measure.spread(point), measure.digits)}")
+    for value, colour, style in (
+        (measure.floor, _FLOOR_COLOUR, "--"),
+        (measure.trivial, _TRIVIAL_COLOUR, ":"),
+    ):
+        if value is not None:
+            axes.axhline(value, color=colour, linestyle=style, linewidth=1.8, zorder=1)
+    axes.set_title(measure.title, fontsize=11)
+    axes.set_xticks(range(len(labels)), labels)
+    axes.tick_params(axis="x", length=0, labelsize=10)
+    axes.set_xlim(-0.6, len(labels) - 0.4)
+    axes.grid(axis="y", color="#DDDDDD", linewidth=0.8)
+    axes.set_axisbelow(True)
+    if not drawn:
+        axes.text(0.5, 0.5, "no value", transform=axes.transAxes, ha="center", va="center")
+
+
+def _told(values: Sequence[float | None], spread: Spread, digits: int) -> str:
+    """Return how many of the runs have a value, with mean and standard deviation."""
+    of = "" if spread.runs == len(values) else f"{spread.runs} of "
+    runs = f"{of}{len(values)} run{'' if len(values) == 1 else 's'}"
+    if spread.mean is None or spread.std is None:
+        return runs
+    deviation = f" ± {spread.std:.{digits}f}" if spread.runs > 1 else ""
+    return f"{runs}\n{spread.mean:.{digits}f}{deviation}"
+
+
+def _offsets(count: int) -> list[float]:
+    """Return places beside each other, in the order of the runs."""
+    if count == 1:
+        return [0.0]
+    return [_HALF_SPREAD * (2 * index / (count - 1) - 1) for index in range(count)]
+
+
+def _draw_spread(axes: Axes, place: int, spread: Spread) -> None:
+    if spread.mean is None or spread.std is None:
+        return
+    left, right = place - _HALF_MEAN, place + _HALF_MEAN
+    axes.hlines(spread.mean, left, right, color="black", linewidth=2.5, zorder=4)
+    if spread.runs > 1:
+        low, high = spread.mean - spread.std, spread.mean + spread.std
+        axes.fill_between([left, right], low, high, color="black", alpha=0.1, linewidth=0, zorder=2)
+
+
+def _legend(content: PretrainingComparison) -> list[Line2D]:
+    references = content.references
+    entries = [
+        Line2D([], [], linestyle="", marker="o", color="#555555", label="a run"),
+        Line2D([], [], color="black", linewidth=2.5, label="mean"),
+        Line2D([], [], color="black", alpha=0.1, linewidth=10, label="± standard deviation"),
+    ]
+    if references.floor_m is not None:
+        label = f"floor of the labels, {references.floor_m:,.0f} m"
+        entries.append(
+            Line2D([], [], color=_FLOOR_COLOUR, linestyle="--", linewidth=1.8, label=label)
+        )
+    trivial = (references.trivial_mde_m, references.trivial_iou_pooled)
+    if any(value is not None for value in trivial):
+        numbers = [
+            text.format(value)
+            for text, value in zip(("{:,.0f} m", "{:.3f}"), trivial, strict=True)
+            if value is not None
+        ]
+        label = f"best trivial prediction, {' and '.join(numbers)}"
+        entries.append(
+            Line2D([], [], color=_TRIVIAL_COLOUR, linestyle=":", linewidth=1.8, label=label)
+        )
+    return entries

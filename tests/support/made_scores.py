@@ -1,0 +1,61 @@
+"""Scores of made-up runs, given by what is wanted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ssl4sar.evaluate.comparison import PretrainedFacts, PretrainingFacts, VariantScores
+from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.scoring import ImageScore
+
+NAMES = ("COL_2011-06-18_TDX_20_1_024", "Mapple_2011-12-18_TSX_20_2_034")
+
+
+def image(name: str, mde_m: float | None, wrong_px: int = 100) -> ImageScore:
+    """Return the score of an image whose zones have ``wrong_px`` of 1000 pixels wrong."""
+    count = 0 if mde_m is None else 10
+    half = wrong_px // 2
+    confusion = (
+        (0, 0, 0, 0),
+        (0, 0, 0, 0),
+        (0, 0, 500 - half, half),
+        (0, 0, half, 500 - half),
+    )
+    return ImageScore(
+        name=name,
+        height_px=20,
+        width_px=50,
+        mde_m=mde_m,
+        n_distances=count,
+        sum_m=count * (mde_m or 0.0),
+        sum_squares_m2=count * (mde_m or 0.0) ** 2,
+        max_m=mde_m,
+        predicted_to_true_m=mde_m,
+        true_to_predicted_m=mde_m,
+        predicted_front_px=count // 2,
+        predicted_front_before_box_px=count // 2,
+        true_front_px=5,
+        confusion=confusion,
+    )
+
+
+def run(seed: int, mde_m: float | None, wrong_px: int = 100) -> RunScores:
+    """Return a run over two images with that mean distance error."""
+    return RunScores(seed, [image(name, mde_m, wrong_px) for name in NAMES])
+
+
+def variant(mde_m: Sequence[float | None], wrong_px: Sequence[int] | None = None) -> VariantScores:
+    """Return the runs from a start without pretraining, seeds from 0."""
+    wrong = wrong_px or [100] * len(mde_m)
+    return VariantScores([run(i, m, w) for i, (m, w) in enumerate(zip(mde_m, wrong, strict=True))])
+
+
+def pretrained(
+    task: str, mde_m: Sequence[float | None], *, own: bool = False, **facts: object
+) -> VariantScores:
+    """Return the runs from a pretraining that they share, or have each their own."""
+    made = variant(mde_m)
+    hashes = [f"{i if own else 0:x}" * 64 for i in range(len(mde_m))]
+    checkpoints = [PretrainedFacts(sha256, 8, 0.05) for sha256 in dict.fromkeys(hashes)]
+    known = PretrainingFacts(task, checkpoints, dict(enumerate(hashes)), **facts)
+    return VariantScores(made.runs, known)
