@@ -156,7 +156,7 @@ rule pretraining_comparison:
         baselines=rules.score_baselines.output.scores,
         manifest=STUDY.tree_manifest,
     output:
-        result=report(
+        comparison=report(
             "results/pretraining_comparison.json",
             category="5 Result",
             subcategory="starting points",

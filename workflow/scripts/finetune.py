@@ -22,6 +22,7 @@ if __name__ == "__main__":
                 # Outside the outputs, which Snakemake deletes before it starts a job again.
                 resume=Path(snakemake.params.resume),
             ),
+            start=start,
             recipe={
                 "model": starting_model(cfg["model"], start, snakemake.input.weights),
                 "training": cfg["training"],

@@ -23,8 +23,8 @@ from ssl4sar.evaluate.result_schema import (
     Segmentation,
     SegmentationTable,
     Spread,
-    StartingPoint,
     Subset,
+    TrainingStart,
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
@@ -115,7 +115,7 @@ def build_result(
     runs: Sequence[RunScores],
     baselines: Mapping[str, BaselineScores],
     *,
-    start: StartingPoint | None = None,
+    start: TrainingStart | None = None,
     per_image: bool = False,
 ) -> dict[str, Any]:
     """Build the content of the result file.

@@ -162,7 +162,7 @@ class Baseline(_Part):
     """Mean over images of the mean class IoU, absent classes counting 0; 0-1."""
 
 
-class StartingPoint(_Part):
+class TrainingStart(_Part):
     """Where the fine-tuning started from."""
 
     variant: str
@@ -203,7 +203,7 @@ class CaffeResult(_Part):
     """Version of this shape."""
     dataset: Dataset
     """What was scored."""
-    starting_point: StartingPoint | None = None
+    starting_point: TrainingStart | None = None
     """Where the fine-tuning started from; null for a scored folder."""
     images: int
     """Number of scored images."""

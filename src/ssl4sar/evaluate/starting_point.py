@@ -4,14 +4,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ssl4sar.config.pretraining import TASKS, Variant
 from ssl4sar.core.errors import UserError
-from ssl4sar.evaluate.result_schema import Dataset, StartingPoint
+from ssl4sar.evaluate.comparison import RANDOM_WEIGHTS, PretrainedFacts, PretrainingFacts
+from ssl4sar.evaluate.result_schema import Dataset, TrainingStart
 
+_STARTS: Final = {
+    "none": RANDOM_WEIGHTS,
+    "timm": "ImageNet weights",
+    "microsoft": "ImageNet weights",
+    "tyrion": "a Tyrion checkpoint",
+}
 #: Other names of benchmark glaciers in datasets for pretraining.
 _OTHER_NAMES: Final = {"COL": ("Columbia",), "JAC": ("Jakobshavn",), "SI": ("SjogrenInlet",)}
+
+
+@dataclass(frozen=True)
+class ScoredFiles:
+    """What is left of one run.
+
+    Attributes:
+        scores: scores per image.
+        record: record of the fine-tuning.
+    """
+
+    scores: Path
+    record: Path
 
 
 def read_training_record(path: str | Path) -> dict[str, Any]:
@@ -22,7 +44,7 @@ def read_training_record(path: str | Path) -> dict[str, Any]:
     """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not {"starting_weights", "pretraining"} <= record.keys():
+        if not {"start", "starting_weights", "pretraining"} <= record.keys():
             raise ValueError("it is no record of a fine-tuning")  # noqa: TRY301 - told below
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(
@@ -33,7 +55,7 @@ def read_training_record(path: str | Path) -> dict[str, Any]:
 
 def starting_point(
     variant: str, records: Sequence[Mapping[str, Any]], test_glaciers: Iterable[str]
-) -> StartingPoint:
+) -> TrainingStart:
     """Gather what the records of the runs tell of their start.
 
     Args:
@@ -48,7 +70,7 @@ def starting_point(
         for glacier in sorted(set(test_glaciers))
         if trained_on & {name.lower() for name in (glacier, *_OTHER_NAMES.get(glacier, ()))}
     ]
-    return StartingPoint(
+    return TrainingStart(
         variant=variant,
         weights_sha256=[record["starting_weights"]["sha256"] for record in records],
         pretraining_source=datasets[0]["source"] if datasets else None,
@@ -58,7 +80,7 @@ def starting_point(
     )
 
 
-def judged(dataset: Dataset, start: StartingPoint) -> Dataset:
+def judged(dataset: Dataset, start: TrainingStart) -> Dataset:
     """Return the description of a dataset as far as the start of the training allows it."""
     if not start.test_glaciers_seen:
         return dataset
@@ -67,7 +89,7 @@ def judged(dataset: Dataset, start: StartingPoint) -> Dataset:
     return dataset.model_copy(update={"comparable_with_published": False, "note": note})
 
 
-def start_texts(start: StartingPoint, dataset: Dataset) -> list[str]:
+def start_texts(start: TrainingStart, dataset: Dataset) -> list[str]:
     """Return what a reader must know of the start, in words."""
     texts = []
     if start.test_glaciers_seen:
@@ -79,3 +101,34 @@ def start_texts(start: StartingPoint, dataset: Dataset) -> list[str]:
     if start.pretraining_synthetic and not dataset.synthetic:
         texts.append("the network was pretrained on SYNTHETIC images")
     return texts
+
+
+def pretraining_facts(
+    variant: Variant, records: Sequence[Mapping[str, Any]], test_glaciers: Iterable[str]
+) -> PretrainingFacts | None:
+    """Gather what the records of the runs tell of their pretraining; None where there was none.
+
+    Args:
+        variant: starting point.
+        records: records of the fine-tunings, one per run.
+        test_glaciers: glaciers of the scored scenes, by their names in the benchmark.
+    """
+    if variant not in TASKS:
+        return None
+    start = starting_point(variant, records, test_glaciers)
+    pretrainings = [record["pretraining"] for record in records]
+    checkpoints = {
+        p["sha256"]: PretrainedFacts(
+            p["sha256"], p["epoch"], None if p["validation"] is None else p["validation"]["loss"]
+        )
+        for p in pretrainings
+    }
+    return PretrainingFacts(
+        task=variant,
+        checkpoints=list(checkpoints.values()),
+        started_by={r["seed"]: r["pretraining"]["sha256"] for r in records},
+        started_from=_STARTS[pretrainings[0]["starting_weights"]["source"]],
+        synthetic=bool(start.pretraining_synthetic),
+        excluded_glaciers=start.excluded_glaciers,
+        saw_test_glaciers=bool(start.test_glaciers_seen),
+    )

@@ -13,7 +13,7 @@ from ssl4sar.core.progress import track
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.csv_table import write_table
 from ssl4sar.evaluate.result import RunScores, build_result, dataset_of
-from ssl4sar.evaluate.result_schema import StartingPoint, validate_result
+from ssl4sar.evaluate.result_schema import TrainingStart, validate_result
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.report.figures import write_errors_figure, write_scenes_figure
@@ -64,7 +64,7 @@ class ResultPaths:
 def write_caffe_mde(
     name: str,
     manifest: TreeManifest,
-    start: StartingPoint,
+    start: TrainingStart,
     runs: Sequence[ScoredRun],
     baselines: Mapping[str, BaselineScores],
     config: EvaluationConfig,

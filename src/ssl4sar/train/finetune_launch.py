@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.pretraining import Variant
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.train.finetune_process import finetune_as_told
@@ -38,6 +39,7 @@ class FinetuneFiles:
 
 def finetune_and_record(
     files: FinetuneFiles,
+    start: Variant,
     recipe: Mapping[str, Any],
     compute: ComputeConfig,
     seed: int,
@@ -49,6 +51,7 @@ def finetune_and_record(
 
     Args:
         files: what to read and write.
+        start: starting point.
         recipe: blocks ``model`` (with its starting weights) and ``training``, and the keys
             ``prediction.centre_px`` and ``prediction.sigma_px``.
         compute: device, processes, threads.
@@ -76,5 +79,5 @@ def finetune_and_record(
         "end_s": end_s,
     }
     facts = launch(finetune_as_told, request, compute, files.resume)
-    own = {"seed": seed, **facts, "sha256": sha256_file(files.checkpoint)}
+    own = {"start": start, "seed": seed, **facts, "sha256": sha256_file(files.checkpoint)}
     write_json(files.record, {**own, "pretraining": pretraining})

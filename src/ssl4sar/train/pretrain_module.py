@@ -13,7 +13,7 @@ from torch import Tensor
 from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
 from ssl4sar.core.seeding import generator
 from ssl4sar.models.pretext import PretextNetwork
-from ssl4sar.models.token_mask import draw_token_mask
+from ssl4sar.models.token_mask import draw_token_mask, token_count
 from ssl4sar.train.module import SampleLosses, TrainingModule
 from ssl4sar.train.optimisation import has_stagnated
 from ssl4sar.train.pair_crops import PairBatch
@@ -120,10 +120,9 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         The denominator is the number of values without gaps in the data, so that losses and
         gradients add up over processes.
         """
-        pairs = pairs_on_device(batch, self.input_px)
-        valid = pairs.valid if self.config.ignore_no_data else torch.ones_like(pairs.valid)
-        errors = self.network.errors(pairs.sar, pairs.optical, valid, self._masks(batch))
-        return SampleLosses(errors.absolute / errors.positions, [[name] for name in batch.names])
+        pairs = pairs_on_device(batch, self.input_px, ignore_no_data=self.config.ignore_no_data)
+        errors = self.network.errors(pairs.sar, pairs.optical, pairs.valid, self._masks(batch))
+        return SampleLosses(errors.losses(), [[name] for name in batch.names])
 
     def score(self, network: PretextNetwork) -> PretextScore:
         """Score all validation tiles."""
@@ -151,7 +150,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
     def _masks(self, batch: PairBatch) -> Tensor | None:
         if not isinstance(self.config, OptSimMIMConfig):
             return None
-        tokens = (self.input_px // 4) ** 2
+        tokens = token_count(self.input_px)
         masks = [
             draw_token_mask(
                 generator(self.seed, "token mask", batch.epoch, sample),
@@ -160,4 +159,4 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
             )
             for sample in batch.samples
         ]
-        return torch.from_numpy(np.stack(masks)).to(self.device, non_blocking=True)
+        return torch.from_numpy(np.stack(masks))
