@@ -11,8 +11,7 @@ from ssl4sar.workflow.job import job
 def main(pictures: Path, task: str, manifest: PairManifest, panels: Path) -> None:
     """Draw the pictures of all epochs."""
     title = {"optsimmim": "OptSimMIM", "opttranslator": "OptTranslator"}[task]
-    note = "SYNTHETIC: " if manifest.synthetic else ""
-    draw_panels(panels, read_panels(pictures), f"{note}{title}")
+    draw_panels(panels, read_panels(pictures), title, synthetic=manifest.synthetic)
 
 
 if __name__ == "__main__":
