@@ -54,7 +54,7 @@ class PretextPictures:
         """Write all pictures of a training into one npz file, atomically.
 
         Arrays: ``epochs`` (E,), ``names`` (N,), ``sar`` (N, S, S), ``masked`` (N, S, S): SAR with
-        masked tokens at 255, empty where the task masks nothing, ``true`` (N, 3, S, S) and
+        masked tokens at 255, missing where the task masks nothing, ``true`` (N, 3, S, S) and
         ``predicted`` (E, N, 3, S, S): red, green, blue; all but the first two uint8.
 
         Args:
@@ -66,20 +66,22 @@ class PretextPictures:
             "epochs": np.array(drawn, np.int64),
             "names": np.array([sample.name for sample in self._samples]),
             "sar": np.stack([_bytes(sample.sar[0]) for sample in self._samples]),
-            "masked": self._masked(),
             "true": np.stack([_bytes(s.optical[list(RGB_CHANNELS)]) for s in self._samples]),
             "predicted": np.stack(
                 [np.load(self._path(epoch), allow_pickle=False) for epoch in drawn]
             ),
         }
+        masked = self._masked()
+        if masked is not None:
+            arrays["masked"] = masked
         with atomic_file(path) as temporary, temporary.open("wb") as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays)
 
-    def _masked(self) -> NDArray[np.uint8]:
+    def _masked(self) -> NDArray[np.uint8] | None:
         shown = []
         for sample in self._samples:
             if sample.masked is None:
-                return np.empty((0, 0, 0), np.uint8)
+                return None
             side = sample.sar.shape[-1] // 4
             hidden = sample.masked.reshape(side, side).repeat_interleave(4, 0)
             shown.append(_bytes(sample.sar[0].masked_fill(hidden.repeat_interleave(4, 1), 1.0)))
