@@ -10,8 +10,8 @@ import pytest
 from made_scores import NAMES, image, pretrained, run, variant
 
 from ssl4sar.config.pretraining import VARIANTS
-from ssl4sar.evaluate.comparison import PretrainedFacts, VariantScores, build_comparison
-from ssl4sar.evaluate.comparison_schema import validate_comparison
+from ssl4sar.evaluate.comparison import VariantScores, build_comparison
+from ssl4sar.evaluate.comparison_schema import PretrainedFacts, validate_comparison
 from ssl4sar.evaluate.result import describe_dataset
 from ssl4sar.evaluate.scores_file import BaselineScores
 

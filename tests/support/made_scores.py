@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ssl4sar.evaluate.comparison import PretrainedFacts, PretrainingFacts, VariantScores
+from ssl4sar.evaluate.comparison import VariantScores
+from ssl4sar.evaluate.comparison_schema import PretrainedFacts, PretrainingFacts
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scoring import ImageScore
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import combinations
-from typing import Any, Final
+from typing import Any
 
-from ssl4sar.config.pretraining import TASKS, VARIANTS, Task, Variant
+from ssl4sar.config.pretraining import TASKS, VARIANTS, Variant
 from ssl4sar.evaluate.baselines import FLOOR
 from ssl4sar.evaluate.comparison_schema import (
     BestTrivial,
@@ -15,6 +15,7 @@ from ssl4sar.evaluate.comparison_schema import (
     PretrainedCheckpoint,
     Pretraining,
     PretrainingComparison,
+    PretrainingFacts,
     PublishedComparison,
     PublishedPair,
     PublishedSystem,
@@ -31,46 +32,6 @@ from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.evaluate.significance import Better, compare
 from ssl4sar.evaluate.summary import summarise
-
-RANDOM_WEIGHTS: Final = "random weights"
-
-
-@dataclass(frozen=True)
-class PretrainingFacts:
-    """What is known of the pretraining behind a starting point.
-
-    Attributes:
-        task: pretext task.
-        checkpoints: the pretrained networks, each once.
-        started_by: SHA-256 of the pretrained checkpoint by seed of the fine-tuning.
-        started_from: what the pretraining itself started from, in words.
-        synthetic: whether its pairs of images were rendered.
-        excluded_glaciers: glaciers of the dataset that were left out of it.
-        saw_test_glaciers: whether it used images of test glaciers.
-    """
-
-    task: Task
-    checkpoints: Sequence[PretrainedFacts]
-    started_by: Mapping[int, str]
-    started_from: str = RANDOM_WEIGHTS
-    synthetic: bool = False
-    excluded_glaciers: Sequence[str] = ()
-    saw_test_glaciers: bool = False
-
-
-@dataclass(frozen=True)
-class PretrainedFacts:
-    """A pretrained network.
-
-    Attributes:
-        sha256: hash of its checkpoint.
-        epochs: epochs of the pretraining up to these weights.
-        validation_loss: mean absolute error of the pretext task on validation pairs, 0-1.
-    """
-
-    sha256: str
-    epochs: int
-    validation_loss: float | None
 
 
 @dataclass(frozen=True)

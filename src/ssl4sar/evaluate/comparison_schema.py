@@ -1,11 +1,14 @@
 """Shape of the comparison of starting points: every key, its type and its meaning.
 
-Numbers are finite or null; unknown keys are refused.
+Numbers are finite or null; unknown keys are refused. What is known of a pretraining stands here,
+too, because both the result and the comparison read it.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,7 +16,46 @@ from ssl4sar.config.pretraining import Task, Variant
 from ssl4sar.core.errors import UserError
 from ssl4sar.evaluate.result_schema import Dataset, Spread
 
+RANDOM_WEIGHTS: Final = "random weights"
 SCHEMA: Literal["ssl4sar.pretraining-comparison/1"] = "ssl4sar.pretraining-comparison/1"
+
+
+@dataclass(frozen=True)
+class PretrainingFacts:
+    """What is known of the pretraining behind a starting point.
+
+    Attributes:
+        task: pretext task.
+        checkpoints: the pretrained networks, each once.
+        started_by: SHA-256 of the pretrained checkpoint by seed of the fine-tuning.
+        started_from: what the pretraining itself started from, in words.
+        synthetic: whether its pairs of images were rendered.
+        excluded_glaciers: glaciers of the dataset that were left out of it.
+        saw_test_glaciers: whether it used images of test glaciers.
+    """
+
+    task: Task
+    checkpoints: Sequence[PretrainedFacts]
+    started_by: Mapping[int, str]
+    started_from: str = RANDOM_WEIGHTS
+    synthetic: bool = False
+    excluded_glaciers: Sequence[str] = ()
+    saw_test_glaciers: bool = False
+
+
+@dataclass(frozen=True)
+class PretrainedFacts:
+    """A pretrained network.
+
+    Attributes:
+        sha256: hash of its checkpoint.
+        epochs: epochs of the pretraining up to these weights.
+        validation_loss: mean absolute error of the pretext task on validation pairs, 0-1.
+    """
+
+    sha256: str
+    epochs: int
+    validation_loss: float | None
 
 
 class _Part(BaseModel):

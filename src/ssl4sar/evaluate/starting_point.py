@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ssl4sar.config.pretraining import TASKS, Variant
 from ssl4sar.core.errors import UserError
-from ssl4sar.evaluate.comparison import RANDOM_WEIGHTS, PretrainedFacts, PretrainingFacts
+from ssl4sar.evaluate.comparison_schema import RANDOM_WEIGHTS, PretrainedFacts, PretrainingFacts
 from ssl4sar.evaluate.result_schema import Dataset, TrainingStart
 
 _STARTS: Final = {
