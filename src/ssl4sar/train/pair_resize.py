@@ -108,7 +108,7 @@ def resize_cubic(planes: Tensor, out: Tensor) -> None:
     half = torch.empty(count * height, new_width)
     with torch.autocast("cpu", enabled=False):
         for made, read, weights in _bands(new_width, width):
-            torch.mm(planes.view(-1, width)[:, read], weights.T, out=half[:, made])
+            torch.mm(planes.reshape(-1, width)[:, read], weights.T, out=half[:, made])
         half = half.view(count, height, new_width)
         for made, read, weights in _bands(new_height, height):
             torch.bmm(weights.expand(count, -1, -1), half[:, read], out=out[:, made])
