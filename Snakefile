@@ -40,8 +40,6 @@ wildcard_constraints:
 
 include: "workflow/rules/acquire.smk"
 include: "workflow/rules/dataset.smk"
-include: "workflow/rules/pretraining_data.smk"
-include: "workflow/rules/pretraining.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"

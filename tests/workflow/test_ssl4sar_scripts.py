@@ -76,7 +76,7 @@ def test_a_record_is_fetched_extracted_and_listed(tmp_path: Path) -> None:
 
 
 def test_the_download_runs_where_snakemake_runs_and_the_extraction_does_not() -> None:
-    text = (PROJECT / "workflow/rules/pretraining_data.smk").read_text(encoding="utf-8")
+    text = (PROJECT / "workflow/rules/acquire.smk").read_text(encoding="utf-8")
     blocks = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", text, re.MULTILINE | re.DOTALL))
     assert "    localrule: True\n" in blocks["download_ssl4sar"]
     assert "    localrule: True\n" not in blocks["extract_ssl4sar"]

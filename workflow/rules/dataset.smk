@@ -1,4 +1,4 @@
-# From a CaFFe tree to the arrays that training reads.
+# From images in folders to the arrays that trainings read.
 
 
 rule validate_caffe:
@@ -105,3 +105,77 @@ rule prepare_store:
         ),
     script:
         "../scripts/prepare_store.py"
+
+
+rule validate_pairs:
+    """Check every pair of SAR and optical images and write their manifest."""
+    input:
+        listing=STUDY.pair_listing,
+        # Tracked by its listing or its fingerprint: a folder's time stamp says nothing.
+        tree=ancient(STUDY.pair_tree),
+    output:
+        manifest=f"{STUDY.run}/ssl4sar/dataset.json",
+        report=report(
+            f"{STUDY.run}/ssl4sar/validation.json",
+            category="1 Data",
+            subcategory="pretraining",
+            caption="../report/pair_validation.rst",
+            labels={"what": "validation of the pairs"},
+        ),
+        provenance=f"{STUDY.run}/ssl4sar/dataset.provenance.json",
+    log:
+        text=f"logs/{STUDY.config.name}/validate_pairs.log",
+        # Outputs of a failed job are deleted; the list of problems is needed just then.
+        problems=f"logs/{STUDY.config.name}/validate_pairs.json",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/validate_pairs.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 2
+    resources:
+        mem_mb=STUDY.mem_mb("validate_pairs", 4000),
+        runtime=STUDY.runtime("validate_pairs", 60),
+    params:
+        source=STUDY.source("validate_pairs"),
+        cfg=STUDY.cfg(
+            "ssl4sar.source",
+            "ssl4sar.root",
+            "ssl4sar.test_glaciers",
+            "ssl4sar.allow_test_glaciers",
+        ),
+        content=STUDY.pair_content,
+    script:
+        "../scripts/validate_pairs.py"
+
+
+rule prepare_pair_store:
+    """Decode the pairs once into flat arrays that are memory-mapped."""
+    input:
+        manifest=rules.validate_pairs.output.manifest,
+        tree=ancient(STUDY.pair_tree),
+    output:
+        index=report(
+            f"{STUDY.run}/pair_store/index.json",
+            category="1 Data",
+            subcategory="pretraining",
+            caption="../report/pair_store.rst",
+            labels={"what": "index of the pair store"},
+        ),
+        sar=f"{STUDY.run}/pair_store/sar.u8",
+        optical=f"{STUDY.run}/pair_store/optical.u8",
+        provenance=f"{STUDY.run}/pair_store/index.provenance.json",
+    log:
+        f"logs/{STUDY.config.name}/prepare_pair_store.log",
+    benchmark:
+        f"benchmarks/results/{STUDY.config.name}/prepare_pair_store.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=STUDY.mem_mb("prepare_pair_store", 4000),
+        runtime=STUDY.runtime("prepare_pair_store", 60),
+    params:
+        source=STUDY.source("prepare_pair_store"),
+        cfg=STUDY.cfg("ssl4sar.optical_scale"),
+    script:
+        "../scripts/prepare_pair_store.py"

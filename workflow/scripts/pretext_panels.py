@@ -4,7 +4,6 @@ from pathlib import Path
 
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.report.pretext_panels import draw_panels, read_panels
-
 from ssl4sar.workflow.job import job
 
 

@@ -6,14 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
-from ssl4sar.core.seeding import generator
 from ssl4sar.models.pretext import PretextNetwork
-from ssl4sar.models.token_mask import draw_token_mask, token_count
+from ssl4sar.models.token_mask import token_count, training_token_masks
 from ssl4sar.train.module import SampleLosses, TrainingModule
 from ssl4sar.train.optimisation import has_stagnated
 from ssl4sar.train.pair_crops import PairBatch
@@ -150,13 +148,10 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
     def _masks(self, batch: PairBatch) -> Tensor | None:
         if not isinstance(self.config, OptSimMIMConfig):
             return None
-        tokens = token_count(self.input_px)
-        masks = [
-            draw_token_mask(
-                generator(self.seed, "token mask", batch.epoch, sample),
-                tokens,
-                self.config.mask_ratio,
-            )
-            for sample in batch.samples
-        ]
-        return torch.from_numpy(np.stack(masks))
+        return training_token_masks(
+            self.seed,
+            batch.epoch,
+            batch.samples,
+            token_count(self.input_px),
+            self.config.mask_ratio,
+        )
