@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
+from pair_folder import PairFolder, write_pairs
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow import fingerprint
-from ssl4sar.workflow.fingerprint import folder_fingerprint
+from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 
 
 @pytest.fixture
@@ -108,3 +111,49 @@ def test_a_relative_folder_is_told_with_its_absolute_path(tmp_path: Path, monkey
     told = str(caught.value)
     assert "data/raw: " in told
     assert str(tmp_path.resolve() / "data/raw") in told
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> PairFolder:
+    return write_pairs(tmp_path / "pairs")
+
+
+def test_pairs_are_tracked_by_their_content_alone(pairs: PairFolder, tmp_path: Path) -> None:
+    memory = tmp_path / "memory.json"
+    first = pair_fingerprint(pairs.root, memory)
+    image = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    os.utime(image, (1, 1))
+    (pairs.root / "README.txt").write_text("beside the layout")
+    shutil.copytree(pairs.root, tmp_path / "moved")
+    assert pair_fingerprint(pairs.root, memory) == first
+    assert pair_fingerprint(tmp_path / "moved", tmp_path / "other.json") == first
+    image.write_bytes(b"other")
+    assert pair_fingerprint(pairs.root, memory) != first
+
+
+@pytest.mark.parametrize("change", ["rename", "remove", "add", "manifest", "optical"])
+def test_every_change_of_pairs_is_seen(pairs: PairFolder, tmp_path: Path, change: str) -> None:
+    memory = tmp_path / "memory.json"
+    before = pair_fingerprint(pairs.root, memory)
+    image = pairs.root / pairs.val / "S1_A_20200727_014.png"
+    if change == "rename":
+        image.rename(image.with_name("S1_A_20200728_014.png"))
+    elif change == "remove":
+        image.unlink()
+    elif change == "add":
+        pairs.sar("val", "S1_A_20200729_014.png")
+    elif change == "manifest":
+        (pairs.root / "dataset.json").write_text("{}")
+    else:
+        (pairs.root / pairs.optical / "A_20200715_S2.tif").write_bytes(b"x")
+    assert pair_fingerprint(pairs.root, memory) != before
+
+
+def test_what_is_no_dataset_of_pairs_is_told_with_its_key(tmp_path: Path) -> None:
+    told = f"ssl4sar.root: {tmp_path}: the folders are missing: unlabeled_data_raw_train"
+    with pytest.raises(UserError, match=re.escape(told)):
+        pair_fingerprint(tmp_path, tmp_path / "memory.json")
+    for folder in ("unlabeled_data_raw_train", "unlabeled_data_raw_val", "data_optical"):
+        (tmp_path / folder).mkdir()
+    with pytest.raises(UserError, match="the dataset holds no file"):
+        pair_fingerprint(tmp_path, tmp_path / "memory.json")

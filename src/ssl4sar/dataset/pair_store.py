@@ -2,8 +2,8 @@
 
 The published loader keeps padded copies of all images in the memory of every process. Here one
 copy lies on disk, which all processes map. The channels of an optical pixel lie side by side, so
-that a row of a window is one run of bytes: half as much again as planes give
-(``benchmarks/pretraining_crops.py``). Windows are cut with
+that a row of a window is one run of bytes: a third to a half more crops per second than from
+planes (``benchmarks/pretraining_crops.py``). Windows are cut with
 :func:`ssl4sar.dataset.store.reflect_crop`.
 """
 

@@ -18,6 +18,7 @@ from ssl4sar.core.atomic import write_text
 from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.pair_layout import MANIFEST_NAME, find_pair_tree
 from ssl4sar.core.progress import tell, track
 
 #: Hashing that takes longer than a moment is told.
@@ -40,7 +41,7 @@ def folder_fingerprint(root: str | Path, memory: Path) -> str:
     Raises:
         UserError: the folder does not exist, or holds no tree, several, or one without files.
     """
-    subject = _subject(Path(root))
+    subject = _subject("caffe.root", Path(root))
     try:
         tree = find_caffe_root(root)
     except UserError as error:
@@ -48,10 +49,43 @@ def folder_fingerprint(root: str | Path, memory: Path) -> str:
     files = _tree_files(tree)
     if not files:
         raise UserError(subject, "the tree holds no file", _FIX)
+    return _digest(tree, files, memory, "hashing the CaFFe tree")
+
+
+def pair_fingerprint(root: str | Path, memory: Path) -> str:
+    """Return a SHA-256 over the names and contents of the files of a pretraining dataset.
+
+    Only its three folders and its manifest are read; whatever else lies beside them does not count.
+
+    Args:
+        root: folder of the dataset.
+        memory: JSON file that remembers hashes between calls; made or renewed as needed.
+
+    Returns:
+        Hexadecimal digest that does not depend on time stamps or on where the folder lies.
+
+    Raises:
+        UserError: the folder does not exist, one of the three is missing, or all are empty.
+    """
+    subject = _subject("ssl4sar.root", Path(root))
+    try:
+        tree = find_pair_tree(root)
+    except UserError as error:
+        raise UserError(subject, error.problem, error.fix) from error
+    folders = (*tree.sar.values(), tree.optical)
+    files = sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
+    if not files:
+        raise UserError(subject, "the dataset holds no file", "add images to its folders")
+    manifest = tree.root / MANIFEST_NAME
+    files += [manifest] if manifest.is_file() else []
+    return _digest(tree.root, files, memory, "hashing the pretraining dataset")
+
+
+def _digest(tree: Path, files: list[Path], memory: Path, description: str) -> str:
     known = _remembered(memory)
     stamps = {path: _stamp(path) for path in files}
     unknown = [path for path in files if known.get(_key(path), [])[:2] != stamps[path]]
-    fresh = {path: sha256_file(path) for path in _told(unknown, stamps, tree)}
+    fresh = {path: sha256_file(path) for path in _told(unknown, stamps, tree, description)}
     digest = hashlib.sha256()
     for path in files:
         sha256 = fresh[path] if path in fresh else str(known[_key(path)][2])
@@ -62,11 +96,11 @@ def folder_fingerprint(root: str | Path, memory: Path) -> str:
     return digest.hexdigest()
 
 
-def _subject(root: Path) -> str:
+def _subject(key: str, root: Path) -> str:
     """Name the folder as given, and where that is."""
     absolute = root.resolve()
     shown = f"{root}" if root == absolute else f"{root} = {absolute}"
-    return f"caffe.root: {shown}"
+    return f"{key}: {shown}"
 
 
 def _tree_files(tree: Path) -> list[Path]:
@@ -76,13 +110,15 @@ def _tree_files(tree: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def _told(paths: list[Path], stamps: dict[Path, list[int]], tree: Path) -> Iterable[Path]:
+def _told(
+    paths: list[Path], stamps: dict[Path, list[int]], tree: Path, description: str
+) -> Iterable[Path]:
     """Return the paths, with progress where hashing them takes a while."""
     total_bytes = sum(stamps[path][0] for path in paths)
     if total_bytes < _MANY_BYTES:
         return paths
     tell(f"{tree}: hashing {total_bytes / 1e9:.1f} GB, once; later only files that changed")
-    return track(paths, "hashing the CaFFe tree")
+    return track(paths, description)
 
 
 def _stamp(path: Path) -> list[int]:
