@@ -17,7 +17,7 @@ from ssl4sar.config.pretraining import TASKS
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import source_digest
-from ssl4sar.workflow.fingerprint import folder_fingerprint
+from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
 from ssl4sar.workflow.training_cost import TrainingCost
 
@@ -219,7 +219,7 @@ class Study:
         """Fingerprint of a folder of pairs outside the workflow, else an empty text."""
         if self.pair_listing or not self.config.pretext_tasks:
             return ""
-        return folder_fingerprint(self.config.ssl4sar.root or "", FINGERPRINT_MEMORY)
+        return pair_fingerprint(self.config.ssl4sar.root or "", FINGERPRINT_MEMORY)
 
     @property
     def pair_tree(self) -> str:
