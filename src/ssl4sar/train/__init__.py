@@ -1,5 +1,5 @@
-"""Training: fine-tuning and both pretext tasks, which differ in their samples, loss and validation.
+"""Training: fine-tuning and both pretext tasks, which differ in samples, loss and validation.
 
-``module``, ``run``, ``checkpointing`` and ``optimisation`` are common to all; ``finetune*`` belong to
-the zones, ``pretrain*`` and ``pair_*`` to the pretext tasks.
+``module``, ``run``, ``checkpointing`` and ``optimisation`` are common to all; ``finetune*`` belong
+to the zones, ``pretrain*`` and ``pair_*`` to the pretext tasks.
 """
