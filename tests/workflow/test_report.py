@@ -19,6 +19,7 @@ RETRIEVAL = {"download_caffe", "fetch_weights"}
 CATEGORIES = {
     "acquire": {"1 Data"},
     "dataset": {"1 Data"},
+    "pretrain": {"2 Training"},
     "train": {"2 Training"},
     "predict": {"3 Prediction"},
     "evaluate": {"2 Training", "4 Evaluation", "5 Result"},
@@ -70,7 +71,9 @@ def test_captions_name_only_what_there_is(path: Path) -> None:
     rule = next((rule for _, rule, item in ITEMS if f"/{path.name}" in item), None)
     cfg = cfg_of(rule, study) if rule else {}
     job = SimpleNamespace(
-        wildcards=SimpleNamespace(seed=7), config=plain, params=SimpleNamespace(cfg=cfg)
+        wildcards=SimpleNamespace(seed=7, variant="none"),
+        config=plain,
+        params=SimpleNamespace(cfg=cfg),
     )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     text = environment.from_string(path.read_text(encoding="utf-8")).render(snakemake=job)

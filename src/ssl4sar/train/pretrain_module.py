@@ -80,8 +80,8 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         config: the recipe; that of OptSimMIM masks tokens.
         seed: seed of the run.
         block: block of the configuration with the recipe, for errors.
-        validate: scores the validation tiles.
-        pictures: draws pictures; None: not in this process.
+        validate: scores the validation tiles of this process.
+        pictures: draws pictures; None: another process does.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
             self.pictures.clear()
 
     def sample_losses(self, batch: PairBatch) -> SampleLosses:
-        """Return the mean absolute error of each sample.
+        """Return the loss of each sample: its sum of absolute errors over all its values.
 
-        The denominator is the number of values without gaps in the data, so that losses and
+        Values without data count in the denominator, as errors of zero, so that losses and
         gradients add up over processes.
         """
         pairs = pairs_on_device(batch, self.input_px, ignore_no_data=self.config.ignore_no_data)
@@ -123,7 +123,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         return SampleLosses(errors.losses(), [[name] for name in batch.names])
 
     def score(self, network: PretextNetwork) -> PretextScore:
-        """Score all validation tiles."""
+        """Score all validation tiles, and note their loss for schedule and early end."""
         totals = self.validate_tiles(
             network, self.device, self.global_rank, self.trainer.world_size, self.current_epoch
         )
@@ -133,11 +133,14 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         return PretextScore(loss, score.tiles)
 
     def on_train_epoch_end(self) -> None:
-        """Validate if it is due, record the epoch, and draw pictures now and then."""
+        """Validate if it is due, record the epoch, and draw pictures now and then.
+
+        The first epoch and the last are always drawn, also where the training ends early.
+        """
         super().on_train_epoch_end()
         epoch = self.current_epoch + 1
-        every = self.config.panels_every_epochs
-        if self.pictures is not None and (epoch in {1, self.recipe.epochs} or epoch % every == 0):
+        due = epoch % self.config.panels_every_epochs == 0 or epoch in {1, self.recipe.epochs}
+        if self.pictures is not None and (due or self.has_stagnated):
             network = self.kept_network
             was_training = network.training
             network.eval()
