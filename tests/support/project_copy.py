@@ -82,12 +82,16 @@ class House:
             "-n", "--configfile", config or self.config, *arguments, "--", self.target
         )
         assert done.returncode == 0, done.stderr[-6000:]
-        text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return {}
-        table = text.split("Job stats:")[1].split("total")[0]
-        counts = re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)
-        return {rule: int(count) for rule, count in counts}
+        return planned_jobs(done.stdout + done.stderr)
+
+
+def planned_jobs(text: str) -> dict[str, int]:
+    """Return the number of jobs by rule of what a dry run told."""
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[1].split("total", maxsplit=1)[0]
+    counts = re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in counts}
 
 
 def copy_project(target: Path) -> House:
