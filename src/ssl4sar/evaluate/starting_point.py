@@ -85,7 +85,10 @@ def judged(dataset: Dataset, start: TrainingStart) -> Dataset:
     if not start.test_glaciers_seen:
         return dataset
     names = ", ".join(start.test_glaciers_seen)
-    note = f"{dataset.note}; the pretraining has SEEN test glaciers ({names}): NOT comparable"
+    # The note of the official test set promises what does not hold any more.
+    official = dataset.comparable_with_published
+    scenes = "official CaFFe test set at full size" if official else dataset.note
+    note = f"{scenes}; the pretraining has SEEN test glaciers ({names}): NOT comparable"
     return dataset.model_copy(update={"comparable_with_published": False, "note": note})
 
 
