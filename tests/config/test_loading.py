@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.config.loading import read_config, study_from
-from ssl4sar.config.model import with_given_weights
 from ssl4sar.core.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -63,6 +62,31 @@ def test_run_names_are_unique() -> None:
             "training.validation_stride_px: 257 is larger than prediction.centre_px 256",
         ),
         ({"name": "x", "model": {"input_px": 128, "window_tokens": 8}}, "target_px: 256 is larger"),
+        (
+            {"name": "x", "pretraining": {"variant": "imagenet"}},
+            "pretraining.variant: imagenet needs starting weights",
+        ),
+        (
+            {"name": "x", "pretraining": {"compare": ["none", "none"]}},
+            "pretraining.compare: name every starting point once",
+        ),
+        ({"name": "x", "pretraining": {"compare": []}}, "pretraining.compare: tuple should have"),
+        ({"name": "x", "ssl4sar": {"source": "local"}}, "ssl4sar.root is missing"),
+        ({"name": "x", "ssl4sar": {"source": "built"}}, "ssl4sar.root is missing"),
+        ({"name": "x", "ssl4sar": {"root": "/d"}}, "ssl4sar.root has no meaning"),
+        (
+            {"name": "x", "ssl4sar": {"record_url": "https://me:secret@example.org/api"}},
+            "ssl4sar.record_url holds a user name or a password",
+        ),
+        (
+            {"name": "x", "opttranslator": {"mask_ratio": 0.3}},
+            "opttranslator.mask_ratio is no known key",
+        ),
+        ({"name": "x", "optsimmim": {"mask_ratio": 1}}, "optsimmim.mask_ratio: input should be"),
+        (
+            {"name": "x", "compute": {"devices": 3}, "training": {"accumulate_batches": 9}},
+            "3 processes cannot share optsimmim.batch_size 4 * optsimmim.accumulate_batches 8",
+        ),
         ({"name": "x", "seeds": [1, 1]}, "seeds: need different"),
         ({"name": "x", "seeds": []}, "seeds: tuple should have at least 1 item"),
         (
@@ -106,12 +130,3 @@ def test_unreadable_files_are_told(tmp_path: Path, text: str, told: str) -> None
 def test_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         read_config(tmp_path / "c.yaml")
-
-
-@pytest.mark.parametrize("files", [[], ["w.safetensors"]])
-def test_a_job_takes_the_weights_that_it_was_given(files: list[str]) -> None:
-    cfg = {"model": {"weights": "timm", "weights_file": None}, "training": {"epochs": 1}}
-    given = with_given_weights(cfg, files)
-    assert given["model"]["weights_file"] == (files[0] if files else None)
-    assert cfg["model"]["weights_file"] is None
-    assert given["training"] == cfg["training"]

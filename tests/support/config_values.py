@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
 
 #: Nested for a whole configuration, flat with dotted keys for changes.
 Values: TypeAlias = Mapping[str, Any]
@@ -30,7 +31,8 @@ COMPANY: Mapping[str, Values] = {
 
 def write_named_files(folder: Path) -> None:
     """Write the files that the values of `COMPANY` name, below ``folder``."""
-    for name in (f"{TREE}/sar_images/train/scene.png", f"{PAIRS}/data_optical/x.tif", WEIGHTS):
+    pairs = [f"{PAIRS}/{folder}/image.tif" for folder in (*SAR_FOLDERS.values(), OPTICAL_FOLDER)]
+    for name in (f"{TREE}/sar_images/train/scene.png", *pairs, WEIGHTS):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"stands for a file")
 

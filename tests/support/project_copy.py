@@ -74,15 +74,24 @@ class House:
 
     def planned(self, *arguments: str, config: str | None = None) -> set[str]:
         """Names of the rules that a run would execute."""
+        return set(self.planned_jobs(*arguments, config=config))
+
+    def planned_jobs(self, *arguments: str, config: str | None = None) -> dict[str, int]:
+        """Number of the jobs that a run would execute, by rule."""
         done = self.snakemake(
             "-n", "--configfile", config or self.config, *arguments, "--", self.target
         )
         assert done.returncode == 0, done.stderr[-6000:]
-        text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return set()
-        table = text.split("Job stats:")[1].split("total")[0]
-        return set(re.findall(r"^(\w+) +\d+$", table, flags=re.MULTILINE))
+        return planned_jobs(done.stdout + done.stderr)
+
+
+def planned_jobs(text: str) -> dict[str, int]:
+    """Return the number of jobs by rule of what a dry run told."""
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[1].split("total", maxsplit=1)[0]
+    counts = re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in counts}
 
 
 def copy_project(target: Path) -> House:

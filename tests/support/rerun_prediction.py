@@ -284,8 +284,8 @@ def micro() -> dict[str, Any]:
 def whole() -> dict[str, Any]:
     """Return the smallest run that also pretrains, with all its keys."""
     tasks = ["optsimmim", "opttranslator"]
-    pretraining = {"pretraining.variant": tasks[1], "pretraining.compare": ["none", *tasks]}
-    return with_values(micro(), pretraining)
+    compared = ["none", "imagenet", *tasks]
+    return with_values(micro(), {"pretraining.variant": tasks[1], "pretraining.compare": compared})
 
 
 def pangaea() -> dict[str, Any]:
@@ -315,7 +315,8 @@ def base_of(key: str) -> dict[str, Any]:
 def rerun_by_key() -> dict[str, set[str]]:
     """Return what reruns when a key changes, for every key of the configuration.
 
-    The keys of a download count in a run that downloads, all others in the smallest run.
+    The keys of a download count in a run that downloads, all others in the smallest run with both
+    pretext tasks.
     """
     table = {}
     for key in leaves():
@@ -359,6 +360,20 @@ Some keys need a word:
   user's; the slow test proves their rows up to the fetched file.
 * `caffe.spacing_m`: the row shows one pixel size in place of another. With `null` the native tree
   is used and nothing is resampled.
+* `ssl4sar.source` and `ssl4sar.root` choose other pairs; `ssl4sar.record_url` counts in a run with
+  `ssl4sar.source: zenodo`. The slow test proves its row up to the extracted archives.
+* `pair_scene`, `ssl4sar`, `optsimmim` and `opttranslator`: fine-tunings from other starting points
+  stay, although the column of `finetune` has a dot. What is pretrained on goes to all that starts
+  there, and nothing else.
+* `pretraining.variant` and `pretraining.compare`: the rows show one starting point in place of
+  another that is finished too, and one dropped, which only gathers anew. One more makes its own
+  pretraining and fine-tunings first.
+* `pretraining.seed` is another pretraining for all fine-tunings of its task; `own_seeds` one for
+  each fine-tuning, of which that of `pretraining.seed` is there already.
+* `pretraining.from_starting_weights` counts where there are some: with `model.weights: timm` both
+  pretrainings and all that starts from them run again.
+* `model.weights`: the row shows `none` becoming `timm`, which also adds the starting point
+  `imagenet`.
 * `compute`: where a job runs and on how many cores is no reason to repeat it.
 """
 
@@ -369,7 +384,9 @@ they belong to no digest. Touching a file, a fresh clone and a comment in a rule
 caption or an environment rerun nothing.
 
 `download_caffe` and `extract_caffe` belong to runs with `caffe.source: pangaea`, `render_caffe` to
-`synthetic`, `fetch_weights` to `model.weights: timm`; rules that a run does not need do not run.
+`synthetic`; `download_ssl4sar` and `extract_ssl4sar` to `ssl4sar.source: zenodo`, `render_pairs` to
+`synthetic`; `fetch_weights` to `model.weights: timm`. The pretext tasks and their data belong to
+runs that start from them or compare them. Rules that a run does not need do not run.
 """
 
 

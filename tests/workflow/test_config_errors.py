@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from project_copy import planned_jobs
 
 
 @pytest.mark.parametrize(
@@ -14,6 +15,10 @@ import pytest
         (["--config", "training={learning_rate: fast}"], "training.learning_rate: input should"),
         (["--config", "caffe_root=/nowhere/data_raw"], "/nowhere/data_raw: the folder does not"),
         (["--configfile", "config/caffe_coarse.yaml"], "caffe.root is missing"),
+        (
+            ["--config", "ssl4sar={source: local, root: /nowhere/pairs}"],
+            "ssl4sar.root: /nowhere/pairs: the folder does not exist",
+        ),
         (["--configfile", "config/paper.yaml", "config/config.yaml"], "one file is one complete"),
     ],
 )
@@ -28,6 +33,41 @@ def test_one_line_without_traceback(house, arguments: list[str], told: str) -> N
     assert "Traceback" not in done.stderr + done.stdout
     # Not a benchmark: a run that starts jobs or reads data before it complains takes far longer.
     assert elapsed_s < 60
+
+
+def test_the_published_study_is_planned_with_all_its_trainings(house) -> None:
+    house.target = "all"
+    jobs = house.planned_jobs(config="config/paper.yaml")
+    # Five seeds from each of four starting points; the pretrainings are shared.
+    trained = {"finetune", "predict", "evaluate_seed"}
+    assert {rule: jobs.pop(rule) for rule in trained} == dict.fromkeys(trained, 20)
+    assert jobs.pop("pretext_panels") == 2
+    data = {"download_caffe", "extract_caffe", "validate_caffe", "prepare_store"}
+    pairs = {"download_ssl4sar", "extract_ssl4sar", "validate_pairs", "prepare_pair_store"}
+    starts = {"fetch_weights", "pretrain_optsimmim", "pretrain_opttranslator"}
+    results = {"score_baselines", "caffe_mde", "pretraining_comparison", "all"}
+    assert jobs == dict.fromkeys(data | pairs | starts | results, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "pretrainings", "trainings"),
+    [
+        ("{own_seeds: true}", {"pretrain_optsimmim": 3, "pretrain_opttranslator": 3}, 9),
+        # The comparison has one starting point: it is not made.
+        ("{variant: optsimmim, compare: [none]}", {"pretrain_optsimmim": 1}, 3),
+        ("{variant: none, compare: [none]}", {}, 3),
+    ],
+)
+def test_starting_points_of_the_default_are_chosen_on_the_command_line(
+    house, values: str, pretrainings: dict[str, int], trainings: int
+) -> None:
+    done = house.snakemake("-n", "--config", f"pretraining={values}", "--", "all")
+    assert done.returncode == 0, done.stderr[-3000:]
+    jobs = planned_jobs(done.stdout + done.stderr)
+    assert jobs["finetune"] == trainings
+    assert {rule: n for rule, n in jobs.items() if rule.startswith("pretrain_")} == pretrainings
+    assert ("pretraining_comparison" in jobs) == (trainings == 9)
+    assert ("render_pairs" in jobs) == bool(pretrainings)
 
 
 @pytest.mark.parametrize("config", ["config/config.yaml", "config/paper.yaml"])

@@ -3,7 +3,7 @@
     SSL4SAR_KILLS=30 pytest -s tests/workflow/test_interruption.py
 
 is the long form (about a quarter of an hour): 30 kills in place of a few, and an orphan of every
-stage in place of two. It prints what was going on at each kill.
+stage in place of a few. It prints what was going on at each kill.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -25,8 +26,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
+from config_values import with_values
 from PIL import Image
-from rerun_prediction import RESULTS, micro, rules_of, wanted
+from project_copy import House
+from rerun_prediction import RESULTS, rules_of, wanted, whole
 
 from ssl4sar.workflow.study import open_study
 
@@ -39,6 +43,7 @@ KILLS_PER_RUN = 6
 #: Jobs that live on when the main process is killed: rule and log.
 ORPHANS = (
     ("finetune", "finetune_none_seed0"),
+    ("pretrain_optsimmim", "pretrain_optsimmim_seed0"),
     ("render_caffe", "render_caffe"),
     ("caffe_mde", "caffe_mde"),
     ("validate_caffe", "validate_caffe"),
@@ -47,7 +52,17 @@ ORPHANS = (
     ("score_baselines", "score_baselines"),
     ("predict", "predict_none_seed0"),
     ("evaluate_seed", "evaluate_seed_none_seed0"),
+    ("render_pairs", "render_pairs"),
+    ("validate_pairs", "validate_pairs"),
+    ("prepare_pair_store", "prepare_pair_store"),
+    ("pretext_panels", "pretext_panels_optsimmim_seed0"),
+    ("pretraining_comparison", "pretraining_comparison"),
 )
+#: What trainings go on from, by the rule of an orphan.
+RESUMED = {
+    "finetune": "runs/micro/resume/finetune/none/seed0",
+    "pretrain_optsimmim": "runs/micro/resume/pretrain/optsimmim/seed0",
+}
 #: Columns of metrics.csv that no two runs share.
 TIMES = ("samples_per_s", "duration_s")
 POLL_S = 0.001
@@ -187,10 +202,10 @@ def results_of(root: Path) -> set[Path]:
 
 def folders_made(root: Path) -> list[Path]:
     """Return the folders that rules make as a whole."""
-    rules = rules_of(open_study(micro(), [], {}, root), root)
+    rules = rules_of(open_study(whole(), [], {}, root), root)
     names = {
         Path(output)
-        for rule in wanted(rules, RESULTS[:1])
+        for rule in wanted(rules, RESULTS)
         for job in rules[rule].jobs.values()
         for output in job.outputs
     }
@@ -300,45 +315,89 @@ def test_sigkill_and_start_again_gives_the_same_result(house, finished_original)
     print(f"{len(hit)} kills in {runs} runs", *hit, sep="\n")
 
 
-@pytest.mark.parametrize(("rule", "log_name"), ORPHANS if LONG else ORPHANS[:2])
-def test_an_orphan_of_a_killed_run_spoils_nothing(
-    finished, finished_original, rule: str, log_name: str
-) -> None:
-    rules = rules_of(open_study(micro(), [], {}, finished.root), finished.root)
-    outputs = [output.replace("{seed}", "0") for output in rules[rule].outputs]
-    for path in (*outputs, "runs/micro/resume/finetune/none/seed0"):
-        remove(finished.root / path)
-    log = finished.root / "logs/micro" / f"{log_name}.log"
-    result, finished.target = finished.target, outputs[-1]
+@pytest.fixture
+def pretrained(finished_whole: House, tmp_path: Path) -> House:
+    """A private copy of the finished run with both pretext tasks."""
+    shutil.copytree(finished_whole.root, tmp_path / "house", symlinks=True)
+    return House(tmp_path / "house", finished_whole.config, finished_whole.target)
 
-    killed = Attempt.begin(finished)
+
+@pytest.mark.parametrize("task", ["optsimmim", "opttranslator"])
+def test_a_killed_pretraining_goes_on_from_its_last_epoch(
+    pretrained: House, tmp_path: Path, task: str
+) -> None:
+    epochs = 40
+    longer = with_values(whole(), {f"{task}.epochs": epochs, f"{task}.panels_every_epochs": 10})
+    (pretrained.root / pretrained.config).write_text(yaml.safe_dump(longer))
+    for folder in ("pretrain", "resume/pretrain"):
+        remove(pretrained.root / "runs/micro" / folder)
+    made = f"runs/micro/pretrain/{task}/seed0"
+    pretrained.target = f"{made}/model.json"
+    undisturbed = House(tmp_path / "undisturbed", pretrained.config, pretrained.target)
+    shutil.copytree(pretrained.root, undisturbed.root, symlinks=True)
+
+    attempt = Attempt.begin(pretrained)
+    state = pretrained.root / f"runs/micro/resume/pretrain/{task}/seed0/last.ckpt"
+    assert attempt.wait_for(state.exists)
+    attempt.kill_all()
+    assert not (pretrained.root / made / "model.ckpt").exists()
+    unlock(pretrained)
+    pretrained.build()
+    log = (pretrained.root / f"logs/micro/pretrain_{task}_seed0.log").read_text()
+    resumed = re.search(rf"resuming after epoch (\d+) of {epochs}\n", log)
+    assert resumed is not None
+    assert 1 <= int(resumed[1]) < epochs
+
+    undisturbed.build()
+    assert (
+        "resuming" not in (undisturbed.root / f"logs/micro/pretrain_{task}_seed0.log").read_text()
+    )
+    names = {path.name for path in (undisturbed.root / made).iterdir()}
+    assert {"model.ckpt", "model.json", "metrics.csv", "pictures.npz"} <= names
+    for name in names:
+        resumed_file, whole_file = (h.root / made / name for h in (pretrained, undisturbed))
+        assert without_times(resumed_file) == without_times(whole_file), name
+
+
+@pytest.mark.parametrize(("rule", "log_name"), ORPHANS if LONG else ORPHANS[:3])
+def test_an_orphan_of_a_killed_run_spoils_nothing(
+    pretrained: House, finished_whole: House, rule: str, log_name: str
+) -> None:
+    rules = rules_of(open_study(whole(), [], {}, pretrained.root), pretrained.root)
+    outputs = next(iter(rules[rule].jobs.values())).outputs
+    for path in (*outputs, *RESUMED.values()):
+        remove(pretrained.root / path)
+    log = pretrained.root / "logs/micro" / f"{log_name}.log"
+    result, pretrained.target = pretrained.target, outputs[-1]
+
+    killed = Attempt.begin(pretrained)
     assert killed.wait_for(partial(killed.begins, log))
-    if rule == "finetune":
-        lock = finished.root / "runs/micro/resume/finetune/none/seed0/training.lock"
+    if rule in RESUMED:
+        lock = pretrained.root / RESUMED[rule] / "training.lock"
         assert killed.wait_for(lambda: lock.exists() and lock.stat().st_size > 0)
     # Not its job, which waits until the next run does the same job again: both write then.
     killed.process.kill()
     killed.process.wait()
-    orphans = living(finished.root)
+    orphans = living(pretrained.root)
     assert orphans, "the job did not outlive Snakemake"
     signal_all(orphans, signal.SIGSTOP)
-    unlock(finished)
-    again = Attempt.begin(finished)
+    unlock(pretrained)
+    again = Attempt.begin(pretrained)
     assert again.wait_for(partial(again.begins, log))
     signal_all(orphans, signal.SIGCONT)
     again.process.wait(PATIENCE_S)
-    assert_nothing_wrong(finished.root, finished_original.root)
-    if rule == "finetune":
+    assert_nothing_wrong(pretrained.root, finished_whole.root)
+    if rule in RESUMED:
         # Two trainings would spoil each other's state: the second is told who holds it.
         assert again.process.returncode != 0
         assert "trains here (perhaps left over from a killed workflow)" in log.read_text()
     else:
         assert again.process.returncode == 0
-    wait_for_silence(finished.root)
-    finished.build()
-    finished.target = result
-    finished.build()
-    assert_finished(finished, finished_original.root)
+    wait_for_silence(pretrained.root)
+    pretrained.build()
+    pretrained.target = result
+    pretrained.build()
+    assert_finished(pretrained, finished_whole.root)
 
 
 def signal_all(processes: list[int], number: signal.Signals) -> None:

@@ -19,6 +19,7 @@ RETRIEVAL = {"download_caffe", "fetch_weights"}
 CATEGORIES = {
     "acquire": {"1 Data"},
     "dataset": {"1 Data"},
+    "pretrain": {"2 Training"},
     "train": {"2 Training"},
     "predict": {"3 Prediction"},
     "evaluate": {"2 Training", "4 Evaluation", "5 Result"},
@@ -69,9 +70,8 @@ def test_captions_name_only_what_there_is(path: Path) -> None:
     plain = study.config.model_dump(mode="json")
     rule = next((rule for _, rule, item in ITEMS if f"/{path.name}" in item), None)
     cfg = cfg_of(rule, study) if rule else {}
-    job = SimpleNamespace(
-        wildcards=SimpleNamespace(seed=7), config=plain, params=SimpleNamespace(cfg=cfg)
-    )
+    wildcards = SimpleNamespace(seed=7, variant="optsimmim", task="optsimmim")
+    job = SimpleNamespace(wildcards=wildcards, config=plain, params=SimpleNamespace(cfg=cfg))
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     text = environment.from_string(path.read_text(encoding="utf-8")).render(snakemake=job)
     assert "{{" not in text
@@ -89,15 +89,15 @@ def cfg_of(rule: str, study) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def report_page(finished_original, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report_page(finished_whole, tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = tmp_path_factory.mktemp("report") / "report.html"
-    done = finished_original.snakemake(
+    done = finished_whole.snakemake(
         "--configfile",
-        finished_original.config,
+        finished_whole.config,
         "--report",
         str(page),
         "--",
-        finished_original.target,
+        finished_whole.target,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return page

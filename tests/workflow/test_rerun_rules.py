@@ -28,7 +28,10 @@ from rerun_prediction import (
 )
 
 from ssl4sar.config.block import Block
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.pretraining import TASKS, VARIANTS, Variant, starting_model
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.train.pretrain import recipe_of
 from ssl4sar.workflow.study import open_study
 
 RULES = rules_of(open_study(pangaea(), [], {}, PROJECT))
@@ -138,12 +141,51 @@ def test_each_key_has_another_valid_value(key: str) -> None:
         # The native tree, on which nothing of this run has worked.
         ({"caffe.spacing_m": None}, RESAMPLED - {"resample_caffe"}),
         ({"model.weights": "timm", "model.weights_file": WEIGHTS}, PRETRAINED),
-        # Pretrained anew, from random weights as before.
+        # Nothing is pretrained any more; the fine-tunings from random weights are there.
         ({"pretraining.compare": ["none"], "pretraining.variant": "none"}, RESULTS_MADE),
+        # The comparison and its figure list them in this order.
+        (
+            {"pretraining.compare": ["opttranslator", "optsimmim", "none"]},
+            {"pretraining_comparison"},
+        ),
+        # A pretext task that nobody asks for is not trained, and its recipe says nothing.
+        (
+            {"pretraining.compare": ["none", "opttranslator"], "optsimmim.epochs": 3},
+            {"pretraining_comparison"},
+        ),
     ],
 )
 def test_more_of_the_keys_that_shape_the_dag(changes: dict, expected: set[str]) -> None:
     assert rerun_by_values(whole(), changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # From random weights; those from ImageNet go on to the starting point of that name.
+        ({"pretraining.from_starting_weights": False}, PRETRAINED),
+        ({"pretraining.variant": "imagenet"}, {"caffe_mde"}),
+        ({"pretraining.compare": ["none", "imagenet"]}, {"pretraining_comparison"}),
+    ],
+)
+def test_keys_that_shape_the_dag_of_a_run_from_given_weights(
+    changes: dict, expected: set[str]
+) -> None:
+    assert rerun_by_values(fetching(), changes) == expected
+
+
+@pytest.mark.parametrize(
+    ("compared", "more", "expected"),
+    [
+        (["none"], ["none", "optsimmim"], (PAIRS_RENDERED - OPTTRANSLATOR) | OPTSIMMIM),
+        (["none", "optsimmim"], VARIANTS, OPTTRANSLATOR - {"caffe_mde"}),
+    ],
+)
+def test_one_more_starting_point_is_pretrained_and_leaves_the_others(
+    compared: list[str], more: list[str], expected: set[str]
+) -> None:
+    base = with_values(whole(), {"pretraining.variant": "none", "pretraining.compare": compared})
+    assert rerun_by_values(base, {"pretraining.compare": list(more)}) == expected
 
 
 def test_page_on_reruns_is_up_to_date() -> None:
@@ -247,8 +289,34 @@ def _annotation(key: str) -> type:
     return model
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_a_pretext_task_gets_its_whole_recipe(task: str) -> None:
+    study = open_study(with_values(whole(), {f"{task}.min_scale": 0.8}), [], {}, PROJECT)
+    cfg = rules_of(study)[f"pretrain_{task}"].params["cfg"]
+    assert set(cfg) == {"model", task}
+    assert recipe_of(task, cfg[task]) == getattr(study.config, task)
+    assert recipe_of(task, cfg[task]).min_scale == 0.8
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_starting_point_is_the_configured_network(variant: Variant) -> None:
+    study = open_study(with_values(fetching(), {"model.dropout": 0.25}), [], {}, PROJECT)
+    cfg = rules_of(study)["finetune"].params["cfg"]
+    made = ModelConfig.model_validate(starting_model(cfg["model"], variant, ["some.ckpt"]))
+    assert made.weights_file == (None if variant == "none" else "some.ckpt")
+    weights = {"none": "none", "imagenet": "timm"}.get(variant, "tyrion")
+    changed = {"weights": weights, "weights_file": made.weights_file}
+    assert made == study.config.model.model_copy(update=changed)
+
+
+def _below(block: type[Block]) -> set[type[Block]]:
+    direct = block.__subclasses__()
+    return {*direct, *(deeper for child in direct for deeper in _below(child))}
+
+
 def test_no_job_makes_a_block_of_its_own() -> None:
-    blocks = {block.__name__ for block in Block.__subclasses__()}
+    blocks = {block.__name__ for block in _below(Block)}
+    assert {"TrainingConfig", "PretextConfig", "OptSimMIMConfig"} <= blocks
     made = {
         (name, node.func.id)
         for name in REACHED

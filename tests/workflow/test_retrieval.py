@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from ssl4sar.models.checkpoint import read_torch_file
-from ssl4sar.workflow.study import CAFFE_ARCHIVE, FETCHED_WEIGHTS, open_study
+from ssl4sar.workflow.study import CAFFE_ARCHIVE, DOWNLOADED_PAIRS, FETCHED_WEIGHTS, open_study
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -35,17 +35,41 @@ def test_what_comes_over_the_network_follows_the_configuration(tmp_path: Path) -
     given = study(model={**timm_weights, "weights_file": str(own)})
     assert given.retrieved == []
     assert given.weights_files == [str(own)]
+    assert study(ssl4sar={"source": "zenodo"}).retrieved == [DOWNLOADED_PAIRS]
     assert "nothing to fetch" in study().retrieval
     assert FETCHED_WEIGHTS in study(model=timm_weights).retrieval
+
+
+@pytest.mark.parametrize(
+    ("pretraining", "expected"),
+    [
+        # Nothing is pretrained: neither pairs nor weights are for anything.
+        ({"variant": "none", "compare": ["none"]}, []),
+        ({"variant": "imagenet", "compare": ["none"]}, [FETCHED_WEIGHTS]),
+        ({"variant": "none", "compare": ["none", "imagenet"]}, [FETCHED_WEIGHTS]),
+        ({"variant": "optsimmim", "compare": ["none"]}, [DOWNLOADED_PAIRS, FETCHED_WEIGHTS]),
+        (
+            {"variant": "optsimmim", "compare": ["none"], "from_starting_weights": False},
+            [DOWNLOADED_PAIRS],
+        ),
+    ],
+)
+def test_what_no_starting_point_needs_is_not_fetched(
+    pretraining: dict[str, object], expected: list[str]
+) -> None:
+    zenodo, timm_weights = {"source": "zenodo"}, {"weights": "timm"}
+    made = study(ssl4sar=zenodo, model=timm_weights, pretraining=pretraining)
+    assert made.retrieved == expected
 
 
 def test_network_rules_run_where_snakemake_runs() -> None:
     text = (PROJECT / "workflow/rules/acquire.smk").read_text(encoding="utf-8")
     blocks = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", text, re.MULTILINE | re.DOTALL))
     local = {name for name, block in blocks.items() if "    localrule: True\n" in block}
-    assert local == {"download_caffe", "fetch_weights"}
+    assert local == {"download_caffe", "download_ssl4sar", "fetch_weights"}
     assert f'archive="{CAFFE_ARCHIVE}"' in blocks["download_caffe"]
     assert f'weights="{FETCHED_WEIGHTS}"' in blocks["fetch_weights"]
+    assert f'"{DOWNLOADED_PAIRS}"' in blocks["download_ssl4sar"]
 
 
 @pytest.mark.slow
@@ -53,7 +77,10 @@ def test_network_rules_run_where_snakemake_runs() -> None:
     ("config", "expected"),
     [
         ("config/config.yaml", {"retrieve"}),
-        ("config/paper.yaml", {"retrieve", "download_caffe", "fetch_weights"}),
+        (
+            "config/paper.yaml",
+            {"retrieve", "download_caffe", "download_ssl4sar", "fetch_weights"},
+        ),
     ],
 )
 def test_dry_run_of_the_retrieval(house, config: str, expected: set[str]) -> None:

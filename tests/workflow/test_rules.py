@@ -57,7 +57,8 @@ def test_every_rule_runs_its_script_with_its_own_digest(name: str) -> None:
     assert f'source=STUDY.source("{name}")' in RULES[name]
     assert f'"../scripts/{name}.py"' in RULES[name]
     for resource in ("mem_mb", "runtime"):
-        assert f'        {resource}=STUDY.{resource}("{name}", ' in RULES[name]
+        asked = rf'^        {resource}=STUDY\.{resource}\(\s*"{name}",\s'
+        assert re.search(asked, RULES[name], flags=re.MULTILINE), resource
     assert not re.search(r"^    (shell|run|notebook|wrapper):", RULES[name], flags=re.MULTILINE)
 
 

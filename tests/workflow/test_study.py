@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.study import default_config, open_study
+from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
+from ssl4sar.workflow.study import EXTRACTED_PAIRS, FETCHED_WEIGHTS, default_config, open_study
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +44,84 @@ def test_tree_follows_source_and_spacing(tmp_path: Path) -> None:
     local = study(caffe={"source": "local", "root": str(tmp_path)})
     assert local.raw_listing == []
     assert len(local.raw_content) == 64
+
+
+def asked(variant: str, seed: int) -> SimpleNamespace:
+    """Wildcards of a fine-tuning."""
+    return SimpleNamespace(variant=variant, seed=str(seed))
+
+
+@pytest.mark.parametrize(
+    ("variant", "own_seeds", "record"),
+    [
+        ("none", False, []),
+        ("imagenet", False, []),
+        ("optsimmim", False, ["runs/x/pretrain/optsimmim/seed5/model.json"]),
+        ("opttranslator", True, ["runs/x/pretrain/opttranslator/seed1/model.json"]),
+    ],
+)
+def test_a_fine_tuning_reads_its_starting_point_only(
+    variant: str, own_seeds: bool, record: list[str]
+) -> None:
+    pretraining = {"seed": 5, "own_seeds": own_seeds}
+    made = study(model={"weights": "timm"}, pretraining=pretraining)
+    assert made.pretraining_record(asked(variant, 1)) == record
+    weights = {"none": [], "imagenet": [FETCHED_WEIGHTS]}.get(
+        variant, [path.replace(".json", ".ckpt") for path in record]
+    )
+    assert made.finetune_weights(asked(variant, 1)) == weights
+    assert made.pretrain_seeds == ((0, 1) if own_seeds else (5,))
+
+
+def test_pretrainings_start_from_the_given_weights_unless_told_otherwise() -> None:
+    timm = {"weights": "timm"}
+    assert study().pretrain_weights == []
+    assert study(model=timm).pretrain_weights == [FETCHED_WEIGHTS]
+    alone = study(model=timm, pretraining={"from_starting_weights": False})
+    assert alone.pretrain_weights == []
+    assert alone.finetune_weights(asked("imagenet", 0)) == [FETCHED_WEIGHTS]
+
+
+def test_files_of_seeds_and_starting_points_are_listed_in_order() -> None:
+    made = study(
+        seeds=[3, 1],
+        pretraining={"variant": "optsimmim", "compare": ["opttranslator", "imagenet", "none"]},
+    )
+    assert made.of_seeds("{variant}{seed}") == ["runs/x/optsimmim3", "runs/x/optsimmim1"]
+    # Without weights there is no imagenet.
+    assert made.of_compared("{variant}{seed}") == [
+        "runs/x/opttranslator3",
+        "runs/x/opttranslator1",
+        "runs/x/none3",
+        "runs/x/none1",
+    ]
+    # The main starting point is pretrained too.
+    assert made.of_pretrainings("{task}{seed}") == ["runs/x/optsimmim0", "runs/x/opttranslator0"]
+
+
+def test_pairs_follow_their_source(tmp_path: Path) -> None:
+    assert study().pair_listing == ["runs/x/ssl4sar/rendered.json"]
+    assert study().pair_tree == "runs/x/ssl4sar/rendered"
+    published = study(ssl4sar={"source": "zenodo"})
+    assert published.pair_listing == [EXTRACTED_PAIRS]
+    assert published.pair_tree == "resources/ssl4sar/extracted"
+    assert study().pair_content == published.pair_content == ""
+    for folder in (*SAR_FOLDERS.values(), OPTICAL_FOLDER):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.tif").write_text("a")
+    for source in ("local", "built"):
+        own = study(ssl4sar={"source": source, "root": str(tmp_path)})
+        assert own.pair_listing == []
+        assert own.pair_tree == str(tmp_path)
+        assert len(own.pair_content) == 64
+
+
+def test_a_folder_of_pairs_is_asked_for_where_something_is_pretrained(tmp_path: Path) -> None:
+    missing = {"source": "local", "root": str(tmp_path / "no")}
+    with pytest.raises(UserError, match=r"ssl4sar\.root: .*no: the folder does not exist"):
+        study(ssl4sar=missing)
+    nothing = {"variant": "none", "compare": ["none"]}
+    assert study(ssl4sar=missing, pretraining=nothing).pair_content == ""
 
 
 def test_errors_name_file_and_command_line(tmp_path: Path) -> None:
@@ -107,18 +186,18 @@ def test_slurm_is_asked_for_the_shape_of_the_training(
 ) -> None:
     reason = "the SLURM plugin of Snakemake is not installed"
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm.submit_string", reason=reason)
-    training = {"batch_size": 4, "accumulate_batches": 8}
-    made = study(compute=compute, training=training)
+    recipe = {"batch_size": 4, "accumulate_batches": 8}
+    blocks = ("training", "optsimmim", "opttranslator")
+    made = study(compute=compute, **dict.fromkeys(blocks, recipe))
     devices = int(str(compute.get("devices", 1))) * int(str(compute.get("nodes", 1)))
-    assert made.train_gpus == (devices if compute.get("device") == "cuda" else 0)
-    resources = _Resources(
-        {"mem_mb": made.train_mem_mb, "gpu": made.train_gpus, **made.train_placement}
-    )
-    job = SimpleNamespace(resources=resources, threads=made.config.compute.threads_per_task)
-    names = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
-    words = plugin.get_submit_command(job, dict.fromkeys(names, ""))
-    assert [word for word in expected if word not in words] == []
-    assert [word for word in unwanted if word in words] == []
+    for cost in map(made.cost, blocks):
+        assert cost.gpus == (devices if compute.get("device") == "cuda" else 0)
+        resources = _Resources({"mem_mb": cost.mem_mb, "gpu": cost.gpus, **cost.placement})
+        job = SimpleNamespace(resources=resources, threads=made.config.compute.threads_per_task)
+        names = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
+        words = plugin.get_submit_command(job, dict.fromkeys(names, ""))
+        assert [word for word in expected if word not in words] == []
+        assert [word for word in unwanted if word in words] == []
 
 
 class _Resources(dict[str, object]):

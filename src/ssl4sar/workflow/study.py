@@ -234,8 +234,9 @@ class Study:
         archive = [CAFFE_ARCHIVE] if self.config.caffe.source == "pangaea" else []
         if self.config.pretext_tasks and self.config.ssl4sar.source == "zenodo":
             archive.append(DOWNLOADED_PAIRS)
-        starts = {*self.config.compared, self.config.pretraining.variant} - {"none"}
-        weights = self.weights_files if starts else []
+        weights = list(self.pretrain_weights) if self.config.pretext_tasks else []
+        if "imagenet" in {*self.config.compared, self.config.pretraining.variant}:
+            weights = self.weights_files
         return archive + [path for path in weights if path == FETCHED_WEIGHTS]
 
     @property

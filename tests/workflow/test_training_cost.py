@@ -1,0 +1,46 @@
+"""What trainings ask of a machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from ssl4sar.config.loading import study_from
+from ssl4sar.workflow.training_cost import TrainingCost
+
+LAPTOP = {"embed_dim": 48, "num_heads": [2, 4, 8, 16], "input_px": 256, "window_tokens": 8}
+
+
+def cost(block: str = "training", **values: object) -> TrainingCost:
+    config = study_from({"name": "x", **values}, "x.yaml")
+    return TrainingCost(config, getattr(config, block))
+
+
+@pytest.mark.parametrize("block", ["training", "optsimmim", "opttranslator"])
+def test_a_published_training_takes_a_day_a_gpu_and_room_for_its_loaders(block: str) -> None:
+    asked = cost(block, compute={"device": "cuda", "devices": 2})
+    assert asked.runtime_min == 24 * 60
+    assert asked.gpus == 2
+    assert asked.mem_mb == 2 * cost(block, compute={"device": "cuda"}).mem_mb == 48_000
+    assert asked.placement == {}
+
+
+def test_memory_on_a_processor_grows_with_the_crops_of_a_step() -> None:
+    # 2.3 GB per crop of 512 px for the published width, an eighth of it here.
+    four, eight = (cost(model=LAPTOP, training={"batch_size": batch}) for batch in (4, 8))
+    assert four.gpus == 0
+    assert eight.mem_mb - four.mem_mb == pytest.approx(4 * 2300 / 8, abs=1)
+
+
+def test_every_recipe_has_its_own_time() -> None:
+    short = {"epochs": 2, "samples_per_epoch": 100}
+    assert cost("optsimmim", optsimmim=short).runtime_min == 120
+    assert cost("opttranslator", optsimmim=short).runtime_min == 24 * 60
+
+
+def test_several_nodes_are_placed_for_srun() -> None:
+    compute = {"device": "cuda", "nodes": 2}
+    shared = {"nodes": 2, "mpi": "srun", "tasks_per_gpu": 0}
+    assert cost(compute=compute).placement == {**shared, "tasks": 2}
+    four = cost(compute={**compute, "devices": 4})
+    assert four.placement == {**shared, "tasks_per_node": 4}
+    assert four.gpus == 8
