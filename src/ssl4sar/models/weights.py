@@ -217,8 +217,8 @@ def _check_version(table: Mapping[str, Any], path: Path) -> None:
 
 def _state_of(table: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     state = table.get("state")
-    if not isinstance(state, dict):
-        raise UserError(path, "the checkpoint holds no weights", "make it again")
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(path, "the weights are no table of tensors", "make it again")
     return state
 
 
