@@ -47,6 +47,25 @@ def test_test_glaciers_are_known_by_all_their_names(glaciers: list[str], seen: l
     assert start_of(dataset(glaciers)).test_glaciers_seen == seen
 
 
+@pytest.mark.parametrize(
+    ("glaciers", "included", "seen"),
+    [
+        # Under another name than those of the benchmark.
+        (["A", "Columbia East"], ["Columbia East"], ["Columbia East"]),
+        # Known by both: once.
+        (["A", "Columbia"], ["Columbia"], ["COL"]),
+        (["Columbia", "Mine"], ["Columbia", "Mine"], ["COL", "Mine"]),
+        # Not in the list of the configuration.
+        (["Columbia"], [], ["COL"]),
+    ],
+)
+def test_a_test_glacier_is_one_by_its_name_or_because_the_dataset_says_so(
+    glaciers: list[str], included: list[str], seen: list[str]
+) -> None:
+    pairs = dataset(glaciers, allow_test_glaciers=True, included_test_glaciers=included)
+    assert start_of(pairs).test_glaciers_seen == seen
+
+
 def test_one_run_that_has_seen_a_test_glacier_marks_them_all() -> None:
     records = [record("optsimmim", 0, dataset()), record("optsimmim", 1, ALLOWED)]
     start = starting_point("optsimmim", records, TEST_GLACIERS)

@@ -19,6 +19,7 @@ def dataset(glaciers: Sequence[str] = ("A", "B"), **changes: object) -> dict[str
         "images": {"train": 6, "val": 2},
         "excluded": ["Columbia"],
         "allow_test_glaciers": False,
+        "included_test_glaciers": [],
         **changes,
     }
 

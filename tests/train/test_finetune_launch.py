@@ -72,7 +72,7 @@ def test_the_record_holds_that_of_the_pretraining(tiny_store, tmp_path, pretrain
     assert (started["source"], started["head"]) == ("tyrion", False)
     _, info = load_network(files.checkpoint)
     assert info["starting_weights"] == started
-    assert starting_point("opttranslator", [record], ["COL", "B"]).test_glaciers_seen == ["B"]
+    assert starting_point("opttranslator", [record], ["COL"]).test_glaciers_seen == ["B"]
 
 
 def test_without_a_pretraining_there_is_none_in_the_record(tiny_store, tmp_path):

@@ -62,6 +62,7 @@ def test_the_record_tells_network_and_dataset(tiny_pairs, tmp_path):
         "images": {"train": 6, "val": 2},
         "excluded": [],
         "allow_test_glaciers": True,
+        "included_test_glaciers": ["B"],
     }
     names = {"model.ckpt", "metrics.csv", "pictures.npz", "model.json"}
     assert {path.name for path in files.record.parent.iterdir()} == names

@@ -23,20 +23,19 @@ MODEL = ModelConfig(
     window_tokens=4,
     dropout=0.0,
 )
-# An odd number: the last batch is smaller, and the last optimiser step has fewer batches.
 SHORT = {
     "epochs": 2,
-    "samples_per_epoch": 7,
-    "batch_size": 2,
-    "accumulate_batches": 2,
     "learning_rate": 0.02,
     "panels": 1,
 }
-# Whole batches are shared where there are several per step, else each is split.
 RECIPES = {
-    "shared batches": OptSimMIMConfig(**SHORT, ema_decay=0.9),
+    # Three batches in two steps: in the second one a process has no sample that counts.
+    "shared batches": OptSimMIMConfig(
+        **SHORT, samples_per_epoch=5, batch_size=2, accumulate_batches=2, ema_decay=0.9
+    ),
+    # The second batch has three samples: one process has two of them.
     "split batches": OptTranslatorConfig(
-        **{**SHORT, "accumulate_batches": 1, "gradient_clip_norm": 1.0}
+        **SHORT, samples_per_epoch=7, batch_size=4, accumulate_batches=1, gradient_clip_norm=1.0
     ),
 }
 
