@@ -31,8 +31,8 @@ class PretrainingConfig(Block):
     """Starting points of the fine-tuning."""
 
     variant: Variant = "opttranslator"
-    """Starting point behind results/caffe_mde.json. none: random weights; imagenet: ImageNet weights
-    (model.weights timm or microsoft); checkpoint: a Tyrion of your own (model.weights tyrion);
+    """Starting point behind results/caffe_mde.json. none: random weights; imagenet: those of
+    `model.weights` timm or microsoft; checkpoint: a Tyrion of your own (`model.weights` tyrion);
     optsimmim, opttranslator: weights of that pretext task."""
     compare: tuple[Variant, ...] = Field(default=_PUBLISHED, min_length=1)
     """Starting points in results/pretraining_comparison.json; imagenet and checkpoint

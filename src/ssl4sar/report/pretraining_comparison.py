@@ -71,7 +71,10 @@ def write_pretraining_comparison(
         ValueError: runs over different scenes.
     """
     records = [(run, read_training_record(run.record)) for run in runs]
-    dataset = dataset_of(manifest, name)
+    compared = [record for _, record in records if record["start"] in asked]
+    dataset = judged(
+        dataset_of(manifest, name), starting_point("any", compared, manifest.test_glaciers)
+    )
     variants: dict[Variant, VariantScores] = {}
     skipped: dict[Variant, str] = {}
     for variant in asked:
@@ -81,7 +84,6 @@ def write_pretraining_comparison(
             skipped[variant] = f"it needs model.weights {wanted}, not {weights}"
             continue
         told = [record for _, record in own]
-        dataset = judged(dataset, starting_point(variant, told, manifest.test_glaciers))
         variants[variant] = VariantScores(
             [RunScores(*read_scores(run.scores)) for run, _ in own],
             pretraining_facts(variant, told, manifest.test_glaciers),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
@@ -123,12 +124,21 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         return SampleLosses(errors.losses(), [[name] for name in batch.names])
 
     def score(self, network: PretextNetwork) -> PretextScore:
-        """Score all validation tiles, and note their loss for schedule and early end."""
+        """Score all validation tiles.
+
+        Raises:
+            UserError: the loss is NaN or infinite, or no pixel counts.
+        """
         totals = self.validate_tiles(
             network, self.device, self.global_rank, self.trainer.world_size, self.current_epoch
         )
         score = PretextTotals.from_tensor(self.reduce_sum(totals.as_tensor()))
         loss = score.mean
+        if not math.isfinite(loss):
+            # Such an epoch would stay the best one for ever, or be what a resume goes on from.
+            raise self.diverged(
+                f"the validation loss became {loss} after epoch {self.current_epoch + 1}"
+            )
         self.validation_losses.append(loss)
         return PretextScore(loss, score.tiles)
 
@@ -139,8 +149,9 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         """
         super().on_train_epoch_end()
         epoch = self.current_epoch + 1
-        due = epoch % self.config.panels_every_epochs == 0 or epoch in {1, self.recipe.epochs}
-        if self.pictures is not None and (due or self.has_stagnated):
+        every = self.config.panels_every_epochs
+        is_last = epoch == self.recipe.epochs or self.has_stagnated
+        if self.pictures is not None and (epoch == 1 or is_last or epoch % every == 0):
             network = self.kept_network
             was_training = network.training
             network.eval()
