@@ -13,14 +13,25 @@ from ssl4sar.core.errors import UserError
 
 
 def study(weights: str = "none", **pretraining: object) -> StudyConfig:
-    values = {"name": "x", "model": {"weights": weights}, "pretraining": pretraining}
+    model = {"weights": weights, "weights_file": "own.ckpt" if weights == "tyrion" else None}
+    values = {"name": "x", "model": model, "pretraining": pretraining}
     return study_from(values, "x.yaml")
 
 
 def test_imagenet_is_compared_where_there_are_weights() -> None:
-    assert study("timm").compared == VARIANTS
+    assert study("timm").compared == ("none", "imagenet", "optsimmim", "opttranslator")
+    assert study("timm", compare=VARIANTS).compared == tuple(
+        variant for variant in VARIANTS if variant != "checkpoint"
+    )
+    assert study("tyrion", compare=["imagenet", "checkpoint"]).compared == ("checkpoint",)
     assert study().compared == ("none", "optsimmim", "opttranslator")
     assert study(compare=["imagenet"]).compared == ()
+
+
+@pytest.mark.parametrize(("variant", "weights"), [("imagenet", "tyrion"), ("checkpoint", "timm")])
+def test_a_start_that_its_weights_do_not_give_is_refused(variant: str, weights: str) -> None:
+    with pytest.raises(UserError, match=rf"{variant} needs model.weights .*, not {weights}"):
+        study(weights, variant=variant)
 
 
 @pytest.mark.parametrize(
