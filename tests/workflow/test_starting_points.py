@@ -128,6 +128,15 @@ def test_another_starting_point_only_gathers_anew(house: House) -> None:
     assert house.planned() == set()
 
 
+def test_another_recipe_of_a_pretext_task_leaves_the_other_starting_points(house: House) -> None:
+    values = with_values(whole(), {"optsimmim.learning_rate": 0.25})
+    (house.root / house.config).write_text(yaml.safe_dump(values))
+    trained = {"finetune": 2, "predict": 2, "evaluate_seed": 2}
+    gathered = {"pretraining_comparison": 1, "all": 1}
+    pretrained = {"pretrain_optsimmim": 1, "pretext_panels": 1}
+    assert house.planned_jobs() == {**pretrained, **trained, **gathered}
+
+
 def test_a_pretraining_for_each_seed_keeps_that_of_the_first(house: House) -> None:
     values = with_values(whole(), {"pretraining.own_seeds": True})
     (house.root / house.config).write_text(yaml.safe_dump(values))
