@@ -66,6 +66,14 @@ def test_a_test_glacier_is_one_by_its_name_or_because_the_dataset_says_so(
     assert start_of(pairs).test_glaciers_seen == seen
 
 
+def test_starting_weights_that_have_seen_a_test_glacier_mark_the_result() -> None:
+    # A checkpoint of one's own: no pretraining of this study stands behind it.
+    records = [{**record("none", seed), "start": "checkpoint"} for seed in (0, 1)]
+    records[1]["starting_weights"] = {**records[1]["starting_weights"], "glaciers": ["COL", "X"]}
+    assert starting_point("checkpoint", records[:1], TEST_GLACIERS).test_glaciers_seen == []
+    assert starting_point("checkpoint", records, TEST_GLACIERS).test_glaciers_seen == ["COL"]
+
+
 def test_one_run_that_has_seen_a_test_glacier_marks_them_all() -> None:
     records = [record("optsimmim", 0, dataset()), record("optsimmim", 1, ALLOWED)]
     start = starting_point("optsimmim", records, TEST_GLACIERS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -158,7 +158,7 @@ def pretrain(
             score_type=PretextScore,
             checkpoint=recipe.checkpoint,
             finish=lambda trained: _export(
-                task, outputs, module, trained, model_config, facts, pictures
+                task, outputs, module, trained, model_config, facts, pictures, store.glaciers
             ),
         )
 
@@ -191,6 +191,7 @@ def _export(
     model_config: ModelConfig,
     facts: Mapping[str, Any],
     pictures: PretextPictures,
+    glaciers: Iterable[str],
 ) -> PretrainResult:
     """Write what the pretraining is for, as its leader; return what it is."""
     state = trained.state
@@ -211,6 +212,12 @@ def _export(
             for key, value in network.state_dict().items()
             if not key.startswith("network.")
         }
-        info = {**facts, **result.record(), "fingerprint": state.fingerprint}
+        info = {
+            **facts,
+            **result.record(),
+            "fingerprint": state.fingerprint,
+            # Whoever starts from this file can tell whether it has seen its test glaciers.
+            "glaciers": sorted({*glaciers, *facts["starting_weights"]["glaciers"]}),
+        }
         save_network(outputs.checkpoint, network.network, model_config, info, extra=extra)
     return result
