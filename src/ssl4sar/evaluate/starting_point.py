@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ssl4sar.config.pretraining import TASKS, Variant
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.pair_layout import is_named_after
 from ssl4sar.evaluate.comparison_schema import RANDOM_WEIGHTS, PretrainedFacts, PretrainingFacts
 from ssl4sar.evaluate.result_schema import Dataset, TrainingStart
 
@@ -87,15 +88,17 @@ def _seen(
     starting weights tell what they were trained on if they are of this package.
     """
     listed = [name for dataset in datasets for name in dataset["glaciers"]]
-    trained_on = {name.lower() for name in (*listed, *of_weights)}
-    seen, explained = [], set()
+    trained_on = {*listed, *of_weights}
+    seen: list[str] = []
+    explained: set[str] = set()
     for glacier in sorted(set(test_glaciers)):
-        names = {name.lower() for name in (glacier, *_OTHER_NAMES.get(glacier, ()))}
-        if trained_on & names:
+        names = (glacier, *_OTHER_NAMES.get(glacier, ()))
+        same = {name for name in trained_on if is_named_after(name, names)}
+        if same:
             seen.append(glacier)
-            explained |= names
+            explained |= same
     told = {name for dataset in datasets for name in dataset["included_test_glaciers"]}
-    return seen + sorted(name for name in told if name.lower() not in explained)
+    return seen + sorted(told - explained)
 
 
 def judged(dataset: Dataset, start: TrainingStart) -> Dataset:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -69,6 +69,12 @@ class WeightsReport:
     tensors: int
     head: bool
     glaciers: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides, as JSON values: the content of the file, not where it lies."""
+        facts = asdict(self)
+        facts.pop("file")
+        return {**facts, "glaciers": list(self.glaciers)}
 
 
 def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -175,10 +175,7 @@ def _starting_network(config: ModelConfig, seed: int) -> tuple[Tyrion, dict[str,
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initial weights"))
         network = build_tyrion(config)
-    report = asdict(load_starting_weights(network, config))
-    # The content decides, not the place where the file lies.
-    report.pop("file")
-    return network, report
+    return network, load_starting_weights(network, config).facts()
 
 
 def _numbers(store: Store, split: str) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -177,10 +177,7 @@ def _starting_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initial weights", task))
         network = OptSimMIM(config) if task == "optsimmim" else OptTranslator(config)
-    report = asdict(load_starting_weights(network.network, config))
-    # The content decides, not the place where the file lies.
-    report.pop("file")
-    return network, report
+    return network, load_starting_weights(network.network, config).facts()
 
 
 def _export(

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ssl4sar.core.atomic import atomic_file
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import RGB_CHANNELS
 from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.token_mask import TOKEN_PX
@@ -61,8 +62,17 @@ class PretextPictures:
         Args:
             path: file.
             epochs: the epochs of the training, from 1.
+
+        Raises:
+            UserError: somebody removed the pictures, or the disk is full.
         """
         drawn = [epoch for epoch in epochs if self._path(epoch).is_file()]
+        if not drawn:
+            raise UserError(
+                self._folder,
+                "the pictures of the pretraining are gone",
+                "remove the resume folder around it and rerun: the pretraining starts anew",
+            )
         arrays = {
             "epochs": np.array(drawn, np.int64),
             "names": np.array([sample.name for sample in self._samples]),
