@@ -55,8 +55,8 @@ class PretextPictures:
     def gather(self, path: Path, epochs: Sequence[int]) -> None:
         """Write all pictures of a training into one npz file, atomically.
 
-        Arrays: ``epochs`` (E,), ``names`` (N,), ``sar`` (N, S, S), ``masked`` (N, S, S): SAR with
-        masked tokens at 255, missing where the task masks nothing, ``true`` (N, 3, S, S) and
+        Arrays: ``epochs`` (E,), ``names`` (N,), ``sar`` (N, S, S), ``masked`` (N, S, S): 1
+        in masked tokens, missing where the task masks nothing, ``true`` (N, 3, S, S) and
         ``predicted`` (E, N, 3, S, S): red, green, blue; all but the first two uint8.
 
         Args:
