@@ -96,7 +96,7 @@ class PretextPictures:
             side = sample.sar.shape[-1] // TOKEN_PX
             rows = sample.masked.reshape(side, side).repeat_interleave(TOKEN_PX, 0)
             hidden = rows.repeat_interleave(TOKEN_PX, 1)
-            shown.append(_bytes(sample.sar[0].masked_fill(hidden, 1.0)))
+            shown.append(hidden.to(torch.uint8).numpy())
         return np.stack(shown)
 
     def _path(self, epoch: int) -> Path:
