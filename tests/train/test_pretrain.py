@@ -579,6 +579,18 @@ def test_a_store_without_images_of_a_split_is_refused(store, tmp_path, split):
         train(tmp_path / "store", tmp_path)
 
 
+def test_optical_images_without_data_are_told_before_the_first_epoch(store, tmp_path):
+    shutil.copytree(store, tmp_path / "store")
+    path = tmp_path / "store" / "index.json"
+    index = json.loads(path.read_text())
+    for glacier in index["glaciers"]:
+        glacier["valid_fraction"] = 0.0
+    path.write_text(json.dumps(index))
+    with pytest.raises(UserError, match=r"training glacier \(.*\) has a pixel with data"):
+        train(tmp_path / "store", tmp_path)
+    assert not (tmp_path / "metrics.csv").exists()
+
+
 def starts(task, path):
     """Return the network of a fine-tuning with seed 7 from a checkpoint, and what was loaded."""
     config = starting_model(MODEL.model_dump(mode="json"), task, [str(path)] if path else [])

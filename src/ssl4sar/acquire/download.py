@@ -360,7 +360,7 @@ def _finish(url: str, target: Path, expected: Checksum | None) -> DownloadRecord
             url,
             f"the content has {_ALGORITHM_NAMES[algorithm]} {digests[algorithm]}, "
             f"expected {expected.digits}",
-            "rerun to download again; if it stays, correct the expected hash",
+            "rerun to download again; if it stays, the expected hash is wrong",
         )
     record = DownloadRecord(url, part.stat().st_size, digests["sha256"])
     part.replace(target)

@@ -13,6 +13,7 @@ from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig, PretextConfig
 from ssl4sar.config.pretraining import Task
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.pair_layout import PairSplit
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.models.checkpoint import save_network
@@ -120,7 +121,8 @@ def pretrain(
     """
     with opened(place, store_path) as (device, store_folder):
         store = PairStore.open(store_folder)
-        train, val = (_numbers(store, split, store_path) for split in ("train", "val"))
+        train = _numbers(store, "train", store_path, recipe)
+        val = _numbers(store, "val", store_path, recipe)
         network, starting_weights = _starting_network(task, model_config, seed)
         facts = {
             "task": task,
@@ -163,11 +165,22 @@ def pretrain(
         )
 
 
-def _numbers(store: PairStore, split: str, path: Path) -> tuple[int, ...]:
-    numbers = tuple(i for i, scene in enumerate(store.scenes) if scene.split == split)
+def _numbers(
+    store: PairStore, split: PairSplit, path: Path, recipe: PretextConfig
+) -> tuple[int, ...]:
+    """Return the images of a split; told now, not after an epoch, if nothing can come of them."""
+    numbers = store.numbers(split)
+    kind = {"train": "training", "val": "validation"}[split]
     if not numbers:
-        kind = {"train": "training", "val": "validation"}[split]
         raise UserError(path, f"the store has no {kind} image", "build it from a full dataset")
+    glaciers = {store.scenes[number].glacier for number in numbers}
+    if recipe.ignore_no_data and not any(store.glaciers[g].valid_fraction for g in glaciers):
+        raise UserError(
+            path,
+            f"no optical image of a {kind} glacier ({', '.join(sorted(glaciers))}) has a pixel "
+            "with data in all channels",
+            "give one that has, or set ignore_no_data: false in the recipe of the task",
+        )
     return numbers
 
 
