@@ -129,6 +129,7 @@ def test_two_folders_of_a_name_are_told(tmp_path: Path) -> None:
         "Columbia Glacier",
         "columbia-west",
         "columbiaglacier",
+        "glaciercolumbia",
         "WestColumbia",
         "COL-2",
         "COLGlacier",

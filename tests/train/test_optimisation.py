@@ -115,6 +115,11 @@ def test_plateaus_are_those_of_torch(losses, patience):
     assert optimiser.param_groups[0]["lr"] == 0.5 ** plateaus(losses, patience)
 
 
+def test_a_gain_below_the_threshold_is_none():
+    assert plateaus([1.0, 0.99995], 0) == 1
+    assert plateaus([1.0, 0.9998], 0) == 0
+
+
 def test_rate_falls_at_each_plateau():
     config = OptTranslatorConfig(learning_rate=0.4, plateau_patience=1, plateau_factor=0.1)
     rates = [learning_rate_at(7, 100, config, [1.0] * n) for n in range(6)]

@@ -55,7 +55,7 @@ RASTER_BANDS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15)
 #: Glaciers of the benchmark's test set by all their names; COL is Columbia.
 BENCHMARK_TEST_GLACIERS: Final = (*TEST_GLACIERS, "Columbia")
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-#: From so many letters on, a name is taken for the beginning of a longer word.
+#: From so many letters on, a name is taken for part of a longer word.
 _LONG_NAME: Final = 5
 _DATE: Final = re.compile(r"\d{8}|\d{4}-\d{2}-\d{2}", re.ASCII)
 #: Channels of a picture in natural colours: red, green, blue.
@@ -77,8 +77,8 @@ def is_named_after(glacier: str, names: Iterable[str]) -> bool:
     """Return whether a glacier's name is, or holds as a word, one of some names; case is nothing.
 
     Words end at anything but a letter and at a capital within: ``Columbia``, ``ColumbiaGlacier``
-    and ``columbia-west`` are named after Columbia. A long name also counts as the beginning of a
-    word, since ``columbiaglacier`` shows no end; ``Coleman`` is not named after COL.
+    and ``columbia-west`` are named after Columbia. A long name also counts as part of a word, since
+    ``columbiaglacier`` shows no end; ``Coleman`` is not named after COL.
 
     Args:
         glacier: name in a file name or a list.
@@ -91,7 +91,7 @@ def is_named_after(glacier: str, names: Iterable[str]) -> bool:
         wanted = name.casefold()
         if wanted in words:
             return True
-        if len(wanted) >= _LONG_NAME and any(word.startswith(wanted) for word in words):
+        if len(wanted) >= _LONG_NAME and any(wanted in word for word in words):
             return True
     return False
 

@@ -125,12 +125,14 @@ def save_network(
         TypeError: ``info`` holds something else.
         UserError: the disk is full or the folder cannot be written.
     """
+    # The weights are in the file: where others came from says nothing of the network.
+    own = model_config.model_copy(update={"weights": "none", "weights_file": None})
     content = {
         "format": FORMAT,
         "version": VERSION,
         # The round trip through JSON refuses anything that would need trust on loading, and makes
         # every string an object of its own: shared ones would change the bytes of the file.
-        "model": json.loads(model_config.model_dump_json()),
+        "model": json.loads(own.model_dump_json()),
         "out_channels": network.out_channels,
         "info": json.loads(json.dumps(dict(info))),
         # Copies in standard layout: the memory order of a tensor would be part of the bytes.

@@ -122,7 +122,8 @@ def finetune(
         network, starting_weights = _starting_network(model_config, seed)
         windows = validation_windows(training_config, centre_px, sigma_px)
         facts = {
-            "model": model_config.model_dump(mode="json"),
+            # Of the starting weights the content decides, not the place where the file lies.
+            "model": model_config.model_dump(mode="json", exclude={"weights_file"}),
             "starting_weights": starting_weights,
             "training": training_config.model_dump(mode="json"),
             "validation_windows": windows.model_dump(mode="json"),

@@ -126,7 +126,8 @@ def pretrain(
         network, starting_weights = _starting_network(task, model_config, seed)
         facts = {
             "task": task,
-            "model": model_config.model_dump(mode="json"),
+            # Of the starting weights the content decides, not the place where the file lies.
+            "model": model_config.model_dump(mode="json", exclude={"weights_file"}),
             "starting_weights": starting_weights,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed,
