@@ -64,7 +64,7 @@ def test_run_names_are_unique() -> None:
         ({"name": "x", "model": {"input_px": 128, "window_tokens": 8}}, "target_px: 256 is larger"),
         (
             {"name": "x", "pretraining": {"variant": "imagenet"}},
-            "pretraining.variant: imagenet needs starting weights",
+            "pretraining.variant: imagenet needs model.weights microsoft or timm",
         ),
         (
             {"name": "x", "pretraining": {"compare": ["none", "none"]}},

@@ -144,3 +144,16 @@ def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_manifest_does_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         manifest().root = "elsewhere"  # type: ignore[misc]
+
+
+def test_facts_for_the_reader_of_a_result() -> None:
+    included = {"allow_test_glaciers": True, "included_test_glaciers": ("B",)}
+    assert manifest(**included).facts() == {
+        "source": "built",
+        "synthetic": False,
+        "glaciers": ["A", "B"],
+        "images": {"train": 1, "val": 1},
+        "excluded": ["Columbia"],
+        "allow_test_glaciers": True,
+        "included_test_glaciers": ["B"],
+    }

@@ -270,3 +270,32 @@ def test_image_net_weights_without_their_file_are_never_fetched_here() -> None:
     config = ModelConfig(**{**TINY.model_dump(), "weights": "timm"})
     with pytest.raises(UserError, match=r"model\.weights_file: no file"):
         load_starting_weights(build_tyrion(config), config)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"version": 2}, "format version 2, known is 1"),
+        ({"version": None}, "format version None"),
+        ({"model": None}, "does not tell its network"),
+        ({"state": None}, "no table of tensors"),
+        ({"state": [1, 2]}, "no table of tensors"),
+        ({"state": {"head.weight": "text"}}, "no table of tensors"),
+        ({"state": {}}, "no Tyrion checkpoint"),
+    ],
+)
+def test_an_own_checkpoint_that_was_altered(
+    change: dict[str, object], told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.ckpt"
+    save_network(path, build_tyrion(TINY), TINY, {})
+    torch.save({**torch.load(path, weights_only=True), **change}, path)
+    assert_refused("tyrion", path, told)
+
+
+def test_an_own_checkpoint_with_a_weight_that_is_no_number(tmp_path: Path) -> None:
+    network = build_tyrion(TINY)
+    with torch.no_grad():
+        network.decoder.blocks[2].up_conv.bias[1] = float("nan")
+    save_network(tmp_path / "own.ckpt", network, TINY, {})
+    assert_refused("tyrion", tmp_path / "own.ckpt", r"decoder\.blocks\.2\.up_conv\.bias holds NaN")

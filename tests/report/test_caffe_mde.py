@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from made_records import dataset, record
 
 from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.baselines import score_baselines
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.starting_point import starting_point
 from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
 
 
@@ -41,8 +44,10 @@ def write(tree, tmp_path: Path):
     baselines = score_baselines(tree.labels, names)
     config = EvaluationConfig(overlays=3, overlay_px=200)
 
-    def run(folder: Path) -> dict:
-        return write_caffe_mde("micro", manifest, runs, baselines, config, paths_in(folder))
+    def run(folder: Path, glaciers: Sequence[str] = ("A",)) -> dict:
+        records = [record("optsimmim", seed, dataset(glaciers)) for seed in (0, 1)]
+        start = starting_point("optsimmim", records, manifest.test_glaciers)
+        return write_caffe_mde("micro", manifest, start, runs, baselines, config, paths_in(folder))
 
     return run
 
@@ -57,6 +62,15 @@ def test_everything_is_written(write, tree, tmp_path: Path) -> None:
     assert paths.scenes.stat().st_size > 0
     assert paths.errors.stat().st_size > 0
     assert paths.training.stat().st_size > 0
+
+
+def test_the_start_of_the_fine_tuning_is_told(write, tmp_path: Path) -> None:
+    clean = write(tmp_path / "clean")
+    assert clean["starting_point"]["test_glaciers_seen"] == []
+    seen = write(tmp_path / "seen", ["A", "Columbia"])
+    assert seen["starting_point"]["test_glaciers_seen"] == ["COL"]
+    assert "SEEN test glaciers (COL)" in seen["dataset"]["note"]
+    assert any("test glaciers COL" in text for text in seen["text"])
 
 
 def test_equal_scores_give_equal_bytes(write, tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
-"""A tiny training store: glacier left, ocean right, rock above, no data below."""
+"""Tiny stores: zones with glacier left, ocean right, rock above, no data below; and pairs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pair_folder import write_pairs
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.zones import GLACIER, NA, OCEAN, ROCK, greys_from_classes
+from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.pair_selection import PairRules
+from ssl4sar.dataset.pair_validation import validate_pairs
 from ssl4sar.dataset.store import build_store
 from ssl4sar.metrics.fronts import extract_front
 
@@ -47,3 +52,28 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _write_scene(tree, name, number)
     build_store(tree, train, validation, folder / "store")
     return folder / "store"
+
+
+@dataclass(frozen=True)
+class TinyPairs:
+    """A tiny dataset for the pretraining, to be read only.
+
+    Attributes:
+        manifest: its manifest.
+        store: folder of its store.
+    """
+
+    manifest: Path
+    store: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_pairs(tmp_path_factory: pytest.TempPathFactory) -> TinyPairs:
+    """Three glaciers, six images to train on, two to validate on, a corner without data."""
+    folder = tmp_path_factory.mktemp("tiny_pairs")
+    write_pairs(folder / "pairs")
+    rules = PairRules("synthetic", ("b",), allow_test_glaciers=True)
+    manifest = validate_pairs(folder / "pairs", rules).checked_manifest("report.json")
+    manifest.write(folder / "dataset.json")
+    build_pair_store(manifest, "maximum", folder / "store")
+    return TinyPairs(folder / "dataset.json", folder / "store")

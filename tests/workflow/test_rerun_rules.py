@@ -304,7 +304,9 @@ def test_every_starting_point_is_the_configured_network(variant: Variant) -> Non
     cfg = rules_of(study)["finetune"].params["cfg"]
     made = ModelConfig.model_validate(starting_model(cfg["model"], variant, ["some.ckpt"]))
     assert made.weights_file == (None if variant == "none" else "some.ckpt")
-    weights = {"none": "none", "imagenet": "timm"}.get(variant, "tyrion")
+    configured = study.config.model.weights
+    own = {"none": "none", "imagenet": configured, "checkpoint": configured}
+    weights = own.get(variant, "tyrion")
     changed = {"weights": weights, "weights_file": made.weights_file}
     assert made == study.config.model.model_copy(update=changed)
 

@@ -24,7 +24,7 @@ if __name__ == "__main__":
                 resume=Path(snakemake.params.resume),
             ),
             model=starting_model(
-                snakemake.params.cfg["model"], "imagenet" if weights else "none", weights
+                snakemake.params.cfg["model"], "checkpoint" if weights else "none", weights
             ),
             recipe=snakemake.params.cfg["opttranslator"],
             # Not parameters: where and how long a training runs is no reason to repeat it.

@@ -47,7 +47,7 @@ class PretextConfig(Recipe):
     panels: int = Field(default=4, ge=1, le=16)
     """Validation tiles that are drawn: SAR, masked input, true and predicted optical image."""
     panels_every_epochs: int = Field(default=10, ge=1)
-    """Epochs between two drawings; the last epoch is always drawn."""
+    """Epochs between two drawings; the first epoch and the last are always drawn."""
 
 
 class OptSimMIMConfig(PretextConfig):

@@ -10,20 +10,33 @@ from pydantic import Field, model_validator
 from ssl4sar.config.block import Block
 
 Task = Literal["optsimmim", "opttranslator"]
-Variant = Literal["none", "imagenet", "optsimmim", "opttranslator"]
+Variant = Literal["none", "imagenet", "checkpoint", "optsimmim", "opttranslator"]
 TASKS: Final[tuple[Task, ...]] = ("optsimmim", "opttranslator")
-VARIANTS: Final[tuple[Variant, ...]] = ("none", "imagenet", *TASKS)
+VARIANTS: Final[tuple[Variant, ...]] = ("none", "imagenet", "checkpoint", *TASKS)
+_PUBLISHED: Final[tuple[Variant, ...]] = ("none", "imagenet", *TASKS)
+
+#: Values of ``model.weights`` behind starting points that need them.
+WITH_WEIGHTS: Final[Mapping[Variant, frozenset[str]]] = {
+    "imagenet": frozenset({"timm", "microsoft"}),
+    "checkpoint": frozenset({"tyrion"}),
+}
+
+
+def can_start(variant: Variant, weights: str) -> bool:
+    """Return whether a starting point is there with ``model.weights``."""
+    return weights in WITH_WEIGHTS.get(variant, {weights})
 
 
 class PretrainingConfig(Block):
     """Starting points of the fine-tuning."""
 
     variant: Variant = "opttranslator"
-    """Starting point behind results/caffe_mde.json. none: random weights; imagenet: `model.weights`
-    as they are; optsimmim, opttranslator: weights of that pretext task."""
-    compare: tuple[Variant, ...] = Field(default=VARIANTS, min_length=1)
-    """Starting points in results/pretraining_comparison.json; imagenet is skipped where
-    `model.weights` is none."""
+    """Starting point behind results/caffe_mde.json. none: random weights; imagenet: those of
+    `model.weights` timm or microsoft; checkpoint: a Tyrion of your own (`model.weights` tyrion);
+    optsimmim, opttranslator: weights of that pretext task."""
+    compare: tuple[Variant, ...] = Field(default=_PUBLISHED, min_length=1)
+    """Starting points in results/pretraining_comparison.json; imagenet and checkpoint
+    are skipped where `model.weights` does not give them."""
     seed: int = Field(default=0, ge=0)
     """Seed of the pretraining that all fine-tunings share."""
     own_seeds: bool = False
@@ -50,7 +63,7 @@ def starting_model(
     """
     if variant == "none":
         return {**model, "weights": "none", "weights_file": None}
-    if variant == "imagenet":
+    if variant in WITH_WEIGHTS:
         return {**model, "weights_file": weights_files[0]}
     # Its gains come with the file.
     own = {"weights": "tyrion", "weights_file": weights_files[0], "legacy_post_norm_ones": False}

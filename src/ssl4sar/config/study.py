@@ -14,7 +14,14 @@ from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
-from ssl4sar.config.pretraining import TASKS, PretrainingConfig, Task, Variant
+from ssl4sar.config.pretraining import (
+    TASKS,
+    WITH_WEIGHTS,
+    PretrainingConfig,
+    Task,
+    Variant,
+    can_start,
+)
 from ssl4sar.config.scene import SceneConfig
 from ssl4sar.config.ssl4sar_data import Ssl4sarDataConfig
 from ssl4sar.config.training import TrainingConfig
@@ -84,18 +91,21 @@ class StudyConfig(Block):
         return self
 
     def _check_pretraining(self) -> None:
-        if self.pretraining.variant == "imagenet" and self.model.weights == "none":
+        variant = self.pretraining.variant
+        if not can_start(variant, self.model.weights):
+            wanted = " or ".join(sorted(WITH_WEIGHTS[variant]))
             raise ValueError(
-                "pretraining.variant: imagenet needs starting weights: set model.weights to timm"
+                f"pretraining.variant: {variant} needs model.weights {wanted}, "
+                f"not {self.model.weights}"
             )
 
     @property
     def compared(self) -> tuple[Variant, ...]:
-        """Starting points that can be compared: without weights there is no imagenet."""
+        """Starting points that can be compared with the weights that are given."""
         return tuple(
             variant
             for variant in self.pretraining.compare
-            if variant != "imagenet" or self.model.weights != "none"
+            if can_start(variant, self.model.weights)
         )
 
     @property

@@ -1,1 +1,1 @@
-"""Foundations without science: errors, atomic files, grey PNGs, CaFFe names, seeds, hashes."""
+"""Foundations without science: errors, atomic files, images, names and layouts, seeds, hashes."""

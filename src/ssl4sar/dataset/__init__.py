@@ -1,1 +1,1 @@
-"""The CaFFe tree: validation, split, resampling, and the memory-mapped training store."""
+"""Images in folders to arrays: the CaFFe tree, the pairs for the pretraining, and their stores."""

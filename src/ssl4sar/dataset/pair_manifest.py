@@ -198,6 +198,7 @@ class PairManifest(_Record):
             "images": {split: len(self.images(split)) for split in PAIR_SPLITS},
             "excluded": [excluded.glacier for excluded in self.excluded],
             "allow_test_glaciers": self.allow_test_glaciers,
+            "included_test_glaciers": list(self.included_test_glaciers),
         }
 
     def write(self, path: str | Path) -> None:

@@ -1,1 +1,1 @@
-"""Scoring folders of predictions, trivial baselines, and the result file."""
+"""Scoring predictions, trivial baselines, the result file, the comparison of starting points."""

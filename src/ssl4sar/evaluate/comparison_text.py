@@ -19,6 +19,7 @@ from ssl4sar.evaluate.significance import LEVEL, least_p
 TITLES: Final[dict[Variant, str]] = {
     "none": "random weights",
     "imagenet": "ImageNet weights",
+    "checkpoint": "own checkpoint",
     "optsimmim": "OptSimMIM pretraining",
     "opttranslator": "OptTranslator pretraining",
 }

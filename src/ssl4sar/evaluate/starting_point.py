@@ -64,20 +64,30 @@ def starting_point(
         test_glaciers: glaciers of the scored scenes, by their names in the benchmark.
     """
     datasets = [r["pretraining"]["dataset"] for r in records if r["pretraining"] is not None]
-    trained_on = {name.lower() for dataset in datasets for name in dataset["glaciers"]}
-    seen = [
-        glacier
-        for glacier in sorted(set(test_glaciers))
-        if trained_on & {name.lower() for name in (glacier, *_OTHER_NAMES.get(glacier, ()))}
-    ]
     return TrainingStart(
         variant=variant,
         weights_sha256=[record["starting_weights"]["sha256"] for record in records],
         pretraining_source=datasets[0]["source"] if datasets else None,
         pretraining_synthetic=any(d["synthetic"] for d in datasets) if datasets else None,
         excluded_glaciers=sorted({name for dataset in datasets for name in dataset["excluded"]}),
-        test_glaciers_seen=seen,
+        test_glaciers_seen=_seen(datasets, test_glaciers),
     )
+
+
+def _seen(datasets: Sequence[Mapping[str, Any]], test_glaciers: Iterable[str]) -> list[str]:
+    """Return the test glaciers of datasets: by their names, and by what their makers say.
+
+    Neither is enough: a configuration may leave a name out of its list, or know one more.
+    """
+    trained_on = {name.lower() for dataset in datasets for name in dataset["glaciers"]}
+    seen, explained = [], set()
+    for glacier in sorted(set(test_glaciers)):
+        names = {name.lower() for name in (glacier, *_OTHER_NAMES.get(glacier, ()))}
+        if trained_on & names:
+            seen.append(glacier)
+            explained |= names
+    told = {name for dataset in datasets for name in dataset["included_test_glaciers"]}
+    return seen + sorted(name for name in told if name.lower() not in explained)
 
 
 def judged(dataset: Dataset, start: TrainingStart) -> Dataset:
@@ -85,7 +95,10 @@ def judged(dataset: Dataset, start: TrainingStart) -> Dataset:
     if not start.test_glaciers_seen:
         return dataset
     names = ", ".join(start.test_glaciers_seen)
-    note = f"{dataset.note}; the pretraining has SEEN test glaciers ({names}): NOT comparable"
+    # The note of the official test set promises what does not hold any more.
+    official = dataset.comparable_with_published
+    scenes = "official CaFFe test set at full size" if official else dataset.note
+    note = f"{scenes}; the pretraining has SEEN test glaciers ({names}): NOT comparable"
     return dataset.model_copy(update={"comparable_with_published": False, "note": note})
 
 

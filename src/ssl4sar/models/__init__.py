@@ -1,1 +1,1 @@
-"""The networks, their blocks and weights, and their application to images of any size."""
+"""The networks of all tasks, their blocks and weights, and their use on images of any size."""

@@ -50,6 +50,9 @@ class TokenEmbedding(nn.Module):
 class OptSimMIM(PretextNetwork):
     """Tyrion on masked images, its output embedded once more and read out at the masked tokens.
 
+    Masked tokens are the zero vector after the encoder's patch embedding. The decoder ends in 3
+    channels; their tokens (4x4 px, C values) become 4 * 4 * 14 values by row, column, channel.
+
     Args:
         config: size of the network.
     """

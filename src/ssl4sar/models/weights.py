@@ -22,7 +22,7 @@ from torch import Tensor
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.models.checkpoint import FORMAT, check_state, read_torch_file
+from ssl4sar.models.checkpoint import FORMAT, VERSION, check_state, read_torch_file
 from ssl4sar.models.tyrion import Tyrion
 
 OFFICIAL_PREFIX: Final = "swin_unet."
@@ -206,13 +206,30 @@ def _check_geometry(config: ModelConfig, table: Mapping[str, Any], path: Path) -
             )
 
 
+def _check_version(table: Mapping[str, Any], path: Path) -> None:
+    if table.get("version") != VERSION:
+        raise UserError(
+            path,
+            f"the checkpoint has format version {table.get('version')}, known is {VERSION}",
+            "use the version of ssl4sar that wrote it",
+        )
+
+
+def _state_of(table: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    state = table.get("state")
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise UserError(path, "the weights are no table of tensors", "make it again")
+    return state
+
+
 def _load_tyrion(
     network: Tyrion, table: Mapping[str, Any], path: Path, config: ModelConfig
 ) -> tuple[int, bool]:
     own_file = table.get("format") == FORMAT
     if own_file:
+        _check_version(table, path)
         _check_geometry(config, table, path)
-        state: dict[str, Tensor] = dict(table.get("state", {}))
+        state: dict[str, Tensor] = _state_of(table, path)
     else:
         state = official_state(_unwrap(table), path)
     expected = network.state_dict()

@@ -1,1 +1,1 @@
-"""Pictures of a result: overlays and error plots."""
+"""Pictures: overlays, error plots, training curves, what a pretext task has learnt."""

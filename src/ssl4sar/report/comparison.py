@@ -22,6 +22,7 @@ from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
 _LABELS: Final = {
     "none": "random",
     "imagenet": "ImageNet",
+    "checkpoint": "own checkpoint",
     "optsimmim": "OptSimMIM",
     "opttranslator": "OptTranslator",
 }

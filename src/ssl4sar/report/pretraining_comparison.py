@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssl4sar.config.pretraining import Variant
+from ssl4sar.config.pretraining import WITH_WEIGHTS, Variant, can_start
 from ssl4sar.core.atomic import write_json
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.comparison import VariantScores, build_comparison
@@ -60,7 +60,7 @@ def write_pretraining_comparison(
         runs: all runs of all starting points that could be trained.
         baselines: true zones and trivial predictions.
         asked: starting points that were asked for.
-        weights: ``model.weights``, without which there is no ImageNet.
+        weights: ``model.weights``, without which some starting points are not there.
         paths: where the comparison goes.
 
     Returns:
@@ -71,16 +71,19 @@ def write_pretraining_comparison(
         ValueError: runs over different scenes.
     """
     records = [(run, read_training_record(run.record)) for run in runs]
-    dataset = dataset_of(manifest, name)
+    compared = [record for _, record in records if record["start"] in asked]
+    dataset = judged(
+        dataset_of(manifest, name), starting_point("any", compared, manifest.test_glaciers)
+    )
     variants: dict[Variant, VariantScores] = {}
     skipped: dict[Variant, str] = {}
     for variant in asked:
         own = [(run, record) for run, record in records if record["start"] == variant]
-        if not own and variant == "imagenet" and weights == "none":
-            skipped[variant] = "model.weights is none: set it to timm, or give a weights file"
+        if not can_start(variant, weights):
+            wanted = " or ".join(sorted(WITH_WEIGHTS[variant]))
+            skipped[variant] = f"it needs model.weights {wanted}, not {weights}"
             continue
         told = [record for _, record in own]
-        dataset = judged(dataset, starting_point(variant, told, manifest.test_glaciers))
         variants[variant] = VariantScores(
             [RunScores(*read_scores(run.scores)) for run, _ in own],
             pretraining_facts(variant, told, manifest.test_glaciers),

@@ -1,1 +1,1 @@
-"""The glacier scene model: one seeded world, rendered as SAR scenes with their labels."""
+"""The glacier scene model: one seeded world, rendered as labelled SAR scenes and as pairs."""

@@ -11,6 +11,7 @@ from typing import Any
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.pretraining import Variant
 from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.train.finetune_process import finetune_as_told
 from ssl4sar.train.launch import launch
@@ -61,11 +62,12 @@ def finetune_and_record(
         end_s: when the job will be ended, seconds since 1970; None: never.
 
     Raises:
-        UserError: see ``finetune``.
+        UserError: see ``finetune``; or the record of the pretraining is damaged or not that of
+            the starting weights.
     """
     pretraining = None
     if files.pretrained is not None:
-        pretraining = json.loads(files.pretrained.read_text(encoding="utf-8"))
+        pretraining = _pretraining(files.pretrained, recipe["model"]["weights_file"])
     request = {
         **recipe,
         "store": str(files.store),
@@ -81,3 +83,18 @@ def finetune_and_record(
     facts = launch(finetune_as_told, request, compute, files.resume)
     own = {"start": start, "seed": seed, **facts, "sha256": sha256_file(files.checkpoint)}
     write_json(files.record, {**own, "pretraining": pretraining})
+
+
+def _pretraining(path: Path, weights: str) -> dict[str, Any]:
+    """Return the record of a pretraining; refuse that of other weights before the training."""
+    again = "rerun the pretraining"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        recorded = record["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"the record of the pretraining cannot be read ({error})"
+        raise UserError(path, problem, again) from error
+    # A file that is not there is told when the weights are loaded.
+    if Path(weights).is_file() and recorded != sha256_file(weights):
+        raise UserError(path, f"the record is not that of {weights}", again)
+    return dict(record)

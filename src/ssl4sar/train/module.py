@@ -222,8 +222,13 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
             update_average(self.average, self.network, self.recipe.ema_decay, step)
 
     def on_train_epoch_end(self) -> None:
-        """Validate if it is due, and record the epoch."""
+        """Validate if it is due, and record the epoch.
+
+        Raises:
+            UserError: a loss or a weight is not finite; nothing of this epoch is saved then.
+        """
         self._look_at_losses()
+        self._check_weights()
         trained_s = time.monotonic() - self._epoch_start_s
         weighted = (w * loss for w, loss in zip(self._weights, self._losses, strict=True))
         train_loss = self._mean_over_processes(math.fsum(weighted), math.fsum(self._weights))
@@ -281,13 +286,35 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
     def _not_finite(self, loss: float, images: Sequence[str]) -> UserError:
         shown = ", ".join(images[:_NAMES_SHOWN])
         more = f" and {len(images) - _NAMES_SHOWN} more" if len(images) > _NAMES_SHOWN else ""
+        problem = (
+            f"the loss became {loss} in epoch {self.current_epoch + 1}, "
+            f"batch {len(self._losses) + 1}, image {shown}{more}"
+        )
+        return self.diverged(problem, "look at the image, ")
+
+    def _check_weights(self) -> None:
+        """Refuse weights that the last steps have spoilt, which no loss has told yet."""
+        finite = torch.stack([torch.isfinite(p).all() for p in self.network.parameters()])
+        if not bool(finite.all()):
+            last = len(self._losses)
+            raise self.diverged(
+                f"weights became NaN or infinite in epoch {self.current_epoch + 1}, "
+                f"by batch {last}, its last"
+            )
+
+    def diverged(self, problem: str, look: str = "") -> UserError:
+        """Return the error of a training whose numbers are not finite any more.
+
+        Args:
+            problem: what was found.
+            look: what to look at first; empty or with a comma and a space behind it.
+        """
         epoch = self.current_epoch
         kept = f"the state after epoch {epoch} is kept; " if epoch else ""
         return UserError(
             "training",
-            f"the loss became {loss} in epoch {epoch + 1}, batch {len(self._losses) + 1}, "
-            f"image {shown}{more}",
-            f"{kept}look at the image, lower {self.block}.learning_rate, set "
+            problem,
+            f"{kept}{look}lower {self.block}.learning_rate, set "
             f"{self.block}.gradient_clip_norm, or use {self.block}.precision 32-true",
         )
 

@@ -161,7 +161,11 @@ def pairs_on_device(batch: PairBatch, input_px: int, *, ignore_no_data: bool = T
         batch: crops of any size and their draws.
         input_px: side S of the network's input.
         ignore_no_data: False: pixels without data are valid, too, with the values that the store
-            has for them.
+            has for them: 0 in every channel that is not known.
+
+    Returns:
+        Images resized to S, clipped to 0-1 and mirrored, and which optical pixels count: those
+        made of pixels with data alone.
     """
     pairs = batch.pairs()
     device = batch.pixels.device

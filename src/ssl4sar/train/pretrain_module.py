@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
@@ -80,8 +81,8 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         config: the recipe; that of OptSimMIM masks tokens.
         seed: seed of the run.
         block: block of the configuration with the recipe, for errors.
-        validate: scores the validation tiles.
-        pictures: draws pictures; None: not in this process.
+        validate: scores the validation tiles of this process.
+        pictures: draws pictures; None: another process does.
     """
 
     def __init__(
@@ -113,9 +114,9 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
             self.pictures.clear()
 
     def sample_losses(self, batch: PairBatch) -> SampleLosses:
-        """Return the mean absolute error of each sample.
+        """Return the loss of each sample: its sum of absolute errors over all its values.
 
-        The denominator is the number of values without gaps in the data, so that losses and
+        Values without data count in the denominator, as errors of zero, so that losses and
         gradients add up over processes.
         """
         pairs = pairs_on_device(batch, self.input_px, ignore_no_data=self.config.ignore_no_data)
@@ -123,21 +124,34 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         return SampleLosses(errors.losses(), [[name] for name in batch.names])
 
     def score(self, network: PretextNetwork) -> PretextScore:
-        """Score all validation tiles."""
+        """Score all validation tiles.
+
+        Raises:
+            UserError: the loss is NaN or infinite, or no pixel counts.
+        """
         totals = self.validate_tiles(
             network, self.device, self.global_rank, self.trainer.world_size, self.current_epoch
         )
         score = PretextTotals.from_tensor(self.reduce_sum(totals.as_tensor()))
         loss = score.mean
+        if not math.isfinite(loss):
+            # Such an epoch would stay the best one for ever, or be what a resume goes on from.
+            raise self.diverged(
+                f"the validation loss became {loss} after epoch {self.current_epoch + 1}"
+            )
         self.validation_losses.append(loss)
         return PretextScore(loss, score.tiles)
 
     def on_train_epoch_end(self) -> None:
-        """Validate if it is due, record the epoch, and draw pictures now and then."""
+        """Validate if it is due, record the epoch, and draw pictures now and then.
+
+        The first epoch and the last are always drawn, also where the training ends early.
+        """
         super().on_train_epoch_end()
         epoch = self.current_epoch + 1
         every = self.config.panels_every_epochs
-        if self.pictures is not None and (epoch in {1, self.recipe.epochs} or epoch % every == 0):
+        is_last = epoch == self.recipe.epochs or self.has_stagnated
+        if self.pictures is not None and (epoch == 1 or is_last or epoch % every == 0):
             network = self.kept_network
             was_training = network.training
             network.eval()

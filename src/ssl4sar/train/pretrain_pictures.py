@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ssl4sar.core.atomic import atomic_file
 from ssl4sar.core.pair_layout import RGB_CHANNELS
 from ssl4sar.models.pretext import PretextNetwork
+from ssl4sar.models.token_mask import TOKEN_PX
 from ssl4sar.train.pair_tiles import PairTiles
 
 _NAME = "epoch{:05d}.npy"
@@ -82,9 +83,10 @@ class PretextPictures:
         for sample in self._samples:
             if sample.masked is None:
                 return None
-            side = sample.sar.shape[-1] // 4
-            hidden = sample.masked.reshape(side, side).repeat_interleave(4, 0)
-            shown.append(_bytes(sample.sar[0].masked_fill(hidden.repeat_interleave(4, 1), 1.0)))
+            side = sample.sar.shape[-1] // TOKEN_PX
+            rows = sample.masked.reshape(side, side).repeat_interleave(TOKEN_PX, 0)
+            hidden = rows.repeat_interleave(TOKEN_PX, 1)
+            shown.append(_bytes(sample.sar[0].masked_fill(hidden, 1.0)))
         return np.stack(shown)
 
     def _path(self, epoch: int) -> Path:

@@ -274,7 +274,7 @@ def matmul_precision(device: torch.device, precision: str) -> Iterator[None]:
 
     Args:
         device: where the training runs; a CPU knows no TF32.
-        precision: ``training.precision``.
+        precision: that of the recipe.
     """
     if device.type != "cuda" or precision != "tf32":
         yield

@@ -13,7 +13,7 @@ from snakemake.utils import update_config
 from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.loading import read_config, study_from
-from ssl4sar.config.pretraining import TASKS
+from ssl4sar.config.pretraining import TASKS, WITH_WEIGHTS
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import source_digest
@@ -155,7 +155,7 @@ class Study:
         """Return the file with the starting weights of a fine-tuning; none for random ones."""
         if wildcards.variant == "none":
             return []
-        if wildcards.variant == "imagenet":
+        if wildcards.variant in WITH_WEIGHTS:
             return self.weights_files
         return [str(Path(p).with_suffix(".ckpt")) for p in self.pretraining_record(wildcards)]
 

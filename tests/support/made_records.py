@@ -1,0 +1,53 @@
+"""Records of made-up trainings, as fine-tunings leave them beside their checkpoints."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_STARTS = {"none": "none", "imagenet": "timm", "optsimmim": "tyrion", "opttranslator": "tyrion"}
+
+
+def dataset(glaciers: Sequence[str] = ("A", "B"), **changes: object) -> dict[str, Any]:
+    """Return the facts of a dataset for the pretraining."""
+    return {
+        "source": "zenodo",
+        "synthetic": False,
+        "glaciers": list(glaciers),
+        "images": {"train": 6, "val": 2},
+        "excluded": ["Columbia"],
+        "allow_test_glaciers": False,
+        "included_test_glaciers": [],
+        **changes,
+    }
+
+
+def record(variant: str, seed: int, pairs: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the record of a fine-tuning; ``pairs`` are the facts of its pretraining's dataset."""
+    pretraining = None
+    sha256 = None if variant == "none" else variant[0].encode().hex()[:1] * 64
+    if pairs is not None:
+        pretraining = {
+            "task": variant,
+            "epoch": 5,
+            "validation": {"loss": 0.03, "tiles": 9},
+            "starting_weights": {"source": "timm", "sha256": "1" * 64},
+            "sha256": sha256,
+            "dataset": pairs,
+        }
+    return {
+        "start": variant,
+        "seed": seed,
+        "epoch": 2,
+        "starting_weights": {"source": _STARTS[variant], "sha256": sha256},
+        "pretraining": pretraining,
+    }
+
+
+def write_record(path: Path, content: dict[str, Any]) -> Path:
+    """Write a record and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path

@@ -1,0 +1,681 @@
+"""Whole pretrainings of tiny networks: repeatable, resumable, stopped early, transferable."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+import math
+import os
+import shutil
+import signal
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
+from ssl4sar.config.pretraining import TASKS, starting_model
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.seeding import derive_seed
+from ssl4sar.dataset.pair_store import PairStore
+from ssl4sar.models.checkpoint import load_network, read_torch_file, save_network
+from ssl4sar.models.opttranslator import OptTranslator
+from ssl4sar.models.tyrion import build_tyrion
+from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.train import pretrain_module
+from ssl4sar.train.checkpointing import LAST, PREVIOUS
+from ssl4sar.train.deadline import TimeLimit
+from ssl4sar.train.finetune import _starting_network as finetune_start
+from ssl4sar.train.module import TrainingModule
+from ssl4sar.train.optimisation import plateaus
+from ssl4sar.train.pretrain import PretrainOutputs, pretrain, recipe_of
+from ssl4sar.train.pretrain import _starting_network as pretrain_start
+from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
+from ssl4sar.train.run import Place
+from ssl4sar.train.stopping import StoppedError
+
+MODEL = ModelConfig(
+    input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
+)
+SHORT = {
+    "epochs": 3,
+    "samples_per_epoch": 6,
+    "batch_size": 2,
+    "accumulate_batches": 2,
+    "optimiser": "adamw",
+    "learning_rate": 3e-3,
+    "gradient_clip_norm": 1.0,
+    "panels": 2,
+    "panels_every_epochs": 2,
+}
+RECIPES = {
+    "optsimmim": OptSimMIMConfig(**SHORT, ema_decay=0.9),
+    "opttranslator": OptTranslatorConfig(**SHORT),
+}
+COMPUTE = ComputeConfig(train_threads=1)
+FILES = ("model.ckpt", "pictures.npz")
+
+
+def train(store, folder, task="opttranslator", *, place=None, **changes):
+    place = place or {}
+    arguments = {
+        "task": task,
+        "store_path": store,
+        "model_config": MODEL,
+        "recipe": RECIPES[task],
+        "seed": 1,
+        "source": "digest",
+        "outputs": PretrainOutputs(*(folder / name for name in (FILES[0], "m.csv", FILES[1]))),
+        "place": Place(**{"compute": COMPUTE, "resume_dir": folder / "resume", **place}),
+    } | changes
+    return pretrain(**arguments)
+
+
+def changed(task="opttranslator", **changes):
+    return RECIPES[task].model_copy(update=changes)
+
+
+def rows(folder):
+    with (folder / "m.csv").open() as stream:
+        table = list(csv.DictReader(stream))
+    for row in table:  # the only columns that may differ between equal trainings
+        del row["samples_per_s"], row["duration_s"]
+    return table
+
+
+def assert_equal(folder, other):
+    """The same bits in every file."""
+    for name in FILES:
+        assert (folder / name).read_bytes() == (other / name).read_bytes(), name
+    assert rows(folder) == rows(other)
+
+
+def pictures(folder):
+    with np.load(folder / "pictures.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="module")
+def store(tiny_pairs):
+    return tiny_pairs.store
+
+
+@pytest.fixture(scope="module")
+def reference(store, tmp_path_factory):
+    """Uninterrupted pretrainings on both tasks."""
+    folder = tmp_path_factory.mktemp("reference")
+    results = {task: train(store, folder / task, task) for task in TASKS}
+    return folder, results
+
+
+class PowerCutError(Exception):
+    """Stands in for whatever ends a process."""
+
+
+def interrupt(monkeypatch, epoch, batch):
+    whole = PretrainModule.training_step
+
+    def step(self, pairs, index):
+        if (self.current_epoch, index) == (epoch, batch):
+            raise PowerCutError
+        return whole(self, pairs, index)
+
+    monkeypatch.setattr(PretrainModule, "training_step", step)
+
+
+def cut(monkeypatch, store, folder, task="opttranslator", at=(1, 0), **changes):
+    """Interrupt a pretraining at (epoch, batch)."""
+    with monkeypatch.context() as patch:
+        interrupt(patch, *at)
+        with pytest.raises(PowerCutError):
+            train(store, folder, task, **changes)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_result_and_files(reference, store, task):
+    folder, result = reference[0] / task, reference[1][task]
+    network, info = load_network(folder / "model.ckpt")
+    assert (result.task, result.epochs, result.resumed_after_epoch) == (task, 3, None)
+    assert info["task"] == task
+    assert info["seed"] == 1
+    assert info["store_sha256"] == PairStore.open(store).sha256
+    assert info["model"] == MODEL.model_dump(mode="json")
+    assert recipe_of(task, info["recipe"]) == RECIPES[task]
+    assert {key: info[key] for key in result.record()} == json.loads(json.dumps(result.record()))
+    extra = read_torch_file(folder / "model.ckpt").get("extra", {})
+    assert network.out_channels == {"optsimmim": 3, "opttranslator": 14}[task]
+    assert {key.split(".")[0] for key in extra} == (
+        {"embedding", "readout"} if task == "optsimmim" else set()
+    )
+    inner = sum(p.numel() for p in network.parameters())
+    assert result.parameters == inner + sum(value.numel() for value in extra.values())
+    table = rows(folder)
+    assert [row["epoch"] for row in table] == ["1", "2", "3"]
+    assert [row["step"] for row in table] == ["2", "4", "6"]  # 3 batches, 2 accumulated
+    losses = [float(row["val_loss"]) for row in table]
+    assert result.validation.loss == min(losses)
+    assert result.epoch == 1 + losses.index(min(losses))
+    # Tiles of 64 px every 32 px of 40 x 50 and 30 x 36 px.
+    assert {row["val_tiles"] for row in table} == {"6"}
+    assert result.validation.tiles == 6
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_pictures_of_the_first_every_second_and_the_last_epoch(reference, task):
+    arrays = pictures(reference[0] / task)
+    assert arrays["epochs"].tolist() == [1, 2, 3]
+    assert arrays["predicted"].shape == (3, 2, 3, 64, 64)
+    assert arrays["sar"].shape == (2, 64, 64)
+    assert arrays["true"].shape == (2, 3, 64, 64)
+    assert {name.split("_")[1] for name in arrays["names"]} == {"A", "B"}
+    assert {str(a.dtype) for name, a in arrays.items() if name not in {"epochs", "names"}} == {
+        "uint8"
+    }
+    assert ("masked" in arrays) == (task == "optsimmim")
+    assert not np.array_equal(arrays["predicted"][0], arrays["predicted"][2])
+    if task == "optsimmim":
+        hidden = (arrays["masked"] != arrays["sar"]).reshape(2, 16, 4, 16, 4).any(axis=(2, 4))
+        # Of 256 tokens 77 are masked; predictions are there only.
+        assert hidden.reshape(2, -1).sum(axis=1).tolist() == [77, 77]
+        predicted = arrays["predicted"].reshape(3, 2, 3, 16, 4, 16, 4).any(axis=(0, 2, 4, 6))
+        assert not (predicted & ~hidden).any()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_same_seed_same_bits_and_another_seed_others(reference, store, tmp_path, task):
+    torch.manual_seed(123)  # the state of the process must not matter
+    train(store, tmp_path / "same", task)
+    assert_equal(tmp_path / "same", reference[0] / task)
+    train(store, tmp_path / "other", task, seed=2)
+    one, other = (
+        load_network(f / "model.ckpt")[0] for f in (tmp_path / "same", tmp_path / "other")
+    )
+    assert not torch.equal(one.head.weight, other.head.weight)
+    assert rows(tmp_path / "other") != rows(reference[0] / task)
+
+
+def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    compute = ComputeConfig(train_threads=1, loader_workers=2)
+    train(store, tmp_path, place={"compute": compute, "scratch": str(tmp_path / "scratch")})
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+    assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("epoch", "batch"), [(0, 1), (1, 0), (2, 2)])
+def test_an_interrupted_pretraining_ends_with_the_same_bits(
+    reference, store, tmp_path, monkeypatch, task, epoch, batch
+):
+    cut(monkeypatch, store, tmp_path, task, (epoch, batch))
+    assert not (tmp_path / "model.ckpt").exists()
+    torch.manual_seed(123)
+    assert train(store, tmp_path, task).resumed_after_epoch == (epoch or None)
+    assert_equal(tmp_path, reference[0] / task)
+
+
+def test_interruptions_between_saving_and_drawing_lose_no_picture(
+    reference, store, tmp_path, monkeypatch
+):
+    """Once before the pictures of epoch 2 are drawn, once before its state is saved."""
+    whole = PretrainModule.on_train_epoch_end
+
+    def before_pictures(self):
+        if self.current_epoch == 1:
+            self.pictures.draw = lambda *_: power_cut()
+        whole(self)
+
+    def after_pictures(self):
+        whole(self)
+        if self.current_epoch == 1:
+            power_cut()
+
+    def power_cut():
+        raise PowerCutError
+
+    for replacement in (before_pictures, after_pictures):
+        with monkeypatch.context() as patch:
+            patch.setattr(PretrainModule, "on_train_epoch_end", replacement)
+            with pytest.raises(PowerCutError):
+                train(store, tmp_path)
+    assert train(store, tmp_path).resumed_after_epoch == 1
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+
+
+def test_a_damaged_last_checkpoint_costs_an_epoch(reference, store, tmp_path, monkeypatch):
+    cut(monkeypatch, store, tmp_path, at=(2, 1))
+    last = tmp_path / "resume" / LAST
+    last.write_bytes(last.read_bytes()[:9000])
+    assert train(store, tmp_path).resumed_after_epoch == 1
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+
+
+def test_checkpoints_hold_plain_content_only(reference):
+    for task in TASKS:
+        for name in (LAST, PREVIOUS):
+            content = torch.load(reference[0] / task / "resume" / name, weights_only=True)
+            averaged = any(key.startswith("average.") for key in content["state_dict"])
+            assert averaged == (task == "optsimmim")
+
+
+@pytest.fixture(scope="module")
+def other_store(store, tmp_path_factory):
+    """The same sizes, other pixels."""
+    folder = tmp_path_factory.mktemp("other") / "store"
+    shutil.copytree(store, folder)
+    index = json.loads((folder / "index.json").read_text())
+    pixels = np.fromfile(folder / "sar.u8", np.uint8)
+    (255 - pixels).tofile(folder / "sar.u8")
+    index["sha256"]["sar.u8"] = sha256_file(folder / "sar.u8")
+    (folder / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.mark.parametrize("what", ["recipe", "seed", "store", "source", "model", "task"])
+def test_a_changed_pretraining_starts_anew_without_old_pictures(
+    store, other_store, tmp_path, monkeypatch, what
+):
+    short = changed(epochs=2, panels_every_epochs=9)
+    cut(monkeypatch, store, tmp_path, recipe=changed(epochs=4, panels_every_epochs=1), at=(2, 0))
+    drawn = tmp_path / "resume" / "pictures"
+    assert len(list(drawn.glob("*.npy"))) == 2
+    # The same recipe but for one thing, and drawn less often, so that a picture left would show.
+    change = {
+        "recipe": {"recipe": short.model_copy(update={"learning_rate": 2e-3})},
+        "seed": {"seed": 3},
+        "store": {"store": other_store},
+        "source": {"source": "other digest"},
+        "model": {"model_config": MODEL.model_copy(update={"dropout": 0.2})},
+        "task": {
+            "task": "optsimmim",
+            "recipe": changed("optsimmim", epochs=2, panels_every_epochs=9),
+        },
+    }[what]
+    arguments = {"store": store, "recipe": short} | change
+    result = train(folder=tmp_path, **arguments)
+    assert result.resumed_after_epoch is None
+    train(folder=tmp_path / "fresh", **arguments)
+    assert_equal(tmp_path, tmp_path / "fresh")
+    assert len(list(drawn.glob("*.npy"))) == 2
+    assert pictures(tmp_path)["epochs"].tolist() == [1, 2]
+
+
+def scored(monkeypatch, losses):
+    """Let the validation say what is wanted, epoch by epoch."""
+    whole = PretrainModule.score
+
+    def score(self, network):
+        tiles = whole(self, network).tiles
+        self.validation_losses[-1] = losses[self.current_epoch]
+        return PretextScore(losses[self.current_epoch], tiles)
+
+    monkeypatch.setattr(PretrainModule, "score", score)
+
+
+LOSSES = [0.5, 0.4, 0.45, 0.44, 0.43, 0.42, 0.41]
+
+
+def test_no_better_validation_ends_early_with_a_picture(store, tmp_path, monkeypatch):
+    scored(monkeypatch, LOSSES)
+    recipe = changed(epochs=7, early_stop_patience=2, panels_every_epochs=3)
+    result = train(store, tmp_path, recipe=recipe)
+    assert (result.epochs, result.epoch, result.validation.loss) == (4, 2, 0.4)
+    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3", "4"]
+    assert pictures(tmp_path)["epochs"].tolist() == [1, 3, 4]
+
+
+def test_an_early_end_before_the_export_is_only_exported(store, tmp_path, monkeypatch):
+    scored(monkeypatch, LOSSES)
+    recipe = changed(epochs=7, early_stop_patience=2)
+    train(store, tmp_path / "peace", recipe=recipe)
+    with monkeypatch.context() as patch:
+        patch.setattr("ssl4sar.train.pretrain.save_network", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(store, tmp_path, recipe=recipe)
+    for name in ("m.csv", "pictures.npz"):
+        (tmp_path / name).unlink()
+    interrupt(monkeypatch, 4, 0)  # no step is taken
+    assert train(store, tmp_path, recipe=recipe).resumed_after_epoch == 4
+    assert_equal(tmp_path, tmp_path / "peace")
+
+
+def test_a_finished_pretraining_is_only_exported_again(reference, store, tmp_path):
+    shutil.copytree(reference[0] / "optsimmim" / "resume", tmp_path / "resume")
+    assert train(store, tmp_path, "optsimmim").resumed_after_epoch == 3
+    assert_equal(tmp_path, reference[0] / "optsimmim")
+
+
+def test_the_plateau_schedule_survives_interruptions(store, tmp_path, monkeypatch):
+    scored(monkeypatch, [0.5, 0.6, 0.7, 0.4, 0.6, 0.7, 0.8])
+    recipe = changed(epochs=7, plateau_patience=1, early_stop_patience=None)
+    train(store, tmp_path / "peace", recipe=recipe)
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path / "peace")]
+    # Two bad validations in a row halve the rate of the next epoch.
+    assert rates == pytest.approx([3e-3, 3e-3, 3e-3, 1.5e-3, 1.5e-3, 1.5e-3, 7.5e-4])
+    for epoch in (2, 3, 6):
+        cut(monkeypatch, store, tmp_path, at=(epoch, 1), recipe=recipe)
+    assert train(store, tmp_path, recipe=recipe).resumed_after_epoch == 6
+    assert_equal(tmp_path, tmp_path / "peace")
+
+
+def test_the_rate_follows_the_real_losses(reference):
+    for task in TASKS:
+        table = rows(reference[0] / task)
+        losses = [float(row["val_loss"]) for row in table]
+        for number, row in enumerate(table):
+            falls = plateaus(losses[:number], RECIPES[task].plateau_patience)
+            assert float(row["learning_rate"]) == 3e-3 * 0.5**falls
+
+
+def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
+    reference, store, tmp_path, monkeypatch
+):
+    clock = SimpleNamespace(now_s=0.0)
+    whole = PretrainModule.on_train_epoch_end
+
+    def slow(self):
+        whole(self)
+        clock.now_s += 1000
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PretrainModule, "on_train_epoch_end", slow)
+        limit = functools.partial(TimeLimit, clock=lambda: clock.now_s)
+        patch.setattr("ssl4sar.train.run.TimeLimit", limit)
+        with pytest.raises(StoppedError, match=r"after epoch 2 of 3, 10 min before the time limit"):
+            train(store, tmp_path, place={"end_s": 2600.0})
+        assert not (tmp_path / "model.ckpt").exists()
+        # The limit does not matter to a training that is done.
+        result = train(store, tmp_path, place={"end_s": clock.now_s + 1300})
+        assert result.resumed_after_epoch == 2
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+
+
+def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
+    reference, store, tmp_path, monkeypatch
+):
+    whole = PretrainModule.training_step
+
+    def step(self, pairs, index):
+        if (self.current_epoch, index) == (1, 1):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return whole(self, pairs, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PretrainModule, "training_step", step)
+        with pytest.raises(StoppedError) as caught:
+            train(store, tmp_path, "optsimmim")
+    assert str(caught.value) == (
+        "training: ended by SIGTERM (time limit, preemption or scancel) after 1 of 3 epochs, "
+        "the running epoch is lost; the next attempt goes on after epoch 1"
+    )
+    assert [path.name for path in tmp_path.rglob("*.part")] == []
+    assert train(store, tmp_path, "optsimmim").resumed_after_epoch == 1
+    assert_equal(tmp_path, reference[0] / "optsimmim")
+
+
+def spoilt(monkeypatch, place, value, epoch):
+    """Let a value of the second sample of the third batch of an epoch be no number any more."""
+    whole = pretrain_module.pairs_on_device
+
+    def pairs(batch, *arguments, **options):
+        made = whole(batch, *arguments, **options)
+        if (batch.epoch, batch.number) != (epoch, 2):
+            return made
+        spoilt = {name: getattr(made, name).clone() for name in ("sar", "optical")}
+        spoilt[place][1] = value
+        return made._replace(**spoilt)
+
+    monkeypatch.setattr(pretrain_module, "pairs_on_device", pairs)
+
+
+@pytest.mark.parametrize(
+    ("task", "place", "value"),
+    [
+        ("opttranslator", "optical", "nan"),
+        ("opttranslator", "sar", "nan"),
+        ("optsimmim", "optical", "inf"),
+        ("optsimmim", "sar", "nan"),
+    ],
+)
+def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_state(
+    reference, store, tmp_path, monkeypatch, task, place, value
+):
+    names = {scene.name for scene in PairStore.open(store).scenes}
+    with monkeypatch.context() as patch:
+        spoilt(patch, place, float(value), 1)
+        with pytest.raises(UserError) as caught:
+            train(store, tmp_path, task)
+    told = str(caught.value)
+    found = value if place == "optical" else "nan"
+    assert f"the loss became {found} in epoch 2, batch 3, image S1_" in told
+    assert sum(name in told for name in names) == 1  # not the other image of the batch
+    assert "the state after epoch 1 is kept; look at the image" in told
+    assert f"{task}.learning_rate" in told
+    assert "\n" not in told
+    assert not (tmp_path / "model.ckpt").exists()
+    assert train(store, tmp_path, task).resumed_after_epoch == 1
+    assert_equal(tmp_path, reference[0] / task)
+
+
+def test_a_spoilt_first_epoch_promises_nothing(store, tmp_path, monkeypatch):
+    spoilt(monkeypatch, "optical", math.nan, 0)
+    with pytest.raises(UserError, match=r"nan in epoch 1, batch 3, image \S+; look at the image"):
+        train(store, tmp_path)
+    assert not (tmp_path / "resume" / LAST).exists()
+
+
+def test_weights_spoilt_by_the_last_step_of_an_epoch_are_not_saved(
+    reference, store, tmp_path, monkeypatch
+):
+    """No loss of that epoch tells; the state after it would end every later attempt."""
+    whole = TrainingModule.optimizer_step
+
+    def step(self, epoch, *arguments):
+        whole(self, epoch, *arguments)
+        if self.trainer.global_step == 3:  # steps before this one
+            with torch.no_grad():
+                self.network.network.head.weight[0, 0] = math.inf
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PretrainModule, "optimizer_step", step)
+        with pytest.raises(UserError, match=r"weights became NaN or infinite in epoch 2.*after"):
+            train(store, tmp_path)
+    assert train(store, tmp_path).resumed_after_epoch == 1
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+
+
+def test_a_validation_loss_that_is_not_finite_is_not_saved(reference, store, tmp_path, monkeypatch):
+    whole = OptTranslator.errors
+
+    def errors(self, *arguments):
+        made = whole(self, *arguments)
+        return made if self.training else replace(made, absolute=made.absolute * math.inf)
+
+    cut(monkeypatch, store, tmp_path, at=(1, 0))
+    with monkeypatch.context() as patch:
+        patch.setattr(OptTranslator, "errors", errors)
+        with pytest.raises(UserError, match=r"validation loss became inf after epoch 2; the state"):
+            train(store, tmp_path)
+    assert train(store, tmp_path).resumed_after_epoch == 1
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+
+
+def test_only_due_epochs_and_the_last_are_validated(store, tmp_path):
+    train(store, tmp_path, recipe=changed(epochs=5, validate_every_epochs=2))
+    assert [row["epoch"] for row in rows(tmp_path) if row["val_loss"]] == ["2", "4", "5"]
+
+
+def test_last_weights_are_the_averaged_ones(store, tmp_path):
+    result = train(store, tmp_path, "optsimmim", recipe=changed("optsimmim", checkpoint="last"))
+    assert result.epoch == 3
+    state = torch.load(tmp_path / "resume" / LAST, weights_only=True)["state_dict"]
+    content = read_torch_file(tmp_path / "model.ckpt")
+    exported = {f"network.{key}": value for key, value in content["state"].items()}
+    exported |= content["extra"]
+    assert {f"average.{key}" for key in exported} == {k for k in state if k.startswith("average.")}
+    for key, value in exported.items():
+        assert torch.equal(value, state[f"average.{key}"]), key
+    assert not torch.equal(state["average.readout.weight"], state["network.readout.weight"])
+
+
+@pytest.mark.parametrize(
+    ("task", "change"),
+    [
+        ("opttranslator", {"ignore_no_data": False}),
+        ("opttranslator", {"legacy_vertical_flip": True}),
+        ("opttranslator", {"min_scale": 1.0}),
+        ("optsimmim", {"mask_ratio": 0.5}),
+        ("optsimmim", {"legacy_random_validation_masks": True}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
+)
+def test_every_switch_matters(reference, store, tmp_path, task, change):
+    train(store, tmp_path, task, recipe=changed(task, epochs=1, **change))
+    column = "val_loss" if "legacy_random_validation_masks" in change else "train_loss"
+    before = rows(reference[0] / task)[0][column]
+    assert rows(tmp_path)[0][column] != before
+
+
+def test_published_optimiser_and_mixed_precision_train(store, tmp_path):
+    published = {"optimiser": "sgd", "gradient_clip_norm": None, "epochs": 2, "checkpoint": "last"}
+    train(store, tmp_path / "sgd", recipe=changed(**published))
+    losses = [float(row["train_loss"]) for row in rows(tmp_path / "sgd")]
+    assert losses[1] < losses[0]
+    train(store, tmp_path / "bf16", recipe=changed(precision="bf16-mixed", epochs=1))
+    network, _ = load_network(tmp_path / "bf16" / "model.ckpt")
+    assert network.head.weight.dtype == torch.float32
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("task", TASKS)
+def test_a_gpu_pretrains_in_mixed_precision(store, tmp_path, task):
+    if not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    recipe = changed(task, precision="bf16-mixed", epochs=1, gradient_clip_norm=None)
+    compute = ComputeConfig(device="cuda", train_threads=1, loader_workers=1)
+    result = train(store, tmp_path, task, recipe=recipe, place={"compute": compute})
+    (row,) = rows(tmp_path)
+    assert (row["step"], result.validation.tiles) == ("2", 6)
+    assert math.isfinite(float(row["train_loss"]))
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_store_without_images_of_a_split_is_refused(store, tmp_path, split):
+    shutil.copytree(store, tmp_path / "store")
+    path = tmp_path / "store" / "index.json"
+    index = json.loads(path.read_text())
+    other = {"train": "val", "val": "train"}[split]
+    for scene in index["scenes"]:
+        scene["split"] = other
+    path.write_text(json.dumps(index))
+    kind = {"train": "training", "val": "validation"}[split]
+    with pytest.raises(UserError, match=f"store: the store has no {kind} image"):
+        train(tmp_path / "store", tmp_path)
+
+
+def starts(task, path):
+    """Return the network of a fine-tuning with seed 7 from a checkpoint, and what was loaded."""
+    config = starting_model(MODEL.model_dump(mode="json"), task, [str(path)] if path else [])
+    return finetune_start(ModelConfig.model_validate(config), 7)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_all_of_encoder_and_decoder_goes_over_and_the_head_is_new(reference, task):
+    path = reference[0] / task / "model.ckpt"
+    pretrained = read_torch_file(path)["state"]
+    network, report = starts(task, path)
+    fresh, nothing = starts("none", None)
+    state, random = network.state_dict(), fresh.state_dict()
+    assert state.keys() == random.keys() == pretrained.keys()
+    transferred = {key for key in state if not key.startswith("head.")}
+    assert {key.split(".")[0] for key in transferred} == {"encoder", "decoder"}
+    for key in transferred:
+        assert torch.equal(state[key], pretrained[key]), key
+    for key in state.keys() - transferred:
+        assert torch.equal(state[key], random[key]), key
+        assert state[key].shape != pretrained[key].shape
+    assert report["sha256"] == sha256_file(path)
+    assert (report["source"], report["tensors"], report["head"]) == (
+        "tyrion",
+        len(transferred),
+        False,
+    )
+    assert (nothing["source"], nothing["sha256"], nothing["tensors"]) == ("none", None, 0)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_pretraining_moves_every_tensor_of_encoder_and_decoder(reference, store, tmp_path, task):
+    """Without weight decay, which moves what no gradient reaches."""
+    plain = {"weight_decay": 0.0, "ema_decay": None, "accumulate_batches": 1}
+    # In the first step nothing reaches the attention: its gains are zero until then.
+    recipe = changed(task, epochs=2, checkpoint="last", **plain)
+    train(store, tmp_path, task, recipe=recipe)
+    moved = read_torch_file(tmp_path / "model.ckpt")
+    start = pretrain_start(task, MODEL, 1)[0].state_dict()
+    for key, value in {**moved["state"], **moved.get("extra", {})}.items():
+        before = start[key if key in start else f"network.{key}"]
+        assert not torch.equal(value, before), key
+
+
+def test_a_pretraining_starts_from_given_weights(store, tmp_path):
+    given = tmp_path / "given.ckpt"
+    donor, _ = starts("none", None)
+    save_network(given, donor, MODEL, {})
+    config = ModelConfig.model_validate(
+        starting_model(MODEL.model_dump(mode="json"), "opttranslator", [str(given)])
+    )
+    short = changed(epochs=1)
+    result = train(store, tmp_path, model_config=config, recipe=short)
+    assert result.starting_weights["sha256"] == sha256_file(given)
+    # Where the file lies does not matter to the bits, so a moved project goes on.
+    moved = given.rename(tmp_path / "moved.ckpt")
+    again = config.model_copy(update={"weights_file": str(moved)})
+    train(store, tmp_path / "again", model_config=again, recipe=short)
+    assert rows(tmp_path / "again") == rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"embed_dim": 16}, r"model\.embed_dim 8, this network 16"),
+        ({"depths": (1, 1, 2, 1)}, r"model\.depths \[1, 1, 1, 1\], this network \[1, 1, 2, 1\]"),
+        ({"window_tokens": 8}, r"model\.window_tokens 4, this network 8"),
+        ({"num_heads": (1, 2, 2, 2)}, r"model\.num_heads \[1, 1, 2, 2\]"),
+        ({"input_px": 128}, r"model\.input_px 64, this network 128"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_checkpoint_of_another_geometry_is_refused(reference, change, told):
+    path = reference[0] / "opttranslator" / "model.ckpt"
+    config = ModelConfig(
+        **{**MODEL.model_dump(), **change, "weights": "tyrion", "weights_file": str(path)}
+    )
+    network = build_tyrion(config)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with pytest.raises(UserError, match=told) as caught:
+        load_starting_weights(network, config)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
+def test_a_damaged_checkpoint_is_one_line(reference, tmp_path, kept):
+    data = (reference[0] / "opttranslator" / "model.ckpt").read_bytes()
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(data[: kept if isinstance(kept, int) else int(kept * len(data))])
+    with pytest.raises(UserError, match="damaged") as caught:
+        starts("opttranslator", path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_equal_seeds_of_different_tasks_start_differently():
+    seeds = {derive_seed(1, "initial weights", task) for task in TASKS}
+    assert len(seeds | {derive_seed(1, "initial weights")}) == 3

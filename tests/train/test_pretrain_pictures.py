@@ -1,0 +1,105 @@
+"""Pictures of the pretext tasks: kept epoch by epoch, gathered in the end."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from made_up_pairs import MadeUpPairs
+
+from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
+from ssl4sar.core.pair_layout import RGB_CHANNELS
+from ssl4sar.train.pair_tiles import PairTiles
+from ssl4sar.train.pretrain_pictures import PretextPictures
+
+CPU = torch.device("cpu")
+STORE = MadeUpPairs(((70, 90), (64, 64)))
+
+
+class Paints:
+    """Predicts a value for each channel; notes what it was given."""
+
+    def __init__(self, level=0.5):
+        self.level = level
+        self.given = []
+
+    def picture(self, sar, masked):
+        self.given.append((sar, masked))
+        channels = torch.arange(14).view(1, 14, 1, 1) / 100
+        return (self.level + channels).expand(1, 14, 64, 64)
+
+
+def pictures(folder, config=None, count=2):
+    tiles = PairTiles(STORE, (0, 1), 64, config or OptTranslatorConfig(), 0)
+    return PretextPictures(tiles, count, folder / "pictures"), tiles.chosen(count)
+
+
+def gathered(made, folder, epochs):
+    made.gather(folder / "p.npz", epochs)
+    with np.load(folder / "p.npz", allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def test_predictions_are_red_green_and_blue_within_the_range_of_bytes(tmp_path):
+    made, samples = pictures(tmp_path)
+    for epoch, level in ((1, 0.5), (2, -3.0), (3, 7.0)):
+        made.draw(Paints(level), CPU, epoch)
+    arrays = gathered(made, tmp_path, [1, 2, 3])
+    assert arrays["predicted"].shape == (3, 2, 3, 64, 64)
+    for place, channel in enumerate(RGB_CHANNELS):
+        expected = round(255 * (0.5 + channel / 100))
+        assert set(arrays["predicted"][0, :, place].ravel().tolist()) == {expected}
+    assert not arrays["predicted"][1].any()
+    assert (arrays["predicted"][2] == 255).all()
+    assert arrays["names"].tolist() == [sample.name for sample in samples]
+    for number, sample in enumerate(samples):
+        np.testing.assert_array_equal(arrays["sar"][number], (sample.sar[0] * 255).round())
+        colours = sample.optical[list(RGB_CHANNELS)]
+        np.testing.assert_array_equal(arrays["true"][number], (colours * 255).round())
+    assert "masked" not in arrays
+
+
+def test_masked_tokens_are_white_and_are_what_the_network_does_not_see(tmp_path):
+    made, samples = pictures(tmp_path, OptSimMIMConfig())
+    network = Paints()
+    made.draw(network, CPU, 1)
+    arrays = gathered(made, tmp_path, [1])
+    for number, ((sar, masked), sample) in enumerate(zip(network.given, samples, strict=True)):
+        assert torch.equal(sar[0], sample.sar)
+        assert torch.equal(masked[0], sample.masked)
+        hidden = sample.masked.view(16, 16).numpy().repeat(4, 0).repeat(4, 1)
+        assert (arrays["masked"][number][hidden] == 255).all()
+        np.testing.assert_array_equal(
+            arrays["masked"][number][~hidden], arrays["sar"][number][~hidden]
+        )
+
+
+def test_only_epochs_of_this_training_that_were_drawn_are_gathered(tmp_path):
+    made, _ = pictures(tmp_path)
+    for epoch in (1, 3, 8):
+        made.draw(Paints(), CPU, epoch)
+    assert gathered(made, tmp_path, [1, 2, 3, 4])["epochs"].tolist() == [1, 3]
+
+
+def test_clearing_removes_the_pictures_and_nothing_else(tmp_path):
+    made, _ = pictures(tmp_path)
+    made.clear()  # there is no folder yet
+    made.draw(Paints(), CPU, 1)
+    (tmp_path / "pictures" / "mine.txt").write_text("kept")
+    made.clear()
+    assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["mine.txt"]
+
+
+def test_a_later_drawing_of_an_epoch_replaces_the_earlier(tmp_path):
+    made, _ = pictures(tmp_path)
+    made.draw(Paints(0.1), CPU, 1)
+    made.draw(Paints(0.6), CPU, 1)
+    assert gathered(made, tmp_path, [1])["predicted"].min() >= 150
+    assert len(list((tmp_path / "pictures").iterdir())) == 1
+
+
+@pytest.mark.parametrize("count", [1, 3, 99])
+def test_as_many_tiles_as_asked_for_or_there_are(tmp_path, count):
+    made, samples = pictures(tmp_path, count=count)
+    made.draw(Paints(), CPU, 1)
+    assert len(gathered(made, tmp_path, [1])["sar"]) == len(samples) == min(count, 18)
