@@ -13,6 +13,7 @@ from ssl4sar.core.pair_layout import (
     CHANNELS,
     RASTER_BANDS,
     find_pair_tree,
+    is_named_after,
     name_date,
     optical_glacier,
     sar_glacier,
@@ -116,3 +117,27 @@ def test_two_folders_of_a_name_are_told(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(parents=True)
     with pytest.raises(UserError, match=f"twice \\({TRAIN} and data_unlabeled/{TRAIN}\\)"):
         find_pair_tree(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "glacier",
+    [
+        "Columbia",
+        "COLUMBIA",
+        "col",
+        "ColumbiaGlacier",
+        "Columbia Glacier",
+        "columbia-west",
+        "columbiaglacier",
+        "WestColumbia",
+        "COL-2",
+        "COLGlacier",
+    ],
+)
+def test_a_glacier_is_named_after_another_in_many_ways(glacier: str) -> None:
+    assert is_named_after(glacier, ["COL", "Columbia", "Mapple"])
+
+
+@pytest.mark.parametrize("glacier", ["Coleman", "Colorado", "Apple", "Jorum", "Synthetic01", "Map"])
+def test_other_glaciers_are_not(glacier: str) -> None:
+    assert not is_named_after(glacier, ["COL", "Columbia", "Mapple"])

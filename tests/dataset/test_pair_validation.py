@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +280,30 @@ def test_a_built_dataset_must_be_what_its_manifest_lists(pairs: PairFolder) -> N
             "0) and (20, 0, 90, 0, -20, 0)) (data_optical/B_20200715_S2.tif)",
         ),
     ]
+
+
+def test_a_manifest_that_calls_an_image_otherwise_is_an_error(pairs: PairFolder) -> None:
+    content = build(pairs)
+    optical, first, last = content["optical"][0], content["sar"][0], content["sar"][-1]
+    optical["glacier"] = "Columbia"
+    for image in content["sar"]:
+        if image["glacier"] == "A":
+            image["glacier"] = "Columbia"
+    last["split"] = "train"
+    (pairs.root / "dataset.json").write_text(json.dumps(content))
+    problems = {file: problem for _, file, problem in told(validate_pairs(pairs.root, BUILT))}
+    assert problems[optical["file"]].startswith("dataset.json calls it Columbia, by its")
+    assert problems[first["file"]].endswith("by its folder and name it is A train")
+    assert problems[last["file"]].startswith(f"dataset.json calls it {last['glacier']} train")
+
+
+def test_what_its_maker_took_for_a_test_glacier_is_one(pairs: PairFolder) -> None:
+    build(pairs, included_test_glaciers=["A"], allow_test_glaciers=True)
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert (severity, file) == ("error", "dataset.json")
+    assert problem == "its maker says that it holds glaciers of the test set: A"
+    report = validate_pairs(pairs.root, replace(BUILT, allow_test_glaciers=True))
+    assert report.checked_manifest("r").included_test_glaciers == ("A",)
 
 
 def test_a_manifest_of_another_grid_is_an_error(pairs: PairFolder) -> None:

@@ -38,7 +38,8 @@ def start_of(pairs: dict, seeds: tuple[int, ...] = (0, 1)):
         (["COLUMBIA"], ["COL"]),
         (["col"], ["COL"]),
         (["Mapple", "Columbia"], ["COL", "Mapple"]),
-        (["Columbian", "Map"], []),
+        (["ColumbiaGlacier"], ["COL"]),
+        (["Colorado", "Map"], []),
         # A glacier of the benchmark, but of its training set.
         (["Jakobshavn"], []),
     ],
@@ -51,7 +52,7 @@ def test_test_glaciers_are_known_by_all_their_names(glaciers: list[str], seen: l
     ("glaciers", "included", "seen"),
     [
         # Under another name than those of the benchmark.
-        (["A", "Columbia East"], ["Columbia East"], ["Columbia East"]),
+        (["A", "Great Glacier"], ["Great Glacier"], ["Great Glacier"]),
         # Known by both: once.
         (["A", "Columbia"], ["Columbia"], ["COL"]),
         (["Columbia", "Mine"], ["Columbia", "Mine"], ["COL", "Mine"]),
@@ -64,6 +65,14 @@ def test_a_test_glacier_is_one_by_its_name_or_because_the_dataset_says_so(
 ) -> None:
     pairs = dataset(glaciers, allow_test_glaciers=True, included_test_glaciers=included)
     assert start_of(pairs).test_glaciers_seen == seen
+
+
+def test_starting_weights_that_have_seen_a_test_glacier_mark_the_result() -> None:
+    # A checkpoint of one's own: no pretraining of this study stands behind it.
+    records = [{**record("none", seed), "start": "checkpoint"} for seed in (0, 1)]
+    records[1]["starting_weights"] = {**records[1]["starting_weights"], "glaciers": ["COL", "X"]}
+    assert starting_point("checkpoint", records[:1], TEST_GLACIERS).test_glaciers_seen == []
+    assert starting_point("checkpoint", records, TEST_GLACIERS).test_glaciers_seen == ["COL"]
 
 
 def test_one_run_that_has_seen_a_test_glacier_marks_them_all() -> None:

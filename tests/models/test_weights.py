@@ -189,10 +189,12 @@ def test_a_head_for_other_classes_is_left_out(tmp_path: Path) -> None:
 
 def test_own_checkpoints_are_starting_weights_too(tmp_path: Path) -> None:
     teacher = randomised(build_tyrion(TINY), 9)
-    save_network(tmp_path / "own.pt", teacher, TINY, {})
+    save_network(tmp_path / "own.pt", teacher, TINY, {"glaciers": ["COL", "X"]})
     config = config_for("tyrion", tmp_path / "own.pt")
     network = build_tyrion(config)
-    assert load_starting_weights(network, config).head
+    report = load_starting_weights(network, config)
+    assert report.head
+    assert report.glaciers == ("COL", "X")
     assert_equal_states(network.state_dict(), teacher.state_dict())
 
 

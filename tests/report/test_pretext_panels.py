@@ -34,8 +34,8 @@ def panels() -> PretextPanels:
         return rng.integers(0, 255, shape, dtype=np.uint8)
 
     sar = noise(TILES, SIDE_PX, SIDE_PX)
-    masked = sar.copy()
-    masked[:, 4:8, 8:12] = 255
+    masked = np.zeros_like(sar)
+    masked[:, 4:8, 8:12] = 1
     return PretextPanels(
         epochs=(1, 10, 20),
         names=("one", "two"),
@@ -129,15 +129,14 @@ def test_true_and_predicted_are_stretched_alike() -> None:
 
 
 def test_what_is_not_predicted_is_painted(panels: PretextPanels) -> None:
-    predicted = np.zeros((3, 10, 12), np.uint8)
-    predicted[1, 4, 4] = 1
-    true = panels.true[0][:, :10, :12]
-    picture = prediction_picture(predicted, true, masks=True)
+    # Black is a prediction, too.
+    predicted = np.zeros((3, SIDE_PX, SIDE_PX), np.uint8)
+    assert panels.masked is not None
+    picture = prediction_picture(predicted, panels.true[0], panels.masked[0])
     painted = (picture == UNPREDICTED).all(2)
-    wanted = np.ones((10, 12), bool)
-    wanted[4:8, 4:8] = False
-    np.testing.assert_array_equal(painted, wanted)
-    assert not (prediction_picture(predicted, true, masks=False) == UNPREDICTED).all(2).any()
+    np.testing.assert_array_equal(painted, panels.masked[0] == 0)
+    whole = prediction_picture(predicted, panels.true[0], None)
+    assert not (whole == UNPREDICTED).all(2).any()
 
 
 def test_masked_tokens_are_orange_and_others_grey(panels: PretextPanels) -> None:

@@ -33,7 +33,7 @@ def record(variant: str, seed: int, pairs: dict[str, Any] | None = None) -> dict
             "task": variant,
             "epoch": 5,
             "validation": {"loss": 0.03, "tiles": 9},
-            "starting_weights": {"source": "timm", "sha256": "1" * 64},
+            "starting_weights": {"source": "timm", "sha256": "1" * 64, "glaciers": []},
             "sha256": sha256,
             "dataset": pairs,
         }
@@ -41,7 +41,7 @@ def record(variant: str, seed: int, pairs: dict[str, Any] | None = None) -> dict
         "start": variant,
         "seed": seed,
         "epoch": 2,
-        "starting_weights": {"source": _STARTS[variant], "sha256": sha256},
+        "starting_weights": {"source": _STARTS[variant], "sha256": sha256, "glaciers": []},
         "pretraining": pretraining,
     }
 

@@ -104,5 +104,11 @@ def test_a_process_returns_what_equal_trainings_share(tiny_pairs, tmp_path):
         "epochs": 1,
         "validation": {"loss": column(tmp_path, "val_loss")[0], "tiles": 6},
         "parameters": sum(value.numel() for value in tensors(tmp_path).values()),
-        "starting_weights": {"source": "none", "sha256": None, "tensors": 0, "head": False},
+        "starting_weights": {
+            "source": "none",
+            "sha256": None,
+            "tensors": 0,
+            "head": False,
+            "glaciers": [],
+        },
     }

@@ -22,7 +22,8 @@ class Ssl4sarDataConfig(Block):
     record_url: WebAddress = "https://zenodo.org/api/records/14748506"
     """Address of the record in the repository's API (source zenodo only)."""
     test_glaciers: tuple[str, ...] = ("COL", "Columbia", "Mapple")
-    """Glaciers of the test set by all their names: left out of the pretraining."""
+    """Glaciers of the test set by all their names: left out of the pretraining. Those of CaFFe are
+    always meant; add those of another test set, e.g. Crane."""
     allow_test_glaciers: bool = False
     """Pretrain on them all the same; the result is marked."""
     optical_scale: Literal["maximum", "percentile"] = "maximum"

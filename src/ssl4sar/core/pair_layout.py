@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.scene_name import TEST_GLACIERS
 
 PairSplit = Literal["train", "val"]
 PAIR_SPLITS: Final[tuple[PairSplit, ...]] = ("train", "val")
@@ -51,6 +52,11 @@ CHANNELS: Final = (
 BANDS: Final = (*CHANNELS[:12], "AOT", *CHANNELS[12:])
 #: Bands of the channels in the raster, from 1; band 13 (AOT) is not used.
 RASTER_BANDS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15)
+#: Glaciers of the benchmark's test set by all their names; COL is Columbia.
+BENCHMARK_TEST_GLACIERS: Final = (*TEST_GLACIERS, "Columbia")
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+#: From so many letters on, a name is taken for the beginning of a longer word.
+_LONG_NAME: Final = 5
 _DATE: Final = re.compile(r"\d{8}|\d{4}-\d{2}-\d{2}", re.ASCII)
 #: Channels of a picture in natural colours: red, green, blue.
 RGB_CHANNELS: Final = (3, 2, 1)
@@ -65,6 +71,29 @@ def sar_glacier(name: str) -> str | None:
 def optical_glacier(name: str) -> str | None:
     """Return the glacier of an optical file name: its first token; None without one."""
     return name.rsplit(".", 1)[0].split("_", maxsplit=1)[0] or None
+
+
+def is_named_after(glacier: str, names: Iterable[str]) -> bool:
+    """Return whether a glacier's name is, or holds as a word, one of some names; case is nothing.
+
+    Words end at anything but a letter and at a capital within: ``Columbia``, ``ColumbiaGlacier``
+    and ``columbia-west`` are named after Columbia. A long name also counts as the beginning of a
+    word, since ``columbiaglacier`` shows no end; ``Coleman`` is not named after COL.
+
+    Args:
+        glacier: name in a file name or a list.
+        names: names to look for.
+    """
+    words = {word.casefold() for word in _WORD.findall(glacier)}
+    words |= {part.casefold() for part in re.split(r"[^A-Za-z]+", glacier) if part}
+    words.add(glacier.casefold())
+    for name in names:
+        wanted = name.casefold()
+        if wanted in words:
+            return True
+        if len(wanted) >= _LONG_NAME and any(word.startswith(wanted) for word in words):
+            return True
+    return False
 
 
 def name_date(name: str) -> datetime.date | None:

@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit, PairTree, optical_glacier, sar_glacier
+from ssl4sar.core.pair_layout import (
+    BENCHMARK_TEST_GLACIERS,
+    PAIR_SPLITS,
+    PairSplit,
+    PairTree,
+    is_named_after,
+    optical_glacier,
+    sar_glacier,
+)
 from ssl4sar.dataset.pair_manifest import ExcludedGlacier, PairSource
 from ssl4sar.dataset.problems import Problem
 
@@ -22,7 +30,8 @@ class PairRules:
 
     Attributes:
         source: where the images come from; ``built`` needs a manifest in the folder.
-        test_glaciers: glaciers of the test set by all their names; case does not count.
+        test_glaciers: further glaciers of the test set by all their names; glaciers named after
+            them are meant too, see :func:`~ssl4sar.core.pair_layout.is_named_after`.
         allow_test_glaciers: use them all the same.
     """
 
@@ -32,7 +41,7 @@ class PairRules:
 
     def is_test(self, glacier: str) -> bool:
         """Tell whether a glacier is one of the test set."""
-        return glacier.casefold() in {name.casefold() for name in self.test_glaciers}
+        return is_named_after(glacier, (*BENCHMARK_TEST_GLACIERS, *self.test_glaciers))
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ from ssl4sar.core.pair_layout import (
     PairTree,
     find_pair_tree,
     name_date,
+    optical_glacier,
+    sar_glacier,
 )
 from ssl4sar.core.processes import in_processes
 from ssl4sar.dataset.pair_check import ImageFacts, check_optical, check_sar
@@ -110,7 +112,22 @@ def _built_manifest(
         manifest = PairManifest.read(path)
     except UserError as error:
         return None, [Problem("error", MANIFEST_NAME, error.problem, error.fix)]
-    return manifest, list(_contradictions(tree, manifest, facts))
+    return manifest, [
+        *_contradictions(tree, manifest, facts),
+        *_told_test_glaciers(manifest, rules),
+    ]
+
+
+def _told_test_glaciers(manifest: PairManifest, rules: PairRules) -> Iterator[Problem]:
+    """Tell glaciers that the maker of a dataset took for those of the test set."""
+    if manifest.included_test_glaciers and not rules.allow_test_glaciers:
+        names = ", ".join(manifest.included_test_glaciers)
+        yield Problem(
+            "error",
+            MANIFEST_NAME,
+            f"its maker says that it holds glaciers of the test set: {names}",
+            "build the dataset without them, or set ssl4sar.allow_test_glaciers: true",
+        )
 
 
 def _contradictions(
@@ -122,8 +139,14 @@ def _contradictions(
         yield Problem("error", MANIFEST_NAME, problem, fix)
         return
     listed = _by_file(manifest)
+    named = _by_name(tree)
     for fact in facts:
         image = listed.get(fact.file)
+        if image is not None and _place(image) != named[fact.file]:
+            told = " ".join(filter(None, _place(image)))
+            there = " ".join(filter(None, named[fact.file]))
+            problem = f"{MANIFEST_NAME} calls it {told}, by its folder and name it is {there}"
+            yield Problem("error", fact.file, problem, fix)
         if image is None:
             yield Problem("error", fact.file, f"{MANIFEST_NAME} does not list the file", fix)
         elif fact.record is not None and fact.record.sha256 != image.sha256:
@@ -138,6 +161,24 @@ def _contradictions(
         if not (tree.root / file).is_file():
             problem = f"the file is missing that {MANIFEST_NAME} lists"
             yield Problem("error", file, problem, fix)
+
+
+def _place(image: PairImage) -> tuple[str | None, ...]:
+    """Return glacier and split of an entry; the split is None for an optical image."""
+    return image.glacier, image.split if isinstance(image, SarImage) else None
+
+
+def _by_name(tree: PairTree) -> dict[str, tuple[str | None, ...]]:
+    """Return glacier and split of every image as its name and folder tell."""
+    named: dict[str, tuple[str | None, ...]] = {
+        tree.name(path): (sar_glacier(path.name), split)
+        for split in PAIR_SPLITS
+        for path in tree.sar_images(split)
+    }
+    optical = {
+        tree.name(path): (optical_glacier(path.name), None) for path in tree.optical_images()
+    }
+    return named | optical
 
 
 def _by_file(manifest: PairManifest) -> dict[str, PairImage]:
@@ -283,7 +324,11 @@ def _manifest(
         synthetic=rules.source == "synthetic" or (built is not None and built.synthetic),
         allow_test_glaciers=rules.allow_test_glaciers,
         excluded=excluded,
-        included_test_glaciers=tuple(name for name in glaciers if rules.is_test(name)),
+        included_test_glaciers=tuple(
+            name
+            for name in glaciers
+            if rules.is_test(name) or (built is not None and name in built.included_test_glaciers)
+        ),
         optical=tuple(images.optical[glacier] for glacier in glaciers),
         sar=tuple(images.sar),
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ssl4sar.config.pretraining import TASKS, Variant
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.pair_layout import is_named_after
 from ssl4sar.evaluate.comparison_schema import RANDOM_WEIGHTS, PretrainedFacts, PretrainingFacts
 from ssl4sar.evaluate.result_schema import Dataset, TrainingStart
 
@@ -70,24 +71,34 @@ def starting_point(
         pretraining_source=datasets[0]["source"] if datasets else None,
         pretraining_synthetic=any(d["synthetic"] for d in datasets) if datasets else None,
         excluded_glaciers=sorted({name for dataset in datasets for name in dataset["excluded"]}),
-        test_glaciers_seen=_seen(datasets, test_glaciers),
+        test_glaciers_seen=_seen(
+            datasets,
+            [name for r in records for name in r["starting_weights"]["glaciers"]],
+            test_glaciers,
+        ),
     )
 
 
-def _seen(datasets: Sequence[Mapping[str, Any]], test_glaciers: Iterable[str]) -> list[str]:
-    """Return the test glaciers of datasets: by their names, and by what their makers say.
+def _seen(
+    datasets: Sequence[Mapping[str, Any]], of_weights: Sequence[str], test_glaciers: Iterable[str]
+) -> list[str]:
+    """Return the test glaciers that were trained on: by their names, and by what makers say.
 
-    Neither is enough: a configuration may leave a name out of its list, or know one more.
+    Neither is enough: a configuration may leave a name out of its list, or know one more. The
+    starting weights tell what they were trained on if they are of this package.
     """
-    trained_on = {name.lower() for dataset in datasets for name in dataset["glaciers"]}
-    seen, explained = [], set()
+    listed = [name for dataset in datasets for name in dataset["glaciers"]]
+    trained_on = {*listed, *of_weights}
+    seen: list[str] = []
+    explained: set[str] = set()
     for glacier in sorted(set(test_glaciers)):
-        names = {name.lower() for name in (glacier, *_OTHER_NAMES.get(glacier, ()))}
-        if trained_on & names:
+        names = (glacier, *_OTHER_NAMES.get(glacier, ()))
+        same = {name for name in trained_on if is_named_after(name, names)}
+        if same:
             seen.append(glacier)
-            explained |= names
+            explained |= same
     told = {name for dataset in datasets for name in dataset["included_test_glaciers"]}
-    return seen + sorted(name for name in told if name.lower() not in explained)
+    return seen + sorted(told - explained)
 
 
 def judged(dataset: Dataset, start: TrainingStart) -> Dataset:
@@ -109,7 +120,8 @@ def start_texts(start: TrainingStart, dataset: Dataset) -> list[str]:
         names = ", ".join(start.test_glaciers_seen)
         texts.append(
             f"the pretraining has seen images of the test glaciers {names} "
-            "(ssl4sar.allow_test_glaciers): the scores do not tell how unknown glaciers fare"
+            "(ssl4sar.allow_test_glaciers, or starting weights that had): the scores do not tell "
+            "how unknown glaciers fare"
         )
     if start.pretraining_synthetic and not dataset.synthetic:
         texts.append("the network was pretrained on SYNTHETIC images")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +60,7 @@ class WeightsReport:
         sha256: SHA-256 of the file, or None.
         tensors: number of tensors taken over.
         head: whether the head was among them.
+        glaciers: glaciers that a checkpoint of this package was trained on, as far as it tells.
     """
 
     source: str
@@ -67,6 +68,13 @@ class WeightsReport:
     sha256: str | None
     tensors: int
     head: bool
+    glaciers: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what decides, as JSON values: the content of the file, not where it lies."""
+        facts = asdict(self)
+        facts.pop("file")
+        return {**facts, "glaciers": list(self.glaciers)}
 
 
 def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport:
@@ -95,7 +103,15 @@ def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport
         state = encoder_state(_unwrap(table))
         _load_encoder(network, state, path)
         count, head = len(state), False
-    return WeightsReport(config.weights, str(path), sha256_file(path), count, head)
+    return WeightsReport(
+        config.weights, str(path), sha256_file(path), count, head, _glaciers_of(table)
+    )
+
+
+def _glaciers_of(table: Mapping[str, Any]) -> tuple[str, ...]:
+    info = table.get("info")
+    told = info.get("glaciers") if isinstance(info, Mapping) else None
+    return tuple(map(str, told)) if isinstance(told, list) else ()
 
 
 def encoder_state(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,8 +24,6 @@ MOST_EPOCHS: Final = 4
 UNPREDICTED: Final = (92, 70, 110)
 #: Masked tokens of the input, which stay apart from every grey and from purple.
 MASKED: Final = (230, 159, 0)
-#: Side of the tokens that are masked, pixels.
-TOKEN_PX: Final = 4
 _CELL_PX: Final = 210
 _GAP_PX: Final = 6
 _MARGIN_PX: Final = 12
@@ -43,10 +41,10 @@ class PretextPanels:
         epochs: (E,) numbers of the drawn epochs, rising.
         names: N names of the tiles.
         sar: (N, S, S) SAR images.
-        masked: (N, S, S) SAR images whose masked tokens hold another value, best 255, which
-            the SAR image hardly has in a whole token; None for a task without a mask.
+        masked: (N, S, S) not 0 where the network did not see the SAR image and predicts; None
+            for a task without a mask.
         true: (N, 3, S, S) true red, green and blue.
-        predicted: (E, N, 3, S, S) predictions; 0 where nothing is predicted.
+        predicted: (E, N, 3, S, S) predictions.
     """
 
     epochs: tuple[int, ...]
@@ -125,41 +123,30 @@ def stretched(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray
 
 
 def prediction_picture(
-    predicted: NDArray[np.uint8], true: NDArray[np.uint8], *, masks: bool
+    predicted: NDArray[np.uint8], true: NDArray[np.uint8], masked: NDArray[np.uint8] | None
 ) -> NDArray[np.uint8]:
     """Return a prediction in the colours of the true image.
 
     Args:
         predicted: (3, H, W) uint8.
         true: (3, H, W) uint8.
-        masks: whether only masked tokens are predicted; tokens of nothing but zeros are then
-            painted in ``UNPREDICTED``.
+        masked: (H, W) uint8, 0 where nothing is predicted, which is painted in ``UNPREDICTED``;
+            None: all is predicted.
 
     Returns:
         (H, W, 3) uint8.
     """
     picture = stretched(predicted, true)
-    if masks:
-        picture[_whole_tokens(np.max(predicted, 0) == 0)] = UNPREDICTED
+    if masked is not None:
+        picture[masked == 0] = UNPREDICTED
     return picture
 
 
 def masked_picture(masked: NDArray[np.uint8], sar: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the masked input as (H, W, 3) uint8, tokens that differ from the SAR in orange."""
+    """Return the masked input as (H, W, 3) uint8, masked tokens in orange."""
     picture = np.repeat(sar[..., None], _RGB, axis=2)
-    picture[~_whole_tokens(np.equal(masked, sar))] = MASKED
+    picture[masked != 0] = MASKED
     return picture
-
-
-def _whole_tokens(pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels of the tokens that are set in all their pixels, (H, W) bool."""
-    height, width = pixels.shape
-    rows, columns = -(-height // TOKEN_PX), -(-width // TOKEN_PX)
-    padding = ((0, rows * TOKEN_PX - height), (0, columns * TOKEN_PX - width))
-    tokens = np.pad(pixels, padding, constant_values=True)
-    tokens = np.min(tokens.reshape(rows, TOKEN_PX, columns, TOKEN_PX), (1, 3))
-    whole = np.repeat(np.repeat(tokens, TOKEN_PX, 0), TOKEN_PX, 1)
-    return np.asarray(whole[:height, :width], np.bool_)
 
 
 def draw_panels(
@@ -217,11 +204,11 @@ def draw_panels(
 
 
 def _row(panels: PretextPanels, row: int, epochs: list[int]) -> list[NDArray[np.uint8]]:
-    true, masks = panels.true[row], panels.masked is not None
+    true, masked = panels.true[row], None if panels.masked is None else panels.masked[row]
     pictures = [panels.sar[row]]
-    if panels.masked is not None:
-        pictures.append(masked_picture(panels.masked[row], panels.sar[row]))
-    pictures += [prediction_picture(panels.predicted[i, row], true, masks=masks) for i in epochs]
+    if masked is not None:
+        pictures.append(masked_picture(masked, panels.sar[row]))
+    pictures += [prediction_picture(panels.predicted[i, row], true, masked) for i in epochs]
     return [*pictures, stretched(true, true)]
 
 

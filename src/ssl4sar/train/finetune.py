@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,14 @@ def finetune(
             metrics_path=metrics_path,
             score_type=ValidationScore,
             checkpoint=training_config.checkpoint,
-            finish=lambda trained: _export(checkpoint_path, module, trained, model_config, facts),
+            finish=lambda trained: _export(
+                checkpoint_path,
+                module,
+                trained,
+                model_config,
+                facts,
+                {scene.glacier for scene in store.scenes},
+            ),
         )
 
 
@@ -168,10 +175,7 @@ def _starting_network(config: ModelConfig, seed: int) -> tuple[Tyrion, dict[str,
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initial weights"))
         network = build_tyrion(config)
-    report = asdict(load_starting_weights(network, config))
-    # The content decides, not the place where the file lies.
-    report.pop("file")
-    return network, report
+    return network, load_starting_weights(network, config).facts()
 
 
 def _numbers(store: Store, split: str) -> tuple[int, ...]:
@@ -206,6 +210,7 @@ def _export(
     trained: Trained,
     model_config: ModelConfig,
     facts: Mapping[str, Any],
+    glaciers: Iterable[str],
 ) -> FinetuneResult:
     """Write what the training is for, as its leader; return what it is."""
     state = trained.state
@@ -217,6 +222,8 @@ def _export(
             "validation": validation,
             "parameters": parameters,
             "fingerprint": state.fingerprint,
+            # Whoever starts from this file can tell whether it has seen its test glaciers.
+            "glaciers": sorted({*glaciers, *facts["starting_weights"]["glaciers"]}),
         }
         save_network(path, module.network, model_config, {**facts, **outcome})
     return FinetuneResult(

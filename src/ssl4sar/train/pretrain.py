@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +158,7 @@ def pretrain(
             score_type=PretextScore,
             checkpoint=recipe.checkpoint,
             finish=lambda trained: _export(
-                task, outputs, module, trained, model_config, facts, pictures
+                task, outputs, module, trained, model_config, facts, pictures, store.glaciers
             ),
         )
 
@@ -177,10 +177,7 @@ def _starting_network(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initial weights", task))
         network = OptSimMIM(config) if task == "optsimmim" else OptTranslator(config)
-    report = asdict(load_starting_weights(network.network, config))
-    # The content decides, not the place where the file lies.
-    report.pop("file")
-    return network, report
+    return network, load_starting_weights(network.network, config).facts()
 
 
 def _export(
@@ -191,6 +188,7 @@ def _export(
     model_config: ModelConfig,
     facts: Mapping[str, Any],
     pictures: PretextPictures,
+    glaciers: Iterable[str],
 ) -> PretrainResult:
     """Write what the pretraining is for, as its leader; return what it is."""
     state = trained.state
@@ -211,6 +209,12 @@ def _export(
             for key, value in network.state_dict().items()
             if not key.startswith("network.")
         }
-        info = {**facts, **result.record(), "fingerprint": state.fingerprint}
+        info = {
+            **facts,
+            **result.record(),
+            "fingerprint": state.fingerprint,
+            # Whoever starts from this file can tell whether it has seen its test glaciers.
+            "glaciers": sorted({*glaciers, *facts["starting_weights"]["glaciers"]}),
+        }
         save_network(outputs.checkpoint, network.network, model_config, info, extra=extra)
     return result

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ssl4sar.core.atomic import atomic_file
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import RGB_CHANNELS
 from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.token_mask import TOKEN_PX
@@ -54,15 +55,24 @@ class PretextPictures:
     def gather(self, path: Path, epochs: Sequence[int]) -> None:
         """Write all pictures of a training into one npz file, atomically.
 
-        Arrays: ``epochs`` (E,), ``names`` (N,), ``sar`` (N, S, S), ``masked`` (N, S, S): SAR with
-        masked tokens at 255, missing where the task masks nothing, ``true`` (N, 3, S, S) and
+        Arrays: ``epochs`` (E,), ``names`` (N,), ``sar`` (N, S, S), ``masked`` (N, S, S): 1
+        in masked tokens, missing where the task masks nothing, ``true`` (N, 3, S, S) and
         ``predicted`` (E, N, 3, S, S): red, green, blue; all but the first two uint8.
 
         Args:
             path: file.
             epochs: the epochs of the training, from 1.
+
+        Raises:
+            UserError: somebody removed the pictures, or the disk is full.
         """
         drawn = [epoch for epoch in epochs if self._path(epoch).is_file()]
+        if not drawn:
+            raise UserError(
+                self._folder,
+                "the pictures of the pretraining are gone",
+                "remove the resume folder around it and rerun: the pretraining starts anew",
+            )
         arrays = {
             "epochs": np.array(drawn, np.int64),
             "names": np.array([sample.name for sample in self._samples]),
@@ -86,7 +96,7 @@ class PretextPictures:
             side = sample.sar.shape[-1] // TOKEN_PX
             rows = sample.masked.reshape(side, side).repeat_interleave(TOKEN_PX, 0)
             hidden = rows.repeat_interleave(TOKEN_PX, 1)
-            shown.append(_bytes(sample.sar[0].masked_fill(hidden, 1.0)))
+            shown.append(hidden.to(torch.uint8).numpy())
         return np.stack(shown)
 
     def _path(self, epoch: int) -> Path:
