@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -95,6 +96,16 @@ def test_lines_go_to_log_and_terminal(snakemake, capsys: pytest.CaptureFixture[s
     # pytest may have put handlers of its own there.
     kinds = {type(handler) for handler in logging.getLogger("ssl4sar").handlers}
     assert not kinds & {logging.StreamHandler, _LogFile}
+
+
+def test_afterwards_lines_go_where_they_went_before(snakemake) -> None:
+    logger = logging.getLogger("ssl4sar")
+    before = (logger.level, logger.propagate, logger.isEnabledFor(logging.INFO))
+    shown = warnings.showwarning
+    with job(snakemake):
+        assert logger.isEnabledFor(logging.INFO)
+    assert (logger.level, logger.propagate, logger.isEnabledFor(logging.INFO)) == before
+    assert warnings.showwarning is shown
 
 
 def test_user_error_is_one_line(snakemake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,6 +121,7 @@ def _logging_to(log: Path) -> Iterator[_LogFile]:
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
         LOGGER.addHandler(handler)
+    level, propagate = LOGGER.level, LOGGER.propagate
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
     logging.captureWarnings(True)
@@ -129,6 +130,9 @@ def _logging_to(log: Path) -> Iterator[_LogFile]:
     try:
         yield file
     finally:
+        logging.captureWarnings(False)
+        LOGGER.setLevel(level)
+        LOGGER.propagate = propagate
         warnings.removeHandler(file)
         for handler in handlers:
             LOGGER.removeHandler(handler)
