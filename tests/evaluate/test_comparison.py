@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made_scores import NAMES, image, pretrained, run, variant
 
-from ssl4sar.config.pretraining import VARIANTS
+from ssl4sar.config.pretraining import TASKS
 from ssl4sar.evaluate.comparison import VariantScores, build_comparison
 from ssl4sar.evaluate.comparison_schema import PretrainedFacts, validate_comparison
 from ssl4sar.evaluate.result import describe_dataset
@@ -95,8 +95,8 @@ def test_pairs_say_which_is_better_by_either_measure() -> None:
     assert pair["mde_m"]["mann_whitney_p"] == pytest.approx(0.05)
     assert pair["mde_m"]["mann_whitney_least_p"] == pytest.approx(0.05)
     assert pair["iou_pooled"]["mean_advantage"] > 0
-    every = {name: variant(NONE) for name in VARIANTS[:2]} | {
-        name: pretrained(name, TRANSLATOR) for name in VARIANTS[2:]
+    every = {name: variant(NONE) for name in ("none", "imagenet")} | {
+        name: pretrained(name, TRANSLATOR) for name in TASKS
     }
     pairs = [(each["baseline"], each["opponent"]) for each in build(variants=every)["pairs"]]
     assert pairs == [
