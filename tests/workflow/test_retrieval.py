@@ -138,6 +138,7 @@ def test_weights_are_fetched_once_and_the_training_needs_no_network(
     sha256 = hashlib.sha256(served.read_bytes()).hexdigest()
     config = house.root / house.config
     text = config.read_text().replace("window_tokens: 4", "window_tokens: 4\n  weights: timm")
+    text = text.replace("variant: none", "variant: imagenet").replace("[none]", "[imagenet]")
     config.write_text(f"{text}\nweights:\n  url: {url}\n  sha256: {sha256}\n")
 
     arguments = ("--configfile", house.config)
@@ -148,7 +149,7 @@ def test_weights_are_fetched_once_and_the_training_needs_no_network(
     assert "fetch_weights" not in again.stdout + again.stderr
 
     served.unlink()  # whoever asks the network now fails
-    model = "runs/micro/finetune/none/seed0/model.ckpt"
+    model = "runs/micro/finetune/imagenet/seed0/model.ckpt"
     trained = house.snakemake(*arguments, "--", model)
     assert trained.returncode == 0, trained.stderr[-3000:]
     facts = str(read_torch_file(house.root / model))
