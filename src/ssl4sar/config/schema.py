@@ -109,4 +109,4 @@ def _kind(field: FieldInfo) -> str:
 def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         return json.dumps(list(value))
-    return json.dumps(value)
+    return json.dumps(value, default=str)

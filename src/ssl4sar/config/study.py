@@ -23,6 +23,14 @@ from ssl4sar.config.pretraining import (
     can_start,
 )
 from ssl4sar.config.scene import SceneConfig
+from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
+from ssl4sar.config.services import (
+    AsfConfig,
+    CdseConfig,
+    DhusConfig,
+    ElevationConfig,
+    StacConfig,
+)
 from ssl4sar.config.ssl4sar_data import Ssl4sarDataConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.config.weights import WeightsConfig
@@ -47,6 +55,20 @@ class StudyConfig(Block):
     """The pairs of images for the pretraining."""
     pair_scene: PairSceneConfig = PairSceneConfig()
     """The synthetic pairs (used with ssl4sar.source synthetic)."""
+    sentinel: SentinelConfig = SentinelConfig()
+    """Scenes to acquire."""
+    optical: OpticalConfig = OpticalConfig()
+    """The Sentinel-2 images to acquire."""
+    cdse: CdseConfig = CdseConfig()
+    """The service of sentinel.provider cdse."""
+    dhus: DhusConfig = DhusConfig()
+    """The service of sentinel.provider dhus."""
+    asf: AsfConfig = AsfConfig()
+    """The service of sentinel.provider asf."""
+    stac: StacConfig = StacConfig()
+    """The service of sentinel.provider stac."""
+    elevation: ElevationConfig = ElevationConfig()
+    """The elevation model below the scenes."""
     pretraining: PretrainingConfig = PretrainingConfig()
     """Starting points of the fine-tuning."""
     optsimmim: OptSimMIMConfig = OptSimMIMConfig()
@@ -81,6 +103,11 @@ class StudyConfig(Block):
             raise ValueError(
                 f"training.validation_stride_px: {stride_px} is larger than "
                 f"prediction.centre_px {self.prediction.centre_px}, which would leave gaps"
+            )
+        if self.optical.count and self.sentinel.optical_from == "asf":
+            raise ValueError(
+                "sentinel.optical_provider: asf holds no Sentinel-2: name another provider or set "
+                "optical.count to 0"
             )
         self._check_pretraining()
         for name in ("training", *self.pretext_tasks):

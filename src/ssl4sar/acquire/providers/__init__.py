@@ -1,0 +1,1 @@
+"""Where Sentinel products come from: one module per service, all behind :mod:`.base`."""

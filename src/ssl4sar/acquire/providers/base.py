@@ -1,0 +1,94 @@
+"""What every source of Sentinel products offers: search and fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.product import Mission, OrbitDirection, Product
+from ssl4sar.core.errors import UserError
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is looked for.
+
+    Attributes:
+        glacier: glacier with the area that products must touch.
+        mission: sentinel-1 or sentinel-2.
+        product_type: e.g. IW_GRDH_1S or S2MSI2A.
+        start: products that start at or after this time, UTC.
+        stop: and before this time, UTC.
+        orbit_direction: None takes both.
+        relative_orbits: empty takes all.
+        polarisations: products with at least one of these; empty takes all.
+        max_cloud_percent: None takes all.
+    """
+
+    glacier: Glacier
+    mission: Mission
+    product_type: str
+    start: datetime
+    stop: datetime
+    orbit_direction: OrbitDirection | None = None
+    relative_orbits: tuple[int, ...] = ()
+    polarisations: tuple[str, ...] = ()
+    max_cloud_percent: float | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files of a product are wanted, where the service can serve single files.
+
+    Attributes:
+        polarisation: of the measurement: HH, HV, VV, VH or copolar (HH or VV, what there is).
+        bands: assets of an optical product; empty takes those that the pretraining reads.
+    """
+
+    polarisation: str = "copolar"
+    bands: tuple[str, ...] = ()
+
+
+class MissingProductError(UserError):
+    """A product that cannot be had, however often one asks: gone, offline, or broken at source."""
+
+
+class Provider(Protocol):
+    """A source of products."""
+
+    @property
+    def name(self) -> str:
+        """Name in the configuration."""
+
+    @property
+    def missions(self) -> frozenset[Mission]:
+        """Missions that it holds."""
+
+    def search(self, query: Query) -> Iterator[Product]:
+        """Yield all products that match, each once, in any order.
+
+        Raises:
+            UserError: the service refuses, answers nonsense or cannot be reached.
+        """
+
+    def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
+        """Fetch a product, going on where an earlier try stopped.
+
+        Args:
+            product: a product of this provider.
+            folder: folder of this product alone, kept between tries; holds what there is so far.
+            selection: files that are wanted.
+
+        Returns:
+            What was fetched, within ``folder``: a folder ``NAME.SAFE``, a file ``NAME.zip``, or a
+            folder of single images. Every file is verified.
+
+        Raises:
+            MissingProductError: it will never be there.
+            UserError: something that the user can mend, e.g. credentials, or a lasting failure of
+                the line.
+        """
