@@ -7,7 +7,7 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.listing import FileRecord, record_files
+from ssl4sar.core.listing import FileRecord, record_files
 from ssl4sar.dataset.manifest import (
     Source,
     TreeManifest,

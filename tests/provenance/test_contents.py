@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.dataset.listing import FileRecord, folder_files
+from ssl4sar.core.listing import FileRecord, folder_files
 from ssl4sar.provenance.contents import Content, content_of
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ssl4sar.acquire.extract import extract_zip
-from ssl4sar.dataset.listing import write_listing
+from ssl4sar.core.listing import write_listing
 from ssl4sar.workflow.job import job
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ssl4sar.acquire.ssl4sar import extract_ssl4sar
 from ssl4sar.acquire.zenodo import archive_names
-from ssl4sar.dataset.listing import write_listing
+from ssl4sar.core.listing import write_listing
 from ssl4sar.workflow.job import job
 
 

@@ -16,8 +16,8 @@ from typing import Final, Literal, Self
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
-from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.official import is_official_test
 
 SCHEMA: Final = "ssl4sar.caffe-tree/2"

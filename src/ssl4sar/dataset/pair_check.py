@@ -13,8 +13,8 @@ import numpy as np
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.pair_layout import BANDS, CHANNELS, RASTER_BANDS, PairTree
-from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.pair_raster import (
     Channels,
     Grid,

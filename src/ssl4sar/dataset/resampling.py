@@ -18,11 +18,11 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, read_text, write_gray
+from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.processes import in_processes
 from ssl4sar.core.progress import tell
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import classes_from_greys, greys_from_classes
-from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.manifest import TreeManifest, build_manifest
 from ssl4sar.dataset.regrid import Regrid, regrid_front, regrid_image, regrid_zones
 

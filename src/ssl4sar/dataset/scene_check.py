@@ -16,9 +16,9 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import decode_gray
+from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS
-from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.problems import Problem, Severity
 
 #: 63 stands for rock in a few official masks.

@@ -17,9 +17,9 @@ from typing import Any, Final, Self
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.processes import in_processes
 from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
-from ssl4sar.dataset.listing import FileRecord
 from ssl4sar.dataset.official import official_differences
 from ssl4sar.dataset.problems import Problem, Severity, ordered, refuse_errors
 from ssl4sar.dataset.scene_check import SceneFacts, check_scene

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.listing import folder_files
 from ssl4sar.core.progress import track
-from ssl4sar.dataset.listing import folder_files
 from ssl4sar.provenance.chain import Chain, Node, external_inputs
 from ssl4sar.provenance.problem import Problem, shown
 from ssl4sar.provenance.record import InputRecord, OutputRecord

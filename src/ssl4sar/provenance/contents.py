@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.listing import FileRecord, folder_files
+from ssl4sar.core.listing import FileRecord, folder_files
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.listing import FileRecord, record_files, write_listing
+from ssl4sar.core.listing import FileRecord, record_files, write_listing
 
 
 def test_every_file_is_listed_by_relative_path_in_order(tmp_path: Path) -> None:
