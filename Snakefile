@@ -24,6 +24,8 @@ try:
         command_line=workflow.config_settings.config,
         base=Path(workflow.basedir),
     )
+    TARGETS = tuple(workflow.dag_settings.targets)
+    STUDY.acquisition.require(TARGETS)
 except UserError as error:
     sys.exit(f"ssl4sar: error: {error}")
 
@@ -36,9 +38,14 @@ wildcard_constraints:
     seed="|".join(map(str, sorted({*STUDY.config.seeds, *STUDY.pretrain_seeds}))),
     variant="|".join(VARIANTS),
     task="|".join(TASKS),
+    glacier="[A-Za-z][A-Za-z0-9]*",
+    product="[A-Za-z0-9][A-Za-z0-9_.-]*",
+    orbit="[A-Za-z0-9][A-Za-z0-9_-]*",
+    tile="[A-Za-z0-9][A-Za-z0-9_]*",
 
 
 include: "workflow/rules/acquire.smk"
+include: "workflow/rules/sentinel.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
@@ -56,6 +63,30 @@ rule retrieve:
     localrule: True
     message:
         STUDY.retrieval
+
+
+rule inventory:
+    """Inventories of all glaciers: what there is to fetch. `--forcerun search_scenes` refreshes."""
+    input:
+        STUDY.acquisition.inventory_files,
+        f"{STUDY.run}/sentinel/inventory.png",
+    localrule: True
+
+
+rule scenes:
+    """All products of the inventories, fetched and verified, and a list of what is missing."""
+    input:
+        f"{STUDY.run}/sentinel/scenes.json",
+    localrule: True
+    message:
+        STUDY.acquisition.forecast(TARGETS)
+
+
+rule elevation:
+    """Elevation models of all glaciers."""
+    input:
+        STUDY.acquisition.elevation_files,
+    localrule: True
 
 
 rule all:

@@ -76,6 +76,24 @@ class Glacier:
         """Whether it is a test glacier of CaFFe, never to be pretrained on."""
         return self.caffe == "test"
 
+    def as_feature(self) -> dict[str, Any]:
+        """Return it as a GeoJSON feature, as :func:`read_glaciers` reads it."""
+        names = ("name", "long_name", "region", "rgi_id", "epsg", "stable_terrain", "caffe")
+        return {
+            "type": "Feature",
+            "properties": {name: getattr(self, name) for name in names},
+            "geometry": self.geojson,
+        }
+
+    @classmethod
+    def from_feature(cls, feature: Mapping[str, Any]) -> Glacier:
+        """Return the glacier of a feature.
+
+        Raises:
+            UserError: a property or the area is wrong.
+        """
+        return _glacier("glacier", 1, feature)
+
     @property
     def geojson(self) -> dict[str, Any]:
         """The area as a GeoJSON geometry: a Polygon if it is in one piece, else a MultiPolygon."""
@@ -103,7 +121,7 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
-            path, "the file does not exist", "correct sentinel.glaciers_file"
+            path, "the file does not exist", "correct acquisition.glaciers_file"
         ) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(path, f"this is no JSON ({error})", "give a GeoJSON file") from error
@@ -137,7 +155,7 @@ def choose_glaciers(
     unknown = sorted(set(names) - set(glaciers))
     if unknown:
         raise UserError(
-            f"sentinel.glaciers: {', '.join(unknown)}",
+            f"acquisition.glaciers: {', '.join(unknown)}",
             f"is not in {source}",
             f"use names of it ({', '.join(glaciers)}) or add the glacier there",
         )
@@ -217,8 +235,8 @@ def _unwrapped(
     return points
 
 
-def _glacier(path: Path, index: int, feature: Any) -> Glacier:
-    if not isinstance(feature, dict):
+def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
+    if not isinstance(feature, Mapping):
         raise UserError(f"{path}: feature {index}", "is no GeoJSON feature", "correct the file")
     given = feature.get("properties")
     subject = f"{path}: feature {index}"

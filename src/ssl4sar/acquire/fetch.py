@@ -1,10 +1,10 @@
 """From a line of an inventory to a verified product on disk, or to a record that it is missing.
 
-A product lies in ``FOLDER/NAME/``. That folder is no declared output of a rule: a rerun of the rule,
-for a change of code, must not fetch terabytes again. What it holds and what it was made from stands
-in ``product.json`` within it; if that still fits the line of the inventory and every file still has
-its hash, only the record is written anew. Unfinished work lies in ``FOLDER/.NAME.partial/``, where
-the next try goes on.
+A product lies in ``FOLDER/NAME/``. That folder is no declared output of a rule: a rerun of the
+rule, for a change of code, must not fetch terabytes again. What it holds and what it was made from
+stands in ``product.json`` within it; if that still fits the line of the inventory and every file
+still has its hash, only the record is written anew. Unfinished work lies in
+``FOLDER/.NAME.POLARISATION.partial/``, where the next try goes on.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def fetch_product(
         if present is not None:
             tell(f"{product.name}: is there already, every file has its hash")
             return present
-        partial = target.with_name(f".{target.name}.partial")
+        partial = target.with_name(f".{target.name}.{selection.polarisation}.partial")
         partial.mkdir(exist_ok=True)
         try:
             path = provider.fetch(product, partial, selection)
@@ -187,7 +187,8 @@ def _lasting(row: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
     """Let one process at a time fetch a product."""
-    lock = target.with_name(f".{target.name}.lock")
+    lock = target.parent / ".locks" / target.name
+    lock.parent.mkdir(exist_ok=True)
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -34,8 +34,19 @@ class OpticalConfig(Block):
         return self
 
 
+class AcquisitionConfig(Block):
+    """What is acquired as a whole (docs/acquisition.md)."""
+
+    glaciers_file: str = "config/glaciers.geojson"
+    """Names and areas of the glaciers; the synthetic provider has its own."""
+    glaciers: tuple[str, ...] = ()
+    """Names from glaciers_file; none means all but the test glaciers of CaFFe."""
+    max_missing: int = Field(default=0, ge=0)
+    """Products that may be missing for good before the target `scenes` fails."""
+
+
 class SentinelConfig(Block):
-    """Sentinel-1 sequences and Sentinel-2 images to acquire (docs/acquisition.md)."""
+    """Which products of a glacier are looked for, and where."""
 
     provider: ProviderName = "synthetic"
     """cdse: Copernicus Data Space; dhus: a hub of the old kind, by sentinelsat; asf: Alaska
@@ -45,10 +56,6 @@ class SentinelConfig(Block):
     """Where Sentinel-2 comes from if not from `provider`: asf, for one, has none."""
     root: str | None = None
     """Folder of SAFE folders and zips (provider local only)."""
-    glaciers_file: str = "config/glaciers.geojson"
-    """Names and areas of the glaciers; the synthetic provider has its own."""
-    glaciers: tuple[str, ...] = ()
-    """Names from glaciers_file; none means all but the test glaciers of CaFFe."""
     start: date = date(2015, 1, 1)
     """First day."""
     end: date = date(2021, 12, 31)
@@ -65,8 +72,6 @@ class SentinelConfig(Block):
     """Share of a glacier's area that a scene must cover."""
     orbits: Literal["annotation", "precise"] = "annotation"
     """annotation: orbits as they come in the products; precise: fetch POEORB or else RESORB."""
-    max_missing: int = Field(default=0, ge=0)
-    """Products that may be missing for good before the target `scenes` fails."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
 from pydantic import Field
 
 from ssl4sar.config.block import Block
+from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.config.web_address import WebAddress
 
 _CDSE = "dataspace.copernicus.eu"
@@ -106,3 +111,41 @@ class ElevationConfig(Block):
     """Geoid that the heights of the tiles refer to and that the grid holds."""
     max_void_px: int = Field(default=64, ge=0)
     """Longest way to measured heights over which voids are filled, pixels."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where products come from and how fast: no reason to fetch one again.
+
+    Attributes:
+        cdse: Copernicus Data Space.
+        dhus: a hub of the old kind.
+        asf: Alaska Satellite Facility.
+        stac: a STAC API.
+        root: folder of the local provider.
+        pair_scene: what the synthetic provider renders.
+    """
+
+    cdse: CdseConfig
+    dhus: DhusConfig
+    asf: AsfConfig
+    stac: StacConfig
+    root: str | None
+    pair_scene: PairSceneConfig
+
+    @classmethod
+    def of_job(cls, config: Mapping[str, Any]) -> Self:
+        """Return the services of a workflow's configuration.
+
+        Args:
+            config: the whole configuration. What of it decides on the content of a product is a
+                parameter of the rule besides.
+        """
+        return cls(
+            cdse=CdseConfig.model_validate(config["cdse"]),
+            dhus=DhusConfig.model_validate(config["dhus"]),
+            asf=AsfConfig.model_validate(config["asf"]),
+            stac=StacConfig.model_validate(config["stac"]),
+            root=config["sentinel"]["root"],
+            pair_scene=PairSceneConfig.model_validate(config["pair_scene"]),
+        )

@@ -23,7 +23,7 @@ from ssl4sar.config.pretraining import (
     can_start,
 )
 from ssl4sar.config.scene import SceneConfig
-from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
+from ssl4sar.config.sentinel import AcquisitionConfig, OpticalConfig, SentinelConfig
 from ssl4sar.config.services import (
     AsfConfig,
     CdseConfig,
@@ -55,6 +55,8 @@ class StudyConfig(Block):
     """The pairs of images for the pretraining."""
     pair_scene: PairSceneConfig = PairSceneConfig()
     """The synthetic pairs (used with ssl4sar.source synthetic)."""
+    acquisition: AcquisitionConfig = AcquisitionConfig()
+    """Glaciers to acquire scenes of."""
     sentinel: SentinelConfig = SentinelConfig()
     """Scenes to acquire."""
     optical: OpticalConfig = OpticalConfig()

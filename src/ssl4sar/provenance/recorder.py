@@ -47,6 +47,8 @@ class JobFacts:
         outputs: files and folders it writes, without the record.
         temporary: those of the outputs that the workflow deletes once they were used.
         record: the record to write; outputs lie in or below its folder.
+        kept: files and folders that it makes where there is something to make, and that the
+            workflow does not delete before a rerun.
         parameters: all parameters of the rule; ``source`` is the digest it was started with.
         config: whole configuration with ``read_from``, the place where it was read.
         threads: cores.
@@ -66,6 +68,7 @@ class JobFacts:
     config: Mapping[str, Any]
     threads: int
     resources: Mapping[str, Any]
+    kept: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,8 @@ class Recorder:
             UserError: an output is missing, or the record cannot be written.
         """
         facts, here = self.facts, self.facts.record.parent
-        outputs = tuple(_written_output(path, facts) for path in facts.outputs)
+        kept = [path for path in facts.kept if path.exists()]
+        outputs = tuple(_written_output(path, facts) for path in (*facts.outputs, *kept))
         read_from = facts.config["read_from"]
         seed = facts.wildcards.get("seed")
         record = JobRecord(

@@ -100,6 +100,8 @@ def _facts(snakemake: Any) -> JobFacts:
         outputs=[path for path in outputs if path != record],
         temporary=frozenset(Path(path) for path in parameters.get("temporary", ())),
         record=record,
+        # What Snakemake must not delete before a rerun is no output of the rule, yet of the job.
+        kept=[Path(path) for path in parameters.get("kept", ())],
         parameters=parameters,
         config=snakemake.config,
         threads=snakemake.threads,

@@ -17,6 +17,7 @@ from ssl4sar.config.pretraining import TASKS, WITH_WEIGHTS
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import source_digest
+from ssl4sar.workflow.acquisition import Acquisition
 from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
 from ssl4sar.workflow.training_cost import TrainingCost
@@ -48,6 +49,11 @@ class Study:
         self.config = config
         self._base = base
         self._read_from = {"file": file, "overrides": dict(command_line)}
+
+    @cached_property
+    def acquisition(self) -> Acquisition:
+        """What the rules that search and fetch Sentinel products ask for."""
+        return Acquisition(self.config)
 
     def as_config(self) -> dict[str, Any]:
         """Return what jobs and reports see: every key, and under ``read_from`` its origin."""

@@ -1,0 +1,109 @@
+"""What was fetched and what is missing, over all products of a run."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ssl4sar.acquire.fetch import FetchRecord
+from ssl4sar.core.atomic import atomic_file, write_json
+from ssl4sar.core.errors import UserError
+
+SCHEMA: Final = "ssl4sar.scenes/1"
+_COLUMNS: Final = ("name", "mission", "start", "provider", "status", "files", "bytes", "reason")
+_NAMES_TOLD: Final = 3
+
+
+@dataclass(frozen=True)
+class FetchSummary:
+    """All products of a run.
+
+    Attributes:
+        records: records of the products by the path of their file, in the order of the inventories.
+    """
+
+    records: dict[str, FetchRecord]
+
+    @classmethod
+    def read(cls, paths: Iterable[Path]) -> FetchSummary:
+        """Read the records.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        return cls({str(path): FetchRecord.read(path) for path in paths})
+
+    @property
+    def missing(self) -> dict[str, FetchRecord]:
+        """Products that could not be had, by the path of their record."""
+        return {path: r for path, r in self.records.items() if r.status == "missing"}
+
+    def __str__(self) -> str:
+        """Return one line for a person."""
+        fetched = [record for record in self.records.values() if record.status == "fetched"]
+        size_gb = sum(record.total_bytes for record in fetched) / 1e9
+        return f"{len(fetched)} products, {size_gb:.2f} GB, verified; {len(self.missing)} missing"
+
+    def write_table(self, table: Path) -> None:
+        """Write all products as CSV, atomically."""
+        with atomic_file(table) as temporary, temporary.open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(_COLUMNS)
+            writer.writerows(self._rows())
+
+    def write(self, summary: Path) -> None:
+        """Write counts and missing products as JSON, atomically."""
+        fetched = [record for record in self.records.values() if record.status == "fetched"]
+        write_json(
+            summary,
+            {
+                "schema": SCHEMA,
+                "fetched": len(fetched),
+                "bytes": sum(record.total_bytes for record in fetched),
+                "missing": {
+                    record.product["name"]: record.reason for record in self.missing.values()
+                },
+                "products": [record.product["name"] for record in fetched],
+            },
+        )
+
+    def require(self, max_missing: int, table: Path) -> None:
+        """Refuse a run that misses too much.
+
+        Args:
+            max_missing: products that may be missing.
+            table: list of all products, named in the error.
+
+        Raises:
+            UserError: more are missing; says how to try them again.
+        """
+        missing = self.missing
+        if len(missing) <= max_missing:
+            return
+        names = [str(record.product["name"]) for record in missing.values()]
+        records = list(missing)
+        more = " ..." if len(names) > _NAMES_TOLD else ""
+        raise UserError(
+            f"{len(names)} of {len(self.records)} products",
+            f"are missing ({', '.join(names[:_NAMES_TOLD])}{more}), "
+            f"more than acquisition.max_missing {max_missing}; {table} says why",
+            f"to try again: rm {' '.join(records[:_NAMES_TOLD])}{more} and rerun; to go on "
+            "without them raise acquisition.max_missing",
+        )
+
+    def _rows(self) -> Iterable[Sequence[object]]:
+        for record in self.records.values():
+            product = record.product
+            yield (
+                product["name"],
+                product["mission"],
+                product["start"],
+                product["provider"],
+                record.status,
+                len(record.files),
+                record.total_bytes,
+                record.reason or "",
+            )

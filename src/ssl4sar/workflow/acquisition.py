@@ -1,0 +1,266 @@
+"""What the rules of the acquisition ask for: glaciers, frozen inventories, scenes, forecast."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
+from ssl4sar.acquire.elevation_tiles import tiles_of_area
+from ssl4sar.acquire.inventory import Inventory, read_inventory
+from ssl4sar.acquire.product import Product
+from ssl4sar.config.keys import value_at
+from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
+
+INVENTORIES: Final = Path("data/inventory")
+SCENES: Final = Path("data/scenes")
+ORBITS: Final = Path("data/orbits")
+TILES: Final = Path("data/elevation/tiles")
+ELEVATION: Final = Path("data/elevation")
+GEOID: Final = Path("data/geoid/geoid.json")
+#: Targets that start from inventories.
+_FROM_INVENTORIES: Final = ("scenes",)
+
+
+class Acquisition:
+    """Paths and parameters of the rules that search and fetch Sentinel products.
+
+    Args:
+        config: validated configuration.
+    """
+
+    def __init__(self, config: StudyConfig) -> None:
+        self._config = config
+
+    @cached_property
+    def glaciers(self) -> dict[str, Glacier]:
+        """The chosen glaciers by name.
+
+        Raises:
+            UserError: the list of glaciers is wrong, or a name is not in it.
+        """
+        wanted = self._config.acquisition
+        if self._config.sentinel.provider == "synthetic":
+            from ssl4sar.acquire.providers.synthetic import synthetic_glaciers
+
+            known, source = synthetic_glaciers(self._config.pair_scene), "pair_scene"
+        else:
+            known, source = read_glaciers(wanted.glaciers_file), wanted.glaciers_file
+        chosen = choose_glaciers(known, wanted.glaciers, source)
+        return {glacier.name: glacier for glacier in chosen}
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """What decides on the content of products besides the query, by dotted key."""
+        keys = {
+            "cdse": ("cdse.whole_products",),
+            "dhus": ("dhus.hub_url",),
+            "stac": (
+                "stac.url",
+                "stac.sar_collection",
+                "stac.optical_collection",
+                "stac.sar_assets",
+                "stac.optical_assets",
+            ),
+            "synthetic": ("pair_scene",),
+        }
+        sentinel = self._config.sentinel
+        plain = self._config.model_dump(mode="json")
+        providers = dict.fromkeys((sentinel.provider, sentinel.optical_from))
+        return {key: value_at(plain, key) for name in providers for key in keys.get(name, ())}
+
+    def glacier(self, wildcards: Any) -> dict[str, Any]:
+        """Return a glacier as a GeoJSON feature."""
+        return self.glaciers[wildcards.glacier].as_feature()
+
+    def inventory_files(self, *_: Any) -> list[str]:
+        """Return the inventories of all glaciers."""
+        return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
+
+    @cached_property
+    def inventories(self) -> dict[str, Inventory]:
+        """Frozen inventories by glacier.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
+        missing = [path for path in self.inventory_files() if not Path(path).is_file()]
+        if missing:
+            raise UserError(
+                missing[0],
+                f"{len(missing)} of {len(self.glaciers)} inventories do not exist yet",
+                "make them first: snakemake --cores 4 -- inventory (with the same --configfile)",
+            )
+        return {
+            name: read_inventory(path)
+            for name, path in zip(self.glaciers, self.inventory_files(), strict=True)
+        }
+
+    @cached_property
+    def products(self) -> dict[str, Product]:
+        """Products of all inventories by name; adjacent glaciers share scenes."""
+        return {p.name: p for inventory in self.inventories.values() for p in inventory.products}
+
+    @cached_property
+    def orbits(self) -> dict[str, Product]:
+        """Orbit files of all inventories by name."""
+        return {p.name: p for inventory in self.inventories.values() for p in inventory.orbits}
+
+    def product(self, wildcards: Any) -> dict[str, Any]:
+        """Return the line of a product as values of JSON."""
+        return self.products[wildcards.product].as_row()
+
+    def orbit(self, wildcards: Any) -> dict[str, Any]:
+        """Return the line of an orbit file as values of JSON."""
+        return self.orbits[wildcards.orbit].as_row()
+
+    def scene_records(self, *_: Any) -> list[str]:
+        """Return the records of all products."""
+        return [str(SCENES / f"{name}.json") for name in self.products]
+
+    @staticmethod
+    def product_folder(wildcards: Any) -> list[str]:
+        """Return the folder of a product, which a rerun keeps."""
+        return [str(SCENES / wildcards.product)]
+
+    @staticmethod
+    def orbit_folder(wildcards: Any) -> list[str]:
+        """Return the folder of an orbit file, which a rerun keeps."""
+        return [str(ORBITS / wildcards.orbit)]
+
+    @staticmethod
+    def tile_file(wildcards: Any) -> list[str]:
+        """Return the elevation tile, which a rerun keeps; there is none of the sea."""
+        return [str(TILES / f"{wildcards.tile}.tif")]
+
+    def orbit_records(self, *_: Any) -> list[str]:
+        """Return the records of all orbit files."""
+        return [str(ORBITS / f"{name}.json") for name in self.orbits]
+
+    def tile_records(self, wildcards: Any) -> list[str]:
+        """Return the records of the elevation tiles of a glacier."""
+        area = self.glaciers[wildcards.glacier].area
+        margin_km = self._config.elevation.margin_km
+        return [str(TILES / f"{tile}.json") for tile in tiles_of_area(area, margin_km)]
+
+    @property
+    def geoid_record(self) -> list[str]:
+        """Record of the geoid grid, if one is to be fetched."""
+        return [str(GEOID)] if self._config.elevation.geoid_url else []
+
+    def elevation_files(self, *_: Any) -> list[str]:
+        """Return the elevation models of all glaciers; made-up glaciers have none."""
+        if self._config.sentinel.provider == "synthetic":
+            return []
+        return [str(ELEVATION / f"{name}.tif") for name in self.glaciers]
+
+    def require(self, targets: Iterable[str]) -> None:
+        """Tell what a target lacks before anything is planned.
+
+        Args:
+            targets: targets of the command line.
+
+        Raises:
+            UserError: the glaciers are wrong, or inventories that the target starts from are
+                missing.
+        """
+        asked = {Path(target).stem if "/" in target else target for target in targets}
+        if asked & {"inventory", "elevation", *_FROM_INVENTORIES}:
+            _ = self.glaciers
+        if asked & set(_FROM_INVENTORIES):
+            _ = self.products
+
+    def forecast(self, targets: Sequence[str]) -> str:
+        """Return what the target ``scenes`` says: scenes, bytes, days, free disk.
+
+        Args:
+            targets: targets of the command line; without ``scenes`` nothing is counted.
+        """
+        if "scenes" not in targets:
+            return ""
+        return str(self._forecast())
+
+    def _forecast(self) -> Forecast:
+        products = list(self.products.values())
+        present = [p for p in products if (SCENES / f"{p.name}.json").is_file()]
+        ahead = [p for p in products if p not in present]
+        sizes = [self._wanted_bytes(p) for p in ahead]
+        return Forecast(
+            glaciers=len(self.glaciers),
+            sar=sum(p.mission == "sentinel-1" for p in products),
+            optical=sum(p.mission == "sentinel-2" for p in products),
+            orbits=len(self.orbits),
+            present=len(present),
+            offline=sum(not p.online for p in ahead),
+            unknown=sum(size is None for size in sizes),
+            ahead_bytes=sum(size or 0 for size in sizes),
+            free_bytes=shutil.disk_usage(_existing(SCENES)).free,
+            config=self._config,
+        )
+
+    def _wanted_bytes(self, product: Product) -> int | None:
+        """Return about how much of a product is fetched."""
+        nodes = product.provider == "cdse" and not self._config.cdse.whole_products
+        shares = len(product.polarisations) if nodes and product.mission == "sentinel-1" else 1
+        return None if product.size_bytes is None else product.size_bytes // max(shares, 1)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What fetching all scenes means.
+
+    Attributes:
+        glaciers: number of glaciers.
+        sar: Sentinel-1 products.
+        optical: Sentinel-2 products.
+        orbits: orbit files.
+        present: products that are there.
+        offline: products still to come that the catalogue lists as offline.
+        unknown: products still to come whose size is not known.
+        ahead_bytes: bytes still to come, without those.
+        free_bytes: free disk space.
+        config: configuration with the limits of the service.
+    """
+
+    glaciers: int
+    sar: int
+    optical: int
+    orbits: int
+    present: int
+    offline: int
+    unknown: int
+    ahead_bytes: int
+    free_bytes: int
+    config: StudyConfig
+
+    def __str__(self) -> str:
+        """Return it as lines for a person."""
+        cdse = self.config.cdse
+        lines = [
+            f"{self.config.name}: {self.sar} Sentinel-1 and {self.optical} Sentinel-2 products of "
+            f"{self.glaciers} glaciers, {self.orbits} orbit files, from "
+            f"{self.config.sentinel.provider}",
+            f"  {self.present} are there; {self.ahead_bytes / 1e9:.1f} GB are to come"
+            + (f", and {self.unknown} products of unknown size" if self.unknown else "")
+            + (f"; {self.offline} are listed as offline" if self.offline else ""),
+        ]
+        if self.config.sentinel.provider == "cdse":
+            hours = self.ahead_bytes / (cdse.connections * cdse.connection_mb_s * 1e6) / 3600
+            days = self.ahead_bytes / (cdse.quota_tb * 1e12) * cdse.quota_days
+            lines.append(
+                f"  at least {hours:.1f} h with {cdse.connections} connections of "
+                f"{cdse.connection_mb_s:g} MB/s; {days:.1f} days of the quota "
+                f"({cdse.quota_tb:g} TB in {cdse.quota_days} days)"
+            )
+        enough = "" if self.ahead_bytes < self.free_bytes else ": NOT ENOUGH"
+        lines.append(f"  {self.free_bytes / 1e9:.1f} GB are free on the disk{enough}")
+        return "\n".join(lines)
+
+
+def _existing(folder: Path) -> Path:
+    return folder if folder.exists() else _existing(folder.absolute().parent)

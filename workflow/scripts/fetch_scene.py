@@ -1,0 +1,29 @@
+"""Fetch one product of the inventories."""
+
+from pathlib import Path
+
+from ssl4sar.acquire.fetch import fetch_product
+from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.base import Selection
+from ssl4sar.acquire.providers.choose import open_provider
+from ssl4sar.config.services import Services
+from ssl4sar.workflow.job import job
+
+
+def main(
+    product: Product, services: Services, selection: Selection, folder: Path, record: Path
+) -> None:
+    """Fetch the product, or find it in its folder, and write what became of it."""
+    provider = open_provider(product.provider, services)
+    fetch_product(product, provider, folder, selection).write(record)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            product=Product.from_row(snakemake.params.product),
+            services=Services.of_job(snakemake.config),
+            selection=Selection(polarisation=snakemake.params.cfg["sentinel.polarisation"]),
+            folder=Path(snakemake.params.kept[0]),
+            record=Path(snakemake.output.record),
+        )
