@@ -1,0 +1,194 @@
+"""The frozen result of a search: which products a glacier's data set is built from.
+
+``inventory.jsonl`` holds a header and then one product per line, ``left_out.csv`` every product
+that was found and not taken, ``optical_choice.csv`` how the optical images were chosen. The build
+depends on the inventory alone, so that it can be repeated whatever a catalogue says later.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ssl4sar.acquire.product import Product
+from ssl4sar.core.atomic import write_text
+from ssl4sar.core.errors import UserError
+
+SCHEMA: Final = "ssl4sar.inventory/1"
+_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InventoryHeader:
+    """What was searched for, where and when.
+
+    Attributes:
+        glacier: name of the glacier.
+        caffe_test: whether it is a test glacier of CaFFe, never to be pretrained on.
+        area: GeoJSON geometry of its area, degrees.
+        providers: name of the provider by mission.
+        query: values of the configuration that the search used, by key.
+        searched_utc: when, UTC, to the second.
+        counts: products by fate: found, kept, offline (of those kept), and one number per reason
+            of leaving out.
+        orbits: rows of the precise orbit files that belong to the products.
+        orbit_of: name of the orbit file by product.
+    """
+
+    glacier: str
+    caffe_test: bool
+    area: Mapping[str, Any]
+    providers: Mapping[str, str]
+    query: Mapping[str, Any]
+    searched_utc: datetime
+    counts: Mapping[str, int]
+    orbits: Sequence[Mapping[str, Any]] = ()
+    orbit_of: Mapping[str, str] = field(default_factory=dict)
+
+    def as_row(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        row = dict(vars(self))
+        row["schema"] = SCHEMA
+        row["searched_utc"] = self.searched_utc.astimezone(UTC).strftime(_TIME)
+        row["orbits"] = [dict(orbit) for orbit in self.orbits]
+        return row
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Products of one glacier, sorted by mission, start and name.
+
+    Attributes:
+        header: what was searched for.
+        products: Sentinel-1 before Sentinel-2.
+    """
+
+    header: InventoryHeader
+    products: tuple[Product, ...]
+
+    def __post_init__(self) -> None:
+        """Sort the products, so that the same products give the same file."""
+        ordered = sorted(self.products, key=lambda each: (each.mission, each.start, each.name))
+        object.__setattr__(self, "products", tuple(ordered))
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A product that was found and not taken.
+
+    Attributes:
+        name: of the product.
+        reason: a word for counting, e.g. duplicate.
+        detail: a phrase for people.
+    """
+
+    name: str
+    reason: str
+    detail: str = ""
+
+
+def inventory_text(inventory: Inventory) -> str:
+    """Return the content of ``inventory.jsonl``."""
+    rows = [inventory.header.as_row(), *(product.as_row() for product in inventory.products)]
+    return "".join(_line(row) for row in rows)
+
+
+def write_inventory(path: str | Path, inventory: Inventory) -> None:
+    """Write an inventory, atomically; equal inventories give equal bytes."""
+    write_text(path, inventory_text(inventory))
+
+
+def read_inventory(path: str | Path) -> Inventory:
+    """Read an inventory.
+
+    Raises:
+        UserError: the file is missing, of another kind or version, or a line of it is damaged, out
+            of order or there twice.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError as error:
+        raise UserError(
+            path, "there is no inventory", "make it first: it is searched for"
+        ) from error
+    rows = [_row(path, number, line) for number, line in enumerate(lines, start=1)]
+    if not rows or rows[0].get("schema") != SCHEMA:
+        raise UserError(path, f"this is no inventory of the form {SCHEMA}", "search for it anew")
+    header = _header(path, rows[0])
+    products = [_product(path, number, row) for number, row in enumerate(rows[1:], start=2)]
+    inventory = Inventory(header, tuple(products))
+    names = [product.name for product in products]
+    if len(set(names)) != len(names) or list(inventory.products) != products:
+        raise UserError(path, "its products are out of order or there twice", "search for it anew")
+    if header.counts.get("kept") != len(products):
+        raise UserError(
+            path,
+            f"it holds {len(products)} products, its header tells {header.counts.get('kept')}",
+            "search for it anew",
+        )
+    return inventory
+
+
+def write_left_out(path: str | Path, left_out: Iterable[LeftOut]) -> None:
+    """Write which products were left out and why, as CSV sorted by name."""
+    rows = sorted((each.name, each.reason, each.detail) for each in left_out)
+    write_text(path, csv_text(("name", "reason", "detail"), rows))
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV text with line feeds."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    text = json.dumps(
+        row, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text + "\n"
+
+
+def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise _damaged(path, number, "it is no JSON") from error
+    if not isinstance(row, dict) or not line.endswith(b"\n"):
+        raise _damaged(path, number, "it is cut off or no object")
+    return row
+
+
+def _header(path: Path, row: dict[str, Any]) -> InventoryHeader:
+    values = {key: value for key, value in row.items() if key != "schema"}
+    try:
+        searched = datetime.strptime(values["searched_utc"], _TIME).replace(tzinfo=UTC)
+        counts = {str(key): int(value) for key, value in values["counts"].items()}
+        values |= {"searched_utc": searched, "counts": counts}
+        return InventoryHeader(**values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, 1, f"it is no header ({error})") from error
+
+
+def _product(path: Path, number: int, row: dict[str, Any]) -> Product:
+    try:
+        product = Product.from_row(row)
+        same = product.as_row() == row
+    except (ValueError, AttributeError, TypeError) as error:
+        raise _damaged(path, number, str(error)) from error
+    if not same:
+        raise _damaged(path, number, "its values are of another form")
+    return product
+
+
+def _damaged(path: Path, number: int, problem: str) -> UserError:
+    return UserError(f"{path}: line {number}", f"is damaged: {problem}", "search for it anew")

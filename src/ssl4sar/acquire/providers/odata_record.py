@@ -1,0 +1,204 @@
+"""Records of the OData catalogue, turned into products."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from shapely import from_geojson, make_valid, to_geojson
+from shapely.errors import ShapelyError
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.ops import unary_union
+
+from ssl4sar.acquire.areas import cut_at_antimeridian
+from ssl4sar.acquire.product import Mission, OrbitDirection, Product
+from ssl4sar.acquire.product_name import (
+    OpticalName,
+    SarName,
+    bare_name,
+    parse_name,
+    plain_version,
+)
+
+_POLARISATION: Final = re.compile(r"HH|HV|VV|VH")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-f]+")
+_DIRECTIONS: Final[dict[str, OrbitDirection]] = {
+    "ASCENDING": "ascending",
+    "DESCENDING": "descending",
+}
+
+
+def product_of(record: Mapping[str, Any], provider: str, mission: Mission) -> Product:
+    """Return the product of a record.
+
+    What the name tells goes before the attributes; times come from the record, which has them in
+    full.
+
+    Args:
+        record: as the catalogue lists it with ``$expand=Attributes``.
+        provider: name of the provider that serves it.
+        mission: whose collection was searched.
+
+    Raises:
+        ValueError: identifier, name or times are missing or of another form.
+    """
+    attributes = attributes_of(record)
+    name = _text(record, "Name")
+    try:
+        told = parse_name(name)
+    except ValueError:
+        told = None
+    start, stop = content_dates(record)
+    sar = told if isinstance(told, SarName) else None
+    optical = told if isinstance(told, OpticalName) else None
+    version = optical.baseline if optical else attributes.get("processorVersion")
+    return Product(
+        provider=provider,
+        id=_text(record, "Id"),
+        name=bare_name(name),
+        mission=mission,
+        platform=told.platform if told else _platform(attributes),
+        product_type=told.product_type if told else str(attributes.get("productType", "")),
+        start=start,
+        stop=stop,
+        mode=sar.mode if sar else attributes.get("operationalMode"),
+        polarisations=sar.polarisations if sar else _polarisations(attributes),
+        relative_orbit=_relative_orbit(attributes, told),
+        orbit_direction=_DIRECTIONS.get(str(attributes.get("orbitDirection")).upper()),
+        datatake=told.datatake if told else None,
+        processor_version=version if optical else plain_version(_or_none(version)),
+        cloud_percent=_number(attributes.get("cloudCover")),
+        size_bytes=_size(record.get("ContentLength")),
+        checksums=checksums_of(record),
+        online=record.get("Online") is not False,
+        footprint=footprint_of(record.get("GeoFootprint")),
+        tile=optical.tile if optical else None,
+    )
+
+
+def attributes_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a record by name; empty where there are none."""
+    listed = record.get("Attributes")
+    if not isinstance(listed, list):
+        return {}
+    return {
+        each["Name"]: each.get("Value")
+        for each in listed
+        if isinstance(each, dict) and isinstance(each.get("Name"), str)
+    }
+
+
+def content_dates(record: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    """Return when the content of a record starts and ends, UTC.
+
+    Raises:
+        ValueError: a time is missing or of another form.
+    """
+    dates = record.get("ContentDate")
+    told = dates if isinstance(dates, dict) else {}
+    return _time(told.get("Start")), _time(told.get("End"))
+
+
+def checksums_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of a record by algorithm, in lower case; the list is empty for some."""
+    listed = record.get("Checksum")
+    checksums = {}
+    for each in listed if isinstance(listed, list) else []:
+        if not isinstance(each, dict):
+            continue
+        algorithm, value = (
+            str(each.get("Algorithm", "")).lower(),
+            str(each.get("Value", "")).lower(),
+        )
+        if algorithm and _HEXADECIMAL.fullmatch(value):
+            checksums[algorithm] = value
+    return checksums
+
+
+def footprint_of(geometry: Any) -> dict[str, Any] | None:
+    """Return a footprint within -180 to 180 degrees, cut at the antimeridian; None if unknown.
+
+    Args:
+        geometry: GeoJSON; rings whose longitude jumps by more than 180 degrees go the short way.
+    """
+    if not isinstance(geometry, dict):
+        return None
+    try:
+        shape = from_geojson(json.dumps(geometry))
+        polygons = [each for each in getattr(shape, "geoms", [shape]) if isinstance(each, Polygon)]
+        pieces = [piece for polygon in polygons for piece in _pieces(polygon)]
+    except (ShapelyError, ValueError):
+        return None  # no geometry, or around a pole
+    united = unary_union(pieces)
+    parts = [each for each in getattr(united, "geoms", [united]) if isinstance(each, Polygon)]
+    parts = [each for each in parts if not each.is_empty]
+    if not parts:
+        return None
+    footprint: dict[str, Any] = json.loads(
+        to_geojson(parts[0] if len(parts) == 1 else MultiPolygon(parts))
+    )
+    return footprint
+
+
+def _pieces(polygon: Polygon) -> list[Polygon]:
+    if polygon.is_empty:
+        return []
+    pieces = []
+    for piece in cut_at_antimeridian(Polygon(polygon.exterior)):
+        valid = make_valid(piece)
+        pieces += [each for each in getattr(valid, "geoms", [valid]) if isinstance(each, Polygon)]
+    return pieces
+
+
+def _text(record: Mapping[str, Any], key: str) -> str:
+    value = record.get(key)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{record.get('Name', 'a record')}: {key} is missing")
+    return value
+
+
+def _time(text: Any) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{text!r} is no time") from error
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _platform(attributes: Mapping[str, Any]) -> str:
+    short = str(attributes.get("platformShortName", ""))
+    serial = str(attributes.get("platformSerialIdentifier", ""))
+    return short.replace("SENTINEL-", "S") + serial
+
+
+def _polarisations(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(_POLARISATION.findall(str(attributes.get("polarisationChannels", ""))))
+
+
+def _relative_orbit(
+    attributes: Mapping[str, Any], told: SarName | OpticalName | None
+) -> int | None:
+    listed = _number(attributes.get("relativeOrbitNumber"))
+    if listed is not None:
+        return int(listed)
+    return told.relative_orbit if told else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _size(value: Any) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
+
+
+def _or_none(value: Any) -> str | None:
+    return None if value is None else str(value)
