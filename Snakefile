@@ -24,8 +24,6 @@ try:
         command_line=workflow.config_settings.config,
         base=Path(workflow.basedir),
     )
-    TARGETS = tuple(workflow.dag_settings.targets)
-    STUDY.acquisition.require(TARGETS)
 except UserError as error:
     sys.exit(f"ssl4sar: error: {error}")
 
@@ -78,8 +76,10 @@ rule scenes:
     input:
         f"{STUDY.run}/sentinel/scenes.json",
     localrule: True
+    params:
+        forecast=STUDY.acquisition.forecast,
     message:
-        STUDY.acquisition.forecast(TARGETS)
+        "{params.forecast}"
 
 
 rule elevation:

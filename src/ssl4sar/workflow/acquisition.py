@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
 from ssl4sar.acquire.elevation_tiles import tiles_of_area
@@ -23,8 +23,26 @@ ORBITS: Final = Path("data/orbits")
 TILES: Final = Path("data/elevation/tiles")
 ELEVATION: Final = Path("data/elevation")
 GEOID: Final = Path("data/geoid/geoid.json")
-#: Targets that start from inventories.
-_FROM_INVENTORIES: Final = ("scenes",)
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _told(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function that Snakemake calls end it with one line where the user can mend it.
+
+    Snakemake would add a traceback to any other exception.
+    """
+
+    @wraps(function)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            raise SystemExit(f"ssl4sar: error: {error}") from None
+
+    return told
 
 
 class Acquisition:
@@ -74,10 +92,12 @@ class Acquisition:
         providers = dict.fromkeys((sentinel.provider, sentinel.optical_from))
         return {key: value_at(plain, key) for name in providers for key in keys.get(name, ())}
 
+    @_told
     def glacier(self, wildcards: Any) -> dict[str, Any]:
         """Return a glacier as a GeoJSON feature."""
         return self.glaciers[wildcards.glacier].as_feature()
 
+    @_told
     def inventory_files(self, *_: Any) -> list[str]:
         """Return the inventories of all glaciers."""
         return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
@@ -109,16 +129,23 @@ class Acquisition:
     @cached_property
     def orbits(self) -> dict[str, Product]:
         """Orbit files of all inventories by name."""
-        return {p.name: p for inventory in self.inventories.values() for p in inventory.orbits}
+        return {
+            orbit.name: orbit
+            for inventory in self.inventories.values()
+            for orbit in map(Product.from_row, inventory.header.orbits)
+        }
 
+    @_told
     def product(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of a product as values of JSON."""
         return self.products[wildcards.product].as_row()
 
+    @_told
     def orbit(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of an orbit file as values of JSON."""
         return self.orbits[wildcards.orbit].as_row()
 
+    @_told
     def scene_records(self, *_: Any) -> list[str]:
         """Return the records of all products."""
         return [str(SCENES / f"{name}.json") for name in self.products]
@@ -138,64 +165,50 @@ class Acquisition:
         """Return the elevation tile, which a rerun keeps; there is none of the sea."""
         return [str(TILES / f"{wildcards.tile}.tif")]
 
+    @_told
     def orbit_records(self, *_: Any) -> list[str]:
         """Return the records of all orbit files."""
         return [str(ORBITS / f"{name}.json") for name in self.orbits]
 
+    @_told
     def tile_records(self, wildcards: Any) -> list[str]:
         """Return the records of the elevation tiles of a glacier."""
         area = self.glaciers[wildcards.glacier].area
         margin_km = self._config.elevation.margin_km
-        return [str(TILES / f"{tile}.json") for tile in tiles_of_area(area, margin_km)]
+        return [str(TILES / f"{tile.name}.json") for tile in tiles_of_area(area, margin_km)]
+
+    @property
+    def geoid_file(self) -> list[str]:
+        """The grid itself, which a rerun keeps."""
+        return [str(GEOID.with_suffix(".tif"))]
 
     @property
     def geoid_record(self) -> list[str]:
         """Record of the geoid grid, if one is to be fetched."""
         return [str(GEOID)] if self._config.elevation.geoid_url else []
 
+    @_told
     def elevation_files(self, *_: Any) -> list[str]:
         """Return the elevation models of all glaciers; made-up glaciers have none."""
         if self._config.sentinel.provider == "synthetic":
             return []
         return [str(ELEVATION / f"{name}.tif") for name in self.glaciers]
 
-    def require(self, targets: Iterable[str]) -> None:
-        """Tell what a target lacks before anything is planned.
-
-        Args:
-            targets: targets of the command line.
-
-        Raises:
-            UserError: the glaciers are wrong, or inventories that the target starts from are
-                missing.
-        """
-        asked = {Path(target).stem if "/" in target else target for target in targets}
-        if asked & {"inventory", "elevation", *_FROM_INVENTORIES}:
-            _ = self.glaciers
-        if asked & set(_FROM_INVENTORIES):
-            _ = self.products
-
-    def forecast(self, targets: Sequence[str]) -> str:
-        """Return what the target ``scenes`` says: scenes, bytes, days, free disk.
-
-        Args:
-            targets: targets of the command line; without ``scenes`` nothing is counted.
-        """
-        if "scenes" not in targets:
-            return ""
+    @_told
+    def forecast(self, *_: Any) -> str:
+        """Return what the target ``scenes`` says: scenes, bytes, days, free disk."""
         return str(self._forecast())
 
     def _forecast(self) -> Forecast:
         products = list(self.products.values())
-        present = [p for p in products if (SCENES / f"{p.name}.json").is_file()]
-        ahead = [p for p in products if p not in present]
+        ahead = [p for p in products if not (SCENES / f"{p.name}.json").is_file()]
         sizes = [self._wanted_bytes(p) for p in ahead]
         return Forecast(
             glaciers=len(self.glaciers),
             sar=sum(p.mission == "sentinel-1" for p in products),
             optical=sum(p.mission == "sentinel-2" for p in products),
             orbits=len(self.orbits),
-            present=len(present),
+            present=len(products) - len(ahead),
             offline=sum(not p.online for p in ahead),
             unknown=sum(size is None for size in sizes),
             ahead_bytes=sum(size or 0 for size in sizes),

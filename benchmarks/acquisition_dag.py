@@ -1,0 +1,137 @@
+"""Planning at the size of SSL4SAR: 9,563 scenes of 14 glaciers from frozen inventories.
+
+    python benchmarks/acquisition_dag.py [--scenes 9563] [--glaciers 14]
+
+Prints wall time and peak memory of ``snakemake -n -- scenes`` beside those of the same command for
+a hundredth of the scenes, so that what grows with the scenes can be told from what does not. The
+inventories are MADE UP: no product of them exists.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import yaml
+
+from ssl4sar.acquire.inventory import Inventory, InventoryHeader, write_inventory
+from ssl4sar.acquire.product import Product
+
+PROJECT = Path(__file__).resolve().parents[1]
+FIRST = datetime(2015, 1, 1, 12, tzinfo=UTC)
+SAR_BYTES, OPTICAL_BYTES = 1_740_000_000, 800_000_000
+
+
+def made_product(glacier: int, number: int) -> Product:
+    """Return a made-up product like those of Copernicus Data Space."""
+    start = FIRST + timedelta(hours=6 * number, minutes=glacier)
+    stop = start + timedelta(seconds=25)
+    times = f"{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}"
+    square = [[12.0, 78.0], [18.0, 78.0], [18.0, 80.0], [12.0, 80.0], [12.0, 78.0]]
+    identity = f"{glacier:08x}-0000-4000-8000-{number:012x}"
+    return Product(
+        provider="cdse",
+        id=identity,
+        name=f"S1A_IW_GRDH_1SDH_{times}_{number:06d}_{glacier:06X}_MADE",
+        mission="sentinel-1",
+        platform="S1A",
+        product_type="IW_GRDH_1S",
+        start=start,
+        stop=stop,
+        mode="IW",
+        polarisations=("HH", "HV"),
+        relative_orbit=number % 175 + 1,
+        orbit_direction="ascending" if number % 2 else "descending",
+        datatake=f"{glacier:06X}",
+        processor_version="003.40",
+        size_bytes=SAR_BYTES,
+        checksums={"md5": f"{number:032x}", "blake3": f"{number:064x}"},
+        footprint={"type": "Polygon", "coordinates": [square]},
+        urls={"product": f"https://example.org/odata/v1/Products({identity})/$value"},
+    )
+
+
+def write_project(folder: Path, scenes: int, glaciers: int) -> Path:
+    """Write inventories, a list of glaciers and a configuration; return the configuration."""
+    features = []
+    for glacier in range(glaciers):
+        name = f"MadeUp{glacier:02d}"
+        ring = [[14.0, 78.5], [15.0, 78.5], [15.0, 78.8], [14.0, 78.8], [14.0, 78.5]]
+        geometry = {"type": "Polygon", "coordinates": [ring]}
+        properties = {"name": name, "long_name": name, "region": "made up", "epsg": 32633}
+        features.append({"type": "Feature", "properties": properties, "geometry": geometry})
+        count = scenes // glaciers + (glacier < scenes % glaciers)
+        products = tuple(made_product(glacier, number) for number in range(count))
+        header = InventoryHeader(
+            glacier=name,
+            caffe_test=False,
+            area=geometry,
+            providers={"sentinel-1": "cdse"},
+            query={},
+            searched_utc=FIRST,
+            counts={"found": count, "kept": count},
+        )
+        path = folder / "data" / "inventory" / name / "inventory.jsonl"
+        path.parent.mkdir(parents=True)
+        write_inventory(path, Inventory(header, products))
+    glaciers_file = folder / "glaciers.geojson"
+    glaciers_file.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    config = folder / "config.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "name": "planning",
+                "acquisition": {"glaciers_file": str(glaciers_file)},
+                "sentinel": {"provider": "cdse"},
+            }
+        )
+    )
+    return config
+
+
+def plan(scenes: int, glaciers: int) -> tuple[float, float, str]:
+    """Return wall time in seconds, peak memory in GB and what a dry run says first."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = write_project(folder, scenes, glaciers)
+        command = [
+            str(Path(sys.executable).with_name("snakemake")),
+            *("--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder)),
+            *("--configfile", str(config), "-n", "--", "scenes"),
+        ]
+        before = time.perf_counter()
+        with (folder / "out.txt").open("w") as out:
+            process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=folder)
+            _, status, usage = os.wait4(process.pid, 0)
+        elapsed = time.perf_counter() - before
+        text = (folder / "out.txt").read_text()
+        if status:
+            sys.exit(text[-3000:])
+        told = [line for line in text.splitlines() if "planning:" in line or "fetch_scene " in line]
+        return elapsed, usage.ru_maxrss / 1e6, "\n".join(told)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scenes", type=int, default=9563)
+    parser.add_argument("--glaciers", type=int, default=14)
+    options = parser.parse_args()
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    print(f"{os.cpu_count()} cores, {soft} open files allowed; MADE UP inventories")
+    for scenes in (max(options.scenes // 100, options.glaciers), options.scenes):
+        seconds, gigabytes, told = plan(scenes, options.glaciers)
+        print(f"{scenes} scenes: {seconds:.1f} s, {gigabytes:.2f} GB at most")
+        print(f"  {told}")
+
+
+if __name__ == "__main__":
+    main()
