@@ -28,7 +28,7 @@ from ssl4sar.core.errors import UserError
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
 #: No catalogue takes an area of half the Earth, and no glacier needs one.
 _WIDEST_DEG: Final = 180.0
-_KM_PER_DEG: Final = 111.195
+KM_PER_DEG: Final = 111.195
 """Length of one degree of a great circle of the mean Earth radius, 6371.0 km."""
 
 
@@ -179,7 +179,7 @@ def area_km2(area: BaseGeometry) -> float:
     """Return the size of a small area on the ground, square kilometres (sphere)."""
     return float(
         sum(
-            part.area * _KM_PER_DEG**2 * math.cos(math.radians(part.centroid.y))
+            part.area * KM_PER_DEG**2 * math.cos(math.radians(part.centroid.y))
             for part in getattr(area, "geoms", [area])
         )
     )

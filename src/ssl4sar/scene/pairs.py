@@ -32,7 +32,7 @@ from ssl4sar.scene.passes import draw_passes
 from ssl4sar.scene.rendering import render_all
 from ssl4sar.scene.sar import Levels, Viewing, draw_levels, render_sar, swath_edge
 from ssl4sar.scene.sensors import SENSORS
-from ssl4sar.scene.sky import draw_sky
+from ssl4sar.scene.sky import Sky, draw_sky
 from ssl4sar.scene.world import World, glacier_world
 
 NOTE: Final = "SYNTHETIC image of the ssl4sar scene model, not an observation"
@@ -226,7 +226,7 @@ def average_optical(image: FloatArray, block: int) -> FloatArray:
     return np.asarray(averaged, np.float32)
 
 
-def _render_sar(config: PairSceneConfig, plan: SarPlan, root: Path) -> None:
+def _render_sar(config: PairSceneConfig, plan: SarPlan, path: Path) -> None:
     world = glacier_world(config.seed, plan.glacier, config.extent_km * 1000, northern=True)
     _, fine, block = _grids(world, config.spacing_m)
     image = render_sar(
@@ -239,26 +239,58 @@ def _render_sar(config: PairSceneConfig, plan: SarPlan, root: Path) -> None:
         spare_m=world.dynamic_bay_m,
     )
     text = {"Comment": NOTE, "Pixel size (m)": str(config.spacing_m)}
-    write_gray(root / plan.file, average_grey(image.grey, block), text)
+    write_gray(path, average_grey(image.grey, block), text)
 
 
-def _render_optical(config: PairSceneConfig, plan: OpticalPlan, root: Path) -> None:
+def _air(config: PairSceneConfig, plan: OpticalPlan) -> tuple[np.random.Generator, Sky]:
+    """Return the generator of an optical image after its first draw, and what that was."""
+    rng = generator(config.seed, "optical", plan.glacier, plan.day.isoformat())
+    return rng, draw_sky(rng, northern=True, day=plan.day)
+
+
+def cloud_percent(config: PairSceneConfig, plan: OpticalPlan) -> float:
+    """Return the share of an optical image that clouds will cover, 0 to 100.
+
+    Args:
+        config: the configuration the plan was made from.
+        plan: one of :func:`plan_pairs`.
+    """
+    return 100.0 * _air(config, plan)[1].cloud_cover
+
+
+def _render_optical(config: PairSceneConfig, plan: OpticalPlan, path: Path) -> None:
     world = glacier_world(config.seed, plan.glacier, config.extent_km * 1000, northern=True)
     coarse, fine, block = _grids(world, config.spacing_m)
-    rng = generator(config.seed, "optical", plan.glacier, plan.day.isoformat())
-    sky = draw_sky(rng, northern=True, day=plan.day)
+    rng, sky = _air(config, plan)
     # Some areas reach beyond the edge of the tile, whose direction is that of the orbit.
     edge = Viewing(0.0, float(rng.uniform(0, 2 * np.pi)))
     outside = swath_edge(rng, fine, edge, world.dynamic_bay_m)
     image = render_optical(rng, world.sample(fine, plan.day), world.geometry, sky)
     image[:, outside] = np.nan
     write_geotiff(
-        root / plan.file,
+        path,
         average_optical(image, block),
         (coarse.spacing_m, 0.0, coarse.left_m, 0.0, -coarse.spacing_m, coarse.top_m),
         descriptions=BANDS,
         tags={"COMMENT": NOTE, "GLACIER": plan.glacier, "DAY": plan.day.isoformat()},
     )
+
+
+def render_image_file(config: PairSceneConfig, plan: PairPlan, path: Path) -> None:
+    """Render one image and write it to a file; its bytes depend on nothing but config and plan.
+
+    Args:
+        config: the configuration the plan was made from.
+        plan: one of :func:`plan_pairs`.
+        path: file, with the ending of ``plan.file``.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
+    """
+    if isinstance(plan, OpticalPlan):
+        _render_optical(config, plan, path)
+    else:
+        _render_sar(config, plan, path)
 
 
 def render_pair_image(config: PairSceneConfig, plan: PairPlan, root: Path) -> None:
@@ -272,10 +304,7 @@ def render_pair_image(config: PairSceneConfig, plan: PairPlan, root: Path) -> No
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    if isinstance(plan, OpticalPlan):
-        _render_optical(config, plan, root)
-    else:
-        _render_sar(config, plan, root)
+    render_image_file(config, plan, root / plan.file)
 
 
 def render_pairs(config: PairSceneConfig, root: Path, workers: int = 1) -> None:

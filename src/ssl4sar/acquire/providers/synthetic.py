@@ -1,0 +1,169 @@
+"""SYNTHETIC scenes: what the glacier scene model renders, offered like a catalogue of products.
+
+The embedded default works without network and account: the provider lists the images that the
+configuration block ``pair_scene`` plans and renders each when it is fetched. No pixel is an
+observation. Products carry the platforms ``SYNTHETIC-S1`` and ``SYNTHETIC-S2`` and the type
+``synthetic``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, time
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from shapely.geometry import MultiPolygon, box
+
+from ssl4sar.acquire.areas import KM_PER_DEG, Glacier
+from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.config.pair_scene import PairSceneConfig
+from ssl4sar.core.progress import tell
+from ssl4sar.scene.pairs import (
+    OpticalPlan,
+    PairPlan,
+    cloud_percent,
+    glacier_names,
+    plan_pairs,
+    render_image_file,
+)
+
+PRODUCT_TYPE: Final = "synthetic"
+#: First part of the version of a product; the second stands for the settings.
+_MODEL_VERSION: Final = 1
+#: Passes of a day have no hour in the scene model.
+_HOUR: Final = time(12, tzinfo=UTC)
+#: The row of made-up areas: in the open Pacific on the equator there is neither ice nor land.
+_WEST_DEG: Final = -150.0
+_STEP_DEG: Final = 0.5
+_ZONE_DEG: Final = 6.0
+
+
+def synthetic_glaciers(config: PairSceneConfig) -> dict[str, Glacier]:
+    """Return the made-up glaciers by name, ``Synthetic01`` and so on.
+
+    The images lie on a plane that is nowhere on the Earth. An area is needed all the same wherever
+    glaciers are listed or drawn, so each gets a square in the open Pacific on the equator, half a
+    degree from the next, from 150 degrees west on: no one can take that for a glacier. The side of
+    a square is ``extent_km``.
+
+    Args:
+        config: how many glaciers there are, and how large.
+    """
+    half_deg = config.extent_km / KM_PER_DEG / 2
+    glaciers = {}
+    for index, name in enumerate(glacier_names(config.glaciers)):
+        lon = _WEST_DEG + _STEP_DEG * index
+        glaciers[name] = Glacier(
+            name=name,
+            long_name=f"SYNTHETIC glacier {index + 1}",
+            region="SYNTHETIC: a made-up place, drawn on the equator",
+            area=MultiPolygon([box(lon - half_deg, -half_deg, lon + half_deg, half_deg)]),
+            epsg=32601 + int((lon + 180.0) // _ZONE_DEG),
+        )
+    return glaciers
+
+
+class Synthetic:
+    """The provider of rendered scenes.
+
+    Args:
+        config: what the scene model renders.
+    """
+
+    name: Final = "synthetic"
+    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
+
+    def __init__(self, config: PairSceneConfig) -> None:
+        self._config = config
+
+    @cached_property
+    def _version(self) -> str:
+        # The name of an image tells neither its pixel size nor its difficulty: other settings must
+        # make another product. Numbers only, as versions of real processors are compared.
+        settings = self._config.model_dump_json().encode()
+        return f"{_MODEL_VERSION}.{int(hashlib.sha256(settings).hexdigest()[:8], 16)}"
+
+    @cached_property
+    def _plans(self) -> dict[str, PairPlan]:
+        return {plan.file: plan for plan in plan_pairs(self._config)}
+
+    def search(self, query: Query) -> Iterator[Product]:
+        """Yield the images planned for a glacier, in the order of the plan.
+
+        Of the query count the name of the glacier, the mission, the dates, the tracks and the
+        clouds. Its area, product type, polarisations and orbit direction say nothing here: a
+        made-up place is found by its name, there is one kind of product, and the orbits of the
+        scene model have a track number only.
+
+        Args:
+            query: what is looked for.
+
+        Raises:
+            UserError: the plan asks for more images of a glacier than there are days.
+        """
+        for plan in self._plans.values():
+            if plan.glacier == query.glacier.name:
+                product = self._product(plan)
+                if _matches(product, query):
+                    yield product
+
+    def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
+        """Render an image into ``folder``, with the bytes that the rule render_pairs writes.
+
+        Args:
+            product: a product of this provider.
+            folder: folder of this product alone.
+            selection: says nothing here: an image is one file.
+
+        Returns:
+            ``folder``, with the one image in it.
+
+        Raises:
+            MissingProductError: the configuration does not plan this image (any more).
+            UserError: the disk is full or the folder cannot be written.
+        """
+        plan = self._plans.get(product.id)
+        if plan is None:
+            raise MissingProductError(
+                product.name,
+                "the scene model does not render this image with the present pair_scene",
+                "refresh the inventory",
+            )
+        tell(f"rendering {product.name} (SYNTHETIC)")
+        render_image_file(self._config, plan, folder / PurePosixPath(plan.file).name)
+        return folder
+
+    def _product(self, plan: PairPlan) -> Product:
+        moment = datetime.combine(plan.day, _HOUR)
+        optical = isinstance(plan, OpticalPlan)
+        return Product(
+            provider=self.name,
+            id=plan.file,
+            name=PurePosixPath(plan.file).stem,
+            mission="sentinel-2" if optical else "sentinel-1",
+            platform="SYNTHETIC-S2" if optical else "SYNTHETIC-S1",
+            product_type=PRODUCT_TYPE,
+            start=moment,
+            stop=moment,
+            relative_orbit=None if isinstance(plan, OpticalPlan) else int(plan.orbit),
+            processor_version=self._version,
+            cloud_percent=(
+                round(cloud_percent(self._config, plan), 3)
+                if isinstance(plan, OpticalPlan)
+                else None
+            ),
+        )
+
+
+def _matches(product: Product, query: Query) -> bool:
+    if product.mission != query.mission or not query.start <= product.start < query.stop:
+        return False
+    if product.relative_orbit is not None and query.relative_orbits:
+        return product.relative_orbit in query.relative_orbits
+    if product.cloud_percent is not None and query.max_cloud_percent is not None:
+        return product.cloud_percent <= query.max_cloud_percent
+    return True

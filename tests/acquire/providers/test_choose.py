@@ -1,0 +1,43 @@
+"""Opening a provider by its name; libraries that are not installed."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from ssl4sar.acquire.providers.choose import LIBRARIES, open_provider
+from ssl4sar.config.sentinel import ProviderName
+from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
+
+
+def study(**blocks: Any) -> StudyConfig:
+    return StudyConfig.model_validate({"name": "test", **blocks})
+
+
+def test_the_embedded_default_is_synthetic() -> None:
+    config = study()
+    provider = open_provider(config.sentinel.provider, config)
+    assert provider.name == "synthetic"
+    assert provider.missions == {"sentinel-1", "sentinel-2"}
+
+
+@pytest.mark.parametrize("name", sorted(LIBRARIES))
+def test_missing_library_is_told_with_the_command_that_installs_it(
+    name: ProviderName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, extra = LIBRARIES[name]
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UserError) as caught:
+        open_provider(name, study())
+    assert str(caught.value).startswith(f"sentinel.provider: {name}: it needs")
+    assert library in str(caught.value)
+    assert caught.value.fix == f'pip install -e ".[{extra}]"'
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_name_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="no provider 'hub'"):
+        open_provider("hub", study())  # type: ignore[arg-type]
