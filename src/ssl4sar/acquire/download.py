@@ -9,33 +9,42 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
-import re
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Self
-from urllib.parse import urlsplit
+from typing import BinaryIO, Final
 
 import requests
 
-from ssl4sar.core.atomic import write_json
+from ssl4sar.acquire.access import Access, require_web_address
+from ssl4sar.acquire.error_answer import error_kind
+from ssl4sar.acquire.patience import Patience, TransientError
+from ssl4sar.acquire.transfer import (
+    Source,
+    WrongContentError,
+    fetch_once,
+    part_path,
+    part_size,
+    version_path,
+)
+from ssl4sar.core.atomic import NO_SPACE, write_json
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import Checksum, file_digests
-from ssl4sar.core.progress import tell, track
+from ssl4sar.core.hashing import Checksum, can_compute, file_digests
+from ssl4sar.core.progress import tell
 
 USER_AGENT: Final = "ssl4sar (calving fronts from SAR images)"
-#: What a broken connection loses at most.
-_CHUNK_BYTES: Final = 1 << 16
-_MIB: Final = 1 << 20
-_LONGEST_WAIT_S: Final = 60.0
-_TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-_ALGORITHM_NAMES: Final = {"md5": "MD5", "sha256": "SHA-256", "sha512": "SHA-512"}
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_ALGORITHM_NAMES: Final = {
+    "md5": "MD5",
+    "sha256": "SHA-256",
+    "sha512": "SHA-512",
+    "sha3-256": "SHA3-256",
+    "blake3": "BLAKE3",
+}
+#: Files that may well be a message: answers of an interface.
+_TALKING_SUFFIXES: Final = frozenset({".json", ".geojson", ".html"})
 
 
 @dataclass(frozen=True)
@@ -57,35 +66,13 @@ class DownloadRecord:
         write_json(path, asdict(self))
 
 
-@dataclass(frozen=True)
-class _Version:
-    """What the server said of the file that a part belongs to."""
-
-    url: str
-    validator: str | None
-    total_bytes: int | None
-
-    @classmethod
-    def read(cls, path: Path) -> Self | None:
-        try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return None  # without it the part is of an unknown version: start anew
-
-
-class _TransientError(Exception):
-    """A failure that may pass; ``wait_s`` is what the server asked for."""
-
-    def __init__(self, problem: str, wait_s: float | None = None) -> None:
-        super().__init__(problem)
-        self.wait_s = wait_s
-
-
 def download(
     url: str,
     target: str | Path,
-    expected: Checksum | None = None,
+    expected: Checksum | Sequence[Checksum] | None = None,
     *,
+    access: Access | None = None,
+    size_bytes: int | None = None,
     user_agent: str = USER_AGENT,
     attempts: int = 6,
     first_wait_s: float = 1.0,
@@ -96,7 +83,11 @@ def download(
     Args:
         url: http or https address.
         target: file to write; an older one is replaced once the new one is complete and verified.
-        expected: checksum that the content must have; None accepts any complete content.
+        expected: checksums that the content must have, all of them; one that cannot be computed
+            here (BLAKE3 without its library) is left out, None accepts any complete content.
+        access: how the address is opened: token, hosts, slots; None opens it as it is.
+        size_bytes: size that it must have; None accepts any, and so does 0, which catalogues say
+            where they do not know.
         user_agent: what the server is told.
         attempts: tries in a row without a single new byte before giving up.
         first_wait_s: wait after the first failure; it doubles each time, up to a minute.
@@ -106,32 +97,29 @@ def download(
         Address, size and hash.
 
     Raises:
-        UserError: bad address, host unreachable, refused by the server, another checksum,
-            another process downloads the same file, or no space left.
+        NotThereError: the server has no such file.
+        WrongContentError: another size or checksum, also after downloading it a second time.
+        UserError: bad address, host unreachable or foreign, refused by the server, another process
+            downloads the same file, or no space left.
         ValueError: ``attempts`` is below 1.
     """
-    if attempts < 1:
-        raise ValueError("at least one attempt is needed")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UserError(url, "this is no http or https address", "correct the address")
+    patience = Patience(attempts, first_wait_s, timeout_s)
+    require_web_address(url)
     target = Path(target)
+    listed = [expected] if isinstance(expected, Checksum) else list(expected or ())
+    checksums = [checksum for checksum in listed if can_compute(checksum.algorithm)]
+    source = Source(url, access or Access(), size_bytes or None, bool(checksums))
     with _writable(target), _part_file(target) as part:
         session = requests.Session()
         session.headers["User-Agent"] = user_agent
         # A compressed transfer could neither be resumed nor compared with the announced length.
         session.headers["Accept-Encoding"] = "identity"
         with session:
-            _fetch_patiently(session, url, target, part, attempts, first_wait_s, timeout_s)
-        return _finish(url, target, expected)
-
-
-def _part_path(target: Path) -> Path:
-    return target.with_name(target.name + ".part")
-
-
-def _version_path(target: Path) -> Path:
-    return target.with_name(target.name + ".part.json")
+            sha256 = _fetch_patiently(session, source, target, part, checksums, patience)
+        record = DownloadRecord(url, part_size(part), sha256)
+        part_path(target).replace(target)  # the lock is still held
+        version_path(target).unlink(missing_ok=True)
+        return record
 
 
 @contextmanager
@@ -142,7 +130,7 @@ def _writable(target: Path) -> Iterator[None]:
     except requests.RequestException:
         raise  # a kind of OSError, but not one of the disk
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in NO_SPACE:
             raise UserError(
                 target,
                 "no space left on the disk or quota",
@@ -158,7 +146,7 @@ def _writable(target: Path) -> Iterator[None]:
 @contextmanager
 def _part_file(target: Path) -> Iterator[BinaryIO]:
     """Open the part for appending, for this process alone."""
-    with _part_path(target).open("ab") as part:
+    with part_path(target).open("ab") as part:
         try:
             fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -178,198 +166,89 @@ def _part_file(target: Path) -> Iterator[BinaryIO]:
         try:
             yield part
         finally:
-            if _is_still(part) and _size(part) == 0:
-                _part_path(target).unlink()
-                _version_path(target).unlink(missing_ok=True)
+            if _is_still(part) and part_size(part) == 0:
+                part_path(target).unlink()
+                version_path(target).unlink(missing_ok=True)
 
 
 def _fetch_patiently(
     session: requests.Session,
-    url: str,
+    source: Source,
     target: Path,
     part: BinaryIO,
-    attempts: int,
-    first_wait_s: float,
-    timeout_s: float,
-) -> None:
-    """Fetch until the part is complete; tries that bring bytes do not count as failures."""
-    failures = 0
+    checksums: Sequence[Checksum],
+    patience: Patience,
+) -> str:
+    """Fetch until the part is complete and right, and return its SHA-256.
+
+    Tries that bring the part further than ever do not count as failures.
+    """
+    failures, furthest, repeated = 0, part_size(part), False
     while True:
-        before = _size(part)
         try:
-            _fetch_once(session, url, target, part, timeout_s)
-        except _TransientError as error:
-            failures = 1 if _size(part) > before else failures + 1
-            if failures >= attempts:
+            fetch_once(session, source, target, part, patience.timeout_s)
+            digests, problem = _verify(source, target, part, checksums)
+        except TransientError as error:
+            size = part_size(part)
+            failures = 1 if size > furthest else failures + 1
+            furthest = max(furthest, size)
+            if failures >= patience.attempts:
                 raise UserError(
-                    url,
+                    source.url,
                     f"the download failed {failures} times in a row ({error})",
                     "check the connection and rerun: it goes on where it stopped",
                 ) from error
-            wait_s = error.wait_s or min(first_wait_s * 2 ** (failures - 1), _LONGEST_WAIT_S)
+            wait_s = patience.wait_s(failures, error.wait_s)
             tell(f"{target.name}: {error}; next try in {wait_s:.0f} s")
             time.sleep(wait_s)
-        else:
-            return
-
-
-def _fetch_once(
-    session: requests.Session, url: str, target: Path, part: BinaryIO, timeout_s: float
-) -> None:
-    start, version = _resumable(url, target, part)
-    if version is not None and start == version.total_bytes:
-        return
-    headers = {}
-    if version is not None and version.validator is not None:
-        headers = {"Range": f"bytes={start}-", "If-Range": version.validator}
-    try:
-        with session.get(url, headers=headers, stream=True, timeout=timeout_s) as response:
-            total = _accept(response, url, target, part, version)
-            _require_space(target, total, _size(part))
-            _receive(response, target, part, total)
-    except (
-        requests.exceptions.ConnectionError,
-        requests.exceptions.Timeout,
-        requests.exceptions.ChunkedEncodingError,
-    ) as error:
-        raise _TransientError(_reason(error)) from error
-    except requests.RequestException as error:
-        raise UserError(url, f"the download failed ({error})", "check the address") from error
-
-
-def _resumable(url: str, target: Path, part: BinaryIO) -> tuple[int, _Version | None]:
-    """Return how much is there and of which version; a useless rest is thrown away."""
-    size = _size(part)
-    version = _Version.read(_version_path(target)) if size else None
-    useful = (
-        version is not None
-        and version.url == url
-        and (version.validator is not None or size == version.total_bytes)
-        and (version.total_bytes is None or size <= version.total_bytes)
-    )
-    if not useful:
+            continue
+        if problem is None:
+            return digests["sha256"]
         part.truncate(0)
-        return 0, None
-    return size, version
+        if repeated:
+            raise WrongContentError(
+                source.url,
+                problem,
+                "it was downloaded twice; rerun later, and if it stays, what is expected is wrong",
+            )
+        repeated, furthest = True, 0
+        tell(f"{target.name}: {problem}; downloading it once more")
 
 
-def _accept(
-    response: requests.Response, url: str, target: Path, part: BinaryIO, version: _Version | None
-) -> int | None:
-    """Bring the part in line with an answer; return the size of the whole file if it is told."""
-    start = _size(part)
-    if response.status_code == 206:
-        match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        same = version is not None and _validator(response) in {version.validator, None}
-        if match is not None and same and int(match[1]) == start:
-            tell(f"{target.name}: going on after {start / 1e6:.1f} MB")
-            return int(match[3])
+def _verify(
+    source: Source, target: Path, part: BinaryIO, checksums: Sequence[Checksum]
+) -> tuple[dict[str, str], str | None]:
+    """Return the digests of a complete part and what is wrong with it, if anything.
+
+    Raises:
+        TransientError: it is an error message in place of the file.
+    """
+    path = part_path(target)
+    digests = file_digests(path, {"sha256", *(each.algorithm for each in checksums)})
+    problem = _problem(part_size(part), digests, source.size_bytes, checksums)
+    may_talk = target.suffix.lower() in _TALKING_SUFFIXES or (checksums and problem is None)
+    kind = None if may_talk and problem is None else error_kind(path)
+    if kind is not None:
         part.truncate(0)
-        raise _TransientError("the server sent another part than asked for")
-    if response.status_code == 416:
-        part.truncate(0)
-        raise _TransientError("the file on the server is shorter than what is here")
-    _refuse(response, url)
-    if start:
-        tell(f"{target.name}: starting anew: the file has changed or the server cannot resume")
-    part.truncate(0)
-    length = response.headers.get("Content-Length", "")
-    total = int(length) if length.isdigit() else None
-    write_json(_version_path(target), asdict(_Version(url, _validator(response), total)))
-    return total
+        raise TransientError(f"the server sent {kind} instead of the file")
+    return digests, problem
 
 
-def _refuse(response: requests.Response, url: str) -> None:
-    """Raise where the answer is not the file."""
-    status = response.status_code
-    if status in _TRANSIENT_STATUS:
-        asked = response.headers.get("Retry-After", "")
-        wait_s = min(float(asked), _LONGEST_WAIT_S) if asked.isdigit() else None
-        raise _TransientError(f"the server answered {status} {response.reason}", wait_s)
-    if status in {404, 410}:
-        raise UserError(url, f"the file is not there (HTTP {status})", "correct the address")
-    if status in {401, 403}:
-        raise UserError(
-            url, f"the server refuses access (HTTP {status})", "check address and access rights"
-        )
-    if status != 200:
-        raise UserError(
-            url, f"the server answered {status} {response.reason}", "correct the address"
-        )
-
-
-def _validator(response: requests.Response) -> str | None:
-    """Return what tells this version of the file from others, for the header If-Range."""
-    etag = response.headers.get("ETag")
-    if etag and not etag.startswith("W/"):  # a weak tag does not promise equal bytes
-        return etag
-    return response.headers.get("Last-Modified")
-
-
-def _require_space(target: Path, total_bytes: int | None, present_bytes: int) -> None:
-    if total_bytes is None:
-        return
-    missing = total_bytes - present_bytes
-    free = shutil.disk_usage(target.parent).free
-    if missing > free:
-        raise UserError(
-            target,
-            f"{missing / 1e9:.2f} GB are to come, {free / 1e9:.2f} GB are free on the disk",
-            "free some space and rerun",
-        )
-
-
-def _receive(
-    response: requests.Response, target: Path, part: BinaryIO, total_bytes: int | None
-) -> None:
-    present = _size(part)
-    mib = None if total_bytes is None else -(-(total_bytes - present) // _MIB)
-    for _ in track(_write(response, part), f"downloading {target.name} (MiB)", total=mib):
-        pass
-    size = _size(part)
-    if total_bytes is None or size == total_bytes:
-        return
-    if size > total_bytes:
-        part.truncate(0)
-    raise _TransientError(f"{size} of {total_bytes} bytes arrived")
-
-
-def _write(response: requests.Response, part: BinaryIO) -> Iterator[None]:
-    """Write what arrives and yield once per begun MiB."""
-    pending = 0
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        part.write(chunk)
-        part.flush()
-        pending += len(chunk)
-        if pending >= _MIB:
-            pending -= _MIB
-            yield
-    if pending:
-        yield
-
-
-def _finish(url: str, target: Path, expected: Checksum | None) -> DownloadRecord:
-    """Verify the part and give it its name; the lock is still held."""
-    part = _part_path(target)
-    algorithm = "sha256" if expected is None else expected.algorithm
-    digests = file_digests(part, {"sha256", algorithm})
-    if expected is not None and digests[algorithm] != expected.digits:
-        part.unlink()
-        _version_path(target).unlink(missing_ok=True)
-        raise UserError(
-            url,
-            f"the content has {_ALGORITHM_NAMES[algorithm]} {digests[algorithm]}, "
-            f"expected {expected.digits}",
-            "rerun to download again; if it stays, the expected hash is wrong",
-        )
-    record = DownloadRecord(url, part.stat().st_size, digests["sha256"])
-    part.replace(target)
-    _version_path(target).unlink(missing_ok=True)
-    return record
-
-
-def _size(part: BinaryIO) -> int:
-    return os.fstat(part.fileno()).st_size
+def _problem(
+    size: int,
+    digests: dict[str, str],
+    size_bytes: int | None,
+    checksums: Sequence[Checksum],
+) -> str | None:
+    if size_bytes is not None and size != size_bytes:
+        return f"the content has {size} bytes, expected {size_bytes}"
+    for each in checksums:
+        if digests[each.algorithm] != each.digits:
+            return (
+                f"the content has {_ALGORITHM_NAMES[each.algorithm]} {digests[each.algorithm]}, "
+                f"expected {each.digits}"
+            )
+    return None
 
 
 def _is_still(part: BinaryIO) -> bool:
@@ -378,16 +257,3 @@ def _is_still(part: BinaryIO) -> bool:
         return os.path.samestat(os.fstat(part.fileno()), Path(part.name).stat())
     except FileNotFoundError:
         return False
-
-
-def _reason(error: requests.RequestException) -> str:
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"no safe connection ({error})"
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return "the host does not answer"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "the server fell silent"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection broke off"
-    # requests reports an unknown host, a refused connection and a broken one by one class.
-    return "the host cannot be reached or the connection broke off"

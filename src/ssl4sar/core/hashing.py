@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _CHUNK_BYTES: Final = 1 << 20
 #: Algorithms of published checksums with the number of their hexadecimal digits.
-CHECKSUM_DIGITS: Final = {"md5": 32, "sha256": 64, "sha512": 128}
+CHECKSUM_DIGITS: Final = {"md5": 32, "sha256": 64, "sha512": 128, "sha3-256": 64, "blake3": 64}
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Checksum:
     """What the content of a file must have.
 
     Attributes:
-        algorithm: md5, sha256 or sha512.
+        algorithm: md5, sha256, sha512, sha3-256 or blake3.
         digits: hexadecimal, lower case.
     """
 
@@ -45,6 +46,11 @@ class Checksum:
         return cls(algorithm, digits)
 
 
+def can_compute(algorithm: str) -> bool:
+    """Return whether digests of a known algorithm can be computed here: BLAKE3 is optional."""
+    return algorithm != "blake3" or importlib.util.find_spec("blake3") is not None
+
+
 def sha256_file(path: str | Path) -> str:
     """Return the hexadecimal SHA-256 of a file's content, read in one pass."""
     with Path(path).open("rb") as stream:
@@ -52,11 +58,23 @@ def sha256_file(path: str | Path) -> str:
 
 
 def file_digests(path: str | Path, algorithms: Collection[str]) -> dict[str, str]:
-    """Return hexadecimal digests of a file's content by algorithm, read in one pass."""
-    # MD5 tells damage here, nothing else; some systems allow it for that purpose only.
-    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    """Return hexadecimal digests of a file's content by algorithm, read in one pass.
+
+    Raises:
+        ImportError: BLAKE3 is asked for and its library is missing.
+    """
+    hashes = {name: _hash(name) for name in algorithms}
     with Path(path).open("rb") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             for each in hashes.values():
                 each.update(chunk)
     return {name: each.hexdigest() for name, each in hashes.items()}
+
+
+def _hash(algorithm: str) -> Any:
+    if algorithm == "blake3":
+        from blake3 import blake3
+
+        return blake3()
+    # MD5 tells damage here, nothing else; some systems allow it for that purpose only.
+    return hashlib.new(algorithm.replace("-", "_"), usedforsecurity=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from typing import Final, TypeVar
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 T = TypeVar("T")
@@ -77,6 +80,36 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         yield from bar.track(counted, total=count, description=description)
 
 
+def track_bytes(
+    sizes: Iterable[int], description: str, total_bytes: int | None, present_bytes: int = 0
+) -> None:
+    """Exhaust ``sizes``, in bytes, and show how many have come, how fast, and the time left.
+
+    Args:
+        sizes: yields the size of each piece once it is there.
+        description: what is done, e.g. "downloading data.zip".
+        total_bytes: of the whole; None where it is not known.
+        present_bytes: what was there before.
+    """
+    counted = _count_bytes(sizes, description, total_bytes, present_bytes)
+    # Of several transfers in one process only one can have the screen: threads write lines.
+    if not bars_allowed() or threading.current_thread() is not threading.main_thread():
+        for _ in counted:
+            pass
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total_bytes, completed=present_bytes)
+        for size in counted:
+            bar.advance(task, size)
+
+
 def tell(line: str) -> None:
     """Tell a line of progress to the job's log, or to standard error outside a job."""
     # Libraries may give the root logger handlers that drop lines of this level.
@@ -97,3 +130,29 @@ def _count(items: Iterable[T], description: str, count: int | None) -> Iterator[
             last = now
             tell(f"{description}: {done}/{count or '?'} after {now - start:.0f} s")
     tell(f"{description}: {done} done in {time.monotonic() - start:.1f} s")
+
+
+def _count_bytes(
+    sizes: Iterable[int], description: str, total_bytes: int | None, present_bytes: int
+) -> Iterator[int]:
+    start = last = time.monotonic()
+    done = 0
+    for size in sizes:
+        done += size
+        yield size
+        now = time.monotonic()
+        if now - last >= LINE_INTERVAL_S:
+            last = now
+            rate = done / max(now - start, 1e-9)
+            tell(f"{description}: {_far(present_bytes + done, total_bytes, rate)}")
+    passed_s = time.monotonic() - start
+    rate_mb_s = done / max(passed_s, 1e-9) / 1e6
+    tell(f"{description}: {done / 1e6:.1f} MB in {passed_s:.1f} s ({rate_mb_s:.1f} MB/s)")
+
+
+def _far(done_bytes: int, total_bytes: int | None, rate_bytes_s: float) -> str:
+    speed = f"{rate_bytes_s / 1e6:.1f} MB/s"
+    if total_bytes is None:
+        return f"{done_bytes / 1e6:.1f} MB, {speed}"
+    left_s = max(total_bytes - done_bytes, 0) / max(rate_bytes_s, 1.0)
+    return f"{done_bytes / 1e6:.1f} of {total_bytes / 1e6:.1f} MB, {speed}, {left_s:.0f} s left"
