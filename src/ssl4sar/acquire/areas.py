@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from shapely import from_geojson, is_valid_reason, to_geojson
+from shapely import from_geojson, is_valid_reason, make_valid, to_geojson
 from shapely.affinity import translate
 from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon, box
@@ -24,10 +24,15 @@ from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.pair_layout import BENCHMARK_TEST_GLACIERS, is_named_after
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
 #: No catalogue takes an area of half the Earth, and no glacier needs one.
 _WIDEST_DEG: Final = 180.0
+#: A UTM zone is 6 degrees wide, up to 12 off Svalbard; images may use the next one.
+_FARTHEST_FROM_ZONE_DEG: Final = 9.0
+#: Below this an area is a line or a point.
+_SMALLEST_DEG2: Final = 1e-9
 KM_PER_DEG: Final = 111.195
 """Length of one degree of a great circle of the mean Earth radius, 6371.0 km."""
 
@@ -113,17 +118,23 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
         Glaciers by name, in the order of the file.
 
     Raises:
-        UserError: the file is missing or no GeoJSON, a property is wrong, a name is there twice, or
-            an area is empty, crosses itself, lies outside the globe or holds a pole.
+        UserError: the file is missing or no GeoJSON, a property is wrong, a name is there twice, an
+            area is empty, crosses itself, lies outside the globe or at a pole, or is far from its
+            UTM zone, or a glacier has the name of a test glacier of CaFFe but not its flag.
     """
     path = Path(path)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        # Editors on Windows put a byte order mark before the text.
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise UserError(
             path, "the file does not exist", "correct acquisition.glaciers_file"
         ) from error
-    except (ValueError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(
+            path, f"the file cannot be read ({error.strerror})", "correct acquisition.glaciers_file"
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise UserError(path, f"this is no JSON ({error})", "give a GeoJSON file") from error
     features = document.get("features") if isinstance(document, dict) else None
     if not isinstance(features, list) or not features:
@@ -131,10 +142,13 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
             path, "there are no features in it", "give a FeatureCollection, one feature per glacier"
         )
     glaciers: dict[str, Glacier] = {}
+    taken = set()
     for index, feature in enumerate(features, start=1):
         glacier = _glacier(path, index, feature)
-        if glacier.name in glaciers:
+        # Names become folders, and some file systems do not tell Store from STORE.
+        if glacier.name.casefold() in taken:
             raise UserError(f"{path}: {glacier.name}", "is there twice", "give each its own name")
+        taken.add(glacier.name.casefold())
         glaciers[glacier.name] = glacier
     return glaciers
 
@@ -165,14 +179,19 @@ def choose_glaciers(
 
 
 def coverage_percent(area: BaseGeometry, footprint: BaseGeometry) -> float:
-    """Return how much of an area a footprint covers, 0 to 100, on a plane tangent to the area.
+    """Return how much of an area a footprint covers, 0 to 100, in longitude and latitude.
+
+    Sides are straight in degrees; a side of 250 km along a circle of latitude near 80 degrees bows
+    by some 7 km on the ground.
 
     Args:
-        area: in degrees, cut at the antimeridian.
-        footprint: in degrees, cut at the antimeridian.
+        area: in degrees, cut at the antimeridian; valid and not empty.
+        footprint: in degrees, cut at the antimeridian; may cross itself.
     """
+    if not footprint.is_valid:
+        footprint = make_valid(footprint)
     # A degree of longitude is the same for both, so its length on the ground cancels.
-    return float(100.0 * area.intersection(footprint).area / area.area)
+    return min(100.0, float(100.0 * area.intersection(footprint).area / area.area))
 
 
 def area_km2(area: BaseGeometry) -> float:
@@ -236,10 +255,19 @@ def _unwrapped(
 
 
 def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
-    if not isinstance(feature, Mapping):
-        raise UserError(f"{path}: feature {index}", "is no GeoJSON feature", "correct the file")
-    given = feature.get("properties")
     subject = f"{path}: feature {index}"
+    if not isinstance(feature, Mapping):
+        raise UserError(subject, "is no GeoJSON feature", "correct the file")
+    given = feature.get("properties")
+    name = given.get("name") if isinstance(given, dict) else None
+    if isinstance(name, str):
+        if _NAME.fullmatch(name) is None:
+            raise UserError(
+                subject,
+                f"the name {name[:60]!r} is part of file names: letters and digits, 40 at most",
+                "shorten it and put the full name into long_name",
+            )
+        subject = f"{path}: {name}"
     try:
         properties = _Properties.model_validate(given)
     except ValidationError as error:
@@ -248,18 +276,14 @@ def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
         raise UserError(
             subject, f"{key}: {first['msg'].lower()}", "docs/acquisition.md lists the properties"
         ) from error
-    subject = f"{path}: {properties.name}"
-    if _NAME.fullmatch(properties.name) is None:
-        raise UserError(
-            subject,
-            "the name is part of file names and may hold letters and digits only",
-            "shorten it and put the full name into long_name",
-        )
+    _check_flag(subject, properties)
+    area = _area(subject, feature.get("geometry"))
+    _check_zone(subject, properties.epsg, area)
     return Glacier(
         name=properties.name,
         long_name=properties.long_name,
         region=properties.region,
-        area=_area(subject, feature.get("geometry")),
+        area=area,
         epsg=properties.epsg,
         rgi_id=properties.rgi_id,
         stable_terrain=properties.stable_terrain,
@@ -267,14 +291,52 @@ def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
     )
 
 
+def _check_flag(subject: str, properties: _Properties) -> None:
+    """Refuse a test glacier of the benchmark that would pass for an ordinary one."""
+    if properties.caffe != "test" and any(
+        is_named_after(name, BENCHMARK_TEST_GLACIERS)
+        for name in (properties.name, properties.long_name)
+    ):
+        raise UserError(
+            subject,
+            "it is named after a test glacier of CaFFe, which no pretraining may see",
+            "set caffe to test, or give another glacier another name and long_name",
+        )
+
+
+def _check_zone(subject: str, epsg: int, area: MultiPolygon) -> None:
+    """Refuse a zone far from the area: one of the two is wrong, e.g. longitude after latitude."""
+    number, southern = epsg % 100, epsg >= 32700
+    if not 1 <= number <= 60:
+        raise UserError(
+            subject, f"epsg: {epsg} is no UTM zone", "give 32601 to 32660 or 32701 to 32760"
+        )
+    # The parts of an area across the antimeridian lie far from each other in longitude.
+    point = area.geoms[0].representative_point()
+    meridian = 6 * number - 183
+    away = abs((point.x - meridian + 180.0) % 360.0 - 180.0)
+    if away > _FARTHEST_FROM_ZONE_DEG or (point.y < 0) != southern:
+        hemisphere = "south" if southern else "north"
+        raise UserError(
+            subject,
+            f"epsg: {epsg} is the zone around {meridian} E in the {hemisphere}, but the area lies "
+            f"at {point.x:.2f} E {point.y:.2f} N",
+            "give the UTM zone of the area; coordinates are longitude first",
+        )
+
+
 def _area(subject: str, geometry: Any) -> MultiPolygon:
     """Return the checked area of a feature, cut at the antimeridian."""
     try:
         shape = from_geojson(json.dumps(geometry))
     except ShapelyError as error:
-        raise UserError(subject, "its geometry is no GeoJSON", "give a Polygon") from error
+        reason = " ".join(str(error).split())
+        raise UserError(
+            subject, f"its geometry is no GeoJSON ({reason})", "give a Polygon"
+        ) from error
+    empty = UserError(subject, "its area is empty or no polygon", "give a Polygon with an area")
     if not isinstance(shape, Polygon | MultiPolygon) or shape.is_empty:
-        raise UserError(subject, "its area is empty or no polygon", "give a Polygon with an area")
+        raise empty
     west, south, east, north = shape.bounds
     if not (-180.0 <= west <= east <= 360.0 and -90.0 <= south <= north <= 90.0):
         raise UserError(
@@ -282,26 +344,49 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
             f"its area reaches from {west:g} to {east:g} E and {south:g} to {north:g} N",
             "give degrees, longitude first",
         )
-    pieces: list[Polygon] = []
-    for polygon in getattr(shape, "geoms", [shape]):
-        try:
-            whole = unwrap(polygon)
-        except ValueError as error:
-            raise UserError(
-                subject,
-                "its area goes around a pole",
-                "split it into areas that do not hold the pole",
-            ) from error
-        if not whole.is_valid:
-            raise UserError(
-                subject,
-                f"its area crosses itself ({is_valid_reason(whole)})",
-                "draw it anew without crossing lines",
-            )
-        pieces.extend(cut_at_antimeridian(whole))
-    united = unary_union(pieces)
+    wholes = [_whole(subject, polygon) for polygon in getattr(shape, "geoms", [shape])]
+    _check_width(subject, wholes)
+    united = unary_union([piece for whole in wholes for piece in cut_at_antimeridian(whole)])
     parts = [part for part in getattr(united, "geoms", [united]) if isinstance(part, Polygon)]
     area = MultiPolygon([orient(part) for part in parts])
-    if area.area == 0:
-        raise UserError(subject, "its area is empty or no polygon", "give a Polygon with an area")
+    if area.area < _SMALLEST_DEG2:
+        raise empty
     return area
+
+
+def _whole(subject: str, polygon: Polygon) -> Polygon:
+    """Return a polygon in one piece that neither crosses itself nor holds or touches a pole."""
+    pole = UserError(
+        subject,
+        "its area goes around or up to a pole",
+        "split it into areas that keep off the pole",
+    )
+    _, south, _, north = polygon.bounds
+    if north >= 90.0 or south <= -90.0:
+        raise pole
+    try:
+        whole = unwrap(polygon)
+    except ValueError as error:
+        raise pole from error
+    # A bow tie has no net area either, so the hull tells it from a line.
+    if whole.convex_hull.area and not whole.is_valid:
+        raise UserError(
+            subject,
+            f"its area crosses itself ({is_valid_reason(whole)})",
+            "draw it anew without crossing lines",
+        )
+    return whole
+
+
+def _check_width(subject: str, wholes: Sequence[Polygon]) -> None:
+    """Refuse parts that together span half the globe: they could lie around a pole."""
+    first = wholes[0].centroid.x
+    shifts = [360.0 * round((first - whole.centroid.x) / 360.0) for whole in wholes]
+    moved = [translate(whole, shift) for whole, shift in zip(wholes, shifts, strict=True)]
+    width = max(whole.bounds[2] for whole in moved) - min(whole.bounds[0] for whole in moved)
+    if width > _WIDEST_DEG:
+        raise UserError(
+            subject,
+            f"its area is {width:.0f} degrees of longitude wide",
+            "give one area per glacier, without the pole",
+        )
