@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Final
 
 from ssl4sar.acquire.providers.base import Provider
 from ssl4sar.config.sentinel import ProviderName
-from ssl4sar.config.study import StudyConfig
+from ssl4sar.config.services import Services
 from ssl4sar.core.errors import UserError
 
 #: Library and extra of the providers that need one.
@@ -23,12 +22,12 @@ def install_command(extra: str) -> str:
     return f'pip install -e ".[{extra}]"'
 
 
-def open_provider(name: ProviderName, config: StudyConfig) -> Provider:
+def open_provider(name: ProviderName, services: Services) -> Provider:
     """Return a provider, ready to search and fetch.
 
     Args:
         name: as in ``sentinel.provider``.
-        config: the whole configuration: each provider takes its own block.
+        services: addresses and limits: each provider takes its own block.
 
     Raises:
         UserError: the library of the provider is not installed, or its block lacks something, e.g.
@@ -41,34 +40,41 @@ def open_provider(name: ProviderName, config: StudyConfig) -> Provider:
         case "synthetic":
             from ssl4sar.acquire.providers.synthetic import Synthetic
 
-            return Synthetic(config.pair_scene)
+            return Synthetic(services.pair_scene)
         case "local":
             from ssl4sar.acquire.providers.local import Local
 
-            return Local(config.sentinel.root)
+            return Local(services.root)
         case "cdse":
             from ssl4sar.acquire.providers.cdse import Cdse
 
-            return Cdse(config.cdse)
+            return Cdse(services.cdse)
         case "dhus":
             from ssl4sar.acquire.providers.dhus import Dhus
 
-            return Dhus(config.dhus)
+            return Dhus(services.dhus)
         case "asf":
             from ssl4sar.acquire.providers.asf import Asf
 
-            return Asf(config.asf)
+            return Asf(services.asf)
         case "stac":
             from ssl4sar.acquire.providers.stac import Stac
 
-            return Stac(config.stac)
+            return Stac(services.stac)
     raise ValueError(f"no provider {name!r}")
 
 
 def _require(name: ProviderName) -> None:
     library, extra = LIBRARIES[name]
     try:
-        importlib.import_module(library)
+        # Plain imports, so that the digest of the sources can follow them.
+        match name:
+            case "dhus":
+                import sentinelsat  # noqa: F401
+            case "asf":
+                import asf_search  # noqa: F401
+            case "stac":
+                import pystac_client  # noqa: F401
     except ImportError as error:
         raise UserError(
             f"sentinel.provider: {name}",
