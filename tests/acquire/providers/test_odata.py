@@ -1,0 +1,355 @@
+"""The OData catalogue: every record once, whatever the catalogue does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from odata_catalogue import (
+    ODataAnswers,
+    archive,
+    names,
+    optical_record,
+    sar_record,
+    serve_catalogue,
+    square,
+)
+from shapely.geometry import MultiPolygon, Point, Polygon, box
+
+from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.providers.base import Query
+from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
+from ssl4sar.acquire.providers.odata import ODataCatalogue
+from ssl4sar.acquire.providers.odata_filter import collection_is, intersects
+from ssl4sar.core.errors import UserError
+
+MARCH = datetime(2020, 3, 1, tzinfo=UTC)
+APRIL = datetime(2020, 4, 1, tzinfo=UTC)
+SAR = [collection_is("SENTINEL-1")]
+
+
+@contextmanager
+def opened(
+    answers: ODataAnswers, page_size: int = 1000, attempts: int = 3, timeout_s: float = 30.0
+) -> Iterator[ODataCatalogue]:
+    with serve_catalogue(answers) as url:
+        access = CatalogueAccess(url, attempts=attempts, first_wait_s=0.01, timeout_s=timeout_s)
+        yield ODataCatalogue(url, page_size, answers.max_skip, access=access)
+
+
+def a_query(area: MultiPolygon | None = None, **changes: object) -> Query:
+    shape = area or MultiPolygon([box(-0.1, -0.1, 0.1, 0.1)])
+    glacier = Glacier("Tiny", "Tiny", "nowhere", shape, 32633)
+    query = Query(glacier, "sentinel-1", "IW_GRDH_1S", MARCH, APRIL)
+    return replace(query, **changes)  # type: ignore[arg-type]
+
+
+def walked(
+    answers: ODataAnswers, page_size: int = 1000, start: datetime = MARCH, stop: datetime = APRIL
+) -> tuple[list[str], int]:
+    """Names of all records and the number of questions."""
+    with opened(answers, page_size) as catalogue:
+        found = [
+            record["Name"].removesuffix(".SAFE") for record in catalogue.records(SAR, start, stop)
+        ]
+        return found, catalogue.requests
+
+
+def test_45_records_by_the_links_of_pages_of_20() -> None:
+    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)))
+    found, requests = walked(answers, page_size=20)
+    assert len(found) == 45
+    assert set(found) == names(answers.records)
+    assert requests == 3
+
+
+def test_records_come_in_the_order_of_time() -> None:
+    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)))
+    with opened(answers, 20) as catalogue:
+        starts = [each["ContentDate"]["Start"] for each in catalogue.records(SAR, MARCH, APRIL)]
+    assert starts == sorted(starts)
+
+
+def test_10050_records_of_one_window_are_split_without_loss_or_repetition() -> None:
+    answers = ODataAnswers(archive(10_050, MARCH, timedelta(minutes=4)))
+    found, requests = walked(answers)
+    assert len(found) == len(set(found)) == 10_050
+    assert set(found) == names(answers.records)
+    assert requests <= 20
+    assert max(int(asked.get("$skip", "0")) for asked in answers.asked) <= 10_000
+
+
+def test_a_long_answer_without_splitting_would_lose_records() -> None:
+    """The made-up catalogue really ends early without an error, as the real one does."""
+    answers = ODataAnswers(archive(130, MARCH, timedelta(hours=1)), max_skip=100)
+    with serve_catalogue(answers) as url:
+        unaware = CatalogueAccess(url)
+        options = {"$filter": SAR[0], "$orderby": "ContentDate/Start asc", "$top": "20"}
+        page = unaware.json(f"{url}/Products", options)
+        taken = len(page["value"])
+        while "@odata.nextLink" in page:
+            page = unaware.json(page["@odata.nextLink"])
+            taken += len(page["value"])
+    assert taken == 120
+
+
+@pytest.mark.parametrize(
+    "step", [timedelta(0), timedelta(microseconds=90)], ids=["one instant", "one second"]
+)
+def test_many_records_of_one_second(step: timedelta) -> None:
+    records = archive(115, MARCH + timedelta(days=11, microseconds=17), step)
+    records += archive(40, MARCH, timedelta(hours=13), platform="S1B")
+    answers = ODataAnswers(records, max_skip=100)
+    found, _ = walked(answers, page_size=20)
+    assert len(found) == 155
+    assert set(found) == names(records)
+
+
+def test_more_records_of_one_instant_than_can_be_paged_through_are_an_error() -> None:
+    answers = ODataAnswers(archive(130, MARCH, timedelta(0)), max_skip=100)
+    with pytest.raises(UserError, match=r"counts 130 records .* gives 120 different ones"):
+        walked(answers, page_size=20)
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "http://127.0.0.1:1", "file:"])
+def test_a_link_to_another_host_is_not_followed(origin: str) -> None:
+    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), link_origin=origin)
+    found, requests = walked(answers, page_size=20)
+    assert set(found) == names(answers.records)
+    assert len(found) == 45
+    assert requests == 3
+
+
+def test_pages_without_links_are_walked_by_skipping() -> None:
+    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), links=False)
+    found, _ = walked(answers, page_size=20)
+    assert (len(found), set(found)) == (45, names(answers.records))
+
+
+def test_pages_that_repeat_and_lose_records_of_one_time_are_asked_for_in_parts() -> None:
+    records = [
+        record
+        for day in range(8)
+        for record in archive(15, MARCH + timedelta(days=day), timedelta(0), orbit=4454 + day)
+    ]
+    answers = ODataAnswers(records, orders_ties=False)
+    found, _ = walked(answers, page_size=20)
+    assert len(found) == 120
+    assert set(found) == names(records)
+
+
+def test_a_window_is_half_open() -> None:
+    edge = timedelta(microseconds=1)
+    starts = [MARCH - edge, MARCH, APRIL - edge, APRIL]
+    records = [sar_record(start, datatake=f"{i:06X}") for i, start in enumerate(starts)]
+    found, _ = walked(ODataAnswers(records))
+    assert set(found) == names(records[1:3])
+
+
+def test_an_empty_window_is_no_question() -> None:
+    found, requests = walked(ODataAnswers(), start=APRIL, stop=APRIL)
+    assert (found, requests) == ([], 0)
+
+
+@pytest.mark.parametrize("error", [-1, 1, 700])
+def test_a_wrong_count_is_told(error: int) -> None:
+    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), count_error=error)
+    with pytest.raises(UserError, match=r"counts \d+ records .* nothing was written"):
+        walked(answers)
+
+
+def test_a_record_that_appears_while_asking_is_no_error() -> None:
+    answers = ODataAnswers(archive(5, MARCH, timedelta(hours=10)), count_error=1)
+    original = answers.answer
+
+    def answer(path: str, query: str) -> tuple[int, dict[str, str], bytes]:
+        said = original(path, query)
+        answers.count_error = 0
+        return said
+
+    answers.answer = answer  # type: ignore[method-assign]
+    found, requests = walked(answers)
+    assert (len(found), requests) == (5, 3)
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "503", "broken_json"])
+def test_a_passing_failure_is_waited_for(fault: str) -> None:
+    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), faults=["", fault, fault])
+    found, requests = walked(answers, page_size=20)
+    assert (len(found), requests) == (45, 5)
+
+
+def test_the_wait_that_the_catalogue_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    answers = ODataAnswers(faults=["429"], headers={"Retry-After": "7"})
+    walked(answers)
+    assert waits == [7.0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("429", r"failed 3 times in a row \(it answered 429 Too Many Requests\); check"),
+        ("500", r"failed 3 times in a row \(it answered 500 Internal Server Error\); check"),
+        ("broken_json", r"failed 3 times in a row \(its answer is no JSON: "),
+        ("html", "web page, not with JSON; check cdse.catalogue_url and whether a proxy"),
+        ("list", r"its answer is no object: '\[\]'; correct cdse.catalogue_url"),
+        ("other_shape", "without a list of records with identifiers; correct"),
+        ("no_count", "without the number of records; correct cdse.catalogue_url"),
+        ("400", "refuses the question: 400 not now; check cdse.catalogue_url"),
+        ("401", "refuses the question: 401 not now"),
+        ("302", "the catalogue sends to elsewhere; correct cdse.catalogue_url"),
+    ],
+)
+def test_a_lasting_failure_is_one_clear_line(fault: str, told: str) -> None:
+    with pytest.raises(UserError, match=told) as caught:
+        walked(ODataAnswers(faults=[fault] * 10))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_catalogue_that_cannot_be_reached() -> None:
+    with serve_catalogue(ODataAnswers()) as url:
+        pass
+    catalogue = ODataCatalogue(url, access=CatalogueAccess(url, attempts=2, first_wait_s=0.01))
+    with pytest.raises(UserError, match=r"2 times in a row .it cannot be reached"):
+        list(catalogue.records(SAR, MARCH, APRIL))
+
+
+def test_an_address_of_something_else() -> None:
+    with serve_catalogue(ODataAnswers()) as url:
+        catalogue = ODataCatalogue(url + "/nowhere", access=CatalogueAccess(url + "/nowhere"))
+        with pytest.raises(UserError, match="404 Not Found"):
+            list(catalogue.records(SAR, MARCH, APRIL))
+
+
+def test_what_netrc_holds_is_never_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    request = {}
+
+    def send(_: object, prepared: object, **__: object) -> None:
+        request["headers"] = dict(prepared.headers)  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("requests.Session.send", send)
+    with pytest.raises(KeyboardInterrupt):
+        CatalogueAccess("https://catalogue.example/odata/v1").json("https://catalogue.example/x")
+    assert request["headers"]["Accept"] == "application/json"
+    assert "Authorization" not in request["headers"]
+
+
+def found_by(query: Query, answers: ODataAnswers) -> set[str]:
+    with opened(answers) as catalogue:
+        products = list(catalogue.products(query))
+    assert len({product.id for product in products}) == len(products)
+    return {product.name for product in products}
+
+
+def test_a_query_asks_for_type_direction_track_and_place() -> None:
+    wanted = sar_record(MARCH, datatake="000001")
+    others = [
+        sar_record(MARCH, datatake="000002", kind="EW_GRDM"),
+        sar_record(MARCH, datatake="000003", direction="ASCENDING"),
+        sar_record(MARCH, datatake="000004", orbit=4455),
+        sar_record(MARCH, datatake="000005", footprint=square(40.0, 0.0)),
+        sar_record(MARCH, datatake="000001", cog=True),
+        optical_record(MARCH),
+    ]
+    query = a_query(orbit_direction="descending", relative_orbits=(7, 9))
+    assert found_by(query, ODataAnswers([*others, wanted])) == names([wanted])
+
+
+def test_stripmaps_are_listed_by_their_beam() -> None:
+    wanted = [
+        sar_record(MARCH, datatake=f"{beam:06X}", kind=f"S{beam}_GRDH") for beam in range(1, 7)
+    ]
+    query = a_query(product_type="SM_GRDH_1S")
+    assert found_by(query, ODataAnswers([*wanted, sar_record(MARCH)])) == names(wanted)
+
+
+def test_clouds_of_optical_products() -> None:
+    clear, limit = optical_record(MARCH, cloud=0.5), optical_record(MARCH, tile="33XVH", cloud=20.0)
+    cloudy = optical_record(MARCH, tile="33XVJ", cloud=20.01)
+    query = a_query(mission="sentinel-2", product_type="S2MSI2A", max_cloud_percent=20.0)
+    # Optical products have no direction in the catalogue: a filter by it would find nothing.
+    query = replace(query, orbit_direction="descending")
+    assert found_by(query, ODataAnswers([clear, limit, cloudy])) == names([clear, limit])
+
+
+def test_an_area_in_two_parts_finds_each_product_once() -> None:
+    area = MultiPolygon([box(179.5, 70.0, 180.0, 71.0), box(-180.0, 70.0, -179.0, 71.0)])
+    both = {
+        "type": "MultiPolygon",
+        "coordinates": [
+            square(179.0, 70.5)["coordinates"],
+            square(-179.0, 70.5)["coordinates"],
+        ],
+    }
+    records = [
+        sar_record(MARCH, datatake="000001", footprint=both),
+        sar_record(MARCH, datatake="000002", footprint=square(178.9, 70.5)),
+        sar_record(MARCH, datatake="000003", footprint=square(-179.0, 70.5)),
+        sar_record(MARCH, datatake="000004", footprint=square(0.0, 70.5)),
+    ]
+    assert found_by(a_query(area), ODataAnswers(records)) == names(records[:3])
+
+
+def test_a_long_outline_becomes_a_short_question_that_loses_nothing() -> None:
+    star = Point(0, 0).buffer(1.0, quad_segs=2000)
+    assert isinstance(star, Polygon)
+    answers = ODataAnswers([sar_record(MARCH, footprint=square(1.1, 0.0, 0.1001))])
+    assert found_by(a_query(MultiPolygon([star])), answers) == names(answers.records)
+    assert len(intersects(star)) < 4000
+
+
+def test_records_of_another_form_are_told() -> None:
+    record = sar_record(MARCH) | {"Name": None}
+    answers = ODataAnswers()
+    answers._chosen = _Everything([record])  # type: ignore[assignment]
+    with opened(answers) as catalogue:
+        with pytest.raises(UserError, match=r"a record of another form .*Name is missing"):
+            list(catalogue.products(a_query()))
+
+
+class _Everything(dict):  # type: ignore[type-arg]
+    """Lets every filter choose the same records."""
+
+    def __init__(self, records: list[object]) -> None:
+        super().__init__()
+        self._records = records
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __getitem__(self, _: object) -> object:
+        return self._records
+
+
+def test_the_real_pages_are_walked(test_data: Path) -> None:
+    pages = [
+        json.loads((test_data / "cdse" / f"odata_page_{number}.json").read_text())
+        for number in range(1, 6)
+    ]
+    records = [record for page in pages for record in page["value"]]
+    answers = ODataAnswers(records)
+    start, stop = datetime(2014, 4, 5, tzinfo=UTC), datetime(2014, 4, 14, tzinfo=UTC)
+    with opened(answers, page_size=10) as catalogue:
+        found = list(catalogue.records(SAR, start, stop))
+        assert catalogue.requests == len(pages)
+    assert len(found) == pages[0]["@odata.count"] == 47
+    assert {each["Id"] for each in found} == {each["Id"] for each in records}
+    assert set(answers.asked[0]) >= {"$filter", "$orderby", "$top", "$count", "$expand"}
+    # The made-up catalogue answers in the shape of the real one.
+    _, _, body = answers.answer(
+        "/odata/v1/Products", "%24expand=Attributes&%24top=10&%24count=true"
+    )
+    assert set(json.loads(body)) == set(pages[0])
+    assert set(sar_record(MARCH)) == set(records[0])
