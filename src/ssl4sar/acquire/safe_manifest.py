@@ -1,0 +1,232 @@
+"""The files of a SAFE product by its ``manifest.safe``, with size and checksum of each.
+
+The manifest (an XFDU package map) lists every measurement, annotation and picture of a product;
+files around them (schemas, the report) have no entry of their own. Sentinel-1 gives MD5, newer
+Sentinel-2 SHA3-256.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.parsers.expat as expat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from ssl4sar.acquire.product import Mission
+from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.pair_layout import CHANNELS
+
+MANIFEST_NAME: Final = "manifest.safe"
+#: Those of Sentinel-2 with many files have some hundred kilobytes.
+LONGEST_BYTES: Final = 1 << 25
+_ALGORITHMS: Final = {
+    "MD5": "md5",
+    "SHA256": "sha256",
+    "SHA512": "sha512",
+    "SHA3256": "sha3-256",
+    "BLAKE3": "blake3",
+}
+_FIX: Final = "remove it and fetch the product again"
+_SAR_FILE: Final = re.compile(
+    r"(?:annotation/|annotation/calibration/(?:calibration|noise)-|measurement/)"
+    r"s1[a-z]-[a-z0-9]+-[a-z]+-(hh|hv|vh|vv)-[^/]*\.(?:xml|tiff)"
+)
+_OPTICAL_BAND: Final = re.compile(
+    r"GRANULE/[^/]+/IMG_DATA/(?:R\d+m/)?\w+_(B\d[\dA]|AOT|WVP|SCL)(?:_(\d+)m)?\.jp2"
+)
+_OPTICAL_METADATA: Final = re.compile(r"MTD_\w+\.xml|GRANULE/[^/]+/MTD_\w+\.xml")
+
+
+@dataclass(frozen=True)
+class ManifestFile:
+    """A file of a product.
+
+    Attributes:
+        path: relative to the product's folder, with forward slashes.
+        size_bytes: size; None where the manifest does not tell.
+        checksum: of the content; None where there is none, or of an unknown kind.
+    """
+
+    path: str
+    size_bytes: int | None
+    checksum: Checksum | None
+
+
+def read_manifest(path: str | Path) -> tuple[ManifestFile, ...]:
+    """Return the files that a manifest lists.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LONGEST_BYTES + 1)
+    except OSError as error:
+        raise UserError(path, f"the manifest cannot be read ({error.strerror})", _FIX) from error
+    return parse_manifest(content, path)
+
+
+def parse_manifest(content: bytes, subject: str | Path) -> tuple[ManifestFile, ...]:
+    """Return the files that a manifest lists, in its order.
+
+    Args:
+        content: XML.
+        subject: what messages call it.
+
+    Raises:
+        UserError: it is no XML, has a document type (whose entities could grow without end or read
+            other files), lists no files, one twice, or one outside of the product.
+    """
+    if len(content) > LONGEST_BYTES:
+        raise UserError(subject, "this is far longer than a manifest", _FIX)
+    reader = _Reader()
+    try:
+        reader.read(content)
+    except (expat.ExpatError, ValueError, LookupError) as error:
+        raise UserError(subject, f"the manifest is damaged ({error})", _FIX) from error
+    if not reader.files:
+        raise UserError(subject, "the manifest lists no files", _FIX)
+    names = [file.path.casefold() for file in reader.files]
+    if len(set(names)) != len(names):
+        raise UserError(subject, "the manifest lists a file twice", _FIX)
+    return tuple(reader.files)
+
+
+class _Reader:
+    """Collects the ``byteStream`` elements of a manifest."""
+
+    def __init__(self) -> None:
+        self.files: list[ManifestFile] = []
+        self._href: str | None = None
+        self._size: int | None = None
+        self._algorithm = ""
+        self._text: list[str] | None = None
+        self._digits = ""
+
+    def read(self, content: bytes) -> None:
+        parser = expat.ParserCreate()
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        parser.Parse(content, True)
+
+    @staticmethod
+    def _refuse(*_: object) -> None:
+        raise ValueError("it has a document type")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        kind = name.rpartition(":")[2]
+        if kind == "byteStream":
+            size = attributes.get("size", "")
+            self._size = int(size) if size.isascii() and size.isdigit() else None
+            self._href, self._algorithm, self._digits = None, "", ""
+        elif kind == "fileLocation":
+            self._href = attributes.get("href")
+        elif kind == "checksum":
+            self._algorithm, self._text = attributes.get("checksumName", ""), []
+
+    def _characters(self, text: str) -> None:
+        if self._text is not None:
+            self._text.append(text)
+
+    def _end(self, name: str) -> None:
+        kind = name.rpartition(":")[2]
+        if kind == "checksum" and self._text is not None:
+            self._digits, self._text = "".join(self._text).strip(), None
+        elif kind == "byteStream":
+            if self._href is None:
+                raise ValueError("a file has no location")
+            checksum = _checksum(self._algorithm, self._digits)
+            self.files.append(ManifestFile(_safe_path(self._href), self._size, checksum))
+
+
+def _checksum(algorithm: str, digits: str) -> Checksum | None:
+    known = _ALGORITHMS.get(re.sub(r"[-_]", "", algorithm.upper()))
+    return None if known is None or not digits else Checksum(known, digits.lower())
+
+
+def _safe_path(href: str) -> str:
+    path = PurePosixPath(href)
+    parts = path.parts
+    outside = path.is_absolute() or ".." in parts or not parts
+    if outside or "\\" in href or ":" in href or not href.isprintable():
+        raise ValueError(f"the location {href!r} is not within the product")
+    return str(path)
+
+
+def needed_files(
+    files: Iterable[ManifestFile], mission: Mission, selection: Selection, subject: str | Path
+) -> tuple[ManifestFile, ...]:
+    """Return the files of a selection, without the manifest itself.
+
+    Sentinel-1: measurement, annotation, calibration and noise of one polarisation. Sentinel-2: the
+    metadata and each band in its finest resolution.
+
+    Args:
+        files: of the manifest.
+        mission: of the product.
+        selection: what is wanted.
+        subject: what messages call the product.
+
+    Raises:
+        MissingProductError: the product does not have what is wanted.
+    """
+    if mission == "sentinel-1":
+        return _sar_files(files, selection.polarisation, subject)
+    return _optical_files(files, selection.bands, subject)
+
+
+def _sar_files(
+    files: Iterable[ManifestFile], polarisation: str, subject: str | Path
+) -> tuple[ManifestFile, ...]:
+    by_polarisation: dict[str, list[ManifestFile]] = {}
+    for file in files:
+        match = _SAR_FILE.fullmatch(file.path)
+        if match is not None:
+            by_polarisation.setdefault(match[1].upper(), []).append(file)
+    wanted = ("HH", "VV") if polarisation == "copolar" else (polarisation,)
+    for each in wanted:
+        found = by_polarisation.get(each, [])
+        if {PurePosixPath(file.path).parts[0] for file in found} >= {"annotation", "measurement"}:
+            return tuple(found)
+    raise MissingProductError(
+        subject,
+        f"the product has no complete set of files in {' or '.join(wanted)}, "
+        f"only {', '.join(sorted(by_polarisation)) or 'none'}",
+        "choose another sentinel.polarisation",
+    )
+
+
+def _optical_files(
+    files: Iterable[ManifestFile], bands: Sequence[str], subject: str | Path
+) -> tuple[ManifestFile, ...]:
+    metadata: list[ManifestFile] = []
+    finest: dict[str, tuple[int, ManifestFile]] = {}
+    for file in files:
+        match = _OPTICAL_BAND.fullmatch(file.path)
+        if match is not None:
+            band = (int(match[2] or 0), file)
+            finest[match[1]] = min(band, finest.get(match[1], band), key=lambda each: each[0])
+        elif _OPTICAL_METADATA.fullmatch(file.path):
+            metadata.append(file)
+    wanted = [_band_name(band) for band in bands or CHANNELS]
+    missing = [band for band in wanted if band not in finest]
+    # Level 1C has no maps of water vapour and classes; that is no fault unless they are asked for.
+    if (missing and bands) or len(missing) == len(wanted):
+        raise MissingProductError(
+            subject,
+            f"the product has no band {missing[0]}, only {', '.join(sorted(finest)) or 'none'}",
+            "choose other bands or another product type",
+        )
+    return (*metadata, *(finest[band][1] for band in wanted if band in finest))
+
+
+def _band_name(band: str) -> str:
+    """Return the name of a band as in file names: B1 is B01."""
+    return f"B0{band[1]}" if re.fullmatch(r"B\d", band) else band
