@@ -10,7 +10,8 @@ import tarfile
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
@@ -111,6 +112,31 @@ def extract_zip(archive: str | Path, target: str | Path) -> ExtractionRecord:
     """
     archive, target = Path(archive), Path(target)
     _require_file(archive)
+    with open_zip(archive) as opened:
+        members = opened.infolist()
+        _require_space(sum(member.file_size for member in members), target)
+        files = [member for member in members if not member.is_dir()]
+        with atomic_directory(target) as folder:
+            for member in track(files, f"extracting {archive.name}"):
+                _extract(opened, archive, member, folder)
+    return _record(
+        archive,
+        {member.filename: ExtractedFile(member.file_size, member.CRC) for member in files},
+    )
+
+
+@contextmanager
+def open_zip(archive: str | Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip whose members could all be extracted without harm; nothing is written.
+
+    Args:
+        archive: zip file.
+
+    Raises:
+        UserError: as :func:`extract_zip`, the space on the disk apart.
+    """
+    archive = Path(archive)
+    _require_file(archive)
     try:
         with zipfile.ZipFile(archive) as opened:
             members = opened.infolist()
@@ -118,19 +144,12 @@ def extract_zip(archive: str | Path, target: str | Path) -> ExtractionRecord:
             _check_stored_names(archive, members)
             _check_kinds(archive, members)
             _check_places(archive, members)
-            _check_sizes(archive, [_zip_entry(member) for member in members], target)
-            files = [member for member in members if not member.is_dir()]
-            with atomic_directory(target) as folder:
-                for member in track(files, f"extracting {archive.name}"):
-                    _extract(opened, archive, member, folder)
+            _refuse_bomb(archive, sum(member.file_size for member in members))
+            yield opened
     except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError) as error:
         raise UserError(
             archive, f"the file is no complete zip archive ({error})", _AGAIN
         ) from error
-    return _record(
-        archive,
-        {member.filename: ExtractedFile(member.file_size, member.CRC) for member in files},
-    )
 
 
 def extract_tar(archive: str | Path, target: str | Path) -> ExtractionRecord:
@@ -268,6 +287,10 @@ def _check_places(archive: Path, members: Sequence[zipfile.ZipInfo]) -> None:
 def _check_sizes(archive: Path, entries: Sequence[_Entry], target: Path) -> None:
     total = sum(entry.bytes for entry in entries)
     _refuse_bomb(archive, total)
+    _require_space(total, target)
+
+
+def _require_space(total: int, target: Path) -> None:
     place = next(folder for folder in target.absolute().parents if folder.exists())
     free = shutil.disk_usage(place).free
     if total > free:

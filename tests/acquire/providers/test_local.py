@@ -1,0 +1,276 @@
+"""Products on disk: what is listed, what a query lets through, what is taken over."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from made_up_safe import NAMES, safe_files, write_folder, write_zip
+from shapely.geometry import MultiPolygon, box, shape
+
+from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers import local as module
+from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.local import MAX_DEPTH, Local
+from ssl4sar.acquire.safe_overview import SafeOverview, read_overview
+from ssl4sar.core.errors import UserError
+
+HH = NAMES["hh"]
+
+
+def glacier(west: float, south: float, east: float, north: float) -> Glacier:
+    area = MultiPolygon([box(west, south, east, north)])
+    return Glacier("Here", "Here", "Svalbard", area, 32633)
+
+
+def query(**changes: object) -> Query:
+    asked = Query(
+        glacier=glacier(12, 78, 13, 78.5),
+        mission="sentinel-1",
+        product_type="IW_GRDH_1S",
+        start=datetime(2015, 1, 1, tzinfo=UTC),
+        stop=datetime(2027, 1, 1, tzinfo=UTC),
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def names(root: Path, asked: Query) -> list[str]:
+    return [product.name for product in Local(root).search(asked)]
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    root = tmp_path / "mirror"
+    write_folder(root / "s1" / "2020" / "03", HH)
+    write_zip(root / "s1" / "2020" / "06", NAMES["vv"])
+    write_folder(root / "s1", NAMES["ew"])
+    write_folder(root / "s2", NAMES["s2"], direction="", track=138)
+    (root / "s1" / "readme.txt").write_text("no product")
+    (root / "s1" / "other.zip").write_bytes(b"no product")
+    return root
+
+
+def the(root: Path, **changes: object) -> Product:
+    (product,) = Local(root).search(query(**changes))
+    return product
+
+
+def test_folders_and_zips_are_found_and_told_apart_by_kind(mirror: Path) -> None:
+    assert names(mirror, query()) == [HH, NAMES["vv"]]
+    assert names(mirror, query(product_type="EW_GRDM_1S")) == [NAMES["ew"]]
+    assert names(mirror, query(mission="sentinel-2", product_type="S2MSI2A")) == [NAMES["s2"]]
+    assert names(mirror, query(mission="sentinel-2", product_type="S2MSI1C")) == []
+
+
+def test_a_product_holds_what_name_and_manifest_tell(mirror: Path) -> None:
+    product = the(mirror, polarisations=("HH",))
+    assert product.id == f"s1/2020/03/{HH}.SAFE"
+    assert (product.platform, product.mode, product.datatake) == ("S1A", "IW", "03A21C")
+    assert product.polarisations == ("HH", "HV")
+    assert product.start == datetime(2020, 3, 5, 6, 54, 32, tzinfo=UTC)
+    assert (product.relative_orbit, product.orbit_direction) == (66, "descending")
+    assert product.processor_version == "3.40"
+    assert Product.from_row(product.as_row()) == product
+    optical = the(mirror, mission="sentinel-2", product_type="S2MSI2A")
+    assert (optical.tile, optical.relative_orbit, optical.cloud_percent) == ("33XVG", 138, 12.5)
+    assert optical.processor_version == "02.14"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"glacier": glacier(40, 78, 41, 79)},
+        {"start": datetime(2020, 3, 5, 6, 54, 33, tzinfo=UTC)},
+        {"stop": datetime(2020, 3, 5, 6, 54, 32, tzinfo=UTC)},
+        {"orbit_direction": "ascending"},
+        {"relative_orbits": (65, 67)},
+        {"polarisations": ("VV", "VH")},
+    ],
+)
+def test_each_part_of_a_query_leaves_a_product_out(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    write_folder(tmp_path, HH)
+    wide = {"polarisations": ("HV",), "relative_orbits": (66,), "orbit_direction": "descending"}
+    assert names(tmp_path, query(**wide)) == [HH]
+    assert names(tmp_path, query(**changes)) == []
+
+
+def test_clouds_leave_an_optical_product_out(mirror: Path) -> None:
+    asked = query(mission="sentinel-2", product_type="S2MSI2A")
+    assert names(mirror, replace(asked, max_cloud_percent=12.5)) == [NAMES["s2"]]
+    assert names(mirror, replace(asked, max_cloud_percent=12.4)) == []
+
+
+def test_real_samples_are_found_by_their_footprints(test_data: Path) -> None:
+    provider = Local(test_data / "sentinel1" / "grdh")
+    everywhere = query(glacier=glacier(-180, -89, 180, 89))
+    assert len(list(provider.search(everywhere))) == 6
+    # The product of 2026 lies on both sides of the antimeridian, south of 53 degrees.
+    for area in (glacier(179, 51.5, 179.5, 52), glacier(-179.9, 51.5, -179.5, 52)):
+        (found,) = provider.search(query(glacier=area))
+        assert found.name.endswith("_1C0B")
+        assert found.footprint is not None
+        assert shape(dict(found.footprint)).area < 10
+        assert found.processor_version == "4.03"
+    assert list(provider.search(query(glacier=glacier(0, 51.5, 1, 52)))) == []
+    twins = list(provider.search(query(glacier=glacier(22, 38, 22.1, 38.1))))
+    assert [twin.processor_version for twin in twins] == ["2.70", "2.36"]
+    assert {(twin.start, twin.stop, twin.datatake) for twin in twins} == {
+        (twins[0].start, twins[0].stop, "00574F")
+    }
+
+
+def test_no_manifest_is_read_of_products_that_names_leave_out(
+    mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def counted(path: Path) -> SafeOverview:
+        read.append(path.name)
+        return read_overview(path)
+
+    monkeypatch.setattr(module, "read_overview", counted)
+    provider = Local(mirror)
+    for _ in range(2):
+        assert len(list(provider.search(query(polarisations=("VV",))))) == 1
+    assert read == [f"{NAMES['vv']}.zip"]
+
+
+def test_product_without_readable_manifest_is_told_and_left_out(
+    mirror: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = mirror / "s1" / "2020" / "03" / f"{HH}.SAFE"
+    (folder / "manifest.safe").write_text("<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>")
+    assert names(mirror, query()) == [NAMES["vv"]]
+    told = capsys.readouterr().err
+    assert "warning: left out:" in told
+    assert HH in told
+
+
+def test_product_in_two_forms_counts_once_as_a_folder(tmp_path: Path) -> None:
+    write_zip(tmp_path / "a", HH)
+    write_folder(tmp_path / "b", HH)
+    write_zip(tmp_path / "c", HH)
+    assert the(tmp_path).id == f"b/{HH}.SAFE"
+
+
+def test_depth_is_bounded_and_loops_end(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*("x" * MAX_DEPTH))
+    write_folder(deep, HH)
+    write_folder(deep / "y", NAMES["vv"])
+    (tmp_path / "x" / "loop").symlink_to(tmp_path)
+    assert names(tmp_path, query()) == [HH]
+
+
+def test_missing_root_is_the_users_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"correct sentinel\.root"):
+        Local(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"^sentinel\.root: it is missing"):
+        Local(None)
+
+
+def test_folder_is_linked_without_other_polarisations(mirror: Path, tmp_path: Path) -> None:
+    product = the(mirror, polarisations=("HH",))
+    folder = tmp_path / "work"
+    path = Local(mirror).fetch(product, folder, Selection())
+    assert path == folder / f"{HH}.SAFE"
+    taken = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    wanted = {name for name in safe_files(HH) if "-hv-" not in name}
+    assert taken == wanted | {"manifest.safe"}
+    source = mirror / product.id
+    for name in taken:
+        assert (path / name).samefile(source / name)
+
+
+def test_files_are_copied_where_links_are_impossible(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    provider, product = Local(mirror), the(mirror, polarisations=("VV",))
+    path = provider.fetch(product, tmp_path / "work", Selection())
+    assert path.read_bytes() == (mirror / product.id).read_bytes()
+    assert not path.samefile(mirror / product.id)
+    # A second try finds the copy of the first.
+    before = path.stat().st_ino
+    assert provider.fetch(product, tmp_path / "work", Selection()) == path
+    assert path.stat().st_ino == before
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "polarisation", "no manifest"])
+def test_damaged_folder_is_missing_for_good(mirror: Path, tmp_path: Path, damage: str) -> None:
+    product = the(mirror, polarisations=("HH",))
+    source = mirror / product.id
+    image = next(source.rglob("*-hh-*.tiff"))
+    match damage:
+        case "missing":
+            image.unlink()
+        case "cut":
+            image.write_bytes(image.read_bytes()[:-1])
+        case "changed":
+            image.write_bytes(b"x" * image.stat().st_size)
+        case "no manifest":
+            (source / "manifest.safe").unlink()
+    with pytest.raises(MissingProductError) as caught:
+        Local(mirror).fetch(
+            product, tmp_path / "work", Selection("VV" if damage == "polarisation" else "HH")
+        )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("member", "content"),
+    [
+        (f"{NAMES['vv']}.SAFE/preview/quick-look.png", b"changed"),
+        (f"{NAMES['vv']}.SAFE/preview/quick-look.png", b"longer than before"),
+        (f"{NAMES['vv']}.SAFE/../../evil", b""),
+        ("/evil", b""),
+    ],
+)
+def test_damaged_or_dangerous_zip_is_missing_for_good(
+    tmp_path: Path, member: str, content: bytes
+) -> None:
+    write_zip(tmp_path / "mirror", NAMES["vv"], {member: content})
+    product = the(tmp_path / "mirror")
+    with pytest.raises(MissingProductError, match=r"quick-look|leads out|absolute"):
+        Local(tmp_path / "mirror").fetch(product, tmp_path / "work", Selection())
+
+
+def test_flipped_byte_in_a_zip_is_seen(tmp_path: Path) -> None:
+    path = write_zip(tmp_path, NAMES["vv"])
+    product = the(tmp_path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"preview" + b"PK")
+    data[at] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(MissingProductError):
+        Local(tmp_path).fetch(product, tmp_path / "work", Selection())
+
+
+def test_product_that_has_gone_is_missing_and_places_outside_are_refused(
+    mirror: Path, tmp_path: Path
+) -> None:
+    provider, product = Local(mirror), the(mirror, polarisations=("HH",))
+    with pytest.raises(MissingProductError, match="not there any more"):
+        provider.fetch(replace(product, id=f"gone/{HH}.SAFE"), tmp_path / "work", Selection())
+    for place in (f"../{HH}.SAFE", f"/{HH}.SAFE", "s1"):
+        with pytest.raises(UserError, match="not below the root"):
+            provider.fetch(replace(product, id=place), tmp_path / "work", Selection())
+
+
+def test_the_mirror_itself_is_never_changed(mirror: Path, tmp_path: Path) -> None:
+    def state() -> dict[str, bytes]:
+        return {str(path): path.read_bytes() for path in mirror.rglob("*") if path.is_file()}
+
+    before = state()
+    for product in Local(mirror).search(query()):
+        Local(mirror).fetch(product, tmp_path / product.name, Selection())
+    assert state() == before
