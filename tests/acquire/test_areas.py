@@ -56,14 +56,15 @@ def read_one(folder: Path, *features: Any) -> Glacier:
 
 
 def refused(folder: Path, *features: Any, name: str = "Kronebreen") -> str:
-    """Return the error of a file, which is one line and names the file and the glacier."""
+    """Return what is told after file and glacier, which come first, all in one line."""
     path = write(folder, *features)
     with pytest.raises(UserError) as caught:
         read_glaciers(path)
     text = str(caught.value)
     assert "\n" not in text
-    assert text.startswith(f"{path}: {name}: ")
-    return text
+    prefix = f"{path}: {name}: "
+    assert text.startswith(prefix)
+    return text.removeprefix(prefix)
 
 
 # ---------------------------------------------------------------------------------------- reading
@@ -217,9 +218,24 @@ def test_the_next_zone_may_be_used(tmp_path: Path) -> None:
     assert "zone around 9 E" in refused(tmp_path, feature(polygon(ring), epsg=32632))
 
 
-@pytest.mark.parametrize("epsg", [32600, 32661, 32700, 32761, 3413, "UTM33", None, 32733])
-def test_a_wrong_zone_is_refused(tmp_path: Path, epsg: Any) -> None:
-    assert "epsg" in refused(tmp_path, feature(epsg=epsg))
+@pytest.mark.parametrize(
+    ("epsg", "told"),
+    [
+        (32600, "greater than or equal to 32601"),
+        (32661, "is no UTM zone"),
+        (32700, "is no UTM zone"),
+        (32761, "less than or equal to 32760"),
+        (3413, "greater than or equal to 32601"),
+        ("UTM33", "valid integer"),
+        (None, "valid integer"),
+        (32733, "in the south"),
+        (32635, "the zone around 27 E in the north"),
+    ],
+)
+def test_a_wrong_zone_is_refused(tmp_path: Path, epsg: Any, told: str) -> None:
+    text = refused(tmp_path, feature(epsg=epsg))
+    assert text.startswith("epsg: ")
+    assert told in text
 
 
 # ---------------------------------------------------------------------------- bad files and names

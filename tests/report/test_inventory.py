@@ -1,0 +1,212 @@
+"""The overview picture of inventories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from ssl4sar.acquire.product import OrbitDirection, Product
+from ssl4sar.report import inventory
+from ssl4sar.report.figure_file import save_figure
+from ssl4sar.report.inventory import draw_inventories, size_text
+
+START = datetime(2019, 1, 3, tzinfo=UTC)
+ASCENDING, DESCENDING, OPTICAL = "#0072B2", "#E69F00", "#CC3311"
+
+
+def scene(
+    day: int = 0,
+    *,
+    direction: OrbitDirection | None = "ascending",
+    orbit: int | None = 14,
+    size_bytes: int | None = 10**9,
+    online: bool = True,
+    provider: str = "cdse",
+    name: str | None = None,
+) -> Product:
+    start = START + timedelta(days=day)
+    return Product(
+        provider=provider,
+        id=f"{day}",
+        name=name or f"S1A_{day}_{orbit}_{direction}",
+        mission="sentinel-1",
+        platform="S1A",
+        product_type="IW_GRDH_1S",
+        start=start,
+        stop=start + timedelta(seconds=25),
+        relative_orbit=orbit,
+        orbit_direction=direction,
+        size_bytes=size_bytes,
+        online=online,
+    )
+
+
+def image(day: int = 200, *, online: bool = True) -> Product:
+    return replace(
+        scene(day, online=online, direction=None, orbit=None),
+        name=f"S2A_{day}",
+        mission="sentinel-2",
+        platform="S2A",
+        product_type="S2MSI2A",
+    )
+
+
+def coloured_px(path: Path, colour: str) -> int:
+    rgb = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    picture = np.array(Image.open(path).convert("RGB")).astype(int)
+    return int((np.abs(picture - rgb).max(axis=2) < 30).sum())
+
+
+@pytest.fixture
+def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return all the texts of the figures that are drawn, filled when they are written."""
+    found: list[str] = []
+
+    def keep(figure: Figure, path: str | Path) -> None:
+        save_figure(figure, path)
+        shown = [*figure.texts, *(label for axes in figure.axes for label in axes.texts)]
+        shown += [label for axes in figure.axes for label in axes.get_yticklabels()]
+        shown += [label for legend in figure.legends for label in legend.get_texts()]
+        found.extend(text.get_text() for text in shown)
+
+    monkeypatch.setattr(inventory, "save_figure", keep)
+    return found
+
+
+def test_bytes_repeat(tmp_path: Path) -> None:
+    products = {"Kronebreen": [scene(), scene(6), image()], "Store": [scene(3)]}
+    draw_inventories(tmp_path / "one.png", products)
+    draw_inventories(tmp_path / "two.png", products)
+    draw_inventories(tmp_path / "other.png", {**products, "Store": [scene(9)]})
+    one = (tmp_path / "one.png").read_bytes()
+    assert one == (tmp_path / "two.png").read_bytes()
+    assert one != (tmp_path / "other.png").read_bytes()
+
+
+def test_passes_have_their_colours(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    draw_inventories(path, {"Aa": [scene(day) for day in range(0, 60, 6)]})
+    assert coloured_px(path, ASCENDING) > 40
+    assert coloured_px(path, DESCENDING) == 0
+    assert coloured_px(path, OPTICAL) == 0
+    draw_inventories(
+        path,
+        {"Aa": [scene(direction="descending"), scene(6, direction=None, orbit=None), image()]},
+    )
+    assert coloured_px(path, DESCENDING) > 10  # a dot, and that of the legend
+    assert coloured_px(path, OPTICAL) > 100
+
+
+def test_a_gap_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+    days = [*range(0, 300, 6), *range(600, 900, 6)]
+    draw_inventories(path, {"Aa": [scene(day) for day in days]})
+    blue = np.array(Image.open(path).convert("RGB")).astype(int)
+    rows = (np.abs(blue - (0x00, 0x72, 0xB2)).max(axis=2) < 30)[112:196]
+    columns = np.flatnonzero(rows.any(axis=0))
+    gap = int(np.diff(columns).max())
+    assert gap / (columns[-1] - columns[0]) == pytest.approx(306 / 894, abs=0.02)
+
+
+def test_offline_scenes_are_hollow(tmp_path: Path) -> None:
+    path = tmp_path / "one.png"
+
+    def middle(online: bool) -> list[int]:
+        """Return the colour in the middle of the only dot."""
+        draw_inventories(path, {"Aa": [scene(online=online)]})
+        picture = np.array(Image.open(path).convert("RGB")).astype(int)
+        blue = np.abs(picture - (0x00, 0x72, 0xB2)).max(axis=2) < 60
+        blue[154:] = False  # the legend
+        rows, columns = np.nonzero(blue)
+        place = (rows.min() + rows.max()) // 2, (columns.min() + columns.max()) // 2
+        colour: list[int] = picture[place].tolist()
+        return colour
+
+    assert middle(online=False) == [255, 255, 255]
+    assert middle(online=True)[0] < 60
+
+
+def test_numbers_stand_beside_the_rows(tmp_path: Path, texts: list[str]) -> None:
+    draw_inventories(
+        tmp_path / "one.png",
+        {
+            "Aa": [scene(), scene(6), scene(30, online=False), image()],
+            "Bb": [scene(2, size_bytes=None, orbit=15)],
+        },
+    )
+    assert texts.count("3") == 1
+    assert "4 GB" in texts
+    assert "24 d" in texts
+    assert "≥ 0 B" in texts
+    title = next(text for text in texts if "Sentinel-1 scene" in text)
+    assert title == "4 Sentinel-1 scenes and 1 Sentinel-2 image of 2 glaciers, at least 4 GB"
+    assert "offline" in texts
+    assert texts.index("Aa") < texts.index("Bb")
+
+
+def test_a_scene_of_two_glaciers_counts_once(tmp_path: Path, texts: list[str]) -> None:
+    shared = scene(name="S1A_SHARED")
+    draw_inventories(tmp_path / "one.png", {"Aa": [shared], "Bb": [shared, scene(6)]})
+    assert "2 Sentinel-1 scenes and 0 Sentinel-2 images of 2 glaciers, 2 GB" in texts
+    assert any("1 repeats" in text for text in texts)
+
+
+def test_synthetic_products_are_called_so(tmp_path: Path, texts: list[str]) -> None:
+    draw_inventories(tmp_path / "one.png", {"Aa": [scene(provider="synthetic")]})
+    assert any(text.startswith("SYNTHETIC: 1 Sentinel-1 scene and") for text in texts)
+    texts.clear()
+    draw_inventories(tmp_path / "two.png", {"Aa": [scene()]})
+    assert not any("SYNTHETIC" in text for text in texts)
+
+
+def test_test_glaciers_are_marked(tmp_path: Path, texts: list[str]) -> None:
+    products = {"Aa": [scene()], "COL": [scene(3)]}
+    draw_inventories(tmp_path / "one.png", products, test_glaciers=("COL", "Mapple"))
+    assert any("test glacier of CaFFe" in text for text in texts)
+    texts.clear()
+    draw_inventories(tmp_path / "two.png", {"Aa": [scene()]}, test_glaciers=("COL",))
+    assert not any("test glacier of CaFFe" in text for text in texts)
+
+
+@pytest.mark.parametrize("products", [{}, {"Aa": []}, {"Aa": [], "Bb": []}])
+def test_nothing_found_is_told(
+    tmp_path: Path, texts: list[str], products: dict[str, list[Product]]
+) -> None:
+    draw_inventories(tmp_path / "one.png", products)
+    assert "no product" in texts
+
+
+def test_every_row_has_the_same_height_and_long_names_fit(tmp_path: Path) -> None:
+    names = [f"Glacier{number:02d}" for number in range(21)]
+    draw_inventories(tmp_path / "21.png", {name: [scene()] for name in names})
+    draw_inventories(tmp_path / "20.png", {name: [scene()] for name in names[:20]})
+    sizes = [Image.open(tmp_path / f"{count}.png").size for count in (20, 21)]
+    assert sizes[0][0] == sizes[1][0]
+    assert sizes[1][1] - sizes[0][1] == 42
+    draw_inventories(tmp_path / "long.png", {"W" + "w" * 39: [scene()], "Aa": [scene()]})
+    edge = np.array(Image.open(tmp_path / "long.png").convert("L"))[:, 0]
+    assert (edge == 255).all()
+    assert coloured_px(tmp_path / "long.png", ASCENDING) > 10
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (999_999, "1 MB"),
+        (1_740_000_000, "1.74 GB"),
+        (999_400_000_000, "999 GB"),
+        (16_700_000_000_000, "16.7 TB"),
+        (4_321_000_000_000_000, "4,321 TB"),
+    ],
+)
+def test_sizes_are_told_by_powers_of_1000(size_bytes: int, text: str) -> None:
+    assert size_text(size_bytes) == text
