@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pytest
@@ -25,6 +26,22 @@ settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+#: Tests that share something of which there is one, a running SLURM or a finished run that takes
+#: long to make, go to one process where ``-n`` starts several; all others go where there is room.
+TOGETHER: Final = ("tests/slurm/", "tests/workflow/test_acquisition.py")
+
+
+# Before pytest-xdist reads the marks.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Name the group of tests that must not be spread over processes."""
+    for item in items:
+        file = item.path.relative_to(PROJECT).as_posix()
+        for place in TOGETHER:
+            if file.startswith(place):
+                item.add_marker(pytest.mark.xdist_group(place))
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,18 @@ class House:
             check=False,
         )
 
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run the interpreter with the copy's own sources."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+
     def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         done = self.snakemake("--configfile", self.config, *arguments, "--", self.target)
         assert done.returncode == 0, done.stderr[-6000:]

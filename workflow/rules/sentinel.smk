@@ -76,6 +76,7 @@ rule inventory_overview:
     params:
         source=STUDY.source("inventory_overview"),
         cfg={},
+        glaciers=STUDY.acquisition.features,
     script:
         "../scripts/inventory_overview.py"
 
@@ -129,7 +130,7 @@ rule fetch_orbit:
         source=STUDY.source("fetch_orbit"),
         cfg={},
         orbit=STUDY.acquisition.orbit,
-        kept=STUDY.acquisition.orbit_folder,
+        kept=STUDY.acquisition.orbit_file,
     script:
         "../scripts/fetch_orbit.py"
 
@@ -169,8 +170,35 @@ rule scenes_report:
         "../scripts/scenes_report.py"
 
 
+rule fetch_elevation_list:
+    """Fetch the list of all tiles of the Copernicus DEM GLO-30: what is not in it is sea."""
+    output:
+        listing="data/elevation/tile_list.txt",
+        provenance="data/elevation/tile_list.provenance.json",
+    log:
+        "logs/fetch_elevation_list.log",
+    benchmark:
+        "benchmarks/results/fetch_elevation_list.tsv"
+    localrule: True
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=STUDY.mem_mb("fetch_elevation_list", 500),
+        runtime=STUDY.runtime("fetch_elevation_list", 30),
+        connections=1,
+    params:
+        source=STUDY.source("fetch_elevation_list"),
+        cfg={},
+        deciding=STUDY.cfg("elevation.tile_list_url"),
+    script:
+        "../scripts/fetch_elevation_list.py"
+
+
 rule fetch_elevation_tile:
     """Fetch a tile of the Copernicus DEM GLO-30, or record that it is all sea."""
+    input:
+        listing=ancient(STUDY.acquisition.tile_list),
     output:
         record="data/elevation/tiles/{tile}.json",
         provenance="data/elevation/tiles/{tile}.provenance.json",
@@ -189,6 +217,7 @@ rule fetch_elevation_tile:
     params:
         source=STUDY.source("fetch_elevation_tile"),
         cfg={},
+        deciding=STUDY.cfg("elevation.tile_url"),
         kept=STUDY.acquisition.tile_file,
     script:
         "../scripts/fetch_elevation_tile.py"
@@ -197,7 +226,8 @@ rule fetch_elevation_tile:
 rule fetch_geoid:
     """Fetch the grid of geoid heights over the ellipsoid."""
     output:
-        record="data/geoid/geoid.json",
+        # The grid itself lies beside it and is kept.
+        record="data/geoid/geoid.tif.json",
         provenance="data/geoid/geoid.provenance.json",
     log:
         "logs/fetch_geoid.log",
@@ -213,7 +243,10 @@ rule fetch_geoid:
         connections=1,
     params:
         source=STUDY.source("fetch_geoid"),
-        cfg=STUDY.cfg("elevation.geoid_url", "elevation.geoid_sha256", "elevation.geoid_model"),
+        cfg={},
+        deciding=STUDY.cfg(
+            "elevation.geoid_url", "elevation.geoid_sha256", "elevation.geoid_model"
+        ),
         kept=STUDY.acquisition.geoid_file,
     script:
         "../scripts/fetch_geoid.py"
@@ -247,7 +280,7 @@ rule mosaic_elevation:
         runtime=STUDY.runtime("mosaic_elevation", 20),
     params:
         source=STUDY.source("mosaic_elevation"),
-        cfg=STUDY.cfg("elevation.margin_km", "elevation.max_void_px"),
+        cfg=STUDY.cfg("elevation"),
         glacier=STUDY.acquisition.glacier,
     script:
         "../scripts/mosaic_elevation.py"

@@ -1,1 +1,24 @@
-"""placeholder"""
+"""Fetch a tile of the Copernicus DEM GLO-30, or record that it is all sea."""
+
+from pathlib import Path
+
+from ssl4sar.acquire.elevation_service import fetch_tile, read_tile_list
+from ssl4sar.acquire.elevation_tiles import Tile
+from ssl4sar.config.services import ElevationConfig, Services
+from ssl4sar.workflow.job import job
+
+
+def main(tile: Tile, config: ElevationConfig, listing: list[Path], folder: Path) -> None:
+    """Fetch the tile, or find it there."""
+    listed = read_tile_list(listing[0], config) if listing else None
+    fetch_tile(tile, config, folder, listed)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            tile=Tile.parse(snakemake.wildcards.tile),
+            config=Services.of_job(snakemake.config).elevation,
+            listing=[Path(path) for path in snakemake.input.listing],
+            folder=Path(snakemake.output.record).parent,
+        )

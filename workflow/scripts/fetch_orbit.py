@@ -1,1 +1,24 @@
-"""placeholder"""
+"""Fetch a file of Sentinel-1 orbits."""
+
+from pathlib import Path
+
+from ssl4sar.acquire.orbits import fetch_orbit
+from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.cdse import Cdse
+from ssl4sar.config.services import Services
+from ssl4sar.workflow.job import job
+
+
+def main(orbit: Product, services: Services, target: Path, record: Path) -> None:
+    """Fetch the file, or find it there, and write what it is."""
+    fetch_orbit(orbit, Cdse(services.cdse), target).write(record)
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            orbit=Product.from_row(snakemake.params.orbit),
+            services=Services.of_job(snakemake.config),
+            target=Path(snakemake.params.kept[0]),
+            record=Path(snakemake.output.record),
+        )

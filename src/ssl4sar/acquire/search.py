@@ -27,7 +27,7 @@ from ssl4sar.acquire.optical_choice import (
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import Provider, Query
 from ssl4sar.acquire.windows import month_windows
-from ssl4sar.config.study import StudyConfig
+from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.progress import tell, track
 
 #: Orbit files for products: rows of the files, and the name of the file by product.
@@ -43,6 +43,19 @@ _SEARCH_KEYS: Final = (
     "orbits",
 )
 _STRIPMAP: Final = "SM_"
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """The blocks of the configuration that a search follows.
+
+    Attributes:
+        sentinel: products of both missions.
+        optical: choice of the optical image.
+    """
+
+    sentinel: SentinelConfig
+    optical: OpticalConfig
 
 
 @dataclass(frozen=True)
@@ -68,7 +81,7 @@ class SearchOutcome:
 
 
 def search_glacier(
-    config: StudyConfig,
+    config: SearchConfig,
     glacier: Glacier,
     sar: Provider,
     optical: Provider | None,
@@ -79,7 +92,7 @@ def search_glacier(
     """Search for the products of a glacier.
 
     Args:
-        config: blocks ``sentinel`` and ``optical`` are used.
+        config: what is looked for.
         glacier: glacier with its area.
         sar: where Sentinel-1 is looked for.
         optical: where Sentinel-2 is looked for; None takes none.
@@ -142,7 +155,7 @@ def search_glacier(
     return SearchOutcome(Inventory(header, tuple(products)), tuple(left_out), tuple(candidates))
 
 
-def sar_query(config: StudyConfig, glacier: Glacier) -> Query:
+def sar_query(config: SearchConfig, glacier: Glacier) -> Query:
     """Return the query for the Sentinel-1 products of a glacier, over the whole time."""
     block = config.sentinel
     start, stop = _whole_time(config)
@@ -158,7 +171,7 @@ def sar_query(config: StudyConfig, glacier: Glacier) -> Query:
     )
 
 
-def optical_query(config: StudyConfig, glacier: Glacier) -> Query:
+def optical_query(config: SearchConfig, glacier: Glacier) -> Query:
     """Return the query for the Sentinel-2 products of a glacier, over the whole time."""
     start, stop = _whole_time(config)
     return Query(
@@ -172,7 +185,7 @@ def optical_query(config: StudyConfig, glacier: Glacier) -> Query:
 
 
 def _search(
-    provider: Provider, query: Query, config: StudyConfig, months: Container[int]
+    provider: Provider, query: Query, config: SearchConfig, months: Container[int]
 ) -> list[Product]:
     """Search month by month; the order of the products is that of the provider."""
     windows = [
@@ -253,12 +266,12 @@ def _is_sar(product: Product) -> bool:
     return product.mission == "sentinel-1"
 
 
-def _whole_time(config: StudyConfig) -> tuple[datetime, datetime]:
+def _whole_time(config: SearchConfig) -> tuple[datetime, datetime]:
     windows = list(month_windows(config.sentinel.start, config.sentinel.end))
     return windows[0][0], windows[-1][1]
 
 
-def _query_values(config: StudyConfig) -> dict[str, Any]:
+def _query_values(config: SearchConfig) -> dict[str, Any]:
     sentinel = config.sentinel.model_dump(mode="json")
     values = {f"sentinel.{key}": sentinel[key] for key in _SEARCH_KEYS}
     optical = config.optical.model_dump(mode="json")

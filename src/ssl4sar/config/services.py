@@ -129,6 +129,7 @@ class Services:
         stac: a STAC API.
         root: folder of the local provider.
         pair_scene: what the synthetic provider renders.
+        elevation: tiles of the elevation model and the geoid.
     """
 
     cdse: CdseConfig
@@ -137,6 +138,7 @@ class Services:
     stac: StacConfig
     root: str | None
     pair_scene: PairSceneConfig
+    elevation: ElevationConfig
 
     @classmethod
     def of_job(cls, config: Mapping[str, Any]) -> Self:
@@ -153,4 +155,5 @@ class Services:
             stac=StacConfig.model_validate(config["stac"]),
             root=config["sentinel"]["root"],
             pair_scene=PairSceneConfig.model_validate(config["pair_scene"]),
+            elevation=ElevationConfig.model_validate(config["elevation"]),
         )

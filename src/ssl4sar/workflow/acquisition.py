@@ -22,7 +22,8 @@ SCENES: Final = Path("data/scenes")
 ORBITS: Final = Path("data/orbits")
 TILES: Final = Path("data/elevation/tiles")
 ELEVATION: Final = Path("data/elevation")
-GEOID: Final = Path("data/geoid/geoid.json")
+TILE_LIST: Final = Path("data/elevation/tile_list.txt")
+GEOID: Final = Path("data/geoid/geoid.tif")
 
 
 P = ParamSpec("P")
@@ -98,6 +99,11 @@ class Acquisition:
         return self.glaciers[wildcards.glacier].as_feature()
 
     @_told
+    def features(self, *_: Any) -> list[dict[str, Any]]:
+        """Return all glaciers as GeoJSON features."""
+        return [glacier.as_feature() for glacier in self.glaciers.values()]
+
+    @_told
     def inventory_files(self, *_: Any) -> list[str]:
         """Return the inventories of all glaciers."""
         return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
@@ -156,9 +162,9 @@ class Acquisition:
         return [str(SCENES / wildcards.product)]
 
     @staticmethod
-    def orbit_folder(wildcards: Any) -> list[str]:
-        """Return the folder of an orbit file, which a rerun keeps."""
-        return [str(ORBITS / wildcards.orbit)]
+    def orbit_file(wildcards: Any) -> list[str]:
+        """Return an orbit file, which a rerun keeps."""
+        return [str(ORBITS / f"{wildcards.orbit}.EOF")]
 
     @staticmethod
     def tile_file(wildcards: Any) -> list[str]:
@@ -170,6 +176,11 @@ class Acquisition:
         """Return the records of all orbit files."""
         return [str(ORBITS / f"{name}.json") for name in self.orbits]
 
+    @property
+    def tile_list(self) -> list[str]:
+        """List of all elevation tiles, if the service has one."""
+        return [str(TILE_LIST)] if self._config.elevation.tile_list_url else []
+
     @_told
     def tile_records(self, wildcards: Any) -> list[str]:
         """Return the records of the elevation tiles of a glacier."""
@@ -180,12 +191,12 @@ class Acquisition:
     @property
     def geoid_file(self) -> list[str]:
         """The grid itself, which a rerun keeps."""
-        return [str(GEOID.with_suffix(".tif"))]
+        return [str(GEOID)]
 
     @property
     def geoid_record(self) -> list[str]:
         """Record of the geoid grid, if one is to be fetched."""
-        return [str(GEOID)] if self._config.elevation.geoid_url else []
+        return [f"{GEOID}.json"] if self._config.elevation.geoid_url else []
 
     @_told
     def elevation_files(self, *_: Any) -> list[str]:
