@@ -270,7 +270,7 @@ def test_a_file_that_is_no_list_of_glaciers_is_refused(
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"does not exist; correct sentinel\.glaciers_file"):
+    with pytest.raises(UserError, match=r"does not exist; correct acquisition\.glaciers_file"):
         read_glaciers(tmp_path / "none.geojson")
     with pytest.raises(UserError, match="cannot be read"):
         read_glaciers(tmp_path)

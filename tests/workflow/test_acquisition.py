@@ -230,5 +230,3 @@ def test_test_glaciers_of_the_benchmark_are_taken_by_name_only() -> None:
     assert {"COL", "Mapple"}.isdisjoint(chosen())
     assert len(chosen()) >= 14
     assert chosen("Mapple") == {"Mapple"}
-
-

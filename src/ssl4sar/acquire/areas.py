@@ -348,7 +348,7 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
     _check_width(subject, wholes)
     united = unary_union([piece for whole in wholes for piece in cut_at_antimeridian(whole)])
     parts = [part for part in getattr(united, "geoms", [united]) if isinstance(part, Polygon)]
-    area = MultiPolygon([orient(part) for part in parts])
+    area = MultiPolygon([orient(part.normalize()) for part in parts])
     if area.area < _SMALLEST_DEG2:
         raise empty
     return area

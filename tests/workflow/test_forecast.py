@@ -1,0 +1,132 @@
+"""What a dry run says of a fetch: counts, bytes, hours, days of the quota, free disk."""
+
+from __future__ import annotations
+
+import json
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from config_values import with_values
+from made_products import made_product
+from rerun_prediction import micro
+
+from ssl4sar.acquire.areas import Glacier, read_glaciers
+from ssl4sar.acquire.inventory import Inventory, InventoryHeader, write_inventory
+from ssl4sar.acquire.product import Product
+from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.workflow.acquisition import INVENTORIES, SCENES, Acquisition
+
+PROJECT = Path(__file__).resolve().parents[2]
+GLACIERS = PROJECT / "config" / "glaciers.geojson"
+
+
+@pytest.fixture
+def workdir(tmp_path: Path):
+    with chdir(tmp_path):
+        yield tmp_path
+
+
+def acquisition(**changes: object) -> Acquisition:
+    values = with_values(
+        micro(),
+        {"sentinel.provider": "cdse", "acquisition.glaciers_file": str(GLACIERS), **changes},
+    )
+    return Acquisition(StudyConfig.model_validate(values))
+
+
+def freeze(glacier: str, products: list[Product]) -> None:
+    header = InventoryHeader(
+        glacier=glacier,
+        caffe_test=False,
+        area={},
+        providers={},
+        query={},
+        searched_utc=made_product().start,
+        counts={"kept": len(products)},
+        orbits=[made_product(99, name="S1A_ORBIT").as_row()],
+    )
+    write_inventory(INVENTORIES / glacier / "inventory.jsonl", Inventory(header, tuple(products)))
+
+
+def two_glaciers(shared: Product | None = None) -> list[str]:
+    names = [g.name for g in read_glaciers(GLACIERS).values() if not g.is_test][:2]
+    for index, name in enumerate(names):
+        own = [
+            made_product(10 * index + number, provider="cdse", size_bytes=2 * 10**12)
+            for number in (1, 2)
+        ]
+        freeze(name, own + ([shared] if shared else []))
+    return names
+
+
+def test_products_of_two_glaciers_are_fetched_once(workdir: Path) -> None:
+    names = two_glaciers(shared=made_product(77))
+    plan = acquisition(**{"acquisition.glaciers": names})
+    assert len(plan.scene_records()) == len(set(plan.scene_records())) == 5
+    assert plan.orbit_records() == ["data/orbits/S1A_ORBIT.json"]
+
+
+def test_one_polarisation_of_two_is_half_the_bytes(workdir: Path) -> None:
+    names = two_glaciers()
+    told = acquisition(**{"acquisition.glaciers": names}).forecast()
+    assert "4 Sentinel-1 and 0 Sentinel-2 products of 2 glaciers, 1 orbit files, from cdse" in told
+    assert "4000.0 GB are to come" in told
+    # 4 TB over 4 connections of 20 MB/s, and of 12 TB in 30 days.
+    assert "at least 13.9 h" in told
+    assert "10.0 days of the quota" in told
+    whole = acquisition(**{"acquisition.glaciers": names, "cdse.whole_products": True}).forecast()
+    assert "8000.0 GB are to come" in whole
+    assert "20.0 days" in whole
+
+
+def test_a_disk_that_is_too_small_is_told_in_capitals(workdir: Path) -> None:
+    names = two_glaciers()
+    freeze(names[0], [made_product(n, size_bytes=10**17) for n in (1, 2)])
+    assert "NOT ENOUGH" in acquisition(**{"acquisition.glaciers": names}).forecast()
+    for index, name in enumerate(names):
+        freeze(name, [made_product(index, size_bytes=10)])
+    assert "NOT ENOUGH" not in acquisition(**{"acquisition.glaciers": names}).forecast()
+
+
+def test_what_is_there_offline_or_of_unknown_size_is_counted_apart(workdir: Path) -> None:
+    names = [g.name for g in read_glaciers(GLACIERS).values() if not g.is_test][:1]
+    products = [
+        made_product(1),
+        made_product(2, online=False),
+        made_product(3, size_bytes=None),
+        made_product(4),
+    ]
+    freeze(names[0], products)
+    record = SCENES / f"{products[0].name}.json"
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({}))
+    told = acquisition(**{"acquisition.glaciers": names}).forecast()
+    assert "1 are there" in told
+    assert "1 products of unknown size" in told
+    assert "1 are listed as offline" in told
+
+
+def test_a_missing_or_damaged_inventory_ends_snakemake_with_one_line(workdir: Path) -> None:
+    names = two_glaciers()
+    plan = acquisition(**{"acquisition.glaciers": names})
+    path = INVENTORIES / names[1] / "inventory.jsonl"
+    path.write_text("{}\n")
+    with pytest.raises(SystemExit, match=r"^ssl4sar: error: .*inventory\.jsonl"):
+        plan.scene_records()
+    path.unlink()
+    with pytest.raises(SystemExit, match="1 of 2 inventories do not exist yet"):
+        acquisition(**{"acquisition.glaciers": names}).scene_records()
+    with pytest.raises(UserError):
+        _ = acquisition(**{"acquisition.glaciers": ["Nowhere"]}).glaciers
+
+
+def test_glaciers_are_parameters_that_read_back(workdir: Path) -> None:
+    plan = acquisition()
+    for feature in plan.features():
+        glacier = Glacier.from_feature(feature)
+        assert glacier.as_feature() == feature
+        assert glacier.area.equals(plan.glaciers[glacier.name].area)
+    assert plan.elevation_files()
+    assert acquisition(**{"sentinel.provider": "synthetic"}).elevation_files() == []
