@@ -1,0 +1,165 @@
+"""The map of the areas of interest."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from PIL import Image
+from shapely.geometry import MultiPolygon, box
+
+from ssl4sar.acquire.areas import Glacier, read_glaciers
+from ssl4sar.report import glacier_map
+from ssl4sar.report.figure_file import save_figure
+from ssl4sar.report.glacier_map import draw_areas
+
+SHIPPED: Final = Path(__file__).resolve().parents[2] / "config" / "glaciers.geojson"
+ORDINARY, TRAIN, TEST = "#0072B2", "#009E73", "#D55E00"
+
+
+def glacier(name: str, lon: float, lat: float, caffe: str | None = None) -> Glacier:
+    area = MultiPolygon([box(lon - 0.5, lat - 0.2, lon + 0.5, lat + 0.2)])
+    return Glacier(name, name, "somewhere", area, 32633, caffe=caffe)
+
+
+def coloured_px(path: Path, colour: str) -> int:
+    rgb = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    picture = np.array(Image.open(path).convert("RGB")).astype(int)
+    return int((np.abs(picture - rgb).max(axis=2) < 30).sum())
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """Return the figures that are drawn, filled when they are written."""
+    found: list[Figure] = []
+
+    def keep(figure: Figure, path: str | Path) -> None:
+        save_figure(figure, path)
+        found.append(figure)
+
+    monkeypatch.setattr(glacier_map, "save_figure", keep)
+    return found
+
+
+def labels(figure: Figure, names: set[str]) -> dict[str, Text]:
+    return {
+        text.get_text(): text
+        for axes in figure.axes
+        for text in axes.texts
+        if text.get_text() in names
+    }
+
+
+def extents(figure: Figure, found: dict[str, Text]) -> dict[str, Bbox]:
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
+    return {name: text.get_window_extent(renderer) for name, text in found.items()}
+
+
+def map_axes(figure: Figure) -> Axes:
+    axes: Axes = figure.axes[0]
+    return axes
+
+
+def test_bytes_repeat(tmp_path: Path) -> None:
+    glaciers = [glacier("Aa", 12, 79), glacier("Bb", -62, -65, "test")]
+    draw_areas(tmp_path / "one.png", glaciers)
+    draw_areas(tmp_path / "two.png", glaciers)
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    draw_areas(tmp_path / "three.png", glaciers[:1])
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "three.png").read_bytes()
+
+
+@pytest.mark.parametrize("lat", [79.0, -65.0])
+def test_kinds_of_glaciers_have_their_colours(tmp_path: Path, lat: float) -> None:
+    path = tmp_path / "one.png"
+    for kind, colour in ((None, ORDINARY), ("train", TRAIN), ("test", TEST)):
+        draw_areas(path, [glacier("Aa", 12, lat, kind)])
+        counts = {other: coloured_px(path, other) for other in (ORDINARY, TRAIN, TEST)}
+        assert counts.pop(colour) > 60
+        assert set(counts.values()) == {0}
+
+
+def test_names_of_the_shipped_list_neither_overlap_nor_leave_the_picture(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    glaciers = read_glaciers(SHIPPED)
+    draw_areas(tmp_path / "one.png", list(glaciers.values()))
+    (figure,) = figures
+    found = labels(figure, set(glaciers))
+    assert set(found) == set(glaciers)
+    boxes = extents(figure, found)
+    whole = figure.bbox
+    for name, extent in boxes.items():
+        assert whole.x0 <= extent.x0 < extent.x1 <= whole.x1, name
+        assert whole.y0 <= extent.y0 < extent.y1 <= whole.y1, name
+    for one, two in combinations(boxes, 2):
+        assert not boxes[one].overlaps(boxes[two]), (one, two)
+
+
+@pytest.mark.parametrize("count", [1, 12, 60])
+def test_names_of_a_crowd_do_not_overlap(tmp_path: Path, figures: list[Figure], count: int) -> None:
+    names = {f"Glacier{number:02d}{'x' * (number % 30)}" for number in range(count)}
+    crowd = [
+        glacier(name, 12 + 0.01 * number, 79 - 0.002 * number)
+        for number, name in enumerate(sorted(names))
+    ]
+    draw_areas(tmp_path / "one.png", crowd)
+    (figure,) = figures
+    boxes = list(extents(figure, labels(figure, names)).values())
+    assert len(boxes) == count
+    assert all(figure.bbox.x0 <= b.x0 and b.x1 <= figure.bbox.x1 for b in boxes)
+    assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
+
+
+def test_a_dot_is_where_the_glacier_is(tmp_path: Path, figures: list[Figure]) -> None:
+    halves = MultiPolygon([box(179, 71, 180, 72), box(-180, 71, -179, 72)])
+    across = Glacier("Across", "Across", "somewhere", halves, 32601)
+    draw_areas(tmp_path / "one.png", [across, glacier("Right", 90, 80), glacier("Left", -90, 80)])
+    dots = {
+        tuple(np.round(np.array(line.get_xydata())[0]))
+        for line in map_axes(figures[0]).lines
+        if line.get_marker() == "o"
+    }
+    assert len(dots) == 3
+    degree_km = 6371.0 * np.pi / 180
+    for expected in ((10 * degree_km, 0), (-10 * degree_km, 0), (0, 18.5 * degree_km)):
+        assert min(np.hypot(x - expected[0], y - expected[1]) for x, y in dots) < 25
+
+
+def test_southern_glaciers_have_their_own_map_true_to_scale(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    draw_areas(tmp_path / "one.png", [glacier("Aa", -60, -65), glacier("Bb", -62, -65.5)])
+    (figure,) = figures
+    (axes,) = figure.axes
+    x0, x1, y0, y1 = *axes.get_xlim(), *axes.get_ylim()
+    assert x1 - x0 == pytest.approx(y1 - y0)
+    corners = np.concatenate(
+        [np.array(line.get_xydata()) for line in axes.lines if line.get_color() == ORDINARY]
+    )
+    # Two degrees and the width of an area, 47 km per degree at 65 degrees.
+    assert np.ptp(corners[:, 0]) == pytest.approx(3 * 47, rel=0.03)
+    assert x0 < corners[:, 0].min() < corners[:, 0].max() < x1
+    assert y0 < corners[:, 1].min() < corners[:, 1].max() < y1
+
+
+def test_southern_areas_across_the_antimeridian_stay_together(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    halves = MultiPolygon([box(179.5, -72, 180, -71), box(-180, -72, -179.5, -71)])
+    draw_areas(tmp_path / "one.png", [Glacier("Across", "Across", "s", halves, 32701)])
+    (axes,) = figures[0].axes
+    assert np.ptp(axes.get_xlim()) < 200
+
+
+def test_an_empty_list_is_an_empty_map(tmp_path: Path, figures: list[Figure]) -> None:
+    draw_areas(tmp_path / "one.png", [], title="none")
+    assert any(text.get_text() == "none" for text in figures[0].texts)
