@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 
-from ssl4sar.acquire.providers.base import MissingProductError
+from ssl4sar.acquire.providers.base import MissingProductError, Selection
 from ssl4sar.acquire.safe_files import take_folder, take_zip
 from ssl4sar.core.errors import UserError
 
@@ -20,8 +21,8 @@ def test_a_manifest_that_lists_files_elsewhere_is_refused(tmp_path: Path, place:
     (folder / "manifest.safe").write_bytes(
         text.replace(b"./preview/quick-look.png", place.encode())
     )
-    with pytest.raises(MissingProductError, match="its manifest lists"):
-        take_folder(folder, tmp_path / "taken" / folder.name, "copolar")
+    with pytest.raises(MissingProductError, match="the manifest is damaged"):
+        take_folder(folder, tmp_path / "taken" / folder.name, "sentinel-1", Selection())
     assert not (tmp_path / "taken").exists()
 
 
@@ -36,7 +37,9 @@ def test_a_manifest_that_lists_files_elsewhere_is_refused(tmp_path: Path, place:
 )
 def test_one_polarisation_is_taken(tmp_path: Path, key: str, polarisation: str, taken: str) -> None:
     source = write_folder(tmp_path, NAMES[key])
-    target = take_folder(source, tmp_path / "t" / source.name, polarisation)
+    target = take_folder(
+        source, tmp_path / "t" / source.name, "sentinel-1", Selection(polarisation)
+    )
     assert {path.name.split("-")[3] for path in target.rglob("*.tiff")} == {taken}
     assert len(list(target.rglob("*.xml"))) == 2
 
@@ -45,14 +48,14 @@ def test_a_mirror_that_holds_one_polarisation_only_suffices(tmp_path: Path) -> N
     source = write_folder(tmp_path, NAMES["hh"])
     for path in source.rglob("*-hv-*"):
         path.unlink()
-    take_folder(source, tmp_path / "t" / source.name, "copolar")
+    take_folder(source, tmp_path / "t" / source.name, "sentinel-1", Selection())
     with pytest.raises(MissingProductError, match="is missing"):
-        take_folder(source, tmp_path / "t2" / source.name, "HV")
+        take_folder(source, tmp_path / "t2" / source.name, "sentinel-1", Selection("HV"))
 
 
-def test_an_optical_product_is_taken_whole(tmp_path: Path) -> None:
+def test_an_optical_product_is_taken_with_its_metadata(tmp_path: Path) -> None:
     source = write_folder(tmp_path, NAMES["s2"])
-    target = take_folder(source, tmp_path / "t" / source.name, "copolar")
+    target = take_folder(source, tmp_path / "t" / source.name, "sentinel-2", Selection())
     for name, data in safe_files(NAMES["s2"]).items():
         assert (target / name).read_bytes() == data
 
@@ -75,7 +78,7 @@ def test_a_zip_without_a_listed_file_is_damaged(tmp_path: Path) -> None:
     name = NAMES["vv"]
     more = safe_files(name) | {"measurement/s1b-iw-grd-vv-more.tiff": b"more"}
     source = write_zip(tmp_path, name, {f"{name}.SAFE/manifest.safe": manifest(name, more)})
-    with pytest.raises(MissingProductError, match=r"more\.tiff is missing"):
+    with pytest.raises(MissingProductError, match=r"more\.tiff is missing in the archive"):
         take_zip(source, tmp_path / "t" / source.name, f"{name}.SAFE")
 
 
@@ -93,3 +96,16 @@ def test_an_old_copy_of_a_changed_source_is_replaced(tmp_path: Path) -> None:
     target.write_bytes(b"x" * source.stat().st_size)
     take_zip(source, target, f"{NAMES['vv']}.SAFE")
     assert target.read_bytes() == source.read_bytes()
+
+
+def test_sizes_count_where_a_manifest_has_no_checksums(tmp_path: Path) -> None:
+    source = write_folder(tmp_path, NAMES["hh"])
+    text = (source / "manifest.safe").read_text()
+    bare = re.sub("<checksum.*?</checksum>", "", text)
+    assert bare != text
+    (source / "manifest.safe").write_text(bare)
+    take_folder(source, tmp_path / "t" / source.name, "sentinel-1", Selection())
+    image = next(source.rglob("*-hh-*.tiff"))
+    image.write_bytes(image.read_bytes() + b"more")
+    with pytest.raises(MissingProductError, match="it has 2004 bytes, not 2000"):
+        take_folder(source, tmp_path / "t2" / source.name, "sentinel-1", Selection())

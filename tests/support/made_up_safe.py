@@ -25,10 +25,11 @@ def safe_files(name: str) -> dict[str, bytes]:
             "GRANULE/L2A/IMG_DATA/R10m/T33XVG_B04_10m.jp2": b"red" * 50,
         }
     stem = name.lower()
+    tail = stem[17:62].replace("_", "-")
     pair = ("hh", "hv") if "_1SDH_" in name else ("vv", "vh")
     files = {"preview/quick-look.png": b"preview"}
     for number, polarisation in enumerate(pair, start=1):
-        file = f"{stem[:10].replace('_', '-')}-{polarisation}-{stem[17:62]}-{number:03}"
+        file = f"{stem[:10].replace('_', '-')}-{polarisation}-{tail}-{number:03}"
         files[f"annotation/{file}.xml"] = f"<a>{polarisation}</a>".encode()
         files[f"annotation/calibration/noise-{file}.xml"] = f"<n>{polarisation}</n>".encode()
         files[f"measurement/{file}.tiff"] = polarisation.encode() * 1000

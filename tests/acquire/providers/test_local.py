@@ -181,7 +181,7 @@ def test_folder_is_linked_without_other_polarisations(mirror: Path, tmp_path: Pa
     path = Local(mirror).fetch(product, folder, Selection())
     assert path == folder / f"{HH}.SAFE"
     taken = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
-    wanted = {name for name in safe_files(HH) if "-hv-" not in name}
+    wanted = {name for name in safe_files(HH) if "-hh-" in name}
     assert taken == wanted | {"manifest.safe"}
     source = mirror / product.id
     for name in taken:

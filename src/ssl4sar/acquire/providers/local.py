@@ -92,14 +92,14 @@ class Local:
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
         """Link a product into ``folder`` where the disk allows, else copy it, and verify it.
 
-        Of a SAFE folder those files are taken that its manifest lists, without those of other
-        polarisations; a zip is taken whole. Size and MD5 of every listed file are compared with the
-        manifest, in a zip also the checksum of every member.
+        Of a SAFE folder the needed files are taken, as from a service that serves single files; a
+        zip is taken whole. Size and checksum of every file are compared with the manifest, in a
+        zip also the checksum of every member.
 
         Args:
             product: a product of this provider.
             folder: folder of this product alone, kept between tries.
-            selection: which polarisation of a folder is taken.
+            selection: which files of a folder are taken.
 
         Returns:
             ``NAME.SAFE`` or ``NAME.zip`` in ``folder``.
@@ -115,7 +115,8 @@ class Local:
             )
         path = self._root / place
         if path.is_dir():
-            return take_folder(path, folder / f"{product.name}.SAFE", selection.polarisation)
+            target = folder / f"{product.name}.SAFE"
+            return take_folder(path, target, product.mission, selection)
         if path.is_file():
             return take_zip(path, folder / f"{product.name}.zip", f"{product.name}.SAFE")
         raise MissingProductError(
