@@ -105,9 +105,7 @@ def test_every_place_within_the_margin_lies_in_a_tile(
         math.sin(bearing) * math.sin(turn) * math.cos(lat),
         math.cos(turn) - math.sin(lat) * math.sin(lat2),
     )
-    place = Tile(
-        math.floor(math.degrees(lat2)), (math.floor(math.degrees(lon2)) + 180) % 360 - 180
-    )
+    place = Tile(math.floor(math.degrees(lat2)), (math.floor(math.degrees(lon2)) + 180) % 360 - 180)
     assert place in tiles_of_area(area, margin_km)
 
 
