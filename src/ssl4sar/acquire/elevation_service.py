@@ -124,7 +124,7 @@ def fetch_tile_list(
             "elevation.tile_list_url", "is null: there is no list to fetch", "give its address"
         )
     target = Path(target)
-    fetched = target.with_name(f".{target.name}.fetched")
+    fetched = target.with_name(f"{target.name}.fetched")
     download(config.tile_list_url, fetched, **asdict(patience))
     try:
         tiles = read_tile_list(fetched, config)
@@ -199,7 +199,9 @@ def fetch_tile(
         raster.unlink(missing_ok=True)
         record = TileRecord(tile=tile.name, sea=True, url=url, evidence=sea)
     else:
-        record = _fetch_land(tile, url, raster, patience)
+        record = _found_land(tile, url, raster, record_path) or _fetch_land(
+            tile, url, raster, patience
+        )
     record.write(record_path)
     return record
 
@@ -282,24 +284,39 @@ def _exists(url: str, patience: Patience) -> bool:
     raise UserError(url, problem, "check connection and elevation.tile_url, then rerun")
 
 
+def _found_land(tile: Tile, url: str, raster: Path, record_path: Path) -> TileRecord | None:
+    """Return a record of a tile whose record is lost, as of a job that is run again."""
+    if record_path.exists() or not raster.is_file():
+        return None
+    try:
+        return _described(tile, url, raster, "found and checked")
+    except UserError as error:
+        tell(f"{error}: fetched again")
+        return None
+
+
 def _fetch_land(tile: Tile, url: str, raster: Path, patience: Patience) -> TileRecord:
     # It gets its name when it is checked: a wrong file must never pass for a tile.
-    fetched = raster.with_name(f".{raster.name}.fetched")
-    got = download(url, fetched, **asdict(patience))
+    fetched = raster.with_name(f"{tile.name}.fetched.tif")
+    download(url, fetched, **asdict(patience))
     try:
-        grid = read_tile_grid(fetched, tile)
-        heights = check_heights(fetched)
+        record = _described(tile, url, fetched, "fetched and checked")
     except UserError as error:
         fetched.unlink()
         raise UserError(f"{tile.name} ({url})", error.problem, error.fix) from error
     fetched.replace(raster)
+    return record
+
+
+def _described(tile: Tile, url: str, raster: Path, evidence: str) -> TileRecord:
+    grid, heights = read_tile_grid(raster, tile), check_heights(raster)
     return TileRecord(
         tile=tile.name,
         sea=False,
         url=url,
-        evidence="fetched and checked",
-        bytes=got.bytes,
-        sha256=got.sha256,
+        evidence=evidence,
+        bytes=raster.stat().st_size,
+        sha256=sha256_file(raster),
         rows=grid.rows,
         columns=grid.columns,
         least_m=heights.least_m,

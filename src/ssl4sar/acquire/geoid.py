@@ -33,6 +33,7 @@ _LOWEST_M: Final = -120.0
 _HIGHEST_M: Final = 100.0
 #: Value of pixels without an undulation in GTX files.
 _GTX_VOID: Final = -88.8888
+_VOID_TOLERANCE_M: Final = 1e-3
 #: The tiles of GLO-30 refer to this geoid.
 TILES_GEOID: Final = "EGM2008"
 _FIX: Final = "give a geoid grid, GTX or GeoTIFF, in elevation.geoid_url"
@@ -131,10 +132,8 @@ def read_geoid(path: str | Path) -> GeoidGrid:
         raise UserError(path, "this is no grid in degrees", _FIX)
     if edge.e < 0:
         values = values[::-1]
-    void = np.abs(values - np.float32(_GTX_VOID)) < 1e-3 if _is_gtx(path) else np.isnan(values)
-    if nodata is not None and not np.isnan(nodata):
-        void |= values == np.float32(nodata)
-    values = np.where(void, np.float32(np.nan), values)
+    if (void := _void_value(path, nodata)) is not None:
+        values[np.abs(values - np.float32(void)) < _VOID_TOLERANCE_M] = np.nan
     if np.isnan(values).all() or not _plausible(values):
         raise UserError(
             path,
@@ -148,8 +147,11 @@ def read_geoid(path: str | Path) -> GeoidGrid:
     )
 
 
-def _is_gtx(path: str | Path) -> bool:
-    return Path(path).suffix.lower() == ".gtx"
+def _void_value(path: str | Path, nodata: float | None) -> float | None:
+    """Return the value that stands for no undulation; GTX files have one by convention."""
+    if Path(path).suffix.lower() == ".gtx":
+        return _GTX_VOID
+    return None if nodata is None or np.isnan(nodata) else nodata
 
 
 def _plausible(values: NDArray[Any]) -> bool:
@@ -180,7 +182,8 @@ def fetch_geoid(
 
     Args:
         config: with ``geoid_url``, ``geoid_sha256`` and ``geoid_model``.
-        target: file to write, GTX or GeoTIFF; its record ``TARGET.json`` lies beside it.
+        target: file to write, GTX or GeoTIFF, e.g. ``geoid.tif``; its record ``geoid.json`` lies
+            beside it.
         patience: with the service.
 
     Returns:
@@ -192,15 +195,17 @@ def fetch_geoid(
     if config.geoid_url is None:
         raise UserError("elevation.geoid_url", "is null: there is no grid to fetch", _FIX)
     target = Path(target)
-    record_path = target.with_name(target.name + ".json")
+    record_path = target.with_suffix(".json")
     warn_of_other_geoid(config.geoid_model)
     expected = None if config.geoid_sha256 is None else Checksum("sha256", config.geoid_sha256)
-    fetched = target.with_name(f".fetched.{target.name}")
+    fetched = target.with_name(f"fetched_{target.name}")
     if target.is_file():
         known, digest = _known(record_path), sha256_file(target)
-        same = known.get("url") == config.geoid_url and known.get("sha256") == digest
-        if same and config.geoid_sha256 in {None, digest}:
-            return known
+        if known.get("url") == config.geoid_url and known.get("sha256") == digest:
+            if config.geoid_sha256 in {None, digest}:
+                return known
+        elif config.geoid_sha256 == digest:
+            return _record(config, target, record_path, digest)
     got = download(config.geoid_url, fetched, expected, **asdict(patience))
     try:
         check_geoid(read_geoid(fetched))
@@ -208,7 +213,19 @@ def fetch_geoid(
         fetched.unlink()
         raise UserError(config.geoid_url, error.problem, error.fix) from error
     fetched.replace(target)
-    record = {"schema": GEOID_SCHEMA, "model": config.geoid_model, **asdict(got)}
+    return _record(config, target, record_path, got.sha256)
+
+
+def _record(
+    config: ElevationConfig, target: Path, record_path: Path, sha256: str
+) -> dict[str, Any]:
+    record = {
+        "schema": GEOID_SCHEMA,
+        "model": config.geoid_model,
+        "url": config.geoid_url,
+        "bytes": target.stat().st_size,
+        "sha256": sha256,
+    }
     write_json(record_path, record)
     return record
 
