@@ -25,6 +25,15 @@ COMPANY: Mapping[str, Values] = {
     "ssl4sar.root": {"ssl4sar.source": "local", "ssl4sar.root": PAIRS},
     # A starting point that needs no weights.
     "pretraining.variant": {"pretraining.variant": "optsimmim"},
+    "acquisition.glaciers": {"acquisition.glaciers": ["Synthetic01"]},
+    "sentinel.root": {"sentinel.provider": "local", "sentinel.root": PAIRS},
+    "sentinel.start": {"sentinel.start": "2016-02-03"},
+    "sentinel.end": {"sentinel.end": "2020-02-03"},
+    "sentinel.relative_orbits": {"sentinel.relative_orbits": [14]},
+    "stac.sar_assets": {"stac.sar_assets": ["hh"]},
+    "stac.optical_assets": {"stac.optical_assets": ["red"]},
+    "stac.hosts": {"stac.hosts": ["example.org"]},
+    "elevation.known_tile": {"elevation.known_tile": "N69_W050"},
     "model.weights_file": {"model.weights": "tyrion", "model.weights_file": WEIGHTS},
 }
 

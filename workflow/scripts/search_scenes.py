@@ -15,11 +15,12 @@ from ssl4sar.workflow.job import job
 def main(glacier: Glacier, config: SearchConfig, services: Services, folder: Path) -> None:
     """Ask the providers, and write the inventory and what explains it."""
     sentinel = config.sentinel
+    optical = sentinel.optical_provider or sentinel.provider
     search_glacier(
         config,
         glacier,
         sar=open_provider(sentinel.provider, services),
-        optical=open_provider(sentinel.optical_from, services) if config.optical.count else None,
+        optical=open_provider(optical, services) if config.optical.count else None,
         searched_utc=datetime.now(UTC),
         choose_orbits=orbit_choice(services.cdse),
     ).write(folder)
