@@ -288,8 +288,7 @@ def test_a_script_sees_the_whole_configuration_for_device_and_services_only(rule
     for_device = [
         node.args[0]
         for node in nodes
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in OF_THE_WHOLE
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in OF_THE_WHOLE
     ]
     assert {id(node) for node in whole} <= {id(node) for node in for_device}
     # A job cannot read the file either: what reads and holds it all is out of its reach.

@@ -11,7 +11,6 @@ def main(records: list[Path], max_missing: int, problems: Path, summary: Path, t
     """Write the list to a log, and as outputs if not too much is missing."""
     found = FetchSummary.read(records)
     tell(str(found))
-    found.write(problems.with_suffix(".json"), problems)
     found.write_table(problems)
     found.require(max_missing, problems)
     found.write_table(table)

@@ -1,11 +1,13 @@
 """Search the scenes of a glacier and freeze what the catalogue lists."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.orbits import orbit_choice
+from ssl4sar.acquire.orbits import choose_orbits
 from ssl4sar.acquire.providers.choose import open_provider
+from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.acquire.search import SearchConfig, search_glacier
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.config.services import Services
@@ -14,7 +16,9 @@ from ssl4sar.workflow.job import job
 
 def main(glacier: Glacier, config: SearchConfig, services: Services, folder: Path) -> None:
     """Ask the providers, and write the inventory and what explains it."""
-    sentinel = config.sentinel
+    sentinel, cdse = config.sentinel, services.cdse
+    # Wherever the scenes come from, orbit files come from there.
+    catalogue = ODataCatalogue(cdse.catalogue_url, cdse.page_size, cdse.max_skip)
     optical = sentinel.optical_provider or sentinel.provider
     search_glacier(
         config,
@@ -22,7 +26,7 @@ def main(glacier: Glacier, config: SearchConfig, services: Services, folder: Pat
         sar=open_provider(sentinel.provider, services),
         optical=open_provider(optical, services) if config.optical.count else None,
         searched_utc=datetime.now(UTC),
-        choose_orbits=orbit_choice(services.cdse),
+        choose_orbits=partial(choose_orbits, catalogue=catalogue),
     ).write(folder)
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final, Literal, Self
 
 Mission = Literal["sentinel-1", "sentinel-2"]
 OrbitDirection = Literal["ascending", "descending"]
+#: Product type of images of the scene model, which stand for any other.
+SYNTHETIC_TYPE: Final = "synthetic"
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 

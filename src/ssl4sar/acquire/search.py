@@ -24,7 +24,7 @@ from ssl4sar.acquire.optical_choice import (
     season_months,
     write_optical_choice,
 )
-from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.providers.base import Provider, Query
 from ssl4sar.acquire.windows import month_windows
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
@@ -237,6 +237,8 @@ def _refusal(product: Product, query: Query, min_coverage_percent: float) -> tup
 
 def _is_of_type(product: Product, wanted: str) -> bool:
     """Return whether a product is of a type, its cloud-optimised twin and stripmap beams too."""
+    if product.product_type == SYNTHETIC_TYPE:
+        return True  # what the scene model renders stands for any type
     kind = product.product_type.removesuffix("-COG")
     if wanted.startswith(_STRIPMAP):
         return kind[:1] == "S" and kind[1:2] in "M123456" and kind[2:] == wanted[2:]

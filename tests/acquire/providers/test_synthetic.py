@@ -59,7 +59,7 @@ def test_every_planned_image_is_listed_once() -> None:
     }
     for product in products:
         assert (product.provider, product.product_type) == ("synthetic", "synthetic")
-        assert product.footprint is None
+        assert product.footprint == glacier.geojson
         assert product.online
         assert Product.from_row(product.as_row()) == product
 

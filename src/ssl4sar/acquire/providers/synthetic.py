@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import KM_PER_DEG, Glacier
-from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.progress import tell
@@ -31,7 +31,6 @@ from ssl4sar.scene.pairs import (
     render_image_file,
 )
 
-PRODUCT_TYPE: Final = "synthetic"
 #: First part of the version of a product; the second stands for the settings.
 _MODEL_VERSION: Final = 1
 #: Passes of a day have no hour in the scene model.
@@ -137,6 +136,11 @@ class Synthetic:
         render_image_file(self._config, plan, folder / PurePosixPath(plan.file).name)
         return folder
 
+    @cached_property
+    def _areas(self) -> dict[str, dict[str, Any]]:
+        # An image shows the whole made-up area of its glacier.
+        return {n: glacier.geojson for n, glacier in synthetic_glaciers(self._config).items()}
+
     def _product(self, plan: PairPlan) -> Product:
         moment = datetime.combine(plan.day, _HOUR)
         optical = isinstance(plan, OpticalPlan)
@@ -146,11 +150,12 @@ class Synthetic:
             name=PurePosixPath(plan.file).stem,
             mission="sentinel-2" if optical else "sentinel-1",
             platform="SYNTHETIC-S2" if optical else "SYNTHETIC-S1",
-            product_type=PRODUCT_TYPE,
+            product_type=SYNTHETIC_TYPE,
             start=moment,
             stop=moment,
             relative_orbit=None if isinstance(plan, OpticalPlan) else int(plan.orbit),
             processor_version=self._version,
+            footprint=self._areas[plan.glacier],
             cloud_percent=(
                 round(cloud_percent(self._config, plan), 3)
                 if isinstance(plan, OpticalPlan)
