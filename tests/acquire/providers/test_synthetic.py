@@ -59,7 +59,8 @@ def test_every_planned_image_is_listed_once() -> None:
     }
     for product in products:
         assert (product.provider, product.product_type) == ("synthetic", "synthetic")
-        assert product.footprint == glacier.geojson
+        areas = [glacier.geojson for glacier in synthetic_glaciers(TINY).values()]
+        assert product.footprint in areas
         assert product.online
         assert Product.from_row(product.as_row()) == product
 
