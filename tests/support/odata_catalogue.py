@@ -137,6 +137,8 @@ class ODataAnswers:
         return int(text)
 
     def _matching(self, text: str) -> list[Record]:
+        if not text:
+            return self.records
         if text not in self._chosen:
             try:
                 test = read_filter(text)

@@ -16,12 +16,14 @@ _SAR: Final = re.compile(
     r"(?P<platform>S1[A-D])_(?P<mode>IW|EW|WV|EN|N[1-6]|S[1-6])_(?P<kind>RAW_|SLC_|GRD[FHM]|OCN_)_"
     r"(?P<level>[012])(?P<level_class>[SACN])(?P<polarisation>SH|SV|DH|DV|HH|HV|VV|VH)_"
     rf"(?P<start>{_TIME})_(?P<stop>{_TIME})_(?P<orbit>\d{{6}})_(?P<datatake>[0-9A-F]{{6}})_"
-    r"(?P<unique_id>[0-9A-F]{4})(?P<cog>_COG)?"
+    r"(?P<unique_id>[0-9A-F]{4})(?P<cog>_COG)?",
+    re.ASCII,
 )
 _OPTICAL: Final = re.compile(
     r"(?P<platform>S2[A-D])_MSIL(?P<level>1C|2A)_"
     rf"(?P<datatake>{_TIME})_N(?P<major>\d\d)(?P<minor>\d\d)_R(?P<relative_orbit>\d{{3}})_"
-    rf"T(?P<tile>\d\d[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_(?P<discriminator>{_TIME})(?P<cog>_COG)?"
+    rf"T(?P<tile>\d\d[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_(?P<discriminator>{_TIME})",
+    re.ASCII,
 )
 _POLARISATIONS: Final = {
     "SH": ("HH",),

@@ -107,37 +107,18 @@ def search_glacier(
         RuntimeError: the counts do not add up, which is our mistake.
         ValueError: precise orbits are wanted and ``choose_orbits`` is missing.
     """
-    left_out: list[LeftOut] = []
-    query = sar_query(config, glacier)
-    found = _search(sar, query, config, range(1, 13))
-    total = len(found)
-    products, dropped = collapse(
-        _matching(found, query, config.sentinel.min_coverage_percent, left_out)
-    )
-    left_out += dropped
+    if config.sentinel.orbits == "precise" and choose_orbits is None:
+        raise ValueError("precise orbits are wanted and there is nothing to choose them with")
+    found = _search_sar(config, glacier, sar)
     candidates: list[Candidate] = []
     if optical is not None and config.optical.count > 0:
-        query = optical_query(config, glacier)
-        months = season_months(config.optical.months, glacier.area.centroid.y)
-        found = _search(optical, query, config, months)
-        total += len(found)
-        images, dropped = collapse(_matching(found, query, 0.0, left_out))
-        left_out += dropped
-        candidates = choose_optical(images, glacier.area, config.optical)
-        products += [each.product for each in candidates if each.chosen]
-        left_out += [
-            LeftOut(each.product.name, "not_chosen", each.why)
-            for each in candidates
-            if not each.chosen
-        ]
-        _tell_choice(glacier, candidates, config.optical.count)
-    counts = _counts(total, products, left_out)
+        images, candidates = _search_optical(config, glacier, optical)
+        found += images
+    counts = _counts(found)
     orbits: Sequence[Mapping[str, Any]] = ()
     orbit_of: Mapping[str, str] = {}
-    if config.sentinel.orbits == "precise":
-        if choose_orbits is None:
-            raise ValueError("precise orbits are wanted and there is nothing to choose them with")
-        orbits, orbit_of = choose_orbits([each for each in products if _is_sar(each)])
+    if config.sentinel.orbits == "precise" and choose_orbits is not None:
+        orbits, orbit_of = choose_orbits([each for each in found.kept if _is_sar(each)])
     header = InventoryHeader(
         glacier=glacier.name,
         caffe_test=glacier.is_test,
@@ -152,7 +133,8 @@ def search_glacier(
     )
     told = ", ".join(f"{number} {name}" for name, number in counts.items())
     tell(f"{glacier.name}: {told}")
-    return SearchOutcome(Inventory(header, tuple(products)), tuple(left_out), tuple(candidates))
+    inventory = Inventory(header, tuple(found.kept))
+    return SearchOutcome(inventory, tuple(found.left_out), tuple(candidates))
 
 
 def sar_query(config: SearchConfig, glacier: Glacier) -> Query:
@@ -182,6 +164,51 @@ def optical_query(config: SearchConfig, glacier: Glacier) -> Query:
         stop=stop,
         max_cloud_percent=config.optical.max_cloud_percent,
     )
+
+
+@dataclass
+class _Found:
+    """How many products were found, and what became of them."""
+
+    number: int
+    kept: list[Product]
+    left_out: list[LeftOut]
+
+    def __add__(self, other: _Found) -> _Found:
+        return _Found(
+            self.number + other.number,
+            self.kept + other.kept,
+            self.left_out + other.left_out,
+        )
+
+
+def _search_sar(config: StudyConfig, glacier: Glacier, provider: Provider) -> _Found:
+    query = sar_query(config, glacier)
+    listed = _search(provider, query, config, range(1, 13))
+    return _sorted_out(listed, query, config.sentinel.min_coverage_percent)
+
+
+def _search_optical(
+    config: StudyConfig, glacier: Glacier, provider: Provider
+) -> tuple[_Found, list[Candidate]]:
+    query = optical_query(config, glacier)
+    months = season_months(config.optical.months, glacier.area.centroid.y)
+    # Tiles are combined before their coverage is judged, so each may cover as little as it does.
+    found = _sorted_out(_search(provider, query, config, months), query, 0.0)
+    candidates = choose_optical(found.kept, glacier.area, config.optical)
+    _tell_choice(glacier, candidates, config.optical.count)
+    others = [
+        LeftOut(each.product.name, "not_chosen", each.why) for each in candidates if not each.chosen
+    ]
+    chosen = [each.product for each in candidates if each.chosen]
+    return _Found(found.number, chosen, found.left_out + others), candidates
+
+
+def _sorted_out(listed: Sequence[Product], query: Query, min_coverage_percent: float) -> _Found:
+    left_out: list[LeftOut] = []
+    matching = list(_matching(listed, query, min_coverage_percent, left_out))
+    kept, duplicates = collapse(matching)
+    return _Found(len(listed), kept, left_out + duplicates)
 
 
 def _search(
@@ -245,17 +272,19 @@ def _is_of_type(product: Product, wanted: str) -> bool:
     return kind == wanted
 
 
-def _counts(total: int, kept: Sequence[Product], left_out: Sequence[LeftOut]) -> dict[str, int]:
+def _counts(found: _Found) -> dict[str, int]:
     """Return the products by fate.
 
     Raises:
         RuntimeError: they do not add up.
     """
-    reasons = Counter(each.reason for each in left_out)
-    if total != len(kept) + len(left_out):
-        raise RuntimeError(f"{total} products found, {len(kept)} kept and {len(left_out)} left out")
+    kept, reasons = found.kept, Counter(each.reason for each in found.left_out)
+    if found.number != len(kept) + len(found.left_out):
+        raise RuntimeError(
+            f"{found.number} products found, {len(kept)} kept and {len(found.left_out)} left out"
+        )
     return {
-        "found": total,
+        "found": found.number,
         "kept": len(kept),
         "sentinel_1": sum(_is_sar(each) for each in kept),
         "sentinel_2": sum(not _is_sar(each) for each in kept),

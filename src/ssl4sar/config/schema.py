@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -98,8 +99,7 @@ def _as_block(field: FieldInfo) -> type[BaseModel] | None:
 
 
 def _kind(field: FieldInfo) -> str:
-    kind = field.annotation
-    text = kind.__name__ if isinstance(kind, type) else str(kind)
+    text = _spelled(field.annotation)
     words = {"typing.": "", "Literal": "one of ", "NoneType": "null", "None": "null"}
     for old, new in words.items():
         text = text.replace(old, new)
@@ -110,3 +110,12 @@ def _plain(value: Any) -> str:
     if isinstance(value, tuple):
         return json.dumps(list(value))
     return json.dumps(value, default=str)
+
+
+def _spelled(kind: Any) -> str:
+    """Return a type as text, without what validates its values."""
+    if get_origin(kind) is Annotated:
+        return _spelled(get_args(kind)[0])
+    if get_origin(kind) in {Union, UnionType}:
+        return " | ".join(map(_spelled, get_args(kind)))
+    return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)

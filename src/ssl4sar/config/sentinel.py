@@ -19,7 +19,8 @@ class OpticalConfig(Block):
     product_type: Literal["S2MSI2A", "S2MSI1C"] = "S2MSI2A"
     """S2MSI2A: surface reflectance, as in SSL4SAR; S2MSI1C: at the top of the atmosphere."""
     months: tuple[int, ...] = (6, 7, 8, 9)
-    """Months to choose from: in summer the sun is high and the snow line, too."""
+    """Months to choose from: in summer the sun is high and the snow line, too. Areas south of the
+    equator take the months half a year later."""
     max_cloud_percent: float = Field(default=20.0, ge=0, le=100)
     """Clouds in the whole product, at most."""
     min_coverage_percent: float = Field(default=80.0, ge=0, le=100)

@@ -184,14 +184,6 @@ def test_a_passing_failure_is_waited_for(fault: str) -> None:
     assert (len(found), requests) == (45, 5)
 
 
-def test_the_wait_that_the_catalogue_asks_for_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr("time.sleep", waits.append)
-    answers = ODataAnswers(faults=["429"], headers={"Retry-After": "7"})
-    walked(answers)
-    assert waits == [7.0]
-
-
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -226,24 +218,6 @@ def test_an_address_of_something_else() -> None:
         catalogue = ODataCatalogue(url + "/nowhere", access=CatalogueAccess(url + "/nowhere"))
         with pytest.raises(UserError, match="404 Not Found"):
             list(catalogue.records(SAR, MARCH, APRIL))
-
-
-def test_what_netrc_holds_is_never_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    netrc = tmp_path / "netrc"
-    netrc.write_text("default login someone password secret\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(netrc))
-    request = {}
-
-    def send(_: object, prepared: object, **__: object) -> None:
-        request["headers"] = dict(prepared.headers)  # type: ignore[attr-defined]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("requests.Session.send", send)
-    with pytest.raises(KeyboardInterrupt):
-        CatalogueAccess("https://catalogue.example/odata/v1").json("https://catalogue.example/x")
-    assert request["headers"]["Accept"] == "application/json"
-    assert "Authorization" not in request["headers"]
 
 
 def found_by(query: Query, answers: ODataAnswers) -> set[str]:
@@ -313,7 +287,7 @@ def test_a_long_outline_becomes_a_short_question_that_loses_nothing() -> None:
 def test_records_of_another_form_are_told() -> None:
     record = sar_record(MARCH) | {"Name": None}
     answers = ODataAnswers()
-    answers._chosen = _Everything([record])  # type: ignore[assignment]
+    answers._chosen = _Everything([record])
     with opened(answers) as catalogue:
         with pytest.raises(UserError, match=r"a record of another form .*Name is missing"):
             list(catalogue.products(a_query()))
@@ -331,6 +305,39 @@ class _Everything(dict):  # type: ignore[type-arg]
 
     def __getitem__(self, _: object) -> object:
         return self._records
+
+
+def test_a_track_that_is_not_told_is_left_to_the_search() -> None:
+    record = sar_record(MARCH, platform="S1C", Attributes=[])
+    record["Attributes"] = [
+        each for each in sar_record(MARCH)["Attributes"] if each["Name"] != "relativeOrbitNumber"
+    ]
+    assert found_by(a_query(relative_orbits=(7,)), ODataAnswers([record])) == names([record])
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "Attributes/OData.CSC.StringAttribute/any(att:att/Name eq 'relativeOrbitNumber' and "
+        "att/OData.CSC.IntegerAttribute/Value eq 7)",
+        "OData.CSC.Intersects(area=geography'SRID=4326;MULTIPOLYGON(((0 0,1 0,1 1,0 0)))')",
+        "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((0 0,1 0,1 1,0 1))')",
+        "Collection/Name = 'SENTINEL-1'",
+        "ContentDate/Start ge 2020-01-01",
+        "(Collection/Name eq 'SENTINEL-1'",
+    ],
+)
+def test_a_condition_that_the_catalogue_does_not_know_is_told(condition: str) -> None:
+    with opened(ODataAnswers(archive(3, MARCH, timedelta(hours=1)))) as catalogue:
+        with pytest.raises(UserError, match="refuses the question: 400 Invalid field or filter"):
+            list(catalogue.records([condition], MARCH, APRIL))
+
+
+def test_a_catalogue_that_lies_about_everything_ends() -> None:
+    answers = ODataAnswers(archive(40, MARCH, timedelta(hours=1)), count_error=10**6, max_skip=100)
+    with pytest.raises(UserError, match="nothing was written"):
+        walked(answers, page_size=20)
+    assert len(answers.asked) < 300
 
 
 def test_the_real_pages_are_walked(test_data: Path) -> None:

@@ -82,7 +82,8 @@ class ODataCatalogue:
                     continue
                 seen.add(record["Id"])
                 product = self._product(record, query)
-                if not query.relative_orbits or product.relative_orbit in query.relative_orbits:
+                track = product.relative_orbit
+                if not query.relative_orbits or track in {None, *query.relative_orbits}:
                     yield product
 
     def records(self, filters: Sequence[str], start: datetime, stop: datetime) -> Iterator[Record]:

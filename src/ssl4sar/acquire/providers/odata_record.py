@@ -13,7 +13,7 @@ from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.ops import unary_union
 
-from ssl4sar.acquire.areas import cut_at_antimeridian
+from ssl4sar.acquire.areas import cut_at_antimeridian, unwrap
 from ssl4sar.acquire.product import Mission, OrbitDirection, Product
 from ssl4sar.acquire.product_name import (
     OpticalName,
@@ -146,11 +146,14 @@ def footprint_of(geometry: Any) -> dict[str, Any] | None:
 def _pieces(polygon: Polygon) -> list[Polygon]:
     if polygon.is_empty:
         return []
-    pieces = []
-    for piece in cut_at_antimeridian(Polygon(polygon.exterior)):
-        valid = make_valid(piece)
-        pieces += [each for each in getattr(valid, "geoms", [valid]) if isinstance(each, Polygon)]
-    return pieces
+    # A ring may cross itself; only a valid one can be cut.
+    valid = make_valid(unwrap(Polygon(polygon.exterior)))
+    return [
+        piece
+        for each in getattr(valid, "geoms", [valid])
+        if isinstance(each, Polygon)
+        for piece in cut_at_antimeridian(each)
+    ]
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:
@@ -197,7 +200,8 @@ def _number(value: Any) -> float | None:
 
 
 def _size(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None
+    # In JSON true is no number, in Python it is.
+    return value if isinstance(value, int) and value is not True and value > 0 else None
 
 
 def _or_none(value: Any) -> str | None:
