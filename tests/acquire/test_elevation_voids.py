@@ -14,8 +14,8 @@ def with_void(
     void: NDArray[np.bool_], plane: tuple[float, float] = (2.0, -3.0)
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
     rows, columns = np.indices(void.shape)
-    truth = (500 + plane[0] * rows + plane[1] * columns).astype(np.float32)
-    heights = np.where(void, np.float32(np.nan), truth)
+    truth = np.asarray(500 + plane[0] * rows + plane[1] * columns, np.float32)
+    heights = np.where(void, np.float32(np.nan), truth).astype(np.float32)
     return heights, np.where(void, VOID, MEASURED).astype(np.uint8), truth
 
 

@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,11 +27,12 @@ QUICK = Patience(attempts=2, first_wait_s=0.01, timeout_s=5)
 EGM96 = Path(os.environ.get("SSL4SAR_EGM96_GRID", "/usr/share/proj/egm96_15.gtx"))
 
 
-def undulation(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+def undulation(lon: NDArray[Any], lat: NDArray[Any]) -> NDArray[Any]:
     """A smooth geoid that passes within 5 m of the two control points."""
     first = 48.61 * np.exp(-(((lon - 12.5 + 180) % 360 - 180) ** 2 + (lat - 42.0) ** 2) / 800)
     second = 29.16 * np.exp(-(((lon + 49.8 + 180) % 360 - 180) ** 2 + (lat - 69.2) ** 2) / 800)
-    return first + second - 20 * np.cos(np.radians(lon - 90)) * np.cos(np.radians(lat)) ** 8
+    total: NDArray[Any] = first + second
+    return total - 20 * np.cos(np.radians(lon - 90)) * np.cos(np.radians(lat)) ** 8
 
 
 def write_grid(
@@ -122,8 +124,8 @@ def test_axes_broadcast(grids: list[GeoidGrid]) -> None:
 def test_a_grid_of_a_part_tells_where_it_ends(tmp_path: Path) -> None:
     write_grid(tmp_path / "part.tif", first_lon=10, columns=41, south=70, rows=21)
     grid = read_geoid(tmp_path / "part.tif")
-    for lon, lat in ((10, 70), (30, 80), (10, 80), (30, 70), (370, 75)):
-        at = np.array(float(lon)), np.array(float(lat))
+    for corner in ((10, 70), (30, 80), (10, 80), (30, 70), (370, 75)):
+        at = np.array(float(corner[0])), np.array(float(corner[1]))
         assert grid.undulation_m(*at) == pytest.approx(undulation(*at), abs=1e-4)
     for lon, lat in ((9.9, 75), (30.1, 75), (20, 69.9), (20, 80.1), (-150, 75)):
         with pytest.raises(UserError, match=rf"part\.tif: .*no value at {lon:.4f} E, {lat:.4f} N"):
