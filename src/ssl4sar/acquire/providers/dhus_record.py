@@ -1,0 +1,111 @@
+"""Products as a Data Hub lists them (OpenSearch, by way of sentinelsat's GeoJSON)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from shapely import to_geojson
+from shapely.geometry import MultiPolygon, shape
+
+from ssl4sar.acquire.areas import cut_at_antimeridian
+from ssl4sar.acquire.product import OrbitDirection, Product
+from ssl4sar.acquire.product_name import SarName, parse_name
+from ssl4sar.core.errors import UserError
+
+_UNITS: Final = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4}
+_SIZE: Final = re.compile(r"([0-9.]+) ?([KMGT]?B)")
+
+
+def product_of_feature(feature: Mapping[str, Any], hub: str) -> Product:
+    """Return the product of a feature of sentinelsat's ``to_geojson``.
+
+    The size is what the hub says in words ("1.62 GB"), so it is good for a forecast only.
+
+    Args:
+        feature: GeoJSON feature with the properties of the hub.
+        hub: address of the hub, for the error.
+
+    Raises:
+        UserError: a property is missing or of another form.
+    """
+    properties = feature["properties"]
+    try:
+        name = parse_name(properties["identifier"])
+        start = _time(properties["beginposition"])
+        common: dict[str, Any] = {
+            "provider": "dhus",
+            "id": str(properties["id"]),
+            "name": name.name,
+            "platform": name.platform,
+            "product_type": name.product_type,
+            "start": start,
+            "stop": _time(properties.get("endposition", properties["beginposition"])),
+            "orbit_direction": _direction(properties.get("orbitdirection")),
+            "datatake": name.datatake,
+            "size_bytes": _size_bytes(properties.get("size")),
+            "footprint": _footprint(feature["geometry"]),
+        }
+        if isinstance(name, SarName):
+            return Product(
+                mission="sentinel-1",
+                mode=name.mode,
+                polarisations=name.polarisations,
+                relative_orbit=_track(properties) or name.relative_orbit,
+                **common,
+            )
+        return Product(
+            mission="sentinel-2",
+            relative_orbit=name.relative_orbit,
+            processor_version=name.baseline,
+            cloud_percent=_number(properties.get("cloudcoverpercentage")),
+            tile=name.tile,
+            **common,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            hub, f"a product of its answer is of another form ({error})", "use another hub"
+        ) from error
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _direction(text: str | None) -> OrbitDirection | None:
+    match (text or "").lower():
+        case "ascending":
+            return "ascending"
+        case "descending":
+            return "descending"
+    return None
+
+
+def _track(properties: Mapping[str, Any]) -> int | None:
+    track = properties.get("relativeorbitnumber")
+    return None if track is None else int(track)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _size_bytes(text: str | None) -> int | None:
+    match = _SIZE.fullmatch(text or "")
+    return None if match is None else int(float(match[1]) * 1024 ** _UNITS[match[2]])
+
+
+def _footprint(geometry: Mapping[str, Any]) -> dict[str, Any]:
+    whole = shape(dict(geometry))
+    parts = [
+        part for each in getattr(whole, "geoms", [whole]) for part in cut_at_antimeridian(each)
+    ]
+    if not parts:
+        raise ValueError("its footprint is empty")
+    cut: dict[str, Any] = json.loads(
+        to_geojson(parts[0] if len(parts) == 1 else MultiPolygon(parts))
+    )
+    return cut

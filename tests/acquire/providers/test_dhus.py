@@ -1,0 +1,333 @@
+"""The Data Hub by the real sentinelsat, against a hub on loopback."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dhus_server import PASSWORD, USER, Hub, HubProduct, dhus_server
+from made_up_safe import NAMES, write_zip
+from shapely.geometry import MultiPolygon, box
+
+from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.product_name import SarName, parse_name
+from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.dhus import Dhus
+from ssl4sar.config.services import DhusConfig
+from ssl4sar.core.errors import UserError
+
+sentinelsat = pytest.importorskip("sentinelsat", reason="the extra dhus is not installed")
+ONE, TWO = "uuid-of-hh", "uuid-of-vv"
+
+
+def hub_product(tmp_path: Path, id: str, name: str) -> HubProduct:
+    parsed = parse_name(name)
+    start = parsed.start if isinstance(parsed, SarName) else parsed.datatake_start
+    return HubProduct(id, name, write_zip(tmp_path / "hub", name).read_bytes(), start)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    monkeypatch.setenv("DHUS_USERNAME", USER)
+    monkeypatch.setenv("DHUS_PASSWORD", PASSWORD)
+    monkeypatch.setenv("SSL4SAR_LOCKS", str(tmp_path / "locks"))
+    products = [
+        hub_product(tmp_path, ONE, NAMES["hh"]),
+        hub_product(tmp_path, TWO, NAMES["vv"]),
+        hub_product(tmp_path, "uuid-of-ew", NAMES["ew"]),
+        hub_product(tmp_path, "uuid-of-s2", NAMES["s2"]),
+    ]
+    with dhus_server(products) as server:
+        yield server
+
+
+def provider(hub: Hub, **config: object) -> Dhus:
+    told = {"hub_url": hub.url, "offline_poll_s": 0.02, "offline_wait_min": 0.05} | config
+    return Dhus(DhusConfig.model_validate(told), attempts=3, retry_s=0.01, timeout_s=10.0)
+
+
+def query(**changes: object) -> Query:
+    area = MultiPolygon([box(12, 78, 13, 78.5)])
+    asked = Query(
+        glacier=Glacier("Here", "Here", "Svalbard", area, 32633),
+        mission="sentinel-1",
+        product_type="IW_GRDH_1S",
+        start=datetime(2015, 1, 1, tzinfo=UTC),
+        stop=datetime(2022, 1, 1, tzinfo=UTC),
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def found(hub: Hub, **changes: object) -> list[str]:
+    return [product.name for product in provider(hub).search(query(**changes))]
+
+
+def the(hub: Hub, id: str = ONE) -> Product:
+    return next(product for product in provider(hub).search(query()) if product.id == id)
+
+
+def test_the_client_itself_works_with_the_hub(hub: Hub, tmp_path: Path) -> None:
+    """Query, GeoJSON, two downloads, one of them by way of the archive: 2 of 2."""
+    hub.products[1].polls_until_online = 2
+    api = sentinelsat.SentinelAPI(USER, PASSWORD, hub.url, show_progressbars=False)
+    listed = api.query(
+        area="POLYGON((12 78,13 78,13 78.5,12 78))", date=("20200101", "20201231"),
+        filename="S1?_IW_GRDH*",
+    )  # fmt: skip
+    assert set(listed) == {ONE, TWO}
+    features = api.to_geojson(listed)["features"]
+    assert {feature["properties"]["identifier"] for feature in features} == {
+        NAMES["hh"],
+        NAMES["vv"],
+    }
+    api.lta_timeout = 20
+    result = api.download_all(listed, tmp_path, lta_retry_delay=0.02)
+    assert (len(result.downloaded), len(result.retrieval_triggered), len(result.failed)) == (
+        2,
+        0,
+        0,
+    )
+    assert hub.triggered == {TWO}
+    for product in hub.products[:2]:
+        assert (tmp_path / f"{product.name}.zip").read_bytes() == product.content
+
+
+def test_two_of_two_are_fetched_one_from_the_archive(hub: Hub, tmp_path: Path) -> None:
+    hub.products[1].polls_until_online = 2
+    dhus = provider(hub)
+    products = list(dhus.search(query()))
+    assert [product.name for product in products] == [NAMES["hh"], NAMES["vv"]]
+    for product, held in zip(products, hub.products, strict=False):
+        path = dhus.fetch(product, tmp_path / product.name, Selection())
+        assert path == tmp_path / product.name / f"{product.name}.zip"
+        assert path.read_bytes() == held.content
+    assert hub.triggered == {TWO}
+    assert all(allowed for *_, allowed in hub.requests)
+
+
+def test_a_product_holds_what_the_hub_tells(hub: Hub) -> None:
+    hub.products[0].properties["size"] = "1.5 GB"
+    product = the(hub)
+    assert (product.provider, product.platform, product.mode) == ("dhus", "S1A", "IW")
+    assert product.start == product.stop == datetime(2020, 3, 5, 6, 54, 32, tzinfo=UTC)
+    assert (product.relative_orbit, product.orbit_direction) == (66, "descending")
+    assert (product.polarisations, product.datatake) == (("HH", "HV"), "03A21C")
+    assert product.size_bytes == 1.5 * 1024**3
+    assert Product.from_row(json.loads(json.dumps(product.as_row()))) == product
+    (optical,) = provider(hub).search(query(mission="sentinel-2", product_type="S2MSI2A"))
+    assert (optical.cloud_percent, optical.tile) == (12.5, "33XVG")
+    assert (optical.processor_version, optical.relative_orbit) == ("02.14", 138)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"product_type": "EW_GRDM_1S"}, ["ew"]),
+        ({"polarisations": ("HH",)}, ["hh"]),
+        ({"orbit_direction": "ascending"}, []),
+        ({"relative_orbits": (7, 66)}, ["hh", "vv"]),
+        ({"relative_orbits": (7,)}, []),
+        ({"start": datetime(2020, 3, 5, 6, 54, 33, tzinfo=UTC)}, ["vv"]),
+        # The hub takes the last moment as part of the time, a query does not.
+        ({"stop": datetime(2020, 6, 11, 16, tzinfo=UTC)}, ["hh"]),
+        ({"mission": "sentinel-2", "product_type": "S2MSI2A", "max_cloud_percent": 12.5}, ["s2"]),
+        ({"mission": "sentinel-2", "product_type": "S2MSI2A", "max_cloud_percent": 12.0}, []),
+    ],
+)
+def test_each_part_of_a_query_counts(
+    hub: Hub, changes: dict[str, object], names: list[str]
+) -> None:
+    assert found(hub, **changes) == [NAMES[name] for name in names]
+
+
+def test_area_in_two_parts_lists_each_product_once(hub: Hub, tmp_path: Path) -> None:
+    across = "POLYGON((178 70,-178 70,-178 72,178 72,178 70))"
+    name = NAMES["hh"].replace("20200305", "20200401")
+    hub.products.append(replace(hub.products[0], id="across", name=name, footprint=across))
+    both = MultiPolygon([box(179, 70.5, 180, 71), box(-180, 70.5, -179, 71)])
+    (product,) = provider(hub).search(query(glacier=replace(query().glacier, area=both)))
+    assert product.id == "across"
+    assert product.footprint is not None
+    assert product.footprint["type"] == "MultiPolygon"
+
+
+def test_more_than_a_page_is_listed_in_order_without_loss(hub: Hub) -> None:
+    first = hub.products[0]
+    hub.products = [
+        replace(
+            first,
+            id=f"id{i:03}",
+            name=first.name.replace("1A2B", f"{i:04X}"),
+            start=datetime(2020, 1 + i % 12, 1, tzinfo=UTC),
+        )
+        for i in range(230)
+    ]
+    assert len(set(found(hub))) == 230
+    searches = [path for _, path, _ in hub.requests if path == "/search"]
+    assert len(searches) == 3 + 1
+
+
+def test_lost_products_are_an_error(hub: Hub) -> None:
+    hub.count_more = 1
+    with pytest.raises(UserError, match="listed 2 products of 3"):
+        found(hub)
+
+
+def test_answer_without_gml_footprint_is_one_line(hub: Hub) -> None:
+    hub.with_gml = False
+    with pytest.raises(UserError, match="has no 'gmlfootprint'"):
+        found(hub)
+
+
+@pytest.mark.parametrize("body", [True, False])
+def test_wrong_password_is_one_line_and_one_try(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: bool
+) -> None:
+    hub.empty_401 = not body
+    product = the(hub)
+    hub.requests.clear()
+    monkeypatch.setenv("DHUS_PASSWORD", "wrong-password")
+    for act in (
+        lambda: found(hub),
+        lambda: provider(hub).fetch(product, tmp_path / "work", Selection()),
+    ):
+        hub.requests.clear()
+        with pytest.raises(UserError) as caught:
+            act()
+        assert str(caught.value) == (
+            "127.0.0.1: user name or password of DHUS_USERNAME in the environment refused; "
+            "correct them"
+        )
+        assert len(hub.requests) == 1
+
+
+def test_missing_credentials_are_told_with_the_machine_name(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("DHUS_USERNAME")
+    monkeypatch.delenv("DHUS_PASSWORD")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(UserError, match=r"machine 127\.0\.0\.1 login USER"):
+        found(hub)
+    (tmp_path / "netrc").write_text(f'machine 127.0.0.1 login {USER} password "{PASSWORD}"\n')
+    (tmp_path / "netrc").chmod(0o600)
+    assert found(hub) == [NAMES["hh"], NAMES["vv"]]
+
+
+def test_product_that_stays_in_the_archive_is_missing(hub: Hub, tmp_path: Path) -> None:
+    hub.products[0].polls_until_online = 10**9
+    product = the(hub)
+    with pytest.raises(MissingProductError, match=r"did not come back within 0\.005 minutes"):
+        provider(hub, offline_wait_min=0.005).fetch(product, tmp_path / "work", Selection())
+    assert hub.triggered == {ONE}
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_product_that_has_gone_is_missing(hub: Hub, tmp_path: Path) -> None:
+    product = the(hub)
+    del hub.products[0]
+    with pytest.raises(MissingProductError, match="does not have it any more"):
+        provider(hub).fetch(product, tmp_path / "work", Selection())
+
+
+def test_wrong_checksum_is_missing_after_some_tries(hub: Hub, tmp_path: Path) -> None:
+    product = the(hub)
+    hub.products[0].md5 = "0" * 32
+    with pytest.raises(MissingProductError, match="wrong 3 times"):
+        provider(hub).fetch(product, tmp_path / "work", Selection())
+    assert hub.served == [ONE] * 3
+
+
+def test_zip_with_the_right_checksum_but_damaged_within_is_missing(
+    hub: Hub, tmp_path: Path
+) -> None:
+    product = the(hub)
+    member = f"{product.name}.SAFE/preview/quick-look.png"
+    hub.products[0].content = write_zip(tmp_path, product.name, {member: b"other"}).read_bytes()
+    with pytest.raises(MissingProductError, match="quick-look"):
+        provider(hub).fetch(product, tmp_path / "work", Selection())
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_broken_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
+    product = the(hub)
+    hub.break_after = [3000]
+    path = provider(hub).fetch(product, tmp_path / "work", Selection())
+    assert path.read_bytes() == hub.products[0].content
+    assert len(hub.served) == 2
+    # A finished product is not fetched again.
+    assert provider(hub).fetch(product, tmp_path / "work", Selection()) == path
+    assert len(hub.served) == 2
+
+
+def test_hub_out_of_order_is_one_line(hub: Hub) -> None:
+    hub.statuses = [500]
+    with pytest.raises(UserError, match="does not answer as a Data Hub should") as caught:
+        found(hub)
+    assert "\n" not in str(caught.value)
+
+
+def test_unreachable_hub_is_one_line(hub: Hub) -> None:
+    gone = Hub([], url="http://127.0.0.1:9")
+    with pytest.raises(UserError, match="cannot be reached"):
+        found(gone)
+
+
+def test_no_hub_is_explained_by_the_closure() -> None:
+    with pytest.raises(UserError) as caught:
+        Dhus(DhusConfig())
+    text = str(caught.value)
+    assert text.startswith("dhus.hub_url: it is missing")
+    assert "closed in 2023" in text
+    assert "sentinel.provider: cdse" in text
+    assert "\n" not in text
+
+
+def test_answers_that_repeat_the_login_are_cleaned(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.statuses = [500]
+    hub.echo = True
+    with pytest.raises(UserError, match=r"\*\*\*") as caught:
+        found(hub)
+    for secret in (PASSWORD, "a2VubmV0aDp3"):
+        assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://hub.example.org/dhus", "ftp://hub.example.org", "hub"])
+def test_password_is_never_sent_unprotected(url: str) -> None:
+    with pytest.raises(UserError, match="no https address"):
+        Dhus(DhusConfig(hub_url=url))
+
+
+def test_neither_log_nor_error_holds_the_password(
+    hub: Hub, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    product = the(hub)
+    hub.products[0].md5 = "0" * 32
+    hub.products[1].polls_until_online = 1
+    provider(hub).fetch(the(hub, TWO), tmp_path / "two", Selection())
+    with pytest.raises(MissingProductError) as caught:
+        provider(hub).fetch(product, tmp_path / "one", Selection())
+    told = caplog.text + "".join(capfd.readouterr()) + repr(caught.value) + str(caught.value)
+    assert "accepted for retrieval" in told
+    assert "corrupt" in told
+    for secret in (PASSWORD, "a2VubmV0aDp3", "Authorization", "Traceback"):
+        assert secret not in told
+    # The library's logger is as it was.
+    assert not logging.getLogger("sentinelsat").handlers
+
+
+def test_name_from_the_server_cannot_lead_elsewhere(hub: Hub, tmp_path: Path) -> None:
+    product = the(hub)
+    hub.products[0].name = "../../evil"
+    path = provider(hub).fetch(product, tmp_path / "a" / "b", Selection())
+    assert path == tmp_path / "a" / "b" / f"{product.name}.zip"
+    assert not (tmp_path / "evil.zip").exists()
