@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
-from shapely.geometry import MultiPolygon, box
+from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from ssl4sar.acquire.areas import Glacier, read_glaciers
 from ssl4sar.report import glacier_map
@@ -104,18 +104,24 @@ def test_names_of_the_shipped_list_neither_overlap_nor_leave_the_picture(
         assert not boxes[one].overlaps(boxes[two]), (one, two)
 
 
+@pytest.mark.parametrize(("lon", "lat"), [(12, 79), (178, 61), (2, 61)])
 @pytest.mark.parametrize("count", [1, 12, 60])
-def test_names_of_a_crowd_do_not_overlap(tmp_path: Path, figures: list[Figure], count: int) -> None:
+def test_names_of_a_crowd_do_not_overlap(
+    tmp_path: Path, figures: list[Figure], count: int, lon: float, lat: float
+) -> None:
     names = {f"Glacier{number:02d}{'x' * (number % 30)}" for number in range(count)}
     crowd = [
-        glacier(name, 12 + 0.01 * number, 79 - 0.002 * number)
+        glacier(name, lon + 0.01 * number, lat - 0.002 * number)
         for number, name in enumerate(sorted(names))
     ]
     draw_areas(tmp_path / "one.png", crowd)
     (figure,) = figures
     boxes = list(extents(figure, labels(figure, names)).values())
     assert len(boxes) == count
-    assert all(figure.bbox.x0 <= b.x0 and b.x1 <= figure.bbox.x1 for b in boxes)
+    whole = figure.bbox
+    # Title and legend stand in the outermost 60 and 40 pixels.
+    assert all(whole.x0 <= b.x0 and b.x1 <= whole.x1 for b in boxes)
+    assert all(whole.y0 + 40 <= b.y0 and b.y1 <= whole.y1 - 60 for b in boxes)
     assert not any(one.overlaps(two) for one, two in combinations(boxes, 2))
 
 
@@ -149,6 +155,19 @@ def test_southern_glaciers_have_their_own_map_true_to_scale(
     assert np.ptp(corners[:, 0]) == pytest.approx(3 * 47, rel=0.03)
     assert x0 < corners[:, 0].min() < corners[:, 0].max() < x1
     assert y0 < corners[:, 1].min() < corners[:, 1].max() < y1
+
+
+def test_names_stand_where_no_other_area_is(tmp_path: Path, figures: list[Figure]) -> None:
+    big = Glacier("Big", "Big", "s", MultiPolygon([box(-62, -66, -60, -65)]), 32720)
+    small = Glacier("Small", "Small", "s", MultiPolygon([box(-61.5, -65.8, -60.9, -65.2)]), 32720)
+    draw_areas(tmp_path / "one.png", [big, small])
+    found = extents(figures[0], labels(figures[0], {"Big", "Small"}))
+    assert not found["Big"].overlaps(found["Small"])
+    (axes,) = figures[0].axes
+    outlines = [np.array(line.get_xydata()) for line in axes.lines if line.get_color() == ORDINARY]
+    of_small = Polygon(min(outlines, key=lambda ring: float(np.ptp(ring[:, 0]))))
+    place = labels(figures[0], {"Big"})["Big"].get_position()
+    assert not of_small.contains(Point(place))
 
 
 def test_southern_areas_across_the_antimeridian_stay_together(

@@ -53,7 +53,7 @@ def draw_areas(path: str | Path, glaciers: Sequence[Glacier], title: str = "") -
     northern = [glacier for glacier in glaciers if glacier.area.centroid.y >= _NORTHERN_DEG]
     others = [glacier for glacier in glaciers if glacier.area.centroid.y < _NORTHERN_DEG]
     main_px = 2 * _NAMES_PX + _MAP_PX
-    width_px = (main_px if northern or not others else 0) + (_INSET_PX + 60 if others else 0)
+    width_px = (main_px if northern or not others else 0) + (_INSET_PX + 90 if others else 0)
     # Each side holds the names of its half of the map.
     height_px = _HEAD_PX + max(_MAP_PX, _ROW_PX * len(northern)) + _FOOT_PX
     figure = new_figure(width_px, height_px)
@@ -61,7 +61,7 @@ def draw_areas(path: str | Path, glaciers: Sequence[Glacier], title: str = "") -
         _draw_north(figure, northern, width_px, height_px)
     if others:
         _draw_others(figure, others, width_px, height_px)
-    told = title or f"Areas of interest: {len(glaciers)} glaciers"
+    told = title or f"Areas of interest: {len(glaciers)} glacier{'' if len(glaciers) == 1 else 's'}"
     figure.text(0.5, 1 - 24 / height_px, told, ha="center", va="center", fontsize=14)
     figure.text(
         0.5,

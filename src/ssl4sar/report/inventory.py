@@ -41,6 +41,8 @@ _OPTICAL_COLOUR: Final = "#CC3311"
 _TEST_COLOUR: Final = "#A03000"
 #: Right ends of the columns of numbers, pixels from the right end of the scenes.
 _COLUMNS: Final = (("scenes", 66), ("size", 152), ("offline", 218), ("longest gap", 318))
+#: With more scenes in a row dots are smaller.
+_CROWD: Final = 300
 #: Half of the height of a row that dots may take.
 _HALF_ROW: Final = 0.36
 
@@ -148,6 +150,8 @@ def _row(name: str, products: Sequence[Product]) -> _Row:
 
 
 def _draw_dots(axes: Axes, rows: Sequence[_Row]) -> None:
+    crowded = max((len(row.sar) for row in rows), default=0) > _CROWD
+    size_px = 3.4 if crowded else 5.5
     for direction, colour in _COLOURS.items():
         for online in (True, False):
             dots = [
@@ -160,9 +164,13 @@ def _draw_dots(axes: Axes, rows: Sequence[_Row]) -> None:
                 continue
             # Hollow dots are larger, or nobody would see that they are hollow.
             style: dict[str, Any] = (
-                {"s": (3.4 * _PX) ** 2, "color": colour, "linewidths": 0, "alpha": 0.9}
+                {"s": (size_px * _PX) ** 2, "color": colour, "linewidths": 0, "alpha": 0.9}
                 if online
-                else {"s": (6 * _PX) ** 2, "facecolors": "white", "edgecolors": colour}
+                else {
+                    "s": ((size_px + 2.6) * _PX) ** 2,
+                    "facecolors": "white",
+                    "edgecolors": colour,
+                }
             )
             axes.scatter(_dates(dots), [y for _, y in dots], zorder=3 if online else 4, **style)
     for online in (True, False):
@@ -222,7 +230,7 @@ def _finish_axes(axes: Axes, rows: Sequence[_Row], test_glaciers: Collection[str
         axes.text(0.5, 0.5, "no product", transform=axes.transAxes, ha="center", va="center")
         return
     first, last = min(starts), max(starts)
-    pad = max((last - first) * 0.012, timedelta(days=1))
+    pad = max((last - first) * 0.012, timedelta(days=5))
     axes.set_xlim(_day(first - pad), _day(last + pad))
     locator = AutoDateLocator(minticks=4, maxticks=10)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
