@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from ssl4sar.report.elevation import draw_elevation
+
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.elevation import build_elevation
 from ssl4sar.config.services import ElevationConfig
-from ssl4sar.report.elevation import draw_elevation
 from ssl4sar.workflow.job import job
 
 

@@ -347,8 +347,9 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
     wholes = [_whole(subject, polygon) for polygon in getattr(shape, "geoms", [shape])]
     _check_width(subject, wholes)
     united = unary_union([piece for whole in wholes for piece in cut_at_antimeridian(whole)])
-    parts = [part for part in getattr(united, "geoms", [united]) if isinstance(part, Polygon)]
-    area = MultiPolygon([orient(part.normalize()) for part in parts])
+    # Normalised, so that the same area always has the same corners in the same order.
+    parts = [part.normalize() for part in getattr(united, "geoms", [united])]
+    area = MultiPolygon([orient(part) for part in parts if isinstance(part, Polygon)])
     if area.area < _SMALLEST_DEG2:
         raise empty
     return area

@@ -182,14 +182,14 @@ class _Found:
         )
 
 
-def _search_sar(config: StudyConfig, glacier: Glacier, provider: Provider) -> _Found:
+def _search_sar(config: SearchConfig, glacier: Glacier, provider: Provider) -> _Found:
     query = sar_query(config, glacier)
     listed = _search(provider, query, config, range(1, 13))
     return _sorted_out(listed, query, config.sentinel.min_coverage_percent)
 
 
 def _search_optical(
-    config: StudyConfig, glacier: Glacier, provider: Provider
+    config: SearchConfig, glacier: Glacier, provider: Provider
 ) -> tuple[_Found, list[Candidate]]:
     query = optical_query(config, glacier)
     months = season_months(config.optical.months, glacier.area.centroid.y)
