@@ -167,15 +167,21 @@ class Access:
         sent = dict(headers)
         if token is not None and self._may_see(urlsplit(url)):
             sent["Authorization"] = f"Bearer {token}"
-        return session.get(
-            url,
-            headers=sent,
-            # The library would send a login of netrc in place of the token.
-            auth=None if self._bearer is None else NO_LOGIN,
-            allow_redirects=False,
-            stream=True,
-            timeout=timeout_s,
-        )
+        try:
+            return session.get(
+                url,
+                headers=sent,
+                # The library would send a login of netrc in place of the token.
+                auth=None if self._bearer is None else NO_LOGIN,
+                allow_redirects=False,
+                stream=True,
+                timeout=timeout_s,
+            )
+        except requests.RequestException:
+            raise
+        except ValueError:
+            # The library reads where a redirect leads even though it is not to follow.
+            raise UserError(url, "a redirect leads to no address", _ADDRESS_FIX) from None
 
     def _next(self, start: str, place: str, location: str) -> str:
         """Return where a redirect leads, if one may go there."""

@@ -116,8 +116,8 @@ def _from_netrc(path: Path, machine: str) -> tuple[str, str] | None:
         # The message of the error may repeat a password; the line number does not.
         raise UserError(
             path,
-            f"line {error.lineno} is damaged",
-            "correct it: machine HOST login USER password P",
+            f"the file is damaged near line {error.lineno}",
+            "correct it to: machine HOST login USER password PASSWORD",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(path, "the file cannot be read", "check its mode and encoding") from error

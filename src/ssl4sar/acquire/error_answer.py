@@ -28,7 +28,12 @@ def error_kind(path: Path) -> str | None:
     """
     if path.stat().st_size > LONGEST_BYTES:
         return None
-    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip()
+    return message_kind(path.read_bytes())
+
+
+def message_kind(content: bytes) -> str | None:
+    """Return what kind of error message a content is, as `error_kind` does for a file."""
+    content = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if content[:1] == b"<":
         return _markup_kind(content)
     if content[:1] == b"{":

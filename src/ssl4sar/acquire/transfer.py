@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 import requests
+import urllib3
 
 from ssl4sar.acquire.access import Access
+from ssl4sar.acquire.error_answer import LONGEST_BYTES, message_kind
 from ssl4sar.acquire.patience import TRANSIENT_STATUS, TransientError, asked_wait_s, line_problem
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track_bytes
 
-#: What a broken connection loses at most.
 _CHUNK_BYTES: Final = 1 << 16
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/(\d+)")
@@ -167,14 +168,33 @@ def _accept(
         part.truncate(0)
         raise TransientError("the file on the server is shorter than what is here")
     _refuse(response, source.url)
+    length = response.headers.get("Content-Length", "")
+    announced = int(length) if length.isascii() and length.isdigit() else None
+    content = b""
     if start:
+        content = _small_content(response, announced)
         tell(f"{target.name}: starting anew: the file has changed or the server cannot resume")
     part.truncate(0)
-    length = response.headers.get("Content-Length", "")
-    announced = int(length) if length.isdigit() else None
     current = _Version(source.url, _validator(response), announced)
     write_json(version_path(target), asdict(current))
+    part.write(content)
+    part.flush()
     return announced
+
+
+def _small_content(response: requests.Response, announced: int | None) -> bytes:
+    """Return the content of a small answer in place of the rest of a file; nothing of others.
+
+    Raises:
+        TransientError: it is an error message: what is here must not be thrown away for it.
+    """
+    if announced is None or announced > LONGEST_BYTES:
+        return b""
+    content: bytes = response.content
+    kind = message_kind(content)
+    if kind is not None:
+        raise TransientError(f"the server sent {kind} instead of the file")
+    return content
 
 
 def _continued(
@@ -248,7 +268,17 @@ def _receive(
 
 def _write(response: requests.Response, part: BinaryIO) -> Iterator[int]:
     """Write what arrives and yield the size of each piece."""
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        part.write(chunk)
+    # Reading on until a piece is full would lose a begun one when the connection breaks.
+    read = getattr(response.raw, "read1", response.raw.read)
+    while True:
+        try:
+            piece = read(_CHUNK_BYTES, decode_content=True)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise TransientError("the server fell silent") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise TransientError("the connection broke off") from error
+        if not piece:
+            return
+        part.write(piece)
         part.flush()
-        yield len(chunk)
+        yield len(piece)
