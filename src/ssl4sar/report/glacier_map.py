@@ -75,7 +75,12 @@ def draw_areas(path: str | Path, glaciers: Sequence[Glacier], title: str = "") -
         color="#555555",
     )
     figure.legend(
-        handles=_legend(glaciers), loc="lower center", ncols=3, frameon=False, fontsize=10.5
+        handles=_legend(glaciers),
+        loc="lower center",
+        # The map of the others alone is narrow, and leaves room below.
+        ncols=3 if northern else 1,
+        frameon=False,
+        fontsize=10.5,
     )
     save_figure(figure, path)
 

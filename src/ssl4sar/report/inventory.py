@@ -152,6 +152,7 @@ def _row(name: str, products: Sequence[Product]) -> _Row:
 def _draw_dots(axes: Axes, rows: Sequence[_Row]) -> None:
     crowded = max((len(row.sar) for row in rows), default=0) > _CROWD
     size_px = 3.4 if crowded else 5.5
+    areas = {True: (size_px * _PX) ** 2, False: ((size_px + 2.6) * _PX) ** 2}
     for direction, colour in _COLOURS.items():
         for online in (True, False):
             dots = [
@@ -164,15 +165,17 @@ def _draw_dots(axes: Axes, rows: Sequence[_Row]) -> None:
                 continue
             # Hollow dots are larger, or nobody would see that they are hollow.
             style: dict[str, Any] = (
-                {"s": (size_px * _PX) ** 2, "color": colour, "linewidths": 0, "alpha": 0.9}
+                {"color": colour, "linewidths": 0, "alpha": 0.9}
                 if online
-                else {
-                    "s": ((size_px + 2.6) * _PX) ** 2,
-                    "facecolors": "white",
-                    "edgecolors": colour,
-                }
+                else {"facecolors": "white", "edgecolors": colour}
             )
-            axes.scatter(_dates(dots), [y for _, y in dots], zorder=3 if online else 4, **style)
+            axes.scatter(
+                _dates(dots),
+                [y for _, y in dots],
+                s=areas[online],
+                zorder=3 if online else 4,
+                **style,
+            )
     for online in (True, False):
         stars = [
             (product.start, float(place))
