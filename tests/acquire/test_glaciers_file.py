@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from ssl4sar.core.pair_layout import (
 from ssl4sar.core.scene_name import GLACIERS, TEST_GLACIERS
 
 FILE: Final = Path(__file__).resolve().parents[2] / "config" / "glaciers.geojson"
+GUIDE: Final = FILE.parents[1] / "docs" / "acquisition.md"
 #: West, south, east, north of the regions, degrees.
 REGIONS: Final = {
     "Svalbard": (10, 76, 34, 81),
@@ -140,3 +142,19 @@ def test_names_fit_the_file_names_of_the_pairs(glaciers: dict[str, Glacier]) -> 
     for name in glaciers:
         assert sar_glacier(f"S1_{name}_20200101.png") == name
         assert optical_glacier(f"{name}_20200701.tif") == name
+
+
+def test_the_guide_lists_every_glacier() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    table = text.split("| name | glacier |")[1].split("\n\n")[0]
+    names = [
+        name.strip(" *") for row in table.splitlines()[2:] for name in row.split("|")[1].split(",")
+    ]
+    assert sorted(names) == sorted(read_glaciers(FILE))
+
+
+def test_the_example_of_the_guide_is_accepted(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```json\n(.+?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "own.geojson"
+    path.write_text(example)
+    assert list(read_glaciers(path)) == ["Eqip"]
