@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ssl4sar.acquire import transfer as module
 from ssl4sar.acquire.download import DownloadRecord, download
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
@@ -369,7 +369,7 @@ def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
 def test_too_little_space_is_told_before_the_transfer(
     server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
     with pytest.raises(UserError, match=r"data\.zip: 0\.00 GB are to come, 0\.00 GB are free"):
         fetch(server.url, tmp_path / "data.zip")
     assert list(tmp_path.iterdir()) == []

@@ -86,10 +86,12 @@ def test_another_polarisation_is_missing_for_good() -> None:
         needed_files(files, "sentinel-1", Selection("VH"), "x")
 
 
-def test_annotation_without_measurement_is_not_enough() -> None:
-    files = [ManifestFile("annotation/s1a-iw-grd-hh-x-001.xml", 1, None)]
-    with pytest.raises(MissingProductError):
-        needed_files(files, "sentinel-1", Selection(), "x")
+@pytest.mark.parametrize("kind", ["annotation/s1", "calibration-", "noise-", "measurement/"])
+def test_an_incomplete_set_of_files_is_not_enough(kind: str) -> None:
+    files = parse_manifest(made_safe().files["manifest.safe"], "x")
+    rest = [file for file in files if kind not in file.path]
+    with pytest.raises(MissingProductError, match="no complete set"):
+        needed_files(rest, "sentinel-1", Selection("HH"), "x")
 
 
 def optical(level: str) -> list[ManifestFile]:
@@ -189,7 +191,7 @@ def test_a_damaged_manifest_is_told(content: bytes, told: str) -> None:
 )
 def test_a_file_outside_of_the_product_is_refused(href: str) -> None:
     content = f'<x><byteStream size="1"><fileLocation href="{href}"/></byteStream></x>'
-    with pytest.raises(UserError, match="not within the product|damaged"):
+    with pytest.raises(UserError, match=r"the manifest is damaged .*not within the product"):
         parse_manifest(content.encode(), "m")
 
 

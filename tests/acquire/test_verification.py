@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import zipfile
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from cdse_server import Served, made_safe, packed
 
 from ssl4sar.acquire.safe_manifest import read_manifest
 from ssl4sar.acquire.verification import DamagedProductError, known_checksums, verify_product
-from ssl4sar.core import hashing
 from ssl4sar.core.errors import UserError
 
 
@@ -69,7 +69,7 @@ def test_the_size_is_compared(archive: Path) -> None:
 def test_without_the_library_blake3_is_left_out(
     archive: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hashing.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert verify_product(archive, checksums={"blake3": "0" * 64}).steps == ("manifest", "zip")
 
 

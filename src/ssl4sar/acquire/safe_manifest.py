@@ -32,9 +32,11 @@ _ALGORITHMS: Final = {
 }
 _FIX: Final = "remove it and fetch the product again"
 _SAR_FILE: Final = re.compile(
-    r"(?:annotation/|annotation/calibration/(?:calibration|noise)-|measurement/)"
+    r"(annotation/|annotation/calibration/calibration-|annotation/calibration/noise-|measurement/)"
     r"s1[a-z]-[a-z0-9]+-[a-z]+-(hh|hv|vh|vv)-[^/]*\.(?:xml|tiff)"
 )
+#: Annotation, calibration, noise, measurement.
+_SAR_KINDS: Final = 4
 _OPTICAL_BAND: Final = re.compile(
     r"GRANULE/[^/]+/IMG_DATA/(?:R\d+m/)?\w+_(B\d[\dA]|AOT|WVP|SCL)(?:_(\d+)m)?\.jp2"
 )
@@ -186,15 +188,16 @@ def _sar_files(
     files: Iterable[ManifestFile], polarisation: str, subject: str | Path
 ) -> tuple[ManifestFile, ...]:
     by_polarisation: dict[str, list[ManifestFile]] = {}
+    kinds: dict[str, set[str]] = {}
     for file in files:
         match = _SAR_FILE.fullmatch(file.path)
         if match is not None:
-            by_polarisation.setdefault(match[1].upper(), []).append(file)
+            by_polarisation.setdefault(match[2].upper(), []).append(file)
+            kinds.setdefault(match[2].upper(), set()).add(match[1])
     wanted = ("HH", "VV") if polarisation == "copolar" else (polarisation,)
     for each in wanted:
-        found = by_polarisation.get(each, [])
-        if {PurePosixPath(file.path).parts[0] for file in found} >= {"annotation", "measurement"}:
-            return tuple(found)
+        if len(kinds.get(each, ())) == _SAR_KINDS:
+            return tuple(by_polarisation[each])
     raise MissingProductError(
         subject,
         f"the product has no complete set of files in {' or '.join(wanted)}, "

@@ -150,13 +150,29 @@ class Cdse:
         files = self._manifest(product, safe)
         if files is None:
             return None
+        try:
+            self._fetch_needed(product, safe, files, selection)
+        except (WrongContentError, NotThereError, MissingProductError):
+            # Nothing but the manifest itself says what it must hold: it may be the one at fault.
+            manifest = safe / MANIFEST_NAME
+            before = manifest.read_bytes()
+            manifest.unlink()
+            files = self._manifest(product, safe)
+            if files is None or manifest.read_bytes() == before:
+                raise
+            tell(f"{product.name}: the manifest was damaged")
+            self._fetch_needed(product, safe, files, selection)
+        return safe
+
+    def _fetch_needed(
+        self, product: Product, safe: Path, files: tuple[ManifestFile, ...], selection: Selection
+    ) -> None:
         needed = needed_files(files, product.mission, selection, product.name)
         total_mb = sum(file.size_bytes or 0 for file in needed) / 1e6
         tell(f"{product.name}: {len(needed)} of {len(files)} files are needed, {total_mb:.1f} MB")
         for file in needed:
             self._fetch_node(product, safe, file)
         tell(f"{product.name}: {len(needed)} files agree with the manifest")
-        return safe
 
     def _manifest(self, product: Product, safe: Path) -> tuple[ManifestFile, ...] | None:
         path = safe / MANIFEST_NAME

@@ -1,0 +1,439 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from cdse_server import CdseServer, Fault, Served, made_safe, packed, serve_cdse
+from shapely.geometry import MultiPolygon, box
+
+from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.base import MissingProductError, Provider, Query, Selection
+from ssl4sar.acquire.providers.cdse import Cdse
+from ssl4sar.config.services import CdseConfig
+from ssl4sar.core.errors import UserError
+
+SUPPORT = Path(__file__).parents[2] / "support"
+NAME = "S1A_IW_GRDH_1SDH_20200101T070000_20200101T070025_030600_038000_ABCD"
+#: A job of its own: addresses, folder and name of the product are its arguments.
+JOB = """
+import json, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.base import Selection
+from ssl4sar.acquire.providers.cdse import Cdse
+from ssl4sar.config.services import CdseConfig
+
+config, folder, *rows = sys.argv[1:]
+provider = Cdse(CdseConfig(**json.loads(config)), patience=Patience(6, 0.02, 30.0))
+for row in rows:
+    product = Product.from_row(json.loads(row))
+    provider.fetch(product, Path(folder) / product.name, Selection())
+"""
+
+
+def listed(served: Served, **changes: Any) -> Product:
+    """Return a product as the catalogue lists it."""
+    time = datetime(2020, 1, 1, 7, tzinfo=UTC)
+    product = Product(
+        provider="cdse",
+        id=served.id,
+        name=served.name.removesuffix(".SAFE"),
+        mission="sentinel-1",
+        platform="S1A",
+        product_type="IW_GRDH_1S",
+        start=time,
+        stop=time,
+        size_bytes=len(served.value()),
+        checksums={"md5": served.md5()},
+    )
+    return dataclasses.replace(product, **changes)
+
+
+def provider(cdse: CdseServer, **changes: Any) -> Cdse:
+    config = CdseConfig(**cdse.config_values() | changes)
+    return Cdse(config, patience=Patience(3, 0.01, 5.0))
+
+
+@pytest.fixture
+def served(cdse: CdseServer) -> Served:
+    cdse.token_life_s = 600.0
+    return cdse.add(made_safe(NAME))
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def wanted(served: Served, pol: str = "hh") -> dict[str, bytes]:
+    return {
+        path: content
+        for path, content in served.files.items()
+        if path == "manifest.safe" or (f"-{pol}-" in path and "rfi" not in path)
+    }
+
+
+def assert_fetched(safe: Path, served: Served, pol: str = "hh") -> None:
+    expected = wanted(served, pol)
+    assert names(safe) == set(expected)
+    for path, content in expected.items():
+        assert (safe / path).read_bytes() == content
+
+
+def test_only_the_needed_files_are_fetched(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    safe = provider(cdse).fetch(listed(served), tmp_path / "x", Selection())
+    assert safe == tmp_path / "x" / f"{NAME}.SAFE"
+    assert_fetched(safe, served)
+    paths = [each.path for each in cdse.asked if each.status == 200]
+    assert len(paths) == 5
+    assert paths[0].endswith("/Nodes(manifest.safe)/$value")
+    assert cdse.grants == {"password": 1}
+
+
+def test_another_polarisation_can_be_fetched(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    safe = provider(cdse).fetch(listed(served), tmp_path, Selection("HV"))
+    assert_fetched(safe, served, "hv")
+
+
+def test_a_polarisation_that_is_not_there_is_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    with pytest.raises(MissingProductError, match=f"^{NAME}: .*VV"):
+        provider(cdse).fetch(listed(served), tmp_path, Selection("VV"))
+
+
+def test_what_is_there_is_not_fetched_again(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    safe = provider(cdse).fetch(listed(served), tmp_path, Selection())
+    before = len(cdse.asked)
+    damaged = next(safe.glob("annotation/*.xml"))
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert_fetched(safe, served)
+    again = {each.path for each in cdse.asked[before:]}
+    assert len(again) == 1
+    assert damaged.name in again.pop()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=503),
+        Fault(cut_after=70_000),
+        Fault(length_lie=-10),
+        Fault(length_lie=10),
+        Fault(status=200, body=b"<error><message>no</message></error>"),
+        Fault(status=200, body=b'{"detail": "no"}'),
+        Fault(empty=True),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
+def test_faults_of_single_files_are_survived(
+    cdse: CdseServer, served: Served, tmp_path: Path, fault: Fault, place: str
+) -> None:
+    cdse.fault(place, fault)
+    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+
+
+def test_a_damaged_measurement_is_fetched_again(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    cdse.fault(".tiff", Fault(corrupt=True))
+    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+
+
+@pytest.mark.parametrize("digit", [False, True])
+def test_a_manifest_that_is_damaged_but_still_one_is_fetched_again(
+    cdse: CdseServer, served: Served, tmp_path: Path, digit: bool
+) -> None:
+    good = served.files["manifest.safe"]
+    path = next(name for name in wanted(served) if name.endswith(".tiff")).encode()
+    digest = hashlib.md5(served.files[path.decode()]).hexdigest().encode()
+    bad = good.replace(digest, b"0" * 32) if digit else good.replace(path, b"x" + path[1:])
+    assert bad != good
+    cdse.fault("manifest.safe", Fault(status=200, body=bad))
+    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+
+
+def test_a_product_without_single_files_is_fetched_whole(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    served.nodes = False
+    path = provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert path == tmp_path / f"{NAME}.zip"
+    assert path.read_bytes() == served.value()
+
+
+def test_whole_products_can_be_asked_for(
+    cdse: CdseServer, served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert "verified by manifest, zip (11 files)" in capsys.readouterr().err
+    before = len(cdse.asked)
+    provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
+    assert len(cdse.asked) == before
+
+
+def test_an_empty_checksum_leaves_the_manifest(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    product = listed(served, checksums={}, size_bytes=0)
+    # Damage that neither size nor checksum of the catalogue would tell.
+    cdse.fault("$value", Fault(corrupt=True))
+    path = provider(cdse, whole_products=True).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert [each.status for each in cdse.asked].count(200) == 2
+
+
+def test_a_product_that_is_broken_at_source_is_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    path = next(name for name in served.files if name.endswith(".tiff"))
+    files = served.files | {path: b"x" + served.files[path][1:]}
+    broken = cdse.add(Served(served.name, files))
+    for whole in (False, True):
+        with pytest.raises(MissingProductError, match=f"^{NAME}: .*damaged"):
+            provider(cdse, whole_products=whole).fetch(listed(broken), tmp_path, Selection())
+    content = packed({f"{served.name}/{k}": v for k, v in files.items()})
+    assert broken.value() == content
+
+
+def test_a_manifest_that_stays_nonsense_makes_the_product_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    broken = cdse.add(Served(served.name, served.files | {"manifest.safe": b"<x/>"}))
+    with pytest.raises(MissingProductError, match="lists no files"):
+        provider(cdse).fetch(listed(broken), tmp_path, Selection())
+
+
+def test_an_offline_product_is_told_without_asking(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    with pytest.raises(MissingProductError, match=r"offline.*Data Workspace"):
+        provider(cdse).fetch(listed(served, online=False), tmp_path, Selection())
+    assert cdse.asked == []
+    assert cdse.grants == {}
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_product_that_is_gone_is_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path, whole: bool
+) -> None:
+    product = listed(served)
+    cdse.products.clear()
+    with pytest.raises(MissingProductError, match="does not have it any more"):
+        provider(cdse, whole_products=whole).fetch(product, tmp_path, Selection())
+
+
+def test_a_product_removed_for_good_is_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    cdse.fault("$value", *[Fault(status=410)] * 3)
+    with pytest.raises(MissingProductError, match="does not have it any more"):
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+
+
+@pytest.mark.parametrize("status", [400, 403, 503])
+def test_what_may_pass_is_not_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path, status: int
+) -> None:
+    cdse.fault("$value", *[Fault(status=status)] * 9)
+    with pytest.raises(UserError) as caught:
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert not isinstance(caught.value, MissingProductError)
+
+
+def test_without_credentials_nothing_is_asked(
+    cdse: CdseServer, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CDSE_USERNAME")
+    monkeypatch.delenv("CDSE_PASSWORD")
+    with pytest.raises(UserError, match=r"CDSE_USERNAME.*machine 127\.0\.0\.1 login"):
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert cdse.asked == []
+
+
+def test_a_single_file_is_fetched_and_verified(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    orbit = cdse.add(Served("S1A_OPER_AUX_POEORB_X.EOF", content=b"<Earth_Explorer_File/>" * 99))
+    target = tmp_path / "orbits" / "X.EOF"
+    record = provider(cdse).fetch_file(listed(orbit), target)
+    assert target.read_bytes() == orbit.value()
+    assert record.sha256 == hashlib.sha256(orbit.value()).hexdigest()
+    cdse.fault("$value", *[Fault(corrupt=True)] * 2)
+    with pytest.raises(MissingProductError, match="damaged"):
+        provider(cdse).fetch_file(listed(orbit), tmp_path / "Y.EOF")
+
+
+def test_it_is_a_provider(cdse: CdseServer) -> None:
+    made: Provider = provider(cdse)
+    assert made.name == "cdse"
+    assert made.missions == {"sentinel-1", "sentinel-2"}
+
+
+def job(cdse: CdseServer, folder: Path, *products: Product) -> subprocess.Popen[bytes]:
+    rows = [json.dumps(product.as_row()) for product in products]
+    config = json.dumps(cdse.config_values())
+    with (folder / f"job-{products[0].name}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-c", JOB, config, str(folder), *rows], stdout=log, stderr=log
+        )
+
+
+def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: Path) -> None:
+    """Acceptance test A14 for the fetch."""
+    served = cdse.add(made_safe(NAME, size=3_000_000))
+    cdse.pause_s = 0.02
+    child = job(cdse, tmp_path, listed(served))
+    deadline = time.monotonic() + 60
+    while not any(p.stat().st_size > 500_000 for p in tmp_path.rglob("*.tiff.part")):
+        assert time.monotonic() < deadline
+        assert child.poll() is None, (tmp_path / f"job-{NAME}.log").read_text()
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    (part,) = tmp_path.rglob("*.tiff.part")
+    assert 500_000 < part.stat().st_size < 3_000_000
+    cdse.pause_s = 0.0
+    again = job(cdse, tmp_path, listed(served))
+    assert again.wait(60) == 0
+    assert_fetched(tmp_path / NAME / f"{NAME}.SAFE", served)
+    assert cdse.resumes == 1
+    assert cdse.grants["password"] == 1  # the second job took over the session of the first
+
+
+def test_two_jobs_share_the_connections_of_the_account(cdse: CdseServer, tmp_path: Path) -> None:
+    cdse.pause_s = 0.01
+    cdse.token_life_s = 0.5
+    pairs = []
+    for number in range(6):
+        name = NAME.replace("ABCD", f"AB{number:02}")
+        pairs.append(cdse.add(made_safe(name, size=400_000)))
+    products = [listed(each) for each in pairs]
+    # Six processes for four connections; each fetches one product.
+    children = [job(cdse, tmp_path, product) for product in products]
+    assert [child.wait(120) for child in children] == [0] * 6
+    for served, product in zip(pairs, products, strict=True):
+        assert_fetched(tmp_path / product.name / served.name, served)
+    assert 2 <= cdse.most_sessions <= 4
+    assert cdse.busy == 0
+    assert cdse.grants["password"] == 1
+
+
+def test_nothing_that_a_run_leaves_holds_a_secret(
+    cdse: CdseServer, own_folders: Path, tmp_path: Path
+) -> None:
+    served = cdse.add(made_safe(NAME))
+    seen: set[str] = set()
+    keep = cdse.grant
+
+    def remember(kind: str) -> dict[str, Any]:
+        granted = keep(kind)
+        seen.update((granted["access_token"], granted["refresh_token"]))
+        return granted
+
+    cdse.grant = remember  # type: ignore[method-assign]
+    cdse.fault(
+        ".tiff",
+        Fault(status=503),
+        Fault(cut_after=100_000),
+        Fault(status=200, body=b"<error/>"),
+        Fault(redirect=f"{cdse.foreign_url}/x"),
+    )
+    assert job(cdse, tmp_path, listed(served)).wait(60) != 0
+    log = (tmp_path / f"job-{NAME}.log").read_text()
+    assert "not among the hosts" in log
+    assert list(tmp_path.rglob("*.tiff.part.json"))
+    cdse.forget_tokens()
+    assert job(cdse, tmp_path, listed(served)).wait(60) == 0
+    password = os.environ["CDSE_PASSWORD"]
+    secrets = seen | {password, quote(password), quote_plus(password)}
+    assert len(seen) >= 4
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    left += [path for path in (own_folders / "locks").iterdir() if path.is_file()]
+    assert len(left) > 6
+    for path in left:
+        content = path.read_bytes()
+        assert not [secret for secret in secrets if secret.encode() in content], path
+    # The shared file is the one place, and only its owner may read it.
+    (shared,) = (own_folders / "cache").glob("*.json")
+    assert any(secret in shared.read_text() for secret in seen)
+    assert os.environ["CDSE_PASSWORD"] not in shared.read_text()
+    assert shared.stat().st_mode & 0o777 == 0o600
+    assert cdse.foreign == []
+
+
+@pytest.fixture
+def command_line(own_folders: Path, test_data: Path) -> Iterator[dict[str, str]]:
+    """The server as a program of its own, serving the real samples."""
+    root = test_data / "sentinel1" / "grdh"
+    child = subprocess.Popen(
+        [sys.executable, SUPPORT / "cdse_server.py", "--mend", "--port", "0", "--root", root],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    lines: list[str] = []
+    while not (lines and lines[-1].startswith("CDSE_")):
+        lines.append(child.stdout.readline())
+        assert lines[-1], "the server ended"
+    yield {"text": "".join(lines)}
+    child.terminate()
+    child.wait()
+
+
+def test_search_and_fetch_from_the_server_as_a_program(
+    command_line: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = command_line["text"]
+    values = json.loads(text[text.index("{") : text.rindex("}") + 1])
+    for name, value in re.findall(r"(CDSE_\w+)=(\S+)", text):
+        monkeypatch.setenv(name, value)
+    made = Cdse(CdseConfig(**values["cdse"]), patience=Patience(3, 0.01, 10.0))
+    area = MultiPolygon([box(12.0, 41.0, 14.0, 42.5)])
+    glacier = Glacier("Nowhere", "Nowhere", "Italy", area, 32633)
+    query = Query(
+        glacier,
+        "sentinel-1",
+        "IW_GRDH_1S",
+        datetime(2021, 1, 1, tzinfo=UTC),
+        datetime(2022, 1, 1, tzinfo=UTC),
+    )
+    found = [product for product in made.search(query) if product.name.endswith("5371")]
+    assert len(found) == 1
+    safe = made.fetch(found[0], tmp_path, Selection())
+    assert {path.split("/")[0] for path in names(safe)} == {
+        "manifest.safe",
+        "annotation",
+        "measurement",
+    }
+    assert len(names(safe)) == 5
+
+
+def test_a_server_for_tests_can_run_twice(own_folders: Path) -> None:
+    with serve_cdse() as one, serve_cdse() as two:
+        assert one.port != two.port
