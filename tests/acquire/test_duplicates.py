@@ -95,9 +95,15 @@ def test_other_products_of_the_same_time_stay(change: dict[str, str]) -> None:
     assert len(fates(listed)[0]) == 2
 
 
-def test_versions_are_numbers_not_texts() -> None:
-    records = [sar_record(START, version=version) for version in ("003.9", "003.40", "002.91")]
-    listed = products(*records)
+@pytest.mark.parametrize(
+    "versions", [("003.9", "003.40", "002.91"), ("9.99", "10.00", "4.03"), ("3.40", "003.51", "x")]
+)
+def test_versions_are_numbers_not_texts(versions: tuple[str, ...]) -> None:
+    listed = [
+        replace(product, processor_version=version)
+        for version in versions
+        for product in products(sar_record(START, version=version))
+    ]
     assert fates(listed)[0] == [listed[1].name]
 
 

@@ -117,9 +117,12 @@ def test_tiles_of_different_days_and_tracks_are_not_combined() -> None:
 
 
 def test_a_cloudy_tile_counts_for_its_day_only_if_it_is_needed() -> None:
-    listed = [part(-1.0, 0.8, "33XVG", cloud=1.0), part(0.0, 1.0, "33XVJ", cloud=19.0)]
-    candidates = choose_optical(listed, AREA, OpticalConfig())
+    listed = [part(-1.0, 0.9, "33XVG", cloud=1.0), part(0.0, 1.0, "33XVJ", cloud=19.0)]
+    other = image(1, cloud=12.0)
+    candidates = choose_optical([*listed, other], AREA, OpticalConfig())
     assert chosen(candidates) == [listed[0]]
+    needed = [part(-1.0, 0.5, "33XVG", cloud=1.0), listed[1]]
+    assert chosen(choose_optical([*needed, other], AREA, OpticalConfig())) == [other]
 
 
 def test_the_number_of_days() -> None:

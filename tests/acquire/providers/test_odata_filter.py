@@ -62,6 +62,13 @@ def test_an_outline_at_the_edge_of_the_globe_stays_on_it() -> None:
     assert len(quote(intersects(area))) < 5000
 
 
+def test_a_short_outline_is_not_much_larger_than_the_area() -> None:
+    area = Point(10, 70).buffer(1.0, quad_segs=2000)
+    assert isinstance(area, Polygon)
+    outline = short_outline(area)
+    assert area.area < outline.area < 1.05 * area.area
+
+
 def test_holes_are_filled() -> None:
     ring = Point(0, 0).buffer(1.0).difference(Point(0, 0).buffer(0.5))
     assert isinstance(ring, Polygon)

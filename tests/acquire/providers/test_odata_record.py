@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from odata_catalogue import optical_record, sar_record, square
-from shapely.geometry import shape
+from shapely.geometry import Polygon, shape
 
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.odata_record import footprint_of, product_of
@@ -168,6 +168,15 @@ def test_a_footprint_across_the_antimeridian_is_cut() -> None:
     assert whole.is_valid
     assert -180 <= whole.bounds[0] <= whole.bounds[2] <= 180
     assert whole.area < 8.0
+
+
+def test_a_footprint_is_repaired_only_after_it_is_unrolled() -> None:
+    ring = [[179, 0], [-179, 0.5], [179.5, 1], [-179.5, 2], [179, 2], [179, 0]]
+    footprint = footprint_of({"type": "Polygon", "coordinates": [ring]})
+    assert footprint is not None
+    unrolled = Polygon([(x % 360, y) for x, y in ring])
+    assert unrolled.is_valid
+    assert shape(footprint).area == pytest.approx(unrolled.area)
 
 
 @pytest.mark.parametrize(
