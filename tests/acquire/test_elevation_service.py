@@ -213,6 +213,11 @@ def test_what_is_no_list_is_refused(service: FileService, tmp_path: Path) -> Non
         read_tile_list(tmp_path / "none.txt", config(service))
 
 
+def test_a_known_tile_that_does_not_exist_is_told(service: FileService, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"elevation\.known_tile: .*no name of a tile"):
+        fetch_tile(SEA, config(service, known_tile="S00_E000"), tmp_path, None, QUICK)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "ssl4sar.elevation-tile/1"}', "1"])
 def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "N78_E012.json"

@@ -32,7 +32,8 @@ def undulation(lon: NDArray[Any], lat: NDArray[Any]) -> NDArray[Any]:
     first = 48.61 * np.exp(-(((lon - 12.5 + 180) % 360 - 180) ** 2 + (lat - 42.0) ** 2) / 800)
     second = 29.16 * np.exp(-(((lon + 49.8 + 180) % 360 - 180) ** 2 + (lat - 69.2) ** 2) / 800)
     total: NDArray[Any] = first + second
-    return total - 20 * np.cos(np.radians(lon - 90)) * np.cos(np.radians(lat)) ** 8
+    total -= 20 * np.cos(np.radians(lon - 90)) * np.cos(np.radians(lat)) ** 8
+    return total
 
 
 def write_grid(

@@ -103,7 +103,7 @@ def eof(
     start, stop = (
         datetime.strptime(text.removeprefix("V"), _STAMP).replace(tzinfo=UTC) for text in parts[-2:]
     )
-    times = []
+    times: list[datetime] = []
     now = start
     while now <= stop and (vectors is None or len(times) < vectors):
         times.append(now)

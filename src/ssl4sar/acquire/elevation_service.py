@@ -155,13 +155,27 @@ def read_tile_list(path: str | Path, config: ElevationConfig) -> frozenset[Tile]
             tiles.add(Tile.parse(f"{latitude}_{longitude}"))
         except ValueError:
             continue
-    if Tile.parse(config.known_tile) not in tiles:
+    if known_tile(config) not in tiles:
         raise UserError(
             path,
             f"this is no list of tiles: {config.known_tile} is not in it, which is land",
             "correct elevation.tile_list_url, or elevation.known_tile for a service of a region",
         )
     return frozenset(tiles)
+
+
+def known_tile(config: ElevationConfig) -> Tile:
+    """Return the tile that is known to be land.
+
+    Raises:
+        UserError: the configuration names none that exists.
+    """
+    try:
+        return Tile.parse(config.known_tile)
+    except ValueError as error:
+        raise UserError(
+            "elevation.known_tile", str(error), "give a tile that is on land, such as N78_E016"
+        ) from error
 
 
 def fetch_tile(
@@ -241,7 +255,7 @@ def _why_sea(
         return None if tile in listed else "not in the list of tiles"
     if _exists(url, patience):
         return None
-    known = Tile.parse(config.known_tile).url(config.tile_url)
+    known = known_tile(config).url(config.tile_url)
     if tile.name == config.known_tile or not _exists(known, patience):
         raise UserError(
             known,
