@@ -156,7 +156,7 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
 def choose_glaciers(
     glaciers: Mapping[str, Glacier], names: Sequence[str], source: str
 ) -> list[Glacier]:
-    """Return the glaciers of some names; without names all but the test glaciers of CaFFe.
+    """Return the glaciers of some names; without names all that are not of CaFFe.
 
     Args:
         glaciers: glaciers by name.
@@ -175,7 +175,7 @@ def choose_glaciers(
         )
     if names:
         return [glaciers[name] for name in dict.fromkeys(names)]
-    return [glacier for glacier in glaciers.values() if not glacier.is_test]
+    return [glacier for glacier in glaciers.values() if glacier.caffe is None]
 
 
 def coverage_percent(area: BaseGeometry, footprint: BaseGeometry) -> float:

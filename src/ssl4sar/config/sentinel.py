@@ -41,7 +41,7 @@ class AcquisitionConfig(Block):
     glaciers_file: str = "config/glaciers.geojson"
     """Names and areas of the glaciers; the synthetic provider has its own."""
     glaciers: tuple[str, ...] = ()
-    """Names from glaciers_file; none means all but the test glaciers of CaFFe."""
+    """Names from glaciers_file; none means all that are not of CaFFe."""
     max_missing: int = Field(default=0, ge=0)
     """Products that may be missing for good before the target `scenes` fails."""
 
