@@ -104,6 +104,30 @@ def test_each_month_is_asked_for_once() -> None:
     ]
 
 
+def test_the_future_is_not_searched_but_recorded() -> None:
+    provider = Listed()
+    study = config(start=date(2025, 12, 31), end=date(9999, 12, 31))
+    outcome = search_glacier(study, TINY, provider, None, searched_utc=NOW)
+    assert provider.asked[-1].stop == datetime(2026, 2, 3, tzinfo=UTC)
+    assert outcome.inventory.header.query["sentinel.end"] == "9999-12-31"
+    study = config(start=date(2030, 1, 1), end=date(2031, 1, 1))
+    outcome = search_glacier(study, TINY, provider, None, searched_utc=NOW)
+    assert outcome.inventory.products == ()
+
+
+@pytest.mark.parametrize(
+    ("missions", "told"),
+    [
+        ({"sentinel-2"}, "sentinel.provider: listed: it holds no sentinel-1"),
+        ({"sentinel-1"}, "sentinel.optical_provider: listed: it holds no sentinel-2"),
+    ],
+)
+def test_a_provider_without_the_mission(missions: set[Mission], told: str) -> None:
+    provider = Listed(missions=frozenset(missions))
+    with pytest.raises(UserError, match=told):
+        search_glacier(config({"count": 1}), TINY, provider, provider, searched_utc=NOW)
+
+
 def test_optical_images_are_only_asked_for_in_their_season() -> None:
     provider = Listed()
     study = config({"count": 1, "months": (7, 8)})

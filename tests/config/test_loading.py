@@ -14,7 +14,7 @@ FILES = sorted((PROJECT / "config").glob("*.yaml"))
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
 def test_shipped_files_are_valid(path: Path) -> None:
     values = read_config(path)
-    if values["caffe"]["source"] == "local":
+    if values.get("caffe", {}).get("source") == "local":
         values["caffe_root"] = "/data"
     assert study_from(values, path).name
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,10 +24,11 @@ from ssl4sar.acquire.optical_choice import (
     season_months,
     write_optical_choice,
 )
-from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
+from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
 from ssl4sar.acquire.providers.base import Provider, Query
 from ssl4sar.acquire.windows import month_windows
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 
 #: Orbit files for products: rows of the files, and the name of the file by product.
@@ -42,6 +43,7 @@ _SEARCH_KEYS: Final = (
     "min_coverage_percent",
     "orbits",
 )
+_CLOCK_ERROR: Final = timedelta(days=31)
 _STRIPMAP: Final = "SM_"
 
 
@@ -103,15 +105,19 @@ def search_glacier(
         The inventory and what was left out. Products that are offline are kept and counted.
 
     Raises:
-        UserError: a provider cannot be asked.
+        UserError: a provider cannot be asked or holds nothing of the mission.
         RuntimeError: the counts do not add up, which is our mistake.
         ValueError: precise orbits are wanted and ``choose_orbits`` is missing.
     """
     if config.sentinel.orbits == "precise" and choose_orbits is None:
         raise ValueError("precise orbits are wanted and there is nothing to choose them with")
+    query = _query_values(config)
+    _require(sar, "sentinel-1", "sentinel.provider")
+    config = _until(config, searched_utc)
     found = _search_sar(config, glacier, sar)
     candidates: list[Candidate] = []
     if optical is not None and config.optical.count > 0:
+        _require(optical, "sentinel-2", "sentinel.optical_provider")
         images, candidates = _search_optical(config, glacier, optical)
         found += images
     counts = _counts(found)
@@ -125,7 +131,7 @@ def search_glacier(
         area=glacier.geojson,
         providers={"sentinel-1": sar.name}
         | ({"sentinel-2": optical.name} if optical is not None else {}),
-        query=_query_values(config),
+        query=query,
         searched_utc=searched_utc,
         counts=counts,
         orbits=orbits,
@@ -164,6 +170,25 @@ def optical_query(config: SearchConfig, glacier: Glacier) -> Query:
         stop=stop,
         max_cloud_percent=config.optical.max_cloud_percent,
     )
+
+
+def _require(provider: Provider, mission: Mission, key: str) -> None:
+    if mission not in provider.missions:
+        raise UserError(
+            f"{key}: {provider.name}", f"it holds no {mission}", "name another provider there"
+        )
+
+
+def _until(config: SearchConfig, searched_utc: datetime) -> StudyConfig:
+    """Return the configuration with an end that does not reach far beyond the search.
+
+    Nothing is taken in the future; a month is left for clocks that go wrong.
+    """
+    last = searched_utc.date() + _CLOCK_ERROR
+    if config.sentinel.end <= last:
+        return config
+    sentinel = config.sentinel.model_copy(update={"end": max(last, config.sentinel.start)})
+    return config.model_copy(update={"sentinel": sentinel})
 
 
 @dataclass

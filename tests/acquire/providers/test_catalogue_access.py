@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +35,7 @@ def test_what_netrc_holds_is_never_sent(tmp_path: Path, monkeypatch: pytest.Monk
         ("3", 3.0, 3.0),
         ("100000", 120.0, 120.0),
         ("in a minute", 40.0, 60.0),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 120.0, 120.0),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0, 0.1),
         ("soon", 0.0, 0.1),
     ],

@@ -137,6 +137,24 @@ def test_any_damage_is_a_value_error_or_a_product_that_can_be_written(
     assert Product.from_row(row).as_row() == row
 
 
+@given(
+    name=st.sampled_from(
+        [each["Name"] for each in sar_record(START)["Attributes"]] + ["cloudCover"]
+    ),
+    value=JSON | st.sampled_from(["NaN", "inf", 1e999, 10**400, "12.5"]),
+    known=st.booleans(),
+)
+def test_any_attribute_gives_a_product_that_can_be_written(
+    name: str, value: Any, known: bool
+) -> None:
+    record = sar_record(START) if known else sar_record(START, Name="S1A_SOMETHING")
+    record["Attributes"] = [each for each in record["Attributes"] if each["Name"] != name]
+    record["Attributes"].append({"Name": name, "Value": value})
+    product = product_of(record, "cdse", "sentinel-1")
+    row = json.loads(json.dumps(product.as_row(), allow_nan=False))
+    assert Product.from_row(row).as_row() == row
+
+
 def test_every_real_record(test_data: Path) -> None:
     count = 0
     for path in sorted((test_data / "cdse").glob("odata_page_*.json")):
@@ -171,7 +189,7 @@ def test_a_footprint_across_the_antimeridian_is_cut() -> None:
 
 
 def test_a_footprint_is_repaired_only_after_it_is_unrolled() -> None:
-    ring = [[179, 0], [-179, 0.5], [179.5, 1], [-179.5, 2], [179, 2], [179, 0]]
+    ring = [(179.0, 0.0), (-179.0, 0.5), (179.5, 1.0), (-179.5, 2.0), (179.0, 2.0), (179.0, 0.0)]
     footprint = footprint_of({"type": "Polygon", "coordinates": [ring]})
     assert footprint is not None
     unrolled = Polygon([(x % 360, y) for x, y in ring])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Mapping
@@ -152,20 +153,22 @@ class CatalogueAccess:
             )
 
     def _object(self, response: requests.Response) -> dict[str, Any]:
-        text = response.text.lstrip()
-        if text.startswith("<"):
+        content = response.content
+        if content.lstrip()[:1] == b"<":
             raise UserError(
                 self.url,
                 "the catalogue answered with a web page, not with JSON",
                 f"check {self._key} and whether a proxy or a login page stands in between",
             )
         try:
-            value = response.json()
+            value = json.loads(content)
         except ValueError as error:
-            raise _TransientError(f"its answer is no JSON: {_shown(text)!r}") from error
+            raise _TransientError(f"its answer is no JSON: {_beginning(content)!r}") from error
         if not isinstance(value, dict):
             raise UserError(
-                self.url, f"its answer is no object: {_shown(text)!r}", f"correct {self._key}"
+                self.url,
+                f"its answer is no object: {_beginning(content)!r}",
+                f"correct {self._key}",
             )
         return value
 
@@ -196,6 +199,10 @@ def _message(response: requests.Response) -> str:
     if isinstance(detail, dict):
         detail = detail.get("message", detail)
     return _shown(str(detail))
+
+
+def _beginning(content: bytes) -> str:
+    return _shown(content[: 2 * _SHOWN_CHARS].decode("utf-8", errors="replace"))
 
 
 def _shown(text: str) -> str:

@@ -119,8 +119,13 @@ def short_outline(part: Polygon, longest_chars: int = LONGEST_POLYGON_CHARS) -> 
 
 
 def _polygon_text(polygon: Polygon) -> str:
-    points = ",".join(f"{x!r} {y!r}" for x, y in (xy[:2] for xy in polygon.exterior.coords))
+    points = ",".join(f"{_plain(x)} {_plain(y)}" for x, y, *_ in polygon.exterior.coords)
     return f"POLYGON(({points}))"
+
+
+def _plain(degrees: float) -> str:
+    """Return a number without an exponent, to a tenth of a millimetre on the ground."""
+    return f"{degrees:.9f}".rstrip("0").rstrip(".")
 
 
 def _time(time: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any, Final
 from shapely import from_geojson, make_valid, to_geojson
 from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
 from ssl4sar.acquire.areas import cut_at_antimeridian, unwrap
@@ -64,7 +66,7 @@ def product_of(record: Mapping[str, Any], provider: str, mission: Mission) -> Pr
         product_type=told.product_type if told else str(attributes.get("productType", "")),
         start=start,
         stop=stop,
-        mode=sar.mode if sar else attributes.get("operationalMode"),
+        mode=sar.mode if sar else _or_none(attributes.get("operationalMode")),
         polarisations=sar.polarisations if sar else _polarisations(attributes),
         relative_orbit=_relative_orbit(attributes, told),
         orbit_direction=_DIRECTIONS.get(str(attributes.get("orbitDirection")).upper()),
@@ -146,8 +148,12 @@ def footprint_of(geometry: Any) -> dict[str, Any] | None:
 def _pieces(polygon: Polygon) -> list[Polygon]:
     if polygon.is_empty:
         return []
+    whole = Polygon(polygon.exterior)
+    west, _, east, _ = whole.bounds
+    if -180.0 <= west <= east <= 180.0 and east - west <= 180.0 and whole.is_valid:
+        return [orient(whole)]  # nearly all: there is nothing to cut
     # A ring may cross itself; only a valid one can be cut.
-    valid = make_valid(unwrap(Polygon(polygon.exterior)))
+    valid = make_valid(unwrap(whole))
     return [
         piece
         for each in getattr(valid, "geoms", [valid])
@@ -194,9 +200,10 @@ def _number(value: Any) -> float | None:
     if isinstance(value, bool) or value is None:
         return None
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def _size(value: Any) -> int | None:
