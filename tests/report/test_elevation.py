@@ -11,7 +11,7 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.elevation import build_elevation
 from ssl4sar.acquire.elevation_tiles import Tile, tiles_of_area
 from ssl4sar.config.services import ElevationConfig
-from ssl4sar.report.elevation import longitude_label, write_elevation_picture
+from ssl4sar.report.elevation import draw_elevation, longitude_label
 from ssl4sar.report.elevation_view import read_elevation
 
 CONFIG = ElevationConfig(margin_km=2.0, max_void_px=0)
@@ -32,7 +32,7 @@ def build(folder: Path, area: Glacier, sea: str = "") -> Path:
 
 
 def draw(path: Path, elevation: Path, area: Glacier, synthetic: bool = False) -> np.ndarray:
-    write_elevation_picture(path, elevation, area, synthetic=synthetic, longest_px=400)
+    draw_elevation(path, elevation, area, synthetic=synthetic, longest_px=400)
     return np.array(Image.open(path).convert("RGB"))
 
 
