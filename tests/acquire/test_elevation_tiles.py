@@ -124,6 +124,7 @@ def test_a_northern_edge_on_a_degree_needs_both_tiles() -> None:
     assert {tile.south for tile in tiles_of_area(box(12.2, 77.5, 12.4, 78.0), 0)} == {77, 78}
     assert {tile.south for tile in tiles_of_area(box(12.2, 78.0, 12.4, 78.5), 0)} == {77, 78}
     assert {tile.west for tile in tiles_of_area(box(12.2, 78.1, 13.0, 78.5), 0)} == {12, 13}
+    assert {tile.west for tile in tiles_of_area(box(12.2, 78.1, 12.998, 78.5), 0)} == {12, 13}
     assert {tile.west for tile in tiles_of_area(box(12.0, 78.1, 12.9, 78.5), 0)} == {12}
 
 

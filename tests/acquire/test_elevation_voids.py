@@ -41,6 +41,14 @@ def test_a_void_is_filled_whole_or_not_at_all() -> None:
     np.testing.assert_allclose(heights, truth, atol=0.05)
 
 
+def test_voids_that_touch_by_a_corner_are_one() -> None:
+    void = np.zeros((6, 6), bool)
+    void[2, 2] = void[3, 3] = True
+    heights, flags, truth = with_void(void)
+    assert fill_voids(heights, flags, 1) == VoidCount(1, 2, 0, 0)
+    np.testing.assert_allclose(heights, truth, atol=0.01)
+
+
 def test_a_limit_of_none_fills_nothing() -> None:
     void = np.zeros((5, 5), bool)
     void[2, 2] = True

@@ -197,10 +197,10 @@ def test_a_grid_is_fetched_checked_recorded_and_kept(service: FileService, tmp_p
         "bytes": target.stat().st_size,
         "sha256": sha256_file(target),
     }
-    assert json.loads((target.parent / "geoid.json").read_text()) == record
+    assert json.loads((target.parent / "geoid.tif.json").read_text()) == record
     service.asked.clear()
     assert fetch_geoid(config, target, QUICK) == record
-    (target.parent / "geoid.json").unlink()
+    (target.parent / "geoid.tif.json").unlink()
     pinned = config.model_copy(update={"geoid_sha256": record["sha256"]})
     assert fetch_geoid(pinned, target, QUICK) == record
     assert service.asked == []

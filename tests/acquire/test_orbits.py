@@ -109,6 +109,20 @@ def test_of_several_precise_files_the_one_made_last_wins() -> None:
         assert chosen[product.name] == poeorb("2021-03-05", created="2021-09-01")
 
 
+def test_the_age_of_a_precise_file_counts_more_than_its_reach() -> None:
+    product = scene("2021-03-05 23:10")  # ten minutes within the file of the next day
+    files = [poeorb("2021-03-05", created="2021-04-01"), poeorb("2021-03-06", created="2021-04-02")]
+    _, chosen = choose_orbits([product], MadeCatalogue([record(name) for name in files]))
+    assert chosen[product.name] == files[1]
+
+
+@pytest.mark.parametrize("time", ["2021-03-04 23:01", "2021-03-06 00:58"])
+def test_a_file_is_found_from_its_first_to_its_last_minute(time: str) -> None:
+    product = scene(time)
+    _, chosen = choose_orbits([product], MadeCatalogue([record(poeorb("2021-03-05"))]))
+    assert chosen[product.name] == poeorb("2021-03-05")
+
+
 @pytest.mark.parametrize(("spare_s", "covered"), [(60, True), (59, False), (-10, False)])
 @pytest.mark.parametrize("end", ["start", "stop"])
 def test_a_file_covers_a_scene_and_a_minute_around_it(

@@ -11,7 +11,8 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.elevation import build_elevation
 from ssl4sar.acquire.elevation_tiles import Tile, tiles_of_area
 from ssl4sar.config.services import ElevationConfig
-from ssl4sar.report.elevation import longitude_label, write_elevation_picture
+from ssl4sar.report.elevation import draw_elevation, longitude_label
+from ssl4sar.report.elevation_view import read_elevation
 
 CONFIG = ElevationConfig(margin_km=2.0, max_void_px=0)
 YELLOW = (240, 228, 66)
@@ -31,7 +32,7 @@ def build(folder: Path, area: Glacier, sea: str = "") -> Path:
 
 
 def draw(path: Path, elevation: Path, area: Glacier, synthetic: bool = False) -> np.ndarray:
-    write_elevation_picture(path, elevation, area, synthetic=synthetic, longest_px=400)
+    draw_elevation(path, elevation, area, synthetic=synthetic, longest_px=400)
     return np.array(Image.open(path).convert("RGB"))
 
 
@@ -58,19 +59,21 @@ def test_what_is_there_is_drawn_and_what_is_not_is_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "boxes",
+    ("boxes", "width_deg"),
     [
-        [(10.3, 78.3, 11.6, 78.7)],
-        [(179.4, 70.3, 180.0, 70.6), (-180.0, 70.3, -179.2, 70.6)],
-        [(-180.0, 70.3, -179.2, 70.6), (179.4, 70.3, 180.0, 70.6)],
-        [(-179.98, 70.3, -179.2, 70.6)],
+        ([(10.3, 78.3, 11.6, 78.7)], 1.3),
+        ([(179.4, 70.3, 180.0, 70.6), (-180.0, 70.3, -179.2, 70.6)], 1.4),
+        ([(-180.0, 70.3, -179.2, 70.6), (179.4, 70.3, 180.0, 70.6)], 1.4),
+        ([(-179.98, 70.3, -179.2, 70.6)], 0.78),
     ],
 )
 def test_the_area_is_one_frame_in_the_middle(
-    tmp_path: Path, boxes: list[tuple[float, float, float, float]]
+    tmp_path: Path, boxes: list[tuple[float, float, float, float]], width_deg: float
 ) -> None:
     area = glacier(*boxes)
-    picture = draw(tmp_path / "a.png", build(tmp_path, area), area)
+    elevation = build(tmp_path, area)
+    picture = draw(tmp_path / "a.png", elevation, area)
+    view = read_elevation(elevation, 400)
     rows, columns = np.nonzero((picture == BLUE).all(axis=2)[:-60])  # without the legend
     found = np.zeros(picture.shape[:2], bool)
     found[rows, columns] = True
@@ -79,6 +82,8 @@ def test_the_area_is_one_frame_in_the_middle(
     # Two upright lines and nothing between them: no seam at 180 degrees.
     assert np.diff(edges).max() > 100
     assert (np.diff(edges) > 5).sum() == 1
+    share = width_deg / (view.east - view.west)
+    assert np.ptp(edges) == pytest.approx(share * view.flags.shape[1], abs=4)
 
 
 def test_a_pole_ward_sliver_and_a_sea_have_a_picture(tmp_path: Path) -> None:

@@ -182,8 +182,8 @@ def fetch_geoid(
 
     Args:
         config: with ``geoid_url``, ``geoid_sha256`` and ``geoid_model``.
-        target: file to write, GTX or GeoTIFF, e.g. ``geoid.tif``; its record ``geoid.json`` lies
-            beside it.
+        target: file to write, GTX or GeoTIFF, e.g. ``geoid.tif``; ``geoid.tif.json``, its record,
+            lies beside it.
         patience: with the service.
 
     Returns:
@@ -195,7 +195,7 @@ def fetch_geoid(
     if config.geoid_url is None:
         raise UserError("elevation.geoid_url", "is null: there is no grid to fetch", _FIX)
     target = Path(target)
-    record_path = target.with_suffix(".json")
+    record_path = target.with_name(target.name + ".json")
     warn_of_other_geoid(config.geoid_model)
     expected = None if config.geoid_sha256 is None else Checksum("sha256", config.geoid_sha256)
     fetched = target.with_name(f"fetched_{target.name}")

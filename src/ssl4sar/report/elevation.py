@@ -38,7 +38,7 @@ _NARROWEST_PX: Final = 560
 _TILES_NAMED: Final = 3
 
 
-def write_elevation_picture(
+def draw_elevation(
     path: str | Path,
     elevation: str | Path,
     glacier: Glacier,
