@@ -89,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         last = first + min(asked.get("limit", 10), self.api.page_size)
         links: list[dict[str, Any]] = []
         if last < len(found):
-            body = {**asked, "token": str(last)}
+            more = {**asked, "token": str(last)}
             links = [
                 {"rel": "next", "method": "POST", "href": f"{self.api.url}/v1/search", "body": body}
             ]

@@ -1,4 +1,4 @@
-"""Directions in any spelling, and products that fit."""
+"""Directions in any spelling, kinds of products, and products that fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shapely.geometry import MultiPolygon, box
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import Query
-from ssl4sar.acquire.providers.common import fits, orbit_direction
+from ssl4sar.acquire.providers.common import fits, is_kind, orbit_direction
 
 DAY = datetime(2020, 3, 5, tzinfo=UTC)
 QUERY = Query(
@@ -36,7 +36,7 @@ PRODUCT = Product(
 @pytest.mark.parametrize("text", ["ASCENDING", "Ascending", "ascending"])
 def test_directions(text: str) -> None:
     assert orbit_direction(text) == "ascending"
-    assert orbit_direction(f"de{text}") == "descending"
+    assert orbit_direction("Descending") == "descending"
     for unknown in (None, "", "north", f"{text}!"):
         assert orbit_direction(unknown) is None
 
@@ -54,6 +54,21 @@ def test_bounds_of_time_and_clouds() -> None:
     cloudy = replace(PRODUCT, cloud_percent=0.1)
     assert fits(cloudy, replace(QUERY, max_cloud_percent=0.1))
     assert not fits(cloudy, replace(QUERY, max_cloud_percent=0.0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "fitting"),
+    [
+        ("IW_GRDH_1S", "IW_GRDH_1S", True),
+        ("IW_GRDH_1S-COG", "IW_GRDH_1S", True),
+        ("S3_GRDH_1S", "SM_GRDH_1S", True),
+        ("S3_GRDH_1S-COG", "SM_GRDH_1S", True),
+        ("EW_GRDH_1S", "SM_GRDH_1S", False),
+        ("EW_GRDH_1S", "EW_GRDM_1S", False),
+    ],
+)
+def test_kinds(kind: str, wanted: str, fitting: bool) -> None:
+    assert is_kind(kind, wanted) is fitting
 
 
 def test_footprints_and_kinds() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from shapely.geometry import shape
 
 from ssl4sar.acquire.product import OrbitDirection, Product
@@ -18,6 +20,16 @@ def orbit_direction(text: str | None) -> OrbitDirection | None:
     return None
 
 
+def is_kind(product_type: str, wanted: str) -> bool:
+    """Return whether a product is of the wanted kind.
+
+    The cloud-optimised twin of a product, whose images are the same, counts as its kind, and each
+    beam of a stripmap (S3_GRDH_1S) as stripmap (SM_GRDH_1S).
+    """
+    kind = product_type.removesuffix("-COG")
+    return wanted in {kind, re.sub(r"^S[1-6]_", "SM_", kind)}
+
+
 def fits(product: Product, query: Query) -> bool:
     """Return whether a product is what a query looks for.
 
@@ -26,11 +38,10 @@ def fits(product: Product, query: Query) -> bool:
     known of the product; unknown clouds and footprints let it through.
 
     Args:
-        product: its kind may be that of the cloud-optimised twin, whose images are the same.
+        product: a product as its catalogue tells it.
         query: what is looked for.
     """
-    kind = product.product_type.removesuffix("-COG")
-    if (product.mission, kind) != (query.mission, query.product_type):
+    if product.mission != query.mission or not is_kind(product.product_type, query.product_type):
         return False
     if not query.start <= product.start < query.stop:
         return False

@@ -277,7 +277,8 @@ def _keywords(query: Query) -> dict[str, Any]:
     }
     if query.mission == "sentinel-1":
         # The hubs' product type GRD does not tell resolutions apart, names do.
-        keywords["filename"] = f"S1?_{query.product_type}*"
+        kind = query.product_type.replace("SM_", "S?_")
+        keywords["filename"] = f"S1?_{kind}*"
     else:
         keywords["producttype"] = query.product_type
     if query.orbit_direction is not None:

@@ -16,7 +16,7 @@ from typing import Final
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.product_name import OpticalName, SarName, bare_name, parse_name
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import fits
+from ssl4sar.acquire.providers.common import fits, is_kind
 from ssl4sar.acquire.safe_files import take_folder, take_zip
 from ssl4sar.acquire.safe_overview import SafeOverview, read_overview
 from ssl4sar.core.errors import UserError
@@ -205,7 +205,7 @@ def _is_known(name: str) -> bool:
 def _name_matches(parsed: SarName | OpticalName, query: Query) -> bool:
     """Return whether mission, kind, dates and polarisations fit, as far as the name tells."""
     mission: Mission = "sentinel-1" if isinstance(parsed, SarName) else "sentinel-2"
-    if mission != query.mission or parsed.product_type != query.product_type:
+    if mission != query.mission or not is_kind(parsed.product_type, query.product_type):
         return False
     start: datetime = parsed.start if isinstance(parsed, SarName) else parsed.datatake_start
     if not query.start <= start < query.stop:
