@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
         if last < len(found):
             more = {**asked, "token": str(last)}
             links = [
-                {"rel": "next", "method": "POST", "href": f"{self.api.url}/v1/search", "body": body}
+                {"rel": "next", "method": "POST", "href": f"{self.api.url}/v1/search", "body": more}
             ]
         return self._json(
             {
