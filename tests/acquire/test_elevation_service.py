@@ -187,7 +187,8 @@ def test_a_wrong_file_never_becomes_a_tile(service: FileService, tmp_path: Path,
         "another planet": high.read_bytes(),
     }[kind]
     folder = tmp_path / "tiles"
-    with pytest.raises(UserError, match=r"N78_E012 \(http"):
+    told = "a web page instead of the file" if kind == "html" else r"N78_E012 \(http"
+    with pytest.raises(UserError, match=told):
         fetch_tile(LAND, config(service), folder, LISTED, QUICK)
     assert list(folder.iterdir()) == []
 
@@ -202,6 +203,9 @@ def test_the_list_is_fetched_and_read(service: FileService, tmp_path: Path) -> N
 
 def test_what_is_no_list_is_refused(service: FileService, tmp_path: Path) -> None:
     service.files["/tileList.txt"] = b"<html>welcome</html>"
+    with pytest.raises(UserError, match="a web page instead of the file"):
+        fetch_tile_list(config(service), tmp_path / "list.txt", QUICK)
+    service.files["/tileList.txt"] = b"welcome"
     with pytest.raises(UserError, match=r"tileList\.txt: this is no list.*N78_E016"):
         fetch_tile_list(config(service), tmp_path / "list.txt", QUICK)
     assert not list(tmp_path.glob("*list*"))

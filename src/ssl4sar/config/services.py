@@ -64,10 +64,11 @@ class AsfConfig(Block):
 
     host: str = "cmr.earthdata.nasa.gov"
     """Host of the catalogue."""
+    login_url: WebAddress = "https://urs.earthdata.nasa.gov"
+    """Earthdata Login; its host is the machine name in ~/.netrc."""
     download_hosts: tuple[str, ...] = (
         "datapool.asf.alaska.edu",
         "sentinel1.asf.alaska.edu",
-        "urs.earthdata.nasa.gov",
     )
     """Hosts that may get the token; a redirect to any other is followed without it."""
     connections: int = Field(default=4, ge=1)

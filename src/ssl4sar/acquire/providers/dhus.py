@@ -14,12 +14,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
-from shapely.geometry import Polygon, shape
+from shapely.geometry import Polygon
 
 from ssl4sar.acquire.credentials import Account, Credentials, find_credentials
 from ssl4sar.acquire.patience import line_problem
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.common import fits
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
 from ssl4sar.acquire.providers.dhus_record import product_of_feature
 from ssl4sar.acquire.slots import Slots
@@ -103,7 +104,7 @@ class Dhus:
             for area in _areas(query):
                 for feature in self._features(api, query, area):
                     product = product_of_feature(feature, self._hub)
-                    if _matches(product, query):
+                    if fits(product, query):
                         found[product.id] = product
         yield from found.values()
 
@@ -276,7 +277,8 @@ def _keywords(query: Query) -> dict[str, Any]:
     }
     if query.mission == "sentinel-1":
         # The hubs' product type GRD does not tell resolutions apart, names do.
-        keywords["filename"] = f"S1?_{query.product_type}*"
+        kind = query.product_type.replace("SM_", "S?_")
+        keywords["filename"] = f"S1?_{kind}*"
     else:
         keywords["producttype"] = query.product_type
     if query.orbit_direction is not None:
@@ -286,16 +288,3 @@ def _keywords(query: Query) -> dict[str, Any]:
     if query.max_cloud_percent is not None and query.mission == "sentinel-2":
         keywords["cloudcoverpercentage"] = (0, query.max_cloud_percent)
     return keywords
-
-
-def _matches(product: Product, query: Query) -> bool:
-    """Return whether a product fits: hubs take bounds of time as part of it, and wildcards."""
-    if product.product_type != query.product_type:
-        return False
-    if not query.start <= product.start < query.stop:
-        return False
-    if query.polarisations and not set(query.polarisations) & set(product.polarisations):
-        return False
-    return product.footprint is None or bool(
-        shape(dict(product.footprint)).intersects(query.glacier.area)
-    )

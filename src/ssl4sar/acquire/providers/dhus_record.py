@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shapely import to_geojson
-from shapely.geometry import MultiPolygon, shape
-
-from ssl4sar.acquire.areas import cut_at_antimeridian
-from ssl4sar.acquire.product import OrbitDirection, Product
+from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.product_name import SarName, parse_name
+from ssl4sar.acquire.providers.common import orbit_direction
+from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.core.errors import UserError
 
 _UNITS: Final = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4}
@@ -44,10 +41,10 @@ def product_of_feature(feature: Mapping[str, Any], hub: str) -> Product:
             "product_type": name.product_type,
             "start": start,
             "stop": _time(properties.get("endposition", properties["beginposition"])),
-            "orbit_direction": _direction(properties.get("orbitdirection")),
+            "orbit_direction": orbit_direction(properties.get("orbitdirection")),
             "datatake": name.datatake,
             "size_bytes": _size_bytes(properties.get("size")),
-            "footprint": _footprint(feature["geometry"]),
+            "footprint": footprint_of(feature["geometry"]),
         }
         if isinstance(name, SarName):
             return Product(
@@ -75,15 +72,6 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _direction(text: str | None) -> OrbitDirection | None:
-    match (text or "").lower():
-        case "ascending":
-            return "ascending"
-        case "descending":
-            return "descending"
-    return None
-
-
 def _track(properties: Mapping[str, Any]) -> int | None:
     track = properties.get("relativeorbitnumber")
     return None if track is None else int(track)
@@ -96,16 +84,3 @@ def _number(value: Any) -> float | None:
 def _size_bytes(text: str | None) -> int | None:
     match = _SIZE.fullmatch(text or "")
     return None if match is None else int(float(match[1]) * 1024 ** _UNITS[match[2]])
-
-
-def _footprint(geometry: Mapping[str, Any]) -> dict[str, Any]:
-    whole = shape(dict(geometry))
-    parts = [
-        part for each in getattr(whole, "geoms", [whole]) for part in cut_at_antimeridian(each)
-    ]
-    if not parts:
-        raise ValueError("its footprint is empty")
-    cut: dict[str, Any] = json.loads(
-        to_geojson(parts[0] if len(parts) == 1 else MultiPolygon(parts))
-    )
-    return cut

@@ -13,11 +13,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from shapely.geometry import shape
-
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.product_name import OpticalName, SarName, bare_name, parse_name
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.common import fits, is_kind
 from ssl4sar.acquire.safe_files import take_folder, take_zip
 from ssl4sar.acquire.safe_overview import SafeOverview, read_overview
 from ssl4sar.core.errors import UserError
@@ -81,13 +80,10 @@ class Local:
             if not _name_matches(parsed, query):
                 continue
             overview = self._overview(path)
-            if overview is None or not shape(dict(overview.footprint)).intersects(
-                query.glacier.area
-            ):
-                continue
-            product = self._product(path, parsed, overview)
-            if _matches(product, query):
-                yield product
+            if overview is not None:
+                product = self._product(path, parsed, overview)
+                if fits(product, query):
+                    yield product
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
         """Link a product into ``folder`` where the disk allows, else copy it, and verify it.
@@ -209,7 +205,7 @@ def _is_known(name: str) -> bool:
 def _name_matches(parsed: SarName | OpticalName, query: Query) -> bool:
     """Return whether mission, kind, dates and polarisations fit, as far as the name tells."""
     mission: Mission = "sentinel-1" if isinstance(parsed, SarName) else "sentinel-2"
-    if mission != query.mission or parsed.product_type != query.product_type:
+    if mission != query.mission or not is_kind(parsed.product_type, query.product_type):
         return False
     start: datetime = parsed.start if isinstance(parsed, SarName) else parsed.datatake_start
     if not query.start <= start < query.stop:
@@ -217,15 +213,3 @@ def _name_matches(parsed: SarName | OpticalName, query: Query) -> bool:
     if isinstance(parsed, SarName) and query.polarisations:
         return bool(set(parsed.polarisations) & set(query.polarisations))
     return True
-
-
-def _matches(product: Product, query: Query) -> bool:
-    if query.orbit_direction not in {None, product.orbit_direction}:
-        return False
-    if query.relative_orbits and product.relative_orbit not in query.relative_orbits:
-        return False
-    return (
-        query.max_cloud_percent is None
-        or product.cloud_percent is None
-        or product.cloud_percent <= query.max_cloud_percent
-    )

@@ -1,0 +1,108 @@
+"""Tokens of NASA's Earthdata Login, for an account in the environment or the netrc file."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+from urllib.parse import urlsplit
+
+import requests
+
+from ssl4sar.acquire.credentials import Account, find_credentials
+from ssl4sar.acquire.patience import line_problem
+from ssl4sar.acquire.token import is_loopback
+from ssl4sar.core.errors import UserError
+
+#: Environment variable of a token that the user made at the service's site.
+TOKEN_VARIABLE: Final = "EARTHDATA_TOKEN"
+REGISTER_URL: Final = "https://urs.earthdata.nasa.gov/users/new"
+
+
+def account(login_url: str) -> Account:
+    """Return where the credentials of Earthdata Login are looked for."""
+    return Account(
+        service="Earthdata Login",
+        user_variable="EARTHDATA_USERNAME",
+        password_variable="EARTHDATA_PASSWORD",
+        machine=urlsplit(login_url).hostname or login_url,
+        register_url=REGISTER_URL,
+    )
+
+
+class EarthdataLogin:
+    """Gives the token of an account: the service hands out the one that there is, or makes one.
+
+    Args:
+        login_url: address of the service.
+        timeout_s: longest silence of the service.
+
+    Raises:
+        UserError: the address is one to which a password would go unprotected.
+    """
+
+    def __init__(self, login_url: str, *, timeout_s: float = 60.0) -> None:
+        parts = urlsplit(login_url)
+        if parts.scheme != "https" and not is_loopback(parts.hostname):
+            raise UserError(
+                "asf.login_url", f"{login_url} is no https address", "give the https address"
+            )
+        self._url = login_url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._token: str | None = None
+        self._lock = threading.Lock()
+
+    def token(self) -> str:
+        """Return the token.
+
+        Raises:
+            UserError: there are no credentials, they are refused, or the service cannot be reached
+                or answers nonsense.
+        """
+        with self._lock:
+            if self._token is None:
+                self._token = self._asked()
+            return self._token
+
+    def renew(self, refused: str) -> str:
+        """Tell that a token is refused: the service would hand out the same one again.
+
+        Raises:
+            UserError: always.
+        """
+        del refused
+        raise UserError(
+            self._url,
+            "the token of the account was refused",
+            "log in at its site, make a new token, and accept the terms of the Alaska Satellite "
+            "Facility",
+        )
+
+    def _asked(self) -> str:
+        login = find_credentials(account(self._url))
+        try:
+            # Redirects are not followed: the password belongs to this address alone.
+            response = requests.post(
+                f"{self._url}/api/users/find_or_create_token",
+                auth=(login.user, login.password),
+                timeout=self._timeout_s,
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            problem = line_problem(error) or "it cannot be asked"
+            raise UserError(self._url, problem, "check the line and rerun") from error
+        if response.status_code in {401, 403}:
+            raise UserError(
+                self._url, f"user name or password of {login.source} refused", "correct them"
+            )
+        try:
+            token = response.json()["access_token"] if response.ok else None
+        except (ValueError, KeyError, TypeError):
+            token = None
+        # What stands in a header must be one word; anything else would break the request.
+        if not isinstance(token, str) or not token or not all("!" <= sign <= "~" for sign in token):
+            raise UserError(
+                self._url,
+                f"it answered {response.status_code} without a token",
+                f"rerun later, or put a token from its site into {TOKEN_VARIABLE}",
+            )
+        return token

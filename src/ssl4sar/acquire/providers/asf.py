@@ -1,0 +1,241 @@
+"""Sentinel-1 products from the Alaska Satellite Facility, by the library asf_search.
+
+The catalogue (NASA's CMR) is open; downloads want a free Earthdata account: a token in
+EARTHDATA_TOKEN, or a login in the netrc file. The library searches; it neither resumes nor verifies
+downloads, so these are done here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+from ssl4sar.acquire.access import Access, Bearer, FixedToken
+from ssl4sar.acquire.download import download
+from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
+from ssl4sar.acquire.patience import Patience, line_problem
+from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.product_name import SarName, parse_name, plain_version
+from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.common import fits, orbit_direction
+from ssl4sar.acquire.providers.odata_record import footprint_of
+from ssl4sar.acquire.slots import Slots
+from ssl4sar.acquire.transfer import NotThereError, WrongContentError
+from ssl4sar.acquire.verification import known_checksums, verify_product
+from ssl4sar.config.services import AsfConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
+
+#: Names of the facility for ground range products, dual and single polarisation, by their kind.
+_LEVELS: Final = {"GRDH": ("GRD_HD", "GRD_HS"), "GRDM": ("GRD_MD", "GRD_MS")}
+_STRIPMAP_BEAMS: Final = ("S1", "S2", "S3", "S4", "S5", "S6")
+#: What the library raises about answers of another form.
+_NONSENSE: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_SERVICE_FIX: Final = "check asf.host and the line, and rerun"
+
+
+class Asf:
+    """The Alaska Satellite Facility as a provider; it holds no Sentinel-2.
+
+    Args:
+        config: addresses and limits.
+        patience: of downloads.
+        session: an ``asf_search.ASFSession`` to search with; None makes one.
+    """
+
+    name: Final = "asf"
+    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1"})
+
+    def __init__(
+        self, config: AsfConfig, *, patience: Patience | None = None, session: Any = None
+    ) -> None:
+        self._config = config
+        self._patience = patience or Patience()
+        self._session = session
+
+    def search(self, query: Query) -> Iterator[Product]:
+        """Yield all products that match, each once.
+
+        Args:
+            query: what is looked for.
+
+        Raises:
+            UserError: the catalogue refuses, answers nonsense or cannot be reached, or Sentinel-2
+                is looked for.
+        """
+        if query.mission not in self.missions:
+            raise UserError(
+                "provider asf",
+                "the Alaska Satellite Facility holds no Sentinel-2",
+                "name another provider in sentinel.optical_provider",
+            )
+        found: dict[str, Product] = {}
+        with self._errors():
+            # The library would put a hull around polygons in several parts.
+            for part in query.glacier.area.geoms:
+                for record in self._records(query, part.wkt):
+                    product = product_of_record(record)
+                    if fits(product, query):
+                        found[product.name] = product
+        yield from found.values()
+
+    def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
+        """Fetch a product whole, going on where an earlier try stopped.
+
+        Args:
+            product: a product of this provider.
+            folder: folder of this product alone, kept between tries.
+            selection: says nothing here: products are fetched whole.
+
+        Returns:
+            ``NAME.zip`` in ``folder``; it agrees with size and MD5 of the catalogue, with its
+            manifest and with the checksums within.
+
+        Raises:
+            MissingProductError: gone, or broken at source.
+            UserError: credentials, disk, or a lasting failure of the line.
+        """
+        archive = folder / f"{product.name}.zip"
+        try:
+            if not archive.is_file():
+                download(
+                    product.urls["product"],
+                    archive,
+                    known_checksums(product.checksums),
+                    access=self._access(),
+                    size_bytes=product.size_bytes,
+                    attempts=self._patience.attempts,
+                    first_wait_s=self._patience.first_wait_s,
+                    timeout_s=self._patience.timeout_s,
+                )
+            tell(f"{product.name}: {self._verified(product, archive)}")
+        except NotThereError as error:
+            raise MissingProductError(
+                product.name,
+                f"the facility does not have it any more ({error.problem})",
+                "refresh the inventory",
+            ) from error
+        except WrongContentError as error:
+            raise MissingProductError(
+                product.name,
+                f"what the facility delivers is damaged: {error.problem}",
+                "log in once at the facility's site, where its terms must be accepted, or leave it "
+                "out",
+            ) from error
+        return archive
+
+    def _verified(self, product: Product, archive: Path) -> str:
+        try:
+            return str(
+                verify_product(archive, size_bytes=product.size_bytes, checksums=product.checksums)
+            )
+        except UserError as error:
+            archive.unlink(missing_ok=True)
+            raise WrongContentError(product.name, error.problem, error.fix) from error
+
+    def _access(self) -> Access:
+        config = self._config
+        token = os.environ.get(TOKEN_VARIABLE)
+        bearer: Bearer
+        if token:
+            bearer = FixedToken(token, f"{TOKEN_VARIABLE} in the environment")
+        else:
+            bearer = EarthdataLogin(config.login_url, timeout_s=self._patience.timeout_s)
+        host = urlsplit(config.login_url).hostname
+        return Access(
+            config.download_hosts,
+            bearer,
+            Slots(f"{host} {os.getuid()}", config.connections),
+            elsewhere="anonymous",
+        )
+
+    def _records(self, query: Query, area: str) -> Iterator[Mapping[str, Any]]:
+        import asf_search
+
+        # The library would send the searches of its users to the facility when one fails.
+        asf_search.REPORT_ERRORS = False
+        mode, kind, _ = query.product_type.split("_")
+        asked: dict[str, Any] = {
+            "dataset": ["SENTINEL-1"],
+            "processingLevel": list(_LEVELS[kind]),
+            "beamMode": list(_STRIPMAP_BEAMS) if mode == "SM" else [mode],
+            "intersectsWith": area,
+            "start": query.start,
+            "end": query.stop,
+        }
+        if query.orbit_direction is not None:
+            asked["flightDirection"] = query.orbit_direction.upper()
+        if query.relative_orbits:
+            asked["relativeOrbit"] = list(query.relative_orbits)
+        session = self._session or asf_search.ASFSession()
+        options = asf_search.ASFSearchOptions(host=self._config.host, session=session)
+        for page in asf_search.search_generator(opts=options, **asked):
+            yield from (result.geojson() for result in page)
+            if not page and not page.searchComplete:
+                raise ValueError("a page of its list is empty before the end")
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        from asf_search.exceptions import ASFError
+
+        host = self._config.host
+        try:
+            yield
+        except requests.RequestException as error:
+            raise UserError(
+                host, line_problem(error) or "it cannot be asked", _SERVICE_FIX
+            ) from error
+        except (*_NONSENSE, ASFError) as error:
+            problem = " ".join(str(error).split())[:300]
+            raise UserError(
+                host, f"it does not answer as the catalogue should ({problem})", _SERVICE_FIX
+            ) from error
+
+
+def product_of_record(record: Mapping[str, Any]) -> Product:
+    """Return the product of a GeoJSON feature of asf_search.
+
+    Args:
+        record: feature with the properties of the facility.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is of another form.
+    """
+    properties = record["properties"]
+    name = parse_name(properties["sceneName"])
+    if not isinstance(name, SarName):
+        raise ValueError(f"{name.name} is not of Sentinel-1")  # noqa: TRY004 - a wrong value
+    size_bytes = properties.get("bytes")
+    md5 = properties.get("md5sum")
+    return Product(
+        provider="asf",
+        id=str(properties["fileID"]),
+        name=name.name,
+        mission="sentinel-1",
+        platform=name.platform,
+        product_type=name.product_type,
+        start=_time(properties["startTime"]),
+        stop=_time(properties["stopTime"]),
+        mode=name.mode,
+        polarisations=name.polarisations,
+        relative_orbit=properties.get("pathNumber") or name.relative_orbit,
+        orbit_direction=orbit_direction(properties.get("flightDirection")),
+        datatake=name.datatake,
+        processor_version=plain_version(properties.get("pgeVersion")),
+        size_bytes=None if size_bytes is None else int(size_bytes),
+        checksums={} if md5 is None else {"md5": str(md5).lower()},
+        footprint=footprint_of(record.get("geometry")),
+        urls={"product": str(properties["url"])},
+    )
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,261 @@
+"""Single images of Sentinel products from a STAC API, by the library pystac-client.
+
+The usual ones serve Sentinel-2 L2A bands as cloud-optimised GeoTIFF without an account. Of
+Sentinel-1 GRD they list measurements that often lie in a storage with accounts of its own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+from ssl4sar.acquire.access import Access
+from ssl4sar.acquire.download import download
+from ssl4sar.acquire.patience import Patience, line_problem
+from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.common import fits
+from ssl4sar.acquire.providers.stac_item import (
+    ITEM_ROLE,
+    file_name,
+    optical_assets,
+    product_of_item,
+    sar_assets,
+)
+from ssl4sar.acquire.slots import Slots
+from ssl4sar.acquire.transfer import NotThereError, WrongContentError
+from ssl4sar.acquire.verification import known_checksums
+from ssl4sar.config.services import StacConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import Checksum, file_digests
+from ssl4sar.core.pair_layout import CHANNELS
+from ssl4sar.core.progress import tell
+
+_PAGE_SIZE: Final = 100
+#: Search engines count exactly up to here.
+_COUNTED: Final = 10_000
+#: What the library raises about answers of another form.
+_NONSENSE: Final = (AttributeError, KeyError, NotImplementedError, TypeError, ValueError)
+_SERVICE_FIX: Final = "check stac.url and the line, and rerun"
+
+
+class Stac:
+    """A STAC API as a provider.
+
+    Args:
+        config: address, collections, assets.
+        patience: of downloads.
+    """
+
+    name: Final = "stac"
+    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
+
+    def __init__(self, config: StacConfig, *, patience: Patience | None = None) -> None:
+        self._config = config
+        self._patience = patience or Patience()
+        host = urlsplit(config.url).hostname or config.url
+        self._access = Access(config.hosts, slots=Slots(f"{host} anonymous", config.connections))
+
+    def search(self, query: Query) -> Iterator[Product]:
+        """Yield all products that match, each once.
+
+        An item that is listed again under another number, as after a reprocessing, is another
+        product only if its name is another one.
+
+        Args:
+            query: what is looked for.
+
+        Raises:
+            UserError: the API refuses, answers nonsense or cannot be reached, or none of the
+                products can be fetched without an account of the storage.
+        """
+        found: dict[str, Product] = {}
+        for item in self._items(query):
+            try:
+                product = product_of_item(item)
+            except ValueError as error:
+                raise UserError(
+                    self._config.url, str(error), "use another collection or API"
+                ) from error
+            if fits(product, query):
+                found.setdefault(product.name, product)
+        closed = [product for product in found.values() if not _open_measurements(product)]
+        if closed and len(closed) == len(found):
+            raise self._storage_error(closed[0])
+        yield from found.values()
+
+    def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
+        """Fetch the wanted assets of a product, going on where an earlier try stopped.
+
+        Assets whose checksum the catalogue told are compared with it; of others the length that
+        the server announced must have come. The item itself is kept as ``item.json``: it tells the
+        scale and offset of the bands.
+
+        Args:
+            product: a product of this provider.
+            folder: folder of this product alone, kept between tries.
+            selection: polarisation or bands; lists of assets in the configuration go before it.
+
+        Returns:
+            ``folder``, with one file per asset.
+
+        Raises:
+            MissingProductError: an asset is not there (any more), or broken at source.
+            UserError: an asset lies in a storage with accounts, the disk is full, or a lasting
+                failure of the line.
+        """
+        assets = self._wanted(product, selection)
+        for asset in assets:
+            if not _is_open(product.urls[asset]):
+                raise self._storage_error(product, asset)
+        if ITEM_ROLE in product.urls and _is_open(product.urls[ITEM_ROLE]):
+            self._fetch_file(product, ITEM_ROLE, folder / "item.json")
+        for asset in assets:
+            try:
+                name = file_name(asset, product.urls[asset])
+            except ValueError as error:
+                raise MissingProductError(product.name, str(error), "leave it out") from error
+            self._fetch_file(product, asset, folder / name)
+        tell(f"{product.name}: {len(assets)} files")
+        return folder
+
+    def _items(self, query: Query) -> list[dict[str, Any]]:
+        from pystac_client import Client
+
+        config = self._config
+        is_sar = query.mission == "sentinel-1"
+        asked: dict[str, Any] = {
+            "collections": [config.sar_collection if is_sar else config.optical_collection],
+            "intersects": query.glacier.geojson,
+            "datetime": [query.start, query.stop],
+            "limit": _PAGE_SIZE,
+        }
+        with self._errors(), warnings.catch_warnings():
+            # What the API does not declare is found out by asking.
+            warnings.simplefilter("ignore")
+            client = Client.open(config.url, timeout=self._patience.timeout_s)
+            if query.max_cloud_percent is not None and not is_sar and client.conforms_to("QUERY"):
+                asked["query"] = {"eo:cloud_cover": {"lte": query.max_cloud_percent}}
+            search = client.search(**asked)
+            count = search.matched()
+            items = list(search.items_as_dicts())
+        tell(f"{urlsplit(config.url).hostname}: {len(items)} items for {query.glacier.name}")
+        if count is not None and len(items) < min(count, _COUNTED):
+            raise UserError(
+                config.url,
+                f"the API listed {len(items)} items of {count}",
+                "rerun; if it stays, ask for a shorter time",
+            )
+        return items
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        from pystac import STACError
+        from pystac_client.exceptions import APIError
+
+        url = self._config.url
+        try:
+            yield
+        except requests.RequestException as error:
+            raise _line_error(url, error) from error
+        except (*_NONSENSE, APIError, STACError) as error:
+            # The library hides failures of the line within its own.
+            if isinstance(error.__context__, requests.RequestException):
+                raise _line_error(url, error.__context__) from error
+            problem = " ".join(str(error).split())[:300]
+            raise UserError(
+                url, f"it does not answer as a STAC API should ({problem})", _SERVICE_FIX
+            ) from error
+
+    def _wanted(self, product: Product, selection: Selection) -> tuple[str, ...]:
+        config = self._config
+        is_sar = product.mission == "sentinel-1"
+        given = config.sar_assets if is_sar else config.optical_assets
+        try:
+            if given:
+                # Looking each up also finds out whether it is there.
+                return tuple(asset for asset in given if product.urls[asset])
+            if is_sar:
+                return sar_assets(product.urls, selection.polarisation)
+            return optical_assets(product.urls, selection.bands or CHANNELS)
+        except KeyError as error:
+            there = ", ".join(sorted(product.urls))
+            raise MissingProductError(
+                product.name,
+                f"it has no asset for {error.args[0]}, only {there}",
+                "correct stac.sar_assets or stac.optical_assets, then refresh the inventory",
+            ) from error
+
+    def _fetch_file(self, product: Product, asset: str, target: Path) -> None:
+        listed = dict(_of_asset(product, asset))
+        checksums = known_checksums(listed)
+        if target.is_file() and _agrees(target, checksums):
+            return
+        try:
+            download(
+                product.urls[asset],
+                target,
+                checksums,
+                access=self._access,
+                attempts=self._patience.attempts,
+                first_wait_s=self._patience.first_wait_s,
+                timeout_s=self._patience.timeout_s,
+            )
+        except (NotThereError, WrongContentError) as error:
+            raise MissingProductError(
+                product.name,
+                f"asset {asset} is not there or damaged: {error.problem}",
+                "refresh the inventory, or leave it out",
+            ) from error
+
+    def _storage_error(self, product: Product, asset: str | None = None) -> UserError:
+        place = product.urls[asset] if asset else next(iter(product.urls.values()), "")
+        if asset is None:
+            measurements = _measurements(product)
+            place = product.urls[measurements[0]] if measurements else place
+        return UserError(
+            product.name,
+            f"its images lie at {place}, in a storage that wants an account of its own (and the "
+            "requester pays)",
+            "use another API in stac.url, or provider cdse or asf",
+        )
+
+
+def _line_error(url: str, error: requests.RequestException) -> UserError:
+    return UserError(url, line_problem(error) or "it cannot be asked", _SERVICE_FIX)
+
+
+def _measurements(product: Product) -> list[str]:
+    if product.mission == "sentinel-1":
+        return [each.lower() for each in product.polarisations if each.lower() in product.urls]
+    try:
+        return list(optical_assets(product.urls, ("B4",)))
+    except KeyError:
+        return []
+
+
+def _open_measurements(product: Product) -> bool:
+    return any(_is_open(product.urls[asset]) for asset in _measurements(product))
+
+
+def _is_open(url: str) -> bool:
+    return url.startswith(("https://", "http://"))
+
+
+def _of_asset(product: Product, asset: str) -> Iterator[tuple[str, str]]:
+    for key, digits in product.checksums.items():
+        algorithm, _, owner = key.partition("/")
+        if owner == asset:
+            yield algorithm, digits
+
+
+def _agrees(path: Path, checksums: list[Checksum]) -> bool:
+    """Return whether a file that an earlier try completed is still the one; it is, unasked."""
+    digests = file_digests(path, {each.algorithm for each in checksums})
+    return all(digests[each.algorithm] == each.digits for each in checksums)

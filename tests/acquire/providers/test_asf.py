@@ -1,0 +1,224 @@
+"""The Alaska Satellite Facility by the real asf_search, against one on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from asf_server import PASSWORD, TOKEN, USER, Facility, PlainAdapter, asf_server
+from made_up_safe import NAMES, write_zip
+from shapely.geometry import MultiPolygon, box
+
+from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.asf import Asf
+from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.config.services import AsfConfig
+from ssl4sar.core.errors import UserError
+
+asf_search = pytest.importorskip("asf_search", reason="the extra asf is not installed")
+HH = NAMES["hh"]
+
+
+@pytest.fixture
+def facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Facility]:
+    monkeypatch.setenv("EARTHDATA_TOKEN", TOKEN)
+    monkeypatch.setenv("SSL4SAR_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with asf_server() as server:
+        for key in ("hh", "vv", "ew"):
+            content = write_zip(tmp_path / "facility", NAMES[key]).read_bytes()
+            server.products[NAMES[key]] = content
+        yield server
+
+
+def provider(facility: Facility) -> Asf:
+    config = AsfConfig(host=facility.host, login_url=facility.url, download_hosts=(facility.host,))
+    session = asf_search.ASFSession()
+    session.mount("https://", PlainAdapter())
+    return Asf(config, patience=Patience(2, 0.01, 10.0), session=session)
+
+
+def query(**changes: object) -> Query:
+    area = MultiPolygon([box(12, 78, 13, 78.5)])
+    asked = Query(
+        glacier=Glacier("Here", "Here", "Svalbard", area, 32633),
+        mission="sentinel-1",
+        product_type="IW_GRDH_1S",
+        start=datetime(2015, 1, 1, tzinfo=UTC),
+        stop=datetime(2022, 1, 1, tzinfo=UTC),
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def found(facility: Facility, **changes: object) -> list[str]:
+    return [product.name for product in provider(facility).search(query(**changes))]
+
+
+def the(facility: Facility) -> Product:
+    return next(p for p in provider(facility).search(query()) if p.name == HH)
+
+
+def test_a_product_holds_what_the_catalogue_tells(facility: Facility) -> None:
+    product = the(facility)
+    assert (product.provider, product.id) == ("asf", f"{HH}-GRD_HD")
+    assert product.start == datetime(2020, 3, 5, 6, 54, 32, tzinfo=UTC)
+    assert (product.stop - product.start).total_seconds() == 25
+    assert (product.relative_orbit, product.orbit_direction) == (66, "descending")
+    assert (product.polarisations, product.mode) == (("HH", "HV"), "IW")
+    assert product.processor_version == "3.40"
+    assert product.size_bytes == len(facility.products[HH])
+    assert len(product.checksums["md5"]) == 32
+    assert product.footprint is not None
+    assert product.urls["product"].endswith(f"/{HH}.zip")
+    assert Product.from_row(json.loads(json.dumps(product.as_row()))) == product
+
+
+def test_the_catalogue_is_asked_for_what_is_looked_for(facility: Facility) -> None:
+    changes = {"orbit_direction": "descending", "relative_orbits": (66,)}
+    assert sorted(found(facility, **changes)) == sorted([HH, NAMES["vv"]])
+    (asked,) = facility.searches
+    assert ("attribute[]", "string,BEAM_MODE,IW") in asked
+    assert ("attribute[]", "string,ASCENDING_DESCENDING,DESCENDING") in asked
+    assert ("attribute[]", "int,PATH_NUMBER,66") in asked
+    assert ("temporal", "2015-01-01T00:00:00Z,2022-01-01T00:00:00Z,") in asked
+    assert ("bounding_box", "12.0,78.0,13.0,78.5") in asked
+    assert {value for key, value in asked if key == "shortName"} >= {"SENTINEL-1A_DP_GRD_HIGH"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"polarisations": ("HH",)},
+        {"stop": datetime(2020, 3, 6, tzinfo=UTC)},
+    ],
+)
+def test_what_the_catalogue_lets_through_is_looked_at(
+    facility: Facility, changes: dict[str, object]
+) -> None:
+    assert found(facility, **changes) == [HH]
+
+
+def test_areas_elsewhere_and_other_directions_have_no_products(facility: Facility) -> None:
+    there = replace(query().glacier, area=MultiPolygon([box(40, 0, 41, 1)]))
+    assert found(facility, glacier=there) == []
+    assert found(facility, orbit_direction="ascending") == []
+
+
+def test_area_in_two_parts_is_asked_for_in_two_parts(facility: Facility) -> None:
+    facility.corners = ((178.0, 70.0), (-178.0, 70.0), (-178.0, 72.0), (178.0, 72.0), (178.0, 70.0))
+    both = MultiPolygon([box(179, 70.5, 180, 71), box(-180, 70.5, -179, 71)])
+    products = list(provider(facility).search(query(glacier=replace(query().glacier, area=both))))
+    assert sorted(product.name for product in products) == sorted([HH, NAMES["vv"]])
+    assert len(facility.searches) == 2
+    assert {product.footprint["type"] for product in products if product.footprint} == {
+        "MultiPolygon"
+    }
+
+
+def test_all_pages_are_listed(facility: Facility) -> None:
+    facility.page_size = 1
+    assert sorted(found(facility)) == sorted([HH, NAMES["vv"]])
+    assert len(facility.searches) == 3
+
+
+def test_product_is_fetched_with_the_token_which_no_other_host_sees(
+    facility: Facility, tmp_path: Path
+) -> None:
+    path = provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+    assert path == tmp_path / "work" / f"{HH}.zip"
+    assert path.read_bytes() == facility.products[HH]
+    assert [(place.split("/")[1], token) for place, token in facility.downloads] == [
+        ("GRD_HD", f"Bearer {TOKEN}"),
+        ("signed", None),
+    ]
+    # A second try asks for nothing.
+    provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+    assert len(facility.downloads) == 2
+
+
+def test_login_of_netrc_gets_a_token(
+    facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EARTHDATA_TOKEN")
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f'machine 127.0.0.1 login {USER} password "{PASSWORD}"\n')
+    netrc.chmod(0o600)
+    provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+    assert facility.logins == 1
+
+
+def test_missing_credentials_are_told(
+    facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("EARTHDATA_TOKEN")
+    with pytest.raises(UserError, match="Earthdata Login: there are no credentials"):
+        provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+
+
+def test_refused_token_is_one_line_and_stays_secret(
+    facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", "an-old-token")
+    with pytest.raises(UserError, match="EARTHDATA_TOKEN in the environment: the token") as caught:
+        provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+    assert "an-old-token" not in str(caught.value)
+    assert len(facility.downloads) == 1
+
+
+def test_wrong_md5_is_missing(facility: Facility, tmp_path: Path) -> None:
+    facility.md5 = "0" * 32
+    with pytest.raises(MissingProductError, match="delivers is damaged"):
+        provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+
+
+def test_zip_that_is_damaged_within_is_missing(facility: Facility, tmp_path: Path) -> None:
+    member = f"{HH}.SAFE/preview/quick-look.png"
+    facility.products[HH] = write_zip(tmp_path, HH, {member: b"other"}).read_bytes()
+    with pytest.raises(MissingProductError, match="quick-look"):
+        provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+    assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_product_that_has_gone_is_missing(facility: Facility, tmp_path: Path) -> None:
+    product = the(facility)
+    del facility.products[HH]
+    with pytest.raises(MissingProductError, match="does not have it any more"):
+        provider(facility).fetch(product, tmp_path / "work", Selection())
+
+
+def test_sentinel_2_is_not_held(facility: Facility) -> None:
+    with pytest.raises(UserError, match="holds no Sentinel-2"):
+        found(facility, mission="sentinel-2", product_type="S2MSI2A")
+    assert facility.searches == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"<html></html>"),
+        (200, b"{}"),
+        (200, b'{"hits": 1, "items": [5]}'),
+        (400, b'{"errors": ["no such parameter"]}'),
+        (403, b"<html></html>"),
+    ],
+)
+def test_nonsense_is_one_line_and_reported_to_nobody(
+    facility: Facility, answer: tuple[int, bytes]
+) -> None:
+    facility.answers = [answer] * 5
+    with pytest.raises(UserError) as caught:
+        found(facility)
+    assert str(caught.value).startswith(facility.host)
+    assert "\n" not in str(caught.value)
+    assert asf_search.REPORT_ERRORS is False
+
+
+def test_unreachable_catalogue_is_one_line() -> None:
+    with pytest.raises(UserError, match="cannot be reached"):
+        found(Facility(url="http://127.0.0.1:9"))

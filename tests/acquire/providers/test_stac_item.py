@@ -1,0 +1,111 @@
+"""Items as products: bands by three ways of naming, multihashes, names of files."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssl4sar.acquire.providers.stac_item import (
+    BAND_ASSETS,
+    file_name,
+    optical_assets,
+    parse_multihash,
+    product_of_item,
+    sar_assets,
+)
+from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.pair_layout import BANDS
+
+
+def test_bands_have_the_names_of_earth_search() -> None:
+    assert tuple(BAND_ASSETS) == BANDS
+    assert BAND_ASSETS["B1"] == "coastal"
+    assert BAND_ASSETS["B4"] == "red"
+    assert BAND_ASSETS["B8"] == "nir"
+    assert BAND_ASSETS["B8A"] == "nir08"
+    assert BAND_ASSETS["B9"] == "nir09"
+    assert BAND_ASSETS["B12"] == "swir22"
+    assert BAND_ASSETS["SCL"] == "scl"
+
+
+@pytest.mark.parametrize(
+    ("keys", "asset"),
+    [
+        (["red", "red-jp2"], "red"),
+        (["B04", "B08"], "B04"),
+        (["B04_60m", "B04_20m", "B04_10m"], "B04_10m"),
+    ],
+)
+def test_three_ways_of_naming(keys: list[str], asset: str) -> None:
+    assert optical_assets(dict.fromkeys(keys, "u"), ("B4",)) == (asset,)
+    with pytest.raises(KeyError, match="B8A"):
+        optical_assets(dict.fromkeys(keys, "u"), ("B8A",))
+
+
+def test_copolar_is_hh_before_vv() -> None:
+    assert sar_assets({"vv": "u", "vh": "u"}, "copolar") == ("vv",)
+    assert sar_assets({"vv": "u", "hh": "u"}, "copolar") == ("hh",)
+    with pytest.raises(KeyError, match="HH or VV"):
+        sar_assets({"vh": "u"}, "copolar")
+
+
+@given(st.binary())
+def test_multihashes_of_known_algorithms(content: bytes) -> None:
+    sha256 = hashlib.sha256(content).hexdigest()
+    assert parse_multihash("1220" + sha256) == Checksum("sha256", sha256)
+    md5 = hashlib.md5(content).hexdigest()
+    assert parse_multihash("d50110" + md5) == Checksum("md5", md5)
+    sha1 = hashlib.sha1(content).hexdigest()
+    assert parse_multihash("1114" + sha1) is None
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_a_checksum_none_or_an_error(data: bytes) -> None:
+    try:
+        checksum = parse_multihash(data.hex())
+    except ValueError:
+        return
+    assert checksum is None or data.hex().endswith(checksum.digits)
+
+
+@pytest.mark.parametrize("text", ["", "12", "1220", "1220ab", "zz", "ff" * 20])
+def test_damaged_multihashes(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_multihash(text)
+
+
+@pytest.mark.parametrize(
+    ("asset", "url", "name"),
+    [
+        ("red", "https://h/a/B04.tif", "red.tif"),
+        ("red", "https://h/a/B04.tif?sig=a/b.exe", "red.tif"),
+        ("item.json", "https://h/a.json", "item.json"),
+        ("red", "https://h/a/download", "red"),
+        ("red", "https://h/a/..%2f..%2fx.y%2fz", "red"),
+    ],
+)
+def test_names_of_files(asset: str, url: str, name: str) -> None:
+    assert file_name(asset, url) == name
+
+
+@pytest.mark.parametrize("asset", ["../red", ".red", "a/b", "", "x" * 100])
+def test_assets_cannot_lead_elsewhere(asset: str) -> None:
+    with pytest.raises(ValueError, match="the asset is called"):
+        file_name(asset, "https://h/a.tif")
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {},
+        {"id": "a", "properties": {}, "assets": {}},
+        {"id": "a", "properties": None, "assets": {}},
+        {"id": "a", "properties": {}, "assets": [1]},
+    ],
+)
+def test_other_forms_are_a_value_error(item: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        product_of_item(item)
