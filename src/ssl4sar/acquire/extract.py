@@ -200,7 +200,8 @@ def _record(archive: Path, files: dict[str, ExtractedFile]) -> ExtractionRecord:
 
 
 def _zip_entry(member: zipfile.ZipInfo) -> _Entry:
-    return _Entry(member.filename, member.is_dir(), member.file_size)
+    # `is_dir` of Python 3.11 fails for a damaged entry without a name.
+    return _Entry(member.filename, member.filename.endswith("/"), member.file_size)
 
 
 def _tar_entry(member: tarfile.TarInfo) -> _Entry:

@@ -179,7 +179,7 @@ def _require(provider: Provider, mission: Mission, key: str) -> None:
         )
 
 
-def _until(config: SearchConfig, searched_utc: datetime) -> StudyConfig:
+def _until(config: SearchConfig, searched_utc: datetime) -> SearchConfig:
     """Return the configuration with an end that does not reach far beyond the search.
 
     Nothing is taken in the future; a month is left for clocks that go wrong.
@@ -188,7 +188,7 @@ def _until(config: SearchConfig, searched_utc: datetime) -> StudyConfig:
     if config.sentinel.end <= last:
         return config
     sentinel = config.sentinel.model_copy(update={"end": max(last, config.sentinel.start)})
-    return config.model_copy(update={"sentinel": sentinel})
+    return replace(config, sentinel=sentinel)
 
 
 @dataclass
