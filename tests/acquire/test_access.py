@@ -254,6 +254,20 @@ def test_a_slot_is_held_while_the_answer_is_open(web: SimpleNamespace, tmp_path:
     assert second.is_set()
 
 
+def test_a_token_that_ended_while_waiting_for_a_slot_is_not_sent(
+    web: SimpleNamespace, tmp_path: Path
+) -> None:
+    tokens = Tokens()
+    access = Access(["127.0.0.1"], tokens, Slots("me", 1, folder=tmp_path / "l", poll_s=0.01))
+    with Slots("me", 1, folder=tmp_path / "l").hold():
+        thread = threading.Thread(target=get, args=(access, f"{web.url}/a"))
+        thread.start()
+        thread.join(0.1)
+        tokens.number = 7
+    thread.join(10)
+    assert web.asked == [("127.0.0.1", "/a", "Bearer token-7")]
+
+
 def test_hosts_without_a_token_limit_redirects(web: SimpleNamespace) -> None:
     web.answers["/a"] = (302, f"{web.other}/b")
     with pytest.raises(UserError, match="not among the hosts"):

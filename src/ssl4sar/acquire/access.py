@@ -123,17 +123,24 @@ class Access:
             raise self._foreign(url, url)
         refused: str | None = None
         while True:
-            token = self._token(refused)
-            with self._slot(), self._follow(session, url, headers or {}, token, timeout_s) as found:
-                if found.status_code != 401 or token is None or refused is not None:
-                    yield found
-                    return
+            self._prepare_token(refused)
+            with self._slot():
+                # Waiting for the slot may have taken longer than a token lives.
+                token = None if self._bearer is None else self._bearer.token()
+                with self._follow(session, url, headers or {}, token, timeout_s) as found:
+                    if found.status_code != 401 or token is None or refused is not None:
+                        yield found
+                        return
             refused = token
 
-    def _token(self, refused: str | None) -> str | None:
+    def _prepare_token(self, refused: str | None) -> None:
+        """Get a token before there is a slot, which others can use meanwhile."""
         if self._bearer is None:
-            return None
-        return self._bearer.token() if refused is None else self._bearer.renew(refused)
+            return
+        if refused is None:
+            self._bearer.token()
+        else:
+            self._bearer.renew(refused)
 
     def _slot(self) -> AbstractContextManager[object]:
         return nullcontext() if self._slots is None else self._slots.hold()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import netrc
 import os
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -67,10 +68,16 @@ class Credentials:
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return a text in which secrets, plain or encoded as in an address, are hidden."""
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        for form in {secret, quote(secret), quote(secret, safe=""), quote_plus(secret)}:
-            text = text.replace(form, HIDDEN)
-    return text
+    forms = {
+        form
+        for secret in filter(None, secrets)
+        for form in (secret, quote(secret), quote(secret, safe=""), quote_plus(secret))
+    }
+    if not forms:
+        return text
+    # The longest first: a secret may be the beginning of another form.
+    either = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+    return re.sub(either, HIDDEN, text)
 
 
 def find_credentials(account: Account) -> Credentials:

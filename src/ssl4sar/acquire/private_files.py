@@ -56,11 +56,12 @@ def read_private(path: Path) -> str | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
+    found = os.fstat(descriptor)
+    safe = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
+    if not safe or found.st_mode & _OTHERS:
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, encoding="utf-8") as stream:
-        found = os.fstat(stream.fileno())
-        safe = stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid()
-        if not safe or found.st_mode & _OTHERS:
-            return None
         try:
             return stream.read()
         except (OSError, UnicodeDecodeError):

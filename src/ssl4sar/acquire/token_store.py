@@ -27,9 +27,9 @@ from ssl4sar.acquire.private_files import exclusive, private_folder, read_privat
 CACHE_VARIABLE: Final = "SSL4SAR_CACHE"
 #: Credentials that were refused are not tried again for so long: services lock accounts.
 REFUSAL_LASTS_S: Final = 900.0
-#: A token counts as old this long before its end, or at a fifth of a shorter life.
+#: A token counts as old this long before its end, or at half of a shorter life.
 _MARGIN_S: Final = 60.0
-_MARGIN_SHARE: Final = 0.2
+_MARGIN_SHARE: Final = 0.5
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 

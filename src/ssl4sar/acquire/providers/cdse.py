@@ -59,7 +59,8 @@ class Cdse:
 
     def __init__(self, config: CdseConfig, *, patience: Patience | None = None) -> None:
         self._config = config
-        self._patience = patience or Patience()
+        # Other machines may use the account's connections: that can take some minutes.
+        self._patience = patience or Patience(attempts=10)
         self._account = account(config)
         self.tokens = TokenSource(config.token_url, self._account, config.client_id)
         self._lock = threading.Lock()
