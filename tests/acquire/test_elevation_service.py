@@ -9,12 +9,12 @@ import pytest
 from made_elevation import FileService, file_service, tile_heights, write_tile
 
 from ssl4sar.acquire.elevation_service import (
-    Patience,
     TileRecord,
     fetch_tile,
     fetch_tile_list,
     read_tile_list,
 )
+from ssl4sar.acquire.patience import Patience
 from ssl4sar.acquire.elevation_tiles import Tile
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.errors import UserError

@@ -16,7 +16,7 @@ from made_elevation import FileService, file_service
 from numpy.typing import NDArray
 from rasterio.transform import Affine
 
-from ssl4sar.acquire.elevation_service import Patience
+from ssl4sar.acquire.patience import Patience
 from ssl4sar.acquire.geoid import GeoidGrid, check_geoid, fetch_geoid, read_geoid
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.errors import UserError

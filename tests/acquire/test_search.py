@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_products import made_product
 from odata_catalogue import (
     ODataAnswers,
     archive,
@@ -253,19 +254,22 @@ def test_what_is_written_tells_the_search(tmp_path: Path) -> None:
         assert [row["reason"] for row in csv.DictReader(file)] == ["too_little_coverage"]
 
 
+ORBIT = made_product(7, name="S1A_OPER_AUX_POEORB")
+
+
 def test_precise_orbits_are_chosen_for_the_sar_products() -> None:
     asked: list[str] = []
 
     def choose(products: Any) -> Any:
         asked.extend(product.name for product in products)
-        return [{"name": "orbit.EOF"}], {products[0].name: "orbit.EOF"}
+        return [ORBIT], {products[0].name: ORBIT.name}
 
     image = optical_record(START, footprint=WHOLE)
     study = config({"count": 1}, orbits="precise")
     outcome = searched([sar(0), image], study, choose_orbits=choose)
     assert set(asked) == names([sar(0)])
-    assert outcome.inventory.header.orbits == [{"name": "orbit.EOF"}]
-    assert outcome.inventory.header.orbit_of == dict.fromkeys(names([sar(0)]), "orbit.EOF")
+    assert outcome.inventory.header.orbits == [ORBIT.as_row()]
+    assert outcome.inventory.header.orbit_of == dict.fromkeys(names([sar(0)]), ORBIT.name)
     with pytest.raises(ValueError, match="precise orbits"):
         searched([sar(0)], study)
 

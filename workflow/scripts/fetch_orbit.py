@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssl4sar.acquire.orbits import fetch_orbit
+from ssl4sar.acquire.orbit_file import fetch_orbit
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.config.services import Services
@@ -11,7 +11,7 @@ from ssl4sar.workflow.job import job
 
 def main(orbit: Product, services: Services, target: Path, record: Path) -> None:
     """Fetch the file, or find it there, and write what it is."""
-    fetch_orbit(orbit, Cdse(services.cdse), target).write(record)
+    fetch_orbit(orbit, target, Cdse(services.cdse).fetch_file, record)
 
 
 if __name__ == "__main__":

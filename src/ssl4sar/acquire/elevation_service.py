@@ -20,6 +20,7 @@ import requests
 
 from ssl4sar.acquire.download import USER_AGENT, download
 from ssl4sar.acquire.elevation_raster import check_heights, read_tile_grid
+from ssl4sar.acquire.patience import Patience
 from ssl4sar.acquire.elevation_tiles import Tile
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.atomic import write_json
@@ -31,15 +32,6 @@ TILE_SCHEMA: Final = "ssl4sar.elevation-tile/1"
 #: A line of the public list names a tile like this; other lines are not about tiles.
 _LISTED: Final = re.compile(r"([NS]\d\d)_00_([EW]\d\d\d)_00")
 _LONGEST_WAIT_S: Final = 60.0
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How long a service is waited for; see :func:`ssl4sar.acquire.download.download`."""
-
-    attempts: int = 6
-    first_wait_s: float = 1.0
-    timeout_s: float = 60.0
 
 
 PATIENT: Final = Patience()

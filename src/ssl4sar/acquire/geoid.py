@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ssl4sar.acquire.download import download
 from ssl4sar.acquire.elevation_raster import opened
-from ssl4sar.acquire.elevation_service import PATIENT, Patience
+from ssl4sar.acquire.elevation_service import PATIENT
+from ssl4sar.acquire.patience import Patience
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError

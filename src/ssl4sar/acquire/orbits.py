@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, Protocol, Self
 
+from ssl4sar.acquire.providers.odata_record import checksums_of
 from ssl4sar.acquire.product import Product
 from ssl4sar.core.progress import tell
 
@@ -35,7 +36,6 @@ _NAME: Final = re.compile(
     r"(S1[A-Z])_OPER_AUX_(POEORB|RESORB)_[A-Z0-9]{4}"
     r"_(\d{8}T\d{6})_V(\d{8}T\d{6})_(\d{8}T\d{6})(?:\.EOF)?"
 )
-_HEXADECIMAL: Final = re.compile(r"[0-9a-f]+")
 _NAMES_TOLD: Final = 3
 
 
@@ -225,16 +225,6 @@ def _candidate(record: Mapping[str, Any]) -> _Candidate | None:
             start=told.start,
             stop=told.stop,
             size_bytes=size if isinstance(size, int) and size > 0 else None,
-            checksums=_checksums(record.get("Checksum")),
+            checksums=checksums_of(record),
         ),
     )
-
-
-def _checksums(listed: Any) -> dict[str, str]:
-    """Return digests by algorithm; the list is empty for some records."""
-    checksums = {}
-    for each in listed if isinstance(listed, list) else []:
-        algorithm, digits = str(each.get("Algorithm")).lower(), str(each.get("Value")).lower()
-        if _HEXADECIMAL.fullmatch(digits):
-            checksums[algorithm] = digits
-    return checksums

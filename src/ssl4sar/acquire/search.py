@@ -31,8 +31,8 @@ from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 
-#: Orbit files for products: rows of the files, and the name of the file by product.
-OrbitChoice = Callable[[Sequence[Product]], tuple[Sequence[Mapping[str, Any]], Mapping[str, str]]]
+#: Orbit files for products: the files, and the name of the file by product.
+OrbitChoice = Callable[[Sequence[Product]], tuple[Sequence[Product], Mapping[str, str]]]
 _SEARCH_KEYS: Final = (
     "start",
     "end",
@@ -121,7 +121,7 @@ def search_glacier(
         images, candidates = _search_optical(config, glacier, optical)
         found += images
     counts = _counts(found)
-    orbits: Sequence[Mapping[str, Any]] = ()
+    orbits: Sequence[Product] = ()
     orbit_of: Mapping[str, str] = {}
     if config.sentinel.orbits == "precise" and choose_orbits is not None:
         orbits, orbit_of = choose_orbits([each for each in found.kept if _is_sar(each)])
@@ -134,7 +134,7 @@ def search_glacier(
         query=query,
         searched_utc=searched_utc,
         counts=counts,
-        orbits=orbits,
+        orbits=[orbit.as_row() for orbit in orbits],
         orbit_of=orbit_of,
     )
     told = ", ".join(f"{number} {name}" for name, number in counts.items())
