@@ -22,7 +22,7 @@ from pathlib import Path
 
 import yaml
 
-from ssl4sar.acquire.inventory import Inventory, InventoryHeader, write_inventory
+from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, write_inventory
 from ssl4sar.acquire.product import Product
 
 PROJECT = Path(__file__).resolve().parents[1]

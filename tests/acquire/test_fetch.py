@@ -10,7 +10,6 @@ import pytest
 from made_products import MemoryProvider, made_product
 
 from ssl4sar.acquire.fetch import CONTENT_NAME, FetchRecord, fetch_product
-from ssl4sar.acquire.fetch_summary import FetchSummary
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import Selection
 from ssl4sar.core.errors import UserError
@@ -128,47 +127,3 @@ def test_a_broken_record_is_told(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(UserError, match="no record of a fetched product"):
         FetchRecord.read(path)
-
-
-def test_a_row_is_the_product_and_back() -> None:
-    product = made_product(cloud_percent=12.5, footprint={"type": "Polygon", "coordinates": []})
-    assert Product.from_row(product.as_row()) == product
-    for wrong in ({}, {**product.as_row(), "more": 1}, {**product.as_row(), "start": "soon"}):
-        with pytest.raises(ValueError, match=r"no product|does not match"):
-            Product.from_row(wrong)
-
-
-# The summary -------------------------------------------------------------------------------------
-
-
-def summary_of(tmp_path: Path, missing: int) -> FetchSummary:
-    paths = []
-    for number in range(5):
-        product = made_product(number)
-        provider = MemoryProvider(FILES, missing="gone" if number < missing else None)
-        path = tmp_path / f"{product.name}.json"
-        fetched(tmp_path, provider, product).write(path)
-        paths.append(path)
-    return FetchSummary.read(paths)
-
-
-def test_a_summary_counts_and_lists(tmp_path: Path) -> None:
-    summary = summary_of(tmp_path, missing=2)
-    assert "3 products" in str(summary)
-    assert "2 missing" in str(summary)
-    summary.write_table(tmp_path / "all.csv")
-    rows = (tmp_path / "all.csv").read_text().splitlines()
-    assert len(rows) == 6
-    assert sum("gone; ask the provider" in row for row in rows) == 2
-
-
-def test_too_many_missing_products_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    summary = summary_of(tmp_path, missing=2)
-    summary.require(2, Path("all.csv"))
-    with pytest.raises(UserError) as error:
-        summary.require(1, Path("all.csv"))
-    told = str(error.value)
-    assert "2 of 5 products" in told
-    assert "acquisition.max_missing 1" in told
-    assert f"rm {tmp_path / made_product(0).name}.json" in told
-    assert "\n" not in told

@@ -17,8 +17,8 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from ssl4sar.acquire import transfer
 from ssl4sar.acquire import zenodo as module
+from ssl4sar.acquire.network import transfer
 from ssl4sar.acquire.zenodo import (
     FetchedRecord,
     archive_names,

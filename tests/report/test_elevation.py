@@ -8,8 +8,8 @@ from made_elevation import glacier, put_tile, tile_heights
 from PIL import Image
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.elevation import build_elevation
-from ssl4sar.acquire.elevation_tiles import Tile, tiles_of_area
+from ssl4sar.acquire.elevation.model import build_elevation
+from ssl4sar.acquire.elevation.tiles import Tile, tiles_of_area
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.report.elevation import draw_elevation, longitude_label
 from ssl4sar.report.elevation_view import read_elevation

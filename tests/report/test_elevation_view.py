@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from made_elevation import glacier, put_tile, tile_heights
 
-from ssl4sar.acquire.elevation import build_elevation
-from ssl4sar.acquire.elevation_tiles import Tile, tiles_of_area
-from ssl4sar.acquire.elevation_voids import FILLED, MEASURED, SEA, VOID
+from ssl4sar.acquire.elevation.model import build_elevation
+from ssl4sar.acquire.elevation.tiles import Tile, tiles_of_area
+from ssl4sar.acquire.elevation.voids import FILLED, MEASURED, SEA, VOID
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.report.elevation_view import (

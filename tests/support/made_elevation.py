@@ -17,8 +17,8 @@ from rasterio.transform import Affine
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.elevation_service import TileRecord
-from ssl4sar.acquire.elevation_tiles import Tile
+from ssl4sar.acquire.elevation.service import TileRecord
+from ssl4sar.acquire.elevation.tiles import Tile
 
 #: Rows of made-up tiles: enough to see a pixel, few enough to be fast.
 ROWS = 40

@@ -20,8 +20,8 @@ from project_copy import House, copy_project
 from rerun_prediction import micro
 
 from ssl4sar.acquire.areas import read_glaciers
+from ssl4sar.acquire.catalogue.inventory import read_inventory
 from ssl4sar.acquire.fetch import FetchRecord
-from ssl4sar.acquire.inventory import read_inventory
 from ssl4sar.core.hashing import sha256_file
 
 pytestmark = pytest.mark.slow

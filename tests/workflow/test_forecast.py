@@ -12,7 +12,7 @@ from made_products import made_product
 from rerun_prediction import micro
 
 from ssl4sar.acquire.areas import Glacier, read_glaciers
-from ssl4sar.acquire.inventory import Inventory, InventoryHeader, write_inventory
+from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, write_inventory
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError

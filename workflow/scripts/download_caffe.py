@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ssl4sar.acquire.download import download
+from ssl4sar.acquire.network.download import download
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.workflow.job import job
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssl4sar.acquire.elevation_service import fetch_tile_list
+from ssl4sar.acquire.elevation.service import fetch_tile_list
 from ssl4sar.config.services import ElevationConfig, Services
 from ssl4sar.workflow.job import job
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ssl4sar.acquire.elevation_service import fetch_tile, read_tile_list
-from ssl4sar.acquire.elevation_tiles import Tile
+from ssl4sar.acquire.elevation.service import fetch_tile, read_tile_list
+from ssl4sar.acquire.elevation.tiles import Tile
 from ssl4sar.config.services import ElevationConfig, Services
 from ssl4sar.workflow.job import job
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssl4sar.acquire.geoid import fetch_geoid
+from ssl4sar.acquire.elevation.geoid import fetch_geoid
 from ssl4sar.config.services import ElevationConfig, Services
 from ssl4sar.workflow.job import job
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssl4sar.acquire.orbit_file import fetch_orbit
+from ssl4sar.acquire.orbits.file import fetch_orbit
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.config.services import Services

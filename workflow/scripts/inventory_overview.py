@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.inventory import read_inventory
+from ssl4sar.acquire.catalogue.inventory import read_inventory
 from ssl4sar.report.glacier_map import draw_areas
 from ssl4sar.report.inventory import draw_inventories
 from ssl4sar.workflow.job import job

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from ssl4sar.report.elevation import draw_elevation
-
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.elevation import build_elevation
+from ssl4sar.acquire.elevation.model import build_elevation
 from ssl4sar.config.services import ElevationConfig
+from ssl4sar.report.elevation import draw_elevation
 from ssl4sar.workflow.job import job
 
 

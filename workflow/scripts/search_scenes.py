@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.orbits import choose_orbits
+from ssl4sar.acquire.catalogue.search import SearchConfig, search_glacier
+from ssl4sar.acquire.orbits.choice import choose_orbits
 from ssl4sar.acquire.providers.choose import open_provider
 from ssl4sar.acquire.providers.odata import ODataCatalogue
-from ssl4sar.acquire.search import SearchConfig, search_glacier
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.config.services import Services
 from ssl4sar.workflow.job import job

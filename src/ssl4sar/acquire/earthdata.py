@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.credentials import Account, find_credentials
-from ssl4sar.acquire.patience import line_problem
-from ssl4sar.acquire.token import is_loopback
+from ssl4sar.acquire.network.credentials import Account, find_credentials
+from ssl4sar.acquire.network.patience import line_problem
+from ssl4sar.acquire.network.token import is_loopback
 from ssl4sar.core.errors import UserError
 
 #: Environment variable of a token that the user made at the service's site.

@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter, Retry
 
-from ssl4sar.acquire.download import USER_AGENT, download
+from ssl4sar.acquire.network.download import USER_AGENT, download
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum

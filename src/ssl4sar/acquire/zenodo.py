@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from ssl4sar.acquire.download import DownloadRecord, download
+from ssl4sar.acquire.network.download import DownloadRecord, download
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests

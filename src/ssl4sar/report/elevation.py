@@ -19,7 +19,7 @@ from shapely.geometry import Polygon
 from shapely.ops import unary_union
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.elevation_voids import FILLED, SEA, VOID
+from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
 from ssl4sar.report.elevation_view import (
     FLAG_COLOURS,
     HEIGHT_COLOURS,
@@ -50,7 +50,7 @@ def draw_elevation(
 
     Args:
         path: PNG file.
-        elevation: GeoTIFF as :func:`ssl4sar.acquire.elevation.build_elevation` writes it.
+        elevation: GeoTIFF as :func:`ssl4sar.acquire.elevation.model.build_elevation` writes it.
         glacier: whose model it is; its area is outlined.
         synthetic: whether the terrain is made up; then the picture says so.
         longest_px: longest side of the map, pixels.

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
-from ssl4sar.acquire.elevation_raster import opened
-from ssl4sar.acquire.elevation_voids import FILLED, SEA, VOID
+from ssl4sar.acquire.elevation.raster import opened
+from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
 from ssl4sar.core.errors import UserError
 
 _KM_PER_DEG: Final = 111.195

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
-from ssl4sar.acquire.elevation_tiles import tiles_of_area
-from ssl4sar.acquire.inventory import Inventory, read_inventory
+from ssl4sar.acquire.catalogue.inventory import Inventory, read_inventory
+from ssl4sar.acquire.elevation.tiles import tiles_of_area
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.study import StudyConfig

@@ -14,7 +14,7 @@ from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection

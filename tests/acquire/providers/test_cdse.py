@@ -20,7 +20,7 @@ from cdse_server import CdseServer, Fault, Served, made_safe, packed, serve_cdse
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import MissingProductError, Provider, Query, Selection
 from ssl4sar.acquire.providers.cdse import Cdse
@@ -34,7 +34,7 @@ JOB = """
 import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import Selection
 from ssl4sar.acquire.providers.cdse import Cdse

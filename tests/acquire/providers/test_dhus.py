@@ -15,8 +15,8 @@ from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.product_name import SarName, parse_name
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.dhus import Dhus
 from ssl4sar.config.services import DhusConfig

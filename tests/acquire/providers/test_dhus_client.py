@@ -11,9 +11,9 @@ import pytest
 import requests
 from dhus_server import PASSWORD, USER, HubProduct, dhus_server
 
-from ssl4sar.acquire.credentials import Credentials
+from ssl4sar.acquire.network.credentials import Credentials
+from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
-from ssl4sar.acquire.slots import Slots
 
 LOGIN = Credentials(USER, PASSWORD, "a test")
 

@@ -17,7 +17,7 @@ from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import local as module
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.local import MAX_DEPTH, Local
-from ssl4sar.acquire.safe_overview import SafeOverview, read_overview
+from ssl4sar.acquire.safe.overview import SafeOverview, read_overview
 from ssl4sar.core.errors import UserError
 
 HH = NAMES["hh"]

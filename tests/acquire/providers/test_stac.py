@@ -15,7 +15,7 @@ from shapely.geometry import MultiPolygon, box
 from stac_server import Api, stac_server
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.stac import Stac

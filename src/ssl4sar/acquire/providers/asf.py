@@ -17,18 +17,18 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.access import Access, Bearer, FixedToken
-from ssl4sar.acquire.download import download
+from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
-from ssl4sar.acquire.patience import Patience, line_problem
+from ssl4sar.acquire.network.access import Access, Bearer, FixedToken
+from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.patience import Patience, line_problem
+from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import fits, orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
-from ssl4sar.acquire.slots import Slots
-from ssl4sar.acquire.transfer import NotThereError, WrongContentError
-from ssl4sar.acquire.verification import known_checksums, verify_product
+from ssl4sar.acquire.safe.verification import known_checksums, verify_product
 from ssl4sar.config.services import AsfConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.download import USER_AGENT
+from ssl4sar.acquire.network.download import USER_AGENT
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 

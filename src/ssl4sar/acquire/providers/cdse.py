@@ -13,23 +13,23 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from ssl4sar.acquire.access import Access
-from ssl4sar.acquire.credentials import Account, find_credentials
-from ssl4sar.acquire.download import DownloadRecord, download
-from ssl4sar.acquire.patience import Patience
+from ssl4sar.acquire.network.access import Access
+from ssl4sar.acquire.network.credentials import Account, find_credentials
+from ssl4sar.acquire.network.download import DownloadRecord, download
+from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.acquire.network.token import TokenSource
+from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.odata import ODataCatalogue
-from ssl4sar.acquire.safe_manifest import (
+from ssl4sar.acquire.safe.manifest import (
     MANIFEST_NAME,
     ManifestFile,
     needed_files,
     read_manifest,
 )
-from ssl4sar.acquire.slots import Slots
-from ssl4sar.acquire.token import TokenSource
-from ssl4sar.acquire.transfer import NotThereError, WrongContentError
-from ssl4sar.acquire.verification import (
+from ssl4sar.acquire.safe.verification import (
     DamagedProductError,
     file_problem,
     known_checksums,

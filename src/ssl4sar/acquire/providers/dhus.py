@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 import requests
 from shapely.geometry import Polygon
 
-from ssl4sar.acquire.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.patience import line_problem
+from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
+from ssl4sar.acquire.network.patience import line_problem
+from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.acquire.network.token import is_loopback
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import fits
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
 from ssl4sar.acquire.providers.dhus_record import product_of_feature
-from ssl4sar.acquire.slots import Slots
-from ssl4sar.acquire.token import is_loopback
-from ssl4sar.acquire.verification import verify_product
+from ssl4sar.acquire.safe.verification import verify_product
 from ssl4sar.config.services import DhusConfig
 from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError

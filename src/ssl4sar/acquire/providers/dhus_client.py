@@ -11,8 +11,8 @@ from typing import Any, Final
 import requests
 from requests.adapters import HTTPAdapter
 
-from ssl4sar.acquire.credentials import Credentials, redact
-from ssl4sar.acquire.slots import Slots
+from ssl4sar.acquire.network.credentials import Credentials, redact
+from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.core.progress import tell
 
 _TRACEBACK: Final = "Traceback (most recent call last):"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.product_name import SarName, parse_name
 from ssl4sar.acquire.providers.common import orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.core.errors import UserError

@@ -13,12 +13,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from ssl4sar.acquire.catalogue.product_name import OpticalName, SarName, bare_name, parse_name
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.product_name import OpticalName, SarName, bare_name, parse_name
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import fits, is_kind
-from ssl4sar.acquire.safe_files import take_folder, take_zip
-from ssl4sar.acquire.safe_overview import SafeOverview, read_overview
+from ssl4sar.acquire.safe.files import take_folder, take_zip
+from ssl4sar.acquire.safe.overview import SafeOverview, read_overview
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 

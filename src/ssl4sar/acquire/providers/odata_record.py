@@ -16,14 +16,14 @@ from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
 from ssl4sar.acquire.areas import cut_at_antimeridian, unwrap
-from ssl4sar.acquire.product import Mission, OrbitDirection, Product
-from ssl4sar.acquire.product_name import (
+from ssl4sar.acquire.catalogue.product_name import (
     OpticalName,
     SarName,
     bare_name,
     parse_name,
     plain_version,
 )
+from ssl4sar.acquire.product import Mission, OrbitDirection, Product
 
 _POLARISATION: Final = re.compile(r"HH|HV|VV|VH")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]+")

@@ -15,9 +15,11 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.access import Access
-from ssl4sar.acquire.download import download
-from ssl4sar.acquire.patience import Patience, line_problem
+from ssl4sar.acquire.network.access import Access
+from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.patience import Patience, line_problem
+from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import fits
@@ -28,9 +30,7 @@ from ssl4sar.acquire.providers.stac_item import (
     product_of_item,
     sar_assets,
 )
-from ssl4sar.acquire.slots import Slots
-from ssl4sar.acquire.transfer import NotThereError, WrongContentError
-from ssl4sar.acquire.verification import known_checksums
+from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.config.services import StacConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests

@@ -14,8 +14,8 @@ from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.providers.common import orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.core.hashing import CHECKSUM_DIGITS, Checksum

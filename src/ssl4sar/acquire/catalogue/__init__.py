@@ -1,0 +1,1 @@
+"""From a catalogue to a frozen inventory: search, duplicates, choice of the optical image."""

@@ -1,0 +1,154 @@
+"""One product per piece of a datatake, however often a catalogue lists it.
+
+A datatake that was processed again is listed once per processing, and every Sentinel-1 GRD product
+also as its cloud-optimised twin. The copies differ in identifier, in the last part of the name and,
+by fractions of a second, in their times; slices of one datatake differ by their whole length.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from shapely import make_valid
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from ssl4sar.acquire.catalogue.inventory import LeftOut
+from ssl4sar.acquire.catalogue.product_name import version_parts
+from ssl4sar.acquire.product import Product
+
+#: Copies of one slice start within half a second (IPF 2.36 and 2.70 of one datatake: 0.23 s) and
+#: may be known to the second only; the shortest slices are far longer.
+_SAME_SLICE_S: Final = 2.0
+#: Share of its footprint from which an optical product shows nothing that another does not.
+_SAME_GRANULE: Final = 0.95
+
+
+def collapse(products: Iterable[Product]) -> tuple[list[Product], list[LeftOut]]:
+    """Keep the best copy of each product.
+
+    The best is the product proper rather than its cloud-optimised twin, and of several processings
+    the one by the latest processor, though it may be offline.
+
+    Args:
+        products: of both missions, in any order.
+
+    Returns:
+        The kept products, and the others with the reason: listed_twice, cog_twin or duplicate. Both
+        are ordered by name and do not depend on the order of the input.
+    """
+    left_out: list[LeftOut] = []
+    kept: list[Product] = []
+    groups: dict[tuple[object, ...], list[Product]] = defaultdict(list)
+    for product in _by_name(products, left_out):
+        groups[_group(product)].append(product)
+    for group in groups.values():
+        if group[0].mission == "sentinel-1":
+            for copies in _slices(group):
+                kept.append(_best(copies, left_out))
+        else:
+            kept.extend(_granules(group, left_out))
+    return sorted(kept, key=lambda each: each.name), sorted(left_out, key=lambda each: each.name)
+
+
+def is_cog_twin(product: Product) -> bool:
+    """Return whether it is the cloud-optimised form of a Sentinel-1 product."""
+    return product.product_type.endswith("-COG") or product.name.endswith("_COG")
+
+
+def footprint_shape(product: Product) -> BaseGeometry | None:
+    """Return the footprint of a product in degrees, made valid; None where it is unknown."""
+    if product.footprint is None:
+        return None
+    footprint = shape(dict(product.footprint))
+    return footprint if footprint.is_valid else make_valid(footprint)
+
+
+def _by_name(products: Iterable[Product], left_out: list[LeftOut]) -> list[Product]:
+    copies: dict[str, list[Product]] = defaultdict(list)
+    for product in products:
+        copies[product.name].append(product)
+    unique = []
+    for name, same in sorted(copies.items()):
+        # Of two records of one product the one that can be fetched and verified.
+        same.sort(key=lambda each: (not each.online, not each.checksums, each.id))
+        unique.append(same[0])
+        left_out += [LeftOut(name, "listed_twice", f"kept as {same[0].id}") for _ in same[1:]]
+    return unique
+
+
+def _group(product: Product) -> tuple[object, ...]:
+    if product.datatake is None:
+        return (product.mission, product.name)
+    common = (product.mission, product.platform, product.datatake)
+    if product.mission == "sentinel-2":
+        return (*common, product.product_type, product.tile)
+    kind = product.product_type.removesuffix("-COG")
+    return (*common, product.mode, kind, product.polarisations)
+
+
+def _slices(group: Sequence[Product]) -> list[list[Product]]:
+    """Split the products of a datatake into slices, each with its copies."""
+    slices: list[list[Product]] = []
+    for product in sorted(group, key=lambda each: (each.start, each.name)):
+        for copies in slices:
+            first = copies[0]
+            if (
+                abs((product.start - first.start).total_seconds()) <= _SAME_SLICE_S
+                and abs((product.stop - first.stop).total_seconds()) <= _SAME_SLICE_S
+            ):
+                copies.append(product)
+                break
+        else:
+            slices.append([product])
+    return slices
+
+
+def _best(copies: Sequence[Product], left_out: list[LeftOut]) -> Product:
+    best, *others = _ranked(copies)
+    for other in others:
+        if is_cog_twin(other) and not is_cog_twin(best):
+            left_out.append(LeftOut(other.name, "cog_twin", f"of {best.name}"))
+        else:
+            left_out.append(_superseded(other, best))
+    return best
+
+
+def _granules(group: Sequence[Product], left_out: list[LeftOut]) -> list[Product]:
+    """Keep of a tile in a datatake the latest baseline, and parts that it does not show.
+
+    A tile may be cut into products where one strip of data ends and the next begins.
+    """
+    kept: list[Product] = []
+    for product in _ranked(group):
+        better = next((each for each in kept if _shows(each, product)), None)
+        if better is None:
+            kept.append(product)
+        else:
+            left_out.append(_superseded(product, better))
+    return kept
+
+
+def _shows(better: Product, product: Product) -> bool:
+    whole, part = footprint_shape(better), footprint_shape(product)
+    if whole is None or part is None or part.area == 0:
+        return True
+    return bool(whole.intersection(part).area >= _SAME_GRANULE * part.area)
+
+
+def _ranked(copies: Sequence[Product]) -> list[Product]:
+    # Sorting is stable: the last key to matter is sorted by first.
+    by_name = sorted(copies, key=lambda each: each.name, reverse=True)
+    by_name.sort(key=lambda each: each.online, reverse=True)
+    by_name.sort(key=lambda each: version_parts(each.processor_version), reverse=True)
+    by_name.sort(key=is_cog_twin)
+    return by_name
+
+
+def _superseded(product: Product, better: Product) -> LeftOut:
+    versions = (
+        f"{better.processor_version or 'unknown'}, here {product.processor_version or 'unknown'}"
+    )
+    return LeftOut(product.name, "duplicate", f"{better.name} has processor {versions}")

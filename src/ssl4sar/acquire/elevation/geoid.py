@@ -1,0 +1,248 @@
+"""Heights of the geoid above the ellipsoid, from a grid: they turn heights above sea into others.
+
+A height h above the ellipsoid is the height H above the geoid plus the undulation N: h = H + N.
+Grids come as GTX (NOAA's format, as PROJ ships it) or GeoTIFF; both belong to points.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ssl4sar.acquire.elevation.raster import opened
+from ssl4sar.acquire.elevation.service import PATIENT
+from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.config.services import ElevationConfig
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import Checksum, sha256_file
+from ssl4sar.core.progress import tell
+
+GEOID_SCHEMA: Final = "ssl4sar.geoid/1"
+#: Longitude, latitude and EGM96 undulation (m) of two places: near Rome, and at Jakobshavn Isbrae.
+#: EGM2008 differs by about a metre; a grid that is turned, shifted or of another sign by far more.
+CONTROL_POINTS: Final = ((12.5, 42.0, 48.61), (-49.8, 69.2, 29.16))
+_CONTROL_TOLERANCE_M: Final = 5.0
+#: The geoid lies between -107 m (south of India) and 86 m (New Guinea).
+_LOWEST_M: Final = -120.0
+_HIGHEST_M: Final = 100.0
+#: Value of pixels without an undulation in GTX files.
+_GTX_VOID: Final = -88.8888
+_VOID_TOLERANCE_M: Final = 1e-3
+#: The tiles of GLO-30 refer to this geoid.
+TILES_GEOID: Final = "EGM2008"
+_FIX: Final = "give a geoid grid, GTX or GeoTIFF, in elevation.geoid_url"
+
+
+@dataclass(frozen=True)
+class GeoidGrid:
+    """A grid of undulations.
+
+    Attributes:
+        undulations_m: (rows, columns) float32, metres; the first row is the southernmost. NaN is
+            unknown. A grid around the globe has its first column once more at the end.
+        west: longitude of the first column, degrees.
+        south: latitude of the first row, degrees.
+        column_deg: spacing of the columns.
+        row_deg: spacing of the rows.
+        source: file it comes from, for errors.
+    """
+
+    undulations_m: NDArray[np.float32]
+    west: float
+    south: float
+    column_deg: float
+    row_deg: float
+    source: str
+
+    def undulation_m(self, lon: ArrayLike, lat: ArrayLike) -> NDArray[np.float64]:
+        """Return undulations, interpolated bilinearly.
+
+        Args:
+            lon: degrees, any turn of the globe; an array that broadcasts with ``lat``.
+            lat: degrees, -90 to 90.
+
+        Returns:
+            Metres, in the broadcast shape.
+
+        Raises:
+            UserError: a place lies outside the grid or where it has no value.
+        """
+        rows, columns = self.undulations_m.shape
+        lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
+        # Rounding must not push a place on the western edge to the eastern end.
+        x = np.mod(lon - self.west + 1e-9, 360.0) / self.column_deg
+        y = (lat - self.south) / self.row_deg
+        inside = (x <= columns - 1 + 1e-6) & (y >= -1e-6) & (y <= rows - 1 + 1e-6)
+        if not np.all(inside):
+            raise self._not_covered(lon, lat, inside)
+        # Columns and rows are looked up apart, so that a raster's axes stay small until the end.
+        column = np.minimum(x.astype(np.intp), columns - 2)
+        row = np.clip(y.astype(np.intp), 0, rows - 2)
+        east, north = x - column, y - row
+        grid = self.undulations_m
+        found: NDArray[np.float64] = (
+            grid[row, column] * (1 - east) * (1 - north)
+            + grid[row, column + 1] * east * (1 - north)
+            + grid[row + 1, column] * (1 - east) * north
+            + grid[row + 1, column + 1] * east * north
+        )
+        if np.isnan(found).any():
+            raise self._not_covered(lon, lat, ~np.isnan(found))
+        return found
+
+    def _not_covered(
+        self, lon: NDArray[np.float64], lat: NDArray[np.float64], inside: NDArray[np.bool_]
+    ) -> UserError:
+        place = np.unravel_index(int(np.argmin(inside)), inside.shape)
+        at_lon = np.broadcast_to(lon, inside.shape)[place]
+        at_lat = np.broadcast_to(lat, inside.shape)[place]
+        return UserError(
+            self.source,
+            f"the geoid grid has no value at {at_lon:.4f} E, {at_lat:.4f} N",
+            "use a grid that covers the area, best of the whole globe",
+        )
+
+
+def read_geoid(path: str | Path) -> GeoidGrid:
+    """Read a geoid grid.
+
+    Args:
+        path: GTX or GeoTIFF with undulations in metres; of the globe or a part, rows from the north
+            or from the south.
+
+    Raises:
+        UserError: the file is missing, broken, turned, or holds no undulations.
+    """
+    if not Path(path).is_file():
+        raise UserError(path, "the file does not exist", _FIX)
+    with opened(path) as file:
+        edge, nodata = file.transform, file.nodata
+        values: NDArray[np.float32] = file.read(1).astype(np.float32)
+    if edge.b != 0 or edge.d != 0 or edge.a <= 0 or edge.e == 0:
+        raise UserError(path, "the grid is turned", _FIX)
+    rows, columns = values.shape
+    south = edge.f + (0.5 if edge.e > 0 else rows - 0.5) * edge.e
+    if rows < 2 or columns < 2 or south < -90.0001 or south + (rows - 1) * abs(edge.e) > 90.0001:
+        raise UserError(path, "this is no grid in degrees", _FIX)
+    if edge.e < 0:
+        values = values[::-1]
+    if (void := _void_value(path, nodata)) is not None:
+        values[np.abs(values - np.float32(void)) < _VOID_TOLERANCE_M] = np.nan
+    if np.isnan(values).all() or not _plausible(values):
+        raise UserError(
+            path,
+            f"it holds no undulations: they lie between {_LOWEST_M:g} and {_HIGHEST_M:g} m",
+            _FIX,
+        )
+    if abs(columns * edge.a - 360.0) < 0.01 * edge.a:
+        values = np.concatenate([values, values[:, :1]], axis=1)
+    return GeoidGrid(
+        np.ascontiguousarray(values), edge.c + 0.5 * edge.a, south, edge.a, abs(edge.e), str(path)
+    )
+
+
+def _void_value(path: str | Path, nodata: float | None) -> float | None:
+    """Return the value that stands for no undulation; GTX files have one by convention."""
+    if Path(path).suffix.lower() == ".gtx":
+        return _GTX_VOID
+    return None if nodata is None or np.isnan(nodata) else nodata
+
+
+def _plausible(values: NDArray[Any]) -> bool:
+    return bool(np.nanmin(values) >= _LOWEST_M and np.nanmax(values) <= _HIGHEST_M)
+
+
+def check_geoid(grid: GeoidGrid) -> None:
+    """Compare a grid of the globe with known undulations.
+
+    Raises:
+        UserError: it does not cover the control points, or differs from them by more than 5 m.
+    """
+    for lon, lat, expected_m in CONTROL_POINTS:
+        found_m = float(grid.undulation_m(lon, lat))
+        if abs(found_m - expected_m) > _CONTROL_TOLERANCE_M:
+            raise UserError(
+                grid.source,
+                f"the undulation at {lon:g} E, {lat:g} N is {found_m:.2f} m, expected about "
+                f"{expected_m:.0f} m",
+                _FIX,
+            )
+
+
+def fetch_geoid(
+    config: ElevationConfig, target: str | Path, patience: Patience = PATIENT
+) -> dict[str, Any]:
+    """Fetch and check the geoid grid; a checked one that is there is not fetched again.
+
+    Args:
+        config: with ``geoid_url``, ``geoid_sha256`` and ``geoid_model``.
+        target: file to write, GTX or GeoTIFF, e.g. ``geoid.tif``; ``geoid.tif.json``, its record,
+            lies beside it.
+        patience: with the service.
+
+    Returns:
+        The record: address, model, bytes, SHA-256.
+
+    Raises:
+        UserError: no address is configured, the download fails, or the file is no such grid.
+    """
+    if config.geoid_url is None:
+        raise UserError("elevation.geoid_url", "is null: there is no grid to fetch", _FIX)
+    target = Path(target)
+    record_path = target.with_name(target.name + ".json")
+    warn_of_other_geoid(config.geoid_model)
+    expected = None if config.geoid_sha256 is None else Checksum("sha256", config.geoid_sha256)
+    fetched = target.with_name(f"fetched_{target.name}")
+    if target.is_file():
+        known, digest = _known(record_path), sha256_file(target)
+        if known.get("url") == config.geoid_url and known.get("sha256") == digest:
+            if config.geoid_sha256 in {None, digest}:
+                return known
+        elif config.geoid_sha256 == digest:
+            return _record(config, target, record_path, digest)
+    got = download(config.geoid_url, fetched, expected, **asdict(patience))
+    try:
+        check_geoid(read_geoid(fetched))
+    except UserError as error:
+        fetched.unlink()
+        raise UserError(config.geoid_url, error.problem, error.fix) from error
+    fetched.replace(target)
+    return _record(config, target, record_path, got.sha256)
+
+
+def _record(
+    config: ElevationConfig, target: Path, record_path: Path, sha256: str
+) -> dict[str, Any]:
+    record = {
+        "schema": GEOID_SCHEMA,
+        "model": config.geoid_model,
+        "url": config.geoid_url,
+        "bytes": target.stat().st_size,
+        "sha256": sha256,
+    }
+    write_json(record_path, record)
+    return record
+
+
+def warn_of_other_geoid(model: str) -> None:
+    """Tell where the geoid is not that of the tiles: heights are then off by its difference."""
+    if model != TILES_GEOID:
+        tell(
+            f"elevation.geoid_model {model}: the tiles refer to {TILES_GEOID}, so ellipsoidal "
+            "heights are wrong by the difference of the two, about a metre"
+        )
+
+
+def _known(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) and values.get("schema") == GEOID_SCHEMA else {}

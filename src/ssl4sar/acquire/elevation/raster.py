@@ -1,0 +1,159 @@
+"""Reading elevation tiles: where their heights belong, and whether they can be true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssl4sar.acquire.elevation.tiles import Tile
+from ssl4sar.core.errors import UserError
+
+#: WGS 84, alone and with heights above EGM96 or EGM2008.
+_SYSTEMS: Final = frozenset({4326, 9707, 9518})
+#: No land is lower or higher: the Dead Sea lies at -430 m, Everest at 8849 m.
+LOWEST_M: Final = -1000.0
+HIGHEST_M: Final = 9000.0
+#: Void values of the DEM's formats and their conversions; all are below any land.
+_VOIDS: Final = (-32768.0, -32767.0, -9999.0)
+#: A tile is at its place if no corner is farther from it than this share of a pixel.
+_TOLERANCE_PX: Final = 0.01
+_ROWS_AT_ONCE: Final = 512
+_AGAIN: Final = "remove it and fetch it again; if it stays, correct elevation.tile_url"
+
+
+@dataclass(frozen=True)
+class TileGrid:
+    """Heights of a tile per degree.
+
+    Attributes:
+        rows: rows of the file, one degree of latitude.
+        columns: columns of the file, one degree of longitude.
+    """
+
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class Heights:
+    """Range of the heights of a tile, metres; None if all are void."""
+
+    least_m: float | None
+    greatest_m: float | None
+    void_px: int
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[Any]:
+    """Open a raster; what rasterio has to say becomes a user error.
+
+    Raises:
+        UserError: the file is missing, no raster, or ends too early.
+    """
+    # Heavy, and needed by few: the rest of the package works without it.
+    import rasterio
+    from rasterio.errors import RasterioError, RasterioIOError
+
+    try:
+        with rasterio.open(path) as file:
+            yield file
+    except (RasterioIOError, RasterioError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "unreadable"
+        raise UserError(path, f"this is no complete raster ({reason})", _AGAIN) from error
+
+
+def read_tile_grid(path: str | Path, tile: Tile) -> TileGrid:
+    """Check that a file is a certain tile, by its place; return its grid.
+
+    The file tells the edges of its pixels, whichever convention its tag ``AREA_OR_POINT`` names:
+    heights belong to the centres, and the first centre must lie on the tile's north-western corner.
+
+    Args:
+        path: GeoTIFF.
+        tile: the tile that it should be.
+
+    Raises:
+        UserError: it is no GeoTIFF of one band in WGS 84 degrees, north up, of this tile.
+    """
+    with opened(path) as file:
+        if file.driver not in {"GTiff", "COG"} or file.count != 1:
+            raise UserError(path, "this is no GeoTIFF of one band", _AGAIN)
+        if file.crs is None or file.crs.to_epsg() not in _SYSTEMS:
+            raise UserError(
+                path,
+                f"its reference system is {file.crs or 'missing'}, expected WGS 84 (EPSG:4326)",
+                _AGAIN,
+            )
+        width, height, edge = file.width, file.height, file.transform
+    if edge.b != 0 or edge.d != 0 or edge.a <= 0 or edge.e >= 0:
+        raise UserError(path, "it is turned or not north up", _AGAIN)
+    first = (edge.c + edge.a / 2, edge.f + edge.e / 2)
+    # The centre of the pixel that would follow the last one: it belongs to the neighbours.
+    after = (first[0] + width * edge.a, first[1] + height * edge.e)
+    corners = ((first, (tile.west, tile.south + 1)), (after, (tile.west + 1, tile.south)))
+    for (lon, lat), (wanted_lon, wanted_lat) in corners:
+        off = max(abs(lon - wanted_lon) / edge.a, abs(lat - wanted_lat) / -edge.e)
+        if not off <= _TOLERANCE_PX:
+            raise UserError(
+                path,
+                f"it is not the tile {tile.name}: its heights reach from {first[0]:.6f} E, "
+                f"{first[1]:.6f} N to {after[0]:.6f} E, {after[1]:.6f} N",
+                _AGAIN,
+            )
+    return TileGrid(height, width)
+
+
+def check_heights(path: str | Path) -> Heights:
+    """Read a whole tile and return the range of its heights.
+
+    Args:
+        path: GeoTIFF.
+
+    Raises:
+        UserError: it ends too early, or there are heights that no land has.
+    """
+    least, greatest, voids = np.inf, -np.inf, 0
+    with opened(path) as file:
+        for start in range(0, file.height, _ROWS_AT_ONCE):
+            rows = slice(start, min(start + _ROWS_AT_ONCE, file.height))
+            heights = read_heights(file, rows, slice(0, file.width))
+            measured = heights[~np.isnan(heights)]
+            voids += heights.size - measured.size
+            if measured.size:
+                least = min(least, float(measured.min()))
+                greatest = max(greatest, float(measured.max()))
+    if least > greatest:
+        return Heights(None, None, voids)
+    if least < LOWEST_M or greatest > HIGHEST_M:
+        raise UserError(
+            path, f"heights of {least:g} to {greatest:g} m are not of the Earth", _AGAIN
+        )
+    return Heights(least, greatest, voids)
+
+
+def read_heights(file: Any, rows: slice, columns: slice) -> NDArray[np.float32]:
+    """Read part of a tile; NaN where it is void.
+
+    Args:
+        file: open raster.
+        rows: rows, from the north.
+        columns: columns, from the west.
+
+    Returns:
+        (rows, columns) float32, metres.
+    """
+    from rasterio.windows import Window
+
+    window = Window(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+    heights: NDArray[np.float32] = file.read(1, window=window).astype(np.float32)
+    void = np.isin(heights, _VOIDS)
+    if file.nodata is not None and not np.isnan(file.nodata):
+        void |= heights == np.float32(file.nodata)
+    heights[void | ~np.isfinite(heights)] = np.nan
+    return heights

@@ -1,0 +1,1 @@
+"""Transfers over a network: accounts, tokens, connections, resumable and verified downloads."""

@@ -1,0 +1,249 @@
+"""Opening addresses of a service: with its token, within its limits, and nowhere else.
+
+The usual libraries either drop the credentials at a redirect to another host or send them
+anywhere. Here redirects are followed by hand: the token goes to listed hosts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Final, Literal, Protocol
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+
+from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.acquire.network.token import NO_LOGIN, is_loopback
+from ssl4sar.core.errors import UserError
+
+MAX_REDIRECTS: Final = 10
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_ADDRESS_FIX: Final = "correct the address"
+
+
+class Bearer(Protocol):
+    """What gives tokens; `TokenSource` is one."""
+
+    def token(self) -> str:
+        """Return a token that will live for a while."""
+
+    def renew(self, refused: str) -> str:
+        """Return another token than one that a server refused."""
+
+
+class FixedToken:
+    """A token that the user got elsewhere and that cannot be renewed.
+
+    Args:
+        token: the token.
+        source: where it comes from, for messages.
+
+    Raises:
+        UserError: it has characters that no token has.
+    """
+
+    def __init__(self, token: str, source: str) -> None:
+        stripped = token.strip()
+        if not stripped or not all("!" <= sign <= "~" for sign in stripped):
+            raise UserError(source, "this is no token", "copy it again, in one line")
+        self._token = stripped
+        self._source = source
+
+    def token(self) -> str:
+        """Return the token."""
+        return self._token
+
+    def renew(self, refused: str) -> str:
+        """Tell that the token is refused.
+
+        Raises:
+            UserError: always.
+        """
+        del refused
+        raise UserError(self._source, "the token was refused", "get a new one: tokens end")
+
+
+class Access:
+    """How a service is accessed; may be used by several threads at one time.
+
+    Args:
+        hosts: ``host`` or ``host:port`` of the servers that belong to the service; empty means
+            any, and then no token is sent.
+        bearer: gives the tokens; None sends none.
+        slots: connections that the account may have at one time; None does not count them.
+        elsewhere: what a redirect to another host means: it is refused, or followed without the
+            token, as services do that redirect to signed addresses of a storage.
+
+    Raises:
+        ValueError: a token without hosts.
+    """
+
+    def __init__(
+        self,
+        hosts: Collection[str] = (),
+        bearer: Bearer | None = None,
+        slots: Slots | None = None,
+        *,
+        elsewhere: Literal["refuse", "anonymous"] = "refuse",
+    ) -> None:
+        if bearer is not None and not hosts:
+            raise ValueError("a token needs hosts that it may be sent to")
+        self._hosts = frozenset(host.lower() for host in hosts)
+        self._bearer = bearer
+        self._slots = slots
+        self._elsewhere = elsewhere
+
+    @contextmanager
+    def open(
+        self,
+        session: requests.Session,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = 60.0,
+    ) -> Iterator[requests.Response]:
+        """Ask for an address and yield the answer, whose body is not yet read.
+
+        A slot is held during the block. A token that is refused by status 401 is renewed once.
+
+        Args:
+            session: used for its headers and connections.
+            url: http or https address; a token goes by http only within this machine.
+            headers: of this request alone.
+            timeout_s: longest silence of the server.
+
+        Raises:
+            UserError: bad address, a redirect to a host that is not listed or from https to http,
+                too many redirects, wrong credentials.
+            requests.RequestException: a failure of the line.
+        """
+        require_web_address(url)
+        if self._bearer is not None and not self._may_see(urlsplit(url)):
+            raise self._foreign(url, url)
+        refused: str | None = None
+        while True:
+            self._prepare_token(refused)
+            with self._slot():
+                # Waiting for the slot may have taken longer than a token lives.
+                token = None if self._bearer is None else self._bearer.token()
+                with self._follow(session, url, headers or {}, token, timeout_s) as found:
+                    if found.status_code != 401 or token is None or refused is not None:
+                        yield found
+                        return
+            refused = token
+
+    def _prepare_token(self, refused: str | None) -> None:
+        """Get a token before there is a slot, which others can use meanwhile."""
+        if self._bearer is None:
+            return
+        if refused is None:
+            self._bearer.token()
+        else:
+            self._bearer.renew(refused)
+
+    def _slot(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._slots is None else self._slots.hold()
+
+    @contextmanager
+    def _follow(
+        self,
+        session: requests.Session,
+        url: str,
+        headers: Mapping[str, str],
+        token: str | None,
+        timeout_s: float,
+    ) -> Iterator[requests.Response]:
+        place = url
+        for _ in range(MAX_REDIRECTS + 1):
+            with self._get(session, place, headers, token, timeout_s) as response:
+                if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+                    yield response
+                    return
+                place = self._next(url, place, response.headers["Location"])
+        raise UserError(url, f"more than {MAX_REDIRECTS} redirects", _ADDRESS_FIX)
+
+    def _get(
+        self,
+        session: requests.Session,
+        url: str,
+        headers: Mapping[str, str],
+        token: str | None,
+        timeout_s: float,
+    ) -> requests.Response:
+        sent = dict(headers)
+        if token is not None and self._may_see(urlsplit(url)):
+            sent["Authorization"] = f"Bearer {token}"
+        try:
+            return session.get(
+                url,
+                headers=sent,
+                # The library would send a login of netrc in place of the token.
+                auth=None if self._bearer is None else NO_LOGIN,
+                allow_redirects=False,
+                stream=True,
+                timeout=timeout_s,
+            )
+        except requests.RequestException:
+            raise
+        except ValueError:
+            # The library reads where a redirect leads even though it is not to follow.
+            raise UserError(url, "a redirect leads to no address", _ADDRESS_FIX) from None
+
+    def _next(self, start: str, place: str, location: str) -> str:
+        """Return where a redirect leads, if one may go there."""
+        try:
+            following = urljoin(place, location)
+            parts = urlsplit(following)
+            parts.port  # noqa: B018 - raises where it is no number
+        except ValueError:
+            raise UserError(start, "a redirect leads to no address", _ADDRESS_FIX) from None
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise UserError(start, "a redirect leads to no http or https address", _ADDRESS_FIX)
+        if urlsplit(place).scheme == "https" and parts.scheme != "https":
+            raise UserError(
+                start, "a redirect leads from https to http", "report it to the service"
+            )
+        listed = not self._hosts or self._is_listed(parts)
+        if not listed and self._elsewhere == "refuse":
+            raise self._foreign(start, following)
+        return following
+
+    def _may_see(self, parts: SplitResult) -> bool:
+        """Return whether the token may be sent to an address."""
+        safe = parts.scheme == "https" or is_loopback(parts.hostname)
+        return safe and not parts.username and self._is_listed(parts)
+
+    def _is_listed(self, parts: SplitResult) -> bool:
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        return bool(self._hosts & {host, f"{host}:{port}"})
+
+    def _foreign(self, start: str, place: str) -> UserError:
+        parts = urlsplit(place)
+        host = parts.hostname
+        if self._is_listed(parts):
+            return UserError(
+                start, f"this leads to {host}, where a token is sent by https only", _ADDRESS_FIX
+            )
+        return UserError(
+            start,
+            f"this leads to {host}, which is not among the hosts of the service",
+            "nothing was sent there; if it belongs to the service, add it to its hosts",
+        )
+
+
+def require_web_address(url: str) -> None:
+    """Refuse what is no http or https address.
+
+    Raises:
+        UserError: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        parts.port  # noqa: B018 - raises where it is no number
+    except ValueError:
+        good = False
+    if not good:
+        raise UserError(url, "this is no http or https address", _ADDRESS_FIX)

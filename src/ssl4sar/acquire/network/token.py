@@ -1,0 +1,287 @@
+"""Tokens of an OpenID Connect service (Keycloak), as the Copernicus Data Space has one.
+
+One password grant opens a session at the service; services limit sessions and ban accounts that
+open one per file. So a token is shared by all jobs of a user, and renewed by its refresh token as
+long as that lasts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
+from ssl4sar.acquire.network.patience import (
+    TRANSIENT_STATUS,
+    Patience,
+    TransientError,
+    asked_wait_s,
+    line_problem,
+)
+from ssl4sar.acquire.network.token_store import Grant, Moment, Refusal, Shared, TokenStore
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
+
+_LONGEST_ANSWER_BYTES: Final = 1 << 18
+#: What may stand in a header; anything else would also be repeated by the error of the library.
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,65536}")
+#: Errors of OAuth 2 (RFC 6749, 5.2) that a configuration causes, not a password.
+_CLIENT_ERRORS: Final = frozenset(
+    {"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type"}
+)
+_GRANT_ERRORS: Final = frozenset({"invalid_grant"})
+_DEFAULT_LIFE_S: Final = 60.0
+
+
+class _NoLogin(requests.auth.AuthBase):
+    """Keeps the library from sending the password of netrc by itself."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+#: For sessions that carry a token, or nothing at all.
+NO_LOGIN: Final = _NoLogin()
+
+
+class _RefusedError(Exception):
+    """The service does not accept what it was given."""
+
+
+class TokenSource:
+    """Access tokens for an account, shared between threads and jobs.
+
+    Args:
+        url: address of the token service; https, or on this machine.
+        account: whose credentials; they are looked up when they are needed.
+        client_id: name of the client towards the service.
+        folder: private folder of the shared file; None means the user's.
+        patience: how often the service is asked where the line fails.
+
+    Attributes:
+        grants: how many grants of each kind this object has asked for.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        account: Account,
+        client_id: str,
+        *,
+        folder: Path | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._url = url
+        self._account = account
+        self._client_id = client_id
+        self._folder = folder
+        self._patience = patience or Patience(attempts=4)
+        self._lock = threading.Lock()
+        self._grant: Grant | None = None
+        self._refused: Credentials | None = None
+        self.grants: Counter[Literal["password", "refresh"]] = Counter()
+
+    def token(self) -> str:
+        """Return a token that will live for a while.
+
+        Raises:
+            UserError: no or wrong credentials, or the service cannot be reached.
+        """
+        return self._get(lambda grant: grant.is_fresh())
+
+    def renew(self, refused: str) -> str:
+        """Return another token than one that a server refused, however valid that one looks.
+
+        Args:
+            refused: token that was answered by status 401.
+
+        Raises:
+            UserError: as for `token`.
+        """
+        return self._get(lambda grant: grant.access != refused and grant.is_fresh())
+
+    def _get(self, suits: Callable[[Grant], bool]) -> str:
+        with self._lock:
+            if self._grant is None or not suits(self._grant):
+                self._grant = self._shared_or_new(suits)
+            return self._grant.access
+
+    def _shared_or_new(self, suits: Callable[[Grant], bool]) -> Grant:
+        credentials = find_credentials(self._account)
+        if self._refused == credentials:
+            raise self._wrong(credentials)
+        _require_safe(self._url)
+        store = TokenStore(f"{self._url} {self._client_id} {credentials.user}", self._folder)
+        with store.locked():
+            shared = store.read()
+            if shared.grant is not None and suits(shared.grant):
+                return shared.grant
+            if shared.refusal is not None and shared.refusal.holds_for(credentials):
+                self._refused = credentials
+                raise self._wrong(credentials, "some minutes ago")
+            try:
+                grant = self._refresh(shared.grant) or self._log_in(credentials)
+            except _RefusedError:
+                self._refused = credentials
+                store.write(Shared(refusal=Refusal.of(credentials)))
+                raise self._wrong(credentials) from None
+            store.write(Shared(grant))
+            return grant
+
+    def _refresh(self, old: Grant | None) -> Grant | None:
+        if old is None or old.refresh is None or not old.can_refresh():
+            return None
+        self.grants["refresh"] += 1
+        try:
+            return self._ask({"grant_type": "refresh_token", "refresh_token": old.refresh})
+        except (_RefusedError, UserError):
+            tell(f"{self._account.service}: the session cannot be renewed: logging in again")
+            return None
+
+    def _log_in(self, credentials: Credentials) -> Grant:
+        self.grants["password"] += 1
+        form = {
+            "grant_type": "password",
+            "username": credentials.user,
+            "password": credentials.password,
+        }
+        if credentials.one_time_code:
+            form["totp"] = credentials.one_time_code
+        return self._ask(form)
+
+    def _ask(self, form: dict[str, str]) -> Grant:
+        """Ask until there is an answer; only failures of the line are asked again."""
+        failures = 0
+        while True:
+            try:
+                return self._ask_once(form)
+            except TransientError as error:
+                failures += 1
+                if failures >= self._patience.attempts:
+                    raise UserError(
+                        self._url,
+                        f"the token service failed {failures} times in a row ({error})",
+                        "check the connection and rerun",
+                    ) from None
+                wait_s = self._patience.wait_s(failures, error.wait_s)
+            tell(f"token service: next try in {wait_s:.0f} s")
+            time.sleep(wait_s)
+
+    def _ask_once(self, form: dict[str, str]) -> Grant:
+        at = Moment.now()  # before the request: a slow answer must not make the token look younger
+        try:
+            with requests.post(
+                self._url,
+                data={"client_id": self._client_id, **form},
+                auth=NO_LOGIN,
+                allow_redirects=False,
+                stream=True,
+                timeout=self._patience.timeout_s,
+            ) as response:
+                body = response.raw.read(_LONGEST_ANSWER_BYTES, decode_content=True)
+        except requests.RequestException as error:
+            # Without its cause: the request in it holds the password.
+            problem = line_problem(error)
+            if problem is None:
+                raise UserError(
+                    self._url, "the token service cannot be asked", "correct the address"
+                ) from None
+            raise TransientError(problem) from None
+        except (OSError, urllib3.exceptions.HTTPError):
+            raise TransientError("the connection broke off") from None
+        return self._read(response, body, at)
+
+    def _read(self, response: requests.Response, body: bytes, at: Moment) -> Grant:
+        status = response.status_code
+        if status in TRANSIENT_STATUS:
+            raise TransientError(f"it answered {status}", asked_wait_s(response))
+        answer = _json(body)
+        code = str(answer.get("error", ""))
+        if status in {400, 401, 403} and code in _CLIENT_ERRORS:
+            raise UserError(
+                self._url,
+                f"the token service does not accept the client ({code})",
+                "check the client's name in the configuration",
+            )
+        if status == 401 or (status == 400 and code in _GRANT_ERRORS):
+            raise _RefusedError
+        grant = _grant(answer, at) if status == 200 else None
+        if grant is None:
+            # Not asked again: each login may have opened a session.
+            raise UserError(
+                self._url,
+                f"the answer (status {status}) holds no token",
+                "check the address, and whether a proxy answers instead",
+            )
+        return grant
+
+    def _wrong(self, credentials: Credentials, when: str = "") -> UserError:
+        code = self._account.one_time_variable
+        second = f", and with two factors a new code in {code}" if code else ""
+        return UserError(
+            self._account.service,
+            f"user name or password from {credentials.source} were refused {when}".rstrip(),
+            f"correct them{second}; they are not tried again, so that the account is not locked",
+        )
+
+
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host name means this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _require_safe(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
+        return
+    raise UserError(url, "a password is sent by https only", "correct the address")
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _grant(answer: dict[str, Any], at: Moment) -> Grant | None:
+    access, refresh = answer.get("access_token"), answer.get("refresh_token")
+    if not isinstance(access, str) or _TOKEN.fullmatch(access) is None:
+        return None
+    usable = isinstance(refresh, str) and _TOKEN.fullmatch(refresh) is not None
+    refresh_life_s = _life_s(answer.get("refresh_expires_in"))
+    return Grant(
+        access,
+        _life_s(answer.get("expires_in")) or _DEFAULT_LIFE_S,
+        refresh if usable else None,
+        refresh_life_s,
+        at,
+    )
+
+
+def _life_s(value: object) -> float | None:
+    """Return a life in seconds; 0 means without an end (offline tokens of Keycloak)."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        life_s = float(value)
+    except ValueError:
+        return None
+    return life_s if 0 < life_s < 1e9 else None

@@ -1,0 +1,227 @@
+"""What the jobs of a user share about a token: one file of mode 0600, changed under a lock.
+
+No clock of the server is used, and a wall clock that jumps does no harm: a moment is kept as time
+since the start of the machine, and only another machine that shares the folder falls back on the
+wall clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import math
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from ssl4sar.acquire.network.credentials import Credentials
+from ssl4sar.acquire.network.private_files import (
+    exclusive,
+    private_folder,
+    read_private,
+    write_private,
+)
+
+#: Environment variable with the folder of the tokens.
+CACHE_VARIABLE: Final = "SSL4SAR_CACHE"
+#: Credentials that were refused are not tried again for so long: services lock accounts.
+REFUSAL_LASTS_S: Final = 900.0
+#: A token counts as old this long before its end, or at half of a shorter life.
+_MARGIN_S: Final = 60.0
+_MARGIN_SHARE: Final = 0.5
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment by two clocks.
+
+    Attributes:
+        machine: identifies one run of one machine.
+        uptime_s: seconds since its start, suspended time included.
+        unix_s: wall clock.
+    """
+
+    machine: str
+    uptime_s: float
+    unix_s: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """Return the present moment."""
+        try:
+            machine = _BOOT.read_text(encoding="ascii").strip()
+            uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        except (OSError, AttributeError):
+            machine, uptime_s = "", time.monotonic()
+        return cls(machine, uptime_s, time.time())
+
+    def age_s(self) -> float:
+        """Return the seconds since; infinite where the clocks contradict each other."""
+        now = Moment.now()
+        same = bool(self.machine) and self.machine == now.machine
+        age_s = now.uptime_s - self.uptime_s if same else now.unix_s - self.unix_s
+        return age_s if age_s >= 0 else math.inf
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What the token service granted.
+
+    Attributes:
+        access: token of requests.
+        life_s: how long it lives.
+        refresh: token that gets the next grant; None where there is none.
+        refresh_life_s: how long that lives; None without an end.
+        at: when it was asked for.
+    """
+
+    access: str = field(repr=False)
+    life_s: float
+    refresh: str | None = field(repr=False)
+    refresh_life_s: float | None
+    at: Moment
+
+    def is_fresh(self) -> bool:
+        """Return whether the access token can still be used for a while."""
+        return self.at.age_s() < _useful_s(self.life_s)
+
+    def can_refresh(self) -> bool:
+        """Return whether the refresh token is worth a try."""
+        if self.refresh is None:
+            return False
+        return self.refresh_life_s is None or self.at.age_s() < _useful_s(self.refresh_life_s)
+
+
+def _useful_s(life_s: float) -> float:
+    return life_s - min(_MARGIN_S, life_s * _MARGIN_SHARE)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Credentials that the service refused, as a salted hash.
+
+    Attributes:
+        salt: hexadecimal.
+        digest: hexadecimal; scrypt of password and one-time code.
+        at: when they were refused.
+    """
+
+    salt: str
+    digest: str
+    at: Moment
+
+    @classmethod
+    def of(cls, credentials: Credentials) -> Refusal:
+        """Return the refusal of credentials, now."""
+        salt = secrets.token_hex(16)
+        return cls(salt, _hash(credentials, salt), Moment.now())
+
+    def holds_for(self, credentials: Credentials) -> bool:
+        """Return whether these credentials were refused a short while ago."""
+        if self.at.age_s() > REFUSAL_LASTS_S:
+            return False
+        return hmac.compare_digest(self.digest, _hash(credentials, self.salt))
+
+
+def _hash(credentials: Credentials, salt: str) -> str:
+    secret = "\0".join((credentials.user, credentials.password, credentials.one_time_code or ""))
+    # Slow on purpose: the file must not help to guess a password.
+    return hashlib.scrypt(secret.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1).hex()
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Content of the file.
+
+    Attributes:
+        grant: latest grant; None before the first.
+        refusal: latest refusal; None after a success.
+    """
+
+    grant: Grant | None = None
+    refusal: Refusal | None = None
+
+
+class TokenStore:
+    """The file that the jobs of a user share.
+
+    Args:
+        key: what the token is for: service, client and user; only its hash is written.
+        folder: private folder; None means that of `SSL4SAR_CACHE`, else ``ssl4sar`` below
+            ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    """
+
+    def __init__(self, key: str, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._name = f"token-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other job change or renew the token during the block.
+
+        Raises:
+            UserError: the folder is not this user's alone.
+        """
+        folder = private_folder(self._folder or cache_folder(), CACHE_VARIABLE)
+        with exclusive(folder / f"{self._name}.lock"):
+            yield
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return (self._folder or cache_folder()) / f"{self._name}.json"
+
+    def read(self) -> Shared:
+        """Return what is shared; nothing where the file is missing, damaged or not private."""
+        try:
+            values = json.loads(read_private(self.path) or "{}")
+            return Shared(_grant(values.get("grant")), _refusal(values.get("refusal")))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return Shared()
+
+    def write(self, shared: Shared) -> None:
+        """Share something else.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        write_private(self.path, json.dumps(asdict(shared)))
+
+
+def cache_folder() -> Path:
+    """Return the folder of what jobs share."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path("~/.cache").expanduser()) / "ssl4sar"
+
+
+def _moment(values: Mapping[str, Any]) -> Moment:
+    return Moment(str(values["machine"]), float(values["uptime_s"]), float(values["unix_s"]))
+
+
+def _grant(values: Mapping[str, Any] | None) -> Grant | None:
+    if values is None:
+        return None
+    refresh, refresh_life_s = values["refresh"], values["refresh_life_s"]
+    return Grant(
+        str(values["access"]),
+        float(values["life_s"]),
+        None if refresh is None else str(refresh),
+        None if refresh_life_s is None else float(refresh_life_s),
+        _moment(values["at"]),
+    )
+
+
+def _refusal(values: Mapping[str, Any] | None) -> Refusal | None:
+    if values is None:
+        return None
+    return Refusal(str(values["salt"]), str(values["digest"]), _moment(values["at"]))

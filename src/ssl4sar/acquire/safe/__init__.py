@@ -1,0 +1,1 @@
+"""Products in SAFE format: their manifests, files and verification."""

@@ -1,0 +1,175 @@
+"""What a product in SAFE format tells of itself: footprint, pass, track, processor, clouds.
+
+A folder ``NAME.SAFE`` and a zip that holds one are read alike; of a zip only the needed members are
+unpacked, in memory. Sources: Sentinel-1 Product Specification (S1-RS-MDA-52-7441), the manifest;
+Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD), manifest and product metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree
+
+from shapely import to_geojson
+from shapely.geometry import MultiPolygon, Polygon
+
+from ssl4sar.acquire.areas import cut_at_antimeridian
+from ssl4sar.acquire.catalogue.product_name import plain_version
+from ssl4sar.acquire.product import OrbitDirection
+from ssl4sar.core.errors import UserError
+
+MANIFEST: Final = "manifest.safe"
+#: Real manifests have some tens of kilobytes, product metadata up to some megabytes.
+_MAX_XML_BYTES: Final = 32_000_000
+_NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_METADATA: Final = re.compile(r"MTD_MSIL[12][AC]\.xml")
+_CORRUPT: Final = "get the product anew, or take it out of the folder"
+
+
+@dataclass(frozen=True)
+class SafeOverview:
+    """What the manifest of a product tells.
+
+    Attributes:
+        footprint: GeoJSON geometry in degrees, cut at the antimeridian.
+        orbit_direction: of the satellite; None where the manifest does not tell.
+        relative_orbit: track, from 1; None where the manifest does not tell.
+        processor_version: of the Sentinel-1 processor; None for Sentinel-2, whose name tells it.
+        cloud_percent: clouds in the whole product, 0 to 100; None for Sentinel-1.
+    """
+
+    footprint: Mapping[str, Any]
+    orbit_direction: OrbitDirection | None
+    relative_orbit: int | None
+    processor_version: str | None
+    cloud_percent: float | None
+
+
+def read_overview(path: Path) -> SafeOverview:
+    """Read the overview of a product.
+
+    Args:
+        path: folder ``NAME.SAFE``, or a zip that holds one.
+
+    Raises:
+        UserError: there is no manifest, it is damaged, or it tells no footprint.
+    """
+    reader = _read_zip if path.is_file() else _read_folder
+    try:
+        manifest, metadata = reader(path)
+        root = _parse(manifest)
+        return SafeOverview(
+            footprint=_footprint(root),
+            orbit_direction=_direction(root),
+            relative_orbit=_integer(_text(root, "relativeOrbitNumber")),
+            processor_version=_processor(root),
+            cloud_percent=None if metadata is None else _clouds(_parse(metadata)),
+        )
+    except (
+        OSError,
+        KeyError,
+        ValueError,
+        ElementTree.ParseError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
+        raise UserError(path, f"its manifest cannot be read ({error})", _CORRUPT) from error
+
+
+def _read_folder(path: Path) -> tuple[bytes, bytes | None]:
+    manifest = _read_small(path / MANIFEST)
+    found = [entry for entry in path.iterdir() if _METADATA.fullmatch(entry.name)]
+    return manifest, _read_small(found[0]) if found else None
+
+
+def _read_small(path: Path) -> bytes:
+    if path.stat().st_size > _MAX_XML_BYTES:
+        raise ValueError(f"{path.name} has {path.stat().st_size} bytes")
+    return path.read_bytes()
+
+
+def _read_zip(path: Path) -> tuple[bytes, bytes | None]:
+    with zipfile.ZipFile(path) as opened:
+        manifest = metadata = None
+        for member in opened.infolist():
+            folder, _, name = member.filename.partition("/")
+            if not folder.upper().endswith(".SAFE"):
+                continue
+            if name == MANIFEST:
+                manifest = _read_member(opened, member)
+            elif _METADATA.fullmatch(name):
+                metadata = _read_member(opened, member)
+    if manifest is None:
+        raise KeyError(f"there is no {MANIFEST} in it")
+    return manifest, metadata
+
+
+def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    if member.file_size > _MAX_XML_BYTES:
+        raise ValueError(f"{member.filename} has {member.file_size} bytes")
+    return opened.read(member)
+
+
+def _parse(data: bytes) -> ElementTree.Element:
+    # No product declares a document type; entities in one could unpack to gigabytes.
+    if b"<!DOCTYPE" in data:
+        raise ValueError("it declares a document type")
+    return ElementTree.fromstring(data)
+
+
+def _text(root: ElementTree.Element, name: str) -> str | None:
+    # The namespaces differ between the missions and their versions, the names do not.
+    element = root.find(f".//{{*}}{name}")
+    return None if element is None or element.text is None else element.text.strip()
+
+
+def _footprint(root: ElementTree.Element) -> dict[str, Any]:
+    text = _text(root, "coordinates")
+    if text is None:
+        raise ValueError("it tells no footprint")
+    # Sentinel-1 writes "lat,lon lat,lon", Sentinel-2 "lat lon lat lon".
+    numbers = [float(number) for number in _NUMBER.findall(text)]
+    points = list(zip(numbers[1::2], numbers[0::2], strict=True))
+    if len(points) < 3 or not all(abs(lon) <= 180 and abs(lat) <= 90 for lon, lat in points):
+        raise ValueError(f"its footprint is {text[:60]!r}")
+    parts = cut_at_antimeridian(Polygon(points))
+    shape = parts[0] if len(parts) == 1 else MultiPolygon(parts)
+    if not shape.area:
+        raise ValueError("its footprint is empty")
+    geometry: dict[str, Any] = json.loads(to_geojson(shape))
+    return geometry
+
+
+def _direction(root: ElementTree.Element) -> OrbitDirection | None:
+    match (_text(root, "pass") or "").lower():
+        case "ascending":
+            return "ascending"
+        case "descending":
+            return "descending"
+    return None
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text is not None else None
+
+
+def _processor(root: ElementTree.Element) -> str | None:
+    for software in root.iterfind(".//{*}software"):
+        if software.get("name") == "Sentinel-1 IPF":
+            return plain_version(software.get("version"))
+    return None
+
+
+def _clouds(root: ElementTree.Element) -> float | None:
+    text = _text(root, "Cloud_Coverage_Assessment")
+    return None if text is None else float(text)

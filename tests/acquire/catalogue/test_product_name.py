@@ -1,0 +1,229 @@
+"""Names of products: what they tell, and that nothing else is taken for one."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssl4sar.acquire.catalogue.product_name import (
+    OpticalName,
+    SarName,
+    bare_name,
+    parse_name,
+    plain_version,
+    version_parts,
+)
+
+SAR = "S1A_IW_GRDH_1SDV_20150203T043109_20150203T043134_004454_00574F_6D00"
+OPTICAL = "S2B_MSIL2A_20230702T064631_N0509_R020_T42VWN_20230702T073123"
+TIMES = st.datetimes(datetime(2014, 1, 1), datetime(2099, 1, 1)).map(
+    lambda time: time.replace(microsecond=0, tzinfo=UTC)
+)
+ENDINGS = st.sampled_from(["", ".SAFE", ".zip", ".SAFE.zip", ".safe"])
+
+
+def test_a_sar_name() -> None:
+    assert parse_name(SAR) == SarName(
+        name=SAR,
+        platform="S1A",
+        mode="IW",
+        product_type="IW_GRDH_1S",
+        polarisations=("VV", "VH"),
+        start=datetime(2015, 2, 3, 4, 31, 9, tzinfo=UTC),
+        stop=datetime(2015, 2, 3, 4, 31, 34, tzinfo=UTC),
+        orbit=4454,
+        datatake="00574F",
+        unique_id="6D00",
+    )
+
+
+def test_an_optical_name() -> None:
+    assert parse_name(OPTICAL) == OpticalName(
+        name=OPTICAL,
+        platform="S2B",
+        product_type="S2MSI2A",
+        datatake_start=datetime(2023, 7, 2, 6, 46, 31, tzinfo=UTC),
+        datatake="20230702T064631",
+        baseline="05.09",
+        relative_orbit=20,
+        tile="42VWN",
+        discriminator="20230702T073123",
+    )
+
+
+def test_a_cloud_optimised_twin_is_of_another_type() -> None:
+    twin = parse_name(SAR + "_COG.SAFE")
+    assert isinstance(twin, SarName)
+    assert (twin.is_cog, twin.product_type) == (True, "IW_GRDH_1S-COG")
+    assert twin.name == SAR + "_COG"
+
+
+@given(
+    platform=st.sampled_from(["S1A", "S1B", "S1C", "S1D"]),
+    mode=st.sampled_from(["IW", "EW", "WV", "S1", "S6"]),
+    kind=st.sampled_from(["GRDH", "GRDM", "SLC_", "OCN_"]),
+    polarisation=st.sampled_from(["SH", "SV", "DH", "DV"]),
+    start=TIMES,
+    stop=TIMES,
+    orbit=st.integers(0, 999_999),
+    datatake=st.integers(0, 0xFFFFFF),
+    mark=st.integers(0, 0xFFFF),
+    cog=st.booleans(),
+    ending=ENDINGS,
+)
+def test_every_sar_name_is_read_back(
+    platform: str,
+    mode: str,
+    kind: str,
+    polarisation: str,
+    start: datetime,
+    stop: datetime,
+    orbit: int,
+    datatake: int,
+    mark: int,
+    cog: bool,
+    ending: str,
+) -> None:
+    name = (
+        f"{platform}_{mode}_{kind}_1S{polarisation}_{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}_"
+        f"{orbit:06}_{datatake:06X}_{mark:04X}" + ("_COG" if cog else "")
+    )
+    told = parse_name(name + ending)
+    assert isinstance(told, SarName)
+    assert told.name == name
+    assert (told.platform, told.mode, told.start, told.stop) == (platform, mode, start, stop)
+    assert (told.orbit, int(told.datatake, 16), int(told.unique_id, 16)) == (orbit, datatake, mark)
+    assert told.polarisations[0] == ("HH" if polarisation[1] == "H" else "VV")
+    assert len(told.polarisations) == (2 if polarisation[0] == "D" else 1)
+    assert told.product_type == f"{mode}_{kind}_1S" + ("-COG" if cog else "")
+
+
+@given(
+    platform=st.sampled_from(["S2A", "S2B", "S2C", "S2D"]),
+    level=st.sampled_from(["1C", "2A"]),
+    start=TIMES,
+    baseline=st.integers(0, 9999),
+    orbit=st.integers(1, 143),
+    tile=st.tuples(
+        st.sampled_from("0123456"),
+        st.sampled_from("0123456789"),
+        st.sampled_from("CDEFGHJKLMNPQRSTUVWX"),
+        st.sampled_from("ABCDEFGHJKLMNPQRSTUVWXYZ"),
+        st.sampled_from("ABCDEFGHJKLMNPQRSTUV"),
+    ).map("".join),
+    ending=ENDINGS,
+)
+def test_every_optical_name_is_read_back(
+    platform: str, level: str, start: datetime, baseline: int, orbit: int, tile: str, ending: str
+) -> None:
+    name = (
+        f"{platform}_MSIL{level}_{start:%Y%m%dT%H%M%S}_N{baseline:04}_R{orbit:03}_T{tile}_"
+        f"{start:%Y%m%dT%H%M%S}"
+    )
+    told = parse_name(name + ending)
+    assert isinstance(told, OpticalName)
+    assert (told.name, told.tile, told.relative_orbit) == (name, tile, orbit)
+    assert (told.datatake_start, told.product_type) == (start, f"S2MSI{level}")
+    assert told.baseline.replace(".", "") == f"{baseline:04}"
+
+
+@given(st.one_of(st.text(), st.from_regex(r"S[12][A-D]_\w+")))
+def test_anything_else_is_refused(text: str) -> None:
+    try:
+        told = parse_name(text)
+    except ValueError:
+        return
+    assert told.name == bare_name(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        SAR[:-1],
+        SAR + "0",
+        SAR.replace("S1A", "S1E"),
+        SAR.replace("IW", "IX"),
+        SAR.replace("20150203T043109", "20150230T043109"),
+        OPTICAL.replace("T42VWN", "T42VWO"),
+        OPTICAL.replace("20230702T064631", "20231302T064631"),
+        "S2A_OPER_PRD_MSIL1C_PDMC_20160101T000000_R020_V20160101T000000_20160101T000000",
+        "S1A_OPER_AUX_POEORB_OPOD_20210301T130653_V20140406T225944_20140408T005944.EOF",
+        SAR + "\n",
+        SAR.replace("004454", "00445\u0664"),
+    ],
+)
+def test_names_with_a_mistake_are_refused(name: str) -> None:
+    with pytest.raises(ValueError):
+        parse_name(name)
+
+
+@pytest.mark.parametrize(
+    ("older", "later"),
+    [
+        ("002.36", "002.70"),
+        ("002.91", "003.10"),
+        ("003.31", "003.40"),
+        ("3.9", "3.40"),
+        ("2.91", "003.10"),
+        ("02.14", "05.10"),
+        ("05.09", "05.10"),
+        (None, "002.36"),
+        ("unknown", "002.36"),
+    ],
+)
+def test_versions_are_compared_part_by_part(older: str | None, later: str) -> None:
+    assert version_parts(older) < version_parts(later)
+
+
+@given(st.integers(0, 999), st.integers(0, 99))
+def test_padding_does_not_change_a_version(major: int, minor: int) -> None:
+    padded = f"{major:03}.{minor:02}"
+    assert version_parts(plain_version(padded)) == version_parts(padded)
+    assert plain_version(plain_version(padded)) == plain_version(padded)
+
+
+def test_versions_as_people_write_them() -> None:
+    assert [plain_version(each) for each in ("003.40", "002.36", "4.03", "odd", "", None)] == [
+        "3.40",
+        "2.36",
+        "4.03",
+        "odd",
+        None,
+        None,
+    ]
+
+
+def test_names_of_real_products_agree_with_their_manifests(test_data: Path) -> None:
+    checked = 0
+    for path in sorted((test_data / "sentinel1" / "grdh").iterdir()):
+        told = parse_name(path.name)
+        assert isinstance(told, SarName)
+        text = _manifest(path)
+        times = re.findall(r"<safe:(?:start|stop)Time>([^<]+)", text)
+        assert [time[:19] for time in times] == [
+            f"{told.start:%Y-%m-%dT%H:%M:%S}",
+            f"{told.stop:%Y-%m-%dT%H:%M:%S}",
+        ]
+        datatake = re.search(r"missionDataTakeID>(\d+)<", text)
+        track = re.search(r'relativeOrbitNumber type="start">(\d+)<', text)
+        assert datatake is not None
+        assert track is not None
+        assert int(told.datatake, 16) == int(datatake[1])
+        assert told.relative_orbit == int(track[1])
+        checked += 1
+    assert checked == 6
+
+
+def _manifest(path: Path) -> str:
+    if path.is_dir():
+        return (path / "manifest.safe").read_text()
+    with ZipFile(path) as archive:
+        name = next(each for each in archive.namelist() if each.endswith("/manifest.safe"))
+        return archive.read(name).decode()

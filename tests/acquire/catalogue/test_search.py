@@ -1,0 +1,326 @@
+"""Searching for a glacier: months, filters, duplicates, choice, and counts that add up."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_products import made_product
+from odata_catalogue import (
+    ODataAnswers,
+    archive,
+    names,
+    optical_record,
+    sar_record,
+    serve_catalogue,
+    square,
+)
+from shapely.geometry import MultiPolygon, box
+
+from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue import search as module
+from ssl4sar.acquire.catalogue.inventory import inventory_text, read_inventory
+from ssl4sar.acquire.catalogue.search import SearchOutcome, search_glacier
+from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.providers.base import Query, Selection
+from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
+from ssl4sar.acquire.providers.odata import ODataCatalogue
+from ssl4sar.acquire.providers.odata_record import product_of
+from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
+from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
+
+TINY = Glacier("Tiny", "Tiny", "nowhere", MultiPolygon([box(-1.0, 70.0, 1.0, 71.0)]), 32633)
+WHOLE = square(0.0, 70.5, 2.0)
+AWAY = square(40.0, 70.5)
+START = datetime(2020, 7, 3, 4, 5, 6, 789, tzinfo=UTC)
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@dataclass
+class Listed:
+    """A provider that lists records whatever it is asked, within the time asked for."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    name: str = "listed"
+    missions: frozenset[Mission] = frozenset({"sentinel-1", "sentinel-2"})
+    honest: bool = True
+    asked: list[Query] = field(default_factory=list)
+
+    def search(self, query: Query) -> Iterator[Product]:
+        self.asked.append(query)
+        for record in self.records:
+            mission: Mission = "sentinel-1" if record["Name"][1] == "1" else "sentinel-2"
+            product = product_of(record, self.name, mission)
+            if mission != query.mission:
+                continue
+            if not self.honest or query.start <= product.start < query.stop:
+                yield product
+
+    def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
+        raise NotImplementedError
+
+
+def sar(number: int = 0, **values: Any) -> dict[str, Any]:
+    values = {"datatake": f"{number:06X}", "footprint": WHOLE} | values
+    return sar_record(START + timedelta(hours=number), **values)
+
+
+def config(optical: dict[str, Any] | None = None, **sentinel: Any) -> StudyConfig:
+    values = {"provider": "cdse", "start": date(2020, 5, 1), "end": date(2020, 8, 31)} | sentinel
+    return StudyConfig.model_construct(
+        name="search",
+        sentinel=SentinelConfig(**values),
+        optical=OpticalConfig(**({"count": 0} | (optical or {}))),
+    )
+
+
+def searched(
+    records: Iterable[dict[str, Any]], study: StudyConfig | None = None, **options: Any
+) -> SearchOutcome:
+    provider = Listed(list(records))
+    return search_glacier(study or config(), TINY, provider, provider, searched_utc=NOW, **options)
+
+
+def kept(outcome: SearchOutcome) -> set[str]:
+    return {product.name for product in outcome.inventory.products}
+
+
+def reasons(outcome: SearchOutcome) -> dict[str, str]:
+    return {each.name: each.reason for each in outcome.left_out}
+
+
+def test_each_month_is_asked_for_once() -> None:
+    provider = Listed()
+    search_glacier(config(end=date(2020, 6, 15)), TINY, provider, None, searched_utc=NOW)
+    assert [(each.start, each.stop) for each in provider.asked] == [
+        (datetime(2020, 5, 1, tzinfo=UTC), datetime(2020, 6, 1, tzinfo=UTC)),
+        (datetime(2020, 6, 1, tzinfo=UTC), datetime(2020, 6, 16, tzinfo=UTC)),
+    ]
+
+
+def test_the_future_is_not_searched_but_recorded() -> None:
+    provider = Listed()
+    study = config(start=date(2025, 12, 31), end=date(9999, 12, 31))
+    outcome = search_glacier(study, TINY, provider, None, searched_utc=NOW)
+    assert provider.asked[-1].stop == datetime(2026, 2, 3, tzinfo=UTC)
+    assert outcome.inventory.header.query["sentinel.end"] == "9999-12-31"
+    study = config(start=date(2030, 1, 1), end=date(2031, 1, 1))
+    outcome = search_glacier(study, TINY, provider, None, searched_utc=NOW)
+    assert outcome.inventory.products == ()
+
+
+@pytest.mark.parametrize(
+    ("missions", "told"),
+    [
+        ({"sentinel-2"}, "sentinel.provider: listed: it holds no sentinel-1"),
+        ({"sentinel-1"}, "sentinel.optical_provider: listed: it holds no sentinel-2"),
+    ],
+)
+def test_a_provider_without_the_mission(missions: set[Mission], told: str) -> None:
+    provider = Listed(missions=frozenset(missions))
+    with pytest.raises(UserError, match=told):
+        search_glacier(config({"count": 1}), TINY, provider, provider, searched_utc=NOW)
+
+
+def test_optical_images_are_only_asked_for_in_their_season() -> None:
+    provider = Listed()
+    study = config({"count": 1, "months": (7, 8)})
+    search_glacier(study, TINY, provider, provider, searched_utc=NOW)
+    optical = [each for each in provider.asked if each.mission == "sentinel-2"]
+    assert [each.start.month for each in optical] == [7, 8]
+    assert optical[0].max_cloud_percent == 20.0
+
+
+@pytest.mark.parametrize(
+    ("sentinel", "asked"),
+    [
+        ({}, {"polarisations": ("HH", "VV"), "orbit_direction": None}),
+        ({"polarisation": "HV"}, {"polarisations": ("HV",)}),
+        ({"orbit_direction": "ascending"}, {"orbit_direction": "ascending"}),
+        ({"relative_orbits": (7, 9)}, {"relative_orbits": (7, 9)}),
+        ({"product_type": "EW_GRDM_1S"}, {"product_type": "EW_GRDM_1S"}),
+    ],
+)
+def test_what_the_configuration_wants_is_asked_for(
+    sentinel: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    provider = Listed()
+    search_glacier(config(**sentinel), TINY, provider, None, searched_utc=NOW)
+    assert {key: getattr(provider.asked[0], key) for key in asked} == asked
+
+
+@pytest.mark.parametrize(
+    ("record", "sentinel", "reason"),
+    [
+        (sar(1, kind="EW_GRDM"), {}, "product_type"),
+        (sar(1, polarisation="DV"), {"polarisation": "HH"}, "polarisation"),
+        (sar(1, polarisation="SH"), {"polarisation": "HV"}, "polarisation"),
+        (sar(1, direction="ASCENDING"), {"orbit_direction": "descending"}, "orbit_direction"),
+        (sar(1, orbit=4455), {"relative_orbits": (7,)}, "relative_orbit"),
+        (sar(1, footprint=AWAY), {}, "too_little_coverage"),
+        (sar(1, footprint=AWAY), {"min_coverage_percent": 0}, "too_little_coverage"),
+        (sar(1, footprint=square(1.9, 70.5)), {}, "too_little_coverage"),
+        (sar(0, cog=True), {}, "cog_twin"),
+    ],
+)
+def test_what_does_not_match_is_left_out_with_its_reason(
+    record: dict[str, Any], sentinel: dict[str, Any], reason: str
+) -> None:
+    outcome = searched([sar(0), record], config(**{"min_coverage_percent": 6} | sentinel))
+    assert reasons(outcome) == {record["Name"].removesuffix(".SAFE"): reason}
+    counts = outcome.inventory.header.counts
+    assert (counts["found"], counts["kept"], counts[reason]) == (2, 1, 1)
+
+
+def test_a_provider_that_ignores_the_time_is_corrected() -> None:
+    early, late = sar(0), sar(0) | {"ContentDate": {"Start": "2021-01-01", "End": "2021-01-01"}}
+    provider = Listed([early, late], honest=False)
+    outcome = search_glacier(config(), TINY, provider, None, searched_utc=NOW)
+    # Two records in each of four months: once the wanted one, the others of the same name.
+    assert outcome.inventory.header.counts["found"] == 8
+    assert kept(outcome) == names([early])
+    assert sum(each.reason == "outside_time" for each in outcome.left_out) == 4
+
+
+def test_a_product_without_a_footprint_is_kept() -> None:
+    assert len(kept(searched([sar(0, GeoFootprint=None)]))) == 1
+
+
+def test_stripmaps_of_every_beam_are_of_the_wanted_type() -> None:
+    records = [sar(1, kind="S1_GRDH"), sar(2, kind="S6_GRDH"), sar(3, kind="IW_GRDH")]
+    outcome = searched(records, config(product_type="SM_GRDH_1S"))
+    assert kept(outcome) == names(records[:2])
+
+
+def test_offline_products_are_kept_and_counted() -> None:
+    outcome = searched([sar(0), sar(1, Online=False)])
+    assert outcome.inventory.header.counts["offline"] == 1
+    assert [each.online for each in outcome.inventory.products] == [True, False]
+
+
+def test_an_optical_image_is_chosen_and_the_others_are_left_out() -> None:
+    good = optical_record(START, footprint=WHOLE, cloud=1.0)
+    bad = optical_record(START + timedelta(days=1), footprint=WHOLE, cloud=9.0)
+    outcome = searched([sar(0), bad, good], config({"count": 1}))
+    assert kept(outcome) == names([sar(0), good])
+    assert reasons(outcome) == {bad["Name"].removesuffix(".SAFE"): "not_chosen"}
+    assert [each.chosen for each in outcome.candidates] == [True, False]
+    counts = outcome.inventory.header.counts
+    assert (counts["sentinel_1"], counts["sentinel_2"], counts["found"]) == (1, 1, 3)
+
+
+def test_a_missing_optical_image_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    cloudy = optical_record(START, footprint=WHOLE, cloud=90.0)
+    outcome = searched([cloudy], config({"count": 1}))
+    assert kept(outcome) == set()
+    assert "Tiny: 0 of 1 optical images found among 1 products" in capsys.readouterr().err
+
+
+def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
+    records = [sar(number) for number in range(9)] + [sar(3, version="002.36")]
+    records += [optical_record(START + timedelta(days=n), footprint=WHOLE) for n in range(3)]
+    study = config({"count": 1})
+    for folder, order in (("a", 1), ("b", -1)):
+        searched(records[::order], study).write(tmp_path / folder)
+    for name in ("inventory.jsonl", "left_out.csv", "optical_choice.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    later = searched(records, study)
+    header = replace(later.inventory.header, searched_utc=NOW + timedelta(days=1))
+    text = inventory_text(replace(later.inventory, header=header))
+    before = (tmp_path / "a" / "inventory.jsonl").read_text()
+    assert text.splitlines()[1:] == before.splitlines()[1:]
+    assert text != before
+
+
+def test_what_is_written_tells_the_search(tmp_path: Path) -> None:
+    outcome = searched([sar(0), sar(1, footprint=AWAY)])
+    outcome.write(tmp_path / "Tiny")
+    inventory = read_inventory(tmp_path / "Tiny" / "inventory.jsonl")
+    assert inventory.products == outcome.inventory.products
+    header = json.loads((tmp_path / "Tiny" / "inventory.jsonl").read_text().splitlines()[0])
+    assert header["schema"] == "ssl4sar.inventory/1"
+    assert header["searched_utc"] == "2026-01-02T00:00:00Z"
+    assert header["query"]["sentinel.start"] == "2020-05-01"
+    assert header["query"]["optical.count"] == 0
+    assert header["area"] == TINY.geojson
+    with (tmp_path / "Tiny" / "left_out.csv").open(newline="") as file:
+        assert [row["reason"] for row in csv.DictReader(file)] == ["too_little_coverage"]
+
+
+ORBIT = made_product(7, name="S1A_OPER_AUX_POEORB")
+
+
+def test_precise_orbits_are_chosen_for_the_sar_products() -> None:
+    asked: list[str] = []
+
+    def choose(products: Any) -> Any:
+        asked.extend(product.name for product in products)
+        return [ORBIT], {products[0].name: ORBIT.name}
+
+    image = optical_record(START, footprint=WHOLE)
+    study = config({"count": 1}, orbits="precise")
+    outcome = searched([sar(0), image], study, choose_orbits=choose)
+    assert set(asked) == names([sar(0)])
+    assert outcome.inventory.header.orbits == [ORBIT.as_row()]
+    assert outcome.inventory.header.orbit_of == dict.fromkeys(names([sar(0)]), ORBIT.name)
+    with pytest.raises(ValueError, match="precise orbits"):
+        searched([sar(0)], study)
+
+
+def test_counts_that_do_not_add_up_are_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "collapse", lambda products: (list(products)[1:], []))
+    with pytest.raises(RuntimeError, match="2 products found, 1 kept and 0 left out"):
+        searched([sar(0), sar(1)])
+
+
+@dataclass
+class Catalogued(Listed):
+    """A provider that asks a catalogue."""
+
+    catalogue: ODataCatalogue | None = None
+
+    def search(self, query: Query) -> Iterator[Product]:
+        assert self.catalogue is not None
+        return self.catalogue.products(query)
+
+
+def test_a_search_in_a_catalogue_from_end_to_end() -> None:
+    products = archive(200, START, timedelta(hours=6), footprint=WHOLE)
+    twins = [sar_record(START, datatake="000001", footprint=WHOLE, cog=True)]
+    old = [sar_record(START, datatake="000001", footprint=WHOLE, version="002.36")]
+    away = archive(50, START, timedelta(hours=6), footprint=AWAY, platform="S1B")
+    images = [
+        optical_record(START + timedelta(days=n), footprint=WHOLE, cloud=10.0 * n) for n in range(5)
+    ]
+    answers = ODataAnswers(products + twins + old + away + images, faults=["500", "", "429"])
+    with serve_catalogue(answers) as url:
+        access = CatalogueAccess(url, first_wait_s=0.01)
+        provider = Catalogued(catalogue=ODataCatalogue(url, 20, access=access))
+        study = config({"count": 1})
+        outcome = search_glacier(study, TINY, provider, provider, searched_utc=NOW)
+    assert kept(outcome) == names([*products, images[0]])
+    assert outcome.inventory.header.counts == {
+        "found": 204,
+        "kept": 201,
+        "sentinel_1": 200,
+        "sentinel_2": 1,
+        "offline": 0,
+        "duplicate": 1,
+        "not_chosen": 2,
+    }
+
+
+def test_a_failing_catalogue_leaves_no_inventory(tmp_path: Path) -> None:
+    answers = ODataAnswers([sar(0)], count_error=3)
+    with serve_catalogue(answers) as url:
+        provider = Catalogued(catalogue=ODataCatalogue(url))
+        with pytest.raises(UserError, match="nothing was written"):
+            search_glacier(config(), TINY, provider, None, searched_utc=NOW).write(tmp_path)
+    assert list(tmp_path.iterdir()) == []

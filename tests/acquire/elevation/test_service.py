@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_elevation import FileService, file_service, tile_heights, write_tile
+
+from ssl4sar.acquire.elevation.service import (
+    TileRecord,
+    fetch_tile,
+    fetch_tile_list,
+    read_tile_list,
+)
+from ssl4sar.acquire.elevation.tiles import Tile
+from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.config.services import ElevationConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
+
+KNOWN = Tile(78, 16)
+LAND = Tile(78, 12)
+SEA = Tile(78, 5)
+QUICK = Patience(attempts=3, first_wait_s=0.01, timeout_s=5)
+LIST = "\n".join(
+    f"Copernicus_DSM_COG_10_{tile.latitude}_00_{tile.longitude}_00_DEM" for tile in (LAND, KNOWN)
+)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[FileService]:
+    with file_service() as running:
+        for tile in (KNOWN, LAND):
+            path = tmp_path / "made" / f"{tile.name}.tif"
+            rng = np.random.default_rng(1)
+            write_tile(path, tile, rng.uniform(0, 900, (150, 150)).astype(np.float32))
+            running.files[path_of(tile)] = path.read_bytes()
+        running.files["/tileList.txt"] = LIST.encode()
+        yield running
+
+
+def path_of(tile: Tile) -> str:
+    return f"/dem_{tile.latitude}_00_{tile.longitude}_00/dem.tif"
+
+
+def config(service: FileService, **changes: object) -> ElevationConfig:
+    values = {
+        "tile_url": service.url + "/dem_{lat}_00_{lon}_00/dem.tif",
+        "tile_list_url": service.url + "/tileList.txt",
+        "known_tile": KNOWN.name,
+    }
+    return ElevationConfig.model_validate({**values, **changes})
+
+
+LISTED = frozenset({KNOWN, LAND})
+
+
+def test_a_tile_is_fetched_checked_and_recorded(service: FileService, tmp_path: Path) -> None:
+    folder = tmp_path / "tiles"
+    record = fetch_tile(LAND, config(service), folder, LISTED, QUICK)
+    raster = folder / "N78_E012.tif"
+    assert raster.read_bytes() == service.files[path_of(LAND)]
+    assert (record.sea, record.rows, record.columns, record.void_px) == (False, 150, 150, 0)
+    assert record.sha256 == sha256_file(raster)
+    assert record.bytes == raster.stat().st_size
+    assert TileRecord.read(folder / "N78_E012.json") == record
+    assert sorted(path.name for path in folder.iterdir()) == ["N78_E012.json", "N78_E012.tif"]
+
+
+def test_what_is_there_is_not_fetched_again(service: FileService, tmp_path: Path) -> None:
+    first = fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
+    sea = fetch_tile(SEA, config(service), tmp_path, LISTED, QUICK)
+    service.asked.clear()
+    assert fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK) == first
+    assert fetch_tile(LAND, config(service), tmp_path, None, QUICK) == first
+    assert fetch_tile(SEA, config(service), tmp_path, LISTED, QUICK) == sea
+    # The job that is run again has lost its output, the record, but not the tile.
+    (tmp_path / "N78_E012.json").unlink()
+    again = fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
+    assert (again.sha256, again.evidence) == (first.sha256, "found and checked")
+    assert service.asked == []
+
+
+def test_a_damaged_or_foreign_tile_is_fetched_anew(service: FileService, tmp_path: Path) -> None:
+    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
+    raster = tmp_path / "N78_E012.tif"
+    for keep_record in (True, False):
+        raster.write_bytes(service.files[path_of(KNOWN)])
+        if not keep_record:
+            (tmp_path / "N78_E012.json").unlink()
+        fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
+        assert raster.read_bytes() == service.files[path_of(LAND)]
+
+
+def test_a_tile_that_is_not_listed_is_sea_without_a_question(
+    service: FileService, tmp_path: Path
+) -> None:
+    record = fetch_tile(SEA, config(service), tmp_path, LISTED, QUICK)
+    assert record.sea
+    assert record.evidence == "not in the list of tiles"
+    assert json.loads((tmp_path / "N78_E005.json").read_text())["sea"] is True
+    assert not (tmp_path / "N78_E005.tif").exists()
+    assert service.asked == []
+
+
+def test_a_listed_tile_that_is_not_there_is_an_error(service: FileService, tmp_path: Path) -> None:
+    wrong = config(service, tile_url=service.url + "/wrong/{lat}{lon}.tif")
+    with pytest.raises(UserError, match="HTTP 404"):
+        fetch_tile(LAND, wrong, tmp_path, LISTED, QUICK)
+    assert list(tmp_path.glob("N78*")) == []
+
+
+def test_without_a_list_a_tile_that_is_not_there_is_sea_if_the_known_one_is(
+    service: FileService, tmp_path: Path
+) -> None:
+    record = fetch_tile(SEA, config(service), tmp_path, None, QUICK)
+    assert record.sea
+    assert record.evidence == "HTTP 404, while the service has N78_E016"
+    assert service.asked == [("HEAD", path_of(SEA)), ("HEAD", path_of(KNOWN))]
+    assert not fetch_tile(LAND, config(service), tmp_path, None, QUICK).sea
+
+
+@pytest.mark.parametrize("tile", [SEA, LAND, KNOWN])
+def test_without_a_list_a_wrong_address_makes_no_sea(
+    service: FileService, tmp_path: Path, tile: Tile
+) -> None:
+    wrong = config(service, tile_url=service.url + "/wrong/{lat}{lon}.tif")
+    with pytest.raises(UserError, match=r"lacks N78_E016 too.*correct elevation\.tile_url"):
+        fetch_tile(tile, wrong, tmp_path, None, QUICK)
+    assert list(tmp_path.glob("N78*")) == []
+
+
+def test_a_service_that_is_ill_makes_no_sea(service: FileService, tmp_path: Path) -> None:
+    service.statuses[path_of(SEA)] = [503] * 10
+    with pytest.raises(UserError, match="answered 503"):
+        fetch_tile(SEA, config(service), tmp_path, None, QUICK)
+    service.statuses[path_of(SEA)] = [403]
+    with pytest.raises(UserError, match="answered 403"):
+        fetch_tile(SEA, config(service), tmp_path, None, QUICK)
+    service.statuses[path_of(SEA)] = [500, 429]
+    assert fetch_tile(SEA, config(service), tmp_path, None, QUICK).sea
+
+
+def test_a_host_that_is_not_there_makes_no_sea(tmp_path: Path) -> None:
+    with file_service() as gone:
+        lost = config(gone)
+    with pytest.raises(UserError, match="cannot be reached"):
+        fetch_tile(SEA, lost, tmp_path, None, QUICK)
+
+
+def test_sea_becomes_land_when_the_list_says_so(service: FileService, tmp_path: Path) -> None:
+    assert fetch_tile(LAND, config(service), tmp_path, frozenset({KNOWN}), QUICK).sea
+    assert not fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK).sea
+    assert fetch_tile(LAND, config(service), tmp_path, frozenset({KNOWN}), QUICK).sea
+    assert not (tmp_path / "N78_E012.tif").exists()
+
+
+def test_a_broken_transfer_goes_on(service: FileService, tmp_path: Path) -> None:
+    service.break_after[path_of(LAND)] = [70_000, 10_000]
+    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
+    assert (tmp_path / "N78_E012.tif").read_bytes() == service.files[path_of(LAND)]
+    assert service.ranges
+    assert "bytes=0-" not in service.ranges
+
+
+def test_a_transfer_goes_on_where_another_try_gave_up(service: FileService, tmp_path: Path) -> None:
+    service.break_after[path_of(LAND)] = [70_000]
+    with pytest.raises(UserError):
+        fetch_tile(LAND, config(service), tmp_path, LISTED, Patience(1, 0.01, 5))
+    assert not (tmp_path / "N78_E012.tif").exists()
+    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
+    assert len(service.ranges) == 1
+    assert service.ranges != ["bytes=0-"]
+
+
+@pytest.mark.parametrize("kind", ["another place", "truncated", "html", "another planet"])
+def test_a_wrong_file_never_becomes_a_tile(service: FileService, tmp_path: Path, kind: str) -> None:
+    good = service.files[path_of(LAND)]
+    high = tmp_path / "high.tif"
+    write_tile(high, LAND, tile_heights(LAND) + 20_000)
+    service.files[path_of(LAND)] = {
+        "another place": service.files[path_of(KNOWN)],
+        "truncated": good[: len(good) // 2],
+        "html": b"<html>sign in</html>",
+        "another planet": high.read_bytes(),
+    }[kind]
+    folder = tmp_path / "tiles"
+    told = "a web page instead of the file" if kind == "html" else r"N78_E012 \(http"
+    with pytest.raises(UserError, match=told):
+        fetch_tile(LAND, config(service), folder, LISTED, QUICK)
+    assert list(folder.iterdir()) == []
+
+
+def test_the_list_is_fetched_and_read(service: FileService, tmp_path: Path) -> None:
+    path = tmp_path / "tileList.txt"
+    service.files["/tileList.txt"] += b"\nN99_00_E001_00\nsomething else\n"
+    assert fetch_tile_list(config(service), path, QUICK) == LISTED
+    assert read_tile_list(path, config(service)) == LISTED
+    assert [each.name for each in tmp_path.glob("*List*")] == ["tileList.txt"]
+
+
+def test_what_is_no_list_is_refused(service: FileService, tmp_path: Path) -> None:
+    service.files["/tileList.txt"] = b"<html>welcome</html>"
+    with pytest.raises(UserError, match="a web page instead of the file"):
+        fetch_tile_list(config(service), tmp_path / "list.txt", QUICK)
+    service.files["/tileList.txt"] = b"welcome"
+    with pytest.raises(UserError, match=r"tileList\.txt: this is no list.*N78_E016"):
+        fetch_tile_list(config(service), tmp_path / "list.txt", QUICK)
+    assert not list(tmp_path.glob("*list*"))
+    with pytest.raises(UserError, match="is null"):
+        fetch_tile_list(config(service, tile_list_url=None), tmp_path / "list.txt", QUICK)
+    with pytest.raises(UserError, match="cannot be read"):
+        read_tile_list(tmp_path / "none.txt", config(service))
+
+
+def test_a_known_tile_that_does_not_exist_is_told(service: FileService, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"elevation\.known_tile: .*no name of a tile"):
+        fetch_tile(SEA, config(service, known_tile="S00_E000"), tmp_path, None, QUICK)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": "ssl4sar.elevation-tile/1"}', "1"])
+def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "N78_E012.json"
+    path.write_text(text)
+    with pytest.raises(UserError, match="this is no record of a tile"):
+        TileRecord.read(path)
+    with pytest.raises(UserError, match="fetch it first"):
+        TileRecord.read(tmp_path / "none.json")

@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from ssl4sar.acquire.network.access import MAX_REDIRECTS, Access, FixedToken
+from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.core.errors import UserError
+
+TOKEN = "the-token"
+
+
+@pytest.fixture
+def web() -> Iterator[SimpleNamespace]:
+    """A server with two names; ``answers`` maps paths to status and Location."""
+    state = SimpleNamespace(answers={}, asked=[])
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            host = self.headers["Host"].partition(":")[0]
+            state.asked.append((host, self.path, self.headers.get("Authorization")))
+            status, location = state.answers.get(self.path, (200, None))
+            if callable(status):
+                status = status(self.headers.get("Authorization"))
+            self.send_response(status)
+            if location:
+                self.send_header("Location", location)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
+    state.port = http.server_port
+    state.url = f"http://127.0.0.1:{state.port}"
+    state.other = f"http://localhost:{state.port}"
+    yield state
+    http.shutdown()
+    http.server_close()
+
+
+class Tokens:
+    """Gives numbered tokens."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.refused: list[str] = []
+
+    def token(self) -> str:
+        return f"token-{self.number}"
+
+    def renew(self, refused: str) -> str:
+        self.refused.append(refused)
+        self.number += 1
+        return self.token()
+
+
+def get(access: Access, url: str, **headers: str) -> tuple[int, bytes]:
+    with requests.Session() as session, access.open(session, url, headers) as response:
+        return response.status_code, response.content
+
+
+def own(*hosts: str, **options: Any) -> Access:
+    return Access(hosts or ("127.0.0.1",), FixedToken(TOKEN, "X_TOKEN"), **options)
+
+
+def test_the_token_follows_redirects_among_the_hosts(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (301, f"{web.other}/b")
+    web.answers["/b"] = (307, "/c")
+    assert get(own("127.0.0.1", "localhost"), f"{web.url}/a") == (200, b"ok")
+    bearer = f"Bearer {TOKEN}"
+    assert web.asked == [
+        ("127.0.0.1", "/a", bearer),
+        ("localhost", "/b", bearer),
+        ("localhost", "/c", bearer),
+    ]
+
+
+def test_a_foreign_host_is_not_even_asked(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (302, f"{web.other}/b")
+    with pytest.raises(UserError, match="leads to localhost, which is not among") as caught:
+        get(own("127.0.0.1"), f"{web.url}/a")
+    assert TOKEN not in str(caught.value)
+    assert [host for host, _, _ in web.asked] == ["127.0.0.1"]
+
+
+def test_a_foreign_start_is_not_even_asked(web: SimpleNamespace) -> None:
+    with pytest.raises(UserError, match="not among the hosts"):
+        get(own("example.org"), f"{web.url}/a")
+    assert web.asked == []
+
+
+def test_a_foreign_host_may_be_followed_without_the_token(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (302, f"{web.other}/b?signature=1")
+    assert get(own("127.0.0.1", elsewhere="anonymous"), f"{web.url}/a")[0] == 200
+    assert web.asked[-1] == ("localhost", "/b?signature=1", None)
+
+
+def test_the_token_comes_back_with_the_host(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (302, f"{web.other}/b")
+    web.answers["/b"] = (302, f"{web.url}/c")
+    get(own("127.0.0.1", elsewhere="anonymous"), f"{web.url}/a")
+    assert [token is not None for _, _, token in web.asked] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://127.0.0.1@localhost:{port}/b",
+        "//localhost:{port}/b",
+        "http://127.0.0.1.localhost:{port}/b",
+        "HTTP://LOCALHOST:{port}/b",
+        "http:\\\\localhost:{port}\\b",
+    ],
+)
+def test_disguised_addresses_get_no_token(web: SimpleNamespace, place: str) -> None:
+    web.answers["/a"] = (302, place.format(port=web.port))
+    with suppress(UserError):
+        get(own("127.0.0.1"), f"{web.url}/a")
+    assert all(token is None for host, _, token in web.asked if host != "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "place", ["ftp://127.0.0.1/b", "file:///etc/passwd", "http://[", "http://x:y/"]
+)
+def test_a_redirect_to_no_address_is_refused(web: SimpleNamespace, place: str) -> None:
+    web.answers["/a"] = (302, place)
+    with pytest.raises(UserError, match="a redirect leads to no"):
+        get(Access(), f"{web.url}/a")
+
+
+def test_a_port_can_be_listed(web: SimpleNamespace) -> None:
+    assert get(own(f"127.0.0.1:{web.port}"), f"{web.url}/a")[0] == 200
+    with pytest.raises(UserError, match="not among the hosts"):
+        get(own(f"127.0.0.1:{web.port + 1}"), f"{web.url}/a")
+
+
+def test_a_circle_of_redirects_ends(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (302, "/a")
+    with pytest.raises(UserError, match="redirects"):
+        get(own(), f"{web.url}/a")
+    assert len(web.asked) == MAX_REDIRECTS + 1
+
+
+class FakeSession:
+    """Answers without a line, to be asked by https."""
+
+    def __init__(self, answers: dict[str, tuple[int, str | None]]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str | None]] = []
+
+    def get(self, url: str, *, headers: dict[str, str], **options: Any) -> requests.Response:
+        assert options["allow_redirects"] is False
+        self.asked.append((url, headers.get("Authorization")))
+        response = requests.Response()
+        response.status_code, location = self.answers.get(url, (200, None))
+        if location:
+            response.headers["Location"] = location
+        response.raw = None
+        response._content = b"ok"
+        response._content_consumed = True  # type: ignore[attr-defined]
+        return response
+
+
+def ask(access: Access, url: str, answers: dict[str, tuple[int, str | None]]) -> FakeSession:
+    session = FakeSession(answers)
+    with access.open(session, url):  # type: ignore[arg-type]
+        pass
+    return session
+
+
+@pytest.mark.parametrize("access", [Access(), own("example.org"), Access(["example.org"])])
+def test_https_is_never_left(access: Access) -> None:
+    with pytest.raises(UserError, match="from https to http"):
+        ask(access, "https://example.org/a", {"https://example.org/a": (302, "http://example.org")})
+
+
+def test_a_token_is_never_sent_in_the_clear() -> None:
+    with pytest.raises(UserError, match="https only"):
+        ask(own("example.org"), "http://example.org/a", {})
+    # From http to https is an improvement.
+    done = ask(Access(), "http://example.org/a", {"http://example.org/a": (301, "https://x.org/")})
+    assert [url for url, _ in done.asked] == ["http://example.org/a", "https://x.org/"]
+
+
+def test_a_refused_token_is_renewed_once(web: SimpleNamespace) -> None:
+    def only_second(got: str) -> int:
+        return 200 if got == "Bearer token-2" else 401
+
+    web.answers["/a"] = (only_second, None)
+    tokens = Tokens()
+    assert get(Access(["127.0.0.1"], tokens), f"{web.url}/a")[0] == 200
+    assert tokens.refused == ["token-1"]
+
+
+def test_a_token_that_stays_refused_is_left_to_the_caller(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (401, None)
+    tokens = Tokens()
+    assert get(Access(["127.0.0.1"], tokens), f"{web.url}/a")[0] == 401
+    assert tokens.refused == ["token-1"]
+    assert len(web.asked) == 2
+
+
+def test_a_fixed_token_that_is_refused_is_told(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (401, None)
+    with pytest.raises(UserError, match="X_TOKEN: the token was refused") as caught:
+        get(own(), f"{web.url}/a")
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", " ", "a b", "a\nb", "ü"])
+def test_what_is_no_token_is_refused_without_its_text(token: str) -> None:
+    with pytest.raises(UserError, match="X_TOKEN: this is no token"):
+        FixedToken(token, "X_TOKEN")
+
+
+def test_the_login_of_netrc_is_not_sent(
+    web: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text("machine 127.0.0.1 login me password hunter2\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+    get(own(), f"{web.url}/a")
+    assert web.asked[0][2] == f"Bearer {TOKEN}"
+
+
+def test_a_slot_is_held_while_the_answer_is_open(web: SimpleNamespace, tmp_path: Path) -> None:
+    folder = tmp_path / "locks"
+    access = Access(slots=Slots("me", 1, folder=folder, poll_s=0.01))
+    second = threading.Event()
+
+    def ask_second() -> None:
+        get(access, f"{web.url}/b")
+        second.set()
+
+    with requests.Session() as session, access.open(session, f"{web.url}/a"):
+        thread = threading.Thread(target=ask_second)
+        thread.start()
+        assert not second.wait(0.15)
+    thread.join(10)
+    assert second.is_set()
+
+
+def test_a_token_that_ended_while_waiting_for_a_slot_is_not_sent(
+    web: SimpleNamespace, tmp_path: Path
+) -> None:
+    tokens = Tokens()
+    access = Access(["127.0.0.1"], tokens, Slots("me", 1, folder=tmp_path / "l", poll_s=0.01))
+    with Slots("me", 1, folder=tmp_path / "l").hold():
+        thread = threading.Thread(target=get, args=(access, f"{web.url}/a"))
+        thread.start()
+        thread.join(0.1)
+        tokens.number = 7
+    thread.join(10)
+    assert web.asked == [("127.0.0.1", "/a", "Bearer token-7")]
+
+
+def test_hosts_without_a_token_limit_redirects(web: SimpleNamespace) -> None:
+    web.answers["/a"] = (302, f"{web.other}/b")
+    with pytest.raises(UserError, match="not among the hosts"):
+        get(Access(["127.0.0.1"]), f"{web.url}/a")
+    assert get(Access(), f"{web.url}/a")[0] == 200
+
+
+def test_a_token_needs_hosts() -> None:
+    with pytest.raises(ValueError, match="hosts"):
+        Access(bearer=FixedToken(TOKEN, "x"))
+
+
+@pytest.mark.parametrize("url", ["", "x", "ftp://x/y", "http:///x", "http://x:port/", "http://["])
+def test_a_bad_address_is_refused(url: str) -> None:
+    with pytest.raises(UserError, match="no http or https address"):
+        get(Access(), url)

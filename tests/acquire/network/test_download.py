@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ssl4sar.acquire.network.download import DownloadRecord, download
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import Checksum
+
+CONTENT = np.random.default_rng(0).bytes(3_500_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@dataclass
+class Behaviour:
+    """What the server does; ``requests`` holds the headers it got."""
+
+    content: bytes = CONTENT
+    etag: str | None = '"v1"'
+    last_modified: str | None = None
+    ranges: bool = True
+    #: How many bytes of each answer are sent before the connection breaks; later ones are whole.
+    break_after: list[int] = field(default_factory=list)
+    #: Answers before the content, e.g. 503.
+    statuses: list[int] = field(default_factory=list)
+    retry_after: str | None = None
+    length: int | None = None
+    wrong_range: bool = False
+    pause_s: float = 0.0
+    requests: list[dict[str, str]] = field(default_factory=list)
+
+
+class Handler(BaseHTTPRequestHandler):
+    behaviour: Behaviour
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        way = self.behaviour
+        way.requests.append(dict(self.headers))
+        if way.statuses:
+            self.send_response(way.statuses.pop(0))
+            if way.retry_after:
+                self.send_header("Retry-After", way.retry_after)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        body = self._begin(way)
+        if way.break_after:
+            body = body[: way.break_after.pop(0)]
+        for start in range(0, len(body), 100_000):
+            self.wfile.write(body[start : start + 100_000])
+            if way.pause_s:
+                time.sleep(way.pause_s)
+        self.close_connection = True
+
+    def _begin(self, way: Behaviour) -> bytes:
+        asked = self.headers.get("Range")
+        current = self.headers.get("If-Range") in {None, way.etag or way.last_modified}
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        partial = bool(asked) and way.ranges and current
+        if partial and start >= len(way.content):
+            self.send_response(416)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return b""
+        self.send_response(206 if partial else 200)
+        body = way.content[start:] if partial else way.content
+        if partial:
+            end = len(way.content)
+            first = start + 5 if way.wrong_range else start
+            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{end}")
+        if way.etag:
+            self.send_header("ETag", way.etag)
+        if way.last_modified:
+            self.send_header("Last-Modified", way.last_modified)
+        self.send_header("Content-Length", str(way.length or len(body)))
+        self.end_headers()
+        return body
+
+
+@pytest.fixture
+def server() -> Iterator[SimpleNamespace]:
+    behaviour = Behaviour()
+    handler = type("OwnHandler", (Handler,), {"behaviour": behaviour})
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    http.daemon_threads = True
+    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield SimpleNamespace(url=f"http://127.0.0.1:{http.server_port}/data.zip", way=behaviour)
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+def fetch(
+    url: str, target: Path, expected_sha256: str | None = None, attempts: int = 3
+) -> DownloadRecord:
+    expected = Checksum.parse(f"sha256:{expected_sha256}") if expected_sha256 else None
+    return download(url, target, expected, attempts=attempts, first_wait_s=0.01, timeout_s=5)
+
+
+def leave_part(target: Path, url: str, size: int, validator: str | None = '"v1"') -> None:
+    target.with_name(target.name + ".part").write_bytes(CONTENT[:size])
+    version = {"url": url, "validator": validator, "total_bytes": len(CONTENT)}
+    target.with_name(target.name + ".part.json").write_text(json.dumps(version))
+
+
+def test_a_file_is_fetched_verified_and_recorded(server: SimpleNamespace, tmp_path: Path) -> None:
+    target = tmp_path / "new" / "data.zip"
+    record = fetch(server.url, target, SHA256.upper())
+    assert target.read_bytes() == CONTENT
+    assert record == DownloadRecord(server.url, len(CONTENT), SHA256)
+    assert [path.name for path in target.parent.iterdir()] == ["data.zip"]
+    assert "ssl4sar" in server.way.requests[0]["User-Agent"]
+    record.write(tmp_path / "record.json")
+    written = json.loads((tmp_path / "record.json").read_text())
+    assert written == {"url": server.url, "bytes": len(CONTENT), "sha256": SHA256}
+
+
+def test_an_older_file_is_replaced_only_by_a_good_one(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    target = tmp_path / "data.zip"
+    target.write_bytes(b"old")
+    with pytest.raises(UserError, match="SHA-256"):
+        fetch(server.url, target, "0" * 64)
+    assert target.read_bytes() == b"old"
+    fetch(server.url, target)
+    assert target.read_bytes() == CONTENT
+
+
+def test_a_broken_connection_is_resumed(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.break_after = [1_300_000, 700_000, 1]
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    starts = [request.get("Range") for request in server.way.requests]
+    assert starts[0] is None
+    assert len(starts) == 4
+    # Little that arrived is asked for again.
+    assert int(starts[-1].removeprefix("bytes=").rstrip("-")) >= 2_000_000 - 2 * 65536
+    assert server.way.requests[1]["If-Range"] == '"v1"'
+
+
+def test_progress_counts_against_giving_up(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.break_after = [1_100_000, 1_100_000, 1_100_000]
+    fetch(server.url, tmp_path / "data.zip", SHA256, attempts=2)
+
+
+def test_a_killed_download_goes_on_where_it_stopped(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    server.way.pause_s = 0.1
+    program = (
+        "import sys; from pathlib import Path; "
+        "from ssl4sar.acquire.network.download import download; "
+        "download(sys.argv[1], Path(sys.argv[2]))"
+    )
+    target, part = tmp_path / "data.zip", tmp_path / "data.zip.part"
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, server.url, str(target)], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 30
+    while not (part.exists() and part.stat().st_size >= 1_000_000):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not target.exists()
+    kept = part.stat().st_size
+    server.way.pause_s = 0.0
+    fetch(server.url, target, SHA256)
+    assert server.way.requests[-1]["Range"] == f"bytes={kept}-"
+    assert [path.name for path in tmp_path.iterdir()] == ["data.zip"]
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    target = tmp_path / "data.zip"
+    leave_part(target, server.url, 1_000_000, '"v0"')
+    (tmp_path / "data.zip.part").write_bytes(b"\0" * 1_000_000)
+    fetch(server.url, target, SHA256)
+    assert server.way.requests[0]["If-Range"] == '"v0"'
+
+
+def test_a_part_of_another_address_is_not_used(server: SimpleNamespace, tmp_path: Path) -> None:
+    target = tmp_path / "data.zip"
+    leave_part(target, "http://elsewhere/data.zip", 1_000_000)
+    fetch(server.url, target, SHA256)
+    assert "Range" not in server.way.requests[0]
+
+
+@pytest.mark.parametrize("memory", [None, "{", "[]", '{"url": 1}'])
+def test_a_part_of_unknown_origin_is_not_used(
+    server: SimpleNamespace, tmp_path: Path, memory: str | None
+) -> None:
+    (tmp_path / "data.zip.part").write_bytes(b"\0" * 1000)
+    if memory is not None:
+        (tmp_path / "data.zip.part.json").write_text(memory)
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert "Range" not in server.way.requests[0]
+
+
+def test_a_server_that_cannot_resume_starts_anew(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.ranges = False
+    leave_part(tmp_path / "data.zip", server.url, 1_000_000)
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert len(server.way.requests) == 1
+
+
+def test_without_a_strong_version_nothing_is_resumed(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    server.way.etag = 'W/"v1"'
+    server.way.break_after = [1_500_000]
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert "Range" not in server.way.requests[1]
+
+
+def test_the_date_of_change_serves_as_version(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.etag, server.way.last_modified = None, "Wed, 21 Oct 2015 07:28:00 GMT"
+    server.way.break_after = [1_500_000]
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert server.way.requests[1]["If-Range"] == server.way.last_modified
+
+
+def test_a_complete_part_needs_no_request(server: SimpleNamespace, tmp_path: Path) -> None:
+    leave_part(tmp_path / "data.zip", server.url, len(CONTENT))
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert server.way.requests == []
+
+
+def test_a_wrong_part_from_the_server_is_not_appended(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    server.way.wrong_range = True
+    leave_part(tmp_path / "data.zip", server.url, 1_000_000)
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert "Range" not in server.way.requests[1]
+
+
+def test_a_part_longer_than_the_file_is_dropped(server: SimpleNamespace, tmp_path: Path) -> None:
+    leave_part(tmp_path / "data.zip", server.url, 2_000_000)
+    server.way.content = CONTENT[:1_500_000]  # shorter, under the same tag
+    record = fetch(server.url, tmp_path / "data.zip")
+    assert record.bytes == 1_500_000
+
+
+def test_another_hash_is_refused_and_nothing_left(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.content = CONTENT[:-1] + b"\0"
+    with pytest.raises(UserError, match=rf"data\.zip: .*expected {SHA256}") as caught:
+        fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert server.url in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "sha512"])
+def test_other_checksums_are_verified_and_the_sha256_recorded(
+    server: SimpleNamespace, tmp_path: Path, algorithm: str
+) -> None:
+    digits = hashlib.new(algorithm, CONTENT).hexdigest()
+    record = download(server.url, tmp_path / "data.zip", Checksum(algorithm, digits))
+    assert record.sha256 == SHA256
+    server.way.content = CONTENT[:-1] + b"\0"
+    with pytest.raises(UserError, match=rf"has (MD5|SHA-512) \w+, expected {digits}"):
+        download(server.url, tmp_path / "other.zip", Checksum(algorithm, digits))
+    assert [path.name for path in tmp_path.iterdir()] == ["data.zip"]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (404, "not there"),
+        (410, "not there"),
+        (403, "refuses access"),
+        (401, "refuses access"),
+        (400, "answered 400"),
+    ],
+)
+def test_a_final_refusal_is_told_at_once(
+    server: SimpleNamespace, tmp_path: Path, status: int, told: str
+) -> None:
+    server.way.statuses = [status] * 9
+    with pytest.raises(UserError, match=told) as caught:
+        fetch(server.url, tmp_path / "data.zip")
+    assert server.url in str(caught.value)
+    assert len(server.way.requests) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429, 408])
+def test_a_passing_refusal_is_tried_again(
+    server: SimpleNamespace, tmp_path: Path, status: int
+) -> None:
+    server.way.statuses = [status, status]
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert len(server.way.requests) == 3
+
+
+def test_a_lasting_failure_is_given_up(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.statuses = [503] * 9
+    with pytest.raises(UserError, match=r"failed 3 times in a row .*503"):
+        fetch(server.url, tmp_path / "data.zip")
+    assert len(server.way.requests) == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wait_doubles_or_is_what_the_server_asks(
+    server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    server.way.statuses = [503] * 4
+    download(server.url, tmp_path / "data.zip", first_wait_s=1.0)
+    assert_waits(waits, [1, 2, 4, 8])
+    waits.clear()
+    server.way.statuses, server.way.retry_after = [429, 429], "7"
+    download(server.url, tmp_path / "data.zip", first_wait_s=1.0)
+    assert_waits(waits, [7, 7])
+
+
+def assert_waits(waits: list[float], least: list[float]) -> None:
+    """Check waits against their least values; a random quarter comes on top."""
+    assert len(waits) == len(least)
+    assert all(low <= wait <= 1.25 * low for wait, low in zip(waits, least, strict=True))
+
+
+def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
+    # Port 9 of the loopback device has no listener.
+    with pytest.raises(UserError, match="host cannot be reached") as caught:
+        fetch("http://127.0.0.1:9/data.zip", tmp_path / "data.zip", attempts=2)
+    assert "http://127.0.0.1:9/data.zip" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_connection_that_always_breaks_keeps_its_part(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    server.way.break_after = [1_200_000, *[0] * 20]
+    with pytest.raises(UserError, match="goes on where it stopped"):
+        fetch(server.url, tmp_path / "data.zip")
+    assert not (tmp_path / "data.zip").exists()
+    assert (tmp_path / "data.zip.part").stat().st_size >= 1_000_000
+    server.way.break_after = []
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x.zip", "/data/x.zip", "http:///x.zip", "x"])
+def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no http or https address"):
+        download(url, tmp_path / "x.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_too_little_space_is_told_before_the_transfer(
+    server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    with pytest.raises(UserError, match=r"data\.zip: 0\.00 GB are to come, 0\.00 GB are free"):
+        fetch(server.url, tmp_path / "data.zip")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_is_told_and_the_part_kept(server: SimpleNamespace, tmp_path: Path) -> None:
+    program = (
+        "import errno, sys; from pathlib import Path\n"
+        "from ssl4sar.acquire.network import download, transfer as module\n"
+        "receive = module._receive\n"
+        "class Full:\n"
+        "    def __init__(self, part): self.part = part\n"
+        "    def __getattr__(self, name): return getattr(self.part, name)\n"
+        "    def write(self, data):\n"
+        "        if self.part.tell() > 2_000_000: raise OSError(errno.ENOSPC, 'full')\n"
+        "        return self.part.write(data)\n"
+        "module._receive = lambda r, t, part, n: receive(r, t, Full(part), n)\n"
+        "download.download(sys.argv[1], Path(sys.argv[2]))\n"
+    )
+    target = tmp_path / "data.zip"
+    done = subprocess.run(
+        [sys.executable, "-c", program, server.url, str(target)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"{target}: no space left on the disk or quota" in done.stderr
+    assert not target.exists()
+    assert (tmp_path / "data.zip.part").stat().st_size >= 2_000_000
+
+
+def test_two_downloads_of_one_file_do_not_mix(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.pause_s = 0.03
+    target = tmp_path / "data.zip"
+    records: list[DownloadRecord] = []
+    thread = threading.Thread(target=lambda: records.append(fetch(server.url, target)))
+    thread.start()
+    while not server.way.requests:
+        time.sleep(0.005)
+    with pytest.raises(UserError, match=r"data\.zip: another process is downloading"):
+        fetch(server.url, target)
+    thread.join()
+    assert records[0].sha256 == SHA256
+    assert target.read_bytes() == CONTENT
+
+
+def test_at_least_one_attempt(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="attempt"):
+        download("http://127.0.0.1/x", tmp_path / "x", attempts=0)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.acquire.network.slots import Slots, locks_folder
+from ssl4sar.core.errors import UserError
+
+HOLD = (
+    "import sys, time; from pathlib import Path; from ssl4sar.acquire.network.slots import Slots\n"
+    "with Slots('me', 1, folder=Path(sys.argv[1])).hold():\n"
+    "    print('held', flush=True)\n"
+    "    time.sleep(600)\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "locks"
+
+
+def slots(folder: Path, count: int, account: str = "me") -> Slots:
+    return Slots(account, count, folder=folder, poll_s=0.005)
+
+
+def test_threads_share_the_slots(folder: Path) -> None:
+    lock, active, most = threading.Lock(), 0, 0
+
+    def work(_: int) -> None:
+        nonlocal active, most
+        with slots(folder, 3).hold():
+            with lock:
+                active += 1
+                most = max(most, active)
+            time.sleep(0.01)
+            with lock:
+                active -= 1
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(work, range(40)))
+    assert most == 3
+
+
+def test_accounts_do_not_share_slots(folder: Path) -> None:
+    with slots(folder, 1, "me").hold(), slots(folder, 1, "you").hold():
+        pass
+
+
+def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"held\n"
+    taken = threading.Event()
+
+    def wait() -> None:
+        with slots(folder, 1).hold():
+            taken.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert not taken.wait(0.2)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    thread.join(10)
+    assert taken.is_set()
+
+
+def test_a_slot_is_free_again_after_an_error(folder: Path) -> None:
+    with pytest.raises(KeyError), slots(folder, 1).hold():
+        raise KeyError
+    with slots(folder, 1).hold():
+        pass
+
+
+def test_the_folder_is_private(folder: Path) -> None:
+    with slots(folder, 1, "a secret name").hold():
+        assert folder.stat().st_mode & 0o777 == 0o700
+        files = list(folder.iterdir())
+        assert [file.stat().st_mode & 0o777 for file in files] == [0o600]
+        assert "secret" not in files[0].name
+
+
+def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(UserError, match="SSL4SAR_LOCKS"), slots(folder, 1).hold():
+        pass
+
+
+def test_a_link_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="no folder"), slots(folder, 1).hold():
+        pass
+
+
+def test_a_folder_of_another_user_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr("os.getuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(UserError, match="belongs to another user"), slots(folder, 1).hold():
+        pass
+
+
+def test_the_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL4SAR_LOCKS", "/somewhere")
+    assert locks_folder() == Path("/somewhere")
+    monkeypatch.delenv("SSL4SAR_LOCKS")
+    assert locks_folder().name.startswith("ssl4sar-")
+
+
+def test_at_least_one_slot() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        Slots("me", 0)

@@ -1,0 +1,337 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from cdse_server import CdseServer, Fault
+
+from ssl4sar.acquire.network import token_store
+from ssl4sar.acquire.network.credentials import Account
+from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.token import TokenSource, is_loopback
+from ssl4sar.core.errors import UserError
+
+LONG = 600.0
+
+
+def source(cdse: CdseServer, **changes: str) -> TokenSource:
+    account = Account(
+        "The service", "CDSE_USERNAME", "CDSE_PASSWORD", "127.0.0.1", "https://x", "CDSE_TOTP"
+    )
+    client = changes.pop("client_id", "cdse-public")
+    url = changes.pop("url", cdse.token_url)
+    return TokenSource(url, account, client, patience=Patience(3, 0.01, 5.0))
+
+
+def token_file(own_folders: Path) -> Path:
+    (found,) = (own_folders / "cache").glob("*.json")
+    return found
+
+
+def test_one_login_serves_until_the_token_ends(cdse: CdseServer) -> None:
+    cdse.token_life_s = LONG
+    tokens = source(cdse)
+    assert len({tokens.token() for _ in range(5)}) == 1
+    assert cdse.grants == {"password": 1}
+    assert tokens.grants == {"password": 1}
+
+
+@pytest.mark.parametrize(
+    ("life_s", "age_s", "is_renewed"),
+    [(600.0, 539.0, False), (600.0, 541.0, True), (0.5, 0.24, False), (0.5, 0.26, True)],
+)
+def test_a_token_is_renewed_before_its_end(
+    cdse: CdseServer,
+    monkeypatch: pytest.MonkeyPatch,
+    life_s: float,
+    age_s: float,
+    is_renewed: bool,
+) -> None:
+    cdse.token_life_s = life_s
+    tokens = source(cdse)
+    first = tokens.token()
+    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: age_s)
+    assert (tokens.token() != first) is is_renewed
+    assert cdse.grants == {"password": 1} | ({"refresh": 1} if is_renewed else {})
+
+
+def test_many_jobs_need_one_login(cdse: CdseServer) -> None:
+    cdse.token_life_s = LONG
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: source(cdse).token(), range(16)))
+    assert len(found) == 1
+    assert cdse.grants == {"password": 1}
+
+
+def test_processes_share_the_token(cdse: CdseServer) -> None:
+    cdse.token_life_s = LONG
+    program = (
+        "import sys; from ssl4sar.acquire.network.credentials import Account\n"
+        "from ssl4sar.acquire.network.token import TokenSource\n"
+        "a = Account('s', 'CDSE_USERNAME', 'CDSE_PASSWORD', '127.0.0.1', 'https://x')\n"
+        "print(TokenSource(sys.argv[1], a, 'cdse-public').token())\n"
+    )
+    command = [sys.executable, "-c", program, cdse.token_url]
+    children = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    found = {child.communicate()[0] for child in children}
+    assert found == {(source(cdse).token() + "\n").encode()}
+    assert cdse.grants == {"password": 1}
+
+
+def test_a_renewal_in_flight_is_waited_for(cdse: CdseServer) -> None:
+    cdse.token_life_s = LONG
+    first = source(cdse).token()
+    sources = [source(cdse) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        found = set(pool.map(lambda each: each.renew(first), sources))
+    assert len(found) == 1
+    assert first not in found
+    assert cdse.grants == {"password": 1, "refresh": 1}
+
+
+def test_a_refused_token_is_renewed_though_it_looks_valid(cdse: CdseServer) -> None:
+    cdse.token_life_s = LONG
+    tokens = source(cdse)
+    first = tokens.token()
+    cdse.forget_tokens()
+    second = tokens.renew(first)
+    assert second != first
+    assert tokens.renew(first) == second  # another thread's complaint about the old one
+    assert cdse.grants == {"password": 1, "refresh": 1}
+
+
+def test_a_refresh_that_fails_falls_back_to_one_login(cdse: CdseServer) -> None:
+    cdse.token_life_s = LONG
+    tokens = source(cdse)
+    first = tokens.token()
+    cdse.refreshes.clear()
+    assert tokens.renew(first) != first
+    assert cdse.grants == {"password": 2}
+    assert tokens.grants == {"password": 2, "refresh": 1}
+
+
+def test_an_ended_refresh_token_is_not_tried(cdse: CdseServer) -> None:
+    cdse.token_life_s, cdse.refresh_life_s = 0.05, 0.1
+    tokens = source(cdse)
+    tokens.token()
+    time.sleep(0.1)
+    tokens.token()
+    assert tokens.grants == {"password": 2}
+
+
+@pytest.mark.parametrize("jump_s", [-1e6, -100.0, 100.0, 1e6])
+def test_a_wall_clock_that_jumps_does_no_harm(
+    cdse: CdseServer, monkeypatch: pytest.MonkeyPatch, jump_s: float
+) -> None:
+    cdse.token_life_s = LONG
+    first = source(cdse).token()
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + jump_s)
+    assert source(cdse).token() == first
+    assert cdse.grants == {"password": 1}
+
+
+@pytest.mark.parametrize(("age_s", "is_shared"), [(10.0, True), (900.0, False), (-900.0, False)])
+def test_another_machine_goes_by_the_wall_clock(
+    cdse: CdseServer, own_folders: Path, age_s: float, is_shared: bool
+) -> None:
+    cdse.token_life_s = LONG
+    first = source(cdse).token()
+    path = token_file(own_folders)
+    values = json.loads(path.read_text())
+    values["grant"]["at"] |= {"machine": "another", "unix_s": time.time() - age_s}
+    path.write_text(json.dumps(values))
+    assert (source(cdse).token() == first) is is_shared
+
+
+def test_wrong_credentials_are_tried_once_by_all(
+    cdse: CdseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDSE_PASSWORD", "hunter2-wrong")
+    tokens = source(cdse)
+    for attempt in (tokens, tokens, source(cdse), source(cdse)):
+        with pytest.raises(UserError, match="refused") as caught:
+            attempt.token()
+        told = str(caught.value)
+        assert "hunter2" not in told
+        assert "Invalid user" not in told
+        assert "\n" not in told
+    assert cdse.grants == {"refused": 1}
+
+
+def test_other_credentials_are_tried_at_once(
+    cdse: CdseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = os.environ["CDSE_PASSWORD"]
+    monkeypatch.setenv("CDSE_PASSWORD", "wrong")
+    tokens = source(cdse)
+    with pytest.raises(UserError):
+        tokens.token()
+    monkeypatch.setenv("CDSE_PASSWORD", right)
+    assert tokens.token()
+    assert source(cdse).token()
+
+
+def test_a_refusal_is_forgotten_after_a_while(
+    cdse: CdseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CDSE_PASSWORD", "wrong")
+    for _ in range(2):
+        with pytest.raises(UserError):
+            source(cdse).token()
+        monkeypatch.setattr(token_store, "REFUSAL_LASTS_S", -1.0)
+    assert cdse.grants == {"refused": 2}
+
+
+def test_a_second_factor_goes_along(cdse: CdseServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    cdse.totp = "123456"
+    with pytest.raises(UserError, match="CDSE_TOTP"):
+        source(cdse).token()
+    monkeypatch.setenv("CDSE_TOTP", "123456")
+    assert source(cdse).token()
+
+
+def test_the_shared_file_is_private(cdse: CdseServer, own_folders: Path) -> None:
+    before = os.umask(0o000)
+    try:
+        source(cdse).token()
+    finally:
+        os.umask(before)
+    path = token_file(own_folders)
+    assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
+    assert os.environ["CDSE_PASSWORD"] not in path.read_text()
+
+
+def test_a_link_in_place_of_the_file_is_not_followed(cdse: CdseServer, own_folders: Path) -> None:
+    cdse.token_life_s = LONG
+    first = source(cdse).token()
+    path, outside = token_file(own_folders), own_folders / "outside.json"
+    outside.write_text(path.read_text())
+    outside.chmod(0o600)
+    before = outside.read_text()
+    path.unlink()
+    path.symlink_to(outside)
+    assert source(cdse).token() != first
+    assert outside.read_text() == before
+    assert not path.is_symlink()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"grant": {}}', '{"grant": 3}', "\0"])
+def test_a_damaged_file_costs_one_login(cdse: CdseServer, own_folders: Path, content: str) -> None:
+    source(cdse).token()
+    token_file(own_folders).write_text(content)
+    assert source(cdse).token()
+    assert cdse.grants["password"] == 2
+
+
+def test_a_file_that_others_can_write_is_not_believed(cdse: CdseServer, own_folders: Path) -> None:
+    cdse.token_life_s = LONG
+    first = source(cdse).token()
+    token_file(own_folders).chmod(0o666)
+    assert source(cdse).token() != first
+
+
+def test_a_failing_service_is_asked_again(cdse: CdseServer) -> None:
+    cdse.login_faults = [Fault(status=503), Fault(status=429, headers={"Retry-After": "0"})]
+    assert source(cdse).token()
+    assert cdse.grants == {"password": 1}
+
+
+def test_a_lasting_failure_is_given_up_without_its_text(cdse: CdseServer) -> None:
+    cdse.login_faults = [Fault(status=503, body=b"hunter2")] * 9
+    with pytest.raises(UserError, match=r"failed 3 times in a row \(it answered 503\)") as caught:
+        source(cdse).token()
+    assert "hunter2" not in str(caught.value)
+    assert len(cdse.login_faults) == 6
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>sign in hunter2</html>"),
+        (200, b"{hunter2"),
+        (200, b"[]"),
+        (200, b'{"access_token": 3}'),
+        (200, b'{"access_token": "hun\\nter2", "expires_in": 600}'),
+        (302, b""),
+        (404, b"hunter2"),
+    ],
+)
+def test_an_answer_without_token_is_not_asked_for_again(
+    cdse: CdseServer, status: int, body: bytes
+) -> None:
+    cdse.login_faults = [Fault(status=status, body=body, headers={"Location": cdse.foreign_url})]
+    with pytest.raises(UserError, match=f"status {status}.*holds no token") as caught:
+        source(cdse).token()
+    assert "hunter2" not in str(caught.value)
+    assert cdse.foreign == []
+    assert cdse.grants == {}
+
+
+def test_a_wrong_client_is_told_as_such(cdse: CdseServer) -> None:
+    with pytest.raises(UserError, match="does not accept the client"):
+        source(cdse, client_id="nobody").token()
+    # That says nothing about the password.
+    assert source(cdse).token()
+
+
+def test_a_password_is_never_sent_in_the_clear(cdse: CdseServer) -> None:
+    with pytest.raises(UserError, match="https only"):
+        source(cdse, url="http://login.example.org/token").token()
+
+
+def test_an_unreachable_service_is_told(cdse: CdseServer) -> None:
+    with pytest.raises(UserError, match="cannot be reached") as caught:
+        source(cdse, url="http://127.0.0.1:9/token").token()
+    assert os.environ["CDSE_PASSWORD"] not in str(caught.value)
+
+
+def test_a_killed_renewal_does_not_block_others(cdse: CdseServer) -> None:
+    cdse.login_faults = [Fault(silence_s=30.0, status=503)]
+    program = (
+        "import sys; from ssl4sar.acquire.network.credentials import Account\n"
+        "from ssl4sar.acquire.network.token import TokenSource\n"
+        "a = Account('s', 'CDSE_USERNAME', 'CDSE_PASSWORD', '127.0.0.1', 'https://x')\n"
+        "TokenSource(sys.argv[1], a, 'cdse-public').token()\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program, cdse.token_url])
+    while cdse.login_faults:
+        time.sleep(0.01)
+    done = threading.Event()
+
+    def ask() -> None:
+        source(cdse).token()
+        done.set()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert not done.wait(0.2)
+    child.kill()
+    child.wait()
+    thread.join(10)
+    assert done.is_set()
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost.example.org", False),
+        ("127.0.0.1.example.org", False),
+        ("10.0.0.1", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_this_machine_is_told_from_others(host: str | None, expected: bool) -> None:
+    assert is_loopback(host) is expected

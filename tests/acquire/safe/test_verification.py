@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import zipfile
+from pathlib import Path
+
+import pytest
+from cdse_server import Served, made_safe, packed
+
+from ssl4sar.acquire.safe.manifest import read_manifest
+from ssl4sar.acquire.safe.verification import DamagedProductError, known_checksums, verify_product
+from ssl4sar.core.errors import UserError
+
+
+@pytest.fixture
+def product() -> Served:
+    return made_safe(size=20_000)
+
+
+@pytest.fixture
+def archive(product: Served, tmp_path: Path) -> Path:
+    path = tmp_path / "x.zip"
+    path.write_bytes(product.value())
+    return path
+
+
+@pytest.fixture
+def folder(product: Served, tmp_path: Path) -> Path:
+    for name, content in product.files.items():
+        path = tmp_path / product.name / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path / product.name
+
+
+def test_every_step_of_the_ladder_is_taken(archive: Path) -> None:
+    content = archive.read_bytes()
+    from blake3 import blake3
+
+    checksums = {
+        "md5": hashlib.md5(content).hexdigest().upper(),
+        "blake3": blake3(content).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    found = verify_product(archive, size_bytes=len(content), checksums=checksums)
+    assert found.steps == ("size", "blake3", "md5", "sha256", "manifest", "zip")
+    assert found.files == 11
+
+
+def test_an_empty_catalogue_leaves_manifest_and_zip(archive: Path) -> None:
+    found = verify_product(archive, size_bytes=0, checksums={})
+    assert found.steps == ("manifest", "zip")
+    assert str(found) == "verified by manifest, zip (11 files)"
+
+
+@pytest.mark.parametrize("algorithm", ["md5", "blake3", "sha256"])
+def test_each_checksum_is_compared(archive: Path, algorithm: str) -> None:
+    digits = "0" * (32 if algorithm == "md5" else 64)
+    with pytest.raises(DamagedProductError, match=f"its {algorithm} is"):
+        verify_product(archive, checksums={algorithm: digits})
+
+
+def test_the_size_is_compared(archive: Path) -> None:
+    with pytest.raises(DamagedProductError, match="bytes, not 3"):
+        verify_product(archive, size_bytes=3)
+
+
+def test_without_the_library_blake3_is_left_out(
+    archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert verify_product(archive, checksums={"blake3": "0" * 64}).steps == ("manifest", "zip")
+
+
+def test_damaged_checksums_of_a_catalogue_are_told_and_left_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    good = "0" * 32
+    found = known_checksums({"MD5": good, "sha256": "abc", "crc": "1"})
+    assert [str(each) for each in found] == [f"md5:{good}"]
+    assert "sha256" in capsys.readouterr().err
+
+
+def test_nothing_to_compare_with_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.EOF").write_bytes(b"orbit")
+    assert verify_product(tmp_path / "x.EOF").steps == ()
+    assert "nothing could be verified" in capsys.readouterr().err
+
+
+def test_a_changed_file_in_an_archive_is_found(product: Served, tmp_path: Path) -> None:
+    path = next(name for name in product.files if name.startswith("measurement"))
+    files = product.files | {path: b"x" + product.files[path][1:]}
+    (tmp_path / "x.zip").write_bytes(packed({f"{product.name}/{k}": v for k, v in files.items()}))
+    with pytest.raises(DamagedProductError, match=r"measurement/.*its md5 is"):
+        verify_product(tmp_path / "x.zip")
+
+
+def test_a_missing_file_in_an_archive_is_found(product: Served, tmp_path: Path) -> None:
+    files = {k: v for k, v in product.files.items() if not k.endswith(".tiff")}
+    (tmp_path / "x.zip").write_bytes(packed({f"{product.name}/{k}": v for k, v in files.items()}))
+    with pytest.raises(DamagedProductError, match="is missing in the archive"):
+        verify_product(tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100, -1, -100])
+def test_a_cut_archive_is_found(archive: Path, cut: int) -> None:
+    archive.write_bytes(archive.read_bytes()[:cut])
+    with pytest.raises(DamagedProductError, match="archive"):
+        verify_product(archive)
+
+
+def test_every_changed_byte_of_content_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:  # no manifest: only the CRC can tell
+        archive.writestr("a.bin", bytes(range(256)) * 4)
+    whole = path.read_bytes()
+    assert verify_product(path).steps == ("zip",)
+    start = whole.index(bytes(range(256)))
+    for position in range(start, start + 1024, 97):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        with pytest.raises(DamagedProductError):
+            verify_product(path)
+
+
+def test_a_folder_is_compared_with_its_manifest(folder: Path) -> None:
+    assert verify_product(folder).steps == ("manifest",)
+    assert verify_product(folder).files == 11
+    path = next(folder.glob("measurement/*.tiff"))
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    with pytest.raises(DamagedProductError, match=f"{path}: its md5 is"):
+        verify_product(folder)
+
+
+def test_a_part_of_a_product_is_compared_as_far_as_it_goes(folder: Path) -> None:
+    path = next(folder.glob("measurement/*-hv-*.tiff"))
+    listed = read_manifest(folder / "manifest.safe")
+    path.unlink()
+    assert verify_product(folder).files == 10
+    with pytest.raises(DamagedProductError, match="it is missing"):
+        verify_product(folder, files=listed)
+
+
+def test_a_folder_without_manifest_is_no_product(tmp_path: Path) -> None:
+    with pytest.raises(DamagedProductError, match=r"no manifest\.safe"):
+        verify_product(tmp_path)
+
+
+def test_a_missing_product_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such product"):
+        verify_product(tmp_path / "x.zip")
+
+
+def test_the_files_of_newer_products_are_compared(tmp_path: Path) -> None:
+    product = made_safe(algorithm="SHA3-256", size=1000)
+    (tmp_path / "x.zip").write_bytes(product.value())
+    assert verify_product(tmp_path / "x.zip").files == 11
+    path = next(name for name in product.files if name.endswith(".tiff"))
+    files = product.files | {path: b"x" + product.files[path][1:]}
+    (tmp_path / "x.zip").write_bytes(packed({f"{product.name}/{k}": v for k, v in files.items()}))
+    with pytest.raises(DamagedProductError, match="sha3-256"):
+        verify_product(tmp_path / "x.zip")
