@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program name; that of the process by default.
 
     Returns:
-        0 for success, 1 where ``validate`` or ``audit`` found problems, 2 for a mistake of the
-        user, told in one line, 130 after Ctrl-C.
+        0 for success, 1 where ``validate``, ``audit`` or ``doctor`` found problems, 2 for a mistake
+        of the user, told in one line, 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_validate(commands)
     _add_audit(commands)
+    _add_doctor(commands)
     _add_config_docs(commands)
     return parser
 
@@ -274,6 +275,29 @@ def _audit(options: argparse.Namespace) -> int:
         options.file or _RESULT, options.configfile, options.quick, options.json, options.crate
     )
     return EXIT_OK if audit(request) else EXIT_PROBLEMS
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "doctor",
+        help="list what this installation can use to acquire scenes",
+        description="List every backend with its version, or the reason why it is missing and "
+        "what helps. The exit status is 0 if all is there that the configuration needs.",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="configuration that says what is needed (default: config/config.yaml)",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from ssl4sar.acquire.doctor import doctor
+
+    return EXIT_OK if doctor(options.config, as_json=options.json) else EXIT_PROBLEMS
 
 
 def _add_config_docs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

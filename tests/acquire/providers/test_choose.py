@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
@@ -22,6 +23,21 @@ def test_the_embedded_default_is_synthetic() -> None:
     provider = open_provider(config.sentinel.provider, config)
     assert provider.name == "synthetic"
     assert provider.missions == {"sentinel-1", "sentinel-2"}
+
+
+@pytest.mark.parametrize("name", get_args(ProviderName))
+def test_every_provider_of_the_configuration_is_opened(name: ProviderName, tmp_path: Path) -> None:
+    if name in LIBRARIES:
+        pytest.importorskip(LIBRARIES[name][0])
+    blocks = {
+        "sentinel": {"provider": name} | ({"root": str(tmp_path)} if name == "local" else {}),
+        "dhus": {"hub_url": "https://hub.example.org"},
+        "optical": {"count": 0},
+    }
+    provider = open_provider(name, study(**blocks))
+    assert provider.name == name
+    assert "sentinel-1" in provider.missions
+    assert ("sentinel-2" in provider.missions) is (name != "asf")
 
 
 @pytest.mark.parametrize("name", sorted(LIBRARIES))

@@ -199,7 +199,9 @@ class Dhus:
             ) from error
         raise error or UserError(self._hub, "the download failed without a reason", "rerun")
 
-    def _account(self) -> Account:
+    @property
+    def account(self) -> Account:
+        """Where its credentials are looked for."""
         return Account(
             service=f"Data Hub {self._host}",
             user_variable="DHUS_USERNAME",
@@ -213,7 +215,7 @@ class Dhus:
         """Yield the client; its errors and log lines come out as ours, without the password."""
         from sentinelsat import SentinelAPI
 
-        login = find_credentials(self._account())
+        login = find_credentials(self.account)
         api = SentinelAPI(login.user, login.password, self._hub, show_progressbars=bars_allowed())
         api.lta_timeout = self._config.offline_wait_min * 60 or 1e-9  # 0 would mean for ever
         api.dl_retry_delay = self._retry_s
