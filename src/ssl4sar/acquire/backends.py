@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from ssl4sar.acquire.credentials import Account, find_credentials
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE
 from ssl4sar.acquire.earthdata import account as earthdata_account
-from ssl4sar.acquire.private_files import private_folder
+from ssl4sar.acquire.network.credentials import Account, find_credentials
+from ssl4sar.acquire.network.private_files import private_folder
+from ssl4sar.acquire.network.slots import LOCKS_VARIABLE, locks_folder
+from ssl4sar.acquire.network.token_store import CACHE_VARIABLE, cache_folder
 from ssl4sar.acquire.providers.cdse import account as cdse_account
 from ssl4sar.acquire.providers.choose import LIBRARIES, install_command
 from ssl4sar.acquire.providers.dhus import Dhus
-from ssl4sar.acquire.slots import LOCKS_VARIABLE, locks_folder
-from ssl4sar.acquire.token_store import CACHE_VARIABLE, cache_folder
 from ssl4sar.config.sentinel import ProviderName
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
