@@ -41,7 +41,7 @@ def test_one_polarisation_is_taken(tmp_path: Path, key: str, polarisation: str, 
         source, tmp_path / "t" / source.name, "sentinel-1", Selection(polarisation)
     )
     assert {path.name.split("-")[3] for path in target.rglob("*.tiff")} == {taken}
-    assert len(list(target.rglob("*.xml"))) == 2
+    assert len(list(target.rglob("*.xml"))) == 3
 
 
 def test_a_mirror_that_holds_one_polarisation_only_suffices(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def safe_files(name: str) -> dict[str, bytes]:
     for number, polarisation in enumerate(pair, start=1):
         file = f"{stem[:10].replace('_', '-')}-{polarisation}-{tail}-{number:03}"
         files[f"annotation/{file}.xml"] = f"<a>{polarisation}</a>".encode()
+        files[f"annotation/calibration/calibration-{file}.xml"] = f"<c>{polarisation}</c>".encode()
         files[f"annotation/calibration/noise-{file}.xml"] = f"<n>{polarisation}</n>".encode()
         files[f"measurement/{file}.tiff"] = polarisation.encode() * 1000
     return files
