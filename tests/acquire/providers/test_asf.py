@@ -137,9 +137,12 @@ def test_product_is_fetched_with_the_token_which_no_other_host_sees(
         ("GRD_HD", f"Bearer {TOKEN}"),
         ("signed", None),
     ]
-    # A second try asks for nothing.
+    # A second try asks for nothing, but looks at what is there.
     provider(facility).fetch(the(facility), tmp_path / "work", Selection())
     assert len(facility.downloads) == 2
+    path.write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(MissingProductError, match="delivers is damaged"):
+        provider(facility).fetch(the(facility), tmp_path / "work", Selection())
 
 
 def test_login_of_netrc_gets_a_token(

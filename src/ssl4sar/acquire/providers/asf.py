@@ -104,7 +104,8 @@ class Asf:
         """
         archive = folder / f"{product.name}.zip"
         try:
-            if not archive.is_file():
+            is_new = not archive.is_file()
+            if is_new:
                 download(
                     product.urls["product"],
                     archive,
@@ -115,7 +116,7 @@ class Asf:
                     first_wait_s=self._patience.first_wait_s,
                     timeout_s=self._patience.timeout_s,
                 )
-            tell(f"{product.name}: {self._verified(product, archive)}")
+            tell(f"{product.name}: {self._verified(product, archive, is_new)}")
         except NotThereError as error:
             raise MissingProductError(
                 product.name,
@@ -131,11 +132,11 @@ class Asf:
             ) from error
         return archive
 
-    def _verified(self, product: Product, archive: Path) -> str:
+    def _verified(self, product: Product, archive: Path, is_new: bool) -> str:
+        # A new one has just been compared with the catalogue.
+        checksums = {} if is_new else product.checksums
         try:
-            return str(
-                verify_product(archive, size_bytes=product.size_bytes, checksums=product.checksums)
-            )
+            return str(verify_product(archive, size_bytes=product.size_bytes, checksums=checksums))
         except UserError as error:
             archive.unlink(missing_ok=True)
             raise WrongContentError(product.name, error.problem, error.fix) from error
