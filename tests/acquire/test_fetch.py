@@ -10,7 +10,7 @@ import pytest
 from made_products import MemoryProvider, made_product
 
 from ssl4sar.acquire.fetch import CONTENT_NAME, FetchRecord, fetch_product
-from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.providers.base import Selection
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
@@ -83,6 +83,13 @@ def test_a_damaged_product_is_fetched_anew(tmp_path: Path, damage: str) -> None:
     assert fetched(tmp_path, provider) == first
     assert provider.fetches == 2
     assert not list(tmp_path.rglob("more.tiff"))
+
+
+def test_a_rendered_image_is_rendered_again(tmp_path: Path) -> None:
+    product = made_product(product_type=SYNTHETIC_TYPE)
+    fetched(tmp_path, MemoryProvider(FILES), product)
+    changed = MemoryProvider({"image.png": b"of another scene model"})
+    assert len(fetched(tmp_path, changed, product).files) == 1
 
 
 def test_a_failure_keeps_what_has_come(tmp_path: Path) -> None:

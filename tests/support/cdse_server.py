@@ -152,6 +152,8 @@ class CdseServer:
         self.asked: list[Asked] = []
         self.products: dict[str, Served] = {}
         self.catalogue: Callable[[str, str], Answer] | None = None
+        #: What the catalogue answers from, for tests that add to it.
+        self.answers: Any = None
         self.login_faults: list[Fault] = []
         self.tokens: dict[str, float] = {}
         self.refreshes: dict[str, float] = {}

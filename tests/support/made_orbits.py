@@ -63,7 +63,9 @@ def record(name: str, **changes: Any) -> dict[str, Any]:
         "Checksum": [{"Value": digest, "Algorithm": "MD5"}, {"Value": "", "Algorithm": "BLAKE3"}],
         "ContentDate": {"Start": start, "End": stop},
         "GeoFootprint": None,
-        "Attributes": [{"Name": "productType", "Value": f"AUX_{parts[3]}"}],
+        "Attributes": [
+            {"Name": "productType", "ValueType": "String", "Value": f"AUX_{parts[3]}"},
+        ],
     } | changes
 
 

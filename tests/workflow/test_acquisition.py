@@ -101,21 +101,6 @@ def test_the_chain_is_audited_down_to_every_image(house: House) -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_record_is_made_again_without_fetching(house: House) -> None:
-    record = sorted((house.root / "data/scenes").glob("S1_*.json"))[0]
-    record = record.with_name(record.name.replace(".provenance", ""))
-    before = record.read_bytes()
-    record.unlink()
-    image = next((house.root / "data/scenes" / record.stem).glob("*.png"))
-    inode = image.stat().st_ino
-    text = made(house, "--", "scenes")
-    assert fetched_by(text) == 1
-    assert "is there already" in text
-    assert image.stat().st_ino == inode
-    assert record.read_bytes() == before
-
-
-@pytest.mark.slow
 def test_a_new_search_that_finds_the_same_changes_nothing(house: House) -> None:
     first = house.root / "data/inventory/Synthetic01/inventory.jsonl"
     rows = first.read_text().splitlines()[1:]

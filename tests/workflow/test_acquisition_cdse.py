@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cdse_server import CdseServer, Fault, made_safe, record_of, serve_cdse
+from cdse_server import CdseServer, Fault, Served, made_safe, record_of, serve_cdse
 from config_values import with_values
+from made_orbits import eof, poeorb, record
 from odata_catalogue import ODataAnswers
 from project_copy import House, copy_project
 from rerun_prediction import micro
@@ -55,7 +56,7 @@ def cdse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CdseServer
         for number in range(SCENES):
             served = server.add(made_safe(scene_name(number), size=400_000, seed=number))
             answers.records.append({**record_of(served), "GeoFootprint": area})
-        server.catalogue = answers.answer
+        server.catalogue, server.answers = answers.answer, answers
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         yield server
@@ -146,8 +147,17 @@ def test_from_catalogue_to_verified_scenes(house: House, cdse: CdseServer) -> No
     asked = len(cdse.asked)
     assert "Nothing to be done" in made(house, "scenes")
     # A rerun for other reasons verifies what is there and asks nobody.
+    records = sorted((house.root / "data/scenes").glob("S1A_*.json"))
+    before = {path: path.read_bytes() for path in records if "provenance" not in path.name}
     made(house, "scenes", "--forcerun", "fetch_scene")
     assert len(cdse.asked) == asked
+    assert {path: path.read_bytes() for path in before} == before
+    # What was altered is noticed, and fetched anew.
+    next((house.root / "data/scenes").glob("*/*.SAFE/measurement/*")).write_bytes(b"altered")
+    text = made(house, "scenes", "--forcerun", "fetch_scene")
+    assert text.count("have changed since they were fetched") == 1
+    assert len(cdse.asked) > asked
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_killed_in_the_middle_and_run_again(house: House, cdse: CdseServer) -> None:
@@ -225,3 +235,25 @@ def test_a_scene_that_breaks_and_lies_comes_right(house: House, cdse: CdseServer
         for path, content in served.files.items():
             fetched = house.root / "data/scenes" / served.name[:-5] / served.name / path
             assert not fetched.exists() or fetched.read_bytes() == content
+
+
+def test_precise_orbits_come_with_the_scenes(house: House, cdse: CdseServer) -> None:
+    name = poeorb("2020-01-01", "2020-01-22")
+    content = eof(name).encode()
+    served = cdse.add(Served(f"{name}.EOF", content=content, nodes=False))
+    digest = {"Value": served.md5(), "Algorithm": "MD5", "ChecksumDate": ""}
+    assert cdse.answers is not None
+    cdse.answers.records.append(
+        record(name, Id=served.id, ContentLength=len(content), Checksum=[digest])
+    )
+    config = yaml.safe_load((house.root / house.config).read_text())
+    config["sentinel"] |= {"orbits": "precise", "end": "2020-01-05"}
+    (house.root / house.config).write_text(yaml.safe_dump(config))
+    made(house, "inventory")
+    header = read_inventory(house.root / f"data/inventory/{GLACIER}/inventory.jsonl").header
+    assert header.orbit_of == {scene_name(0): name}
+    made(house, "scenes")
+    assert (house.root / f"data/orbits/{name}.EOF").read_bytes() == content
+    asked = len(cdse.asked)
+    made(house, "scenes", "--forcerun", "fetch_orbit")
+    assert len(cdse.asked) == asked

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Provider, Selection
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
@@ -159,7 +159,8 @@ def _finish(
 
 def _present(product: Product, target: Path, selection: Selection) -> FetchRecord | None:
     """Return the record of a product that is there whole and unchanged, else None."""
-    if not (target / CONTENT_NAME).is_file():
+    if product.product_type == SYNTHETIC_TYPE or not (target / CONTENT_NAME).is_file():
+        # No catalogue says what a rendered image holds: the code does, and that may have changed.
         return None
     try:
         record = FetchRecord.read(target / CONTENT_NAME)

@@ -200,12 +200,12 @@ def fetch_geoid(
     warn_of_other_geoid(config.geoid_model)
     expected = None if config.geoid_sha256 is None else Checksum("sha256", config.geoid_sha256)
     fetched = target.with_name(f"fetched_{target.name}")
+    # A rerun deletes the record, not the grid: what it came from stands in a file of its own.
+    origin = target.with_name(f".{target.name}.origin.json")
     if target.is_file():
-        known, digest = _known(record_path), sha256_file(target)
-        if known.get("url") == config.geoid_url and known.get("sha256") == digest:
-            if config.geoid_sha256 in {None, digest}:
-                return known
-        elif config.geoid_sha256 == digest:
+        digest = sha256_file(target)
+        same = _known(origin) == {"url": config.geoid_url, "sha256": digest}
+        if config.geoid_sha256 == digest or (same and config.geoid_sha256 is None):
             return _record(config, target, record_path, digest)
     got = download(config.geoid_url, fetched, expected, **asdict(patience))
     try:
@@ -214,6 +214,7 @@ def fetch_geoid(
         fetched.unlink()
         raise UserError(config.geoid_url, error.problem, error.fix) from error
     fetched.replace(target)
+    write_json(origin, {"url": config.geoid_url, "sha256": got.sha256})
     return _record(config, target, record_path, got.sha256)
 
 
@@ -245,4 +246,4 @@ def _known(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return values if isinstance(values, dict) and values.get("schema") == GEOID_SCHEMA else {}
+    return values if isinstance(values, dict) else {}
