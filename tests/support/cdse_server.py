@@ -6,7 +6,8 @@ product. Runs within a test, or by itself:
 
     python tests/support/cdse_server.py --root DIR --port 8089
 
-serves the SAFE folders and archives of DIR; user "user", password "secret".
+serves the SAFE folders and archives of DIR; with --made-up NAME instead, made-up scenes of a
+glacier of config/glaciers.geojson. User "user", password "secret".
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,30 @@ class CdseServer:
                 self.add(served)
                 answers.records.append(record_of(served))
         self.catalogue = answers.answer
+
+    def make_up(self, area: dict[str, Any], scenes: int, size: int = 400_000) -> None:
+        """Serve made-up scenes that cover an area, one every twelve days from January 2020 on.
+
+        Args:
+            area: GeoJSON geometry.
+            scenes: number of scenes.
+            size: bytes of each image.
+        """
+        from odata_catalogue import ODataAnswers
+
+        self.answers = ODataAnswers(origin=f"http://localhost:{self.port}")
+        for number in range(scenes):
+            served = self.add(made_safe(made_up_name(number), size=size, seed=number))
+            self.answers.records.append({**record_of(served), "GeoFootprint": area})
+        self.catalogue = self.answers.answer
+
+
+def made_up_name(number: int) -> str:
+    """Return the name of the made-up scene of a number."""
+    start = datetime(2020, 1, 1, 7) + timedelta(days=12 * number)
+    stop = start + timedelta(seconds=25)
+    times = f"{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}"
+    return f"S1A_IW_GRDH_1SDH_{times}_{30600 + 175 * number:06d}_038000_{0xABC0 + number:X}"
 
 
 def _from_folder(folder: Path) -> Served | None:
@@ -577,19 +602,34 @@ def serve_cdse(**options: Any) -> Iterator[CdseServer]:
         yield server
 
 
+def _area(glacier: str) -> dict[str, Any]:
+    path = Path(__file__).resolve().parents[2] / "config" / "glaciers.geojson"
+    features = json.loads(path.read_text(encoding="utf-8"))["features"]
+    found = [each for each in features if each["properties"]["name"] == glacier]
+    if not found:
+        raise SystemExit(f"{glacier}: is not in {path}")
+    area: dict[str, Any] = found[0]["geometry"]
+    return area
+
+
 def main() -> None:
     """Serve a folder until the process is ended."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--root", type=Path, required=True, help="folder with NAME.SAFE, NAME.zip")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--root", type=Path, help="folder with NAME.SAFE, NAME.zip")
+    source.add_argument("--made-up", metavar="GLACIER", help="serve twelve made-up scenes of it")
     parser.add_argument("--port", type=int, default=8089)
     parser.add_argument("--token-life-s", type=float, default=600.0)
     parser.add_argument("--mend", action="store_true", help="make up what a manifest lists in vain")
     options = parser.parse_args()
     with serve_cdse(port=options.port) as server:
         server.token_life_s = options.token_life_s
-        server.load(options.root, mend=options.mend)
+        if options.root is not None:
+            server.load(options.root, mend=options.mend)
+        else:
+            server.make_up(_area(options.made_up), 12)
         print(f"serving {len(server.products)} products; in the configuration:", flush=True)
         print(json.dumps({"cdse": server.config_values()}, indent=2), flush=True)
         print(" ".join(f"{k}={v}" for k, v in server.environment().items()), flush=True)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
-from cdse_server import CdseServer, Fault, Served, made_safe, record_of, serve_cdse
+from cdse_server import CdseServer, Fault, Served, made_up_name, serve_cdse
 from config_values import with_values
 from made_orbits import eof, poeorb, record
-from odata_catalogue import ODataAnswers
 from project_copy import House, copy_project
 from rerun_prediction import micro
 
@@ -31,15 +31,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "pa ss/wörd&secret"
 GLACIER = "Kronebreen"
 SCENES = 6
-FIRST = datetime(2020, 1, 1, 7, tzinfo=UTC)
 SUMMARY = "runs/micro/sentinel/scenes.json"
-
-
-def scene_name(number: int) -> str:
-    start = FIRST + timedelta(days=12 * number)
-    stop = start + timedelta(seconds=25)
-    times = f"{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}"
-    return f"S1A_IW_GRDH_1SDH_{times}_{30600 + 175 * number:06d}_038000_ABC{number:X}"
 
 
 @pytest.fixture
@@ -52,11 +44,7 @@ def cdse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CdseServer
     area = read_glaciers(PROJECT / "config" / "glaciers.geojson")[GLACIER].geojson
     with serve_cdse(password=PASSWORD) as server:
         server.token_life_s = 600.0
-        answers = ODataAnswers(origin=f"http://localhost:{server.port}")
-        for number in range(SCENES):
-            served = server.add(made_safe(scene_name(number), size=400_000, seed=number))
-            answers.records.append({**record_of(served), "GeoFootprint": area})
-        server.catalogue, server.answers = answers.answer, answers
+        server.make_up(area, SCENES)
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         yield server
@@ -124,7 +112,7 @@ def assert_no_secret_anywhere(folder: Path, cdse: CdseServer) -> None:
 def test_from_catalogue_to_verified_scenes(house: House, cdse: CdseServer) -> None:
     made(house, "inventory")
     inventory = read_inventory(house.root / f"data/inventory/{GLACIER}/inventory.jsonl")
-    assert [p.name for p in inventory.products] == [scene_name(n) for n in range(SCENES)]
+    assert [p.name for p in inventory.products] == [made_up_name(n) for n in range(SCENES)]
     assert cdse.grants == {}  # the catalogue needs no account
 
     dry = made(house, "scenes", "-n")
@@ -193,8 +181,8 @@ def test_products_that_are_gone_are_tolerated_up_to_a_number(
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if "ssl4sar: error:" in line]
     assert len(told) == 1
-    assert f"1 of {SCENES} products: are missing ({scene_name(0)})" in told[0]
-    record = FetchRecord.read(house.root / f"data/scenes/{scene_name(0)}.json")
+    assert f"1 of {SCENES} products: are missing ({made_up_name(0)})" in told[0]
+    record = FetchRecord.read(house.root / f"data/scenes/{made_up_name(0)}.json")
     assert record.status == "missing"
 
     config = yaml.safe_load((house.root / house.config).read_text())
@@ -202,7 +190,7 @@ def test_products_that_are_gone_are_tolerated_up_to_a_number(
     (house.root / house.config).write_text(yaml.safe_dump(config))
     made(house, "scenes")
     summary = json.loads((house.root / SUMMARY).read_text())
-    assert (summary["fetched"], list(summary["missing"])) == (SCENES - 1, [scene_name(0)])
+    assert (summary["fetched"], list(summary["missing"])) == (SCENES - 1, [made_up_name(0)])
 
 
 def test_wrong_credentials_are_told_once_and_tried_once(
@@ -251,9 +239,50 @@ def test_precise_orbits_come_with_the_scenes(house: House, cdse: CdseServer) -> 
     (house.root / house.config).write_text(yaml.safe_dump(config))
     made(house, "inventory")
     header = read_inventory(house.root / f"data/inventory/{GLACIER}/inventory.jsonl").header
-    assert header.orbit_of == {scene_name(0): name}
+    assert header.orbit_of == {made_up_name(0): name}
     made(house, "scenes")
     assert (house.root / f"data/orbits/{name}.EOF").read_bytes() == content
     asked = len(cdse.asked)
     made(house, "scenes", "--forcerun", "fetch_orbit")
     assert len(cdse.asked) == asked
+
+
+def test_the_trial_of_the_readme_works_as_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    block = readme.split("<!-- trial without an account -->")[1].split("```")[1]
+    serve, export, *runs = block.removeprefix("bash\n").strip().splitlines()
+    assert serve.endswith("&")
+    assert len(runs) == 3
+    for name in ("cache", "locks"):
+        (tmp_path / name).mkdir(mode=0o700)
+        monkeypatch.setenv(f"SSL4SAR_{name.upper()}", str(tmp_path / name))
+    for pair in export.split("#")[0].split()[1:]:
+        monkeypatch.setenv(*pair.split("="))
+    house = copy_project(tmp_path / "house")
+    command = [sys.executable, *shlex.split(serve.removesuffix("&"))[1:]]
+    command[command.index("--port") + 1] = "0"
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            told = "".join(iter(server.stdout.readline, "}\n"))
+            port = json.loads(told[told.index("{") :] + "}")["cdse"]["hosts"][0].split(":")[1]
+            config = house.root / "config" / "trial.yaml"
+            config.write_text(config.read_text().replace("8123", port))
+            for line in runs:
+                words = shlex.split(line, comments=True)
+                assert words[0] == "snakemake"
+                done = subprocess.run(
+                    [sys.executable, "-m", *words],
+                    cwd=house.root,
+                    env=house.environment(),
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, done.stderr[-3000:]
+        finally:
+            server.kill()
+    summary = json.loads((house.root / "runs/trial/sentinel/scenes.json").read_text())
+    assert summary["fetched"] == 12
