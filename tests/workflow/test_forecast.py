@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import chdir
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from config_values import with_values
@@ -130,3 +131,20 @@ def test_glaciers_are_parameters_that_read_back(workdir: Path) -> None:
         assert glacier.area.equals(plan.glaciers[glacier.name].area)
     assert plan.elevation_files()
     assert acquisition(**{"sentinel.provider": "synthetic"}).elevation_files() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "wildcard", "name"),
+    [
+        ("glacier", "glacier", "Kronebren"),
+        ("tile_records", "glacier", "Kronebren"),
+        ("product", "product", "S1A_NOPE"),
+        ("orbit", "orbit", "S1A_NOPE"),
+    ],
+)
+def test_a_file_that_is_asked_for_by_a_wrong_name_ends_with_one_line(
+    workdir: Path, method: str, wildcard: str, name: str
+) -> None:
+    plan = acquisition(**{"acquisition.glaciers": two_glaciers()})
+    with pytest.raises(SystemExit, match=rf"^ssl4sar: error: (glacier )?{name}: is "):
+        getattr(plan, method)(SimpleNamespace(**{wildcard: name}))

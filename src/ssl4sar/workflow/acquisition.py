@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -96,7 +96,17 @@ class Acquisition:
     @_told
     def glacier(self, wildcards: Any) -> dict[str, Any]:
         """Return a glacier as a GeoJSON feature."""
-        return self.glaciers[wildcards.glacier].as_feature()
+        return self._the_glacier(wildcards).as_feature()
+
+    def _the_glacier(self, wildcards: Any) -> Glacier:
+        name = wildcards.glacier
+        if name not in self.glaciers:
+            raise UserError(
+                f"glacier {name}",
+                "is not among those of this run",
+                f"ask for one of {', '.join(self.glaciers)}, or name it in acquisition.glaciers",
+            )
+        return self.glaciers[name]
 
     @_told
     def features(self, *_: Any) -> list[dict[str, Any]]:
@@ -144,12 +154,12 @@ class Acquisition:
     @_told
     def product(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of a product as values of JSON."""
-        return self.products[wildcards.product].as_row()
+        return _listed(self.products, wildcards.product).as_row()
 
     @_told
     def orbit(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of an orbit file as values of JSON."""
-        return self.orbits[wildcards.orbit].as_row()
+        return _listed(self.orbits, wildcards.orbit).as_row()
 
     @_told
     def scene_records(self, *_: Any) -> list[str]:
@@ -184,7 +194,7 @@ class Acquisition:
     @_told
     def tile_records(self, wildcards: Any) -> list[str]:
         """Return the records of the elevation tiles of a glacier."""
-        area = self.glaciers[wildcards.glacier].area
+        area = self._the_glacier(wildcards).area
         margin_km = self._config.elevation.margin_km
         return [str(TILES / f"{tile.name}.json") for tile in tiles_of_area(area, margin_km)]
 
@@ -284,6 +294,13 @@ class Forecast:
         enough = "" if self.ahead_bytes < self.free_bytes else ": NOT ENOUGH"
         lines.append(f"  {self.free_bytes / 1e9:.1f} GB are free on the disk{enough}")
         return "\n".join(lines)
+
+
+def _listed(products: Mapping[str, Product], name: str) -> Product:
+    """Return a product that somebody asked for by the name of its record."""
+    if name not in products:
+        raise UserError(name, "is in no inventory of this run", "correct the name")
+    return products[name]
 
 
 def _existing(folder: Path) -> Path:
