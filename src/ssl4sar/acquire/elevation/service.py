@@ -21,6 +21,7 @@ import requests
 
 from ssl4sar.acquire.elevation.raster import check_heights, read_tile_grid
 from ssl4sar.acquire.elevation.tiles import Tile
+from ssl4sar.acquire.network.access import MACHINE_LOGIN
 from ssl4sar.acquire.network.download import USER_AGENT, download
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
@@ -260,6 +261,17 @@ def _why_sea(
     return f"HTTP 404, while the service has {config.known_tile}"
 
 
+class _Asking(requests.Session):
+    """Follows redirects without a login: the library would look for one of the new host."""
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Take the login of the first host away."""
+        del response
+        prepared_request.headers.pop("Authorization", None)
+
+
 def _exists(url: str, patience: Patience) -> bool:
     """Ask the service whether it has a file.
 
@@ -271,12 +283,14 @@ def _exists(url: str, patience: Patience) -> bool:
         if attempt:
             time.sleep(min(patience.first_wait_s * 2 ** (attempt - 1), _LONGEST_WAIT_S))
         try:
-            answer = requests.head(
-                url,
-                headers={"User-Agent": USER_AGENT},
-                timeout=patience.timeout_s,
-                allow_redirects=True,
-            )
+            with _Asking() as session:
+                answer = session.head(
+                    url,
+                    headers={"User-Agent": USER_AGENT},
+                    auth=MACHINE_LOGIN,
+                    timeout=patience.timeout_s,
+                    allow_redirects=True,
+                )
         except (requests.ConnectionError, requests.Timeout):
             problem = "the host cannot be reached or is silent"
             continue
