@@ -130,7 +130,9 @@ def test_a_refresh_that_fails_keeps_the_frozen_inventory(house: House) -> None:
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     script = house.root / "workflow/scripts/search_scenes.py"
     text = script.read_text()
-    script.write_text(text.replace("    search_glacier(", "    raise OSError('no line')\n    dict("))
+    script.write_text(
+        text.replace("    search_glacier(", "    raise OSError('no line')\n    dict(")
+    )
     assert run(house, "--forcerun", "search_scenes", "--", "inventory").returncode != 0
     assert "no line" in (house.root / "logs/search_scenes/Synthetic01.log").read_text()
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before

@@ -5,7 +5,9 @@ that is not there (HTTP 404) is sea only if the service has another tile that is
 
 A fetched tile is ``NAME.tif`` with the record ``NAME.json``; a sea tile has the record only. A job
 that is run again loses the record before it begins, so ``NAME.source.json`` keeps where the tile
-came from. A few tiles of Armenia and Azerbaijan are not public and count as sea: no glacier ends there.
+came from.
+
+A few tiles of Armenia and Azerbaijan are not public and count as sea: no glacier ends there.
 """
 
 from __future__ import annotations
