@@ -315,8 +315,8 @@ class Forecast:
         enough = "" if self.ahead_bytes < self.free_bytes else ": NOT ENOUGH"
         lines.append(f"  {self.free_bytes / 1e9:.1f} GB are free on the disk{enough}")
         lines += [
-            f"  NOTE: the frozen inventory of {name} answers another query ({differ}): refresh it by "
-            "the target inventory, or go on with what it lists"
+            f"  NOTE: the frozen inventory of {name} answers another query ({differ}): refresh it "
+            "by the target inventory, or go on with what it lists"
             for name, differ in self.outdated.items()
         ]
         return "\n".join(lines)
