@@ -129,7 +129,11 @@ class Refusal:
 
     def holds_for(self, credentials: Credentials) -> bool:
         """Return whether these credentials were refused a short while ago."""
-        if self.at.age_s() > REFUSAL_LASTS_S:
+        age_s = self.at.age_s()
+        if math.isinf(age_s):
+            # The clock of another machine is ahead of ours: trying again could lock the account.
+            age_s = abs(time.time() - self.at.unix_s)
+        if age_s > REFUSAL_LASTS_S:
             return False
         return hmac.compare_digest(self.digest, _hash(credentials, self.salt))
 
