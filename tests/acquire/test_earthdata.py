@@ -15,6 +15,7 @@ from ssl4sar.core.errors import UserError
 
 @pytest.fixture
 def facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Facility]:
+    monkeypatch.setenv("SSL4SAR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("EARTHDATA_USERNAME", USER)
     monkeypatch.setenv("EARTHDATA_PASSWORD", PASSWORD)
     with asf_server() as server:
@@ -35,6 +36,18 @@ def test_wrong_password_is_one_line_and_one_try(
         EarthdataLogin(facility.url).token()
     assert "wrong-one" not in str(caught.value)
     assert facility.logins == 1
+
+
+def test_wrong_password_is_not_tried_by_the_next_jobs(
+    facility: Facility, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARTHDATA_PASSWORD", "wrong-one")
+    for _ in range(4):
+        with pytest.raises(UserError, match="refused; correct them; they are not tried again"):
+            EarthdataLogin(facility.url).token()
+    assert facility.logins == 1
+    monkeypatch.setenv("EARTHDATA_PASSWORD", PASSWORD)
+    assert EarthdataLogin(facility.url).token() == TOKEN
 
 
 @pytest.mark.parametrize("token", [None, "", 5, "two words", "line\nbreak", ["a"]])

@@ -110,6 +110,21 @@ def test_a_new_search_that_finds_the_same_changes_nothing(house: House) -> None:
 
 
 @pytest.mark.slow
+def test_a_refresh_that_fails_keeps_the_frozen_inventory(house: House) -> None:
+    folder = house.root / "data/inventory"
+    before = {path: path.read_bytes() for path in folder.rglob("*.*")}
+    script = house.root / "workflow/scripts/search_scenes.py"
+    text = script.read_text()
+    script.write_text(
+        text.replace("    search_glacier(", "    raise OSError('no line')\n    dict(")
+    )
+    assert run(house, "--forcerun", "search_scenes", "--", "inventory").returncode != 0
+    assert "no line" in (house.root / "logs/search_scenes/Synthetic01.log").read_text()
+    assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
+    assert "Nothing to be done" in made(house, "-n", "--", "scenes")
+
+
+@pytest.mark.slow
 def test_the_build_follows_the_inventory_alone(house: House) -> None:
     # Another query makes a new inventory on demand; until then the frozen one counts.
     config = with_config(house, **{"sentinel.end": "2017-12-31"})

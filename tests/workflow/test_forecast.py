@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import chdir
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from config_values import with_values
@@ -13,6 +14,7 @@ from rerun_prediction import micro
 
 from ssl4sar.acquire.areas import Glacier, read_glaciers
 from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, write_inventory
+from ssl4sar.acquire.catalogue.search import SearchConfig, query_values
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
@@ -130,3 +132,39 @@ def test_glaciers_are_parameters_that_read_back(workdir: Path) -> None:
         assert glacier.area.equals(plan.glaciers[glacier.name].area)
     assert plan.elevation_files()
     assert acquisition(**{"sentinel.provider": "synthetic"}).elevation_files() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "wildcard", "name"),
+    [
+        ("glacier", "glacier", "Kronebren"),
+        ("tile_records", "glacier", "Kronebren"),
+        ("product", "product", "S1A_NOPE"),
+        ("orbit", "orbit", "S1A_NOPE"),
+    ],
+)
+def test_a_file_that_is_asked_for_by_a_wrong_name_ends_with_one_line(
+    workdir: Path, method: str, wildcard: str, name: str
+) -> None:
+    plan = acquisition(**{"acquisition.glaciers": two_glaciers()})
+    with pytest.raises(SystemExit, match=rf"^ssl4sar: error: (glacier )?{name}: is "):
+        getattr(plan, method)(SimpleNamespace(**{wildcard: name}))
+
+
+def test_an_inventory_of_another_query_is_told(workdir: Path) -> None:
+    # Inventories are shared by all configurations: another one may have frozen its own.
+    plan = acquisition()
+    name, glacier = next(iter(plan.glaciers.items()))
+    changes = {"acquisition.glaciers": [name]}
+    config = StudyConfig.model_validate(
+        with_values(micro(), {"sentinel.provider": "cdse", **changes})
+    )
+    freeze(name, [made_product(1)])
+    path = INVENTORIES / name / "inventory.jsonl"
+    header, *rows = [json.loads(line) for line in path.read_text().splitlines()]
+    header["query"] = query_values(SearchConfig(config.sentinel, config.optical))
+    header |= {"providers": {"sentinel-1": "cdse"}, "area": glacier.geojson}
+    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in [header, *rows]))
+    assert "NOTE" not in acquisition(**changes).forecast()
+    told = acquisition(**changes, **{"sentinel.end": "2020-01-31"}).forecast()
+    assert f"the frozen inventory of {name} answers another query (sentinel.end):" in told

@@ -68,7 +68,7 @@ def test_every_rule_leaves_a_record_beside_its_outputs(name: str) -> None:
     paths = re.findall(r'"([^"\n]*/[^"\n]*)"', re.sub(r'caption="[^"]*"', "", outputs))
     records = [path for path in paths if path.endswith(".provenance.json")]
     assert len(records) == 1
-    assert re.search(r"        provenance=f?\"", outputs)
+    assert re.search(r"        provenance=(update\()?f?\"", outputs)
     # Records tell paths from their own folder, and are looked for beside the file.
     assert {path.rsplit("/", 1)[0] for path in paths} == {records[0].rsplit("/", 1)[0]}
 

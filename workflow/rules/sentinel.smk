@@ -5,22 +5,23 @@
 rule search_scenes:
     """Search the scenes of a glacier and freeze what the catalogue lists."""
     output:
-        inventory="data/inventory/{glacier}/inventory.jsonl",
+        # A search that fails must not cost the frozen inventory: `update` keeps and restores it.
+        inventory=update("data/inventory/{glacier}/inventory.jsonl"),
         left_out=report(
-            "data/inventory/{glacier}/left_out.csv",
+            update("data/inventory/{glacier}/left_out.csv"),
             category="1 Data",
             subcategory="acquisition",
             caption="../report/left_out.rst",
             labels={"what": "products left out", "glacier": "{glacier}"},
         ),
         choice=report(
-            "data/inventory/{glacier}/optical_choice.csv",
+            update("data/inventory/{glacier}/optical_choice.csv"),
             category="1 Data",
             subcategory="acquisition",
             caption="../report/optical_choice.rst",
             labels={"what": "choice of the optical image", "glacier": "{glacier}"},
         ),
-        provenance="data/inventory/{glacier}/inventory.provenance.json",
+        provenance=update("data/inventory/{glacier}/inventory.provenance.json"),
     log:
         "logs/search_scenes/{glacier}.log",
     benchmark:

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.network.credentials import Account, find_credentials
+from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
 from ssl4sar.acquire.network.patience import line_problem
 from ssl4sar.acquire.network.token import is_loopback
+from ssl4sar.acquire.network.token_store import RefusedCredentialsError, tried_once
 from ssl4sar.core.errors import UserError
 
 #: Environment variable of a token that the user made at the service's site.
@@ -80,6 +81,18 @@ class EarthdataLogin:
     def _asked(self) -> str:
         login = find_credentials(account(self._url))
         try:
+            with tried_once(self._url, login):
+                return self._token_for(login)
+        except RefusedCredentialsError:
+            raise UserError(
+                self._url,
+                f"user name or password of {login.source} refused",
+                "correct them; they are not tried again for some minutes, so that the account is "
+                "not locked",
+            ) from None
+
+    def _token_for(self, login: Credentials) -> str:
+        try:
             # Redirects are not followed: the password belongs to this address alone.
             response = requests.post(
                 f"{self._url}/api/users/find_or_create_token",
@@ -91,9 +104,7 @@ class EarthdataLogin:
             problem = line_problem(error) or "it cannot be asked"
             raise UserError(self._url, problem, "check the line and rerun") from error
         if response.status_code in {401, 403}:
-            raise UserError(
-                self._url, f"user name or password of {login.source} refused", "correct them"
-            )
+            raise RefusedCredentialsError
         try:
             token = response.json()["access_token"] if response.ok else None
         except (ValueError, KeyError, TypeError):

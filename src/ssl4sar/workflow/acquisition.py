@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
 from ssl4sar.acquire.catalogue.inventory import Inventory, read_inventory
+from ssl4sar.acquire.catalogue.search import SearchConfig, query_values
 from ssl4sar.acquire.elevation.tiles import tiles_of_area
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
@@ -96,7 +97,17 @@ class Acquisition:
     @_told
     def glacier(self, wildcards: Any) -> dict[str, Any]:
         """Return a glacier as a GeoJSON feature."""
-        return self.glaciers[wildcards.glacier].as_feature()
+        return self._the_glacier(wildcards).as_feature()
+
+    def _the_glacier(self, wildcards: Any) -> Glacier:
+        name = wildcards.glacier
+        if name not in self.glaciers:
+            raise UserError(
+                f"glacier {name}",
+                "is not among those of this run",
+                f"ask for one of {', '.join(self.glaciers)}, or name it in acquisition.glaciers",
+            )
+        return self.glaciers[name]
 
     @_told
     def features(self, *_: Any) -> list[dict[str, Any]]:
@@ -144,12 +155,12 @@ class Acquisition:
     @_told
     def product(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of a product as values of JSON."""
-        return self.products[wildcards.product].as_row()
+        return _listed(self.products, wildcards.product).as_row()
 
     @_told
     def orbit(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of an orbit file as values of JSON."""
-        return self.orbits[wildcards.orbit].as_row()
+        return _listed(self.orbits, wildcards.orbit).as_row()
 
     @_told
     def scene_records(self, *_: Any) -> list[str]:
@@ -184,7 +195,7 @@ class Acquisition:
     @_told
     def tile_records(self, wildcards: Any) -> list[str]:
         """Return the records of the elevation tiles of a glacier."""
-        area = self.glaciers[wildcards.glacier].area
+        area = self._the_glacier(wildcards).area
         margin_km = self._config.elevation.margin_km
         return [str(TILES / f"{tile.name}.json") for tile in tiles_of_area(area, margin_km)]
 
@@ -210,6 +221,23 @@ class Acquisition:
         """Return what the target ``scenes`` says: scenes, bytes, days, free disk."""
         return str(self._forecast())
 
+    @cached_property
+    def outdated(self) -> dict[str, str]:
+        """Glaciers whose frozen inventory answers another query than the present one, and how."""
+        sentinel = self._config.sentinel
+        present = query_values(SearchConfig(sentinel, self._config.optical))
+        present["sentinel.provider"] = sentinel.provider
+        found = {}
+        for name, inventory in self.inventories.items():
+            header = inventory.header
+            frozen = {**header.query, "sentinel.provider": header.providers.get("sentinel-1")}
+            differ = [key for key, value in present.items() if frozen.get(key) != value]
+            if header.area != self.glaciers[name].geojson:
+                differ.append("its area")
+            if differ:
+                found[name] = ", ".join(differ)
+        return found
+
     def _forecast(self) -> Forecast:
         products = list(self.products.values())
         ahead = [p for p in products if not (SCENES / f"{p.name}.json").is_file()]
@@ -225,6 +253,7 @@ class Acquisition:
             ahead_bytes=sum(size or 0 for size in sizes),
             free_bytes=shutil.disk_usage(_existing(SCENES)).free,
             config=self._config,
+            outdated=self.outdated,
         )
 
     def _wanted_bytes(self, product: Product) -> int | None:
@@ -249,6 +278,7 @@ class Forecast:
         ahead_bytes: bytes still to come, without those.
         free_bytes: free disk space.
         config: configuration with the limits of the service.
+        outdated: glaciers whose inventory answers another query, and what differs.
     """
 
     glaciers: int
@@ -261,6 +291,7 @@ class Forecast:
     ahead_bytes: int
     free_bytes: int
     config: StudyConfig
+    outdated: Mapping[str, str]
 
     def __str__(self) -> str:
         """Return it as lines for a person."""
@@ -283,7 +314,19 @@ class Forecast:
             )
         enough = "" if self.ahead_bytes < self.free_bytes else ": NOT ENOUGH"
         lines.append(f"  {self.free_bytes / 1e9:.1f} GB are free on the disk{enough}")
+        lines += [
+            f"  NOTE: the frozen inventory of {name} answers another query ({differ}): refresh it "
+            "by the target inventory, or go on with what it lists"
+            for name, differ in self.outdated.items()
+        ]
         return "\n".join(lines)
+
+
+def _listed(products: Mapping[str, Product], name: str) -> Product:
+    """Return a product that somebody asked for by the name of its record."""
+    if name not in products:
+        raise UserError(name, "is in no inventory of this run", "correct the name")
+    return products[name]
 
 
 def _existing(folder: Path) -> Path:

@@ -82,6 +82,14 @@ def test_a_grid_of_a_part_tells_where_it_ends(tmp_path: Path) -> None:
             grid.undulation_m(np.array([20.0, lon]), np.array([75.0, lat]))
 
 
+def test_a_gtx_file_is_known_by_its_content(tmp_path: Path) -> None:
+    # The workflow keeps whatever it fetches as geoid.tif.
+    write_gtx(tmp_path / "geoid.tif", void=(300, 100))
+    grid = read_geoid(tmp_path / "geoid.tif")
+    assert grid.undulation_m(12.5, 42.0) == pytest.approx(undulation(12.5, 42.0), abs=0.02)
+    assert np.isnan(grid.undulations_m[300, 100])
+
+
 def test_a_void_of_a_gtx_file_is_no_undulation(tmp_path: Path) -> None:
     write_gtx(tmp_path / "void.gtx", void=(300, 100))
     grid = read_geoid(tmp_path / "void.gtx")

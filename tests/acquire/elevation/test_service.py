@@ -66,7 +66,11 @@ def test_a_tile_is_fetched_checked_and_recorded(service: FileService, tmp_path: 
     assert record.sha256 == sha256_file(raster)
     assert record.bytes == raster.stat().st_size
     assert TileRecord.read(folder / "N78_E012.json") == record
-    assert sorted(path.name for path in folder.iterdir()) == ["N78_E012.json", "N78_E012.tif"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "N78_E012.json",
+        "N78_E012.source.json",
+        "N78_E012.tif",
+    ]
 
 
 def test_what_is_there_is_not_fetched_again(service: FileService, tmp_path: Path) -> None:
@@ -81,6 +85,19 @@ def test_what_is_there_is_not_fetched_again(service: FileService, tmp_path: Path
     again = fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
     assert (again.sha256, again.evidence) == (first.sha256, "found and checked")
     assert service.asked == []
+
+
+def test_a_tile_of_another_service_is_not_passed_off_as_that_of_this_one(
+    service: FileService, tmp_path: Path
+) -> None:
+    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
+    other = config(service, tile_url=service.url + "/other_{lat}{lon}.tif")
+    service.files["/other_N78E012.tif"] = service.files[path_of(LAND)] + b" "
+    # The job that is run again for another address has lost its output, the record.
+    (tmp_path / "N78_E012.json").unlink()
+    record = fetch_tile(LAND, other, tmp_path, LISTED, QUICK)
+    assert record.url == service.url + "/other_N78E012.tif"
+    assert (tmp_path / "N78_E012.tif").read_bytes() == service.files["/other_N78E012.tif"]
 
 
 def test_a_damaged_or_foreign_tile_is_fetched_anew(service: FileService, tmp_path: Path) -> None:

@@ -237,6 +237,34 @@ def test_the_login_of_netrc_is_not_sent(
     assert web.asked[0][2] == f"Bearer {TOKEN}"
 
 
+def test_without_a_token_only_the_login_of_the_very_host_is_sent(
+    web: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "netrc"
+    monkeypatch.setenv("NETRC", str(path))
+    for text, sent in (
+        ("machine 127.0.0.1 login me password hunter2\n", "Basic bWU6aHVudGVyMg=="),
+        ("default login me password hunter2\n", None),
+    ):
+        path.write_text(text)
+        path.chmod(0o600)
+        web.asked.clear()
+        get(Access(), f"{web.url}/a")
+        assert web.asked[0][2] == sent
+
+
+def test_the_login_of_a_host_that_a_redirect_leads_to_is_not_sent(
+    web: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text("machine localhost login me password hunter2\n")
+    path.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(path))
+    web.answers["/a"] = (302, web.url.replace("127.0.0.1", "localhost") + "/b")
+    get(Access(), f"{web.url}/a")
+    assert [asked[2] for asked in web.asked] == [None, None]
+
+
 def test_a_slot_is_held_while_the_answer_is_open(web: SimpleNamespace, tmp_path: Path) -> None:
     folder = tmp_path / "locks"
     access = Access(slots=Slots("me", 1, folder=folder, poll_s=0.01))

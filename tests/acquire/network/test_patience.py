@@ -91,3 +91,9 @@ def test_a_failing_line_is_told_without_addresses(
 
 def test_other_failures_are_none_of_the_line() -> None:
     assert line_problem(requests.exceptions.InvalidHeader("x")) is None
+
+
+def test_a_server_that_always_asks_for_a_second_is_waited_for_as_long_as_a_silent_one() -> None:
+    patience = Patience(attempts=10)
+    waits = [patience.wait_s(failures, 1.0) for failures in range(1, 10)]
+    assert sum(waits) >= sum(min(2.0**n, 60.0) for n in range(9))

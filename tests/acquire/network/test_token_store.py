@@ -80,6 +80,13 @@ def test_a_refresh_token_may_have_no_end() -> None:
     assert not Grant("access", 600.0, None, None, ago(0)).can_refresh()
 
 
+@pytest.mark.parametrize(("ahead_s", "holds"), [(30.0, True), (-30.0, True), (2000.0, False)])
+def test_a_refusal_told_by_a_machine_with_another_clock_holds(ahead_s: float, holds: bool) -> None:
+    own = Refusal.of(ME)
+    told = Refusal(own.salt, own.digest, Moment("another", 1.0, time.time() + ahead_s))
+    assert told.holds_for(ME) is holds
+
+
 def test_a_refusal_holds_for_the_same_credentials_only() -> None:
     refusal = Refusal.of(ME)
     assert refusal.holds_for(ME)

@@ -29,6 +29,7 @@ HH = NAMES["hh"]
 def facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Facility]:
     monkeypatch.setenv("EARTHDATA_TOKEN", TOKEN)
     monkeypatch.setenv("SSL4SAR_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("SSL4SAR_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with asf_server() as server:
         for key in ("hh", "vv", "ew"):

@@ -221,6 +221,27 @@ def test_a_product_that_is_broken_at_source_is_missing(
     assert broken.value() == content
 
 
+def test_without_checksums_in_the_manifest_the_whole_product_is_compared_with_the_catalogue(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    bare = re.sub(rb"<checksum.*?</checksum>", b"", served.files["manifest.safe"])
+    silent = cdse.add(Served(served.name, served.files | {"manifest.safe": bare}))
+    cdse.fault("measurement", Fault(corrupt=True))
+    archive = provider(cdse).fetch(listed(silent), tmp_path, Selection())
+    assert archive == tmp_path / f"{NAME}.zip"
+    assert archive.read_bytes() == silent.value()
+    assert names(tmp_path) == {archive.name}
+
+
+def test_the_manifest_of_another_product_makes_the_product_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    other = made_safe(NAME.replace("20200101T07", "20200113T07"))
+    wrong = cdse.add(Served(served.name, other.files))
+    with pytest.raises(MissingProductError, match="manifest is that of another product"):
+        provider(cdse).fetch(listed(wrong), tmp_path, Selection())
+
+
 def test_a_manifest_that_stays_nonsense_makes_the_product_missing(
     cdse: CdseServer, served: Served, tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setenv("DHUS_USERNAME", USER)
     monkeypatch.setenv("DHUS_PASSWORD", PASSWORD)
     monkeypatch.setenv("SSL4SAR_LOCKS", str(tmp_path / "locks"))
+    monkeypatch.setenv("SSL4SAR_CACHE", str(tmp_path / "cache"))
     products = [
         hub_product(tmp_path, ONE, NAMES["hh"]),
         hub_product(tmp_path, TWO, NAMES["vv"]),
@@ -191,19 +192,20 @@ def test_wrong_password_is_one_line_and_one_try(
 ) -> None:
     hub.empty_401 = not body
     product = the(hub)
-    hub.requests.clear()
-    monkeypatch.setenv("DHUS_PASSWORD", "wrong-password")
-    for act in (
-        lambda: found(hub),
-        lambda: provider(hub).fetch(product, tmp_path / "work", Selection()),
+    for password, act in (
+        ("wrong-one", lambda: found(hub)),
+        ("wrong-two", lambda: provider(hub).fetch(product, tmp_path / "work", Selection())),
     ):
+        monkeypatch.setenv("DHUS_PASSWORD", password)
         hub.requests.clear()
-        with pytest.raises(UserError) as caught:
-            act()
-        assert str(caught.value) == (
-            "127.0.0.1: user name or password of DHUS_USERNAME in the environment refused; "
-            "correct them"
-        )
+        for _ in range(3):  # the jobs after the first do not try it again
+            with pytest.raises(UserError) as caught:
+                act()
+            assert str(caught.value) == (
+                "127.0.0.1: user name or password of DHUS_USERNAME in the environment refused; "
+                "correct them; they are not tried again for some minutes, so that the account is "
+                "not locked"
+            )
         assert len(hub.requests) == 1
 
 

@@ -313,6 +313,17 @@ def test_lost_items_are_an_error(api: Api) -> None:
         found(api, query())
 
 
+def test_the_default_login_of_netrc_is_not_sent(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    (tmp_path / "netrc").chmod(0o600)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert list(provider(api).search(query()))
+    assert api.headers
+    assert not any("Authorization" in headers for headers in api.headers)
+
+
 def test_unreachable_api_is_one_line() -> None:
     with pytest.raises(UserError, match="cannot be reached"):
         found(Api(url="http://127.0.0.1:9"), query())

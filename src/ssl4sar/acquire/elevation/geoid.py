@@ -7,6 +7,7 @@ Grids come as GTX (NOAA's format, as PROJ ships it) or GeoTIFF; both belong to p
 from __future__ import annotations
 
 import json
+import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,8 @@ _LOWEST_M: Final = -120.0
 _HIGHEST_M: Final = 100.0
 #: Value of pixels without an undulation in GTX files.
 _GTX_VOID: Final = -88.8888
+#: South, west, spacing of rows and columns, numbers of both: big-endian.
+_GTX_HEADER: Final = struct.Struct(">4d2i")
 _VOID_TOLERANCE_M: Final = 1e-3
 #: The tiles of GLO-30 refer to this geoid.
 TILES_GEOID: Final = "EGM2008"
@@ -122,9 +125,13 @@ def read_geoid(path: str | Path) -> GeoidGrid:
     """
     if not Path(path).is_file():
         raise UserError(path, "the file does not exist", _FIX)
-    with opened(path) as file:
-        edge, nodata = file.transform, file.nodata
-        values: NDArray[np.float32] = file.read(1).astype(np.float32)
+    gtx = _gtx(Path(path))
+    if gtx is not None:
+        edge, values, nodata = gtx
+    else:
+        with opened(path) as file:
+            edge, nodata = file.transform, file.nodata
+            values = file.read(1).astype(np.float32)
     if edge.b != 0 or edge.d != 0 or edge.a <= 0 or edge.e == 0:
         raise UserError(path, "the grid is turned", _FIX)
     rows, columns = values.shape
@@ -133,8 +140,8 @@ def read_geoid(path: str | Path) -> GeoidGrid:
         raise UserError(path, "this is no grid in degrees", _FIX)
     if edge.e < 0:
         values = values[::-1]
-    if (void := _void_value(path, nodata)) is not None:
-        values[np.abs(values - np.float32(void)) < _VOID_TOLERANCE_M] = np.nan
+    if nodata is not None and not np.isnan(nodata):
+        values[np.abs(values - np.float32(nodata)) < _VOID_TOLERANCE_M] = np.nan
     if np.isnan(values).all() or not _plausible(values):
         raise UserError(
             path,
@@ -148,11 +155,25 @@ def read_geoid(path: str | Path) -> GeoidGrid:
     )
 
 
-def _void_value(path: str | Path, nodata: float | None) -> float | None:
-    """Return the value that stands for no undulation; GTX files have one by convention."""
-    if Path(path).suffix.lower() == ".gtx":
-        return _GTX_VOID
-    return None if nodata is None or np.isnan(nodata) else nodata
+def _gtx(path: Path) -> tuple[Any, NDArray[np.float32], float] | None:
+    """Read a GTX file: place, rows from the south, value without a meaning; None if it is none.
+
+    It is known by its header and size: GDAL knows it by its name alone, and ours is another one.
+    """
+    from rasterio.transform import Affine
+
+    with path.open("rb") as stream:
+        header = stream.read(_GTX_HEADER.size)
+        if len(header) < _GTX_HEADER.size:
+            return None
+        south, west, row_deg, column_deg, rows, columns = _GTX_HEADER.unpack(header)
+        if rows < 1 or columns < 1:
+            return None
+        if path.stat().st_size != _GTX_HEADER.size + 4 * rows * columns:
+            return None
+        values = np.frombuffer(stream.read(), ">f4").reshape(rows, columns).astype(np.float32)
+    corner = (west - column_deg / 2, south - row_deg / 2)
+    return Affine(column_deg, 0, corner[0], 0, row_deg, corner[1]), values, _GTX_VOID
 
 
 def _plausible(values: NDArray[Any]) -> bool:

@@ -3,8 +3,11 @@
 The service has no tiles where there is only sea. Its list of tiles decides; without a list, a tile
 that is not there (HTTP 404) is sea only if the service has another tile that is known to be land.
 
-A fetched tile is ``NAME.tif`` with the record ``NAME.json``; a sea tile has the record only. A few
-tiles of Armenia and Azerbaijan are not public and count as sea: no glacier ends there.
+A fetched tile is ``NAME.tif`` with the record ``NAME.json``; a sea tile has the record only. A job
+that is run again loses the record before it begins, so ``NAME.source.json`` keeps where the tile
+came from.
+
+A few tiles of Armenia and Azerbaijan are not public and count as sea: no glacier ends there.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import requests
 
 from ssl4sar.acquire.elevation.raster import check_heights, read_tile_grid
 from ssl4sar.acquire.elevation.tiles import Tile
+from ssl4sar.acquire.network.access import MACHINE_LOGIN
 from ssl4sar.acquire.network.download import USER_AGENT, download
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
@@ -203,6 +207,7 @@ def fetch_tile(
     if sea is not None:
         tell(f"elevation tile {tile.name}: sea ({sea})")
         raster.unlink(missing_ok=True)
+        _origin_path(raster).unlink(missing_ok=True)
         record = TileRecord(tile=tile.name, sea=True, url=url, evidence=sea)
     else:
         record = _found_land(tile, url, raster, record_path) or _fetch_land(
@@ -258,6 +263,17 @@ def _why_sea(
     return f"HTTP 404, while the service has {config.known_tile}"
 
 
+class _Asking(requests.Session):
+    """Follows redirects without a login: the library would look for one of the new host."""
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Take the login of the first host away."""
+        del response
+        prepared_request.headers.pop("Authorization", None)
+
+
 def _exists(url: str, patience: Patience) -> bool:
     """Ask the service whether it has a file.
 
@@ -269,12 +285,14 @@ def _exists(url: str, patience: Patience) -> bool:
         if attempt:
             time.sleep(min(patience.first_wait_s * 2 ** (attempt - 1), _LONGEST_WAIT_S))
         try:
-            answer = requests.head(
-                url,
-                headers={"User-Agent": USER_AGENT},
-                timeout=patience.timeout_s,
-                allow_redirects=True,
-            )
+            with _Asking() as session:
+                answer = session.head(
+                    url,
+                    headers={"User-Agent": USER_AGENT},
+                    auth=MACHINE_LOGIN,
+                    timeout=patience.timeout_s,
+                    allow_redirects=True,
+                )
         except (requests.ConnectionError, requests.Timeout):
             problem = "the host cannot be reached or is silent"
             continue
@@ -294,6 +312,9 @@ def _found_land(tile: Tile, url: str, raster: Path, record_path: Path) -> TileRe
     """Return a record of a tile whose record is lost, as of a job that is run again."""
     if record_path.exists() or not raster.is_file():
         return None
+    if _origin(raster) != {"url": url, "sha256": sha256_file(raster)}:
+        tell(f"elevation tile {tile.name}: it came from elsewhere or has changed: fetched again")
+        return None
     try:
         return _described(tile, url, raster, "found and checked")
     except UserError as error:
@@ -311,7 +332,21 @@ def _fetch_land(tile: Tile, url: str, raster: Path, patience: Patience) -> TileR
         fetched.unlink()
         raise UserError(f"{tile.name} ({url})", error.problem, error.fix) from error
     fetched.replace(raster)
+    write_json(_origin_path(raster), {"url": url, "sha256": record.sha256})
     return record
+
+
+def _origin_path(raster: Path) -> Path:
+    return raster.with_suffix(".source.json")
+
+
+def _origin(raster: Path) -> dict[str, Any] | None:
+    """Return address and hash of a tile that was fetched; None where they are not known."""
+    try:
+        values = json.loads(_origin_path(raster).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _described(tile: Tile, url: str, raster: Path, evidence: str) -> TileRecord:

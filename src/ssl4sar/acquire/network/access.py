@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 
+from ssl4sar.acquire.network.credentials import machine_login
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import NO_LOGIN, is_loopback
 from ssl4sar.core.errors import UserError
@@ -20,6 +21,22 @@ from ssl4sar.core.errors import UserError
 MAX_REDIRECTS: Final = 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ADDRESS_FIX: Final = "correct the address"
+
+
+class _MachineLogin(requests.auth.AuthBase):
+    """Sends what netrc holds for the very host that is asked, as private mirrors want it."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        parts = urlsplit(request.url or "")
+        host = parts.hostname or ""
+        login = machine_login(host) if parts.scheme == "https" or is_loopback(host) else None
+        if login is not None:
+            requests.auth.HTTPBasicAuth(*login)(request)
+        return request
+
+
+#: For sessions without a token.
+MACHINE_LOGIN: Final = _MachineLogin()
 
 
 class Bearer(Protocol):
@@ -156,7 +173,9 @@ class Access:
     ) -> Iterator[requests.Response]:
         place = url
         for _ in range(MAX_REDIRECTS + 1):
-            with self._get(session, place, headers, token, timeout_s) as response:
+            own = urlsplit(place).netloc == urlsplit(url).netloc
+            auth = MACHINE_LOGIN if own and self._bearer is None else NO_LOGIN
+            with self._get(session, place, headers, token, timeout_s, auth) as response:
                 if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                     yield response
                     return
@@ -170,6 +189,7 @@ class Access:
         headers: Mapping[str, str],
         token: str | None,
         timeout_s: float,
+        auth: requests.auth.AuthBase,
     ) -> requests.Response:
         sent = dict(headers)
         if token is not None and self._may_see(urlsplit(url)):
@@ -178,8 +198,9 @@ class Access:
             return session.get(
                 url,
                 headers=sent,
-                # The library would send a login of netrc in place of the token.
-                auth=None if self._bearer is None else NO_LOGIN,
+                # The library would send a login of netrc in place of the token, and its default
+                # entry anywhere.
+                auth=auth,
                 allow_redirects=False,
                 stream=True,
                 timeout=timeout_s,

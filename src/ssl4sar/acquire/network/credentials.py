@@ -107,6 +107,18 @@ def find_credentials(account: Account) -> Credentials:
     return Credentials(*found, str(path), code)
 
 
+def machine_login(host: str) -> tuple[str, str] | None:
+    """Return user name and password that netrc holds for this very host; None if none.
+
+    The entry ``default``, which is for no host in particular, does not count.
+    """
+    try:
+        return _from_netrc(netrc_path(), host)
+    except UserError as error:
+        tell(f"warning: {error}")
+        return None
+
+
 def netrc_path() -> Path:
     """Return the netrc file: that of the variable NETRC, else ``~/.netrc``."""
     return Path(os.environ.get("NETRC") or "~/.netrc").expanduser()

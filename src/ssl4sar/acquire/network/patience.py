@@ -52,9 +52,9 @@ class Patience:
 
         A random part, up to a quarter, keeps jobs that failed together from returning together.
         """
-        wait_s = asked_s
-        if not wait_s:
-            wait_s = min(self.first_wait_s * 2 ** (failures - 1), _LONGEST_WAIT_S)
+        # A server that always asks for a second must not use up all tries within seconds.
+        grown_s: float = min(self.first_wait_s * 2 ** (failures - 1), _LONGEST_WAIT_S)
+        wait_s = max(grown_s, asked_s or 0.0)
         return wait_s * random.uniform(1.0, 1.0 + _JITTER)
 
 

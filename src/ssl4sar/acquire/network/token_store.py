@@ -38,6 +38,10 @@ _MARGIN_SHARE: Final = 0.5
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
+class RefusedCredentialsError(Exception):
+    """A service does not accept user name and password."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """A moment by two clocks.
@@ -125,7 +129,11 @@ class Refusal:
 
     def holds_for(self, credentials: Credentials) -> bool:
         """Return whether these credentials were refused a short while ago."""
-        if self.at.age_s() > REFUSAL_LASTS_S:
+        age_s = self.at.age_s()
+        if math.isinf(age_s):
+            # The clock of another machine is ahead of ours: trying again could lock the account.
+            age_s = abs(time.time() - self.at.unix_s)
+        if age_s > REFUSAL_LASTS_S:
             return False
         return hmac.compare_digest(self.digest, _hash(credentials, self.salt))
 
@@ -193,6 +201,53 @@ class TokenStore:
             UserError: the file cannot be written.
         """
         write_private(self.path, json.dumps(asdict(shared)))
+
+
+@contextmanager
+def tried_once(
+    service: str, credentials: Credentials, folder: Path | None = None
+) -> Iterator[None]:
+    """Let jobs log in one by one, and none with what was refused a short while ago.
+
+    The block raises `RefusedCredentialsError` where the service refuses the credentials.
+
+    Args:
+        service: its address.
+        credentials: what the block logs in with.
+        folder: private folder of the shared file; None means the user's.
+
+    Raises:
+        RefusedCredentialsError: from the block, or by an earlier job.
+    """
+    store = TokenStore(f"{service} {credentials.user}", folder)
+    with store.locked():
+        refusal = store.read().refusal
+        if refusal is not None and refusal.holds_for(credentials):
+            raise RefusedCredentialsError
+        try:
+            yield
+        except RefusedCredentialsError:
+            store.write(Shared(refusal=Refusal.of(credentials)))
+            raise
+        if refusal is not None:
+            store.write(Shared())
+
+
+def was_refused(service: str, credentials: Credentials) -> bool:
+    """Return whether a service refused these credentials a short while ago, in whatever job."""
+    refusal = TokenStore(f"{service} {credentials.user}").read().refusal
+    return refusal is not None and refusal.holds_for(credentials)
+
+
+def remember_refusal(service: str, credentials: Credentials) -> None:
+    """Let all jobs know that a service refuses these credentials.
+
+    Raises:
+        UserError: the folder is not this user's alone, or the file cannot be written.
+    """
+    store = TokenStore(f"{service} {credentials.user}")
+    with store.locked():
+        store.write(Shared(refusal=Refusal.of(credentials)))
 
 
 def cache_folder() -> Path:

@@ -18,9 +18,11 @@ from typing import Any, Final
 
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.hashing import file_digests, sha256_file
+from ssl4sar.core.progress import tell
 
 ORBIT_SCHEMA: Final = "ssl4sar.orbit/1"
 #: Precise files have four megabytes.
@@ -230,7 +232,7 @@ def fetch_orbit(
         MissingProductError: it will never be there.
     """
     target = Path(target)
-    facts = _found(target, orbit.name)
+    facts = _found(target, orbit)
     if facts is None:
         fetched = target.with_name(f"{orbit.name}.fetched.EOF")
         fetch_file(orbit, fetched)
@@ -255,10 +257,16 @@ def fetch_orbit(
     return written
 
 
-def _found(target: Path, name: str) -> OrbitFacts | None:
+def _found(target: Path, orbit: Product) -> OrbitFacts | None:
+    """Return what a file holds that is there; None if there is none, or not what is listed."""
     if not target.is_file():
         return None
+    listed = known_checksums(orbit.checksums)
+    digests = file_digests(target, {each.algorithm for each in listed})
+    if any(digests[each.algorithm] != each.digits for each in listed):
+        tell(f"{orbit.name}: its content is not what the catalogue lists: fetching it anew")
+        return None
     try:
-        return check_orbit(target, name)
+        return check_orbit(target, orbit.name)
     except UserError:
         return None

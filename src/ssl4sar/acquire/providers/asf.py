@@ -23,6 +23,7 @@ from ssl4sar.acquire.network.access import Access, Bearer, FixedToken
 from ssl4sar.acquire.network.download import download
 from ssl4sar.acquire.network.patience import Patience, line_problem
 from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.acquire.network.token import NO_LOGIN
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -176,6 +177,8 @@ class Asf:
         if query.relative_orbits:
             asked["relativeOrbit"] = list(query.relative_orbits)
         session = self._session or asf_search.ASFSession()
+        # The catalogue is open; the library would send the default entry of netrc.
+        session.auth = NO_LOGIN
         options = asf_search.ASFSearchOptions(host=self._config.host, session=session)
         for page in asf_search.search_generator(opts=options, **asked):
             yield from (result.geojson() for result in page)

@@ -6,6 +6,7 @@ the study reads (OData Nodes), which halves the bytes of a dual-polarised scene.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.credentials import Account, find_credentials
 from ssl4sar.acquire.network.download import DownloadRecord, download
@@ -37,7 +39,7 @@ from ssl4sar.acquire.safe.verification import (
 )
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.hashing import Checksum, can_compute
 from ssl4sar.core.progress import tell
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
@@ -152,7 +154,7 @@ class Cdse:
         if files is None:
             return None
         try:
-            self._fetch_needed(product, safe, files, selection)
+            served = self._fetch_needed(product, safe, files, selection)
         except (WrongContentError, NotThereError, MissingProductError):
             # Nothing but the manifest itself says what it must hold: it may be the one at fault.
             manifest = safe / MANIFEST_NAME
@@ -162,18 +164,27 @@ class Cdse:
             if files is None or manifest.read_bytes() == before:
                 raise
             tell(f"{product.name}: the manifest was damaged")
-            self._fetch_needed(product, safe, files, selection)
-        return safe
+            served = self._fetch_needed(product, safe, files, selection)
+        if served:
+            return safe
+        shutil.rmtree(safe)
+        return None
 
     def _fetch_needed(
         self, product: Product, safe: Path, files: tuple[ManifestFile, ...], selection: Selection
-    ) -> None:
+    ) -> bool:
+        """Fetch the needed files; False where the manifest cannot tell whether they are right."""
         needed = needed_files(files, product.mission, selection, product.name)
+        _require_own(product, needed)
+        if not all(file.checksum and can_compute(file.checksum.algorithm) for file in needed):
+            tell(f"{product.name}: its manifest has no checksums that can be compared")
+            return False
         total_mb = sum(file.size_bytes or 0 for file in needed) / 1e6
         tell(f"{product.name}: {len(needed)} of {len(files)} files are needed, {total_mb:.1f} MB")
         for file in needed:
             self._fetch_node(product, safe, file)
         tell(f"{product.name}: {len(needed)} files agree with the manifest")
+        return True
 
     def _manifest(self, product: Product, safe: Path) -> tuple[ManifestFile, ...] | None:
         path = safe / MANIFEST_NAME
@@ -227,6 +238,28 @@ class Cdse:
                 tell(f"{product.name}: {known}; {verified}")
                 return archive
         raise AssertionError("the second round returns or raises")
+
+
+def _require_own(product: Product, files: tuple[ManifestFile, ...]) -> None:
+    """Refuse the manifest of another product: nothing else of it tells whose it is.
+
+    Files of a Sentinel-1 product carry its times, orbit and datatake, as its name does.
+
+    Raises:
+        WrongContentError: it belongs to another product.
+    """
+    try:
+        told = parse_name(product.name)
+    except ValueError:
+        return
+    if not isinstance(told, SarName):
+        return
+    mark = "-".join(product.name.lower().removesuffix("_cog").split("_")[-5:-1])
+    other = [file.path for file in files if f"-{mark}-" not in file.path]
+    if other:
+        raise WrongContentError(
+            product.name, f"its manifest is that of another product ({other[0]})", "rerun later"
+        )
 
 
 def account(config: CdseConfig) -> Account:

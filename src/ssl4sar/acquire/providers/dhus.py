@@ -20,6 +20,7 @@ from ssl4sar.acquire.network.credentials import Account, Credentials, find_crede
 from ssl4sar.acquire.network.patience import line_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import is_loopback
+from ssl4sar.acquire.network.token_store import remember_refusal, was_refused
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import fits
@@ -216,6 +217,8 @@ class Dhus:
         from sentinelsat import SentinelAPI
 
         login = find_credentials(self.account)
+        if was_refused(self._hub, login):
+            raise self._refused(login)
         api = SentinelAPI(login.user, login.password, self._hub, show_progressbars=bars_allowed())
         api.lta_timeout = self._config.offline_wait_min * 60 or 1e-9  # 0 would mean for ever
         api.dl_retry_delay = self._retry_s
@@ -224,6 +227,14 @@ class Dhus:
             api.session.mount(scheme, CountingAdapter(slots, self._timeout_s))
         with self._errors(login), told_lines(login), api.session:
             yield api
+
+    def _refused(self, login: Credentials) -> UserError:
+        return UserError(
+            self._host,
+            f"user name or password of {login.source} refused",
+            "correct them; they are not tried again for some minutes, so that the account is not "
+            "locked",
+        )
 
     def _strange(self, problem: str) -> UserError:
         return UserError(
@@ -242,9 +253,8 @@ class Dhus:
         except SentinelAPIError as error:
             response = getattr(error, "response", None)
             if isinstance(error, UnauthorizedError) or getattr(response, "status_code", 0) == 401:
-                raise UserError(
-                    self._host, f"user name or password of {login.source} refused", "correct them"
-                ) from None
+                remember_refusal(self._hub, login)
+                raise self._refused(login) from None
             raise self._strange(hidden(str(error), login)) from None
         except (KeyError, TypeError, AttributeError) as error:
             # The library takes the form of answers for granted.

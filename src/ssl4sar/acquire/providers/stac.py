@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.network.access import Access
+from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access
 from ssl4sar.acquire.network.download import download
 from ssl4sar.acquire.network.patience import Patience, line_problem
 from ssl4sar.acquire.network.slots import Slots
@@ -127,6 +127,7 @@ class Stac:
 
     def _items(self, query: Query) -> list[dict[str, Any]]:
         from pystac_client import Client
+        from pystac_client.stac_api_io import StacApiIO
 
         config = self._config
         is_sar = query.mission == "sentinel-1"
@@ -139,7 +140,10 @@ class Stac:
         with self._errors(), warnings.catch_warnings():
             # What the API does not declare is found out by asking.
             warnings.simplefilter("ignore")
-            client = Client.open(config.url, timeout=self._patience.timeout_s)
+            line = StacApiIO(timeout=self._patience.timeout_s)
+            # The library would send the default entry of netrc.
+            line.session.auth = MACHINE_LOGIN
+            client = Client.open(config.url, stac_io=line)
             if query.max_cloud_percent is not None and not is_sar and client.conforms_to("QUERY"):
                 asked["query"] = {"eo:cloud_cover": {"lte": query.max_cloud_percent}}
             search = client.search(**asked)
