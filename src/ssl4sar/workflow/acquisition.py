@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
-from ssl4sar.acquire.catalogue.inventory import Inventory, read_inventory
+from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, read_inventory
+from ssl4sar.acquire.catalogue.search import SearchConfig, query_values
 from ssl4sar.acquire.elevation.tiles import tiles_of_area
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
@@ -24,6 +26,7 @@ TILES: Final = Path("data/elevation/tiles")
 ELEVATION: Final = Path("data/elevation")
 TILE_LIST: Final = Path("data/elevation/tile_list.txt")
 GEOID: Final = Path("data/geoid/geoid.tif")
+_NAMES_TOLD: Final = 3
 
 
 P = ParamSpec("P")
@@ -122,10 +125,43 @@ class Acquisition:
                 f"{len(missing)} of {len(self.glaciers)} inventories do not exist yet",
                 "make them first: snakemake --cores 4 -- inventory (with the same --configfile)",
             )
-        return {
+        found = {
             name: read_inventory(path)
             for name, path in zip(self.glaciers, self.inventory_files(), strict=True)
         }
+        self._warn_of_other_queries(found)
+        return found
+
+    def _warn_of_other_queries(self, found: dict[str, Inventory]) -> None:
+        """Tell which inventories answer another query than that of the configuration.
+
+        They count all the same: what is built follows the frozen inventories alone.
+        """
+        wanted = query_values(SearchConfig(self._config.sentinel, self._config.optical))
+        other = {
+            name: self._differences(name, inventory.header, wanted)
+            for name, inventory in found.items()
+        }
+        other = {name: keys for name, keys in other.items() if keys}
+        if other:
+            keys = dict.fromkeys(key for keys in other.values() for key in keys)
+            names = ", ".join(list(other)[:_NAMES_TOLD]) + (", ..." * (len(other) > _NAMES_TOLD))
+            sys.stderr.write(
+                f"warning: the inventories of {names} answer another query ({', '.join(keys)}) and "
+                "are used as they are; the target inventory makes them anew\n"
+            )
+
+    def _differences(
+        self, name: str, header: InventoryHeader, wanted: dict[str, Any]
+    ) -> list[str]:
+        keys = sorted({*wanted, *header.query})
+        keys = [key for key in keys if wanted.get(key) != header.query.get(key)]
+        sentinel = self._config.sentinel
+        if header.providers.get("sentinel-1") != sentinel.provider:
+            keys.append("sentinel.provider")
+        if header.providers.get("sentinel-2", sentinel.optical_from) != sentinel.optical_from:
+            keys.append("sentinel.optical_provider")
+        return keys + (["area"] if header.area != self.glaciers[name].geojson else [])
 
     @cached_property
     def products(self) -> dict[str, Product]:

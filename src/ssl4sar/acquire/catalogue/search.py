@@ -111,7 +111,7 @@ def search_glacier(
     """
     if config.sentinel.orbits == "precise" and choose_orbits is None:
         raise ValueError("precise orbits are wanted and there is nothing to choose them with")
-    query = _query_values(config)
+    query = query_values(config)
     _require(sar, "sentinel-1", "sentinel.provider")
     config = _until(config, searched_utc)
     found = _search_sar(config, glacier, sar)
@@ -170,6 +170,14 @@ def optical_query(config: SearchConfig, glacier: Glacier) -> Query:
         stop=stop,
         max_cloud_percent=config.optical.max_cloud_percent,
     )
+
+
+def query_values(config: SearchConfig) -> dict[str, Any]:
+    """Return the values of the configuration that a search uses, by key."""
+    sentinel = config.sentinel.model_dump(mode="json")
+    values = {f"sentinel.{key}": sentinel[key] for key in _SEARCH_KEYS}
+    optical = config.optical.model_dump(mode="json")
+    return values | {f"optical.{key}": value for key, value in optical.items()}
 
 
 def _require(provider: Provider, mission: Mission, key: str) -> None:
@@ -325,13 +333,6 @@ def _is_sar(product: Product) -> bool:
 def _whole_time(config: SearchConfig) -> tuple[datetime, datetime]:
     windows = list(month_windows(config.sentinel.start, config.sentinel.end))
     return windows[0][0], windows[-1][1]
-
-
-def _query_values(config: SearchConfig) -> dict[str, Any]:
-    sentinel = config.sentinel.model_dump(mode="json")
-    values = {f"sentinel.{key}": sentinel[key] for key in _SEARCH_KEYS}
-    optical = config.optical.model_dump(mode="json")
-    return values | {f"optical.{key}": value for key, value in optical.items()}
 
 
 def _tell_choice(glacier: Glacier, candidates: Sequence[Candidate], wanted: int) -> None:
