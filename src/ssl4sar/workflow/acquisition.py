@@ -161,7 +161,9 @@ class Acquisition:
             keys.append("sentinel.provider")
         if header.providers.get("sentinel-2", sentinel.optical_from) != sentinel.optical_from:
             keys.append("sentinel.optical_provider")
-        return keys + (["area"] if header.area != self.glaciers[name].geojson else [])
+        # The search took the area from a feature, which orders its corners.
+        area = Glacier.from_feature(self.glaciers[name].as_feature()).geojson
+        return keys + (["area"] if header.area != area else [])
 
     @cached_property
     def products(self) -> dict[str, Product]:
