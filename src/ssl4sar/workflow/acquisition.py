@@ -18,6 +18,7 @@ from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.wording import counted, size_text
 
 INVENTORIES: Final = Path("data/inventory")
 SCENES: Final = Path("data/scenes")
@@ -151,9 +152,7 @@ class Acquisition:
                 "are used as they are; the target inventory makes them anew\n"
             )
 
-    def _differences(
-        self, name: str, header: InventoryHeader, wanted: dict[str, Any]
-    ) -> list[str]:
+    def _differences(self, name: str, header: InventoryHeader, wanted: dict[str, Any]) -> list[str]:
         keys = sorted({*wanted, *header.query})
         keys = [key for key in keys if wanted.get(key) != header.query.get(key)]
         sentinel = self._config.sentinel
@@ -302,16 +301,15 @@ class Forecast:
 
     def __str__(self) -> str:
         """Return it as lines for a person."""
-        cdse = self.config.cdse
         lines = [
             f"{self.config.name}: {self.sar} Sentinel-1 and {self.optical} Sentinel-2 products of "
-            f"{self.glaciers} glaciers, {self.orbits} orbit files, from "
+            f"{counted(self.glaciers, 'glacier')}, {counted(self.orbits, 'orbit file')}, from "
             f"{self.config.sentinel.provider}",
-            f"  {self.present} are there; {self.ahead_bytes / 1e9:.1f} GB are to come"
-            + (f", and {self.unknown} products of unknown size" if self.unknown else "")
-            + (f"; {self.offline} are listed as offline" if self.offline else ""),
+            f"  {self.present} there; {self._to_come()} to come"
+            + (f"; {self.offline} listed as offline" if self.offline else ""),
         ]
-        if self.config.sentinel.provider == "cdse":
+        cdse = self.config.cdse
+        if self.config.sentinel.provider == "cdse" and self.ahead_bytes:
             hours = self.ahead_bytes / (cdse.connections * cdse.connection_mb_s * 1e6) / 3600
             days = self.ahead_bytes / (cdse.quota_tb * 1e12) * cdse.quota_days
             lines.append(
@@ -320,8 +318,14 @@ class Forecast:
                 f"({cdse.quota_tb:g} TB in {cdse.quota_days} days)"
             )
         enough = "" if self.ahead_bytes < self.free_bytes else ": NOT ENOUGH"
-        lines.append(f"  {self.free_bytes / 1e9:.1f} GB are free on the disk{enough}")
+        lines.append(f"  {size_text(self.free_bytes)} free on the disk{enough}")
         return "\n".join(lines)
+
+    def _to_come(self) -> str:
+        unknown = f"{counted(self.unknown, 'product')} of unknown size"
+        if self.unknown and not self.ahead_bytes:
+            return unknown
+        return size_text(self.ahead_bytes) + (f" and {unknown}" if self.unknown else "")
 
 
 def _existing(folder: Path) -> Path:
