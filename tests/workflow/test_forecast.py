@@ -107,9 +107,13 @@ def test_what_is_there_offline_or_of_unknown_size_is_counted_apart(workdir: Path
     record = SCENES / f"{products[0].name}.json"
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({}))
+    gone = made_product(5)
+    freeze(names[0], [*products, gone])
+    (SCENES / f"{gone.name}.json").write_text(json.dumps({"status": "missing"}))
     told = acquisition(**{"acquisition.glaciers": names}).forecast()
     assert "1 there; " in told
     assert "and 1 product of unknown size to come" in told
+    assert "; 1 could not be had" in told
     assert "; 1 listed as offline" in told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -251,12 +252,14 @@ class Acquisition:
         products = list(self.products.values())
         ahead = [p for p in products if not (SCENES / f"{p.name}.json").is_file()]
         sizes = [self._wanted_bytes(p) for p in ahead]
+        missing = sum(_is_missing(SCENES / f"{p.name}.json") for p in products)
         return Forecast(
             glaciers=len(self.glaciers),
             sar=sum(p.mission == "sentinel-1" for p in products),
             optical=sum(p.mission == "sentinel-2" for p in products),
             orbits=len(self.orbits),
-            present=len(products) - len(ahead),
+            present=len(products) - len(ahead) - missing,
+            missing=missing,
             offline=sum(not p.online for p in ahead),
             unknown=sum(size is None for size in sizes),
             ahead_bytes=sum(size or 0 for size in sizes),
@@ -281,6 +284,7 @@ class Forecast:
         optical: Sentinel-2 products.
         orbits: orbit files.
         present: products that are there.
+        missing: products that could not be had, as their records say.
         offline: products still to come that the catalogue lists as offline.
         unknown: products still to come whose size is not known.
         ahead_bytes: bytes still to come, without those.
@@ -293,6 +297,7 @@ class Forecast:
     optical: int
     orbits: int
     present: int
+    missing: int
     offline: int
     unknown: int
     ahead_bytes: int
@@ -306,6 +311,7 @@ class Forecast:
             f"{counted(self.glaciers, 'glacier')}, {counted(self.orbits, 'orbit file')}, from "
             f"{self.config.sentinel.provider}",
             f"  {self.present} there; {self._to_come()} to come"
+            + (f"; {self.missing} could not be had" if self.missing else "")
             + (f"; {self.offline} listed as offline" if self.offline else ""),
         ]
         cdse = self.config.cdse
@@ -326,6 +332,13 @@ class Forecast:
         if self.unknown and not self.ahead_bytes:
             return unknown
         return size_text(self.ahead_bytes) + (f" and {unknown}" if self.unknown else "")
+
+
+def _is_missing(record: Path) -> bool:
+    try:
+        return bool(json.loads(record.read_bytes()).get("status") == "missing")
+    except (OSError, ValueError, AttributeError):
+        return False  # the job that reads it tells what is wrong with it
 
 
 def _existing(folder: Path) -> Path:
