@@ -170,6 +170,18 @@ def test_names_stand_where_no_other_area_is(tmp_path: Path, figures: list[Figure
     assert not of_small.contains(Point(place))
 
 
+@pytest.mark.parametrize("number", [2, 14])
+def test_names_wider_than_their_areas_neither_overlap_each_other_nor_numbers(
+    tmp_path: Path, figures: list[Figure], number: int
+) -> None:
+    glaciers = [glacier(f"Synthetic{n:02}", 3.0 * n - 150.0, 0.0) for n in range(number)]
+    draw_areas(tmp_path / "row.png", glaciers)
+    texts = {text.get_text(): text for text in map_axes(figures[0]).texts}
+    boxes = extents(figures[0], texts).values()
+    assert len(boxes) >= number + 4
+    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
+
+
 def test_southern_areas_across_the_antimeridian_stay_together(
     tmp_path: Path, figures: list[Figure]
 ) -> None:

@@ -128,7 +128,9 @@ def test_a_refresh_that_fails_keeps_the_frozen_inventory(house: House) -> None:
 def test_the_build_follows_the_inventory_alone(house: House) -> None:
     # Another query makes a new inventory on demand; until then the frozen one counts.
     config = with_config(house, **{"sentinel.end": "2017-12-31"})
-    assert "Nothing to be done" in made(house, "-n", "--", "scenes", config=config)
+    text = made(house, "-n", "--", "scenes", config=config)
+    assert "Nothing to be done" in text
+    assert "answer another query (sentinel.end)" in text
     assert "rule search_scenes:" in made(house, "-n", "--", "inventory", config=config)
     # A product that the inventory lists with another size is fetched anew, and no other.
     path = house.root / "data/inventory/Synthetic01/inventory.jsonl"
@@ -162,8 +164,8 @@ def test_a_dry_run_tells_what_is_to_come(house: House) -> None:
     record.unlink()
     text = made(house, "-n", "--", "scenes")
     assert "micro: 6 Sentinel-1 and 2 Sentinel-2 products of 2 glaciers" in text
-    assert "8 are there" in text
-    assert "GB are free on the disk" in text
+    assert "8 there; 0 B to come" in text
+    assert " free on the disk" in text
 
 
 # What is missing or wrong ------------------------------------------------------------------------

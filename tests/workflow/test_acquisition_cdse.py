@@ -116,7 +116,7 @@ def test_from_catalogue_to_verified_scenes(house: House, cdse: CdseServer) -> No
     assert cdse.grants == {}  # the catalogue needs no account
 
     dry = made(house, "scenes", "-n")
-    assert f"{SCENES} Sentinel-1 and 0 Sentinel-2 products of 1 glaciers" in dry
+    assert f"{SCENES} Sentinel-1 and 0 Sentinel-2 products of 1 glacier," in dry
     assert "days of the quota" in dry
 
     text = made(house, "scenes")

@@ -30,12 +30,16 @@ def workdir(tmp_path: Path):
         yield tmp_path
 
 
-def acquisition(**changes: object) -> Acquisition:
+def study_of(**changes: object) -> StudyConfig:
     values = with_values(
         micro(),
         {"sentinel.provider": "cdse", "acquisition.glaciers_file": str(GLACIERS), **changes},
     )
-    return Acquisition(StudyConfig.model_validate(values))
+    return StudyConfig.model_validate(values)
+
+
+def acquisition(**changes: object) -> Acquisition:
+    return Acquisition(study_of(**changes))
 
 
 def freeze(glacier: str, products: list[Product]) -> None:
@@ -73,13 +77,13 @@ def test_products_of_two_glaciers_are_fetched_once(workdir: Path) -> None:
 def test_one_polarisation_of_two_is_half_the_bytes(workdir: Path) -> None:
     names = two_glaciers()
     told = acquisition(**{"acquisition.glaciers": names}).forecast()
-    assert "4 Sentinel-1 and 0 Sentinel-2 products of 2 glaciers, 1 orbit files, from cdse" in told
-    assert "4000.0 GB are to come" in told
+    assert "4 Sentinel-1 and 0 Sentinel-2 products of 2 glaciers, 1 orbit file, from cdse" in told
+    assert "0 there; 4 TB to come" in told
     # 4 TB over 4 connections of 20 MB/s, and of 12 TB in 30 days.
     assert "at least 13.9 h" in told
     assert "10.0 days of the quota" in told
     whole = acquisition(**{"acquisition.glaciers": names, "cdse.whole_products": True}).forecast()
-    assert "8000.0 GB are to come" in whole
+    assert "8 TB to come" in whole
     assert "20.0 days" in whole
 
 
@@ -104,10 +108,14 @@ def test_what_is_there_offline_or_of_unknown_size_is_counted_apart(workdir: Path
     record = SCENES / f"{products[0].name}.json"
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps({}))
+    gone = made_product(5)
+    freeze(names[0], [*products, gone])
+    (SCENES / f"{gone.name}.json").write_text(json.dumps({"status": "missing"}))
     told = acquisition(**{"acquisition.glaciers": names}).forecast()
-    assert "1 are there" in told
-    assert "1 products of unknown size" in told
-    assert "1 are listed as offline" in told
+    assert "1 there; " in told
+    assert "and 1 product of unknown size to come" in told
+    assert "; 1 could not be had" in told
+    assert "; 1 listed as offline" in told
 
 
 def test_a_missing_or_damaged_inventory_ends_snakemake_with_one_line(workdir: Path) -> None:
@@ -122,6 +130,36 @@ def test_a_missing_or_damaged_inventory_ends_snakemake_with_one_line(workdir: Pa
         acquisition(**{"acquisition.glaciers": names}).scene_records()
     with pytest.raises(UserError):
         _ = acquisition(**{"acquisition.glaciers": ["Nowhere"]}).glaciers
+
+
+def test_inventories_of_another_query_are_told_and_used(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = next(g.name for g in read_glaciers(GLACIERS).values() if not g.is_test)
+    plan = acquisition(**{"acquisition.glaciers": [name]})
+    config = study_of(**{"acquisition.glaciers": [name]})
+    feature = plan.glaciers[name].as_feature()
+    header = InventoryHeader(
+        glacier=name,
+        caffe_test=False,
+        area=Glacier.from_feature(feature).geojson,
+        providers={"sentinel-1": "cdse", "sentinel-2": "cdse"},
+        query=query_values(SearchConfig(config.sentinel, config.optical)),
+        searched_utc=made_product().start,
+        counts={"kept": 1},
+    )
+    path = INVENTORIES / name / "inventory.jsonl"
+    write_inventory(path, Inventory(header, (made_product(1),)))
+    assert len(plan.scene_records()) == 1
+    assert capsys.readouterr().err == ""
+
+    changes = {"sentinel.end": "2019-01-01", "sentinel.provider": "stac"}
+    other = acquisition(**{"acquisition.glaciers": [name], **changes})
+    assert len(other.scene_records()) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"warning: the inventories of {name} answer another query (sentinel.end")
+    assert "sentinel.provider" in told
+    assert told.count("\n") == 1
 
 
 def test_glaciers_are_parameters_that_read_back(workdir: Path) -> None:
@@ -149,22 +187,3 @@ def test_a_file_that_is_asked_for_by_a_wrong_name_ends_with_one_line(
     plan = acquisition(**{"acquisition.glaciers": two_glaciers()})
     with pytest.raises(SystemExit, match=rf"^ssl4sar: error: (glacier )?{name}: is "):
         getattr(plan, method)(SimpleNamespace(**{wildcard: name}))
-
-
-def test_an_inventory_of_another_query_is_told(workdir: Path) -> None:
-    # Inventories are shared by all configurations: another one may have frozen its own.
-    plan = acquisition()
-    name, glacier = next(iter(plan.glaciers.items()))
-    changes = {"acquisition.glaciers": [name]}
-    config = StudyConfig.model_validate(
-        with_values(micro(), {"sentinel.provider": "cdse", **changes})
-    )
-    freeze(name, [made_product(1)])
-    path = INVENTORIES / name / "inventory.jsonl"
-    header, *rows = [json.loads(line) for line in path.read_text().splitlines()]
-    header["query"] = query_values(SearchConfig(config.sentinel, config.optical))
-    header |= {"providers": {"sentinel-1": "cdse"}, "area": glacier.geojson}
-    path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in [header, *rows]))
-    assert "NOTE" not in acquisition(**changes).forecast()
-    told = acquisition(**changes, **{"sentinel.end": "2020-01-31"}).forecast()
-    assert f"the frozen inventory of {name} answers another query (sentinel.end):" in told

@@ -27,6 +27,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import record_files
 from ssl4sar.core.progress import tell
+from ssl4sar.core.wording import counted, size_text
 
 SCHEMA: Final = "ssl4sar.product/1"
 #: What a product was made from and holds, within its folder.
@@ -153,7 +154,8 @@ def _finish(
     if target.exists():
         shutil.rmtree(target)
     partial.replace(target)
-    tell(f"{product.name}: {len(files)} files, {record.total_bytes / 1e6:.1f} MB, verified")
+    size = size_text(record.total_bytes)
+    tell(f"{product.name}: {counted(len(files), 'file')}, {size}, verified")
     return record
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from ssl4sar.acquire.fetch import FetchRecord
 from ssl4sar.core.atomic import atomic_file, write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.wording import counted, size_text
 
 SCHEMA: Final = "ssl4sar.scenes/1"
 _COLUMNS: Final = ("name", "mission", "start", "provider", "status", "files", "bytes", "reason")
@@ -44,8 +45,8 @@ class FetchSummary:
     def __str__(self) -> str:
         """Return one line for a person."""
         fetched = [record for record in self.records.values() if record.status == "fetched"]
-        size_gb = sum(record.total_bytes for record in fetched) / 1e9
-        return f"{len(fetched)} products, {size_gb:.2f} GB, verified; {len(self.missing)} missing"
+        size = size_text(sum(record.total_bytes for record in fetched))
+        return f"{counted(len(fetched), 'product')}, {size}, verified; {len(self.missing)} missing"
 
     def write_table(self, table: Path) -> None:
         """Write all products as CSV, atomically."""
@@ -87,8 +88,9 @@ class FetchSummary:
         records = list(missing)
         more = " ..." if len(names) > _NAMES_TOLD else ""
         raise UserError(
-            f"{len(names)} of {len(self.records)} products",
-            f"are missing ({', '.join(names[:_NAMES_TOLD])}{more}), "
+            "scenes",
+            f"{len(names)} of {counted(len(self.records), 'product')} cannot be had "
+            f"({', '.join(names[:_NAMES_TOLD])}{more}), "
             f"more than acquisition.max_missing {max_missing}; {table} says why",
             f"to try again: rm {' '.join(records[:_NAMES_TOLD])}{more} and rerun; to go on "
             "without them raise acquisition.max_missing",

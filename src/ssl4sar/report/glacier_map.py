@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.ops import unary_union
@@ -28,6 +30,7 @@ _MAP_PX: Final = 520
 _NAMES_PX: Final = 165
 _INSET_PX: Final = 360
 _ROW_PX: Final = 22
+_NAME_POINTS: Final = 10.0
 _GRID: Final[dict[str, Any]] = {"color": "#C9C9C9", "linewidth": 0.8, "zorder": 1}
 _CIRCLE_DEG: Final = 66.56
 #: Steps of the graticule of the inset, degrees; the first that gives few lines is taken.
@@ -55,7 +58,8 @@ def draw_areas(path: str | Path, glaciers: Sequence[Glacier], title: str = "") -
     main_px = 2 * _NAMES_PX + _MAP_PX
     width_px = (main_px if northern or not others else 0) + (_INSET_PX + 90 if others else 0)
     # Each side holds the names of its half of the map.
-    height_px = _HEAD_PX + max(_MAP_PX, _ROW_PX * len(northern)) + _FOOT_PX
+    body_px = max(_MAP_PX, _ROW_PX * len(northern)) if northern or not others else _INSET_PX + 70
+    height_px = _HEAD_PX + body_px + _FOOT_PX
     figure = new_figure(width_px, height_px)
     if northern or not others:
         _draw_north(figure, northern, width_px, height_px)
@@ -223,25 +227,13 @@ def _draw_others(
     axes.set_xlim((west + east) / 2 - half_km, (west + east) / 2 + half_km)
     axes.set_ylim((south + north) / 2 - half_km, (south + north) / 2 + half_km)
     _draw_local_graticule(axes, projection, glaciers)
-    for index, (glacier, shape) in enumerate(zip(glaciers, shapes, strict=True)):
+    for glacier, shape in zip(glaciers, shapes, strict=True):
         _, colour, _ = _KINDS[glacier.caffe]
         for part in shape.geoms:
             x, y = np.array(part.exterior.coords).T
             axes.plot(x, y, color=colour, linewidth=1.6, zorder=3)
             axes.fill(x, y, color=colour, alpha=0.08, linewidth=0, zorder=2)
-        # The name stands where no other area is, if there is such a place.
-        own = shape.difference(unary_union([*shapes[:index], *shapes[index + 1 :]]))
-        point = (own if not own.is_empty else shape).representative_point()
-        axes.text(
-            point.x,
-            point.y,
-            glacier.name,
-            ha="center",
-            va="center",
-            fontsize=10,
-            color=colour,
-            zorder=4,
-        )
+    _draw_names(axes, glaciers, shapes, 2 * half_km / _INSET_PX)
     regions = ", ".join(dict.fromkeys(glacier.region for glacier in glaciers))
     figure.text(
         (width_px - _INSET_PX / 2 - 30) / width_px,
@@ -251,6 +243,38 @@ def _draw_others(
         va="center",
         fontsize=11,
     )
+
+
+def _draw_names(
+    axes: Axes, glaciers: Sequence[Glacier], shapes: Sequence[MultiPolygon], km_per_px: float
+) -> None:
+    """Write each name into its area, where no other is; above the area if it is too wide."""
+    above: list[tuple[Glacier, float, float]] = []
+    for index, (glacier, shape) in enumerate(zip(glaciers, shapes, strict=True)):
+        own = shape.difference(unary_union([*shapes[:index], *shapes[index + 1 :]]))
+        own = shape if own.is_empty else own
+        west, _, east, north = own.bounds
+        if _name_px(glacier.name) * km_per_px > east - west:
+            above.append((glacier, (west + east) / 2, north + 5 * km_per_px))
+            continue
+        point = own.representative_point()
+        _draw_name(axes, glacier, point.x, point.y, va="center")
+    middles = sorted(x for _, x, _ in above)
+    widest_km = max((_name_px(glacier.name) for glacier, _, _ in above), default=0.0) * km_per_px
+    crowded = any(after - before < widest_km for before, after in pairwise(middles))
+    for glacier, x, y in above:
+        _draw_name(axes, glacier, x, y, va="bottom", rotation=90.0 if crowded else 0.0)
+
+
+def _draw_name(axes: Axes, glacier: Glacier, x: float, y: float, **style: Any) -> None:
+    _, colour, _ = _KINDS[glacier.caffe]
+    axes.text(
+        x, y, glacier.name, ha="center", fontsize=_NAME_POINTS, color=colour, zorder=4, **style
+    )
+
+
+def _name_px(name: str) -> float:
+    return float(TextPath((0, 0), name, size=_NAME_POINTS).get_extents().width) / _PX
 
 
 def _projected(projection: Projection, glacier: Glacier) -> MultiPolygon:
@@ -275,15 +299,20 @@ def _draw_local_graticule(axes: Axes, projection: Projection, glaciers: Sequence
     # Longitudes count from the centre, so that the antimeridian is no gap.
     turns = (corners[:, 0] - projection.lon + 180.0) % 360.0 - 180.0
     lons, lats = turns + projection.lon, corners[:, 1]
+    # The map is square: the longer side decides on the steps of both.
+    narrowing = max(math.cos(math.radians(float(lats.mean()))), 0.05)
+    side = max(float(np.ptp(lats)), float(np.ptp(lons)) * narrowing)
     for values, is_lon in ((lons, True), (lats, False)):
         low, high = float(values.min()), float(values.max())
-        step = next((s for s in _STEPS_DEG if (high - low) / s <= 5), 90.0)
+        span = side / narrowing if is_lon else side
+        step = next((s for s in _STEPS_DEG if span / s <= 5), 90.0)
         for value in np.arange(math.floor(low / step) - 1, math.ceil(high / step) + 2) * step:
             if not is_lon and abs(value) > 90:
                 continue
             along = np.linspace(-1, 1, 41) * 1.5
             other = lats if is_lon else lons
-            centre, half = (other.max() + other.min()) / 2, (other.max() - other.min()) / 2 + 0.2
+            centre = (other.max() + other.min()) / 2
+            half = (side if is_lon else side / narrowing) / 2 + 0.2
             line = centre + along * half
             fixed = np.full_like(line, value)
             x, y = projection.xy_km(*((fixed, np.clip(line, -90, 90)) if is_lon else (line, fixed)))

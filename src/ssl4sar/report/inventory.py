@@ -19,6 +19,7 @@ from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
 
 from ssl4sar.acquire.product import OrbitDirection, Product
+from ssl4sar.core.wording import counted, size_text
 from ssl4sar.report.figure_file import DPI, new_figure, save_figure
 
 _WIDTH_PX: Final = 1360
@@ -54,12 +55,6 @@ class _Row:
     name: str
     sar: tuple[Product, ...]
     optical: tuple[Product, ...]
-
-    @property
-    def size(self) -> tuple[int, bool]:
-        """Bytes as far as they are known, and whether all are."""
-        sizes = [product.size_bytes for product in (*self.sar, *self.optical)]
-        return sum(size or 0 for size in sizes), all(size is not None for size in sizes)
 
     @property
     def offline(self) -> int:
@@ -119,20 +114,6 @@ def draw_inventories(
         handletextpad=0.3,
     )
     save_figure(figure, path)
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a size for people: powers of 1000, as disks and quotas are sold.
-
-    Args:
-        size_bytes: size, from 0.
-    """
-    value = float(size_bytes)
-    units = ["TB", "GB", "MB", "kB", "B"]
-    while value >= 999.5 and len(units) > 1:
-        value /= 1000
-        units.pop()
-    return f"{value:.3g} {units[-1]}" if value < 999.5 else f"{value:,.0f} {units[-1]}"
 
 
 def _width_px(name: str) -> float:
@@ -247,16 +228,23 @@ def _draw_numbers(axes: Axes, rows: Sequence[_Row]) -> None:
     for heading, place_px in _COLUMNS:
         _number(axes, -0.5, heading, place_px, rise_px=12, fontsize=10, color="#555555")
     for place, row in enumerate(rows):
-        size_bytes, complete = row.size
         gap = row.longest_gap
         texts = (
             f"{len(row.sar):,}",
-            f"{'' if complete else '≥ '}{size_text(size_bytes)}",
+            _size((*row.sar, *row.optical), at_least="≥ ", unknown="unknown"),
             f"{row.offline:,}" if row.offline else "-",
             "-" if gap is None else f"{gap.total_seconds() / 86400:,.0f} d",
         )
         for text, (_, place_px) in zip(texts, _COLUMNS, strict=True):
             _number(axes, place, text, place_px, fontsize=10.5)
+
+
+def _size(products: Collection[Product], *, at_least: str, unknown: str) -> str:
+    """Return the size of products, in words where some or all are of unknown size."""
+    sizes = [product.size_bytes for product in products if product.size_bytes is not None]
+    if products and not sizes:
+        return unknown
+    return ("" if len(sizes) == len(products) else at_least) + size_text(sum(sizes))
 
 
 def _number(
@@ -281,13 +269,11 @@ def _draw_title(figure: Figure, rows: Sequence[_Row], height_px: int, *, has_tes
     distinct = {(product.provider, product.name): product for product in everything}.values()
     scenes = sum(product.mission == "sentinel-1" for product in distinct)
     images = len(distinct) - scenes
-    size_bytes = sum(product.size_bytes or 0 for product in distinct)
-    complete = all(product.size_bytes is not None for product in distinct)
     synthetic = any(product.provider == "synthetic" for product in distinct)
     title = (
-        f"{'SYNTHETIC: ' if synthetic else ''}{_counted(scenes, 'Sentinel-1 scene')} and "
-        f"{_counted(images, 'Sentinel-2 image')} of {_counted(len(rows), 'glacier')}, "
-        f"{'' if complete else 'at least '}{size_text(size_bytes)}"
+        f"{'SYNTHETIC: ' if synthetic else ''}{counted(scenes, 'Sentinel-1 scene')} and "
+        f"{counted(images, 'Sentinel-2 image')} of {counted(len(rows), 'glacier')}, "
+        f"{_size(distinct, at_least='at least ', unknown='of unknown size')}"
     )
     figure.text(0.5, 1 - 24 / height_px, title, ha="center", va="center", fontsize=14)
     shared = len(everything) - len(distinct)
@@ -297,10 +283,6 @@ def _draw_title(figure: Figure, rows: Sequence[_Row], height_px: int, *, has_tes
     if has_test:
         notes.append("Bold: test glacier of CaFFe.")
     figure.text(0.5, 1 - 52 / height_px, " ".join(notes), ha="center", va="center", fontsize=10.5)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _legend(rows: Sequence[_Row]) -> list[Line2D]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -10,13 +12,14 @@ from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
-from ssl4sar.acquire.catalogue.inventory import Inventory, read_inventory
+from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, read_inventory
 from ssl4sar.acquire.catalogue.search import SearchConfig, query_values
 from ssl4sar.acquire.elevation.tiles import tiles_of_area
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.wording import counted, size_text
 
 INVENTORIES: Final = Path("data/inventory")
 SCENES: Final = Path("data/scenes")
@@ -25,6 +28,7 @@ TILES: Final = Path("data/elevation/tiles")
 ELEVATION: Final = Path("data/elevation")
 TILE_LIST: Final = Path("data/elevation/tile_list.txt")
 GEOID: Final = Path("data/geoid/geoid.tif")
+_NAMES_TOLD: Final = 3
 
 
 P = ParamSpec("P")
@@ -133,10 +137,43 @@ class Acquisition:
                 f"{len(missing)} of {len(self.glaciers)} inventories do not exist yet",
                 "make them first: snakemake --cores 4 -- inventory (with the same --configfile)",
             )
-        return {
+        found = {
             name: read_inventory(path)
             for name, path in zip(self.glaciers, self.inventory_files(), strict=True)
         }
+        self._warn_of_other_queries(found)
+        return found
+
+    def _warn_of_other_queries(self, found: dict[str, Inventory]) -> None:
+        """Tell which inventories answer another query than that of the configuration.
+
+        They count all the same: what is built follows the frozen inventories alone.
+        """
+        wanted = query_values(SearchConfig(self._config.sentinel, self._config.optical))
+        other = {
+            name: self._differences(name, inventory.header, wanted)
+            for name, inventory in found.items()
+        }
+        other = {name: keys for name, keys in other.items() if keys}
+        if other:
+            keys = dict.fromkeys(key for keys in other.values() for key in keys)
+            names = ", ".join(list(other)[:_NAMES_TOLD]) + (", ..." * (len(other) > _NAMES_TOLD))
+            sys.stderr.write(
+                f"warning: the inventories of {names} answer another query ({', '.join(keys)}) and "
+                "are used as they are; the target inventory makes them anew\n"
+            )
+
+    def _differences(self, name: str, header: InventoryHeader, wanted: dict[str, Any]) -> list[str]:
+        keys = sorted({*wanted, *header.query})
+        keys = [key for key in keys if wanted.get(key) != header.query.get(key)]
+        sentinel = self._config.sentinel
+        if header.providers.get("sentinel-1") != sentinel.provider:
+            keys.append("sentinel.provider")
+        if header.providers.get("sentinel-2", sentinel.optical_from) != sentinel.optical_from:
+            keys.append("sentinel.optical_provider")
+        # The search took the area from a feature, which orders its corners.
+        area = Glacier.from_feature(self.glaciers[name].as_feature()).geojson
+        return keys + (["area"] if header.area != area else [])
 
     @cached_property
     def products(self) -> dict[str, Product]:
@@ -221,39 +258,23 @@ class Acquisition:
         """Return what the target ``scenes`` says: scenes, bytes, days, free disk."""
         return str(self._forecast())
 
-    @cached_property
-    def outdated(self) -> dict[str, str]:
-        """Glaciers whose frozen inventory answers another query than the present one, and how."""
-        sentinel = self._config.sentinel
-        present = query_values(SearchConfig(sentinel, self._config.optical))
-        present["sentinel.provider"] = sentinel.provider
-        found = {}
-        for name, inventory in self.inventories.items():
-            header = inventory.header
-            frozen = {**header.query, "sentinel.provider": header.providers.get("sentinel-1")}
-            differ = [key for key, value in present.items() if frozen.get(key) != value]
-            if header.area != self.glaciers[name].geojson:
-                differ.append("its area")
-            if differ:
-                found[name] = ", ".join(differ)
-        return found
-
     def _forecast(self) -> Forecast:
         products = list(self.products.values())
         ahead = [p for p in products if not (SCENES / f"{p.name}.json").is_file()]
         sizes = [self._wanted_bytes(p) for p in ahead]
+        missing = sum(_is_missing(SCENES / f"{p.name}.json") for p in products)
         return Forecast(
             glaciers=len(self.glaciers),
             sar=sum(p.mission == "sentinel-1" for p in products),
             optical=sum(p.mission == "sentinel-2" for p in products),
             orbits=len(self.orbits),
-            present=len(products) - len(ahead),
+            present=len(products) - len(ahead) - missing,
+            missing=missing,
             offline=sum(not p.online for p in ahead),
             unknown=sum(size is None for size in sizes),
             ahead_bytes=sum(size or 0 for size in sizes),
             free_bytes=shutil.disk_usage(_existing(SCENES)).free,
             config=self._config,
-            outdated=self.outdated,
         )
 
     def _wanted_bytes(self, product: Product) -> int | None:
@@ -273,12 +294,12 @@ class Forecast:
         optical: Sentinel-2 products.
         orbits: orbit files.
         present: products that are there.
+        missing: products that could not be had, as their records say.
         offline: products still to come that the catalogue lists as offline.
         unknown: products still to come whose size is not known.
         ahead_bytes: bytes still to come, without those.
         free_bytes: free disk space.
         config: configuration with the limits of the service.
-        outdated: glaciers whose inventory answers another query, and what differs.
     """
 
     glaciers: int
@@ -286,25 +307,25 @@ class Forecast:
     optical: int
     orbits: int
     present: int
+    missing: int
     offline: int
     unknown: int
     ahead_bytes: int
     free_bytes: int
     config: StudyConfig
-    outdated: Mapping[str, str]
 
     def __str__(self) -> str:
         """Return it as lines for a person."""
-        cdse = self.config.cdse
         lines = [
             f"{self.config.name}: {self.sar} Sentinel-1 and {self.optical} Sentinel-2 products of "
-            f"{self.glaciers} glaciers, {self.orbits} orbit files, from "
+            f"{counted(self.glaciers, 'glacier')}, {counted(self.orbits, 'orbit file')}, from "
             f"{self.config.sentinel.provider}",
-            f"  {self.present} are there; {self.ahead_bytes / 1e9:.1f} GB are to come"
-            + (f", and {self.unknown} products of unknown size" if self.unknown else "")
-            + (f"; {self.offline} are listed as offline" if self.offline else ""),
+            f"  {self.present} there; {self._to_come()} to come"
+            + (f"; {self.missing} could not be had" if self.missing else "")
+            + (f"; {self.offline} listed as offline" if self.offline else ""),
         ]
-        if self.config.sentinel.provider == "cdse":
+        cdse = self.config.cdse
+        if self.config.sentinel.provider == "cdse" and self.ahead_bytes:
             hours = self.ahead_bytes / (cdse.connections * cdse.connection_mb_s * 1e6) / 3600
             days = self.ahead_bytes / (cdse.quota_tb * 1e12) * cdse.quota_days
             lines.append(
@@ -313,13 +334,21 @@ class Forecast:
                 f"({cdse.quota_tb:g} TB in {cdse.quota_days} days)"
             )
         enough = "" if self.ahead_bytes < self.free_bytes else ": NOT ENOUGH"
-        lines.append(f"  {self.free_bytes / 1e9:.1f} GB are free on the disk{enough}")
-        lines += [
-            f"  NOTE: the frozen inventory of {name} answers another query ({differ}): refresh it "
-            "by the target inventory, or go on with what it lists"
-            for name, differ in self.outdated.items()
-        ]
+        lines.append(f"  {size_text(self.free_bytes)} free on the disk{enough}")
         return "\n".join(lines)
+
+    def _to_come(self) -> str:
+        unknown = f"{counted(self.unknown, 'product')} of unknown size"
+        if self.unknown and not self.ahead_bytes:
+            return unknown
+        return size_text(self.ahead_bytes) + (f" and {unknown}" if self.unknown else "")
+
+
+def _is_missing(record: Path) -> bool:
+    try:
+        return bool(json.loads(record.read_bytes()).get("status") == "missing")
+    except (OSError, ValueError, AttributeError):
+        return False  # the job that reads it tells what is wrong with it
 
 
 def _listed(products: Mapping[str, Product], name: str) -> Product:

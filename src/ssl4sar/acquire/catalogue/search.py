@@ -172,6 +172,14 @@ def optical_query(config: SearchConfig, glacier: Glacier) -> Query:
     )
 
 
+def query_values(config: SearchConfig) -> dict[str, Any]:
+    """Return the values of the configuration that a search uses, by key."""
+    sentinel = config.sentinel.model_dump(mode="json")
+    values = {f"sentinel.{key}": sentinel[key] for key in _SEARCH_KEYS}
+    optical = config.optical.model_dump(mode="json")
+    return values | {f"optical.{key}": value for key, value in optical.items()}
+
+
 def _require(provider: Provider, mission: Mission, key: str) -> None:
     if mission not in provider.missions:
         raise UserError(
@@ -325,14 +333,6 @@ def _is_sar(product: Product) -> bool:
 def _whole_time(config: SearchConfig) -> tuple[datetime, datetime]:
     windows = list(month_windows(config.sentinel.start, config.sentinel.end))
     return windows[0][0], windows[-1][1]
-
-
-def query_values(config: SearchConfig) -> dict[str, Any]:
-    """Return the values of the configuration that a search uses, by key."""
-    sentinel = config.sentinel.model_dump(mode="json")
-    values = {f"sentinel.{key}": sentinel[key] for key in _SEARCH_KEYS}
-    optical = config.optical.model_dump(mode="json")
-    return values | {f"optical.{key}": value for key, value in optical.items()}
 
 
 def _tell_choice(glacier: Glacier, candidates: Sequence[Candidate], wanted: int) -> None:
