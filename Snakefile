@@ -75,9 +75,8 @@ rule scenes:
     """All products of the inventories, fetched and verified, and a list of what is missing."""
     input:
         f"{STUDY.run}/sentinel/scenes.json",
-        # Named here too, or a record that was deleted would not be missed beside a finished list.
-        STUDY.acquisition.scene_records,
-        STUDY.acquisition.orbit_records,
+        # Or a record that was deleted would not be missed beside a finished list.
+        STUDY.acquisition.lost_record,
     localrule: True
     params:
         forecast=STUDY.acquisition.forecast,

@@ -214,6 +214,15 @@ class Acquisition:
         """Return the records of all orbit files."""
         return [str(ORBITS / f"{name}.json") for name in self.orbits]
 
+    def lost_record(self, *_: Any) -> list[str]:
+        """Return the first record that is missing, if any.
+
+        The target names it, so that the list of products is made anew, and with it all records.
+        More of them would only fill the screen.
+        """
+        records = (*self.scene_records(), *self.orbit_records())
+        return [path for path in records if not Path(path).is_file()][:1]
+
     @property
     def tile_list(self) -> list[str]:
         """List of all elevation tiles, if the service has one."""
