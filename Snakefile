@@ -64,7 +64,15 @@ rule retrieve:
 
 
 rule inventory:
-    """Inventories of all glaciers: what there is to fetch. `--forcerun search_scenes` refreshes."""
+    """Inventories of all glaciers: what there is to fetch; searches for those that are missing."""
+    input:
+        STUDY.acquisition.inventory_files,
+        f"{STUDY.run}/sentinel/inventory.png",
+    localrule: True
+
+
+rule refresh:
+    """Inventories of all glaciers, searched for anew."""
     input:
         STUDY.acquisition.inventory_files,
         f"{STUDY.run}/sentinel/inventory.png",
@@ -75,9 +83,8 @@ rule scenes:
     """All products of the inventories, fetched and verified, and a list of what is missing."""
     input:
         f"{STUDY.run}/sentinel/scenes.json",
-        # Named here too, or a record that was deleted would not be missed beside a finished list.
-        STUDY.acquisition.scene_records,
-        STUDY.acquisition.orbit_records,
+        # Or a record that was deleted would not be missed beside a finished list.
+        STUDY.acquisition.lost_record,
     localrule: True
     params:
         forecast=STUDY.acquisition.forecast,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_products import MemoryProvider, made_product
 
-from ssl4sar.acquire.fetch import CONTENT_NAME, FetchRecord, fetch_product
+from ssl4sar.acquire.fetch import CONTENT_NAME, FetchRecord, fetch_product, wanted_polarisation
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.providers.base import Selection
 from ssl4sar.core.errors import UserError
@@ -67,6 +67,25 @@ def test_another_polarisation_is_fetched_anew(tmp_path: Path) -> None:
     fetched(tmp_path, provider, polarisation="HH")
     assert fetched(tmp_path, provider, polarisation="HV").polarisation == "HV"
     assert provider.fetches == 2
+
+
+def test_copolar_is_the_polarisation_that_a_product_has(tmp_path: Path) -> None:
+    provider = MemoryProvider(FILES)
+    assert fetched(tmp_path, provider).polarisation == "HH"
+    assert fetched(tmp_path, provider, polarisation="HH").polarisation == "HH"
+    assert provider.fetches == 1
+    vv = made_product(polarisations=("VV", "VH"))
+    assert wanted_polarisation(vv, Selection()) == "VV"
+    assert wanted_polarisation(made_product(polarisations=()), Selection()) == "copolar"
+
+
+def test_leftovers_of_another_provider_are_no_part_of_a_product(tmp_path: Path) -> None:
+    failing = MemoryProvider(FILES, failures=[UserError("line", "broke", "try again")])
+    with pytest.raises(UserError):
+        fetched(tmp_path, failing)
+    other = MemoryProvider({"image.tif": b"of another provider"})
+    record = fetched(tmp_path, other, made_product(provider="another"))
+    assert [Path(name).name for name in record.files] == ["image.tif"]
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "add"])

@@ -87,6 +87,7 @@ def _unmarked(value: Any, *_: Any, **__: Any) -> Any:
 WORDS: Mapping[str, Any] = {
     "directory": _unmarked,
     "temp": _unmarked,
+    "update": _unmarked,
     "protected": _unmarked,
     "report": _unmarked,
     "ancient": lambda value: [_Ancient(name) for name in _flat(value)],

@@ -103,10 +103,24 @@ def test_the_chain_is_audited_down_to_every_image(house: House) -> None:
 @pytest.mark.slow
 def test_a_new_search_that_finds_the_same_changes_nothing(house: House) -> None:
     first = house.root / "data/inventory/Synthetic01/inventory.jsonl"
-    rows = first.read_text().splitlines()[1:]
-    made(house, "--forcerun", "search_scenes", "--", "inventory")
+    header, *rows = first.read_text().splitlines()
+    assert "rule search_scenes:" in made(house, "--", "refresh")
     assert first.read_text().splitlines()[1:] == rows
-    assert "Nothing to be done" in made(house, "-n", "--", "scenes")
+    assert first.read_text().splitlines()[0] != header  # of another time
+    for target in ("inventory", "scenes"):
+        assert "Nothing to be done" in made(house, "-n", "--", target)
+
+
+@pytest.mark.slow
+def test_a_change_of_the_program_keeps_the_frozen_inventories(house: House) -> None:
+    folder = house.root / "data/inventory"
+    before = {path: path.read_bytes() for path in folder.rglob("inventory.jsonl")}
+    module = house.root / "src/ssl4sar/acquire/catalogue/search.py"
+    module.write_text(module.read_text() + "\n# an upgrade\n")
+    text = made(house, "--", "inventory")
+    assert text.count("is kept: `refresh` searches anew") == 2
+    assert {path: path.read_bytes() for path in before} == before
+    assert "Nothing to be done" in made(house, "-n", "--", "inventory")
 
 
 @pytest.mark.slow
@@ -118,7 +132,7 @@ def test_a_refresh_that_fails_keeps_the_frozen_inventory(house: House) -> None:
     script.write_text(
         text.replace("    search_glacier(", "    raise OSError('no line')\n    dict(")
     )
-    assert run(house, "--forcerun", "search_scenes", "--", "inventory").returncode != 0
+    assert run(house, "--", "refresh").returncode != 0
     assert "no line" in (house.root / "logs/search_scenes/Synthetic01.log").read_text()
     assert {path: path.read_bytes() for path in folder.rglob("*.*")} == before
     assert "Nothing to be done" in made(house, "-n", "--", "scenes")

@@ -118,6 +118,18 @@ def test_what_is_there_offline_or_of_unknown_size_is_counted_apart(workdir: Path
     assert "; 1 listed as offline" in told
 
 
+def test_the_target_names_one_lost_record(workdir: Path) -> None:
+    plan = acquisition(**{"acquisition.glaciers": two_glaciers()})
+    records = [*plan.scene_records(), *plan.orbit_records()]
+    assert plan.lost_record() == records[:1]
+    for record in records:
+        Path(record).parent.mkdir(parents=True, exist_ok=True)
+        Path(record).write_text("{}")
+    assert plan.lost_record() == []
+    Path(records[-1]).unlink()
+    assert plan.lost_record() == records[-1:]
+
+
 def test_a_missing_or_damaged_inventory_ends_snakemake_with_one_line(workdir: Path) -> None:
     names = two_glaciers()
     plan = acquisition(**{"acquisition.glaciers": names})

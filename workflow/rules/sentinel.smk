@@ -37,7 +37,8 @@ rule search_scenes:
     params:
         source=STUDY.source("search_scenes"),
         cfg=STUDY.cfg("sentinel", "optical"),
-        deciding=STUDY.acquisition.deciding,
+        service=STUDY.acquisition.search_service,
+        searched_utc=STUDY.acquisition.searched_utc,
         glacier=STUDY.acquisition.glacier,
     script:
         "../scripts/search_scenes.py"
@@ -103,7 +104,7 @@ rule fetch_scene:
     params:
         source=STUDY.source("fetch_scene"),
         cfg=STUDY.cfg("sentinel.polarisation"),
-        deciding=STUDY.acquisition.deciding,
+        deciding=STUDY.acquisition.fetch_service,
         product=STUDY.acquisition.product,
         kept=STUDY.acquisition.product_folder,
     script:

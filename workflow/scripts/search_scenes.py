@@ -5,29 +5,36 @@ from functools import partial
 from pathlib import Path
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue.inventory import TIME_FORMAT, is_of_time
 from ssl4sar.acquire.catalogue.search import SearchConfig, search_glacier
 from ssl4sar.acquire.orbits.choice import choose_orbits
 from ssl4sar.acquire.providers.choose import open_provider
 from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.config.services import Services
+from ssl4sar.core.progress import tell
 from ssl4sar.workflow.job import job
 
 
-def main(glacier: Glacier, config: SearchConfig, services: Services, folder: Path) -> None:
-    """Ask the providers, and write the inventory and what explains it."""
+def main(
+    glacier: Glacier, config: SearchConfig, services: Services, searched_utc: str, inventory: Path
+) -> None:
+    """Ask the providers, and write the inventory and what explains it; keep a frozen one."""
+    if is_of_time(inventory, searched_utc):
+        tell(f"{glacier.name}: the inventory of {searched_utc} is kept: `refresh` searches anew")
+        return
     sentinel, cdse = config.sentinel, services.cdse
+    optical = sentinel.optical_provider or sentinel.provider
     # Wherever the scenes come from, orbit files come from there.
     catalogue = ODataCatalogue(cdse.catalogue_url, cdse.page_size, cdse.max_skip)
-    optical = sentinel.optical_provider or sentinel.provider
     search_glacier(
         config,
         glacier,
         sar=open_provider(sentinel.provider, services),
         optical=open_provider(optical, services) if config.optical.count else None,
-        searched_utc=datetime.now(UTC),
+        searched_utc=datetime.strptime(searched_utc, TIME_FORMAT).replace(tzinfo=UTC),
         choose_orbits=partial(choose_orbits, catalogue=catalogue),
-    ).write(folder)
+    ).write(inventory.parent)
 
 
 if __name__ == "__main__":
@@ -38,7 +45,9 @@ if __name__ == "__main__":
             config=SearchConfig(
                 SentinelConfig.model_validate(cfg["sentinel"]),
                 OpticalConfig.model_validate(cfg["optical"]),
+                snakemake.params.service,
             ),
             services=Services.of_job(snakemake.config),
-            folder=Path(snakemake.output.inventory).parent,
+            searched_utc=snakemake.params.searched_utc,
+            inventory=Path(snakemake.output.inventory),
         )

@@ -4,7 +4,7 @@ A product lies in ``FOLDER/NAME/``. That folder is no declared output of a rule:
 rule, for a change of code, must not fetch terabytes again. What it holds and what it was made from
 stands in ``product.json`` within it; if that still fits the line of the inventory and every file
 still has its hash, only the record is written anew. Unfinished work lies in
-``FOLDER/.NAME.POLARISATION.partial/``, where the next try goes on.
+``FOLDER/.NAME.PROVIDER.POLARISATION.partial/``, where the next try goes on.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class FetchRecord(BaseModel):
     Attributes:
         file_format: name and version of this format.
         product: the line of the inventory.
-        polarisation: what was asked for, see :class:`Selection`.
+        polarisation: what was asked for; copolar only where the product does not tell its own.
         status: fetched, or missing for good.
         reason: why it is missing.
         path: the product within its folder: NAME.SAFE, NAME.zip, or ``.`` for single images.
@@ -111,12 +111,14 @@ def fetch_product(
         UserError: what the user can mend: credentials, disk, line; or another process fetches it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    wanted = wanted_polarisation(product, selection)
     with _alone(target):
-        present = _present(product, target, selection)
+        present = _present(product, target, wanted)
         if present is not None:
             tell(f"{product.name}: is there already, every file has its hash")
             return present
-        partial = target.with_name(f".{target.name}.{selection.polarisation}.partial")
+        # What another provider or another selection left behind is no part of this one.
+        partial = target.with_name(f".{target.name}.{product.provider}.{wanted}.partial")
         partial.mkdir(exist_ok=True)
         try:
             path = provider.fetch(product, partial, selection)
@@ -125,16 +127,21 @@ def fetch_product(
             shutil.rmtree(partial, ignore_errors=True)
             return FetchRecord(
                 product=product.as_row(),
-                polarisation=selection.polarisation,
+                polarisation=wanted,
                 status="missing",
                 reason=f"{error.problem}; {error.fix}",
             )
-        return _finish(product, selection, partial, path, target)
+        return _finish(product, wanted, partial, path, target)
 
 
-def _finish(
-    product: Product, selection: Selection, partial: Path, path: Path, target: Path
-) -> FetchRecord:
+def wanted_polarisation(product: Product, selection: Selection) -> str:
+    """Return the polarisation that is meant: HH or VV instead of copolar, where it is known."""
+    if selection.polarisation != "copolar":
+        return selection.polarisation
+    return next((each for each in ("HH", "VV") if each in product.polarisations), "copolar")
+
+
+def _finish(product: Product, wanted: str, partial: Path, path: Path, target: Path) -> FetchRecord:
     """Move a complete product into place."""
     files = {
         name: FetchedFile(**asdict(file))
@@ -145,7 +152,7 @@ def _finish(
         raise UserError(product.name, "the provider delivered nothing", "choose another provider")
     record = FetchRecord(
         product=product.as_row(),
-        polarisation=selection.polarisation,
+        polarisation=wanted,
         status="fetched",
         path=path.relative_to(partial).as_posix(),
         files=files,
@@ -159,7 +166,7 @@ def _finish(
     return record
 
 
-def _present(product: Product, target: Path, selection: Selection) -> FetchRecord | None:
+def _present(product: Product, target: Path, wanted: str) -> FetchRecord | None:
     """Return the record of a product that is there whole and unchanged, else None."""
     if product.product_type == SYNTHETIC_TYPE or not (target / CONTENT_NAME).is_file():
         # No catalogue says what a rendered image holds: the code does, and that may have changed.
@@ -168,10 +175,7 @@ def _present(product: Product, target: Path, selection: Selection) -> FetchRecor
         record = FetchRecord.read(target / CONTENT_NAME)
     except UserError:
         return None
-    same = (
-        _lasting(record.product) == _lasting(product.as_row())
-        and record.polarisation == selection.polarisation
-    )
+    same = _lasting(record.product) == _lasting(product.as_row()) and record.polarisation == wanted
     if not same:
         tell(f"{product.name}: the inventory lists another content now: fetching it anew")
         return None

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
 from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
-from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, read_inventory
+from ssl4sar.acquire.catalogue.inventory import (
+    TIME_FORMAT,
+    Inventory,
+    InventoryHeader,
+    read_inventory,
+)
 from ssl4sar.acquire.catalogue.search import SearchConfig, query_values
 from ssl4sar.acquire.elevation.tiles import tiles_of_area
 from ssl4sar.acquire.product import Product
@@ -29,6 +35,18 @@ ELEVATION: Final = Path("data/elevation")
 TILE_LIST: Final = Path("data/elevation/tile_list.txt")
 GEOID: Final = Path("data/geoid/geoid.tif")
 _NAMES_TOLD: Final = 3
+#: Keys of the providers' blocks that decide on what a search answers, and on what is fetched.
+_SEARCH_SERVICE: Final = {
+    "dhus": ("dhus.hub_url",),
+    "stac": ("stac.url", "stac.sar_collection", "stac.optical_collection"),
+    "synthetic": ("pair_scene",),
+}
+_FETCH_SERVICE: Final = {
+    "cdse": ("cdse.whole_products",),
+    "dhus": ("dhus.hub_url",),
+    "stac": ("stac.url", "stac.sar_assets", "stac.optical_assets"),
+    "synthetic": ("pair_scene",),
+}
 
 
 P = ParamSpec("P")
@@ -79,20 +97,16 @@ class Acquisition:
         return {glacier.name: glacier for glacier in chosen}
 
     @property
-    def deciding(self) -> dict[str, Any]:
-        """What decides on the content of products besides the query, by dotted key."""
-        keys = {
-            "cdse": ("cdse.whole_products",),
-            "dhus": ("dhus.hub_url",),
-            "stac": (
-                "stac.url",
-                "stac.sar_collection",
-                "stac.optical_collection",
-                "stac.sar_assets",
-                "stac.optical_assets",
-            ),
-            "synthetic": ("pair_scene",),
-        }
+    def search_service(self) -> dict[str, Any]:
+        """What decides on the answers to a query besides the query, by dotted key."""
+        return self._of_providers(_SEARCH_SERVICE)
+
+    @property
+    def fetch_service(self) -> dict[str, Any]:
+        """What decides on the content of products besides the inventory, by dotted key."""
+        return self._of_providers(_FETCH_SERVICE)
+
+    def _of_providers(self, keys: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         sentinel = self._config.sentinel
         plain = self._config.model_dump(mode="json")
         providers = dict.fromkeys((sentinel.provider, sentinel.optical_from))
@@ -123,6 +137,25 @@ class Acquisition:
         """Return the inventories of all glaciers."""
         return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
 
+    @_told
+    def searched_utc(self, wildcards: Any) -> str:
+        """Return the time of the inventory that is wanted: of the frozen one, or now.
+
+        The frozen one is wanted as long as it answers the present query and nobody asks for the
+        target ``refresh``. As a parameter it lets a new search follow these two alone: after a
+        change of the program the job runs, finds the inventory of that time and keeps it.
+        """
+        name = self._the_glacier(wildcards).name
+        path = INVENTORIES / name / "inventory.jsonl"
+        if not path.is_file() or "refresh" in sys.argv:
+            return self._now
+        header = read_inventory(path).header
+        return self._now if self._differences(name, header) else header.searched_text
+
+    @cached_property
+    def _now(self) -> str:
+        return datetime.now(UTC).strftime(TIME_FORMAT)
+
     @cached_property
     def inventories(self) -> dict[str, Inventory]:
         """Frozen inventories by glacier.
@@ -149,10 +182,8 @@ class Acquisition:
 
         They count all the same: what is built follows the frozen inventories alone.
         """
-        wanted = query_values(SearchConfig(self._config.sentinel, self._config.optical))
         other = {
-            name: self._differences(name, inventory.header, wanted)
-            for name, inventory in found.items()
+            name: self._differences(name, inventory.header) for name, inventory in found.items()
         }
         other = {name: keys for name, keys in other.items() if keys}
         if other:
@@ -163,7 +194,13 @@ class Acquisition:
                 "are used as they are; the target inventory makes them anew\n"
             )
 
-    def _differences(self, name: str, header: InventoryHeader, wanted: dict[str, Any]) -> list[str]:
+    @cached_property
+    def _query(self) -> dict[str, Any]:
+        config = self._config
+        return query_values(SearchConfig(config.sentinel, config.optical, self.search_service))
+
+    def _differences(self, name: str, header: InventoryHeader) -> list[str]:
+        wanted = self._query
         keys = sorted({*wanted, *header.query})
         keys = [key for key in keys if wanted.get(key) != header.query.get(key)]
         sentinel = self._config.sentinel
@@ -223,6 +260,15 @@ class Acquisition:
     def orbit_records(self, *_: Any) -> list[str]:
         """Return the records of all orbit files."""
         return [str(ORBITS / f"{name}.json") for name in self.orbits]
+
+    def lost_record(self, *_: Any) -> list[str]:
+        """Return the first record that is missing, if any.
+
+        The target names it, so that the list of products is made anew, and with it all records.
+        More of them would only fill the screen.
+        """
+        records = (*self.scene_records(), *self.orbit_records())
+        return [path for path in records if not Path(path).is_file()][:1]
 
     @property
     def tile_list(self) -> list[str]:

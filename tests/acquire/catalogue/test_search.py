@@ -26,14 +26,13 @@ from shapely.geometry import MultiPolygon, box
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue import search as module
 from ssl4sar.acquire.catalogue.inventory import inventory_text, read_inventory
-from ssl4sar.acquire.catalogue.search import SearchOutcome, search_glacier
+from ssl4sar.acquire.catalogue.search import SearchConfig, SearchOutcome, search_glacier
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import Query, Selection
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
 from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.acquire.providers.odata_record import product_of
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
-from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 
 TINY = Glacier("Tiny", "Tiny", "nowhere", MultiPolygon([box(-1.0, 70.0, 1.0, 71.0)]), 32633)
@@ -72,17 +71,16 @@ def sar(number: int = 0, **values: Any) -> dict[str, Any]:
     return sar_record(START + timedelta(hours=number), **values)
 
 
-def config(optical: dict[str, Any] | None = None, **sentinel: Any) -> StudyConfig:
+def config(optical: dict[str, Any] | None = None, **sentinel: Any) -> SearchConfig:
     values = {"provider": "cdse", "start": date(2020, 5, 1), "end": date(2020, 8, 31)} | sentinel
-    return StudyConfig.model_construct(
-        name="search",
+    return SearchConfig(
         sentinel=SentinelConfig(**values),
         optical=OpticalConfig(**({"count": 0} | (optical or {}))),
     )
 
 
 def searched(
-    records: Iterable[dict[str, Any]], study: StudyConfig | None = None, **options: Any
+    records: Iterable[dict[str, Any]], study: SearchConfig | None = None, **options: Any
 ) -> SearchOutcome:
     provider = Listed(list(records))
     return search_glacier(study or config(), TINY, provider, provider, searched_utc=NOW, **options)

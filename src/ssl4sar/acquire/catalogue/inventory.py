@@ -21,7 +21,8 @@ from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
 
 SCHEMA: Final = "ssl4sar.inventory/1"
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
+#: Form of the time of a search.
+TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +52,16 @@ class InventoryHeader:
     orbits: Sequence[Mapping[str, Any]] = ()
     orbit_of: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def searched_text(self) -> str:
+        """The time of the search as it stands in the file."""
+        return self.searched_utc.astimezone(UTC).strftime(TIME_FORMAT)
+
     def as_row(self) -> dict[str, Any]:
         """Return it as JSON values."""
         row = dict(vars(self))
         row["schema"] = SCHEMA
-        row["searched_utc"] = self.searched_utc.astimezone(UTC).strftime(_TIME)
+        row["searched_utc"] = self.searched_text
         row["orbits"] = [dict(orbit) for orbit in self.orbits]
         return row
 
@@ -136,6 +142,19 @@ def read_inventory(path: str | Path) -> Inventory:
     return inventory
 
 
+def is_of_time(path: str | Path, searched_utc: str) -> bool:
+    """Return whether there is an inventory of a search at that time, whole.
+
+    Args:
+        path: ``inventory.jsonl``.
+        searched_utc: in the form of its header.
+    """
+    try:
+        return read_inventory(path).header.searched_text == searched_utc
+    except UserError:
+        return False  # missing or damaged: it must be searched for
+
+
 def write_left_out(path: str | Path, left_out: Iterable[LeftOut]) -> None:
     """Write which products were left out and why, as CSV sorted by name."""
     rows = sorted((each.name, each.reason, each.detail) for each in left_out)
@@ -171,7 +190,7 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
 def _header(path: Path, row: dict[str, Any]) -> InventoryHeader:
     values = {key: value for key, value in row.items() if key != "schema"}
     try:
-        searched = datetime.strptime(values["searched_utc"], _TIME).replace(tzinfo=UTC)
+        searched = datetime.strptime(values["searched_utc"], TIME_FORMAT).replace(tzinfo=UTC)
         counts = {str(key): int(value) for key, value in values["counts"].items()}
         values |= {"searched_utc": searched, "counts": counts}
         return InventoryHeader(**values)

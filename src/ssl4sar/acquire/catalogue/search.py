@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -54,10 +54,12 @@ class SearchConfig:
     Attributes:
         sentinel: products of both missions.
         optical: choice of the optical image.
+        service: what else decides on the answers, by dotted key, e.g. the address of a hub.
     """
 
     sentinel: SentinelConfig
     optical: OpticalConfig
+    service: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def query_values(config: SearchConfig) -> dict[str, Any]:
     sentinel = config.sentinel.model_dump(mode="json")
     values = {f"sentinel.{key}": sentinel[key] for key in _SEARCH_KEYS}
     optical = config.optical.model_dump(mode="json")
-    return values | {f"optical.{key}": value for key, value in optical.items()}
+    return values | {f"optical.{key}": v for key, v in optical.items()} | dict(config.service)
 
 
 def _require(provider: Provider, mission: Mission, key: str) -> None:
@@ -196,7 +198,7 @@ def _until(config: SearchConfig, searched_utc: datetime) -> SearchConfig:
     if config.sentinel.end <= last:
         return config
     sentinel = config.sentinel.model_copy(update={"end": max(last, config.sentinel.start)})
-    return SearchConfig(sentinel, config.optical)
+    return replace(config, sentinel=sentinel)
 
 
 @dataclass
