@@ -80,7 +80,8 @@ def _remove(path: Path) -> None:
             path.unlink()
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -149,7 +150,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(final)
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(final)
 
 

@@ -133,6 +133,20 @@ def test_a_file_is_fetched_verified_and_recorded(server: SimpleNamespace, tmp_pa
     assert written == {"url": server.url, "bytes": len(CONTENT), "sha256": SHA256}
 
 
+def test_a_file_is_on_the_disk_before_it_has_its_name(
+    server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, synced = tmp_path / "data.bin", []
+
+    def note(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        synced.append((path.name, path.is_file() and path.read_bytes() == CONTENT, target.exists()))
+
+    monkeypatch.setattr("os.fsync", note)
+    download(server.url, target)
+    assert synced[-2:] == [("data.bin.part", True, False), (tmp_path.name, False, True)]
+
+
 def test_an_older_file_is_replaced_only_by_a_good_one(
     server: SimpleNamespace, tmp_path: Path
 ) -> None:

@@ -72,6 +72,28 @@ def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
     assert taken.is_set()
 
 
+@pytest.mark.parametrize(("silent_s", "lines"), [(0.02, 1), (60.0, 0)])
+def test_a_long_wait_is_told_once(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    silent_s: float,
+    lines: int,
+) -> None:
+    monkeypatch.setattr("ssl4sar.acquire.network.slots._SILENT_WAIT_S", silent_s)
+
+    def wait() -> None:
+        with slots(folder, 1).hold():
+            pass
+
+    with slots(folder, 1).hold():
+        thread = threading.Thread(target=wait)
+        thread.start()
+        time.sleep(0.2)
+    thread.join(10)
+    assert capsys.readouterr().err.count("other jobs use all 1 connections") == lines
+
+
 def test_a_slot_is_free_again_after_an_error(folder: Path) -> None:
     with pytest.raises(KeyError), slots(folder, 1).hold():
         raise KeyError

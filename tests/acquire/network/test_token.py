@@ -282,6 +282,40 @@ def test_a_wrong_client_is_told_as_such(cdse: CdseServer) -> None:
     assert source(cdse).token()
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "line"),
+    [
+        (403, b'{"error": "access_denied"}', r"refuses the login \(status 403, access_denied\)"),
+        (400, b'{"error": "hunter2"}', r"refuses the login \(status 400\)"),
+        (401, b'{"error": "account_locked"}', r"refuses the login \(status 401\)"),
+        (401, b"", "user name or password"),
+        (400, b'{"error": "unauthorized_client"}', "does not accept the client"),
+        (200, b"<html>hunter2</html>", "holds no token"),
+        (200, b'{"access_token": 3}', "holds no token"),
+    ],
+)
+def test_a_login_that_ends_badly_is_tried_once_by_all_jobs(
+    cdse: CdseServer, status: int, body: bytes, line: str
+) -> None:
+    cdse.login_faults = [Fault(status=status, body=body)] * 9
+    tokens = source(cdse)
+    for attempt in (tokens, tokens, source(cdse), source(cdse)):
+        with pytest.raises(UserError, match=line) as caught:
+            attempt.token()
+        assert "hunter2" not in str(caught.value)
+    assert len(cdse.login_faults) == 8
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_refusal_that_is_none_of_the_service_is_not_remembered(
+    cdse: CdseServer, status: int
+) -> None:
+    cdse.login_faults = [Fault(status=status, body=b"<html>a proxy</html>")]
+    with pytest.raises(UserError, match="holds no token"):
+        source(cdse).token()
+    assert source(cdse).token()
+
+
 def test_a_password_is_never_sent_in_the_clear(cdse: CdseServer) -> None:
     with pytest.raises(UserError, match="https only"):
         source(cdse, url="http://login.example.org/token").token()

@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -30,7 +30,7 @@ from ssl4sar.acquire.network.transfer import (
     part_size,
     version_path,
 )
-from ssl4sar.core.atomic import NO_SPACE, write_json
+from ssl4sar.core.atomic import NO_SPACE, sync, write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, can_compute, file_digests
 from ssl4sar.core.progress import tell
@@ -117,7 +117,11 @@ def download(
         with session:
             sha256 = _fetch_patiently(session, source, target, part, checksums, patience)
         record = DownloadRecord(url, part_size(part), sha256)
+        # A power cut must not leave a complete name with an incomplete content.
+        sync(part_path(target))
         part_path(target).replace(target)  # the lock is still held
+        with suppress(OSError):  # not every file system can do that for a folder
+            sync(target.parent)
         version_path(target).unlink(missing_ok=True)
         return record
 

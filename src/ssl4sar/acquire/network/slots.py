@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Final
 
 from ssl4sar.acquire.network.private_files import open_lock, private_folder, release, try_lock
+from ssl4sar.core.progress import tell
 
 #: Environment variable with the folder of the locks.
 LOCKS_VARIABLE: Final = "SSL4SAR_LOCKS"
+#: After so long a waiting job says what it waits for.
+_SILENT_WAIT_S: Final = 30.0
 
 
 class Slots:
@@ -61,6 +64,7 @@ class Slots:
 
     def _acquire(self, folder: Path) -> tuple[int, int]:
         numbers = list(range(self._count))
+        start, is_told = time.monotonic(), False
         while True:
             random.shuffle(numbers)
             for number in numbers:
@@ -69,6 +73,9 @@ class Slots:
                 if try_lock(descriptor):
                     return number, descriptor
                 release(descriptor)
+            if not is_told and time.monotonic() - start > _SILENT_WAIT_S:
+                tell(f"waiting: other jobs use all {self._count} connections of the account")
+                is_told = True
             time.sleep(self._poll_s * random.uniform(0.5, 1.5))
 
 

@@ -29,7 +29,14 @@ from ssl4sar.acquire.network.patience import (
     asked_wait_s,
     line_problem,
 )
-from ssl4sar.acquire.network.token_store import Grant, Moment, Refusal, Shared, TokenStore
+from ssl4sar.acquire.network.token_store import (
+    REFUSAL_LASTS_S,
+    Grant,
+    Moment,
+    Refusal,
+    Shared,
+    TokenStore,
+)
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 
@@ -41,6 +48,9 @@ _CLIENT_ERRORS: Final = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type"}
 )
 _GRANT_ERRORS: Final = frozenset({"invalid_grant"})
+#: Others that may be repeated to the user; an unknown text could hold what was sent.
+_OTHER_ERRORS: Final = frozenset({"access_denied", "invalid_scope"})
+_LATER: Final = f"it is not asked again for {REFUSAL_LASTS_S / 60:.0f} minutes"
 _DEFAULT_LIFE_S: Final = 60.0
 
 
@@ -56,7 +66,11 @@ NO_LOGIN: Final = _NoLogin()
 
 
 class _RefusedError(Exception):
-    """The service does not accept what it was given."""
+    """The service does not accept what it was given; without a problem it is the password."""
+
+    def __init__(self, problem: str = "", fix: str = "") -> None:
+        super().__init__(problem)
+        self.problem, self.fix = problem, fix
 
 
 class TokenSource:
@@ -89,7 +103,7 @@ class TokenSource:
         self._patience = patience or Patience(attempts=4)
         self._lock = threading.Lock()
         self._grant: Grant | None = None
-        self._refused: Credentials | None = None
+        self._refused: tuple[Credentials, Refusal] | None = None
         self.grants: Counter[Literal["password", "refresh"]] = Counter()
 
     def token(self) -> str:
@@ -119,8 +133,8 @@ class TokenSource:
 
     def _shared_or_new(self, suits: Callable[[Grant], bool]) -> Grant:
         credentials = find_credentials(self._account)
-        if self._refused == credentials:
-            raise self._wrong(credentials)
+        if self._refused is not None and self._refused[0] == credentials:
+            raise self._wrong(*self._refused)
         _require_safe(self._url)
         store = TokenStore(f"{self._url} {self._client_id} {credentials.user}", self._folder)
         with store.locked():
@@ -128,14 +142,15 @@ class TokenSource:
             if shared.grant is not None and suits(shared.grant):
                 return shared.grant
             if shared.refusal is not None and shared.refusal.holds_for(credentials):
-                self._refused = credentials
-                raise self._wrong(credentials, "some minutes ago")
+                self._refused = credentials, shared.refusal
+                raise self._wrong(credentials, shared.refusal, "some minutes ago")
             try:
                 grant = self._refresh(shared.grant) or self._log_in(credentials)
-            except _RefusedError:
-                self._refused = credentials
-                store.write(Shared(refusal=Refusal.of(credentials)))
-                raise self._wrong(credentials) from None
+            except _RefusedError as error:
+                refusal = Refusal.of(credentials, error.problem, error.fix)
+                self._refused = credentials, refusal
+                store.write(Shared(refusal=refusal))
+                raise self._wrong(credentials, refusal) from None
             store.write(Shared(grant))
             return grant
 
@@ -207,26 +222,40 @@ class TokenSource:
         if status in TRANSIENT_STATUS:
             raise TransientError(f"it answered {status}", asked_wait_s(response))
         answer = _json(body)
-        code = str(answer.get("error", ""))
-        if status in {400, 401, 403} and code in _CLIENT_ERRORS:
-            raise UserError(
-                self._url,
-                f"the token service does not accept the client ({code})",
-                "check the client's name in the configuration",
-            )
-        if status == 401 or (status == 400 and code in _GRANT_ERRORS):
-            raise _RefusedError
+        refusal = self._refusal(status, str(answer.get("error") or ""))
+        if refusal is not None:
+            raise refusal
         grant = _grant(answer, at) if status == 200 else None
         if grant is None:
-            # Not asked again: each login may have opened a session.
-            raise UserError(
-                self._url,
-                f"the answer (status {status}) holds no token",
-                "check the address, and whether a proxy answers instead",
-            )
+            problem = f"the answer of {self._url} (status {status}) holds no token"
+            fix = "check the address, and whether a proxy answers instead"
+            if status == 200:
+                # It may have opened a session, of which services allow few.
+                raise _RefusedError(problem, f"{fix}; {_LATER}")
+            raise UserError(self._account.service, problem, fix)
         return grant
 
-    def _wrong(self, credentials: Credentials, when: str = "") -> UserError:
+    def _refusal(self, status: int, code: str) -> _RefusedError | None:
+        """Return what a definite refusal means; None where the answer is none."""
+        if status not in {400, 401, 403} or not (code or status == 401):
+            return None
+        if code in _CLIENT_ERRORS:
+            return _RefusedError(
+                f"the token service does not accept the client ({code})",
+                f"check the client's name in the configuration; {_LATER}",
+            )
+        if code in _GRANT_ERRORS or not code:
+            return _RefusedError()
+        told = f", {code}" if code in _OTHER_ERRORS else ""
+        return _RefusedError(
+            f"the token service refuses the login (status {status}{told})",
+            f"find out why by logging in at {self._account.register_url}; {_LATER}",
+        )
+
+    def _wrong(self, credentials: Credentials, refusal: Refusal, when: str = "") -> UserError:
+        if refusal.problem:
+            problem = f"{refusal.problem} {when}".rstrip()
+            return UserError(self._account.service, problem, refusal.fix)
         code = self._account.one_time_variable
         second = f", and with two factors a new code in {code}" if code else ""
         return UserError(

@@ -115,17 +115,21 @@ class Refusal:
         salt: hexadecimal.
         digest: hexadecimal; scrypt of password and one-time code.
         at: when they were refused.
+        problem: why, in words that may be shown; empty where the password is wrong.
+        fix: what to do about that problem.
     """
 
     salt: str
     digest: str
     at: Moment
+    problem: str = ""
+    fix: str = ""
 
     @classmethod
-    def of(cls, credentials: Credentials) -> Refusal:
+    def of(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Refusal:
         """Return the refusal of credentials, now."""
         salt = secrets.token_hex(16)
-        return cls(salt, _hash(credentials, salt), Moment.now())
+        return cls(salt, _hash(credentials, salt), Moment.now(), problem, fix)
 
     def holds_for(self, credentials: Credentials) -> bool:
         """Return whether these credentials were refused a short while ago."""
@@ -279,4 +283,10 @@ def _grant(values: Mapping[str, Any] | None) -> Grant | None:
 def _refusal(values: Mapping[str, Any] | None) -> Refusal | None:
     if values is None:
         return None
-    return Refusal(str(values["salt"]), str(values["digest"]), _moment(values["at"]))
+    return Refusal(
+        str(values["salt"]),
+        str(values["digest"]),
+        _moment(values["at"]),
+        str(values.get("problem", "")),
+        str(values.get("fix", "")),
+    )
