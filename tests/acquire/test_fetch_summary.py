@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,8 @@ from made_products import MemoryProvider, made_product
 
 from ssl4sar.acquire.fetch import fetch_product
 from ssl4sar.acquire.fetch_summary import FetchSummary
-from ssl4sar.acquire.providers.base import Selection
+from ssl4sar.acquire.orbits.file import write_missing_orbit
+from ssl4sar.acquire.providers.base import MissingProductError, Selection
 from ssl4sar.core.errors import UserError
 
 
@@ -42,5 +45,31 @@ def test_too_many_missing_products_are_refused_with_what_to_do(tmp_path: Path) -
     told = str(error.value)
     assert "2 of 5 products" in told
     assert "acquisition.max_missing 1" in told
-    assert f"rm {tmp_path / made_product(0).name}.json" in told
+    assert "xargs rm" in told
     assert "\n" not in told
+
+
+def test_missing_orbits_are_listed_and_no_failure(tmp_path: Path) -> None:
+    error = MissingProductError("orbit", "it is gone", "rerun later")
+    write_missing_orbit(made_product(1, name="ORBIT"), error, tmp_path / "orbit.json")
+    (tmp_path / "there.json").write_text('{"schema": "ssl4sar.orbit/1", "name": "OTHER"}')
+    summary = FetchSummary.read([], [tmp_path / "orbit.json", tmp_path / "there.json"])
+    assert summary.missing_orbits == {"ORBIT": "it is gone; rerun later"}
+    summary.require(0, tmp_path / "all.csv")
+    summary.write(tmp_path / "summary.json")
+    assert json.loads((tmp_path / "summary.json").read_text())["missing_orbits"]
+    (tmp_path / "there.json").write_text("[]")
+    with pytest.raises(UserError, match="no record of an orbit"):
+        FetchSummary.read([], [tmp_path / "there.json"])
+
+
+def test_the_command_of_the_error_deletes_the_records_of_missing_products(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "scenes"
+    folder.mkdir(parents=True)
+    summary = summary_of(folder, missing=2)
+    with pytest.raises(UserError) as error:
+        summary.require(0, Path("all.csv"))
+    command = str(error.value).split("records (")[1].split(") and rerun")[0]
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    left = {path.name for path in folder.glob("*.json")}
+    assert left == {f"{made_product(number).name}.json" for number in (2, 3, 4)}

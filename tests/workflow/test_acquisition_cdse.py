@@ -120,6 +120,7 @@ def test_from_catalogue_to_verified_scenes(house: House, cdse: CdseServer) -> No
     assert "days of the quota" in dry
 
     text = made(house, "scenes")
+    assert not [secret for secret in (PASSWORD, *cdse.tokens, *cdse.refreshes) if secret in text]
     assert files_of(house).keys() == expected_files(cdse)
     for served in cdse.products.values():
         for path, content in served.files.items():

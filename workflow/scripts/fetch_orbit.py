@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
-from ssl4sar.acquire.orbits.file import fetch_orbit
+from ssl4sar.acquire.orbits.file import fetch_orbit, write_missing_orbit
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.base import MissingProductError
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.config.services import Services
 from ssl4sar.workflow.job import job
 
 
 def main(orbit: Product, services: Services, target: Path, record: Path) -> None:
-    """Fetch the file, or find it there, and write what it is."""
-    fetch_orbit(orbit, target, Cdse(services.cdse).fetch_file, record)
+    """Fetch the file, or find it there, and write what it is, or why it is missing."""
+    try:
+        fetch_orbit(orbit, target, Cdse(services.cdse).fetch_file, record)
+    except MissingProductError as error:
+        write_missing_orbit(orbit, error, record)
 
 
 if __name__ == "__main__":

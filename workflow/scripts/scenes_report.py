@@ -7,9 +7,16 @@ from ssl4sar.core.progress import tell
 from ssl4sar.workflow.job import job
 
 
-def main(records: list[Path], max_missing: int, problems: Path, summary: Path, table: Path) -> None:
+def main(
+    records: list[Path],
+    orbits: list[Path],
+    max_missing: int,
+    problems: Path,
+    summary: Path,
+    table: Path,
+) -> None:
     """Write the list to a log, and as outputs if not too much is missing."""
-    found = FetchSummary.read(records)
+    found = FetchSummary.read(records, orbits)
     tell(str(found))
     found.write_table(problems)
     found.require(max_missing, problems)
@@ -21,6 +28,7 @@ if __name__ == "__main__":
     with job(snakemake):
         main(
             records=[Path(path) for path in snakemake.input.scenes],
+            orbits=[Path(path) for path in snakemake.input.orbits],
             max_missing=snakemake.params.cfg["acquisition.max_missing"],
             problems=Path(snakemake.log.problems),
             summary=Path(snakemake.output.summary),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from ssl4sar.acquire.fetch import FetchRecord
+from ssl4sar.acquire.orbits.file import missing_orbit
 from ssl4sar.core.atomic import atomic_file, write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.wording import counted, size_text
@@ -16,6 +17,8 @@ from ssl4sar.core.wording import counted, size_text
 SCHEMA: Final = "ssl4sar.scenes/1"
 _COLUMNS: Final = ("name", "mission", "start", "provider", "status", "files", "bytes", "reason")
 _NAMES_TOLD: Final = 3
+#: Deletes the records of all missing products, from the folder of the workflow.
+_FORGET: Final = 'grep -l \'"status": "missing"\' data/scenes/*.json | xargs rm'
 
 
 @dataclass(frozen=True)
@@ -24,18 +27,29 @@ class FetchSummary:
 
     Attributes:
         records: records of the products by the path of their file, in the order of the inventories.
+        missing_orbits: why an orbit file is missing, by its name; its scenes have the orbits of
+            their annotation.
     """
 
     records: dict[str, FetchRecord]
+    missing_orbits: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, paths: Iterable[Path]) -> FetchSummary:
+    def read(cls, paths: Iterable[Path], orbits: Iterable[Path] = ()) -> FetchSummary:
         """Read the records.
+
+        Args:
+            paths: records of the products.
+            orbits: records of the orbit files.
 
         Raises:
             UserError: one is missing or damaged.
         """
-        return cls({str(path): FetchRecord.read(path) for path in paths})
+        missing = [missing_orbit(path) for path in orbits]
+        return cls(
+            {str(path): FetchRecord.read(path) for path in paths},
+            dict(each for each in missing if each is not None),
+        )
 
     @property
     def missing(self) -> dict[str, FetchRecord]:
@@ -67,6 +81,7 @@ class FetchSummary:
                 "missing": {
                     record.product["name"]: record.reason for record in self.missing.values()
                 },
+                "missing_orbits": dict(self.missing_orbits),
                 "products": [record.product["name"] for record in fetched],
             },
         )
@@ -85,15 +100,14 @@ class FetchSummary:
         if len(missing) <= max_missing:
             return
         names = [str(record.product["name"]) for record in missing.values()]
-        records = list(missing)
         more = " ..." if len(names) > _NAMES_TOLD else ""
         raise UserError(
             "scenes",
             f"{len(names)} of {counted(len(self.records), 'product')} cannot be had "
             f"({', '.join(names[:_NAMES_TOLD])}{more}), "
             f"more than acquisition.max_missing {max_missing}; {table} says why",
-            f"to try again: rm {' '.join(records[:_NAMES_TOLD])}{more} and rerun; to go on "
-            "without them raise acquisition.max_missing",
+            f"to try again delete their records ({_FORGET}) and rerun; to go on without them raise "
+            "acquisition.max_missing",
         )
 
     def _rows(self) -> Iterable[Sequence[object]]:

@@ -6,6 +6,7 @@ a header with mission, type and validity, then ``List_of_OSVs`` with Earth-fixed
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import xml.parsers.expat as expat
@@ -18,6 +19,7 @@ from typing import Any, Final
 
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.base import MissingProductError
 from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
@@ -270,3 +272,26 @@ def _found(target: Path, orbit: Product) -> OrbitFacts | None:
         return check_orbit(target, orbit.name)
     except UserError:
         return None
+
+
+def write_missing_orbit(orbit: Product, error: MissingProductError, record: str | Path) -> None:
+    """Record that an orbit file cannot be had; scenes then have the orbits of their annotation."""
+    tell(f"{orbit.name}: missing: {error.problem}")
+    reason = f"{error.problem}; {error.fix}"
+    write_json(record, {"schema": ORBIT_SCHEMA, "name": orbit.name, "missing": reason})
+
+
+def missing_orbit(record: str | Path) -> tuple[str, str] | None:
+    """Return name and reason of an orbit file that is missing, None of one that is there.
+
+    Args:
+        record: as :func:`fetch_orbit` or :func:`write_missing_orbit` wrote it.
+
+    Raises:
+        UserError: it is no such record.
+    """
+    try:
+        values = json.loads(Path(record).read_text(encoding="utf-8"))
+        return (values["name"], values["missing"]) if "missing" in values else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(record, "this is no record of an orbit", "delete it and rerun") from error
