@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from cdse_server import CdseServer, Fault, Served, made_safe, packed, serve_cdse
+from cdse_server import CdseServer, Fault, Served, made_safe, packed, record_of, serve_cdse
+from odata_catalogue import ODataAnswers
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
@@ -267,6 +268,56 @@ def test_a_product_that_is_gone_is_missing(
     cdse.products.clear()
     with pytest.raises(MissingProductError, match="does not have it any more"):
         provider(cdse, whole_products=whole).fetch(product, tmp_path, Selection())
+
+
+def list_in_catalogue(cdse: CdseServer, *products: Served, **changes: Any) -> ODataAnswers:
+    answers = ODataAnswers([{**record_of(each), **changes} for each in products])
+    cdse.catalogue = answers.answer
+    return answers
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_the_catalogue_still_lists_is_not_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path, whole: bool, status: int
+) -> None:
+    answers = list_in_catalogue(cdse, served)
+    answers.faults = ["503"]
+    cdse.fault("$value", *[Fault(status=status)] * 2)
+    with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
+        provider(cdse, whole_products=whole).fetch(listed(served), tmp_path, Selection())
+    assert not isinstance(caught.value, MissingProductError)
+    assert answers.asked == [{}, {}]
+
+
+def test_a_single_file_that_the_catalogue_still_lists_is_not_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    list_in_catalogue(cdse, served)
+    cdse.fault("$value", Fault(status=404))
+    with pytest.raises(UserError, match="rerun later") as caught:
+        provider(cdse).fetch_file(listed(served), tmp_path / "x.EOF")
+    assert not isinstance(caught.value, MissingProductError)
+
+
+def test_a_catalogue_that_cannot_tell_makes_nothing_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    list_in_catalogue(cdse).faults = ["403"]
+    cdse.products.clear()
+    with pytest.raises(UserError, match="403") as caught:
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert not isinstance(caught.value, MissingProductError)
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_what_has_gone_offline_or_from_the_catalogue_is_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path, is_listed: bool
+) -> None:
+    list_in_catalogue(cdse, *[served] * is_listed, Online=False)
+    cdse.products.clear()
+    with pytest.raises(MissingProductError, match="does not have it any more"):
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
 
 
 def test_a_product_removed_for_good_is_missing(
