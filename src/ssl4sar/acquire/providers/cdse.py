@@ -63,8 +63,8 @@ class Cdse:
 
     def __init__(self, config: CdseConfig, *, patience: Patience | None = None) -> None:
         self._config = config
-        # Other machines may use the account's connections: that can take some minutes.
-        self._patience = patience or Patience(attempts=10)
+        # Other machines may use the account's connections: that can take a quarter of an hour.
+        self._patience = patience or Patience(attempts=20)
         self._account = account(config)
         self.tokens = TokenSource(config.token_url, self._account, config.client_id)
         self._lock = threading.Lock()
