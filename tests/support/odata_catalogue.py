@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from odata_filter_reader import FilterError, Record, read_filter, time_of
 
@@ -82,6 +83,9 @@ class ODataAnswers:
             return self._json(int(fault), {"detail": "not now"}, self.headers)
         if fault == "html":
             return 200, {"Content-Type": "text/html"}, _PAGE.encode()
+        one = re.fullmatch(rf"{re.escape(PRODUCTS)}\(([^)]+)\)", unquote(path))
+        if one is not None:
+            return self._one(one[1])
         if path != PRODUCTS:
             return self._json(404, {"detail": "Not Found"})
         try:
@@ -98,6 +102,13 @@ class ODataAnswers:
         if fault == "no_count":
             page.pop("@odata.count", None)
         return self._json(200, page)
+
+    def _one(self, identifier: str) -> Answer:
+        for record in self.records:
+            if record["Id"] == identifier:
+                shown = {key: value for key, value in record.items() if key != "Attributes"}
+                return self._json(200, {"@odata.context": "$metadata#Products/$entity"} | shown)
+        return self._json(404, {"detail": "Product not found in catalogue"})
 
     def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> Answer:
         kind = {"Content-Type": "application/json"}

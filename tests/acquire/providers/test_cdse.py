@@ -12,11 +12,13 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from cdse_server import CdseServer, Fault, Served, made_safe, packed, serve_cdse
+from cdse_server import CdseServer, Fault, Served, made_safe, packed, record_of, serve_cdse
+from odata_catalogue import ODataAnswers
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
@@ -269,6 +271,56 @@ def test_a_product_that_is_gone_is_missing(
         provider(cdse, whole_products=whole).fetch(product, tmp_path, Selection())
 
 
+def list_in_catalogue(cdse: CdseServer, *products: Served, **changes: Any) -> ODataAnswers:
+    answers = ODataAnswers([{**record_of(each), **changes} for each in products])
+    cdse.catalogue = answers.answer
+    return answers
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("status", [404, 410])
+def test_what_the_catalogue_still_lists_is_not_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path, whole: bool, status: int
+) -> None:
+    answers = list_in_catalogue(cdse, served)
+    answers.faults = ["503"]
+    cdse.fault("$value", *[Fault(status=status)] * 2)
+    with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
+        provider(cdse, whole_products=whole).fetch(listed(served), tmp_path, Selection())
+    assert not isinstance(caught.value, MissingProductError)
+    assert answers.asked == [{}, {}]
+
+
+def test_a_single_file_that_the_catalogue_still_lists_is_not_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    list_in_catalogue(cdse, served)
+    cdse.fault("$value", Fault(status=404))
+    with pytest.raises(UserError, match="rerun later") as caught:
+        provider(cdse).fetch_file(listed(served), tmp_path / "x.EOF")
+    assert not isinstance(caught.value, MissingProductError)
+
+
+def test_a_catalogue_that_cannot_tell_makes_nothing_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    list_in_catalogue(cdse).faults = ["403"]
+    cdse.products.clear()
+    with pytest.raises(UserError, match="403") as caught:
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert not isinstance(caught.value, MissingProductError)
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_what_has_gone_offline_or_from_the_catalogue_is_missing(
+    cdse: CdseServer, served: Served, tmp_path: Path, is_listed: bool
+) -> None:
+    list_in_catalogue(cdse, *[served] * is_listed, Online=False)
+    cdse.products.clear()
+    with pytest.raises(MissingProductError, match="does not have it any more"):
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+
+
 def test_a_product_removed_for_good_is_missing(
     cdse: CdseServer, served: Served, tmp_path: Path
 ) -> None:
@@ -285,6 +337,29 @@ def test_what_may_pass_is_not_missing(
     with pytest.raises(UserError) as caught:
         provider(cdse).fetch(listed(served), tmp_path, Selection())
     assert not isinstance(caught.value, MissingProductError)
+
+
+@pytest.mark.parametrize(("busy", "is_fetched"), [(19, True), (20, False)])
+def test_connections_that_are_taken_are_waited_for(
+    cdse: CdseServer,
+    served: Served,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    busy: int,
+    is_fetched: bool,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(
+        "ssl4sar.acquire.network.download.time", SimpleNamespace(sleep=waits.append)
+    )
+    cdse.fault("manifest.safe", *[Fault(status=429, headers={"Retry-After": "1"})] * busy)
+    made = Cdse(CdseConfig(**cdse.config_values()))
+    if is_fetched:
+        assert_fetched(made.fetch(listed(served), tmp_path, Selection()), served)
+    else:
+        with pytest.raises(UserError, match="20 times in a row"):
+            made.fetch(listed(served), tmp_path, Selection())
+    assert sum(waits) > 13 * 60
 
 
 def test_without_credentials_nothing_is_asked(

@@ -292,6 +292,7 @@ def missing_orbit(record: str | Path) -> tuple[str, str] | None:
     """
     try:
         values = json.loads(Path(record).read_text(encoding="utf-8"))
-        return (values["name"], values["missing"]) if "missing" in values else None
+        name = values["name"]
+        return (name, values["missing"]) if "missing" in values else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(record, "this is no record of an orbit", "delete it and rerun") from error

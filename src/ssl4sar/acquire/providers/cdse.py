@@ -24,6 +24,7 @@ from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess, RefusedError
 from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.acquire.safe.manifest import (
     MANIFEST_NAME,
@@ -43,6 +44,7 @@ from ssl4sar.core.hashing import Checksum, can_compute
 from ssl4sar.core.progress import tell
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
+_GONE_STATUS: Final = frozenset({404, 410})
 
 
 class Cdse:
@@ -61,8 +63,8 @@ class Cdse:
 
     def __init__(self, config: CdseConfig, *, patience: Patience | None = None) -> None:
         self._config = config
-        # Other machines may use the account's connections: that can take some minutes.
-        self._patience = patience or Patience(attempts=10)
+        # Other machines may use the account's connections: that can take a quarter of an hour.
+        self._patience = patience or Patience(attempts=20)
         self._account = account(config)
         self.tokens = TokenSource(config.token_url, self._account, config.client_id)
         self._lock = threading.Lock()
@@ -92,11 +94,12 @@ class Cdse:
 
         Raises:
             MissingProductError: offline, gone, without what is wanted, or broken at source.
-            UserError: credentials, disk, or a lasting failure of the line.
+            UserError: credentials, disk, a lasting failure of the line, or the service does not
+                find what its catalogue lists.
         """
         _require_online(product)
         folder.mkdir(parents=True, exist_ok=True)
-        with _told_as_missing(product):
+        with self._told_as_missing(product):
             if not self._config.whole_products:
                 safe = self._fetch_files(product, folder / f"{product.name}.SAFE", selection)
                 if safe is not None:
@@ -113,12 +116,56 @@ class Cdse:
 
         Raises:
             MissingProductError: offline, gone or broken at source.
-            UserError: credentials, disk, or a lasting failure of the line.
+            UserError: as for `fetch`.
         """
         _require_online(product)
-        with _told_as_missing(product):
+        with self._told_as_missing(product):
             checksums = known_checksums(product.checksums)
             return self._download(self._address(product), target, checksums, product.size_bytes)
+
+    @contextmanager
+    def _told_as_missing(self, product: Product) -> Iterator[None]:
+        """Turn what asking again cannot mend into the error that says so."""
+        try:
+            yield
+        except NotThereError as error:
+            if self._is_still_listed(product):
+                raise UserError(
+                    product.name,
+                    "the download service does not find it though the catalogue lists it",
+                    "rerun later",
+                ) from error
+            raise MissingProductError(
+                product.name,
+                f"the service does not have it any more ({error.problem})",
+                "refresh the inventory",
+            ) from error
+        except (WrongContentError, DamagedProductError) as error:
+            raise MissingProductError(
+                product.name,
+                f"what the service delivers is damaged: {error.problem}",
+                "tell the service's help desk, or leave it out",
+            ) from error
+
+    def _is_still_listed(self, product: Product) -> bool:
+        """Ask the catalogue: a download service under maintenance, too, says that nothing is there.
+
+        Raises:
+            UserError: the catalogue cannot tell.
+        """
+        catalogue = CatalogueAccess(
+            self._config.catalogue_url,
+            attempts=self._patience.attempts,
+            first_wait_s=self._patience.first_wait_s,
+            timeout_s=self._patience.timeout_s,
+        )
+        try:
+            record = catalogue.json(f"{catalogue.url}/Products({quote(product.id, safe='')})")
+        except RefusedError as error:
+            if error.status in _GONE_STATUS:
+                return False
+            raise
+        return record.get("Online") is not False
 
     def _address(self, product: Product, *nodes: str) -> str:
         steps = [f"Products({quote(product.id, safe='')})"]
@@ -281,22 +328,3 @@ def _require_online(product: Product) -> None:
             "the product is offline: it lies in the archive and cannot be downloaded",
             f"order it in the Data Workspace at {REGISTER_URL}, then refresh the inventory",
         )
-
-
-@contextmanager
-def _told_as_missing(product: Product) -> Iterator[None]:
-    """Turn what asking again cannot mend into the error that says so."""
-    try:
-        yield
-    except NotThereError as error:
-        raise MissingProductError(
-            product.name,
-            f"the service does not have it any more ({error.problem})",
-            "refresh the inventory",
-        ) from error
-    except (WrongContentError, DamagedProductError) as error:
-        raise MissingProductError(
-            product.name,
-            f"what the service delivers is damaged: {error.problem}",
-            "tell the service's help desk, or leave it out",
-        ) from error
