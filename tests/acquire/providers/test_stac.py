@@ -7,10 +7,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from affine import Affine
+from rasterio.io import MemoryFile
 from shapely.geometry import MultiPolygon, box
 from stac_server import Api, stac_server
 
@@ -61,11 +65,25 @@ def optical_item(api: Api, day: int, clouds: float, id: str | None = None) -> di
     }
 
 
+@cache
+def image() -> bytes:
+    """Return a GeoTIFF."""
+    values = np.random.default_rng(0).integers(0, 4000, (1, 64, 64)).astype(np.uint16)
+    with MemoryFile() as memory:
+        place = {"crs": "EPSG:32633", "transform": Affine.scale(10.0)}
+        with memory.open(
+            driver="GTiff", width=64, height=64, count=1, dtype="uint16", **place
+        ) as file:
+            file.write(values)
+        return bytes(memory.read())
+
+
 def sar_item(api: Api, scheme: str = "http") -> dict[str, Any]:
     assets: dict[str, Any] = {}
     for key in ("hh", "hv", "safe-manifest", "schema-product-hh", "schema-calibration-hh"):
         suffix = ".tiff" if len(key) == 2 else ".xml"
-        assets[key] = api.asset(f"s1/{key}{suffix}", key.encode())
+        content = image() if len(key) == 2 else f"<{key}/>".encode()
+        assets[key] = api.asset(f"s1/{key}{suffix}", content)
         if scheme == "s3":
             assets[key]["href"] = f"s3://sentinel-s1-l1c/GRD/{SAR}/{key}{suffix}"
     return {
@@ -240,7 +258,26 @@ def test_images_in_a_storage_with_accounts_are_told_at_once(api: Api, tmp_path: 
     with pytest.raises(UserError, match=r"s3://.*/safe-manifest\.xml"):
         provider(api).fetch(product, tmp_path / "work", Selection())
     provider(api, sar_assets=["hh"]).fetch(product, tmp_path / "work", Selection())
-    assert (tmp_path / "work" / "hh.tiff").read_bytes() == b"hh"
+    assert (tmp_path / "work" / "hh.tiff").read_bytes() == image()
+
+
+@pytest.mark.parametrize("asset", ["hh.tiff", "schema-product-hh.xml"])
+def test_an_asset_without_checksum_must_be_decoded(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str], asset: str
+) -> None:
+    product = the(api, sar_query())
+    whole = api.files[f"s1/{asset}"]
+    api.files[f"s1/{asset}"] = whole[:-1]
+    with pytest.raises(MissingProductError, match=r"is not there or damaged: .*(decoded|XML)"):
+        provider(api).fetch(product, tmp_path, Selection())
+    assert not (tmp_path / asset).exists()
+    assert capsys.readouterr().err.count("downloading it once more") == 1
+    assert api.served.count(f"s1/{asset}") == 2
+    # A file that a killed job left unchecked is looked at, too.
+    (tmp_path / asset).write_bytes(whole[:-1])
+    api.files[f"s1/{asset}"] = whole
+    provider(api).fetch(product, tmp_path, Selection())
+    assert (tmp_path / asset).read_bytes() == whole
 
 
 def test_wrong_checksum_is_missing(api: Api, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from ssl4sar.acquire.providers.stac_item import (
     product_of_item,
     sar_assets,
 )
+from ssl4sar.acquire.safe.decoding import decoding_problem
 from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.config.services import StacConfig
 from ssl4sar.core.errors import UserError
@@ -93,8 +94,8 @@ class Stac:
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
         """Fetch the wanted assets of a product, going on where an earlier try stopped.
 
-        Assets whose checksum the catalogue told are compared with it; of others the length that
-        the server announced must have come. The item itself is kept as ``item.json``: it tells the
+        Assets whose checksum the catalogue told are compared with it; others must be images, XML or
+        JSON that can be decoded whole. The item itself is kept as ``item.json``: it tells the
         scale and offset of the bands.
 
         Args:
@@ -199,11 +200,24 @@ class Stac:
     def _fetch_file(self, product: Product, asset: str, target: Path) -> None:
         listed = dict(_of_asset(product, asset))
         checksums = known_checksums(listed)
-        if target.is_file() and _agrees(target, checksums):
+        if target.is_file() and _problem(target, checksums) is None:
             return
         try:
+            self._download(product, asset, target, checksums)
+        except (NotThereError, WrongContentError) as error:
+            raise MissingProductError(
+                product.name,
+                f"asset {asset} is not there or damaged: {error.problem}",
+                "refresh the inventory, or leave it out",
+            ) from error
+
+    def _download(
+        self, product: Product, asset: str, target: Path, checksums: list[Checksum]
+    ) -> None:
+        url = product.urls[asset]
+        for is_last in (False, True):
             download(
-                product.urls[asset],
+                url,
                 target,
                 checksums,
                 access=self._access,
@@ -211,12 +225,14 @@ class Stac:
                 first_wait_s=self._patience.first_wait_s,
                 timeout_s=self._patience.timeout_s,
             )
-        except (NotThereError, WrongContentError) as error:
-            raise MissingProductError(
-                product.name,
-                f"asset {asset} is not there or damaged: {error.problem}",
-                "refresh the inventory, or leave it out",
-            ) from error
+            # Checksums have just been compared.
+            problem = None if checksums else decoding_problem(target)
+            if problem is None:
+                return
+            target.unlink()
+            if is_last:
+                raise WrongContentError(url, problem, "rerun later")
+            tell(f"{product.name}: asset {asset}: {problem}; downloading it once more")
 
     def _storage_error(self, product: Product, asset: str | None = None) -> UserError:
         place = product.urls[asset] if asset else next(iter(product.urls.values()), "")
@@ -259,7 +275,10 @@ def _of_asset(product: Product, asset: str) -> Iterator[tuple[str, str]]:
             yield algorithm, digits
 
 
-def _agrees(path: Path, checksums: list[Checksum]) -> bool:
-    """Return whether a file that an earlier try completed is still the one; it is, unasked."""
+def _problem(path: Path, checksums: list[Checksum]) -> str | None:
+    """Return what is wrong with a file that an earlier try left."""
+    if not checksums:
+        return decoding_problem(path)
     digests = file_digests(path, {each.algorithm for each in checksums})
-    return all(digests[each.algorithm] == each.digits for each in checksums)
+    agrees = all(digests[each.algorithm] == each.digits for each in checksums)
+    return None if agrees else "another checksum"

@@ -1,0 +1,105 @@
+"""Whether a file can be decoded whole: the check that is left where no checksum is known."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import xml.parsers.expat as expat
+from pathlib import Path
+from typing import Final, Literal
+
+Kind = Literal["GTiff", "JP2OpenJPEG", "XML", "JSON"]
+_KINDS: Final[dict[str, Kind]] = {
+    ".tif": "GTiff",
+    ".tiff": "GTiff",
+    ".jp2": "JP2OpenJPEG",
+    ".xml": "XML",
+    ".safe": "XML",
+    ".json": "JSON",
+    ".geojson": "JSON",
+}
+#: TIFF and BigTIFF of either byte order, JPEG 2000 as a file and as a bare stream of code.
+_BEGINNINGS: Final[dict[bytes, Kind]] = {
+    b"II*\0": "GTiff",
+    b"MM\0*": "GTiff",
+    b"II+\0": "GTiff",
+    b"MM\0+": "GTiff",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JP2OpenJPEG",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"<": "XML",
+    b"{": "JSON",
+    b"[": "JSON",
+}
+
+
+def decoding_problem(path: str | Path) -> str | None:
+    """Return why a file cannot be decoded whole, in one line; None where it can be.
+
+    Rasters (GeoTIFF, JPEG 2000) are read block by block, all bands; XML and JSON are parsed. What a
+    file should be is told by its ending, without a known one by its first bytes. A file of another
+    kind cannot be judged, which is a problem, too. A few changed bytes of a raster are often not
+    found: they decode to other pixels.
+
+    Args:
+        path: the file.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    if kind is None:
+        return "there is no checksum of it, and it is no GeoTIFF, JPEG 2000, XML or JSON"
+    if kind == "XML":
+        return _xml_problem(path)
+    if kind == "JSON":
+        return _json_problem(path)
+    return _raster_problem(path, kind)
+
+
+def _kind(path: Path) -> Kind | None:
+    if path.suffix.lower() in _KINDS:
+        return _KINDS[path.suffix.lower()]
+    with path.open("rb") as file:
+        head = file.read(64)
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    for beginning, kind in _BEGINNINGS.items():
+        if (text if kind in {"XML", "JSON"} else head).startswith(beginning):
+            return kind
+    return None
+
+
+def _xml_problem(path: Path) -> str | None:
+    # Reads no other file, and refuses entities that grow without end.
+    parser = expat.ParserCreate()
+    try:
+        with path.open("rb") as file:
+            parser.ParseFile(file)
+    except expat.ExpatError as error:
+        return f"it is no complete XML ({error})"
+    return None
+
+
+def _json_problem(path: Path) -> str | None:
+    try:
+        json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return "it is no complete JSON"
+    return None
+
+
+def _raster_problem(path: Path, driver: str) -> str | None:
+    # Heavy, and needed by few: the rest of the package works without it.
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+    try:
+        with warnings.catch_warnings():
+            # Measurements of Sentinel-1 have tie points only.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            # One driver alone: a file must not make the library open others.
+            with rasterio.open(path, driver=driver) as raster:
+                for band in raster.indexes:
+                    for _, window in raster.block_windows(band):
+                        raster.read(band, window=window)
+    except RasterioError as error:
+        told = " ".join(str(error.__cause__ or error).replace(str(path), path.name).split())
+        return f"the image cannot be decoded ({told})"
+    return None
