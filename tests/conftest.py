@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -33,15 +33,17 @@ PROJECT = Path(__file__).resolve().parents[1]
 TOGETHER: Final = ("tests/slurm/", "tests/workflow/test_acquisition.py")
 
 
-# Before pytest-xdist reads the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Name the group of tests that must not be spread over processes."""
-    for item in items:
-        file = item.path.relative_to(PROJECT).as_posix()
-        for place in TOGETHER:
-            if file.startswith(place):
-                item.add_marker(pytest.mark.xdist_group(place))
+# The marks of ``--dist loadgroup`` do nothing with pytest 9.2 and pytest-xdist 3.8.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Return what deals the tests out to processes."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

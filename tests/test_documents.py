@@ -24,7 +24,7 @@ def test_the_two_commands_do_all_set_up() -> None:
     for command in (main, test):
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install")
     assert main.endswith("results/caffe_mde.json")
-    assert test.endswith(".venv/bin/pytest -n 2 --dist loadgroup")
+    assert test.endswith(".venv/bin/pytest -n 2")
 
 
 def test_continuous_integration_runs_the_test_command_as_written() -> None:
