@@ -182,6 +182,15 @@ def test_a_dry_run_tells_what_is_to_come(house: House) -> None:
     assert " free on the disk" in text
 
 
+@pytest.mark.slow
+def test_the_report_shows_scenes_choices_and_areas(acquired: House, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    made(acquired, "--report", str(page), "--", "inventory", "scenes")
+    text = page.read_text(encoding="utf-8")
+    for label in ("products fetched and missing", "scenes over time", "choice of the optical"):
+        assert label in text
+
+
 # What is missing or wrong ------------------------------------------------------------------------
 
 

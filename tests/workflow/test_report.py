@@ -14,10 +14,19 @@ import pytest
 from ssl4sar.workflow.study import open_study
 
 PROJECT = Path(__file__).resolve().parents[2]
-RETRIEVAL = {"download_caffe", "fetch_weights"}
+RETRIEVAL = {
+    "download_caffe",
+    "fetch_weights",
+    "fetch_scene",
+    "fetch_orbit",
+    "fetch_elevation_list",
+    "fetch_elevation_tile",
+    "fetch_geoid",
+}
 #: What the category of a rule's items begins with; the numbers sort them as data flow.
 CATEGORIES = {
     "acquire": {"1 Data"},
+    "sentinel": {"1 Data"},
     "dataset": {"1 Data"},
     "pretrain": {"2 Training"},
     "train": {"2 Training"},
@@ -70,7 +79,7 @@ def test_captions_name_only_what_there_is(path: Path) -> None:
     plain = study.config.model_dump(mode="json")
     rule = next((rule for _, rule, item in ITEMS if f"/{path.name}" in item), None)
     cfg = cfg_of(rule, study) if rule else {}
-    wildcards = SimpleNamespace(seed=7, variant="optsimmim", task="optsimmim")
+    wildcards = SimpleNamespace(seed=7, variant="optsimmim", task="optsimmim", glacier="Kronebreen")
     job = SimpleNamespace(wildcards=wildcards, config=plain, params=SimpleNamespace(cfg=cfg))
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     text = environment.from_string(path.read_text(encoding="utf-8")).render(snakemake=job)
