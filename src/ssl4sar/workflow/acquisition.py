@@ -306,15 +306,21 @@ class Acquisition:
 
     def _forecast(self) -> Forecast:
         products = list(self.products.values())
-        ahead = [p for p in products if not (SCENES / f"{p.name}.json").is_file()]
+        ahead, records = [], []
+        for product in products:
+            record = SCENES / f"{product.name}.json"
+            if record.is_file():
+                records.append(record)
+            else:
+                ahead.append(product)
         sizes = [self._wanted_bytes(p) for p in ahead]
-        missing = sum(_is_missing(SCENES / f"{p.name}.json") for p in products)
+        missing = sum(map(_is_missing, records))
         return Forecast(
             glaciers=len(self.glaciers),
             sar=sum(p.mission == "sentinel-1" for p in products),
             optical=sum(p.mission == "sentinel-2" for p in products),
             orbits=len(self.orbits),
-            present=len(products) - len(ahead) - missing,
+            present=len(records) - missing,
             missing=missing,
             offline=sum(not p.online for p in ahead),
             unknown=sum(size is None for size in sizes),

@@ -27,6 +27,7 @@ from ssl4sar.acquire.catalogue.optical_choice import (
 from ssl4sar.acquire.catalogue.windows import month_windows
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
 from ssl4sar.acquire.providers.base import Provider, Query
+from ssl4sar.acquire.providers.common import is_kind
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
@@ -44,7 +45,6 @@ _SEARCH_KEYS: Final = (
     "orbits",
 )
 _CLOCK_ERROR: Final = timedelta(days=31)
-_STRIPMAP: Final = "SM_"
 
 
 @dataclass(frozen=True)
@@ -298,13 +298,8 @@ def _refusal(product: Product, query: Query, min_coverage_percent: float) -> tup
 
 
 def _is_of_type(product: Product, wanted: str) -> bool:
-    """Return whether a product is of a type, its cloud-optimised twin and stripmap beams too."""
-    if product.product_type == SYNTHETIC_TYPE:
-        return True  # what the scene model renders stands for any type
-    kind = product.product_type.removesuffix("-COG")
-    if wanted.startswith(_STRIPMAP):
-        return kind[:1] == "S" and kind[1:2] in "M123456" and kind[2:] == wanted[2:]
-    return kind == wanted
+    # What the scene model renders stands for any type.
+    return product.product_type == SYNTHETIC_TYPE or is_kind(product.product_type, wanted)
 
 
 def _counts(found: _Found) -> dict[str, int]:

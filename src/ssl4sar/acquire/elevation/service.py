@@ -35,7 +35,6 @@ from ssl4sar.core.progress import tell
 TILE_SCHEMA: Final = "ssl4sar.elevation-tile/1"
 #: A line of the public list names a tile like this; other lines are not about tiles.
 _LISTED: Final = re.compile(r"([NS]\d\d)_00_([EW]\d\d\d)_00")
-_LONGEST_WAIT_S: Final = 60.0
 
 
 PATIENT: Final = Patience()
@@ -283,7 +282,7 @@ def _exists(url: str, patience: Patience) -> bool:
     problem = ""
     for attempt in range(patience.attempts):
         if attempt:
-            time.sleep(min(patience.first_wait_s * 2 ** (attempt - 1), _LONGEST_WAIT_S))
+            time.sleep(patience.wait_s(attempt, None))
         try:
             with _Asking() as session:
                 answer = session.head(

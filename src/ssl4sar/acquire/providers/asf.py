@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -113,9 +114,7 @@ class Asf:
                     known_checksums(product.checksums),
                     access=self._access(),
                     size_bytes=product.size_bytes,
-                    attempts=self._patience.attempts,
-                    first_wait_s=self._patience.first_wait_s,
-                    timeout_s=self._patience.timeout_s,
+                    **asdict(self._patience),
                 )
             tell(f"{product.name}: {self._verified(product, archive, is_new)}")
         except NotThereError as error:

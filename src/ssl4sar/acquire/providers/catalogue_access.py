@@ -6,19 +6,23 @@ import json
 import random
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 
 from ssl4sar.acquire.network.download import USER_AGENT
+from ssl4sar.acquire.network.patience import (
+    TRANSIENT_STATUS,
+    TransientError,
+    asked_wait_s,
+    line_problem,
+)
+from ssl4sar.acquire.network.token import NO_LOGIN
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 
 _LONGEST_WAIT_S: Final = 120.0
-_TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SHOWN_CHARS: Final = 120
 
 
@@ -28,14 +32,6 @@ class RefusedError(UserError):
     def __init__(self, subject: str, problem: str, fix: str, status: int = 0) -> None:
         self.status = status
         super().__init__(subject, problem, fix)
-
-
-class _TransientError(Exception):
-    """A failure that may pass; ``wait_s`` is what the server asked for."""
-
-    def __init__(self, problem: str, wait_s: float | None = None) -> None:
-        super().__init__(problem)
-        self.wait_s = wait_s
 
 
 class CatalogueAccess:
@@ -71,7 +67,7 @@ class CatalogueAccess:
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
         # Without this requests would send what ~/.netrc holds for the host, or by default.
-        self._session.auth = _no_credentials
+        self._session.auth = NO_LOGIN
 
     def is_own(self, url: str) -> bool:
         """Return whether an address lies on the catalogue's host, port and protocol included."""
@@ -96,7 +92,7 @@ class CatalogueAccess:
         while True:
             try:
                 return self._once(url, parameters)
-            except _TransientError as error:
+            except TransientError as error:
                 failures += 1
                 if failures >= self._attempts:
                     raise UserError(
@@ -119,14 +115,9 @@ class CatalogueAccess:
             response = self._session.get(
                 url, params=parameters, timeout=self._timeout_s, allow_redirects=False
             )
-        except (
-            requests.exceptions.ConnectionError,
-            requests.exceptions.Timeout,
-            requests.exceptions.ChunkedEncodingError,
-            requests.exceptions.ContentDecodingError,
-        ) as error:
-            raise _TransientError(_reason(error)) from error
         except requests.RequestException as error:
+            if line_problem(error) is not None:
+                raise TransientError(_reason(error)) from error
             raise UserError(
                 self.url, f"it cannot be asked ({error})", f"correct {self._key}"
             ) from error
@@ -135,10 +126,8 @@ class CatalogueAccess:
 
     def _refuse(self, response: requests.Response) -> None:
         status = response.status_code
-        if status in _TRANSIENT_STATUS:
-            raise _TransientError(
-                f"it answered {status} {response.reason}", _asked_wait_s(response)
-            )
+        if status in TRANSIENT_STATUS:
+            raise TransientError(f"it answered {status} {response.reason}", asked_wait_s(response))
         if 300 <= status < 400:
             target = urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
             raise RefusedError(
@@ -163,7 +152,7 @@ class CatalogueAccess:
         try:
             value = json.loads(content)
         except ValueError as error:
-            raise _TransientError(f"its answer is no JSON: {_beginning(content)!r}") from error
+            raise TransientError(f"its answer is no JSON: {_beginning(content)!r}") from error
         if not isinstance(value, dict):
             raise UserError(
                 self.url,
@@ -171,22 +160,6 @@ class CatalogueAccess:
                 f"correct {self._key}",
             )
         return value
-
-
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _asked_wait_s(response: requests.Response) -> float | None:
-    asked = response.headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
-    try:
-        until = parsedate_to_datetime(asked)
-    except (TypeError, ValueError):
-        return None
-    until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
-    return float(max(0.0, (until - datetime.now(UTC)).total_seconds()))
 
 
 def _message(response: requests.Response) -> str:
@@ -211,6 +184,7 @@ def _shown(text: str) -> str:
 
 
 def _reason(error: requests.RequestException) -> str:
+    # Told behind the name of the catalogue's host, so in fewer words than `line_problem` has.
     if isinstance(error, requests.exceptions.SSLError):
         return "no safe connection"
     if isinstance(error, requests.exceptions.Timeout):

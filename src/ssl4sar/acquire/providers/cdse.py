@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -155,9 +156,7 @@ class Cdse:
         """
         catalogue = CatalogueAccess(
             self._config.catalogue_url,
-            attempts=self._patience.attempts,
-            first_wait_s=self._patience.first_wait_s,
-            timeout_s=self._patience.timeout_s,
+            **asdict(self._patience),
         )
         try:
             record = catalogue.json(f"{catalogue.url}/Products({quote(product.id, safe='')})")
@@ -181,9 +180,7 @@ class Cdse:
             checksums,
             access=self._open_access(),
             size_bytes=size_bytes,
-            attempts=self._patience.attempts,
-            first_wait_s=self._patience.first_wait_s,
-            timeout_s=self._patience.timeout_s,
+            **asdict(self._patience),
         )
 
     def _open_access(self) -> Access:

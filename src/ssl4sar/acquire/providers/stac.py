@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -221,9 +222,7 @@ class Stac:
                 target,
                 checksums,
                 access=self._access,
-                attempts=self._patience.attempts,
-                first_wait_s=self._patience.first_wait_s,
-                timeout_s=self._patience.timeout_s,
+                **asdict(self._patience),
             )
             # Checksums have just been compared.
             problem = None if checksums else decoding_problem(target)
