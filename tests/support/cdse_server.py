@@ -214,6 +214,11 @@ class CdseServer:
         """Let the next answers for a path be faulty, one after the other."""
         self._faults += [(part_of_path, fault) for fault in faults]
 
+    @property
+    def faults_left(self) -> int:
+        """Number of faults that no answer has used up."""
+        return len(self._faults)
+
     def take_fault(self, path: str) -> Fault:
         with self.lock:
             for index, (part, fault) in enumerate(self._faults):

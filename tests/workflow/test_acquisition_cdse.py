@@ -211,21 +211,43 @@ def test_wrong_credentials_are_told_once_and_tried_once(
     assert cdse.grants["refused"] == 1
 
 
-def test_a_scene_that_breaks_and_lies_comes_right(house: House, cdse: CdseServer) -> None:
+def test_scenes_that_break_and_lie_come_right(house: House, cdse: CdseServer) -> None:
     made(house, "inventory")
-    faults = [
-        Fault(cut_after=100_000),
-        Fault(corrupt=True),
-        Fault(ignore_range=True, cut_after=50_000),
-        Fault(length_lie=-7),
-    ]
-    cdse.fault("measurement", *faults)
+    faults = (
+        [Fault(cut_after=100_000)],
+        [Fault(corrupt=True)],
+        [Fault(cut_after=50_000), Fault(ignore_range=True, cut_after=30_000)],
+        [Fault(length_lie=-7)],
+    )
+    # To each scene its own: two wrong contents of one scene rightly count as damaged at source.
+    for number, each in enumerate(faults):
+        time_of = made_up_name(number).split("_")[4].lower()
+        cdse.fault(f"/Nodes(measurement)/Nodes(s1a-iw-grd-hh-{time_of}", *each)
     made(house, "scenes")
+    assert cdse.faults_left == 0
     assert files_of(house).keys() == expected_files(cdse)
     for served in cdse.products.values():
         for path, content in served.files.items():
             fetched = house.root / "data/scenes" / served.name[:-5] / served.name / path
             assert not fetched.exists() or fetched.read_bytes() == content
+
+
+def test_a_scene_that_is_wrong_twice_is_damaged_at_source(house: House, cdse: CdseServer) -> None:
+    made(house, "inventory")
+    time_of = made_up_name(1).split("_")[4].lower()
+    cdse.fault(
+        f"/Nodes(measurement)/Nodes(s1a-iw-grd-hh-{time_of}",
+        Fault(corrupt=True),
+        Fault(length_lie=-7),
+    )
+    done = run(house, "scenes", "--keep-going")
+    told = [line for line in done.stderr.splitlines() if "ssl4sar: error:" in line]
+    assert len(told) == 1, told
+    assert f"1 of {SCENES} products cannot be had ({made_up_name(1)})" in told[0]
+    record = FetchRecord.read(house.root / f"data/scenes/{made_up_name(1)}.json")
+    assert record.status == "missing"
+    assert record.reason is not None
+    assert "damaged" in record.reason
 
 
 def test_precise_orbits_come_with_the_scenes(house: House, cdse: CdseServer) -> None:
