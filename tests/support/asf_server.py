@@ -42,6 +42,8 @@ class Facility:
     logins: int = 0
     page_size: int = 250
     answers: list[tuple[int, bytes]] = field(default_factory=list)
+    #: Products that the downloads do not find though the catalogue lists them.
+    not_found: set[str] = field(default_factory=set)
     md5: str | None = None
     token: Any = TOKEN
     corners: tuple[tuple[float, float], ...] = CORNERS
@@ -108,6 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.facility.answers:
             return self._send(*self.facility.answers.pop(0))
         names = sorted(self.facility.products)
+        listed = [value for key, value in self.facility.searches[-1] if "granule_ur" in key.lower()]
+        if listed:
+            names = [name for name in names if f"{name}-GRD_HD" in listed]
         first = int(self.headers.get("CMR-Search-After") or 0)
         last = first + self.facility.page_size
         headers = {"CMR-Search-After": str(last)} if names[first:last] else {}
@@ -129,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, self.facility.products[name])
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             return self._send(401, b"")
-        if name not in self.facility.products:
+        if name not in self.facility.products or name in self.facility.not_found:
             return self._send(404, b"")
         place = f"{self.facility.storage_url}/signed/{name}.zip?signature=abc"
         return self._send(307, b"", {"Location": place})

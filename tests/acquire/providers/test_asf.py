@@ -196,6 +196,18 @@ def test_product_that_has_gone_is_missing(facility: Facility, tmp_path: Path) ->
         provider(facility).fetch(product, tmp_path / "work", Selection())
 
 
+def test_product_that_is_not_found_but_listed_is_not_missing(
+    facility: Facility, tmp_path: Path
+) -> None:
+    product = the(facility)
+    facility.searches.clear()
+    facility.not_found.add(HH)
+    with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as told:
+        provider(facility).fetch(product, tmp_path / "work", Selection())
+    assert not isinstance(told.value, MissingProductError)
+    assert [value for asked in facility.searches for value in asked if HH in value[1]]
+
+
 def test_sentinel_2_is_not_held(facility: Facility) -> None:
     with pytest.raises(UserError, match="holds no Sentinel-2"):
         found(facility, mission="sentinel-2", product_type="S2MSI2A")

@@ -28,7 +28,7 @@ from ssl4sar.acquire.network.token import NO_LOGIN
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import fits, orbit_direction
+from ssl4sar.acquire.providers.common import fits, not_found, orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.acquire.safe.verification import known_checksums, verify_product
 from ssl4sar.config.services import AsfConfig
@@ -102,7 +102,8 @@ class Asf:
 
         Raises:
             MissingProductError: gone, or broken at source.
-            UserError: credentials, disk, or a lasting failure of the line.
+            UserError: credentials, disk, a lasting failure of the line, or the facility does not
+                find what its catalogue lists.
         """
         archive = folder / f"{product.name}.zip"
         try:
@@ -118,11 +119,8 @@ class Asf:
                 )
             tell(f"{product.name}: {self._verified(product, archive, is_new)}")
         except NotThereError as error:
-            raise MissingProductError(
-                product.name,
-                f"the facility does not have it any more ({error.problem})",
-                "refresh the inventory",
-            ) from error
+            listed = self._is_still_listed(product)
+            raise not_found(product, error, is_still_listed=listed) from error
         except WrongContentError as error:
             raise MissingProductError(
                 product.name,
@@ -157,11 +155,14 @@ class Asf:
             elsewhere="anonymous",
         )
 
-    def _records(self, query: Query, area: str) -> Iterator[Mapping[str, Any]]:
-        import asf_search
+    def _is_still_listed(self, product: Product) -> bool:
+        with self._errors():
+            return any(
+                record["properties"]["fileID"] == product.id
+                for record in self._listed(product_list=[product.id])
+            )
 
-        # The library would send the searches of its users to the facility when one fails.
-        asf_search.REPORT_ERRORS = False
+    def _records(self, query: Query, area: str) -> Iterator[Mapping[str, Any]]:
         mode, kind, _ = query.product_type.split("_")
         asked: dict[str, Any] = {
             "dataset": ["SENTINEL-1"],
@@ -175,6 +176,13 @@ class Asf:
             asked["flightDirection"] = query.orbit_direction.upper()
         if query.relative_orbits:
             asked["relativeOrbit"] = list(query.relative_orbits)
+        return self._listed(**asked)
+
+    def _listed(self, **asked: Any) -> Iterator[Mapping[str, Any]]:
+        import asf_search
+
+        # The library would send the searches of its users to the facility when one fails.
+        asf_search.REPORT_ERRORS = False
         session = self._session or asf_search.ASFSession()
         # The catalogue is open; the library would send the default entry of netrc.
         session.auth = NO_LOGIN

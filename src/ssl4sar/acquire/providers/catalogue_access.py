@@ -22,6 +22,8 @@ from ssl4sar.acquire.network.token import NO_LOGIN
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 
+#: With these a service says that it has no such thing (any more).
+GONE_STATUS: Final = frozenset({404, 410})
 _LONGEST_WAIT_S: Final = 120.0
 _SHOWN_CHARS: Final = 120
 

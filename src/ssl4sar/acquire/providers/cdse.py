@@ -25,7 +25,12 @@ from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess, RefusedError
+from ssl4sar.acquire.providers.catalogue_access import (
+    GONE_STATUS,
+    CatalogueAccess,
+    RefusedError,
+)
+from ssl4sar.acquire.providers.common import not_found
 from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.acquire.safe.manifest import (
     MANIFEST_NAME,
@@ -45,7 +50,6 @@ from ssl4sar.core.hashing import Checksum, can_compute
 from ssl4sar.core.progress import tell
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
-_GONE_STATUS: Final = frozenset({404, 410})
 
 
 class Cdse:
@@ -130,17 +134,8 @@ class Cdse:
         try:
             yield
         except NotThereError as error:
-            if self._is_still_listed(product):
-                raise UserError(
-                    product.name,
-                    "the download service does not find it though the catalogue lists it",
-                    "rerun later",
-                ) from error
-            raise MissingProductError(
-                product.name,
-                f"the service does not have it any more ({error.problem})",
-                "refresh the inventory",
-            ) from error
+            listed = self._is_still_listed(product)
+            raise not_found(product, error, is_still_listed=listed) from error
         except (WrongContentError, DamagedProductError) as error:
             raise MissingProductError(
                 product.name,
@@ -149,7 +144,7 @@ class Cdse:
             ) from error
 
     def _is_still_listed(self, product: Product) -> bool:
-        """Ask the catalogue: a download service under maintenance, too, says that nothing is there.
+        """Ask the catalogue.
 
         Raises:
             UserError: the catalogue cannot tell.
@@ -161,7 +156,7 @@ class Cdse:
         try:
             record = catalogue.json(f"{catalogue.url}/Products({quote(product.id, safe='')})")
         except RefusedError as error:
-            if error.status in _GONE_STATUS:
+            if error.status in GONE_STATUS:
                 return False
             raise
         return record.get("Online") is not False

@@ -1,4 +1,4 @@
-"""What the records of all catalogues have in common: directions, and whether they fit a query."""
+"""What all providers have in common: directions, fits of a query, and products not found."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 
 from shapely.geometry import shape
 
+from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import OrbitDirection, Product
-from ssl4sar.acquire.providers.base import Query
+from ssl4sar.acquire.providers.base import MissingProductError, Query
+from ssl4sar.core.errors import UserError
 
 
 def orbit_direction(text: str | None) -> OrbitDirection | None:
@@ -57,4 +59,27 @@ def fits(product: Product, query: Query) -> bool:
         return False
     return product.footprint is None or bool(
         shape(dict(product.footprint)).intersects(query.glacier.area)
+    )
+
+
+def not_found(product: Product, error: NotThereError, *, is_still_listed: bool) -> UserError:
+    """Return what to raise where a download service says that a product is not there.
+
+    Services under maintenance say so of all products; what their catalogue still lists is not gone.
+
+    Args:
+        product: that was asked for.
+        error: what the service said.
+        is_still_listed: whether the catalogue lists it today.
+    """
+    if is_still_listed:
+        return UserError(
+            product.name,
+            "the download service does not find it though the catalogue lists it",
+            "rerun later",
+        )
+    return MissingProductError(
+        product.name,
+        f"the service does not have it any more ({error.problem})",
+        "refresh the inventory",
     )

@@ -206,6 +206,7 @@ class Stac:
         try:
             self._download(product, asset, target, checksums)
         except (NotThereError, WrongContentError) as error:
+            # Storages of objects, unlike download services, say "not found" of what is gone alone.
             raise MissingProductError(
                 product.name,
                 f"asset {asset} is not there or damaged: {error.problem}",
