@@ -49,6 +49,11 @@ def test_too_many_missing_products_are_refused_with_what_to_do(tmp_path: Path) -
     assert "\n" not in told
 
 
+def test_what_the_configuration_leaves_out_is_listed(tmp_path: Path) -> None:
+    FetchSummary.read([], left_out=["S1A_DAMAGED"]).write(tmp_path / "summary.json")
+    assert json.loads((tmp_path / "summary.json").read_text())["left_out"] == ["S1A_DAMAGED"]
+
+
 def test_missing_orbits_are_listed_and_no_failure(tmp_path: Path) -> None:
     error = MissingProductError("orbit", "it is gone", "rerun later")
     write_missing_orbit(made_product(1, name="ORBIT"), error, tmp_path / "orbit.json")

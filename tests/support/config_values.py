@@ -26,6 +26,7 @@ COMPANY: Mapping[str, Values] = {
     # A starting point that needs no weights.
     "pretraining.variant": {"pretraining.variant": "optsimmim"},
     "acquisition.glaciers": {"acquisition.glaciers": ["Synthetic01"]},
+    "acquisition.leave_out": {"acquisition.leave_out": ["a_product"]},
     "sentinel.root": {"sentinel.provider": "local", "sentinel.root": PAIRS},
     "sentinel.start": {"sentinel.start": "2016-02-03"},
     "sentinel.end": {"sentinel.end": "2020-02-03"},

@@ -156,6 +156,19 @@ def test_the_build_follows_the_inventory_alone(house: House) -> None:
 
 
 @pytest.mark.slow
+def test_a_product_left_out_by_name_costs_a_new_list_only(house: House) -> None:
+    before = json.loads((house.root / SUMMARY).read_text())
+    unwanted = before["products"][0]
+    config = with_config(house, **{"acquisition.leave_out": [f"{unwanted}.SAFE"]})
+    assert "Nothing to be done" in made(house, "-n", "--", "inventory", config=config)
+    text = made(house, "--", "scenes", config=config)
+    assert fetched_by(text) == 0
+    after = json.loads((house.root / SUMMARY).read_text())
+    assert after["products"] == before["products"][1:]
+    assert after["left_out"] == [unwanted]
+
+
+@pytest.mark.slow
 def test_services_and_limits_rerun_nothing_and_the_scene_model_does(house: House) -> None:
     config = with_config(
         house,

@@ -74,6 +74,24 @@ def test_products_of_two_glaciers_are_fetched_once(workdir: Path) -> None:
     assert plan.orbit_records() == ["data/orbits/S1A_ORBIT.json"]
 
 
+def test_products_left_out_by_name_are_not_fetched(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = two_glaciers(shared=made_product(77))
+    unwanted = made_product(77).name
+    plan = acquisition(
+        **{"acquisition.glaciers": names, "acquisition.leave_out": [f"{unwanted}.SAFE", "S1A_TYPO"]}
+    )
+    assert len(plan.scene_records()) == 4
+    assert not [path for path in plan.scene_records() if unwanted in path]
+    told = capsys.readouterr().err
+    assert "acquisition.leave_out: S1A_TYPO: in no inventory of this run" in told
+    assert unwanted not in told
+    assert "; 2 left out" in plan.forecast()
+    with pytest.raises(SystemExit, match=r"is left out; remove it from acquisition\.leave_out"):
+        plan.product(SimpleNamespace(product=unwanted))
+
+
 def test_one_polarisation_of_two_is_half_the_bytes(workdir: Path) -> None:
     names = two_glaciers()
     told = acquisition(**{"acquisition.glaciers": names}).forecast()

@@ -167,7 +167,7 @@ rule scenes_report:
         runtime=STUDY.runtime("scenes_report", 30),
     params:
         source=STUDY.source("scenes_report"),
-        cfg=STUDY.cfg("acquisition.max_missing"),
+        cfg=STUDY.cfg("acquisition.max_missing", "acquisition.leave_out"),
     script:
         "../scripts/scenes_report.py"
 

@@ -10,13 +10,14 @@ from ssl4sar.workflow.job import job
 def main(
     records: list[Path],
     orbits: list[Path],
+    left_out: list[str],
     max_missing: int,
     problems: Path,
     summary: Path,
     table: Path,
 ) -> None:
     """Write the list to a log, and as outputs if not too much is missing."""
-    found = FetchSummary.read(records, orbits)
+    found = FetchSummary.read(records, orbits, left_out)
     tell(str(found))
     found.write_table(problems)
     found.require(max_missing, problems)
@@ -29,6 +30,7 @@ if __name__ == "__main__":
         main(
             records=[Path(path) for path in snakemake.input.scenes],
             orbits=[Path(path) for path in snakemake.input.orbits],
+            left_out=snakemake.params.cfg["acquisition.leave_out"],
             max_missing=snakemake.params.cfg["acquisition.max_missing"],
             problems=Path(snakemake.log.problems),
             summary=Path(snakemake.output.summary),

@@ -29,18 +29,23 @@ class FetchSummary:
         records: records of the products by the path of their file, in the order of the inventories.
         missing_orbits: why an orbit file is missing, by its name; its scenes have the orbits of
             their annotation.
+        left_out: products that the configuration leaves out.
     """
 
     records: dict[str, FetchRecord]
     missing_orbits: Mapping[str, str] = field(default_factory=dict)
+    left_out: Sequence[str] = ()
 
     @classmethod
-    def read(cls, paths: Iterable[Path], orbits: Iterable[Path] = ()) -> FetchSummary:
+    def read(
+        cls, paths: Iterable[Path], orbits: Iterable[Path] = (), left_out: Sequence[str] = ()
+    ) -> FetchSummary:
         """Read the records.
 
         Args:
             paths: records of the products.
             orbits: records of the orbit files.
+            left_out: products that the configuration leaves out.
 
         Raises:
             UserError: one is missing or damaged.
@@ -49,6 +54,7 @@ class FetchSummary:
         return cls(
             {str(path): FetchRecord.read(path) for path in paths},
             dict(each for each in missing if each is not None),
+            left_out,
         )
 
     @property
@@ -82,6 +88,7 @@ class FetchSummary:
                     record.product["name"]: record.reason for record in self.missing.values()
                 },
                 "missing_orbits": dict(self.missing_orbits),
+                "left_out": list(self.left_out),
                 "products": [record.product["name"] for record in fetched],
             },
         )
@@ -107,7 +114,7 @@ class FetchSummary:
             f"({', '.join(names[:_NAMES_TOLD])}{more}), "
             f"more than acquisition.max_missing {max_missing}; {table} says why",
             f"to try again delete their records ({_FORGET}) and rerun; to go on without them raise "
-            "acquisition.max_missing",
+            "acquisition.max_missing or name them in acquisition.leave_out",
         )
 
     def _rows(self) -> Iterable[Sequence[object]]:

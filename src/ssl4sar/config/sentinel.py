@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ssl4sar.config.block import Block
 
@@ -44,6 +44,14 @@ class AcquisitionConfig(Block):
     """Names from glaciers_file; none means all that are not of CaFFe."""
     max_missing: int = Field(default=0, ge=0)
     """Products that may be missing for good before the target `scenes` fails."""
+    leave_out: tuple[str, ...] = ()
+    """Names of products of the inventories that are not wanted: damaged, or never found."""
+
+    @field_validator("leave_out")
+    @classmethod
+    def _names_alone(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        # Catalogues and folders name products with their ending.
+        return tuple(name.removesuffix(".zip").removesuffix(".SAFE") for name in names)
 
 
 class SentinelConfig(Block):

@@ -214,8 +214,17 @@ class Acquisition:
 
     @cached_property
     def products(self) -> dict[str, Product]:
-        """Products of all inventories by name; adjacent glaciers share scenes."""
-        return {p.name: p for inventory in self.inventories.values() for p in inventory.products}
+        """Wanted products of all inventories by name; adjacent glaciers share scenes."""
+        listed = {p.name: p for inventory in self.inventories.values() for p in inventory.products}
+        unwanted = dict.fromkeys(self._config.acquisition.leave_out)
+        strangers = [name for name in unwanted if name not in listed]
+        if strangers:
+            more = ", ..." * (len(strangers) > _NAMES_TOLD)
+            sys.stderr.write(
+                f"warning: acquisition.leave_out: {', '.join(strangers[:_NAMES_TOLD])}{more}: "
+                "in no inventory of this run\n"
+            )
+        return {name: product for name, product in listed.items() if name not in unwanted}
 
     @cached_property
     def orbits(self) -> dict[str, Product]:
@@ -229,7 +238,10 @@ class Acquisition:
     @_told
     def product(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of a product as values of JSON."""
-        return _listed(self.products, wildcards.product).as_row()
+        name = wildcards.product
+        if name in self._config.acquisition.leave_out:
+            raise UserError(name, "is left out", "remove it from acquisition.leave_out")
+        return _listed(self.products, name).as_row()
 
     @_told
     def orbit(self, wildcards: Any) -> dict[str, Any]:
@@ -323,6 +335,7 @@ class Acquisition:
             present=len(records) - missing,
             missing=missing,
             offline=sum(not p.online for p in ahead),
+            left_out=len(set(self._config.acquisition.leave_out)),
             unknown=sum(size is None for size in sizes),
             ahead_bytes=sum(size or 0 for size in sizes),
             free_bytes=shutil.disk_usage(_existing(SCENES)).free,
@@ -348,6 +361,7 @@ class Forecast:
         present: products that are there.
         missing: products that could not be had, as their records say.
         offline: products still to come that the catalogue lists as offline.
+        left_out: products that the configuration leaves out.
         unknown: products still to come whose size is not known.
         ahead_bytes: bytes still to come, without those.
         free_bytes: free disk space.
@@ -361,6 +375,7 @@ class Forecast:
     present: int
     missing: int
     offline: int
+    left_out: int
     unknown: int
     ahead_bytes: int
     free_bytes: int
@@ -374,7 +389,8 @@ class Forecast:
             f"{self.config.sentinel.provider}",
             f"  {self.present} there; {self._to_come()} to come"
             + (f"; {self.missing} could not be had" if self.missing else "")
-            + (f"; {self.offline} listed as offline" if self.offline else ""),
+            + (f"; {self.offline} listed as offline" if self.offline else "")
+            + (f"; {self.left_out} left out" if self.left_out else ""),
         ]
         cdse = self.config.cdse
         if self.config.sentinel.provider == "cdse" and self.ahead_bytes:

@@ -76,7 +76,7 @@ def not_found(product: Product, error: NotThereError, *, is_still_listed: bool) 
         return UserError(
             product.name,
             "the download service does not find it though the catalogue lists it",
-            "rerun later",
+            "rerun later; if it stays, name it in acquisition.leave_out",
         )
     return MissingProductError(
         product.name,
