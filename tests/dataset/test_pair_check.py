@@ -162,11 +162,17 @@ def test_a_band_without_content_is_named(pairs: PairFolder) -> None:
     values[13] = -1
     problems = optical_problems(pairs, pairs.raster("A_x.tif", values))
     assert problems == [
-        "band 4 (B4) is zero everywhere",
-        "band 9 (B8A) has no data",
-        "band 14 (WVP) has no value above 0",
-        "no pixel has data in all bands",
+        "band 4 (B4): zero everywhere",
+        "band 9 (B8A): no data",
+        "band 14 (WVP): no value above 0",
     ]
+
+
+def test_an_image_without_content_is_one_line(pairs: PairFolder) -> None:
+    nothing = pairs.raster("A_x.tif", np.zeros((15, 8, 9), np.float32))
+    assert len(optical_problems(pairs, nothing)) == 1
+    negative = pairs.raster("B_x.tif", np.full((15, 8, 9), -1, np.float32))
+    assert optical_problems(pairs, negative) == ["every band: no value above 0"]
 
 
 def test_the_aerosol_band_may_be_empty(pairs: PairFolder) -> None:

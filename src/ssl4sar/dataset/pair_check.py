@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
@@ -151,15 +153,24 @@ def _pixel_problems(file: str, channels: Channels) -> Iterator[Problem]:
     if not channels.known.any():
         yield Problem("error", file, "no pixel has data", "replace it by an image of the glacier")
         return
+    bands_by_fault: dict[str, list[str]] = defaultdict(list)
     for number, channel in enumerate(CHANNELS):
-        known = channels.values[number][channels.known[number]]
-        band = f"band {RASTER_BANDS[number]} ({channel})"
-        if known.size == 0:
-            yield Problem("error", file, f"{band} has no data", "export the band again")
-        elif not (known > 0).any():
-            what = "is zero everywhere" if not np.any(known) else "has no value above 0"
-            yield Problem("error", file, f"{band} {what}", "export the band again")
-    if not channels.valid.any():
+        fault = _fault(channels.values[number][channels.known[number]])
+        if fault is not None:
+            bands_by_fault[fault].append(f"band {RASTER_BANDS[number]} ({channel})")
+    for fault, bands in bands_by_fault.items():
+        named = "every band" if len(bands) == len(CHANNELS) else ", ".join(bands)
+        yield Problem("error", file, f"{named}: {fault}", "export the image again")
+    if not bands_by_fault and not channels.valid.any():
         yield Problem(
             "error", file, "no pixel has data in all bands", "replace it by another image"
         )
+
+
+def _fault(known: NDArray[Any]) -> str | None:
+    """Return what is wrong with the values of a band where it has data."""
+    if known.size == 0:
+        return "no data"
+    if not np.any(known):
+        return "zero everywhere"
+    return None if (known > 0).any() else "no value above 0"

@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
+from ssl4sar.acquire.areas import KM_PER_DEG
 from ssl4sar.acquire.elevation.raster import opened
 from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
 from ssl4sar.core.errors import UserError
 
-_KM_PER_DEG: Final = 111.195
 FLAG_COLOURS: Final = {SEA: "#B7D3E6", FILLED: "#E69F00", VOID: "#CC79A7"}
 #: Green lowland, brown rock, white ice, pale enough for the relief to stay readable.
 HEIGHT_COLOURS: Final = LinearSegmentedColormap.from_list(
@@ -74,7 +74,7 @@ def read_elevation(path: str | Path, longest_px: int) -> ElevationView:
             raise UserError(path, "this is no elevation model with flags", "build it anew")
         bounds = file.bounds
         width_km = (bounds.right - bounds.left) * _km_per_degree((bounds.top + bounds.bottom) / 2)
-        height_km = (bounds.top - bounds.bottom) * _KM_PER_DEG
+        height_km = (bounds.top - bounds.bottom) * KM_PER_DEG
         px_per_km = longest_px / max(width_km, height_km)
         shape = (max(round(height_km * px_per_km), 2), max(round(width_km * px_per_km), 2))
         finer = shape[0] > file.height
@@ -168,7 +168,7 @@ def hillshade(heights_m: NDArray[Any], pixel_m: float) -> NDArray[np.float64]:
 
 
 def _km_per_degree(lat: float) -> float:
-    return _KM_PER_DEG * math.cos(math.radians(lat))
+    return KM_PER_DEG * math.cos(math.radians(lat))
 
 
 def _rgb(colour: str) -> tuple[float, float, float]:

@@ -15,10 +15,10 @@ from typing import Final, Self
 
 from shapely.geometry.base import BaseGeometry
 
+from ssl4sar.acquire.areas import KM_PER_DEG
 from ssl4sar.core.errors import UserError
 
 _NAME: Final = re.compile(r"([NS])(\d\d)_([EW])(\d\d\d)")
-_KM_PER_DEG: Final = 111.195
 #: Room for the pixel beyond an edge, so that the edge itself can be interpolated: one row of 1 arc
 #: second, two columns of 10 arc seconds.
 _ROW_DEG: Final = 1.0 / 3600
@@ -133,7 +133,7 @@ def bounds_of_area(area: BaseGeometry, margin_km: float, name: str = "area") -> 
         raise UserError(name, "its area is empty", "give a Polygon with an area")
     west, east = _longitudes(area)
     _, south, _, north = area.bounds
-    margin_deg = margin_km / _KM_PER_DEG
+    margin_deg = margin_km / KM_PER_DEG
     farthest_deg = max(abs(south), abs(north))
     if farthest_deg + margin_deg >= 90.0 or east - west > _WIDEST_DEG:
         raise UserError(
