@@ -44,11 +44,13 @@ class MemoryProvider:
         files: content by path within the product.
         missing: why the product is missing, if it is.
         failures: errors to raise, one per fetch, before it works.
+        archive: whether products are served whole, as NAME.zip with the bytes of all files.
     """
 
     files: Mapping[str, bytes] = field(default_factory=lambda: {"manifest.safe": b"<xml/>"})
     missing: str | None = None
     failures: list[Exception] = field(default_factory=list)
+    archive: bool = False
     fetches: int = 0
     name: str = "memory"
     missions: frozenset[Mission] = frozenset({"sentinel-1", "sentinel-2"})
@@ -62,6 +64,10 @@ class MemoryProvider:
         self.fetches += 1
         if self.missing:
             raise MissingProductError(product.name, self.missing, "ask the provider")
+        if self.archive:
+            archive = folder / f"{product.name}.zip"
+            archive.write_bytes(b"".join(self.files.values()))
+            return archive
         for name, content in self.files.items():
             path = folder / f"{product.name}.SAFE" / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from project_copy import House, copy_project
 from rerun_prediction import micro
 
 from ssl4sar.acquire.catalogue.inventory import read_inventory
-from ssl4sar.acquire.fetch import FetchRecord
+from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.acquisition import Acquisition
 from ssl4sar.workflow.study import open_study

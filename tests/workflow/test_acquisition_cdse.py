@@ -22,7 +22,7 @@ from rerun_prediction import micro
 
 from ssl4sar.acquire.areas import read_glaciers
 from ssl4sar.acquire.catalogue.inventory import read_inventory
-from ssl4sar.acquire.fetch import FetchRecord
+from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.core.hashing import sha256_file
 
 pytestmark = pytest.mark.slow

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ssl4sar.acquire.fetch import fetch_product
+from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import Selection
 from ssl4sar.acquire.providers.choose import open_provider
@@ -12,18 +13,22 @@ from ssl4sar.workflow.job import job
 
 def main(
     product: Product, services: Services, selection: Selection, folder: Path, record: Path
-) -> None:
+) -> FetchRecord:
     """Fetch the product, or find it in its folder, and write what became of it."""
     provider = open_provider(product.provider, services)
-    fetch_product(product, provider, folder, selection).write(record)
+    fetched = fetch_product(product, provider, folder, selection)
+    fetched.write(record)
+    return fetched
 
 
 if __name__ == "__main__":
-    with job(snakemake):
-        main(
+    with job(snakemake) as recorder:
+        folder = Path(snakemake.params.kept[0])
+        fetched = main(
             product=Product.from_row(snakemake.params.product),
             services=Services.of_job(snakemake.config),
             selection=Selection(polarisation=snakemake.params.cfg["sentinel.polarisation"]),
-            folder=Path(snakemake.params.kept[0]),
+            folder=folder,
             record=Path(snakemake.output.record),
         )
+        recorder.known.update({folder / name: file for name, file in fetched.files.items()})

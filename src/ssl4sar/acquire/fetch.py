@@ -2,8 +2,8 @@
 
 A product lies in ``FOLDER/NAME/``. That folder is no declared output of a rule: a rerun of the
 rule, for a change of code, must not fetch terabytes again. What it holds and what it was made from
-stands in ``product.json`` within it; if that still fits the line of the inventory and every file
-still has its hash, only the record is written anew. Unfinished work lies in
+stands in ``product.json`` within it; if that still fits the line of the inventory and the files are
+those, only the record is written anew. Unfinished work lies in
 ``FOLDER/.NAME.PROVIDER.POLARISATION.partial/``, where the next try goes on.
 """
 
@@ -13,84 +13,22 @@ import errno
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Provider, Selection
-from ssl4sar.core.atomic import write_json
+from ssl4sar.acquire.stamps import record_untouched
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.listing import record_files
+from ssl4sar.core.listing import folder_files
 from ssl4sar.core.progress import tell
 from ssl4sar.core.wording import counted, size_text
 
-SCHEMA: Final = "ssl4sar.product/1"
 #: What a product was made from and holds, within its folder.
 CONTENT_NAME: Final = "product.json"
-#: What may change in a catalogue while the product stays the same.
-_PASSING: Final = frozenset({"online", "urls", "cloud_percent", "footprint"})
-
-
-@dataclass(frozen=True)
-class FetchedFile:
-    """Size and hash of one file of a product."""
-
-    bytes: int
-    sha256: str
-
-
-class FetchRecord(BaseModel):
-    """What became of a product; the file that the workflow tracks.
-
-    Attributes:
-        file_format: name and version of this format.
-        product: the line of the inventory.
-        polarisation: what was asked for; copolar only where the product does not tell its own.
-        status: fetched, or missing for good.
-        reason: why it is missing.
-        path: the product within its folder: NAME.SAFE, NAME.zip, or ``.`` for single images.
-        files: size and hash by path below the product's folder.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    file_format: Literal["ssl4sar.product/1"] = SCHEMA
-    product: dict[str, Any]
-    polarisation: str
-    status: Literal["fetched", "missing"]
-    reason: str | None = None
-    path: str | None = None
-    files: dict[str, FetchedFile] = {}
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes on disk."""
-        return sum(file.bytes for file in self.files.values())
-
-    def write(self, path: Path) -> None:
-        """Write it as JSON, atomically."""
-        write_json(path, self.model_dump(mode="json"))
-
-    @classmethod
-    def read(cls, path: Path) -> FetchRecord:
-        """Read it.
-
-        Raises:
-            UserError: the file is missing or holds something else.
-        """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except FileNotFoundError as error:
-            raise UserError(path, "the file does not exist", "fetch the product anew") from error
-        except ValidationError as error:
-            raise UserError(
-                path, "this is no record of a fetched product", "delete it and rerun"
-            ) from error
 
 
 def fetch_product(
@@ -113,10 +51,10 @@ def fetch_product(
     target.parent.mkdir(parents=True, exist_ok=True)
     wanted = wanted_polarisation(product, selection)
     with _alone(target):
-        present = _present(product, target, wanted)
-        if present is not None:
-            tell(f"{product.name}: is there already, every file has its hash")
-            return present
+        held = _held(product, target)
+        if held is not None and held.holds(wanted):
+            tell(f"{product.name}: is there already, its files are those that were fetched")
+            return held.model_copy(update={"product": product.as_row()})
         # What another provider or another selection left behind is no part of this one.
         partial = target.with_name(f".{target.name}.{product.provider}.{wanted}.partial")
         partial.mkdir(exist_ok=True)
@@ -127,11 +65,11 @@ def fetch_product(
             shutil.rmtree(partial, ignore_errors=True)
             return FetchRecord(
                 product=product.as_row(),
-                polarisation=wanted,
                 status="missing",
+                polarisations=(wanted,),
                 reason=f"{error.problem}; {error.fix}",
             )
-        return _finish(product, wanted, partial, path, target)
+        return _finish(product, wanted, path, held, target)
 
 
 def wanted_polarisation(product: Product, selection: Selection) -> str:
@@ -141,33 +79,8 @@ def wanted_polarisation(product: Product, selection: Selection) -> str:
     return next((each for each in ("HH", "VV") if each in product.polarisations), "copolar")
 
 
-def _finish(product: Product, wanted: str, partial: Path, path: Path, target: Path) -> FetchRecord:
-    """Move a complete product into place."""
-    files = {
-        name: FetchedFile(**asdict(file))
-        for name, file in record_files(partial).items()
-        if name != CONTENT_NAME
-    }
-    if not files:
-        raise UserError(product.name, "the provider delivered nothing", "choose another provider")
-    record = FetchRecord(
-        product=product.as_row(),
-        polarisation=wanted,
-        status="fetched",
-        path=path.relative_to(partial).as_posix(),
-        files=files,
-    )
-    record.write(partial / CONTENT_NAME)
-    if target.exists():
-        shutil.rmtree(target)
-    partial.replace(target)
-    size = size_text(record.total_bytes)
-    tell(f"{product.name}: {counted(len(files), 'file')}, {size}, verified")
-    return record
-
-
-def _present(product: Product, target: Path, wanted: str) -> FetchRecord | None:
-    """Return the record of a product that is there whole and unchanged, else None."""
+def _held(product: Product, target: Path) -> FetchRecord | None:
+    """Return the record of what is there of a product, whole and unchanged, else None."""
     if product.product_type == SYNTHETIC_TYPE or not (target / CONTENT_NAME).is_file():
         # No catalogue says what a rendered image holds: the code does, and that may have changed.
         return None
@@ -175,20 +88,75 @@ def _present(product: Product, target: Path, wanted: str) -> FetchRecord | None:
         record = FetchRecord.read(target / CONTENT_NAME)
     except UserError:
         return None
-    same = _lasting(record.product) == _lasting(product.as_row()) and record.polarisation == wanted
-    if not same:
+    if not record.is_of(product):
         tell(f"{product.name}: the inventory lists another content now: fetching it anew")
         return None
-    found = {name: asdict(file) for name, file in record_files(target).items()}
+    found = record_untouched(target, _stamps(target))
     found.pop(CONTENT_NAME, None)
-    if found != {name: asdict(file) for name, file in record.files.items()}:
+    if found != record.files:
         tell(f"{product.name}: its files have changed since they were fetched: fetching it anew")
         return None
-    return record.model_copy(update={"product": product.as_row()})
+    return record
 
 
-def _lasting(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if key not in _PASSING}
+def _finish(
+    product: Product, wanted: str, path: Path, held: FetchRecord | None, target: Path
+) -> FetchRecord:
+    """Move a complete product into place, together with what was there of it."""
+    # What a provider returns lies in its folder, and that beside the product's.
+    partial = next(each for each in (path, *path.parents) if each.parent == target.parent)
+    polarisations: tuple[str, ...] | None = (wanted,)
+    if path.suffix == ".zip":
+        polarisations = None
+    elif held is not None and held.is_safe_folder and path.suffix == ".SAFE":
+        _add(held, target, partial)
+        polarisations = tuple(sorted({wanted, *(held.polarisations or ())}))
+    _remove_beside(path, partial)
+    files = record_untouched(partial, _stamps(target))
+    if not files:
+        raise UserError(product.name, "the provider delivered nothing", "choose another provider")
+    record = FetchRecord(
+        product=product.as_row(),
+        status="fetched",
+        polarisations=polarisations,
+        path=path.relative_to(partial).as_posix(),
+        files=files,
+    )
+    record.write(partial / CONTENT_NAME)
+    if target.exists():
+        shutil.rmtree(target)
+    partial.replace(target)
+    for other in target.parent.glob(f".{target.name}.*.partial"):
+        shutil.rmtree(other, ignore_errors=True)
+    size = size_text(record.total_bytes)
+    tell(f"{product.name}: {counted(len(files), 'file')}, {size}, verified")
+    return record
+
+
+def _add(held: FetchRecord, target: Path, partial: Path) -> None:
+    """Put the files of other polarisations beside the new ones."""
+    for name in held.files:
+        place = partial / name
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(target / name, place)
+            except OSError:  # not every file system has links
+                shutil.copy2(target / name, place)
+
+
+def _remove_beside(path: Path, partial: Path) -> None:
+    """Remove what is no part of the product: parts of an archive begun before its files came."""
+    if path == partial:
+        return
+    for name in list(folder_files(partial)):
+        file = partial / name
+        if file != path and path not in file.parents:
+            file.unlink()
+
+
+def _stamps(target: Path) -> Path:
+    return target.parent / ".stamps" / f"{target.name}.json"
 
 
 @contextmanager

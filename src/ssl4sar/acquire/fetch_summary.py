@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from ssl4sar.acquire.fetch import FetchRecord
+from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.orbits.file import missing_orbit
 from ssl4sar.core.atomic import atomic_file, write_json
 from ssl4sar.core.errors import UserError

@@ -37,7 +37,9 @@ class Content:
         return cls(sum(file.bytes for file in files.values()), digest.hexdigest(), ordered)
 
 
-def content_of(path: str | Path, workers: int = 1) -> Content:
+def content_of(
+    path: str | Path, workers: int = 1, known: Mapping[Path, FileRecord] | None = None
+) -> Content:
     """Read a file or folder and return its content.
 
     Links are followed: an entry of a shared cache counts like the file itself.
@@ -45,6 +47,7 @@ def content_of(path: str | Path, workers: int = 1) -> Content:
     Args:
         path: file or folder.
         workers: files hashed at the same time (hashing leaves the interpreter free).
+        known: records of files in the folder that need not be read again.
 
     Raises:
         UserError: missing or not readable.
@@ -54,7 +57,9 @@ def content_of(path: str | Path, workers: int = 1) -> Content:
         if not path.is_dir():
             return Content(path.stat().st_size, sha256_file(path))
         names = sorted(folder_files(path))
-        return Content.of_files(dict(zip(names, _hashed(path, names, workers), strict=True)))
+        return Content.of_files(
+            dict(zip(names, _hashed(path, names, workers, known or {}), strict=True))
+        )
     except FileNotFoundError as error:
         raise UserError(
             error.filename or path, "does not exist", "run the workflow again"
@@ -65,9 +70,14 @@ def content_of(path: str | Path, workers: int = 1) -> Content:
         ) from error
 
 
-def _hashed(folder: Path, names: Iterable[str], workers: int) -> list[FileRecord]:
+def _hashed(
+    folder: Path, names: Iterable[str], workers: int, known: Mapping[Path, FileRecord]
+) -> list[FileRecord]:
+    def record_of(path: Path) -> FileRecord:
+        return known.get(path) or FileRecord.of(path)
+
     paths = [folder / name for name in names]
     if workers == 1:
-        return [FileRecord.of(path) for path in paths]
+        return [record_of(path) for path in paths]
     with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(FileRecord.of, paths))
+        return list(pool.map(record_of, paths))

@@ -6,13 +6,14 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.listing import FileRecord
 from ssl4sar.provenance import surroundings
 from ssl4sar.provenance.chain import Claim, Records
 from ssl4sar.provenance.contents import Content, content_of
@@ -73,13 +74,24 @@ class JobFacts:
 
 @dataclass(frozen=True)
 class Recorder:
-    """A job that has begun; ``finish`` writes its record."""
+    """A job that has begun; ``finish`` writes its record.
+
+    Attributes:
+        facts: what Snakemake tells of the job.
+        inputs: what it reads.
+        code: what it runs.
+        started: time of its beginning.
+        started_s: the same on the clock that never goes back.
+        known: records of kept files that the job itself has read or found untouched, by their
+            path: they are not read once more.
+    """
 
     facts: JobFacts
     inputs: tuple[InputRecord, ...]
     code: CodeRecord
     started: datetime
     started_s: float
+    known: dict[Path, FileRecord] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, facts: JobFacts) -> Self:
@@ -102,7 +114,9 @@ class Recorder:
         """
         facts, here = self.facts, self.facts.record.parent
         kept = [path for path in facts.kept if path.exists()]
-        outputs = tuple(_written_output(path, facts) for path in (*facts.outputs, *kept))
+        outputs = tuple(
+            _written_output(path, facts, self.known) for path in (*facts.outputs, *kept)
+        )
         read_from = facts.config["read_from"]
         seed = facts.wildcards.get("seed")
         record = JobRecord(
@@ -212,8 +226,8 @@ def _first_difference(claim: Claim, content: Content) -> str:
     return min(name for name in {*then, *now} if then.get(name) != now.get(name))
 
 
-def _written_output(path: Path, facts: JobFacts) -> OutputRecord:
-    content = content_of(path, facts.threads)
+def _written_output(path: Path, facts: JobFacts, known: Mapping[Path, FileRecord]) -> OutputRecord:
+    content = content_of(path, facts.threads, known)
     return OutputRecord(
         path=path_between(path, facts.record.parent),
         bytes=content.bytes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
@@ -215,7 +215,11 @@ class Acquisition:
     @cached_property
     def products(self) -> dict[str, Product]:
         """Wanted products of all inventories by name; adjacent glaciers share scenes."""
-        listed = {p.name: p for inventory in self.inventories.values() for p in inventory.products}
+        listed = _newest(
+            (inventory.header.searched_text, product)
+            for inventory in self.inventories.values()
+            for product in inventory.products
+        )
         unwanted = dict.fromkeys(self._config.acquisition.leave_out)
         strangers = [name for name in unwanted if name not in listed]
         if strangers:
@@ -229,11 +233,11 @@ class Acquisition:
     @cached_property
     def orbits(self) -> dict[str, Product]:
         """Orbit files of all inventories by name."""
-        return {
-            orbit.name: orbit
+        return _newest(
+            (inventory.header.searched_text, orbit)
             for inventory in self.inventories.values()
             for orbit in map(Product.from_row, inventory.header.orbits)
-        }
+        )
 
     @_told
     def product(self, wildcards: Any) -> dict[str, Any]:
@@ -417,6 +421,19 @@ def _is_missing(record: Path) -> bool:
         return bool(json.loads(record.read_bytes()).get("status") == "missing")
     except (OSError, ValueError, AttributeError):
         return False  # the job that reads it tells what is wrong with it
+
+
+def _newest(listed: Iterable[tuple[str, Product]]) -> dict[str, Product]:
+    """Return products by name, each as the newest search tells it.
+
+    Args:
+        listed: time of the search in the form of inventories, and product.
+    """
+    newest: dict[str, tuple[str, Product]] = {}
+    for searched, product in listed:
+        if product.name not in newest or newest[product.name][0] < searched:
+            newest[product.name] = (searched, product)
+    return {name: product for name, (_, product) in newest.items()}
 
 
 def _listed(products: Mapping[str, Product], name: str) -> Product:

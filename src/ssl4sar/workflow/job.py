@@ -46,7 +46,7 @@ class _LogFile(logging.FileHandler):
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[None]:
+def job(snakemake: Any) -> Iterator[Recorder]:
     """Run a script's work with its log file, readable failures and a record of provenance.
 
     Inputs that are not what their makers wrote are refused before the work begins; the record is
@@ -57,6 +57,9 @@ def job(snakemake: Any) -> Iterator[None]:
 
     Args:
         snakemake: the object that Snakemake hands to a script.
+
+    Yields:
+        The record in the making, for jobs that know hashes of what they write.
 
     Raises:
         SystemExit: with status 1 after any failure.
@@ -71,7 +74,7 @@ def job(snakemake: Any) -> Iterator[None]:
         surroundings.enter_context(plain_lines())
         try:
             recorder = Recorder.begin(_facts(snakemake))
-            yield
+            yield recorder
             recorder.finish()
         except UserError as error:
             file.write_line(f"error: {error}")

@@ -1,0 +1,94 @@
+"""What became of a product of the inventories: fetched, or missing for good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ssl4sar.acquire.product import Product
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.listing import FileRecord
+
+SCHEMA: Final = "ssl4sar.product/1"
+
+
+class FetchRecord(BaseModel):
+    """What became of a product; the file that the workflow tracks.
+
+    Attributes:
+        file_format: name and version of this format.
+        product: the line of the inventory.
+        status: fetched, or missing for good.
+        polarisations: what is there, or was asked for in vain; copolar only where the product does
+            not tell its own. None: all that the product has.
+        reason: why it is missing.
+        path: the product within its folder: NAME.SAFE, NAME.zip, or ``.`` for single images.
+        files: size and hash by path below the product's folder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file_format: Literal["ssl4sar.product/1"] = SCHEMA
+    product: dict[str, Any]
+    status: Literal["fetched", "missing"]
+    polarisations: tuple[str, ...] | None
+    reason: str | None = None
+    path: str | None = None
+    files: dict[str, FileRecord] = {}
+
+    @property
+    def total_bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(file.bytes for file in self.files.values())
+
+    @property
+    def is_safe_folder(self) -> bool:
+        """Whether it is a folder of single files, each proven by the manifest among them."""
+        return self.path is not None and self.path.endswith(".SAFE")
+
+    def holds(self, polarisation: str) -> bool:
+        """Return whether the files of a polarisation are there."""
+        return self.polarisations is None or polarisation in self.polarisations
+
+    def is_of(self, product: Product) -> bool:
+        """Return whether it is a record of this product, whatever its catalogue says of it today.
+
+        The name of a product is its identity: it ends in a checksum, or in the time of processing.
+        Catalogues fill in sizes and checksums years later and give new numbers; these count only
+        where both sides know them, and never for a folder of single files: they are those of the
+        archive, which was not fetched.
+        """
+        then, now = Product.from_row(self.product), product
+        if (then.provider, then.name) != (now.provider, now.name):
+            return False
+        if self.is_safe_folder:
+            return True
+        if then.size_bytes and now.size_bytes and then.size_bytes != now.size_bytes:
+            return False
+        both = then.checksums.keys() & now.checksums.keys()
+        return all(then.checksums[each] == now.checksums[each] for each in both)
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, atomically."""
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> FetchRecord:
+        """Read it.
+
+        Raises:
+            UserError: the file is missing or holds something else.
+        """
+        try:
+            record = cls.model_validate_json(path.read_bytes())
+            Product.from_row(record.product)
+        except FileNotFoundError as error:
+            raise UserError(path, "the file does not exist", "fetch the product anew") from error
+        except (ValidationError, ValueError) as error:
+            raise UserError(
+                path, "this is no record of a fetched product", "delete it and rerun"
+            ) from error
+        return record

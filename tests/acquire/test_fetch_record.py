@@ -1,0 +1,59 @@
+"""A record of a product tells what is there, and which products it is a record of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from made_products import made_product
+
+from ssl4sar.acquire.fetch_record import FetchRecord
+from ssl4sar.core.errors import UserError
+
+
+def record_of(path: str, **changes: object) -> FetchRecord:
+    return FetchRecord(
+        product=made_product(**changes).as_row(),
+        status="fetched",
+        polarisations=("HH",),
+        path=path,
+    )
+
+
+@pytest.mark.parametrize("path", ["NAME.SAFE", "NAME.zip", "."])
+def test_another_name_or_provider_is_another_product(path: str) -> None:
+    record = record_of(path)
+    assert record.is_of(made_product())
+    assert not record.is_of(made_product(2))
+    assert not record.is_of(made_product(provider="another"))
+
+
+def test_a_size_of_zero_is_none() -> None:
+    assert record_of("NAME.zip", size_bytes=0).is_of(made_product(size_bytes=5))
+
+
+def test_what_is_held() -> None:
+    assert record_of("NAME.SAFE").holds("HH")
+    assert not record_of("NAME.SAFE").holds("HV")
+    assert record_of("NAME.zip").model_copy(update={"polarisations": None}).holds("HV")
+
+
+def test_a_record_comes_back(tmp_path: Path) -> None:
+    record = record_of("NAME.SAFE")
+    record.write(tmp_path / "record.json")
+    assert FetchRecord.read(tmp_path / "record.json") == record
+
+
+def test_a_record_of_no_product_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    record_of("NAME.SAFE").model_copy(update={"product": {"name": "x"}}).write(path)
+    with pytest.raises(UserError, match="no record of a fetched product"):
+        FetchRecord.read(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"status": "fetched"}', b"\xff"])
+def test_a_broken_record_is_told(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="no record of a fetched product"):
+        FetchRecord.read(path)
