@@ -149,6 +149,45 @@ def test_from_catalogue_to_verified_scenes(house: House, cdse: CdseServer) -> No
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_a_refresh_that_tells_more_of_products_fetches_nothing(
+    house: House, cdse: CdseServer
+) -> None:
+    for each in cdse.answers.records:
+        each["Checksum"], each["ContentLength"] = [], 0
+    made(house, "inventory")
+    made(house, "scenes")
+    files, asked = files_of(house), len(cdse.asked)
+    for each, served in zip(cdse.answers.records, cdse.products.values(), strict=True):
+        each["Checksum"] = [{"Value": served.md5(), "Algorithm": "MD5", "ChecksumDate": ""}]
+        each["ContentLength"] = len(served.value())
+        each["Online"] = False
+    made(house, "refresh")
+    (product, *_) = read_inventory(
+        house.root / f"data/inventory/{GLACIER}/inventory.jsonl"
+    ).products
+    assert "md5" in product.checksums
+    text = made(house, "scenes")
+    assert text.count("rule fetch_scene:") == SCENES
+    assert "; 0 missing" in text
+    assert (files_of(house), len(cdse.asked)) == (files, asked)
+
+
+def test_a_second_polarisation_joins_the_first(house: House, cdse: CdseServer) -> None:
+    made(house, "inventory")
+    made(house, "scenes")
+    first = files_of(house)
+    config = yaml.safe_load((house.root / house.config).read_text())
+    config["sentinel"]["polarisation"] = "HV"
+    (house.root / house.config).write_text(yaml.safe_dump(config))
+    made(house, "inventory")
+    made(house, "scenes")
+    both = files_of(house)
+    assert first.items() < both.items()
+    assert sum("-hv-" in name for name in both) == sum("-hh-" in name for name in both)
+    record = FetchRecord.read(house.root / f"data/scenes/{made_up_name(0)}.json")
+    assert record.polarisations == ("HH", "HV")
+
+
 def test_killed_in_the_middle_and_run_again(house: House, cdse: CdseServer) -> None:
     made(house, "inventory")
     cdse.pause_s = 0.15
