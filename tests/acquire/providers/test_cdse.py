@@ -193,10 +193,147 @@ def test_whole_products_can_be_asked_for(
 ) -> None:
     path = provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
     assert path.read_bytes() == served.value()
-    assert "verified by manifest, zip (11 files)" in capsys.readouterr().err
+    assert "verified by size, md5, manifest, zip (11 files)" in capsys.readouterr().err
     before = len(cdse.asked)
     provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
     assert len(cdse.asked) == before
+
+
+def whole(cdse: CdseServer) -> Cdse:
+    return provider(cdse, whole_products=True)
+
+
+@pytest.mark.parametrize("longer", [0, 17])
+def test_a_product_that_is_packed_anew_is_proven_by_its_manifest(
+    cdse: CdseServer,
+    served: Served,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    longer: int,
+) -> None:
+    served.packs_anew = longer
+    path = whole(cdse).fetch(listed(served), tmp_path, Selection())
+    assert path.read_bytes() == served.packings[0] != served.value()
+    assert len(served.packings) == 1
+    told = capsys.readouterr().err
+    assert told.count("warning") == 1
+    assert "it is packed anew: all 11 files agree with the manifest" in told
+    whole(cdse).fetch(listed(served), tmp_path, Selection())
+    assert len(served.packings) == 1
+
+
+def spoiled(served: Served, kind: str) -> Served:
+    """Return a product under the name and identifier of another, not as its catalogue lists it."""
+    files = dict(served.files)
+    manifest = files["manifest.safe"]
+    path = next(name for name in files if name.endswith(".tiff"))
+    match kind:
+        case "a changed file":
+            files[path] = b"x" + files[path][1:]
+        case "a missing file":
+            del files[path]
+        case "no checksum of one file":
+            files["manifest.safe"] = re.sub(rb"<checksum.*?</checksum>", b"", manifest, count=1)
+        case "another product":
+            other = made_safe(NAME.replace("20200101T07", "20200113T07"))
+            content = packed({f"{other.name}/{k}": v for k, v in other.files.items()})
+            return Served(served.name, other.files, content)
+    return Served(served.name, files, packs_anew=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("a changed file", r"measurement/.*its md5 is"),
+        ("a missing file", "is missing in the archive"),
+        ("no checksum of one file", "not"),
+        ("another product", "not"),
+    ],
+)
+def test_an_archive_that_neither_catalogue_nor_manifest_proves_is_damaged(
+    cdse: CdseServer, served: Served, tmp_path: Path, kind: str, problem: str
+) -> None:
+    product = listed(served)
+    broken = cdse.add(spoiled(served, kind))
+    with pytest.raises(MissingProductError, match=f"damaged.*{problem}"):
+        whole(cdse).fetch(product, tmp_path, Selection())
+    assert broken.id == product.id
+    assert [each.status for each in cdse.asked].count(200) == 2
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("longer", [0, 17])
+@pytest.mark.parametrize("validators", [False, True])
+@pytest.mark.parametrize("heeds", [False, True])
+@pytest.mark.parametrize("sized", [False, True])
+def test_pieces_of_two_packings_are_never_put_together(
+    cdse: CdseServer,
+    served: Served,
+    tmp_path: Path,
+    longer: int,
+    validators: bool,
+    heeds: bool,
+    sized: bool,
+) -> None:
+    served.packs_anew = longer
+    cdse.validators, cdse.heeds_if_range = validators, heeds
+    product = listed(served) if sized else listed(served, size_bytes=None)
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() in served.packings
+    assert names(tmp_path) == {path.name}
+    if not validators and (longer or not sized):
+        assert [each.range for each in cdse.asked if each.range] == []
+
+
+@pytest.mark.parametrize("longer", [0, 17])
+@pytest.mark.parametrize("changes", [{}, {"checksums": {}}, {"size_bytes": None}], ids=str)
+def test_a_service_that_tells_no_version_any_more_does_not_mix_packings(
+    cdse: CdseServer, served: Served, tmp_path: Path, longer: int, changes: dict[str, Any]
+) -> None:
+    product = listed(served, **changes)
+    served.packs_anew = longer
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(status=403))
+    with pytest.raises(UserError, match="403"):
+        whole(cdse).fetch(product, tmp_path, Selection())
+    assert names(tmp_path) == {f"{NAME}.zip.part", f"{NAME}.zip.part.json"}
+    cdse.validators = cdse.heeds_if_range = False
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() in served.packings
+
+
+def test_pieces_that_did_not_fit_are_not_tried_a_second_time(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    product = listed(served)
+    served.packs_anew = 0
+    cdse.validators = False
+    # Cut, continued to the wrong content, begun anew, cut, and begun anew.
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(), Fault(cut_after=200_000))
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() == served.packings[3]
+    assert cdse.resumes == 1
+
+
+def test_an_archive_whose_length_is_announced_wrong_is_not_fetched_twice(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    product = listed(served, size_bytes=len(served.value()) - 5)
+    cdse.fault("$value", Fault(length_lie=1000))
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert [each.status for each in cdse.asked].count(200) == 1
+
+
+@pytest.mark.parametrize("validators", [False, True])
+def test_an_archive_that_stays_the_same_is_resumed(
+    cdse: CdseServer, served: Served, tmp_path: Path, validators: bool
+) -> None:
+    cdse.validators = validators
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
+    path = whole(cdse).fetch(listed(served), tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert cdse.resumes == 2
 
 
 def test_an_empty_checksum_leaves_the_manifest(
