@@ -421,11 +421,53 @@ def test_what_the_catalogue_still_lists_is_not_missing(
 ) -> None:
     answers = list_in_catalogue(cdse, served)
     answers.faults = ["503"]
-    cdse.fault("$value", *[Fault(status=status)] * 2)
+    cdse.fault("$value", *[Fault(status=status)] * 9)
     with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
         provider(cdse, whole_products=whole).fetch(listed(served), tmp_path, Selection())
     assert not isinstance(caught.value, MissingProductError)
-    assert answers.asked == [{}, {}]
+    # Asked once for the single files, once for the archive, and again after the 503.
+    assert answers.asked == [{}] * (2 if whole else 3)
+    assert [each.status for each in cdse.asked].count(status) == (1 if whole else 6)
+
+
+@pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_file_that_is_not_there_for_a_moment_does_not_double_the_bytes(
+    cdse: CdseServer, served: Served, tmp_path: Path, place: str, status: int
+) -> None:
+    list_in_catalogue(cdse, served)
+    cdse.fault(place, *[Fault(status=status)] * 4)
+    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+
+
+@pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_the_archive_stands_in_for_a_file_that_stays_away(
+    cdse: CdseServer, served: Served, tmp_path: Path, place: str, is_listed: bool
+) -> None:
+    list_in_catalogue(cdse, *[served] * is_listed)
+    cdse.fault(place, *[Fault(status=404)] * 99)
+    path = provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert names(tmp_path) == {f"{NAME}.zip"}
+    # One that is not listed is not waited for.
+    assert [each.status for each in cdse.asked].count(404) == (5 if is_listed else 1)
+
+
+def test_single_files_are_kept_where_the_archive_is_not_there_either(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    list_in_catalogue(cdse, served)
+    cdse.fault(".tiff", *[Fault(status=404)] * 5)
+    cdse.fault(f"({served.id})/$value", Fault(status=404))
+    with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert not isinstance(caught.value, MissingProductError)
+    before = len(cdse.asked)
+    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+    again = {each.path for each in cdse.asked[before:]}
+    assert len(again) == 1
+    assert ".tiff" in again.pop()
 
 
 def test_a_single_file_that_the_catalogue_still_lists_is_not_missing(

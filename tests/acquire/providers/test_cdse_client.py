@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from cdse_server import CdseServer, Served, made_safe, record_of
+from cdse_server import CdseServer, Fault, Served, made_safe, record_of
 from odata_catalogue import ODataAnswers
 
 from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.cdse import account
 from ssl4sar.acquire.providers.cdse_client import CdseClient
@@ -65,3 +68,43 @@ def test_the_catalogue_tells_whether_a_product_is_listed(
     answers.faults = ["403"]
     with pytest.raises(UserError, match="403"):
         client(cdse).is_still_listed(product)
+
+
+@pytest.mark.parametrize(("absent", "is_there"), [(0, True), (4, True), (5, False)])
+def test_a_file_of_a_listed_product_is_asked_for_again(
+    cdse: CdseServer,
+    served: Served,
+    product: Product,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    absent: int,
+    is_there: bool,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(
+        "ssl4sar.acquire.providers.cdse_client.time", SimpleNamespace(sleep=waits.append)
+    )
+    answers = ODataAnswers([record_of(served)])
+    cdse.catalogue = answers.answer
+    cdse.fault("manifest.safe", *[Fault(status=404)] * absent)
+    nodes, target = (served.name, "manifest.safe"), tmp_path / "manifest.safe"
+    if is_there:
+        client(cdse).download_node(product, nodes, target)
+        assert target.read_bytes() == served.files["manifest.safe"]
+    else:
+        with pytest.raises(NotThereError):
+            client(cdse).download_node(product, nodes, target)
+        assert list(tmp_path.iterdir()) == []
+    assert len(waits) == min(absent, 4)
+    assert waits == sorted(waits)  # each longer than the one before
+    assert len(answers.asked) == min(absent, 1)
+
+
+def test_a_file_of_a_product_that_is_not_listed_is_asked_for_once(
+    cdse: CdseServer, served: Served, product: Product, tmp_path: Path
+) -> None:
+    cdse.catalogue = ODataAnswers([]).answer
+    cdse.fault("manifest.safe", Fault(status=404))
+    with pytest.raises(NotThereError):
+        client(cdse).download_node(product, (served.name, "manifest.safe"), tmp_path / "x")
+    assert [each.status for each in cdse.asked].count(404) == 1

@@ -1,11 +1,14 @@
-"""Downloads from the Copernicus Data Space Ecosystem: addresses and account."""
+"""Downloads from the Copernicus Data Space Ecosystem: addresses, account, 404s that pass."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from ssl4sar.acquire.network.access import Access
@@ -14,6 +17,7 @@ from ssl4sar.acquire.network.download import DownloadRecord, download
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import TokenSource
+from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.catalogue_access import (
     GONE_STATUS,
@@ -22,6 +26,10 @@ from ssl4sar.acquire.providers.catalogue_access import (
 )
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.progress import tell
+
+#: Tries of a file that is not there though the catalogue lists its product: 15 s of waits.
+_TRIES_OF_NODE: Final = 5
 
 
 class CdseClient:
@@ -98,8 +106,29 @@ class CdseClient:
         checksums: Sequence[Checksum] = (),
         size_bytes: int | None = None,
     ) -> None:
-        """Download a file of a product; as `download`."""
-        self.download(self.address(product, *nodes), target, checksums, size_bytes)
+        """Download a file of a product, patient with a service that now and then answers 404.
+
+        Raises:
+            NotThereError: there is no such file, or the catalogue does not list the product.
+            UserError: as for `download`, or the catalogue cannot tell.
+        """
+        url = self.address(product, *nodes)
+        is_listed = False
+        for failures in count(1):
+            try:
+                self.download(url, target, checksums, size_bytes)
+            except NotThereError as error:
+                is_listed = is_listed or self.is_still_listed(product)
+                if failures == _TRIES_OF_NODE or not is_listed:
+                    raise
+                wait_s = self._patience.wait_s(failures, None)
+                tell(
+                    f"{target.name}: {error.problem} though the catalogue lists the product; "
+                    f"next try in {wait_s:.0f} s"
+                )
+                time.sleep(wait_s)
+            else:
+                return
 
     def _open_access(self) -> Access:
         with self._lock:
