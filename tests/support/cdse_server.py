@@ -79,12 +79,17 @@ class Served:
         files: content by path within the product; empty where it is one file.
         content: of ``$value``; None packs the files.
         nodes: whether single files are served.
+        packs_anew: bytes by which each answer with ``$value`` is longer than the one before, as it
+            is packed for it with other times; None delivers the same bytes always.
+        packings: what was packed so.
     """
 
     name: str
     files: dict[str, bytes] = field(default_factory=dict)
     content: bytes | None = None
     nodes: bool = True
+    packs_anew: int | None = None
+    packings: list[bytes] = field(default_factory=list)
 
     @property
     def id(self) -> str:
@@ -92,8 +97,19 @@ class Served:
 
     def value(self) -> bytes:
         if self.content is None:
-            self.content = packed({f"{self.name}/{path}": b for path, b in self.files.items()})
+            self.content = packed(self._members())
         return self.content
+
+    def delivered(self) -> bytes:
+        """Return what ``$value`` delivers; the catalogue lists `value`."""
+        if self.packs_anew is None:
+            return self.value()
+        number = len(self.packings) + 1
+        self.packings.append(packed(self._members(), number, bytes(number * self.packs_anew)))
+        return self.packings[-1]
+
+    def _members(self) -> dict[str, bytes]:
+        return {f"{self.name}/{path}": content for path, content in self.files.items()}
 
     def md5(self) -> str:
         return hashlib.md5(self.value()).hexdigest()
@@ -110,12 +126,14 @@ class Asked:
     status: int = 0
 
 
-def packed(files: dict[str, bytes]) -> bytes:
-    """Return a zip archive."""
+def packed(files: dict[str, bytes], years: int = 0, comment: bytes = b"") -> bytes:
+    """Return a zip archive of files of the year 1980, or so many years later."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(name, (1980 + years, 1, 1, 0, 0, 0))
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
+        archive.comment = comment
     return stream.getvalue()
 
 
@@ -128,6 +146,8 @@ class CdseServer:
         sessions: downloads at one time per account.
         cut_after: bytes after which every answer is cut; None never.
         pause_s: pause after every 64 KiB.
+        validators: whether answers tell the version of what they deliver.
+        heeds_if_range: whether a part is delivered only of the version that is asked for.
         grants: logins by kind, refused ones as "refused".
         most_sessions: most downloads at one time, refused ones included.
         busy: downloads refused because there were too many.
@@ -146,7 +166,7 @@ class CdseServer:
         self.retry_after = "1"
         self.cut_after: int | None = None
         self.pause_s = 0.0
-        self.validators = True
+        self.validators = self.heeds_if_range = True
         self.grants: Counter[str] = Counter()
         self.most_sessions = self.active = self.busy = self.resumes = 0
         self.foreign: list[dict[str, str]] = []
@@ -547,7 +567,7 @@ class _Handler(_Base):
             return None
         nodes = re.findall(r"/Nodes\(([^)]*)\)", match[2])
         if not nodes:
-            return product.value()
+            return product.delivered()
         if not product.nodes or nodes[0] != product.name:
             return None
         return product.files.get("/".join(nodes[1:]))
@@ -587,7 +607,7 @@ class _Handler(_Base):
 
     def _start(self, tag: str) -> int:
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        current = self.headers.get("If-Range") in {None, tag}
+        current = not self.owner.heeds_if_range or self.headers.get("If-Range") in {None, tag}
         return int(asked[1]) if asked and current else 0
 
     def _send(self, body: bytes) -> None:

@@ -215,6 +215,16 @@ def test_a_size_that_the_catalogue_does_not_list_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_listed_need_not_bind(client: Client, product: Served, tmp_path: Path) -> None:
+    url, wrong = client.server.url(product), Checksum("md5", "0" * 32)
+    got = download(
+        url, tmp_path / "x", wrong, access=client.access, size_bytes=17, is_binding=False
+    )
+    assert right(tmp_path / "x", product)
+    assert got.bytes == len(product.value())
+    assert [each.status for each in client.server.asked].count(200) == 1
+
+
 @pytest.mark.parametrize("size", [0, None])
 def test_an_unknown_size_is_not_compared(
     client: Client, product: Served, tmp_path: Path, size: int | None

@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 from made_orbits import at, eof, orbit_name, poeorb
 
-from ssl4sar.acquire.orbits.file import check_orbit, fetch_orbit, read_orbit
+from ssl4sar.acquire.orbits.file import (
+    check_orbit,
+    fetch_orbit,
+    missing_orbit,
+    read_orbit,
+    write_missing_orbit,
+)
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.base import MissingProductError
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 
@@ -136,3 +143,26 @@ def test_a_wrong_file_never_gets_the_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"^{NAME}: it holds AUX_POEORB of S1B"):
         fetch_orbit(orbit(), tmp_path / f"{NAME}.EOF", fetch)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("listed", [{}, {"md5": "0" * 32}, {"md5": "no checksum"}, {"crc": "1"}])
+def test_a_wrong_file_that_no_checksum_vouches_for_is_worth_another_try(
+    tmp_path: Path, listed: dict[str, str]
+) -> None:
+    product = replace(orbit(), checksums=listed)
+    with pytest.raises(UserError, match="rerun to fetch it again") as caught:
+        fetch_orbit(product, tmp_path / "x.EOF", lambda _, path: path.write_text("<x/>"))
+    assert not isinstance(caught.value, MissingProductError)
+
+
+def test_a_file_as_listed_that_is_no_usable_orbit_is_missing(tmp_path: Path) -> None:
+    gap = eof(NAME, step_s=60)
+    product = replace(orbit(), checksums={"md5": hashlib.md5(gap.encode()).hexdigest()})
+    with pytest.raises(MissingProductError, match=f"^{NAME}: .*gap between its state") as caught:
+        fetch_orbit(product, tmp_path / f"{NAME}.EOF", lambda _, path: path.write_text(gap))
+    assert list(tmp_path.iterdir()) == []
+    write_missing_orbit(product, caught.value, tmp_path / "record.json")
+    told = missing_orbit(tmp_path / "record.json")
+    assert told is not None
+    assert told[0] == NAME
+    assert "gap between its state vectors" in told[1]

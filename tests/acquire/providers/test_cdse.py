@@ -193,10 +193,147 @@ def test_whole_products_can_be_asked_for(
 ) -> None:
     path = provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
     assert path.read_bytes() == served.value()
-    assert "verified by manifest, zip (11 files)" in capsys.readouterr().err
+    assert "verified by size, md5, manifest, zip (11 files)" in capsys.readouterr().err
     before = len(cdse.asked)
     provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
     assert len(cdse.asked) == before
+
+
+def whole(cdse: CdseServer) -> Cdse:
+    return provider(cdse, whole_products=True)
+
+
+@pytest.mark.parametrize("longer", [0, 17])
+def test_a_product_that_is_packed_anew_is_proven_by_its_manifest(
+    cdse: CdseServer,
+    served: Served,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    longer: int,
+) -> None:
+    served.packs_anew = longer
+    path = whole(cdse).fetch(listed(served), tmp_path, Selection())
+    assert path.read_bytes() == served.packings[0] != served.value()
+    assert len(served.packings) == 1
+    told = capsys.readouterr().err
+    assert told.count("warning") == 1
+    assert "it is packed anew: all 11 files agree with the manifest" in told
+    whole(cdse).fetch(listed(served), tmp_path, Selection())
+    assert len(served.packings) == 1
+
+
+def spoiled(served: Served, kind: str) -> Served:
+    """Return a product under the name and identifier of another, not as its catalogue lists it."""
+    files = dict(served.files)
+    manifest = files["manifest.safe"]
+    path = next(name for name in files if name.endswith(".tiff"))
+    match kind:
+        case "a changed file":
+            files[path] = b"x" + files[path][1:]
+        case "a missing file":
+            del files[path]
+        case "no checksum of one file":
+            files["manifest.safe"] = re.sub(rb"<checksum.*?</checksum>", b"", manifest, count=1)
+        case "another product":
+            other = made_safe(NAME.replace("20200101T07", "20200113T07"))
+            content = packed({f"{other.name}/{k}": v for k, v in other.files.items()})
+            return Served(served.name, other.files, content)
+    return Served(served.name, files, packs_anew=0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("a changed file", r"measurement/.*its md5 is"),
+        ("a missing file", "is missing in the archive"),
+        ("no checksum of one file", "not"),
+        ("another product", "not"),
+    ],
+)
+def test_an_archive_that_neither_catalogue_nor_manifest_proves_is_damaged(
+    cdse: CdseServer, served: Served, tmp_path: Path, kind: str, problem: str
+) -> None:
+    product = listed(served)
+    broken = cdse.add(spoiled(served, kind))
+    with pytest.raises(MissingProductError, match=f"damaged.*{problem}"):
+        whole(cdse).fetch(product, tmp_path, Selection())
+    assert broken.id == product.id
+    assert [each.status for each in cdse.asked].count(200) == 2
+    assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("longer", [0, 17])
+@pytest.mark.parametrize("validators", [False, True])
+@pytest.mark.parametrize("heeds", [False, True])
+@pytest.mark.parametrize("sized", [False, True])
+def test_pieces_of_two_packings_are_never_put_together(
+    cdse: CdseServer,
+    served: Served,
+    tmp_path: Path,
+    longer: int,
+    validators: bool,
+    heeds: bool,
+    sized: bool,
+) -> None:
+    served.packs_anew = longer
+    cdse.validators, cdse.heeds_if_range = validators, heeds
+    product = listed(served) if sized else listed(served, size_bytes=None)
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() in served.packings
+    assert names(tmp_path) == {path.name}
+    if not validators and (longer or not sized):
+        assert [each.range for each in cdse.asked if each.range] == []
+
+
+@pytest.mark.parametrize("longer", [0, 17])
+@pytest.mark.parametrize("changes", [{}, {"checksums": {}}, {"size_bytes": None}], ids=str)
+def test_a_service_that_tells_no_version_any_more_does_not_mix_packings(
+    cdse: CdseServer, served: Served, tmp_path: Path, longer: int, changes: dict[str, Any]
+) -> None:
+    product = listed(served, **changes)
+    served.packs_anew = longer
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(status=403))
+    with pytest.raises(UserError, match="403"):
+        whole(cdse).fetch(product, tmp_path, Selection())
+    assert names(tmp_path) == {f"{NAME}.zip.part", f"{NAME}.zip.part.json"}
+    cdse.validators = cdse.heeds_if_range = False
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() in served.packings
+
+
+def test_pieces_that_did_not_fit_are_not_tried_a_second_time(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    product = listed(served)
+    served.packs_anew = 0
+    cdse.validators = False
+    # Cut, continued to the wrong content, begun anew, cut, and begun anew.
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(), Fault(cut_after=200_000))
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() == served.packings[3]
+    assert cdse.resumes == 1
+
+
+def test_an_archive_whose_length_is_announced_wrong_is_not_fetched_twice(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    product = listed(served, size_bytes=len(served.value()) - 5)
+    cdse.fault("$value", Fault(length_lie=1000))
+    path = whole(cdse).fetch(product, tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert [each.status for each in cdse.asked].count(200) == 1
+
+
+@pytest.mark.parametrize("validators", [False, True])
+def test_an_archive_that_stays_the_same_is_resumed(
+    cdse: CdseServer, served: Served, tmp_path: Path, validators: bool
+) -> None:
+    cdse.validators = validators
+    cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
+    path = whole(cdse).fetch(listed(served), tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert cdse.resumes == 2
 
 
 def test_an_empty_checksum_leaves_the_manifest(
@@ -284,11 +421,53 @@ def test_what_the_catalogue_still_lists_is_not_missing(
 ) -> None:
     answers = list_in_catalogue(cdse, served)
     answers.faults = ["503"]
-    cdse.fault("$value", *[Fault(status=status)] * 2)
+    cdse.fault("$value", *[Fault(status=status)] * 9)
     with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
         provider(cdse, whole_products=whole).fetch(listed(served), tmp_path, Selection())
     assert not isinstance(caught.value, MissingProductError)
-    assert answers.asked == [{}, {}]
+    # Asked once for the single files, once for the archive, and again after the 503.
+    assert answers.asked == [{}] * (2 if whole else 3)
+    assert [each.status for each in cdse.asked].count(status) == (1 if whole else 6)
+
+
+@pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_file_that_is_not_there_for_a_moment_does_not_double_the_bytes(
+    cdse: CdseServer, served: Served, tmp_path: Path, place: str, status: int
+) -> None:
+    list_in_catalogue(cdse, served)
+    cdse.fault(place, *[Fault(status=status)] * 4)
+    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+
+
+@pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_the_archive_stands_in_for_a_file_that_stays_away(
+    cdse: CdseServer, served: Served, tmp_path: Path, place: str, is_listed: bool
+) -> None:
+    list_in_catalogue(cdse, *[served] * is_listed)
+    cdse.fault(place, *[Fault(status=404)] * 99)
+    path = provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert path.read_bytes() == served.value()
+    assert names(tmp_path) == {f"{NAME}.zip"}
+    # One that is not listed is not waited for.
+    assert [each.status for each in cdse.asked].count(404) == (5 if is_listed else 1)
+
+
+def test_single_files_are_kept_where_the_archive_is_not_there_either(
+    cdse: CdseServer, served: Served, tmp_path: Path
+) -> None:
+    list_in_catalogue(cdse, served)
+    cdse.fault(".tiff", *[Fault(status=404)] * 5)
+    cdse.fault(f"({served.id})/$value", Fault(status=404))
+    with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
+        provider(cdse).fetch(listed(served), tmp_path, Selection())
+    assert not isinstance(caught.value, MissingProductError)
+    before = len(cdse.asked)
+    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+    again = {each.path for each in cdse.asked[before:]}
+    assert len(again) == 1
+    assert ".tiff" in again.pop()
 
 
 def test_a_single_file_that_the_catalogue_still_lists_is_not_missing(

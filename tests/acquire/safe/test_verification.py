@@ -9,7 +9,12 @@ import pytest
 from cdse_server import Served, made_safe, packed
 
 from ssl4sar.acquire.safe.manifest import read_manifest
-from ssl4sar.acquire.safe.verification import DamagedProductError, known_checksums, verify_product
+from ssl4sar.acquire.safe.verification import (
+    DamagedProductError,
+    known_checksums,
+    verify_archive,
+    verify_product,
+)
 from ssl4sar.core.errors import UserError
 
 
@@ -162,3 +167,42 @@ def test_the_files_of_newer_products_are_compared(tmp_path: Path) -> None:
     (tmp_path / "x.zip").write_bytes(packed({f"{product.name}/{k}": v for k, v in files.items()}))
     with pytest.raises(DamagedProductError, match="sha3-256"):
         verify_product(tmp_path / "x.zip")
+
+
+def test_an_archive_as_listed_needs_no_warning(
+    archive: Path, product: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = verify_archive(
+        archive, "another name", size_bytes=len(product.value()), checksums={"md5": product.md5()}
+    )
+    assert found.steps == ("size", "md5", "manifest", "zip")
+    assert found.files == 11
+    assert verify_archive(archive, "another name").steps == ("manifest", "zip")
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "checksums"), [(3, {}), (None, {"md5": "0" * 32}), (3, {"md5": "0" * 32})]
+)
+def test_an_archive_other_than_listed_needs_its_manifest(
+    archive: Path,
+    product: Served,
+    capsys: pytest.CaptureFixture[str],
+    size_bytes: int | None,
+    checksums: dict[str, str],
+) -> None:
+    name = product.name.removesuffix(".SAFE")
+    found = verify_archive(archive, name, size_bytes=size_bytes, checksums=checksums)
+    assert found.steps == ("manifest", "zip")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: x.zip: it")
+    with pytest.raises(DamagedProductError, match=", not "):
+        verify_archive(archive, "another name", size_bytes=size_bytes, checksums=checksums)
+
+
+@pytest.mark.parametrize("content", [b"no zip", packed({"a.txt": b"a"})])
+def test_what_has_no_manifest_must_be_as_listed(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(content)
+    with pytest.raises(DamagedProductError):
+        verify_archive(path, "a", size_bytes=len(content) + 1)

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -26,6 +26,7 @@ from ssl4sar.acquire.network.transfer import (
     Source,
     WrongContentError,
     fetch_once,
+    is_pieced,
     part_path,
     part_size,
     version_path,
@@ -73,6 +74,7 @@ def download(
     *,
     access: Access | None = None,
     size_bytes: int | None = None,
+    is_binding: bool = True,
     user_agent: str = USER_AGENT,
     attempts: int = 6,
     first_wait_s: float = 1.0,
@@ -88,6 +90,9 @@ def download(
         access: how the address is opened: token, hosts, slots; None opens it as it is.
         size_bytes: size that it must have; None accepts any, and so does 0, which catalogues say
             where they do not know.
+        is_binding: whether size and checksums must hold. If not, a complete content that the server
+            delivered as one is accepted whatever they say, and the caller judges it; one continued
+            without the server vouching that the pieces belong together must still have them.
         user_agent: what the server is told.
         attempts: tries in a row without a single new byte before giving up.
         first_wait_s: wait after the first failure; it doubles each time, up to a minute.
@@ -108,7 +113,7 @@ def download(
     target = Path(target)
     listed = [expected] if isinstance(expected, Checksum) else list(expected or ())
     checksums = [checksum for checksum in listed if can_compute(checksum.algorithm)]
-    source = Source(url, access or Access(), size_bytes or None, bool(checksums))
+    source = Source(url, access or Access(), size_bytes or None, bool(checksums), is_binding)
     with _writable(target), _part_file(target) as part:
         session = requests.Session()
         session.headers["User-Agent"] = user_agent
@@ -216,6 +221,8 @@ def _fetch_patiently(
                 "it was downloaded twice; rerun later, and if it stays, what is expected is wrong",
             )
         repeated, furthest = True, 0
+        if not source.is_binding:  # the listed content does not come: let no checksum excuse pieces
+            source = replace(source, checked=False)
         tell(f"{target.name}: {problem}; downloading it once more")
 
 
@@ -228,8 +235,10 @@ def _verify(
         TransientError: it is an error message in place of the file.
     """
     path = part_path(target)
+    if not source.is_binding and not is_pieced(target):
+        checksums = ()
     digests = file_digests(path, {"sha256", *(each.algorithm for each in checksums)})
-    problem = _problem(part_size(part), digests, source.size_bytes, checksums)
+    problem = _problem(part_size(part), digests, source.required_bytes, checksums)
     may_talk = target.suffix.lower() in _TALKING_SUFFIXES or (checksums and problem is None)
     kind = None if may_talk and problem is None else error_kind(path)
     if kind is not None:

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final, Self
 
@@ -50,23 +50,35 @@ class Source:
     Attributes:
         url: address.
         access: how it is opened.
-        size_bytes: size that it must have; None where it is not known.
-        checked: whether the complete content will be compared with a checksum.
+        size_bytes: size that is listed; None where it is not known.
+        checked: whether the complete content can be compared with a checksum.
+        is_binding: whether listed size and checksum must hold.
     """
 
     url: str
     access: Access
     size_bytes: int | None = None
     checked: bool = False
+    is_binding: bool = True
+
+    @property
+    def required_bytes(self) -> int | None:
+        """Size that the content must have; None where it may have any."""
+        return self.size_bytes if self.is_binding else None
 
 
 @dataclass(frozen=True)
 class _Version:
-    """What the server said of the file that a part belongs to."""
+    """What the server said of the file that a part belongs to.
+
+    Attributes:
+        is_pieced: whether the part was continued without the server vouching for its version.
+    """
 
     url: str
     validator: str | None
     total_bytes: int | None
+    is_pieced: bool = False
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -84,6 +96,12 @@ def part_path(target: Path) -> Path:
 def version_path(target: Path) -> Path:
     """Return where it is kept what the server said about the version of an unfinished file."""
     return target.with_name(target.name + ".part.json")
+
+
+def is_pieced(target: Path) -> bool:
+    """Return whether the pieces of an unfinished file may be of different versions."""
+    version = _Version.read(version_path(target))
+    return version is None or version.is_pieced
 
 
 def fetch_once(
@@ -128,7 +146,7 @@ def part_size(part: BinaryIO) -> int:
 def _is_complete(source: Source, size: int, version: _Version | None) -> bool:
     if version is None:
         return False
-    return size == (source.size_bytes or version.total_bytes)
+    return size == (source.required_bytes or version.total_bytes)
 
 
 def _resumable(source: Source, target: Path, part: BinaryIO) -> tuple[int, _Version | None]:
@@ -142,12 +160,13 @@ def _resumable(source: Source, target: Path, part: BinaryIO) -> tuple[int, _Vers
 
 
 def _is_useful(source: Source, size: int, version: _Version) -> bool:
-    total = source.size_bytes or version.total_bytes
+    total = source.required_bytes or version.total_bytes
     if total is not None and size >= total:
         return size == total
     # Products never change under their identifier. Where the server names no version of such a
     # file, size and checksum tell at the end whether the parts belong together.
-    return version.validator is not None or (source.checked and source.size_bytes is not None)
+    is_listed = total is not None and total == source.size_bytes
+    return version.validator is not None or (source.checked and is_listed)
 
 
 def _accept(
@@ -161,14 +180,16 @@ def _accept(
     start = part_size(part)
     if response.status_code == 206:
         total = _continued(response, source, start, version)
-        if total is not None:
+        if total is not None and version is not None:
+            if not _is_vouched(response, version):
+                write_json(version_path(target), asdict(replace(version, is_pieced=True)))
             tell(f"{target.name}: going on after {start / 1e6:.1f} MB")
             return total
         part.truncate(0)
         raise TransientError("the server sent another part than asked for")
     if response.status_code == 416:
         end = _UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if end is not None and int(end[1]) == start and source.size_bytes in {None, start}:
+        if end is not None and int(end[1]) == start and source.required_bytes in {None, start}:
             return start  # the announced length was a lie: all of it is here
         part.truncate(0)
         raise TransientError("the file on the server is shorter than what is here")
@@ -211,9 +232,18 @@ def _continued(
         return None
     if version.validator is not None and _validator(response) not in {version.validator, None}:
         return None
+    # That pieces are of two versions shows at the end only where the listed content is meant.
+    is_listed = source.checked and match[3] == str(source.size_bytes)
+    if not (source.is_binding or is_listed or _is_vouched(response, version)):
+        return None
     if match[3] == "*":
-        return source.size_bytes or version.total_bytes
+        return source.required_bytes or version.total_bytes
     return int(match[3])
+
+
+def _is_vouched(response: requests.Response, version: _Version) -> bool:
+    """Return whether the server says that an answer is of the version that is here."""
+    return version.validator is not None and _validator(response) == version.validator
 
 
 def _refuse(response: requests.Response, url: str) -> None:

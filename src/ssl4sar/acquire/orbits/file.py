@@ -231,18 +231,15 @@ def fetch_orbit(
 
     Raises:
         UserError: it cannot be fetched, or is not what it should be.
-        MissingProductError: it will never be there.
+        MissingProductError: it will never be there; or it is what the catalogue lists, by its
+            checksum, and yet no orbit that can be used.
     """
     target = Path(target)
     facts = _found(target, orbit)
     if facts is None:
         fetched = target.with_name(f"{orbit.name}.fetched.EOF")
         fetch_file(orbit, fetched)
-        try:
-            facts = check_orbit(fetched, orbit.name)
-        except UserError as error:
-            fetched.unlink()
-            raise UserError(orbit.name, error.problem, "rerun to fetch it again") from error
+        facts = _checked(fetched, orbit)
         fetched.replace(target)
     values = {
         key: value.isoformat() if isinstance(value, datetime) else value
@@ -259,13 +256,35 @@ def fetch_orbit(
     return written
 
 
+def _checked(fetched: Path, orbit: Product) -> OrbitFacts:
+    """Return what a file holds that was just fetched; a wrong one is removed."""
+    try:
+        return check_orbit(fetched, orbit.name)
+    except UserError as error:
+        is_as_listed = bool(known_checksums(orbit.checksums)) and _is_as_listed(fetched, orbit)
+        fetched.unlink()
+        if is_as_listed:
+            # The same bytes would come again, however often one asks.
+            raise MissingProductError(
+                orbit.name,
+                f"it is as the catalogue lists it, but no orbit that can be used: {error.problem}",
+                "tell the service's help desk",
+            ) from error
+        raise UserError(orbit.name, error.problem, "rerun to fetch it again") from error
+
+
+def _is_as_listed(path: Path, orbit: Product) -> bool:
+    """Return whether a file has all checksums of the catalogue that can be computed here."""
+    listed = known_checksums(orbit.checksums)
+    digests = file_digests(path, {each.algorithm for each in listed})
+    return all(digests[each.algorithm] == each.digits for each in listed)
+
+
 def _found(target: Path, orbit: Product) -> OrbitFacts | None:
     """Return what a file holds that is there; None if there is none, or not what is listed."""
     if not target.is_file():
         return None
-    listed = known_checksums(orbit.checksums)
-    digests = file_digests(target, {each.algorithm for each in listed})
-    if any(digests[each.algorithm] != each.digits for each in listed):
+    if not _is_as_listed(target, orbit):
         tell(f"{orbit.name}: its content is not what the catalogue lists: fetching it anew")
         return None
     try:

@@ -109,6 +109,7 @@ class Asf:
         try:
             is_new = not archive.is_file()
             if is_new:
+                # Strictly as listed: the facility stores its archives, and lists the MD5 of each.
                 download(
                     product.urls["product"],
                     archive,

@@ -7,29 +7,20 @@ the study reads (OData Nodes), which halves the bytes of a dual-polarised scene.
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
-from ssl4sar.acquire.network.access import Access
-from ssl4sar.acquire.network.credentials import Account, find_credentials
-from ssl4sar.acquire.network.download import DownloadRecord, download
+from ssl4sar.acquire.network.credentials import Account
+from ssl4sar.acquire.network.download import DownloadRecord
 from ssl4sar.acquire.network.patience import Patience
-from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.catalogue_access import (
-    GONE_STATUS,
-    CatalogueAccess,
-    RefusedError,
-)
+from ssl4sar.acquire.providers.cdse_client import CdseClient
 from ssl4sar.acquire.providers.common import not_found
 from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.acquire.safe.manifest import (
@@ -42,11 +33,11 @@ from ssl4sar.acquire.safe.verification import (
     DamagedProductError,
     file_problem,
     known_checksums,
-    verify_product,
+    verify_archive,
 )
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import Checksum, can_compute
+from ssl4sar.core.hashing import can_compute
 from ssl4sar.core.progress import tell
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
@@ -69,11 +60,8 @@ class Cdse:
     def __init__(self, config: CdseConfig, *, patience: Patience | None = None) -> None:
         self._config = config
         # Other machines may use the account's connections: that can take a quarter of an hour.
-        self._patience = patience or Patience(attempts=20)
-        self._account = account(config)
-        self.tokens = TokenSource(config.token_url, self._account, config.client_id)
-        self._lock = threading.Lock()
-        self._access: Access | None = None
+        self._client = CdseClient(config, account(config), patience or Patience(attempts=20))
+        self.tokens = self._client.tokens
 
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that match, each once.
@@ -87,6 +75,9 @@ class Cdse:
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
         """Fetch the needed files of a product, or all of it, going on where an earlier try stopped.
+
+        All of it is fetched, as one archive, where it is asked for, and where the service does not
+        deliver a needed file by itself or nothing could tell whether it is right.
 
         Args:
             product: a product of this provider.
@@ -104,13 +95,16 @@ class Cdse:
         """
         _require_online(product)
         folder.mkdir(parents=True, exist_ok=True)
+        safe = folder / f"{product.name}.SAFE"
         with self._told_as_missing(product):
             if not self._config.whole_products:
-                safe = self._fetch_files(product, folder / f"{product.name}.SAFE", selection)
-                if safe is not None:
+                if self._fetch_files(product, safe, selection):
                     return safe
-                tell(f"{product.name}: single files are not served: fetching the whole product")
-            return self._fetch_archive(product, folder / f"{product.name}.zip")
+                tell(f"{product.name}: its single files cannot be had: fetching the whole product")
+            archive = self._fetch_archive(product, folder / f"{product.name}.zip")
+        if safe.exists():
+            shutil.rmtree(safe)
+        return archive
 
     def fetch_file(self, product: Product, target: Path) -> DownloadRecord:
         """Fetch a product that is one file, e.g. an orbit file.
@@ -126,7 +120,8 @@ class Cdse:
         _require_online(product)
         with self._told_as_missing(product):
             checksums = known_checksums(product.checksums)
-            return self._download(self._address(product), target, checksums, product.size_bytes)
+            url = self._client.address(product)
+            return self._client.download(url, target, checksums, product.size_bytes)
 
     @contextmanager
     def _told_as_missing(self, product: Product) -> Iterator[None]:
@@ -134,7 +129,7 @@ class Cdse:
         try:
             yield
         except NotThereError as error:
-            listed = self._is_still_listed(product)
+            listed = self._client.is_still_listed(product)
             raise not_found(product, error, is_still_listed=listed) from error
         except (WrongContentError, DamagedProductError) as error:
             raise MissingProductError(
@@ -143,71 +138,28 @@ class Cdse:
                 "tell the service's help desk, or leave it out",
             ) from error
 
-    def _is_still_listed(self, product: Product) -> bool:
-        """Ask the catalogue.
-
-        Raises:
-            UserError: the catalogue cannot tell.
-        """
-        catalogue = CatalogueAccess(
-            self._config.catalogue_url,
-            **asdict(self._patience),
-        )
+    def _fetch_files(self, product: Product, safe: Path, selection: Selection) -> bool:
+        """Fetch the needed files; False where they cannot be had one by one."""
         try:
-            record = catalogue.json(f"{catalogue.url}/Products({quote(product.id, safe='')})")
-        except RefusedError as error:
-            if error.status in GONE_STATUS:
-                return False
-            raise
-        return record.get("Online") is not False
+            return self._fetch_listed(product, safe, selection)
+        except NotThereError:
+            return False
 
-    def _address(self, product: Product, *nodes: str) -> str:
-        steps = [f"Products({quote(product.id, safe='')})"]
-        steps += [f"Nodes({quote(node, safe='')})" for node in nodes]
-        return f"{self._config.download_url.rstrip('/')}/{'/'.join(steps)}/$value"
-
-    def _download(
-        self, url: str, target: Path, checksums: list[Checksum], size_bytes: int | None
-    ) -> DownloadRecord:
-        return download(
-            url,
-            target,
-            checksums,
-            access=self._open_access(),
-            size_bytes=size_bytes,
-            **asdict(self._patience),
-        )
-
-    def _open_access(self) -> Access:
-        with self._lock:
-            if self._access is None:
-                # The service counts connections by account, so it must be known before the first.
-                user = find_credentials(self._account).user
-                slots = Slots(f"{self._account.machine} {user}", self._config.connections)
-                self._access = Access(self._config.hosts, self.tokens, slots)
-            return self._access
-
-    def _fetch_files(self, product: Product, safe: Path, selection: Selection) -> Path | None:
-        """Fetch the needed files; None where the service does not serve single files of it."""
+    def _fetch_listed(self, product: Product, safe: Path, selection: Selection) -> bool:
+        """Fetch the needed files of the manifest; as `_fetch_needed`."""
         files = self._manifest(product, safe)
-        if files is None:
-            return None
         try:
-            served = self._fetch_needed(product, safe, files, selection)
+            return self._fetch_needed(product, safe, files, selection)
         except (WrongContentError, NotThereError, MissingProductError):
             # Nothing but the manifest itself says what it must hold: it may be the one at fault.
             manifest = safe / MANIFEST_NAME
             before = manifest.read_bytes()
             manifest.unlink()
             files = self._manifest(product, safe)
-            if files is None or manifest.read_bytes() == before:
+            if manifest.read_bytes() == before:
                 raise
             tell(f"{product.name}: the manifest was damaged")
-            served = self._fetch_needed(product, safe, files, selection)
-        if served:
-            return safe
-        shutil.rmtree(safe)
-        return None
+            return self._fetch_needed(product, safe, files, selection)
 
     def _fetch_needed(
         self, product: Product, safe: Path, files: tuple[ManifestFile, ...], selection: Selection
@@ -225,20 +177,17 @@ class Cdse:
         tell(f"{product.name}: {len(needed)} files agree with the manifest")
         return True
 
-    def _manifest(self, product: Product, safe: Path) -> tuple[ManifestFile, ...] | None:
+    def _manifest(self, product: Product, safe: Path) -> tuple[ManifestFile, ...]:
         path = safe / MANIFEST_NAME
-        url = self._address(product, safe.name, MANIFEST_NAME)
         for is_last in (False, True):
             if not path.is_file():
-                try:
-                    self._download(url, path, [], None)
-                except NotThereError:
-                    return None
+                self._client.download_node(product, (safe.name, MANIFEST_NAME), path)
             try:
                 return read_manifest(path)
             except UserError as error:
                 path.unlink()
                 if is_last:
+                    url = self._client.address(product, safe.name, MANIFEST_NAME)
                     raise WrongContentError(url, error.problem, "rerun later") from error
                 tell(f"{product.name}: {error.problem}; downloading it once more")
         raise AssertionError("the second round returns or raises")
@@ -249,23 +198,21 @@ class Cdse:
             if file_problem(target, file) is None:
                 return
             target.unlink()
-        url = self._address(product, safe.name, *PurePosixPath(file.path).parts)
+        nodes = (safe.name, *PurePosixPath(file.path).parts)
         checksums = [] if file.checksum is None else [file.checksum]
-        self._download(url, target, checksums, file.size_bytes)
+        self._client.download_node(product, nodes, target, checksums, file.size_bytes)
 
     def _fetch_archive(self, product: Product, archive: Path) -> Path:
-        checksums = known_checksums(product.checksums)
+        url, checksums = self._client.address(product), known_checksums(product.checksums)
         listed = {each.algorithm: each.digits for each in checksums}
         for is_last in (False, True):
-            is_new = not archive.is_file()
-            if is_new:
-                self._download(self._address(product), archive, checksums, product.size_bytes)
+            if not archive.is_file():
+                # Products that lie unpacked are packed when they are asked for: what the catalogue
+                # lists may be of another archive with the same files.
+                self._client.download(url, archive, checksums, product.size_bytes, is_binding=False)
             try:
-                # A new one has just been compared with the catalogue.
-                verified = verify_product(
-                    archive,
-                    size_bytes=None if is_new else product.size_bytes,
-                    checksums={} if is_new else listed,
+                verified = verify_archive(
+                    archive, product.name, size_bytes=product.size_bytes, checksums=listed
                 )
             except UserError as error:
                 archive.unlink()
@@ -273,8 +220,7 @@ class Cdse:
                     raise DamagedProductError(product.name, error.problem, "rerun later") from error
                 tell(f"{product.name}: {error.problem}; downloading it once more")
             else:
-                known = ", ".join(listed) or "no checksum in the catalogue"
-                tell(f"{product.name}: {known}; {verified}")
+                tell(f"{product.name}: {verified}")
                 return archive
         raise AssertionError("the second round returns or raises")
 

@@ -3,6 +3,9 @@
 Catalogues list empty checksums and sizes of 0, so one check alone is not enough: size, then the
 catalogue's checksums, then every file against the product's own manifest, then the checksums of a
 zip archive.
+
+What a catalogue lists of an archive need not be of the archive that comes: a service may keep
+products unpacked and pack them when they are asked for. Then the files within are what counts.
 """
 
 from __future__ import annotations
@@ -117,6 +120,51 @@ def verify_product(
     return verified
 
 
+def verify_archive(
+    path: str | Path,
+    name: str,
+    *,
+    size_bytes: int | None = None,
+    checksums: Mapping[str, str] | None = None,
+) -> Verification:
+    """Verify an archive that the service may have packed anew since the catalogue listed it.
+
+    Args:
+        path: a zip archive.
+        name: of the product, without ``.SAFE``.
+        size_bytes: size of the archive as listed; None or 0 is not compared.
+        checksums: of the archive as listed, hexadecimal digests by algorithm.
+
+    Returns:
+        The steps that held. Without those of the catalogue, and with a warning, where they do not
+        fit but the archive is whole, of this product, and every file of its manifest agrees by
+        checksum.
+
+    Raises:
+        DamagedProductError: neither the catalogue nor the manifest proves it, or a check failed.
+        UserError: the manifest is damaged.
+    """
+    path = Path(path)
+    steps: list[Step] = []
+    difference = None
+    try:
+        if size_bytes:
+            steps.append(_verify_size(path, size_bytes))
+        steps += _verify_checksums(path, known_checksums(checksums or {}))
+    except DamagedProductError as error:
+        difference = error.problem
+    verified = verify_product(path)
+    if difference is None:
+        return Verification((*steps, *verified.steps), verified.files)
+    if not _proves_itself(path, name):
+        raise DamagedProductError(path, difference, _FIX)
+    tell(
+        f"warning: {path.name}: {difference}, as the catalogue lists; it is packed anew: all "
+        f"{verified.files} files agree with the manifest"
+    )
+    return verified
+
+
 def file_problem(path: Path, file: ManifestFile) -> str | None:
     """Return what is wrong with a file by its manifest; None if nothing is."""
     if not path.is_file():
@@ -190,13 +238,10 @@ def _compare_members(
     path: Path, archive: zipfile.ZipFile, files: Sequence[ManifestFile] | None
 ) -> set[str]:
     """Compare the members of an archive with its manifest; return the names of those."""
-    manifests = [n for n in archive.namelist() if n.split("/")[1:] == [MANIFEST_NAME]]
-    if len(manifests) != 1:
+    packed = _packed_manifest(path, archive)
+    if packed is None:
         return set()
-    folder = manifests[0].removesuffix(MANIFEST_NAME)
-    subject = path / manifests[0]
-    with archive.open(manifests[0]) as stream:
-        listed = parse_manifest(stream.read(LONGEST_BYTES + 1), subject)
+    folder, listed = packed
     present = set(archive.namelist())
     for file in files or listed:
         if folder + file.path not in present:
@@ -207,12 +252,42 @@ def _compare_members(
     return {folder + file.path for file in files or listed}
 
 
+def _packed_manifest(
+    path: Path, archive: zipfile.ZipFile
+) -> tuple[str, tuple[ManifestFile, ...]] | None:
+    """Return the folder within an archive, with its slash, and the files that its manifest lists.
+
+    None where there is no manifest, or more than one.
+    """
+    manifests = [n for n in archive.namelist() if n.split("/")[1:] == [MANIFEST_NAME]]
+    if len(manifests) != 1:
+        return None
+    with archive.open(manifests[0]) as stream:
+        listed = parse_manifest(stream.read(LONGEST_BYTES + 1), path / manifests[0])
+    return manifests[0].removesuffix(MANIFEST_NAME), listed
+
+
+def _proves_itself(path: Path, name: str) -> bool:
+    """Return whether a verified archive is of a product, each file compared by a checksum."""
+    with zipfile.ZipFile(path) as archive:
+        packed = _packed_manifest(path, archive)
+    if packed is None:
+        return False
+    folder, files = packed
+    return folder == f"{name}.SAFE/" and all(_has_checksum(file) for file in files)
+
+
+def _has_checksum(file: ManifestFile) -> bool:
+    """Return whether the checksum of a file can be compared within an archive."""
+    return file.checksum is not None and file.checksum.algorithm != "blake3"
+
+
 def _member_problem(archive: zipfile.ZipFile, name: str, file: ManifestFile) -> str | None:
     size = archive.getinfo(name).file_size
     if file.size_bytes is not None and size != file.size_bytes:
         return f"it has {size} bytes, not {file.size_bytes}"
     checksum = file.checksum
-    if checksum is None or checksum.algorithm == "blake3":
+    if checksum is None or not _has_checksum(file):
         return None if _is_whole(archive, name) else "it is damaged"
     digest = new(checksum.algorithm.replace("-", "_"), usedforsecurity=False)
     with archive.open(name) as stream:
