@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -92,6 +93,15 @@ def test_a_long_wait_is_told_once(
         time.sleep(0.2)
     thread.join(10)
     assert capsys.readouterr().err.count("other jobs use all 1 connections") == lines
+
+
+def test_files_of_slots_in_use_never_look_old(folder: Path) -> None:
+    # What cleans /tmp removes files that nobody has touched for days.
+    for _ in range(2):
+        with slots(folder, 1).hold():
+            (file,) = folder.iterdir()
+            assert time.time() - file.stat().st_mtime < 3600.0
+        os.utime(file, (0.0, 0.0))
 
 
 def test_a_slot_is_free_again_after_an_error(folder: Path) -> None:

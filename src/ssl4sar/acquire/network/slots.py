@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ssl4sar.acquire.network.private_files import open_lock, private_folder, release, try_lock
+from ssl4sar.acquire.network.private_files import private_folder, release, try_hold
 from ssl4sar.core.progress import tell
 
 #: Environment variable with the folder of the locks.
@@ -68,11 +68,9 @@ class Slots:
         while True:
             random.shuffle(numbers)
             for number in numbers:
-                # An own descriptor each time: the lock then holds between threads, too.
-                descriptor = open_lock(folder / f"{self._stem}.{number}.slot")
-                if try_lock(descriptor):
+                descriptor = try_hold(folder / f"{self._stem}.{number}.slot")
+                if descriptor is not None:
                     return number, descriptor
-                release(descriptor)
             if not is_told and time.monotonic() - start > _SILENT_WAIT_S:
                 tell(f"waiting: other jobs use all {self._count} connections of the account")
                 is_told = True
