@@ -24,10 +24,11 @@ import urllib3
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
+    Failures,
     Patience,
     TransientError,
-    asked_wait_s,
     line_problem,
+    transient_error,
 )
 from ssl4sar.acquire.network.token_store import (
     REFUSAL_LASTS_S,
@@ -177,20 +178,18 @@ class TokenSource:
 
     def _ask(self, form: dict[str, str]) -> Grant:
         """Ask until there is an answer; only failures of the line are asked again."""
-        failures = 0
+        failures = Failures(
+            self._patience,
+            "token service",
+            subject=self._url,
+            what="the token service",
+            fix="check the connection and rerun",
+        )
         while True:
             try:
                 return self._ask_once(form)
             except TransientError as error:
-                failures += 1
-                if failures >= self._patience.attempts:
-                    raise UserError(
-                        self._url,
-                        f"the token service failed {failures} times in a row ({error})",
-                        "check the connection and rerun",
-                    ) from None
-                wait_s = self._patience.wait_s(failures, error.wait_s)
-            tell(f"token service: next try in {wait_s:.0f} s")
+                wait_s = failures.wait_s(error)
             time.sleep(wait_s)
 
     def _ask_once(self, form: dict[str, str]) -> Grant:
@@ -220,7 +219,7 @@ class TokenSource:
     def _read(self, response: requests.Response, body: bytes, at: Moment) -> Grant:
         status = response.status_code
         if status in TRANSIENT_STATUS:
-            raise TransientError(f"it answered {status}", asked_wait_s(response))
+            raise transient_error(response, f"it answered {status}")
         answer = _json(body)
         refusal = self._refusal(status, str(answer.get("error") or ""))
         if refusal is not None:

@@ -19,7 +19,7 @@ from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.credentials import Account, find_credentials
 from ssl4sar.acquire.network.download import DownloadRecord, download
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
@@ -68,8 +68,7 @@ class Cdse:
 
     def __init__(self, config: CdseConfig, *, patience: Patience | None = None) -> None:
         self._config = config
-        # Other machines may use the account's connections: that can take a quarter of an hour.
-        self._patience = patience or Patience(attempts=20)
+        self._patience = patience or FOR_PRODUCTS
         self._account = account(config)
         self.tokens = TokenSource(config.token_url, self._account, config.client_id)
         self._lock = threading.Lock()
