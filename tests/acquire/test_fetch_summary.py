@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from made_products import MemoryProvider, made_product
 
 from ssl4sar.acquire.fetch import fetch_product
-from ssl4sar.acquire.fetch_summary import FetchSummary
+from ssl4sar.acquire.fetch_summary import FORGET_MISSING, FetchSummary
 from ssl4sar.acquire.orbits.file import write_missing_orbit
 from ssl4sar.acquire.providers.base import MissingProductError, Selection
 from ssl4sar.core.errors import UserError
@@ -45,7 +46,7 @@ def test_too_many_missing_products_are_refused_with_what_to_do(tmp_path: Path) -
     told = str(error.value)
     assert "2 of 5 products" in told
     assert "acquisition.max_missing 1" in told
-    assert "xargs rm" in told
+    assert FORGET_MISSING in told
     assert "\n" not in told
 
 
@@ -68,13 +69,66 @@ def test_missing_orbits_are_listed_and_no_failure(tmp_path: Path) -> None:
         FetchSummary.read([], [tmp_path / "there.json"])
 
 
-def test_the_command_of_the_error_deletes_the_records_of_missing_products(tmp_path: Path) -> None:
+def forget_missing(root: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", FORGET_MISSING], cwd=root, check=True, capture_output=True, text=True
+    )
+    assert done.stdout + done.stderr == ""
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
     folder = tmp_path / "data" / "scenes"
     folder.mkdir(parents=True)
-    summary = summary_of(folder, missing=2)
+    return folder
+
+
+def test_the_command_of_the_error_deletes_the_records_of_missing_products(scenes: Path) -> None:
+    summary = summary_of(scenes, missing=2)
     with pytest.raises(UserError) as error:
         summary.require(0, Path("all.csv"))
-    command = str(error.value).split("records (")[1].split(") and rerun")[0]
-    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
-    left = {path.name for path in folder.glob("*.json")}
+    assert f"records ({FORGET_MISSING}) and rerun" in str(error.value)
+    forget_missing(scenes.parents[1])
+    left = {path.name for path in scenes.glob("*.json")}
     assert left == {f"{made_product(number).name}.json" for number in (2, 3, 4)}
+    # Now none is missing: nothing is deleted, and nothing fails.
+    forget_missing(scenes.parents[1])
+    assert {path.name for path in scenes.glob("*.json")} == left
+
+
+def test_the_command_copes_with_more_records_than_a_command_line_holds(
+    scenes: Path,
+) -> None:
+    # The kernel takes at most a quarter of the stack for arguments.
+    for number in range(300):
+        status = "missing" if number % 3 == 0 else "fetched"
+        name = f"{'S1A_' * 50}{number:06d}"
+        (scenes / f"{name}.json").write_text(json.dumps({"status": status}, indent=1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (1 << 18, hard))
+    try:
+        old = ["bash", "-c", "ls data/scenes/*.json data/scenes/*.json data/scenes/*.json"]
+        too_long = subprocess.run(old, cwd=scenes.parents[1], check=False, capture_output=True)
+        assert b"too long" in too_long.stderr
+        forget_missing(scenes.parents[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
+    assert len(list(scenes.iterdir())) == 200
+
+
+def test_the_command_spares_what_products_hold(scenes: Path) -> None:
+    told = '{"status": "missing"}'
+    within = [scenes / "S1A_X" / name for name in ("product.json", "item.json")]
+    kept = [*within, scenes / ".S1A_X.partial" / "item.json", scenes / "S1A_X" / "S1A_X.json"]
+    for path in kept:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(told)
+    (scenes / "S1A_X.json").write_text(told)
+    forget_missing(scenes.parents[1])
+    assert all(path.is_file() for path in kept)
+    assert not (scenes / "S1A_X.json").exists()
+
+
+def test_the_command_stands_in_the_docs_wherever_it_is_needed() -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs" / "acquisition.md"
+    assert docs.read_text(encoding="utf-8").count(FORGET_MISSING) == 2

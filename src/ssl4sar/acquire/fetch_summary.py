@@ -17,8 +17,12 @@ from ssl4sar.core.wording import counted, size_text
 SCHEMA: Final = "ssl4sar.scenes/1"
 _COLUMNS: Final = ("name", "mission", "start", "provider", "status", "files", "bytes", "reason")
 _NAMES_TOLD: Final = 3
-#: Deletes the records of all missing products, from the folder of the workflow.
-_FORGET: Final = 'grep -l \'"status": "missing"\' data/scenes/*.json | xargs rm'
+#: Deletes the records of all missing products, from the folder of the workflow: of any number, also
+#: of none, and nothing of what products themselves hold.
+FORGET_MISSING: Final = (
+    "find data/scenes -maxdepth 1 -name '*.json' "
+    '-exec grep -q \'"status": "missing"\' {} \\; -delete'
+)
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,8 @@ class FetchSummary:
             f"{len(names)} of {counted(len(self.records), 'product')} cannot be had "
             f"({', '.join(names[:_NAMES_TOLD])}{more}), "
             f"more than acquisition.max_missing {max_missing}; {table} says why",
-            f"to try again delete their records ({_FORGET}) and rerun; to go on without them raise "
-            "acquisition.max_missing or name them in acquisition.leave_out",
+            f"to try again delete their records ({FORGET_MISSING}) and rerun; to go on without "
+            "them raise acquisition.max_missing or name them in acquisition.leave_out",
         )
 
     def _rows(self) -> Iterable[Sequence[object]]:

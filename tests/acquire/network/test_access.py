@@ -312,3 +312,14 @@ def test_a_token_needs_hosts() -> None:
 def test_a_bad_address_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="no http or https address"):
         get(Access(), url)
+
+
+@pytest.mark.parametrize(("status", "is_noted"), [(429, True), (503, False), (200, False)])
+def test_a_busy_service_is_noted_for_all_jobs(
+    web: SimpleNamespace, tmp_path: Path, status: int, is_noted: bool
+) -> None:
+    web.answers["/x"] = (status, None)
+    access = Access(slots=Slots("me", 4, folder=tmp_path / "l", poll_s=0.01))
+    with requests.Session() as session, access.open(session, f"{web.url}/x") as response:
+        assert response.status_code == status
+    assert bool(list((tmp_path / "l").glob("*.busy"))) is is_noted

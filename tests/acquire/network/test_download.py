@@ -334,6 +334,22 @@ def test_a_lasting_failure_is_given_up(server: SimpleNamespace, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_busy_server_does_not_use_up_the_tries(server: SimpleNamespace, tmp_path: Path) -> None:
+    server.way.statuses = [503, *[429] * 8, 503]
+    fetch(server.url, tmp_path / "data.zip", SHA256)
+    assert len(server.way.requests) == 11
+
+
+def test_a_server_that_stays_busy_is_given_up_in_the_end(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    server.way.statuses = [429] * 99
+    with pytest.raises(UserError, match=r"busy for 0\.0 h .*429"):
+        download(server.url, tmp_path / "data.zip", first_wait_s=0.01, busy_s=0.05)
+    assert 3 <= len(server.way.requests) <= 5
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_wait_doubles_or_is_what_the_server_asks(
     server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

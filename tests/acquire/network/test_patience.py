@@ -8,7 +8,16 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssl4sar.acquire.network.patience import Patience, asked_wait_s, line_problem
+from ssl4sar.acquire.network.patience import (
+    FOR_PRODUCTS,
+    BusyError,
+    Failures,
+    Patience,
+    TransientError,
+    asked_wait_s,
+    line_problem,
+)
+from ssl4sar.core.errors import UserError
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -97,3 +106,52 @@ def test_a_server_that_always_asks_for_a_second_is_waited_for_as_long_as_a_silen
     patience = Patience(attempts=10)
     waits = [patience.wait_s(failures, 1.0) for failures in range(1, 10)]
     assert sum(waits) >= sum(min(2.0**n, 60.0) for n in range(9))
+
+
+def failures(patience: Patience) -> Failures:
+    return Failures(patience, "x.zip", subject="https://x", what="the download", fix="rerun")
+
+
+def test_failures_are_counted_until_patience_is_at_an_end() -> None:
+    counted = failures(Patience(attempts=3))
+    for _ in range(2):
+        assert counted.wait_s(TransientError("it answered 503")) > 0
+    counted.reset()
+    for _ in range(2):
+        counted.wait_s(TransientError("it answered 503"))
+    with pytest.raises(UserError, match=r"download failed 3 times in a row \(it answered 503\)"):
+        counted.wait_s(TransientError("it answered 503"))
+
+
+def test_a_busy_service_does_not_count_as_failing() -> None:
+    counted = failures(Patience(attempts=2))
+    counted.wait_s(TransientError("it answered 503"))
+    for _ in range(20):
+        assert counted.wait_s(BusyError("it answered 429")) > 0
+    with pytest.raises(UserError, match="failed 2 times"):
+        counted.wait_s(TransientError("it answered 503"))
+
+
+def test_a_busy_service_is_waited_for_through_a_night_and_seldom_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counted, waited_s = failures(FOR_PRODUCTS), 0.0
+    with pytest.raises(UserError, match=r"busy for 12\.\d h .*429.*quota") as caught:
+        while waited_s < 1e6:
+            waited_s += counted.wait_s(BusyError("it answered 429", 1.0))
+    assert "\n" not in str(caught.value)
+    assert 12 <= waited_s / 3600 < 12.1
+    lines = capsys.readouterr().err.splitlines()
+    assert 100 < len(lines) <= 12 * 12 + 1
+    assert "429: waiting, at most 12 h in all" in lines[0]
+
+
+def test_a_busy_service_says_how_long() -> None:
+    assert 300 <= failures(Patience()).wait_s(BusyError("it answered 429", 300.0)) <= 375
+
+
+def test_progress_gives_a_new_night() -> None:
+    counted = failures(Patience(busy_s=100.0))
+    for _ in range(5):
+        counted.wait_s(BusyError("it answered 429", 90.0))
+        counted.reset()

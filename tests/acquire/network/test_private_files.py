@@ -9,11 +9,10 @@ import pytest
 from ssl4sar.acquire.network import private_files
 from ssl4sar.acquire.network.private_files import (
     exclusive,
-    open_lock,
     private_folder,
     read_private,
     release,
-    try_lock,
+    try_hold,
     write_private,
 )
 from ssl4sar.core.errors import UserError
@@ -120,21 +119,51 @@ def test_a_lock_holds_between_threads(tmp_path: Path) -> None:
 
 
 def test_a_lock_is_freed_though_a_forked_child_has_it_open(tmp_path: Path) -> None:
-    first = open_lock(tmp_path / "lock")
-    assert try_lock(first)
+    first = try_hold(tmp_path / "lock")
+    assert first is not None
     copy = os.dup(first)  # what a forked child has
-    second = open_lock(tmp_path / "lock")
-    assert not try_lock(second)
+    assert try_hold(tmp_path / "lock") is None
     release(first)
-    assert try_lock(second)
+    second = try_hold(tmp_path / "lock")
+    assert second is not None
     release(second)
     os.close(copy)
+
+
+def test_a_lock_whose_file_is_removed_before_it_is_held_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock, tries = tmp_path / "lock", private_files._try_lock, []
+
+    def remove_first(descriptor: int) -> bool:
+        tries.append(descriptor)
+        if len(tries) == 1:
+            path.unlink()
+        return lock(descriptor)
+
+    monkeypatch.setattr(private_files, "_try_lock", remove_first)
+    held = try_hold(path)
+    assert held is not None
+    assert os.path.samestat(os.fstat(held), path.stat())
+    assert try_hold(path) is None
+    release(held)
+    assert len(tries) == 3
+
+
+def test_holding_renews_the_times_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch(mode=0o600)
+    os.utime(path, (0.0, 0.0))
+    held = try_hold(path)
+    assert held is not None
+    release(held)
+    assert min(path.stat().st_mtime, path.stat().st_atime) > 1e9
 
 
 def test_a_link_in_place_of_a_lock_is_refused(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(tmp_path / "outside")
     with pytest.raises(UserError, match="cannot be opened"):
-        open_lock(tmp_path / "lock")
+        try_hold(tmp_path / "lock")
     assert not (tmp_path / "outside").exists()
 
 
@@ -142,8 +171,8 @@ def test_a_long_wait_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(private_files, "_SILENT_WAIT_S", -1.0)
-    held = open_lock(tmp_path / "lock")
-    assert try_lock(held)
+    held = try_hold(tmp_path / "lock")
+    assert held is not None
     timer = threading.Timer(0.05, release, [held])
     timer.start()
     with exclusive(tmp_path / "lock", poll_s=0.001):

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from ssl4sar.acquire.network.private_files import private_folder, release
 from ssl4sar.acquire.network.slots import Slots, locks_folder
 from ssl4sar.core.errors import UserError
 
@@ -92,6 +95,95 @@ def test_a_long_wait_is_told_once(
         time.sleep(0.2)
     thread.join(10)
     assert capsys.readouterr().err.count("other jobs use all 1 connections") == lines
+
+
+def test_files_of_slots_in_use_never_look_old(folder: Path) -> None:
+    # What cleans /tmp removes files that nobody has touched for days.
+    for _ in range(2):
+        with slots(folder, 1).hold():
+            (file,) = folder.iterdir()
+            assert time.time() - file.stat().st_mtime < 3600.0
+        os.utime(file, (0.0, 0.0))
+
+
+def hold_all(stack: ExitStack, folder: Path, count: int) -> list[Slots]:
+    """Hold slots of four until the stack is left."""
+    held = [slots(folder, 4) for _ in range(count)]
+    for each in held:
+        stack.enter_context(each.hold())
+    return held
+
+
+def can_hold(folder: Path) -> bool:
+    """Return whether one more slot of four is to be had at once."""
+    one_more = slots(folder, 4)
+    private = private_folder(folder, "X")
+    taken = one_more._take(private, one_more._usable(private))
+    if taken is not None:
+        release(taken[1])
+    return taken is not None
+
+
+@pytest.mark.parametrize(("held", "usable"), [(4, 3), (3, 2), (2, 1), (1, 1)])
+def test_a_busy_service_leaves_one_slot_less_than_are_held(
+    folder: Path, held: int, usable: int
+) -> None:
+    with ExitStack() as stack:
+        hold_all(stack, folder, held)[0].note_busy()
+    for number in range(usable):
+        with ExitStack() as stack:
+            hold_all(stack, folder, number)
+            assert can_hold(folder)
+    with ExitStack() as stack:
+        hold_all(stack, folder, usable)
+        assert not can_hold(folder)
+
+
+def test_the_slots_come_back_after_a_while(folder: Path) -> None:
+    with ExitStack() as stack:
+        hold_all(stack, folder, 1)[0].note_busy()
+    (path,) = folder.glob("*.busy")
+    assert path.stat().st_mode & 0o777 == 0o600
+    for age_s, is_free in ((500.0, False), (601.0, True), (-100.0, True)):
+        os.utime(path, (time.time() - age_s,) * 2)
+        with slots(folder, 4).hold():
+            assert can_hold(folder) is is_free
+
+
+def test_a_busy_service_of_one_account_is_none_of_another(folder: Path) -> None:
+    with slots(folder, 2, "you").hold():
+        slots(folder, 2, "you").note_busy()
+    with slots(folder, 4).hold():
+        assert can_hold(folder)
+
+
+@pytest.mark.parametrize("content", ["", "x", "-3", "99"])
+def test_a_damaged_note_never_stops_all(folder: Path, content: str) -> None:
+    with slots(folder, 4).hold():
+        slots(folder, 4).note_busy()
+    (path,) = folder.glob("*.busy")
+    path.write_text(content)
+    assert can_hold(folder)
+
+
+def test_jobs_of_a_busy_service_queue_here(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ssl4sar.acquire.network.slots._SILENT_WAIT_S", 0.02)
+    taken = threading.Event()
+
+    def wait() -> None:
+        with slots(folder, 4).hold():
+            taken.set()
+
+    with slots(folder, 4).hold():
+        slots(folder, 4).note_busy()
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert not taken.wait(0.2)
+    thread.join(10)
+    assert taken.is_set()
+    assert "1 connections of the account, which are fewer while" in capsys.readouterr().err
 
 
 def test_a_slot_is_free_again_after_an_error(folder: Path) -> None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cdse_server import CdseServer, Fault
@@ -15,19 +17,25 @@ from cdse_server import CdseServer, Fault
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Account
 from ssl4sar.acquire.network.patience import Patience
-from ssl4sar.acquire.network.token import TokenSource, is_loopback
+from ssl4sar.acquire.network.token import LOGIN_WAITS_S, TokenSource, is_loopback
 from ssl4sar.core.errors import UserError
 
 LONG = 600.0
 
 
-def source(cdse: CdseServer, **changes: str) -> TokenSource:
+#: As the service answers a wrong password.
+WRONG = Fault(status=401, body=b'{"error": "invalid_grant"}')
+
+
+def source(
+    cdse: CdseServer, *, waits: Sequence[float] = LOGIN_WAITS_S, **changes: str
+) -> TokenSource:
     account = Account(
         "The service", "CDSE_USERNAME", "CDSE_PASSWORD", "127.0.0.1", "https://x", "CDSE_TOTP"
     )
     client = changes.pop("client_id", "cdse-public")
     url = changes.pop("url", cdse.token_url)
-    return TokenSource(url, account, client, patience=Patience(3, 0.01, 5.0))
+    return TokenSource(url, account, client, patience=Patience(3, 0.01, 5.0), login_waits_s=waits)
 
 
 def token_file(own_folders: Path) -> Path:
@@ -188,6 +196,159 @@ def test_a_refusal_is_forgotten_after_a_while(
             source(cdse).token()
         monkeypatch.setattr(token_store, "REFUSAL_LASTS_S", -1.0)
     assert cdse.grants == {"refused": 2}
+
+
+@pytest.fixture
+def worked(cdse: CdseServer) -> str:
+    """Log in once, and let the session end; returns the token."""
+    cdse.token_life_s, cdse.refresh_life_s = LONG, 0.02
+    first = source(cdse).token()
+    time.sleep(0.02)
+    return first
+
+
+def test_credentials_that_have_worked_are_tried_again(
+    cdse: CdseServer, worked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cdse.login_faults = [WRONG, Fault(status=401)]
+    assert source(cdse, waits=(0.01, 0.02, 0.03)).renew(worked) != worked
+    assert cdse.grants == {"password": 2}
+    assert capsys.readouterr().err.count("refused though it has worked before; next try") == 2
+
+
+def test_jobs_share_the_tries_of_credentials_that_have_worked(
+    cdse: CdseServer, worked: str, own_folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, ages_s = 8, [0.0]
+    sleeping, awake = threading.Semaphore(0), threading.Semaphore(0)
+
+    def sleep(_: float) -> None:
+        sleeping.release()
+        assert awake.acquire(timeout=20)
+
+    monkeypatch.setattr("ssl4sar.acquire.network.token.time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: ages_s[-1])
+    cdse.login_faults = [WRONG] * 2
+    jobs = [source(cdse) for _ in range(count)]
+    with ThreadPoolExecutor(count) as pool:
+        # That the session has ended is known by its age, which stands still here.
+        monkeypatch.setattr(token_store.Grant, "can_refresh", lambda _: False)
+        found = [pool.submit(job.renew, worked) for job in jobs]
+        for left, wait_s in ((1, LOGIN_WAITS_S[0]), (0, LOGIN_WAITS_S[1])):
+            for _ in jobs:
+                assert sleeping.acquire(timeout=10)
+            assert len(cdse.login_faults) == left  # one more wrong login, by whichever job
+            ages_s.append(wait_s)
+            awake.release(count)
+        assert len({each.result() for each in found}) == 1
+    assert sum(job.grants["password"] for job in jobs) == 3
+    assert os.environ["CDSE_PASSWORD"] not in token_file(own_folders).read_text()
+
+
+def test_credentials_that_do_not_work_any_more_are_refused_in_the_end(
+    cdse: CdseServer, worked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, cdse.password = cdse.password, "changed on the web site"
+    waits = (0.01, 0.02, 0.03)
+    for _ in range(2):
+        with pytest.raises(UserError, match="were refused") as caught:
+            source(cdse, waits=waits).renew(worked)
+        assert right not in str(caught.value)
+    assert cdse.grants["refused"] == 4
+    # From now on they count as credentials that never worked.
+    monkeypatch.setattr(token_store, "REFUSAL_LASTS_S", -1.0)
+    with pytest.raises(UserError, match="were refused"):
+        source(cdse, waits=waits).renew(worked)
+    assert cdse.grants["refused"] == 5
+
+
+def test_a_job_that_comes_later_does_not_begin_anew(
+    cdse: CdseServer, worked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def interrupted(wait_s: float) -> None:
+        slept.append(wait_s)
+        raise KeyboardInterrupt
+
+    patched = SimpleNamespace(sleep=interrupted)
+    monkeypatch.setattr("ssl4sar.acquire.network.token.time", patched)
+    cdse.login_faults = [WRONG] * 9
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            source(cdse).renew(worked)
+    assert len(cdse.login_faults) == 8
+    assert all(0 < wait_s <= LOGIN_WAITS_S[0] for wait_s in slept)
+    # After its wait one more try, then the next, longer wait.
+    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: LOGIN_WAITS_S[0])
+    with pytest.raises(KeyboardInterrupt):
+        source(cdse).renew(worked)
+    assert len(cdse.login_faults) == 7
+    assert slept[-1] == pytest.approx(LOGIN_WAITS_S[1] - LOGIN_WAITS_S[0])
+
+
+def test_the_session_is_kept_while_the_login_is_in_doubt(cdse: CdseServer) -> None:
+    cdse.token_life_s = LONG
+    first = source(cdse).token()
+    cdse.login_faults = [WRONG] * 2  # of the renewal, then of the login
+    assert source(cdse, waits=(0.01,)).renew(first) != first
+    assert cdse.grants == {"password": 1, "refresh": 1}
+    # The renewed session has not forgotten that they worked.
+    cdse.refreshes.clear()
+    cdse.login_faults = [WRONG]
+    second = source(cdse, waits=(0.01,)).renew(first)
+    assert source(cdse, waits=(0.01,)).renew(second)
+
+
+def test_other_credentials_are_no_more_trusted_while_the_login_is_in_doubt(
+    cdse: CdseServer, worked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    patched = SimpleNamespace(sleep=interrupted)
+    monkeypatch.setattr("ssl4sar.acquire.network.token.time", patched)
+    cdse.password = "changed on the web site"
+    with pytest.raises(KeyboardInterrupt):
+        source(cdse).renew(worked)
+    monkeypatch.setenv("CDSE_PASSWORD", "mistyped")
+    with pytest.raises(UserError, match="were refused"):
+        source(cdse).renew(worked)
+    assert cdse.grants["refused"] == 2
+    monkeypatch.setenv("CDSE_PASSWORD", cdse.password)
+    assert source(cdse).renew(worked)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=403, body=b'{"error": "access_denied"}'),
+        Fault(status=400, body=b'{"error": "unauthorized_client"}'),
+        Fault(status=200, body=b"<html>sign in</html>"),
+    ],
+    ids=["denied", "client", "page"],
+)
+def test_a_refusal_for_another_reason_is_final_at_once(
+    cdse: CdseServer, worked: str, fault: Fault
+) -> None:
+    cdse.login_faults = [fault] * 9
+    for _ in range(2):
+        with pytest.raises(UserError):
+            source(cdse, waits=(0.01,)).renew(worked)
+    assert len(cdse.login_faults) == 8
+
+
+def test_a_one_time_code_that_has_worked_is_not_tried_again(
+    cdse: CdseServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cdse.totp, cdse.token_life_s = "123456", LONG
+    monkeypatch.setenv("CDSE_TOTP", "123456")
+    first = source(cdse).token()
+    cdse.refreshes.clear()
+    cdse.totp = "654321"
+    with pytest.raises(UserError, match="CDSE_TOTP"):
+        source(cdse, waits=(0.01,)).renew(first)
+    assert cdse.grants["refused"] == 1
 
 
 def test_a_second_factor_goes_along(cdse: CdseServer, monkeypatch: pytest.MonkeyPatch) -> None:

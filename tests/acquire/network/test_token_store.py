@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Credentials
 from ssl4sar.acquire.network.token_store import (
+    Doubt,
+    Fingerprint,
     Grant,
     Moment,
     Refusal,
@@ -37,7 +39,8 @@ def ago(seconds: float) -> Moment:
 
 
 def test_what_is_shared_is_read_by_others(store: TokenStore, tmp_path: Path) -> None:
-    shared = Shared(grant(Moment.now()), Refusal.of(ME))
+    doubt = Doubt(2, Moment.now())
+    shared = Shared(grant(Moment.now()), Refusal.of(ME), Fingerprint.of(ME), doubt)
     with store.locked():
         store.write(shared)
     other = TokenStore("https://x me", tmp_path / "cache")
@@ -82,8 +85,8 @@ def test_a_refresh_token_may_have_no_end() -> None:
 
 @pytest.mark.parametrize(("ahead_s", "holds"), [(30.0, True), (-30.0, True), (2000.0, False)])
 def test_a_refusal_told_by_a_machine_with_another_clock_holds(ahead_s: float, holds: bool) -> None:
-    own = Refusal.of(ME)
-    told = Refusal(own.salt, own.digest, Moment("another", 1.0, time.time() + ahead_s))
+    own = Refusal.of(ME).fingerprint
+    told = Refusal(own, Moment("another", 1.0, time.time() + ahead_s))
     assert told.holds_for(ME) is holds
 
 
@@ -97,11 +100,26 @@ def test_a_refusal_holds_for_the_same_credentials_only() -> None:
         Credentials("me", "hunter2", "s"),
     ):
         assert not refusal.holds_for(other)
-    assert refusal.digest != Refusal.of(ME).digest  # salted
+    assert refusal.fingerprint != Refusal.of(ME).fingerprint  # salted
+
+
+def test_what_has_worked_is_known_again_except_one_time_codes() -> None:
+    plain = Credentials("me", "hunter2", "here")
+    shared = Shared(proven=Fingerprint.of(plain))
+    assert shared.has_proven(Credentials("me", "hunter2", "elsewhere"))
+    assert not shared.has_proven(Credentials("me", "hunter3", "here"))
+    assert not Shared().has_proven(plain)
+    assert not Shared(proven=Fingerprint.of(ME)).has_proven(ME)
+
+
+@pytest.mark.parametrize("ahead_s", [-40.0, 40.0])
+def test_the_distance_of_a_moment_of_another_machine_goes_by_the_wall_clock(ahead_s: float) -> None:
+    told = Moment("another", 1.0, time.time() + ahead_s)
+    assert told.distance_s() == pytest.approx(40.0, abs=5.0)
 
 
 def test_no_secret_shows_in_texts() -> None:
-    shared = Shared(grant(Moment.now()), Refusal.of(ME))
+    shared = Shared(grant(Moment.now()), Refusal.of(ME), Fingerprint.of(ME))
     assert "hunter2" not in repr(shared)
     assert "'access'" not in repr(shared)
     assert "'refresh'" not in repr(shared)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
+from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -144,6 +145,23 @@ def test_product_is_fetched_with_the_token_which_no_other_host_sees(
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(MissingProductError, match="delivers is damaged"):
         provider(facility).fetch(the(facility), tmp_path / "work", Selection())
+
+
+def test_downloads_are_as_patient_as_those_of_other_services(
+    facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, object] = {}
+
+    def note(*_: object, **options: object) -> None:
+        asked.update(options)
+        raise NotThereError("x", "enough", "for this test")
+
+    monkeypatch.setattr("ssl4sar.acquire.providers.asf.download", note)
+    made = Asf(AsfConfig(host=facility.host, login_url=facility.url))
+    monkeypatch.setattr(made, "_is_still_listed", lambda _: True)
+    with pytest.raises(UserError):
+        made.fetch(the(facility), tmp_path / "work", Selection())
+    assert {key: asked[key] for key in asdict(FOR_PRODUCTS)} == asdict(FOR_PRODUCTS)
 
 
 def test_login_of_netrc_gets_a_token(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,12 @@ from made_up_safe import NAMES, safe_files, write_folder, write_zip
 from shapely.geometry import MultiPolygon, box, shape
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue.product_name import OpticalName, SarName, parse_name
+from ssl4sar.acquire.catalogue.windows import month_windows
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import local as module
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.common import is_kind
 from ssl4sar.acquire.providers.local import MAX_DEPTH, Local
 from ssl4sar.acquire.safe.overview import SafeOverview, read_overview
 from ssl4sar.core.errors import UserError
@@ -140,6 +143,43 @@ def test_no_manifest_is_read_of_products_that_names_leave_out(
     for _ in range(2):
         assert len(list(provider.search(query(polarisations=("VV",))))) == 1
     assert read == [f"{NAMES['vv']}.zip"]
+
+
+def test_each_name_is_parsed_once_however_many_windows_are_searched(
+    mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    looked_at: list[str] = []
+
+    def parse(name: str) -> SarName | OpticalName:
+        parsed.append(name)
+        return parse_name(name)
+
+    def compare(product_type: str, wanted: str) -> bool:
+        looked_at.append(product_type)
+        return is_kind(product_type, wanted)
+
+    monkeypatch.setattr(module, "parse_name", parse)
+    monkeypatch.setattr(module, "is_kind", compare)
+    provider = Local(mirror)
+    windows = list(month_windows(date(2015, 1, 1), date(2026, 12, 31)))
+    found = [
+        product.name
+        for start, stop in windows
+        for product in provider.search(query(start=start, stop=stop))
+    ]
+    assert found == [HH, NAMES["vv"]]
+    assert len(windows) == 144
+    assert len(parsed) == 5  # four products, and a zip that is none
+    assert len(looked_at) <= 4  # each belongs to one month
+
+
+def test_products_of_a_window_come_by_name(tmp_path: Path) -> None:
+    later = HH.replace("_20200305T", "_20200306T")
+    earlier = HH.replace("S1A", "S1B")
+    for name in (earlier, later, HH):
+        write_folder(tmp_path, name)
+    assert names(tmp_path, query()) == sorted([HH, later, earlier])
 
 
 def test_product_without_readable_manifest_is_told_and_left_out(

@@ -188,7 +188,7 @@ def test_a_passing_failure_is_waited_for(fault: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        ("429", r"failed 3 times in a row \(it answered 429 Too Many Requests\); check"),
+        ("503", r"failed 3 times in a row \(it answered 503 Service Unavailable\); check"),
         ("500", r"failed 3 times in a row \(it answered 500 Internal Server Error\); check"),
         ("broken_json", r"failed 3 times in a row \(its answer is no JSON: "),
         ("html", "web page, not with JSON; check cdse.catalogue_url and whether a proxy"),

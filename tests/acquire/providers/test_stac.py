@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,21 @@ def test_bands_of_the_pretraining_are_fetched_and_verified(api: Api, tmp_path: P
     api.served.clear()
     provider(api).fetch(product, folder, Selection())
     assert api.served == []
+
+
+def test_a_quarter_of_an_hour_of_outage_is_survived(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    product = the(api, query())
+    monkeypatch.setattr(
+        "ssl4sar.acquire.network.download.time", SimpleNamespace(sleep=waits.append)
+    )
+    api.break_after = [0] * 19
+    made = Stac(StacConfig.model_validate({"url": f"{api.url}/v1"}))
+    made.fetch(product, tmp_path / "a", Selection(bands=("B4",)))
+    assert (tmp_path / "a" / "red.tif").is_file()
+    assert sum(waits) > 13 * 60
 
 
 def test_single_bands_and_configured_assets(api: Api, tmp_path: Path) -> None:

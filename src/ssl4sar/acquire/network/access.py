@@ -145,6 +145,8 @@ class Access:
                 # Waiting for the slot may have taken longer than a token lives.
                 token = None if self._bearer is None else self._bearer.token()
                 with self._follow(session, url, headers or {}, token, timeout_s) as found:
+                    if found.status_code == 429 and self._slots is not None:
+                        self._slots.note_busy()
                     if found.status_code != 401 or token is None or refused is not None:
                         yield found
                         return

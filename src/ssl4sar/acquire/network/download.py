@@ -21,7 +21,7 @@ import requests
 
 from ssl4sar.acquire.network.access import Access, require_web_address
 from ssl4sar.acquire.network.error_answer import error_kind
-from ssl4sar.acquire.network.patience import Patience, TransientError
+from ssl4sar.acquire.network.patience import Failures, Patience, TransientError
 from ssl4sar.acquire.network.transfer import (
     Source,
     WrongContentError,
@@ -79,6 +79,7 @@ def download(
     attempts: int = 6,
     first_wait_s: float = 1.0,
     timeout_s: float = 60.0,
+    busy_s: float = 3600.0,
 ) -> DownloadRecord:
     """Download a file over HTTP, resuming an earlier try.
 
@@ -97,6 +98,8 @@ def download(
         attempts: tries in a row without a single new byte before giving up.
         first_wait_s: wait after the first failure; it doubles each time, up to a minute.
         timeout_s: longest silence of the server.
+        busy_s: how long it is waited in all, without a single new byte, while the server says that
+            it is busy (429); that does not count as tries.
 
     Returns:
         Address, size and hash.
@@ -108,7 +111,7 @@ def download(
             downloads the same file, or no space left.
         ValueError: ``attempts`` is below 1.
     """
-    patience = Patience(attempts, first_wait_s, timeout_s)
+    patience = Patience(attempts, first_wait_s, timeout_s, busy_s)
     require_web_address(url)
     target = Path(target)
     listed = [expected] if isinstance(expected, Checksum) else list(expected or ())
@@ -192,24 +195,24 @@ def _fetch_patiently(
 
     Tries that bring the part further than ever do not count as failures.
     """
-    failures, furthest, repeated = 0, part_size(part), False
+    failures = Failures(
+        patience,
+        target.name,
+        subject=source.url,
+        what="the download",
+        fix="check the connection and rerun: it goes on where it stopped",
+    )
+    furthest, repeated = part_size(part), False
     while True:
         try:
             fetch_once(session, source, target, part, patience.timeout_s)
             digests, problem = _verify(source, target, part, checksums)
         except TransientError as error:
             size = part_size(part)
-            failures = 1 if size > furthest else failures + 1
+            if size > furthest:
+                failures.reset()
             furthest = max(furthest, size)
-            if failures >= patience.attempts:
-                raise UserError(
-                    source.url,
-                    f"the download failed {failures} times in a row ({error})",
-                    "check the connection and rerun: it goes on where it stopped",
-                ) from error
-            wait_s = patience.wait_s(failures, error.wait_s)
-            tell(f"{target.name}: {error}; next try in {wait_s:.0f} s")
-            time.sleep(wait_s)
+            time.sleep(failures.wait_s(error))
             continue
         if problem is None:
             return digests["sha256"]

@@ -10,12 +10,20 @@ from typing import Final
 
 import requests
 
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
+
 #: Answers after which the same request may succeed later.
 TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_S: Final = 60.0
 #: A server that asks for more is asked again after this time.
 _LONGEST_ASKED_WAIT_S: Final = 600.0
 _JITTER: Final = 0.25
+_BUSY_STATUS: Final = 429
+_BUSY_TOLD_EVERY_S: Final = 300.0
+_BUSY_FIX: Final = (
+    "other machines may use the account, or its quota is used up: find out, and rerun later"
+)
 
 
 class TransientError(Exception):
@@ -26,6 +34,16 @@ class TransientError(Exception):
         self.wait_s = wait_s
 
 
+class BusyError(TransientError):
+    """The service has no capacity left for us now (status 429); nothing is wrong otherwise."""
+
+
+def transient_error(response: requests.Response, problem: str) -> TransientError:
+    """Return the error for an answer of `TRANSIENT_STATUS`, with the wait that it asks for."""
+    kind = BusyError if response.status_code == _BUSY_STATUS else TransientError
+    return kind(problem, asked_wait_s(response))
+
+
 @dataclass(frozen=True)
 class Patience:
     """How often and how long.
@@ -34,6 +52,8 @@ class Patience:
         attempts: tries in a row without success before giving up.
         first_wait_s: wait after the first failure; it doubles each time, up to a minute.
         timeout_s: longest silence of the server.
+        busy_s: how long it is waited in all while a service says that it is busy; such answers
+            do not count as tries.
 
     Raises:
         ValueError: ``attempts`` is below 1.
@@ -42,6 +62,7 @@ class Patience:
     attempts: int = 6
     first_wait_s: float = 1.0
     timeout_s: float = 60.0
+    busy_s: float = 3600.0
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
@@ -53,9 +74,72 @@ class Patience:
         A random part, up to a quarter, keeps jobs that failed together from returning together.
         """
         # A server that always asks for a second must not use up all tries within seconds.
-        grown_s: float = min(self.first_wait_s * 2 ** (failures - 1), _LONGEST_WAIT_S)
+        grown_s: float = min(self.first_wait_s * 2.0 ** min(failures - 1, 99), _LONGEST_WAIT_S)
         wait_s = max(grown_s, asked_s or 0.0)
         return wait_s * random.uniform(1.0, 1.0 + _JITTER)
+
+
+#: For products, which come by the thousand while nobody watches: a quarter of an hour of outage,
+#: and a night of a service whose quota is used up or whose connections another machine has.
+FOR_PRODUCTS: Final = Patience(attempts=20, busy_s=12 * 3600.0)
+
+
+class Failures:
+    """The failures in a row of one piece of work.
+
+    Args:
+        patience: how many there may be.
+        name: of the work in lines of progress.
+        subject: address or file, for the error.
+        what: fails, e.g. "the download", for the error.
+        fix: what to do where it fails for good.
+    """
+
+    def __init__(self, patience: Patience, name: str, *, subject: str, what: str, fix: str) -> None:
+        self._patience = patience
+        self._name = name
+        self._subject, self._what, self._fix = subject, what, fix
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget them, after a success."""
+        self._number = self._times_busy = 0
+        self._busy_s, self._next_told_s = 0.0, 0.0
+
+    def wait_s(self, error: TransientError) -> float:
+        """Count a failure, tell it, and return how long to wait before the next try.
+
+        Raises:
+            UserError: patience is at an end.
+        """
+        if isinstance(error, BusyError):
+            return self._busy_wait_s(error)
+        self._number += 1
+        if self._number >= self._patience.attempts:
+            raise UserError(
+                self._subject,
+                f"{self._what} failed {self._number} times in a row ({error})",
+                self._fix,
+            ) from error
+        wait_s = self._patience.wait_s(self._number, error.wait_s)
+        tell(f"{self._name}: {error}; next try in {wait_s:.0f} s")
+        return wait_s
+
+    def _busy_wait_s(self, error: BusyError) -> float:
+        if self._busy_s >= self._patience.busy_s:
+            raise UserError(
+                self._subject,
+                f"the service has been busy for {self._busy_s / 3600:.1f} h ({error})",
+                _BUSY_FIX,
+            ) from error
+        self._times_busy += 1
+        wait_s = self._patience.wait_s(self._times_busy, error.wait_s)
+        if self._busy_s >= self._next_told_s:
+            longest_h = self._patience.busy_s / 3600
+            tell(f"{self._name}: {error}: waiting, at most {longest_h:.0f} h in all")
+            self._next_told_s = self._busy_s + _BUSY_TOLD_EVERY_S
+        self._busy_s += wait_s
+        return wait_s
 
 
 def asked_wait_s(response: requests.Response) -> float | None:

@@ -97,25 +97,41 @@ def exclusive(path: Path, *, poll_s: float = 0.05) -> Iterator[None]:
         path: file of the lock, in a private folder; created where it is missing.
         poll_s: seconds between two tries.
     """
-    descriptor = open_lock(path)
+    start, told = time.monotonic(), False
+    while (descriptor := try_hold(path)) is None:
+        if not told and time.monotonic() - start > _SILENT_WAIT_S:
+            told = True
+            tell(f"waiting for another job that holds {path}")
+        time.sleep(poll_s * random.uniform(0.5, 1.5))
     try:
-        start, told = time.monotonic(), False
-        while not try_lock(descriptor):
-            if not told and time.monotonic() - start > _SILENT_WAIT_S:
-                told = True
-                tell(f"waiting for another job that holds {path}")
-            time.sleep(poll_s * random.uniform(0.5, 1.5))
         yield
     finally:
         release(descriptor)
 
 
-def open_lock(path: Path) -> int:
-    """Open the file of a lock, mode 0600, and return its descriptor.
+def try_hold(path: Path) -> int | None:
+    """Lock a file if it is free, and return its open descriptor; None where somebody holds it.
+
+    The file is made with mode 0600 where it is missing, and its times are renewed: whoever cleans
+    folders of temporary files goes by them, and a lock whose file is gone keeps nobody away.
 
     Raises:
         UserError: it cannot be opened.
     """
+    while True:
+        # An own descriptor each time: the lock then holds between threads, too.
+        descriptor = _open_lock(path)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            return None
+        if _is_still(descriptor, path):
+            with suppress(OSError):
+                os.utime(descriptor)
+            return descriptor
+        release(descriptor)  # removed between opening and locking: others lock another file
+
+
+def _open_lock(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -124,8 +140,8 @@ def open_lock(path: Path) -> int:
         ) from error
 
 
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file if it is free; on file systems without locks this always succeeds."""
+def _try_lock(descriptor: int) -> bool:
+    # On file systems without locks this always succeeds.
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -134,6 +150,13 @@ def try_lock(descriptor: int) -> bool:
         # Without locks a few tokens more are fetched, and the server's own limit remains.
         return True
     return True
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def release(descriptor: int) -> None:

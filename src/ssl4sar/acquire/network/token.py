@@ -3,6 +3,10 @@
 One password grant opens a session at the service; services limit sessions and ban accounts that
 open one per file. So a token is shared by all jobs of a user, and renewed by its refresh token as
 long as that lasts.
+
+A refused login is not repeated, for services lock accounts. But users of CDSE saw right credentials
+refused for some minutes (CDSETool, issue 60), so those that have worked before are tried a few
+times more, by one job for all.
 """
 
 from __future__ import annotations
@@ -13,7 +17,8 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -24,13 +29,16 @@ import urllib3
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
+    Failures,
     Patience,
     TransientError,
-    asked_wait_s,
     line_problem,
+    transient_error,
 )
 from ssl4sar.acquire.network.token_store import (
     REFUSAL_LASTS_S,
+    Doubt,
+    Fingerprint,
     Grant,
     Moment,
     Refusal,
@@ -52,6 +60,9 @@ _GRANT_ERRORS: Final = frozenset({"invalid_grant"})
 _OTHER_ERRORS: Final = frozenset({"access_denied", "invalid_scope"})
 _LATER: Final = f"it is not asked again for {REFUSAL_LASTS_S / 60:.0f} minutes"
 _DEFAULT_LIFE_S: Final = 60.0
+#: Before each further login with credentials that have worked before: at most four wrong ones in 21
+#: minutes. Keycloak, where it locks accounts, does so after 30 by default.
+LOGIN_WAITS_S: Final = (60.0, 300.0, 900.0)
 
 
 class _NoLogin(requests.auth.AuthBase):
@@ -82,6 +93,8 @@ class TokenSource:
         client_id: name of the client towards the service.
         folder: private folder of the shared file; None means the user's.
         patience: how often the service is asked where the line fails.
+        login_waits_s: before each further login with credentials that are refused and have worked
+            before.
 
     Attributes:
         grants: how many grants of each kind this object has asked for.
@@ -95,12 +108,14 @@ class TokenSource:
         *,
         folder: Path | None = None,
         patience: Patience | None = None,
+        login_waits_s: Sequence[float] = LOGIN_WAITS_S,
     ) -> None:
         self._url = url
         self._account = account
         self._client_id = client_id
         self._folder = folder
         self._patience = patience or Patience(attempts=4)
+        self._login_waits_s = tuple(login_waits_s)
         self._lock = threading.Lock()
         self._grant: Grant | None = None
         self._refused: tuple[Credentials, Refusal] | None = None
@@ -137,22 +152,55 @@ class TokenSource:
             raise self._wrong(*self._refused)
         _require_safe(self._url)
         store = TokenStore(f"{self._url} {self._client_id} {credentials.user}", self._folder)
-        with store.locked():
-            shared = store.read()
-            if shared.grant is not None and suits(shared.grant):
-                return shared.grant
-            if shared.refusal is not None and shared.refusal.holds_for(credentials):
-                self._refused = credentials, shared.refusal
-                raise self._wrong(credentials, shared.refusal, "some minutes ago")
-            try:
-                grant = self._refresh(shared.grant) or self._log_in(credentials)
-            except _RefusedError as error:
-                refusal = Refusal.of(credentials, error.problem, error.fix)
-                self._refused = credentials, refusal
-                store.write(Shared(refusal=refusal))
-                raise self._wrong(credentials, refusal) from None
-            store.write(Shared(grant))
-            return grant
+        while True:
+            with store.locked():
+                shared = store.read()
+                if shared.grant is not None and suits(shared.grant):
+                    return shared.grant
+                if shared.refusal is not None and shared.refusal.holds_for(credentials):
+                    self._refused = credentials, shared.refusal
+                    raise self._wrong(credentials, shared.refusal, "some minutes ago")
+                wait_s = self._wait_s(shared, credentials)
+                if wait_s == 0.0:
+                    shared = self._asked(shared, credentials)
+                    store.write(shared)
+                    if shared.refusal is not None:
+                        self._refused = credentials, shared.refusal
+                        raise self._wrong(credentials, shared.refusal)
+                    if shared.doubt is None and shared.grant is not None:
+                        return shared.grant
+                    wait_s = self._wait_s(shared, credentials)
+            # Others wait beside this job: whoever is the first then asks for all.
+            tell(
+                f"{self._account.service}: the login was refused though it has worked before; "
+                f"next try in {wait_s / 60:.1f} min"
+            )
+            time.sleep(wait_s)
+
+    def _wait_s(self, shared: Shared, credentials: Credentials) -> float:
+        """Return how long these credentials must not be tried, because others did just now."""
+        doubt = shared.doubt
+        if doubt is None or not self._login_waits_s or not shared.has_proven(credentials):
+            return 0.0
+        wait_s = self._login_waits_s[min(doubt.refusals, len(self._login_waits_s)) - 1]
+        return max(wait_s - doubt.at.distance_s(), 0.0)
+
+    def _asked(self, shared: Shared, credentials: Credentials) -> Shared:
+        """Ask for a token; what is to be shared then holds a new grant, a refusal or a doubt."""
+        try:
+            renewed = self._refresh(shared.grant)
+            if renewed is not None:
+                return Shared(renewed, proven=shared.proven)
+            return Shared(self._log_in(credentials), proven=Fingerprint.of(credentials))
+        except _RefusedError as error:
+            refused = error
+        if not refused.problem and shared.has_proven(credentials):
+            refusals = 1 + (shared.doubt.refusals if shared.doubt is not None else 0)
+            if refusals <= len(self._login_waits_s):
+                return replace(shared, refusal=None, doubt=Doubt(refusals, Moment.now()))
+            shared = replace(shared, proven=None, doubt=None)
+        refusal = Refusal.of(credentials, refused.problem, refused.fix)
+        return replace(shared, grant=None, refusal=refusal)
 
     def _refresh(self, old: Grant | None) -> Grant | None:
         if old is None or old.refresh is None or not old.can_refresh():
@@ -177,20 +225,18 @@ class TokenSource:
 
     def _ask(self, form: dict[str, str]) -> Grant:
         """Ask until there is an answer; only failures of the line are asked again."""
-        failures = 0
+        failures = Failures(
+            self._patience,
+            "token service",
+            subject=self._url,
+            what="the token service",
+            fix="check the connection and rerun",
+        )
         while True:
             try:
                 return self._ask_once(form)
             except TransientError as error:
-                failures += 1
-                if failures >= self._patience.attempts:
-                    raise UserError(
-                        self._url,
-                        f"the token service failed {failures} times in a row ({error})",
-                        "check the connection and rerun",
-                    ) from None
-                wait_s = self._patience.wait_s(failures, error.wait_s)
-            tell(f"token service: next try in {wait_s:.0f} s")
+                wait_s = failures.wait_s(error)
             time.sleep(wait_s)
 
     def _ask_once(self, form: dict[str, str]) -> Grant:
@@ -220,7 +266,7 @@ class TokenSource:
     def _read(self, response: requests.Response, body: bytes, at: Moment) -> Grant:
         status = response.status_code
         if status in TRANSIENT_STATUS:
-            raise TransientError(f"it answered {status}", asked_wait_s(response))
+            raise transient_error(response, f"it answered {status}")
         answer = _json(body)
         refusal = self._refusal(status, str(answer.get("error") or ""))
         if refusal is not None:

@@ -73,6 +73,14 @@ class Moment:
         age_s = now.uptime_s - self.uptime_s if same else now.unix_s - self.unix_s
         return age_s if age_s >= 0 else math.inf
 
+    def distance_s(self) -> float:
+        """Return the seconds since, or until where the clock of another machine is ahead of ours.
+
+        For what must not be done again too early, as a login that may lock the account.
+        """
+        age_s = self.age_s()
+        return abs(time.time() - self.unix_s) if math.isinf(age_s) else age_s
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -108,19 +116,40 @@ def _useful_s(life_s: float) -> float:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """Credentials that the service refused, as a salted hash.
+class Fingerprint:
+    """Credentials as a salted hash.
 
     Attributes:
         salt: hexadecimal.
-        digest: hexadecimal; scrypt of password and one-time code.
+        digest: hexadecimal; scrypt of user, password and one-time code.
+    """
+
+    salt: str
+    digest: str
+
+    @classmethod
+    def of(cls, credentials: Credentials) -> Fingerprint:
+        """Return the fingerprint of credentials, another one each time."""
+        salt = secrets.token_hex(16)
+        return cls(salt, _hash(credentials, salt))
+
+    def fits(self, credentials: Credentials) -> bool:
+        """Return whether it is one of these credentials."""
+        return hmac.compare_digest(self.digest, _hash(credentials, self.salt))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Credentials that the service refused.
+
+    Attributes:
+        fingerprint: of the credentials.
         at: when they were refused.
         problem: why, in words that may be shown; empty where the password is wrong.
         fix: what to do about that problem.
     """
 
-    salt: str
-    digest: str
+    fingerprint: Fingerprint
     at: Moment
     problem: str = ""
     fix: str = ""
@@ -128,18 +157,26 @@ class Refusal:
     @classmethod
     def of(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Refusal:
         """Return the refusal of credentials, now."""
-        salt = secrets.token_hex(16)
-        return cls(salt, _hash(credentials, salt), Moment.now(), problem, fix)
+        return cls(Fingerprint.of(credentials), Moment.now(), problem, fix)
 
     def holds_for(self, credentials: Credentials) -> bool:
         """Return whether these credentials were refused a short while ago."""
-        age_s = self.at.age_s()
-        if math.isinf(age_s):
-            # The clock of another machine is ahead of ours: trying again could lock the account.
-            age_s = abs(time.time() - self.at.unix_s)
-        if age_s > REFUSAL_LASTS_S:
+        if self.at.distance_s() > REFUSAL_LASTS_S:
             return False
-        return hmac.compare_digest(self.digest, _hash(credentials, self.salt))
+        return self.fingerprint.fits(credentials)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Refusals in a row of credentials that have worked before.
+
+    Attributes:
+        refusals: how many, at least 1.
+        at: when the latest was.
+    """
+
+    refusals: int
+    at: Moment
 
 
 def _hash(credentials: Credentials, salt: str) -> str:
@@ -155,10 +192,24 @@ class Shared:
     Attributes:
         grant: latest grant; None before the first.
         refusal: latest refusal; None after a success.
+        proven: the latest credentials that a login accepted; None before the first, and once they
+            are refused for good.
+        doubt: refusals of the proven ones; None after a success.
     """
 
     grant: Grant | None = None
     refusal: Refusal | None = None
+    proven: Fingerprint | None = None
+    doubt: Doubt | None = None
+
+    def has_proven(self, credentials: Credentials) -> bool:
+        """Return whether these credentials have worked before; a one-time code never works twice.
+
+        The answer takes a while: hashing is slow on purpose.
+        """
+        if self.proven is None or credentials.one_time_code:
+            return False
+        return self.proven.fits(credentials)
 
 
 class TokenStore:
@@ -194,7 +245,12 @@ class TokenStore:
         """Return what is shared; nothing where the file is missing, damaged or not private."""
         try:
             values = json.loads(read_private(self.path) or "{}")
-            return Shared(_grant(values.get("grant")), _refusal(values.get("refusal")))
+            return Shared(
+                _grant(values.get("grant")),
+                _refusal(values.get("refusal")),
+                _fingerprint(values.get("proven")),
+                _doubt(values.get("doubt")),
+            )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return Shared()
 
@@ -280,12 +336,20 @@ def _grant(values: Mapping[str, Any] | None) -> Grant | None:
     )
 
 
+def _fingerprint(values: Mapping[str, Any] | None) -> Fingerprint | None:
+    return None if values is None else Fingerprint(str(values["salt"]), str(values["digest"]))
+
+
+def _doubt(values: Mapping[str, Any] | None) -> Doubt | None:
+    return None if values is None else Doubt(int(values["refusals"]), _moment(values["at"]))
+
+
 def _refusal(values: Mapping[str, Any] | None) -> Refusal | None:
-    if values is None:
+    fingerprint = None if values is None else _fingerprint(values["fingerprint"])
+    if values is None or fingerprint is None:
         return None
     return Refusal(
-        str(values["salt"]),
-        str(values["digest"]),
+        fingerprint,
         _moment(values["at"]),
         str(values.get("problem", "")),
         str(values.get("fix", "")),

@@ -23,8 +23,8 @@ from ssl4sar.acquire.network.error_answer import LONGEST_BYTES, message_kind
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
     TransientError,
-    asked_wait_s,
     line_problem,
+    transient_error,
 )
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
@@ -250,9 +250,7 @@ def _refuse(response: requests.Response, url: str) -> None:
     """Raise where the answer is not the file."""
     status = response.status_code
     if status in TRANSIENT_STATUS:
-        raise TransientError(
-            f"the server answered {status} {response.reason}", asked_wait_s(response)
-        )
+        raise transient_error(response, f"the server answered {status} {response.reason}")
     if status in {404, 410}:
         raise NotThereError(url, f"the file is not there (HTTP {status})", "correct the address")
     if status in {401, 403}:

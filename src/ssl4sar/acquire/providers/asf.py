@@ -22,7 +22,7 @@ from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_ve
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
 from ssl4sar.acquire.network.access import Access, Bearer, FixedToken
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.patience import Patience, line_problem
+from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, line_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import NO_LOGIN
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
@@ -59,7 +59,7 @@ class Asf:
         self, config: AsfConfig, *, patience: Patience | None = None, session: Any = None
     ) -> None:
         self._config = config
-        self._patience = patience or Patience()
+        self._patience = patience or FOR_PRODUCTS
         self._session = session
 
     def search(self, query: Query) -> Iterator[Product]:

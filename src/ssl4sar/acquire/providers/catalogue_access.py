@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,17 +13,17 @@ import requests
 from ssl4sar.acquire.network.download import USER_AGENT
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
+    Failures,
+    Patience,
     TransientError,
-    asked_wait_s,
     line_problem,
+    transient_error,
 )
 from ssl4sar.acquire.network.token import NO_LOGIN
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
 
 #: With these a service says that it has no such thing (any more).
 GONE_STATUS: Final = frozenset({404, 410})
-_LONGEST_WAIT_S: Final = 120.0
 _SHOWN_CHARS: Final = 120
 
 
@@ -42,10 +41,10 @@ class CatalogueAccess:
     Args:
         url: address of the catalogue, for errors.
         key: key of the configuration that holds it, for errors.
-        attempts: tries per question.
-        first_wait_s: wait after the first failure; it doubles each time and varies by half, so that
-            jobs do not come back all at once.
+        attempts: tries per question; those of the default span seven minutes of outage.
+        first_wait_s: wait after the first failure; it doubles each time, up to a minute.
         timeout_s: longest silence of the server.
+        busy_s: how long it is waited in all while the catalogue says that it is busy (429).
 
     Attributes:
         requests: questions asked so far, tries included.
@@ -56,16 +55,15 @@ class CatalogueAccess:
         url: str,
         key: str = "cdse.catalogue_url",
         *,
-        attempts: int = 5,
+        attempts: int = 12,
         first_wait_s: float = 2.0,
         timeout_s: float = 120.0,
+        busy_s: float = 3600.0,
     ) -> None:
         self.url = url.rstrip("/")
         self.requests = 0
         self._key = key
-        self._attempts = attempts
-        self._first_wait_s = first_wait_s
-        self._timeout_s = timeout_s
+        self._patience = Patience(attempts, first_wait_s, timeout_s, busy_s)
         self._session = requests.Session()
         self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
         # Without this requests would send what ~/.netrc holds for the host, or by default.
@@ -90,32 +88,26 @@ class CatalogueAccess:
             RefusedError: the catalogue refuses (4xx) or sends elsewhere.
             UserError: it cannot be reached, keeps failing, or answers with something else.
         """
-        failures = 0
+        failures = Failures(
+            self._patience,
+            urlsplit(self.url).hostname or self.url,
+            subject=self.url,
+            what="the catalogue",
+            fix=f"check the connection and {self._key}, and rerun later",
+        )
         while True:
             try:
                 return self._once(url, parameters)
             except TransientError as error:
-                failures += 1
-                if failures >= self._attempts:
-                    raise UserError(
-                        self.url,
-                        f"the catalogue failed {failures} times in a row ({error})",
-                        f"check the connection and {self._key}, and rerun later",
-                    ) from error
-                wait_s = self._wait_s(failures, error.wait_s)
-                tell(f"{urlsplit(self.url).hostname}: {error}; next try in {wait_s:.0f} s")
-                time.sleep(wait_s)
-
-    def _wait_s(self, failures: int, asked_s: float | None) -> float:
-        backoff_s = self._first_wait_s * 2.0 ** (failures - 1) * random.uniform(0.5, 1.5)
-        return min(max(backoff_s, asked_s or 0.0), _LONGEST_WAIT_S)
+                wait_s = failures.wait_s(error)
+            time.sleep(wait_s)
 
     def _once(self, url: str, parameters: Mapping[str, str] | None) -> dict[str, Any]:
         self.requests += 1
         try:
             # A redirect is refused: the library would send credentials of ~/.netrc along.
             response = self._session.get(
-                url, params=parameters, timeout=self._timeout_s, allow_redirects=False
+                url, params=parameters, timeout=self._patience.timeout_s, allow_redirects=False
             )
         except requests.RequestException as error:
             if line_problem(error) is not None:
@@ -129,7 +121,7 @@ class CatalogueAccess:
     def _refuse(self, response: requests.Response) -> None:
         status = response.status_code
         if status in TRANSIENT_STATUS:
-            raise TransientError(f"it answered {status} {response.reason}", asked_wait_s(response))
+            raise transient_error(response, f"it answered {status} {response.reason}")
         if 300 <= status < 400:
             target = urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
             raise RefusedError(

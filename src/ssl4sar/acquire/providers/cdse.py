@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
 from ssl4sar.acquire.network.credentials import Account
 from ssl4sar.acquire.network.download import DownloadRecord
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -59,8 +59,7 @@ class Cdse:
 
     def __init__(self, config: CdseConfig, *, patience: Patience | None = None) -> None:
         self._config = config
-        # Other machines may use the account's connections: that can take a quarter of an hour.
-        self._client = CdseClient(config, account(config), patience or Patience(attempts=20))
+        self._client = CdseClient(config, account(config), patience or FOR_PRODUCTS)
         self.tokens = self._client.tokens
 
     def search(self, query: Query) -> Iterator[Product]:

@@ -7,7 +7,9 @@ products only that a query's mission, kind and dates let through. Nothing is eve
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -53,15 +55,15 @@ class Local:
         self._overviews: dict[Path, SafeOverview | None] = {}
 
     @cached_property
-    def _listing(self) -> dict[str, Path]:
-        """Products by name, the names in order; made once."""
-        found: dict[str, Path] = {}
-        for path in track(_products(self._root), f"listing {self._root}"):
-            name = bare_name(path.name)
+    def _listing(self) -> _Listing:
+        """All products; made once, as a search asks for each month by itself."""
+        found: dict[str, _Listed] = {}
+        for each in track(_products(self._root), f"listing {self._root}"):
+            earlier = found.get(each.parsed.name)
             # A folder can be linked file by file, of a zip all has to be taken.
-            if name not in found or found[name].suffix.lower() == ".zip":
-                found[name] = path
-        return dict(sorted(found.items()))
+            if earlier is None or earlier.path.suffix.lower() == ".zip":
+                found[each.parsed.name] = each
+        return _Listing(found.values())
 
     def search(self, query: Query) -> Iterator[Product]:
         """Yield the products that match, sorted by name.
@@ -75,13 +77,12 @@ class Local:
         Raises:
             UserError: the folder cannot be read.
         """
-        for name, path in self._listing.items():
-            parsed = parse_name(name)
-            if not _name_matches(parsed, query):
+        for each in self._listing.between(query.start, query.stop):
+            if not _name_matches(each.parsed, query):
                 continue
-            overview = self._overview(path)
+            overview = self._overview(each.path)
             if overview is not None:
-                product = self._product(path, parsed, overview)
+                product = self._product(each.path, each.parsed, overview)
                 if fits(product, query):
                     yield product
 
@@ -172,8 +173,35 @@ class Local:
         )
 
 
-def _products(root: Path) -> Iterator[Path]:
-    """Yield the paths of all products below a folder, in the order of the disk."""
+@dataclass(frozen=True)
+class _Listed:
+    """A product on disk and what its name tells."""
+
+    path: Path
+    parsed: SarName | OpticalName
+
+    @property
+    def start(self) -> datetime:
+        """Start of the acquisition, as far as the name tells it."""
+        parsed = self.parsed
+        return parsed.start if isinstance(parsed, SarName) else parsed.datatake_start
+
+
+class _Listing:
+    """Products in order of time, so that a month of them is found without looking at all."""
+
+    def __init__(self, products: Iterable[_Listed]) -> None:
+        self._products = sorted(products, key=lambda each: each.start)
+        self._starts = [each.start for each in self._products]
+
+    def between(self, start: datetime, stop: datetime) -> list[_Listed]:
+        """Return the products that start at or after a time and before another, by name."""
+        first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)
+        return sorted(self._products[first:last], key=lambda each: each.parsed.name)
+
+
+def _products(root: Path) -> Iterator[_Listed]:
+    """Yield all products below a folder, in the order of the disk."""
     waiting = [(os.fspath(root), 0)]
     while waiting:
         folder, depth = waiting.pop()
@@ -184,8 +212,9 @@ def _products(root: Path) -> Iterator[Path]:
                     if entry.name.startswith("."):
                         continue
                     if ending == ".safe" or ending.endswith(".zip"):
-                        if _is_known(entry.name):
-                            yield Path(entry.path)
+                        parsed = _parsed(entry.name)
+                        if parsed is not None:
+                            yield _Listed(Path(entry.path), parsed)
                     elif depth < MAX_DEPTH and entry.is_dir():
                         waiting.append((entry.path, depth + 1))
         except PermissionError as error:
@@ -194,21 +223,17 @@ def _products(root: Path) -> Iterator[Path]:
             tell(f"warning: {folder}: the folder cannot be read; what is in it is left out")
 
 
-def _is_known(name: str) -> bool:
+def _parsed(name: str) -> SarName | OpticalName | None:
     try:
-        parse_name(name)
+        return parse_name(name)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _name_matches(parsed: SarName | OpticalName, query: Query) -> bool:
-    """Return whether mission, kind, dates and polarisations fit, as far as the name tells."""
+    """Return whether mission, kind and polarisations fit, as far as the name tells."""
     mission: Mission = "sentinel-1" if isinstance(parsed, SarName) else "sentinel-2"
     if mission != query.mission or not is_kind(parsed.product_type, query.product_type):
-        return False
-    start: datetime = parsed.start if isinstance(parsed, SarName) else parsed.datatake_start
-    if not query.start <= start < query.stop:
         return False
     if isinstance(parsed, SarName) and query.polarisations:
         return bool(set(parsed.polarisations) & set(query.polarisations))

@@ -18,7 +18,7 @@ import requests
 
 from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.patience import Patience, line_problem
+from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, line_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
@@ -60,7 +60,7 @@ class Stac:
 
     def __init__(self, config: StacConfig, *, patience: Patience | None = None) -> None:
         self._config = config
-        self._patience = patience or Patience()
+        self._patience = patience or FOR_PRODUCTS
         host = urlsplit(config.url).hostname or config.url
         self._access = Access(config.hosts, slots=Slots(f"{host} anonymous", config.connections))
 
