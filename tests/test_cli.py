@@ -150,6 +150,12 @@ def test_validate_checks_pairs(tmp_path: Path, capsys) -> None:
     assert "left out with 1 training" in capsys.readouterr().out
     assert main([*command, "--allow-test-glaciers"]) == 1
     assert "no optical image of the glacier Mapple" in capsys.readouterr().out
+    pairs.sar("train", "S1_Store_20200703_014.png")
+    assert main(command) == 1
+    assert main([*command, "--leave-out", "S1_Store_*", "S1_B_20200703_014.png"]) == 0
+    told = capsys.readouterr().out
+    assert "S1_Store_20200703_014.png is left out: ssl4sar.leave_out: S1_Store_*" in told
+    assert "S1_B_20200703_014.png is left out" in told
     (pairs.root / "dataset.json").write_text("{}")
     assert main(command) == 1
     assert "error dataset.json: the manifest has schema None" in capsys.readouterr().out
@@ -169,8 +175,9 @@ def test_validate_wants_one_dataset(arguments: list[str], told: str, capsys) -> 
 
 
 def test_validate_tells_a_useless_option_and_a_missing_dataset(tmp_path: Path, capsys) -> None:
-    assert main(["validate", str(tmp_path), "--allow-test-glaciers"]) == 2
-    assert "belongs to --pairs" in capsys.readouterr().err
+    for option in (["--allow-test-glaciers"], ["--leave-out", "x.png"]):
+        assert main(["validate", str(tmp_path), *option]) == 2
+        assert f"{option[0]}: it belongs to --pairs" in capsys.readouterr().err
     assert main(["validate", "--pairs", str(tmp_path)]) == 2
     assert "the folders are missing: unlabeled_data_raw_train" in capsys.readouterr().err
 

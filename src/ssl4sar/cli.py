@@ -181,6 +181,13 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         action="store_true",
         help="with --pairs: check the glaciers of the test set, too, instead of leaving them out",
     )
+    parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="with --pairs: images that are not used, as in ssl4sar.leave_out",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the report as JSON")
     _add_workers(parser, "images or scenes checked at the same time")
     parser.set_defaults(run=_validate)
@@ -198,8 +205,10 @@ def _checked_tree(options: argparse.Namespace) -> ValidationReport:
     from ssl4sar.acquire.caffe import find_caffe_root
     from ssl4sar.dataset.validation import validate_tree
 
-    if options.allow_test_glaciers:
-        raise UserError("--allow-test-glaciers", "it belongs to --pairs", "leave it out")
+    for option in ("allow_test_glaciers", "leave_out"):
+        if getattr(options, option):
+            name = f"--{option.replace('_', '-')}"
+            raise UserError(name, "it belongs to --pairs", "use it with a folder of pairs")
     return validate_tree(find_caffe_root(options.tree), options.workers)
 
 
@@ -213,6 +222,7 @@ def _checked_pairs(options: argparse.Namespace) -> PairReport:
         "built" if (options.pairs / MANIFEST_NAME).is_file() else "local",
         Ssl4sarDataConfig().test_glaciers,
         options.allow_test_glaciers,
+        tuple(options.leave_out),
     )
     return validate_pairs(options.pairs, rules, options.workers)
 

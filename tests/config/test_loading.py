@@ -54,10 +54,6 @@ def test_run_names_are_unique() -> None:
         ({"name": "x", "model": {"weights": "tyrion"}}, "model.weights_file is missing"),
         ({"name": "x", "prediction": {"stride_px": 300}}, "prediction.stride_px: 300 is larger"),
         (
-            {"name": "x", "model": {"weights": "timm", "legacy_post_norm_ones": True}},
-            "model.legacy_post_norm_ones has no meaning with weights timm",
-        ),
-        (
             {"name": "x", "training": {"validation_stride_px": 257}},
             "training.validation_stride_px: 257 is larger than prediction.centre_px 256",
         ),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ssl4sar.config.loading import study_from
+from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.config.pretraining import VARIANTS, Variant, starting_model
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
+
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def study(weights: str = "none", **pretraining: object) -> StudyConfig:
@@ -54,8 +58,9 @@ def test_what_starts_a_fine_tuning_is_pretrained(
     ("variant", "expected"),
     [
         ("none", {"weights": "none", "weights_file": None, "legacy_post_norm_ones": True}),
-        ("imagenet", {"weights": "timm", "weights_file": "w", "legacy_post_norm_ones": True}),
-        # The gains of a checkpoint replace those of the block.
+        # The gains of a file replace those of the block.
+        ("imagenet", {"weights": "timm", "weights_file": "w", "legacy_post_norm_ones": False}),
+        ("checkpoint", {"weights": "timm", "weights_file": "w", "legacy_post_norm_ones": False}),
         ("optsimmim", {"weights": "tyrion", "weights_file": "w", "legacy_post_norm_ones": False}),
     ],
 )
@@ -79,7 +84,15 @@ def test_recipes_of_the_pretext_tasks_are_the_published_ones(task: str) -> None:
     assert (recipe.learning_rate, recipe.early_stop_patience) == own
 
 
-@pytest.mark.parametrize("block", [{"legacy_post_norm_ones": True}, {"weights": "timm"}, {}])
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"legacy_post_norm_ones": True},
+        {"weights": "timm", "legacy_post_norm_ones": True},
+        {"weights": "timm"},
+        {},
+    ],
+)
 @pytest.mark.parametrize("variant", ["none", "optsimmim", "opttranslator"])
 def test_the_block_of_a_starting_point_is_a_valid_network(
     variant: Variant, block: dict[str, object]
@@ -92,6 +105,14 @@ def test_the_block_of_a_starting_point_is_a_valid_network(
     assert made.model_copy(update=start) == before.model_copy(update=start)
     expected = ("none", None) if variant == "none" else ("tyrion", "w")
     assert (made.weights, made.weights_file) == expected
+    random = variant == "none"
+    assert made.legacy_post_norm_ones is (random and before.legacy_post_norm_ones)
+
+
+def test_the_published_recipe_starts_random_networks_like_the_original() -> None:
+    path = PROJECT / "config" / "paper.yaml"
+    model = study_from(read_config(path), path).model
+    assert (model.weights, model.legacy_post_norm_ones) == ("timm", True)
 
 
 def test_a_task_that_is_not_trained_need_not_fit_the_processes() -> None:

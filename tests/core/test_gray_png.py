@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray, read_text, write_gray
+from ssl4sar.core.gray_png import decode_lossless, read_gray, read_text, write_gray
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -80,6 +83,88 @@ def test_bad_files_are_named(tmp_path: Path, make: object, told: str) -> None:
         read_gray(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+GREYS = np.arange(256, dtype=np.uint8).reshape(16, 16)
+GREY = Image.fromarray(GREYS)
+
+
+def _in_a_palette(alpha: int = 255) -> Image.Image:
+    """The greys under other numbers, as a palette may order them."""
+    picture = Image.fromarray(255 - GREYS)
+    picture.putpalette([255 - number // 3 for number in range(768)])
+    picture.info["transparency"] = bytes([alpha]) + b"\xff" * 255
+    return picture
+
+
+def _bytes_of(picture: Image.Image, **options: object) -> bytes:
+    stream = io.BytesIO()
+    picture.save(stream, "PNG", **options)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("picture", "mode"),
+    [
+        (GREY, None),
+        (GREY.convert("LA"), "LA"),
+        (GREY.convert("RGB"), "RGB"),
+        (GREY.convert("RGBA"), "RGBA"),
+        (_in_a_palette(), "P"),
+    ],
+)
+def test_grey_in_another_mode_loses_nothing(picture: Image.Image, mode: str | None) -> None:
+    image, converted_from = decode_lossless(_bytes_of(picture), "a.png")
+    np.testing.assert_array_equal(image, GREYS)
+    assert image.dtype == np.uint8
+    assert converted_from == mode
+    # What the loader of the original does gives the same.
+    np.testing.assert_array_equal(image, np.array(picture.convert("RGBA").convert("L")))
+
+
+def _coloured() -> Image.Image:
+    picture = GREY.convert("RGB")
+    picture.putpixel((3, 5), (9, 9, 8))
+    return picture
+
+
+def _transparent() -> Image.Image:
+    picture = GREY.convert("RGBA")
+    picture.putpixel((3, 5), (9, 9, 9, 254))
+    return picture
+
+
+def _deep() -> bytes:
+    """Grey of 16 bits in three channels, which Pillow cannot write."""
+    row = b"\0" + b"\x12\x34" * 6  # no filter; two pixels
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(row)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (_bytes_of(_coloured()), "mode RGB and colours"),
+        (_bytes_of(_transparent()), "mode RGBA and transparent pixels"),
+        (_bytes_of(_in_a_palette(alpha=254)), "mode P and transparent pixels"),
+        (_bytes_of(GREY.convert("RGB"), transparency=(7, 7, 7)), "mode RGB and transparent"),
+        (_bytes_of(Image.fromarray(GREYS.astype(np.uint16))), "mode I;16 with 16 bit"),
+        # Two bytes of grey per channel: Pillow would keep the upper one alone.
+        (_deep(), "mode RGB with 16 bit"),
+        (b"", "empty"),
+        (_bytes_of(GREY.convert("RGB"))[:-40], "damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_would_lose_something_is_refused(data: bytes, told: str) -> None:
+    with pytest.raises(UserError, match=f"a.png: .*{told}"):
+        decode_lossless(data, "a.png")
 
 
 def test_wrong_arrays_are_refused(tmp_path: Path) -> None:

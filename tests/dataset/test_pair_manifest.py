@@ -15,6 +15,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.dataset.pair_manifest import (
     SCHEMA,
     ExcludedGlacier,
+    LeftOutImage,
     OpticalImage,
     PairManifest,
     SarImage,
@@ -148,12 +149,14 @@ def test_a_manifest_does_not_change() -> None:
 
 def test_facts_for_the_reader_of_a_result() -> None:
     included = {"allow_test_glaciers": True, "included_test_glaciers": ("B",)}
-    assert manifest(**included).facts() == {
+    left_out = (LeftOutImage(file="val/S1_A_9.png", why="a copy"),)
+    assert manifest(**included, left_out=left_out).facts() == {
         "source": "built",
         "synthetic": False,
         "glaciers": ["A", "B"],
         "images": {"train": 1, "val": 1},
         "excluded": ["Columbia"],
+        "left_out": ["val/S1_A_9.png"],
         "allow_test_glaciers": True,
         "included_test_glaciers": ["B"],
     }

@@ -93,7 +93,9 @@ def test_a_sar_image_may_be_a_geotiff(folder: PairFolder) -> None:
     values = np.arange(20, dtype=np.uint8).reshape(1, 4, 5)
     transform = rasterio.Affine(*UTM.transform)
     path = folder.raster("S1_A.tif", values, folder.train, crs=UTM.crs, transform=transform)
-    np.testing.assert_array_equal(decode_sar(path.read_bytes(), path), values[0])
+    image, converted_from = decode_sar(path.read_bytes(), path)
+    np.testing.assert_array_equal(image, values[0])
+    assert converted_from is None
     assert sar_grid(path, 4, 5) == replace(UTM, height=4, width=5)
 
 

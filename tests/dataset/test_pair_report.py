@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.dataset.pair_manifest import ExcludedGlacier
+from ssl4sar.dataset.pair_manifest import ExcludedGlacier, LeftOutImage
 from ssl4sar.dataset.pair_report import PairCounts, PairReport
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.problems import Problem
@@ -21,6 +22,7 @@ def report() -> PairReport:
         PairRules("local", ("Columbia",)),
         None,
         (ExcludedGlacier(glacier="Columbia", train=3, val=1, optical=1),),
+        (LeftOutImage(file="val/z.png", why="ssl4sar.leave_out: z*"),),
         PairCounts({"train": {"A": 5, "B": 2}, "val": {}}, (40, 60), None, {"A": 0.987}, 12),
         [
             Problem("error", "x.png", "it is damaged", "replace it"),
@@ -38,6 +40,7 @@ def test_a_person_reads_counts_exclusions_and_problems(report: PairReport) -> No
         "  optical pixels with data: A 98.7%\n"
         "  Columbia is a glacier of the test set: left out with 3 training, 1 validation and 1 "
         "optical images\n"
+        "  val/z.png is left out: ssl4sar.leave_out: z*\n"
         "errors: 1, warnings: 1\n"
         "  error x.png: it is damaged; replace it\n"
         "  warning y.png: it is odd; nothing\n"
@@ -52,10 +55,18 @@ def test_a_program_reads_the_same(report: PairReport, tmp_path: Path) -> None:
     assert content["counts"]["images"] == {"train": {"A": 5, "B": 2}, "val": {}}
     assert content["counts"]["height_px"] == [40, 60]
     assert content["excluded"] == [{"glacier": "Columbia", "train": 3, "val": 1, "optical": 1}]
+    assert content["left_out"] == [{"file": "val/z.png", "why": "ssl4sar.leave_out: z*"}]
     assert content["problems"][0]["file"] == "x.png"
 
 
 def test_errors_refuse_the_manifest(report: PairReport) -> None:
     told = r"/data/pairs: the pretraining dataset has 1 error \(x\.png: it is damaged\)"
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=told) as caught:
         report.checked_manifest("report.json")
+    remedy = "name them in ssl4sar.leave_out, as listed in report.json, and rerun"
+    assert caught.value.fix == f"correct the files or {remedy}"
+    # Who corrects a file of a published record is refused by the next job.
+    published = replace(report, rules=replace(report.rules, source="zenodo"))
+    with pytest.raises(UserError) as caught:
+        published.checked_manifest("report.json")
+    assert caught.value.fix == remedy

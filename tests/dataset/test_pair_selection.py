@@ -19,14 +19,16 @@ FOLDERS = {
 
 @pytest.fixture
 def select(tmp_path: Path):
-    def run(files: list[str], *, allow: bool = False) -> Selection:
+    def run(files: list[str], *, allow: bool = False, leave_out: tuple[str, ...] = ()) -> Selection:
         for folder in FOLDERS.values():
             (tmp_path / folder).mkdir(exist_ok=True)
         for file in files:
             folder, name = file.split("/")
             (tmp_path / FOLDERS[folder] / name).touch()
         tree: PairTree = find_pair_tree(tmp_path)
-        return select_pairs(tree, PairRules("local", ("COL", "Columbia", "Mapple"), allow))
+        return select_pairs(
+            tree, PairRules("local", ("COL", "Columbia", "Mapple"), allow, leave_out)
+        )
 
     return run
 
@@ -64,7 +66,7 @@ def test_glaciers_of_the_test_set_are_left_out_whatever_their_case(select) -> No
     ]
     selection = select(files)
     assert {image.glacier for image in selection.sar} == {"A", "B"}
-    assert [path.name for path in selection.left_out] == [
+    assert [path.name for path in selection.excluded_paths] == [
         "columbia_S2.tif",
         "S1_COLUMBIA_2.png",
         "S1_Columbia_1.png",
@@ -89,7 +91,7 @@ def test_allowed_glaciers_of_the_test_set_are_used(select) -> None:
     selection = select(files, allow=True)
     assert "Columbia" in selection.optical
     assert selection.excluded == ()
-    assert selection.left_out == ()
+    assert selection.excluded_paths == ()
 
 
 def test_nothing_left_without_the_test_set_is_told(select) -> None:
@@ -151,3 +153,72 @@ def test_glaciers_of_the_benchmark_are_of_the_test_set_whatever_the_list() -> No
     rules = PairRules("local", ("Crane",))
     assert all(map(rules.is_test, ("Columbia", "COL", "Mapple", "Crane", "WestCrane")))
     assert not rules.is_test("Jorum")
+
+
+@pytest.mark.parametrize(
+    ("entry", "gone"),
+    [
+        ("S1_B_1.png", ["train/S1_B_1.png"]),
+        ("unlabeled_data_raw_val/S1_A_2.png", ["val/S1_A_2.png"]),
+        ("S1_[A]_?.png", ["train/S1_A_1.png", "val/S1_A_2.png"]),
+        ("unlabeled_data_raw_train/*", ["train/S1_A_1.png", "train/S1_B_1.png"]),
+        ("s1_b_1.png", []),
+        ("S1_B", []),
+    ],
+)
+def test_images_are_left_out_by_name_path_or_pattern(select, entry: str, gone: list[str]) -> None:
+    selection = select(GOOD, leave_out=(entry,))
+    places = [f"{FOLDERS[folder]}/{name}" for folder, name in (each.split("/") for each in gone)]
+    assert [image.file for image in selection.left_out] == places
+    assert {image.why for image in selection.left_out} == (
+        {f"ssl4sar.leave_out: {entry}"} if gone else set()
+    )
+    assert len(selection.sar) == 3 - len(gone)
+    # Those that the test set takes away are looked for under other names, these are not.
+    assert selection.excluded_paths == ()
+
+
+def test_what_is_left_out_is_no_problem_any_more(select) -> None:
+    files = [*GOOD, "train/alone.png", "val/S1_Store_1.png", "optical/A_20200101.tif"]
+    leave_out = ("alone.png", "S1_Store_*", "A_20200101.tif")
+    selection = select(files, leave_out=leave_out)
+    assert problems(selection) == []
+    assert selection.optical["A"].name == "A_S2.tif"
+    assert [image.why.split(": ")[1] for image in selection.left_out] == [
+        "A_20200101.tif",
+        "alone.png",
+        "S1_Store_*",
+    ]
+
+
+def test_a_name_with_brackets_means_itself(select) -> None:
+    selection = select([*GOOD, "train/S1_A_[1].png"], leave_out=("S1_A_[1].png",))
+    # As a pattern it means S1_A_1.png, too.
+    assert [image.file.split("/")[1] for image in selection.left_out] == [
+        "S1_A_1.png",
+        "S1_A_[1].png",
+    ]
+
+
+def test_images_of_the_test_set_go_with_their_glacier_whoever_names_them(select) -> None:
+    files = [*GOOD, "optical/Columbia_S2.tif", "train/S1_Columbia_1.png"]
+    selection = select(files, leave_out=("*Columbia*",))
+    assert [path.name for path in selection.excluded_paths] == [
+        "Columbia_S2.tif",
+        "S1_Columbia_1.png",
+    ]
+    assert selection.left_out == ()
+    assert problems(selection) == []
+
+
+def test_entries_that_mean_nothing_are_one_warning(select) -> None:
+    told = problems(select(GOOD, leave_out=("S1_A_1.png", "S1_X_*", "typo.png")))
+    assert [each for each in told if each[1] == "ssl4sar.leave_out"] == [
+        ("warning", "ssl4sar.leave_out", "no image of the dataset is called S1_X_*, typo.png")
+    ]
+
+
+def test_leaving_out_a_whole_split_is_an_error(select) -> None:
+    told = problems(select(GOOD, leave_out=("S1_A_2.png",)))
+    problem = "no validation image is left without those that ssl4sar.leave_out names"
+    assert ("error", FOLDERS["val"], problem) in told

@@ -16,12 +16,9 @@ def test_errors_come_before_warnings_and_files_in_order() -> None:
 
 
 def test_errors_are_told_in_one_line_and_none_pass() -> None:
-    refuse_errors("root", "CaFFe tree", [], "report.json")
+    refuse_errors("root", "CaFFe tree", [], "rerun")
     with pytest.raises(UserError) as caught:
-        refuse_errors("root", "dataset", [problem("error", "x.png")], "report.json")
-    assert str(caught.value) == (
-        "root: the dataset has 1 error (x.png: it is wrong); "
-        "correct the files as listed in report.json and rerun"
-    )
+        refuse_errors("root", "dataset", [problem("error", "x.png")], "correct them")
+    assert str(caught.value) == ("root: the dataset has 1 error (x.png: it is wrong); correct them")
     with pytest.raises(UserError, match=r"7 errors \(0: .*; 4: it is wrong; and 2 more\)"):
         refuse_errors("r", "dataset", [problem("error", str(n)) for n in range(7)], "f")

@@ -71,6 +71,7 @@ def test_facts_of_the_pretraining_are_kept() -> None:
         NONE,
         own=True,
         excluded_glaciers=["Columbia"],
+        left_out_images=["val/b.png"],
         saw_test_glaciers=False,
         started_from="ImageNet weights",
     )
@@ -82,6 +83,7 @@ def test_facts_of_the_pretraining_are_kept() -> None:
     assert facts["checkpoints"][0]["epochs"] == 8
     assert facts["checkpoints"][0]["validation_loss"] == 0.05
     assert facts["excluded_glaciers"] == ["Columbia"]
+    assert facts["left_out_images"] == ["val/b.png"]
     assert facts["started_from"] == "ImageNet weights"
     assert facts["saw_test_glaciers"] is False
 

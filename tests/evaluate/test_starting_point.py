@@ -82,13 +82,24 @@ def test_one_run_that_has_seen_a_test_glacier_marks_them_all() -> None:
     assert start.excluded_glaciers == ["Columbia"]
 
 
+def test_images_left_out_of_any_pretraining_are_told() -> None:
+    pairs = [dataset(left_out=files) for files in (["val/b.png", "train/a.png"], ["val/b.png"])]
+    records = [record("optsimmim", seed, each) for seed, each in enumerate(pairs)]
+    start = starting_point("optsimmim", records, TEST_GLACIERS)
+    assert start.left_out_images == ["train/a.png", "val/b.png"]
+    facts = pretraining_facts("optsimmim", records, TEST_GLACIERS)
+    assert facts is not None
+    assert facts.left_out_images == ["train/a.png", "val/b.png"]
+
+
 def test_a_start_without_a_pretext_task_has_no_pretraining() -> None:
     for variant, sha256 in (("none", None), ("imagenet", "6" * 64)):
         start = starting_point(variant, [record(variant, 0)], TEST_GLACIERS)
         assert start.weights_sha256 == [sha256]
         assert start.pretraining_source is None
         assert start.pretraining_synthetic is None
-        assert (start.excluded_glaciers, start.test_glaciers_seen) == ([], [])
+        assert (start.excluded_glaciers, start.left_out_images) == ([], [])
+        assert start.test_glaciers_seen == []
 
 
 def test_the_result_tells_the_hash_of_every_start(scores, runs, baselines) -> None:
@@ -100,6 +111,7 @@ def test_the_result_tells_the_hash_of_every_start(scores, runs, baselines) -> No
         "pretraining_source": "zenodo",
         "pretraining_synthetic": False,
         "excluded_glaciers": ["Columbia"],
+        "left_out_images": ["unlabeled_data_raw_train/S1_A_1.png"],
         "test_glaciers_seen": [],
     }
     assert result["dataset"]["comparable_with_published"] is True

@@ -10,7 +10,10 @@ import torch
 from timm.models.swin_transformer_v2 import SwinTransformerV2Block, WindowAttention
 from torch import Tensor, nn
 
+import ssl4sar.models.attention as attention_module
+from ssl4sar.config.model import ModelConfig
 from ssl4sar.models.attention import FoldedWindowAttention, fold_attention
+from ssl4sar.models.tyrion import build_encoder
 
 CHANNELS, HEADS, WINDOW, MAP = 12, 3, 4, 8
 
@@ -79,6 +82,61 @@ def test_mixed_precision_stays_close() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             result = ours(x)
     assert (result - expected).abs().max() < 0.1 * expected.abs().max()
+
+
+@pytest.fixture
+def biases(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
+    """Every bias that is attended with, rounded as a kernel of mixed precision takes it."""
+    seen: list[Tensor] = []
+    attend = attention_module._attend
+
+    def spy(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+        seen.append(bias.detach().to(torch.bfloat16).double())
+        return attend(query, key, value, bias)
+
+    monkeypatch.setattr(attention_module, "_attend", spy)
+    return seen
+
+
+@pytest.mark.parametrize("learning", [False, True])
+@pytest.mark.parametrize("wider", [1, 10])
+def test_mixed_precision_keeps_the_bias_of_random_weights(
+    biases: list[Tensor], wider: int, learning: bool
+) -> None:
+    torch.manual_seed(0)
+    # Heads and windows of the published size; the bias depends on nothing else.
+    config = ModelConfig(input_px=64, embed_dim=24, depths=(1, 1, 1, 1), window_tokens=16)
+    encoder = build_encoder(config).eval()
+    module = next(m for m in encoder.modules() if isinstance(m, FoldedWindowAttention))
+    with torch.no_grad():
+        change(module).mul_(wider)
+    exact = copy.deepcopy(module).double()._compute_bias(None, mixed=False).detach()
+    with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(learning):
+        module(torch.randn(1, 256, 24))
+    (bias,) = biases
+    # A softmax does not see what all of its scores have in common.
+    error = (bias - exact) - (bias - exact).mean(-1, keepdim=True)
+    signal = exact - exact.mean(-1, keepdim=True)
+    assert signal.std() > 0.01 * wider
+    assert error.std() < 0.005 * signal.std()
+
+
+def test_full_precision_keeps_every_bit_of_the_bias() -> None:
+    module = attention()
+    with torch.no_grad():
+        table = 16 * torch.sigmoid(module.cpb_mlp(module.relative_coords_table))
+        expected = table.view(-1, HEADS)[module.relative_position_index.view(-1)]
+        expected = expected.view(WINDOW**2, WINDOW**2, HEADS).permute(2, 0, 1)
+        assert torch.equal(module._bias(None), expected)
+
+
+def test_a_bias_kept_from_mixed_precision_is_not_that_of_full_precision() -> None:
+    module = attention()
+    fresh = module._compute_bias(None, mixed=False)
+    with torch.no_grad():
+        with torch.autocast("cpu", torch.bfloat16):
+            module(TOKENS)
+        assert torch.equal(module._bias(None), fresh)
 
 
 def attention() -> FoldedWindowAttention:

@@ -301,3 +301,20 @@ def test_an_own_checkpoint_with_a_weight_that_is_no_number(tmp_path: Path) -> No
         network.decoder.blocks[2].up_conv.bias[1] = float("nan")
     save_network(tmp_path / "own.ckpt", network, TINY, {})
     assert_refused("tyrion", tmp_path / "own.ckpt", r"decoder\.blocks\.2\.up_conv\.bias holds NaN")
+
+
+@pytest.mark.parametrize("source", ["timm", "tyrion"])
+def test_gains_come_from_the_file_whatever_random_networks_have(
+    tmp_path: Path, source: str
+) -> None:
+    path = tmp_path / "weights.bin"
+    own = lightning(official_layout(randomised(build_tyrion(TINY))))
+    torch.save(classifier().state_dict() if source == "timm" else own, path)
+    states = []
+    for legacy in (False, True):
+        torch.manual_seed(0)
+        config = config_for(source, path).model_copy(update={"legacy_post_norm_ones": legacy})
+        network = build_tyrion(config)
+        load_starting_weights(network, config)
+        states.append(network.state_dict())
+    assert_equal_states(*states)

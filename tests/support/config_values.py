@@ -23,6 +23,7 @@ TREE, WEIGHTS, PAIRS = "resources/tree", "resources/weights.ckpt", "resources/pa
 COMPANY: Mapping[str, Values] = {
     "caffe.root": {"caffe.source": "local", "caffe.root": TREE},
     "ssl4sar.root": {"ssl4sar.source": "local", "ssl4sar.root": PAIRS},
+    "ssl4sar.leave_out": {"ssl4sar.leave_out": ["S1_A_*.png"]},
     # A starting point that needs no weights.
     "pretraining.variant": {"pretraining.variant": "optsimmim"},
     "acquisition.glaciers": {"acquisition.glaciers": ["Synthetic01"]},

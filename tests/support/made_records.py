@@ -18,6 +18,7 @@ def dataset(glaciers: Sequence[str] = ("A", "B"), **changes: object) -> dict[str
         "glaciers": list(glaciers),
         "images": {"train": 6, "val": 2},
         "excluded": ["Columbia"],
+        "left_out": ["unlabeled_data_raw_train/S1_A_1.png"],
         "allow_test_glaciers": False,
         "included_test_glaciers": [],
         **changes,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from pair_folder import write_pairs
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree
@@ -52,6 +57,23 @@ def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
         _write_scene(tree, name, number)
     build_store(tree, train, validation, folder / "store")
     return folder / "store"
+
+
+@pytest.fixture
+def convolved_in() -> Iterator[set[tuple[str, torch.dtype]]]:
+    """The precisions in which convolutions really compute, by what the network is doing.
+
+    Weights are stored in float32 whatever the recipe says, so they tell nothing.
+    """
+    seen: set[tuple[str, torch.dtype]] = set()
+
+    def note(module: nn.Module, _: Any, output: Any) -> None:
+        if isinstance(module, nn.Conv2d):
+            seen.add(("training" if module.training else "validation", output.dtype))
+
+    hook = register_module_forward_hook(note)
+    yield seen
+    hook.remove()
 
 
 @dataclass(frozen=True)

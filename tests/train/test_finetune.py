@@ -339,11 +339,19 @@ def test_class_weights_and_sampling_matter(reference, tiny_store, tmp_path):
     assert len(shas) == 4
 
 
-def test_bf16_trains(tiny_store, tmp_path):
-    config = changed(precision="bf16-mixed", epochs=1)
-    train(tiny_store, tmp_path, training_config=config)
-    network, _ = load_network(tmp_path / "model.ckpt")
-    assert network.head.weight.dtype == torch.float32
+def test_mixed_precision_is_that_of_the_training_alone(tiny_store, tmp_path, convolved_in):
+    losses = {}
+    for precision, trained_in in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
+        convolved_in.clear()
+        folder = tmp_path / precision
+        train(tiny_store, folder, training_config=changed(precision=precision, epochs=1))
+        # The validation chooses the epoch: never in mixed precision.
+        assert convolved_in == {("training", trained_in), ("validation", torch.float32)}
+        network, _ = load_network(folder / "model.ckpt")
+        assert network.head.weight.dtype == torch.float32
+        losses[precision] = float(rows(folder)[0]["train_loss"])
+    assert losses["bf16-mixed"] != losses["32-true"]
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=1e-2)
 
 
 def test_tf32_changes_nothing_on_a_processor(reference, tiny_store, tmp_path):
@@ -400,7 +408,7 @@ def test_the_stride_of_the_validation_is_part_of_the_training(tiny_store, tmp_pa
 
 
 @pytest.mark.gpu
-def test_a_gpu_trains_in_mixed_precision(tiny_store, tmp_path):
+def test_a_gpu_trains_in_mixed_precision(tiny_store, tmp_path, convolved_in):
     if not torch.cuda.is_available():
         pytest.skip("there is no CUDA device")
     config = changed(precision="bf16-mixed", epochs=1, samples_per_epoch=4, accumulate_batches=1)
@@ -409,6 +417,7 @@ def test_a_gpu_trains_in_mixed_precision(tiny_store, tmp_path):
     (row,) = rows(tmp_path)
     assert (row["step"], result.validation.images) == ("2", 2)
     assert math.isfinite(float(row["train_loss"]))
+    assert convolved_in == {("training", torch.bfloat16), ("validation", torch.float32)}
 
 
 def test_the_global_switches_of_torch_are_put_back(reference):

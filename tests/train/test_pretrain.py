@@ -543,19 +543,36 @@ def test_every_switch_matters(reference, store, tmp_path, task, change):
     assert rows(tmp_path)[0][column] != before
 
 
-def test_published_optimiser_and_mixed_precision_train(store, tmp_path):
+def test_the_published_optimiser_trains(store, tmp_path):
     published = {"optimiser": "sgd", "gradient_clip_norm": None, "epochs": 2, "checkpoint": "last"}
     train(store, tmp_path / "sgd", recipe=changed(**published))
     losses = [float(row["train_loss"]) for row in rows(tmp_path / "sgd")]
     assert losses[1] < losses[0]
-    train(store, tmp_path / "bf16", recipe=changed(precision="bf16-mixed", epochs=1))
-    network, _ = load_network(tmp_path / "bf16" / "model.ckpt")
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("precision", "trained_in"),
+    [("32-true", torch.float32), ("tf32", torch.float32), ("bf16-mixed", torch.bfloat16)],
+)
+def test_each_precision_is_that_of_the_training_alone(
+    reference, store, tmp_path, convolved_in, task, precision, trained_in
+):
+    train(store, tmp_path, task, recipe=changed(task, precision=precision, epochs=1))
+    # The validation chooses the epoch: never in mixed precision.
+    assert convolved_in == {("training", trained_in), ("validation", torch.float32)}
+    network, _ = load_network(tmp_path / "model.ckpt")
     assert network.head.weight.dtype == torch.float32
+    (row,), before = rows(tmp_path), rows(reference[0] / task)[0]
+    for column in ("train_loss", "val_loss"):
+        loss, exact = float(row[column]), float(before[column])
+        assert (loss != exact) is (precision == "bf16-mixed"), column
+        assert loss == pytest.approx(exact, rel=1e-2), column
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("task", TASKS)
-def test_a_gpu_pretrains_in_mixed_precision(store, tmp_path, task):
+def test_a_gpu_pretrains_in_mixed_precision(store, tmp_path, convolved_in, task):
     if not torch.cuda.is_available():
         pytest.skip("there is no CUDA device")
     recipe = changed(task, precision="bf16-mixed", epochs=1, gradient_clip_norm=None)
@@ -564,6 +581,7 @@ def test_a_gpu_pretrains_in_mixed_precision(store, tmp_path, task):
     (row,) = rows(tmp_path)
     assert (row["step"], result.validation.tiles) == ("2", 6)
     assert math.isfinite(float(row["train_loss"]))
+    assert convolved_in == {("training", torch.bfloat16), ("validation", torch.float32)}
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

@@ -61,6 +61,7 @@ def test_the_record_tells_network_and_dataset(tiny_pairs, tmp_path):
         "glaciers": ["A", "B", "C"],
         "images": {"train": 6, "val": 2},
         "excluded": [],
+        "left_out": [],
         "allow_test_glaciers": True,
         "included_test_glaciers": ["B"],
     }

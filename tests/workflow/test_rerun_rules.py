@@ -85,6 +85,7 @@ EXPECTED = {
     "ssl4sar.record_url": PAIRS_DOWNLOADED,
     "ssl4sar.test_glaciers": PAIRS_VALIDATED,
     "ssl4sar.allow_test_glaciers": PAIRS_VALIDATED,
+    "ssl4sar.leave_out": PAIRS_VALIDATED,
     "ssl4sar.optical_scale": PAIRS_STORED,
     "pair_scene": PAIRS_RENDERED,
     "model": PRETRAINED,

@@ -142,6 +142,7 @@ rule validate_pairs:
             "ssl4sar.root",
             "ssl4sar.test_glaciers",
             "ssl4sar.allow_test_glaciers",
+            "ssl4sar.leave_out",
         ),
         content=STUDY.pair_content,
     script:

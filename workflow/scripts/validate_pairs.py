@@ -32,6 +32,7 @@ if __name__ == "__main__":
                 cfg["ssl4sar.source"],
                 tuple(cfg["ssl4sar.test_glaciers"]),
                 cfg["ssl4sar.allow_test_glaciers"],
+                tuple(cfg["ssl4sar.leave_out"]),
             ),
             workers=snakemake.threads,
             problems=Path(snakemake.log.problems),

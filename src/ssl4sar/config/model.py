@@ -31,7 +31,8 @@ class ModelConfig(Block):
     weights_file: str | None = None
     """File with the weights (microsoft and tyrion; for timm instead of fetching `weights.url`)."""
     legacy_post_norm_ones: bool = False
-    """Start the residual post-norm gains at 1 like the original code (only without weights)."""
+    """Start the residual post-norm gains at 1 like the original code, in every network that starts
+    from random weights; the others have the gains of their file."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -53,11 +54,6 @@ class ModelConfig(Block):
             raise ValueError(f"weights_file is missing: weights {self.weights} need a file")
         if self.weights == "none" and self.weights_file:
             raise ValueError("weights_file has no meaning with weights none")
-        if self.legacy_post_norm_ones and self.weights != "none":
-            raise ValueError(
-                f"legacy_post_norm_ones has no meaning with weights {self.weights}, "
-                "which replace the gains"
-            )
         return self
 
     @property

@@ -63,8 +63,6 @@ def starting_model(
     """
     if variant == "none":
         return {**model, "weights": "none", "weights_file": None}
-    if variant in WITH_WEIGHTS:
-        return {**model, "weights_file": weights_files[0]}
-    # Its gains come with the file.
-    own = {"weights": "tyrion", "weights_file": weights_files[0], "legacy_post_norm_ones": False}
-    return {**model, **own}
+    # The gains come with the file: the switch for random weights must not tell two such apart.
+    given = {**model, "weights_file": weights_files[0], "legacy_post_norm_ones": False}
+    return given if variant in WITH_WEIGHTS else {**given, "weights": "tyrion"}

@@ -26,6 +26,9 @@ class Ssl4sarDataConfig(Block):
     always meant; add those of another test set, e.g. Crane."""
     allow_test_glaciers: bool = False
     """Pretrain on them all the same; the result is marked."""
+    leave_out: tuple[str, ...] = ()
+    """Images that are not used, by name or path below the root, also with * and ?: damaged, or not
+    wanted. They are recorded with the result."""
     optical_scale: Literal["maximum", "percentile"] = "maximum"
     """What becomes 1 in a band of an optical image: its maximum, as published, or its 99.9th
     percentile, which one saturated pixel does not move."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,23 @@ from ssl4sar.core.errors import UserError
 # limit warns at 89 megapixels and is meant for untrusted uploads.
 MAX_PIXELS = 2_000_000_000
 _AGAIN: Final = "replace the file by the original"
+_CONVERT: Final = "convert it to a single-channel 8-bit PNG"
+#: Modes that can hold 8-bit grey in another form.
+_GRAY_ALIKE: Final = frozenset({"RGB", "RGBA", "LA", "P"})
+#: Place of the bit depth in a PNG file: behind signature, chunk header, width and height.
+_BIT_DEPTH: Final = 24
+
+
+class GrayImage(NamedTuple):
+    """A grey image and how its file held it.
+
+    Attributes:
+        pixels: (H, W) uint8.
+        converted_from: mode of the file, e.g. RGB; None where it is 8-bit grey itself.
+    """
+
+    pixels: NDArray[np.uint8]
+    converted_from: str | None
 
 
 def read_gray(path: str | Path) -> NDArray[np.uint8]:
@@ -55,19 +73,51 @@ def decode_gray(data: bytes, source: str | Path) -> NDArray[np.uint8]:
     Raises:
         UserError: empty, truncated, not a PNG, RGB, palette or 16-bit.
     """
+    with _opened(data, source) as image:
+        if image.mode != "L":
+            raise UserError(source, f"the image has mode {image.mode}, not 8-bit grey", _CONVERT)
+        return np.array(image)
+
+
+def decode_lossless(data: bytes, source: str | Path) -> GrayImage:
+    """Decode a PNG file that holds 8-bit grey, also as colours without colour.
+
+    Colours (direct, or in a palette) must be grey and opaque at every pixel; then taking one
+    channel is what any conversion to grey gives.
+
+    Args:
+        data: content of the file.
+        source: file named in the error.
+
+    Raises:
+        UserError: empty, truncated, not a PNG, more than 8 bits, coloured or transparent.
+    """
+    with _opened(data, source) as image:
+        mode = image.mode
+        if mode == "L":
+            return GrayImage(np.array(image), None)
+        # Pillow drops the lower byte of colours without a word.
+        if mode not in _GRAY_ALIKE or data[_BIT_DEPTH] > 8:
+            told = f"the image has mode {mode} with {data[_BIT_DEPTH]} bit, not 8-bit grey"
+            raise UserError(source, told, _CONVERT)
+        red, green, blue, alpha = np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0)
+    if alpha.min() < 255:
+        raise UserError(source, f"the image has mode {mode} and transparent pixels", _CONVERT)
+    if not (np.array_equal(red, green) and np.array_equal(red, blue)):
+        raise UserError(source, f"the image has mode {mode} and colours, not 8-bit grey", _CONVERT)
+    return GrayImage(np.ascontiguousarray(red), mode)
+
+
+@contextmanager
+def _opened(data: bytes, source: str | Path) -> Iterator[Image.Image]:
+    """Open a PNG file; what is wrong with it, also while it is read, is the user's matter."""
     if not data:
         raise UserError(source, "the file is empty", _AGAIN)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise UserError(source, f"{image.width}x{image.height} px is too large", _AGAIN)
-            if image.mode != "L":
-                raise UserError(
-                    source,
-                    f"the image has mode {image.mode}, not 8-bit grey",
-                    "convert it to a single-channel 8-bit PNG",
-                )
-            return np.array(image)
+            yield image
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise UserError(source, "the file is not a readable PNG", _AGAIN) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:

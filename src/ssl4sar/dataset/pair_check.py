@@ -45,6 +45,7 @@ class ImageFacts:
         valid_fraction: share of pixels with data in all channels, 0-1; None for SAR images and
             where the image cannot be read.
         problems: what is wrong with it.
+        converted_from: mode of a file that is grey, but not stored so; None for all others.
     """
 
     file: str
@@ -53,6 +54,7 @@ class ImageFacts:
     bands: int | None
     valid_fraction: float | None
     problems: tuple[Problem, ...]
+    converted_from: str | None = None
 
 
 def check_sar(tree: PairTree, path: Path) -> ImageFacts:
@@ -67,7 +69,7 @@ def check_sar(tree: PairTree, path: Path) -> ImageFacts:
     try:
         data = path.read_bytes()
         record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
-        image = decode_sar(data, path)
+        image, converted_from = decode_sar(data, path)
         grid = sar_grid(path, *image.shape)
     except (OSError, UserError) as error:
         return ImageFacts(file, record, None, None, None, (_told(file, error),))
@@ -78,10 +80,10 @@ def check_sar(tree: PairTree, path: Path) -> ImageFacts:
                 "warning",
                 file,
                 f"all pixels have the same grey value {image[0, 0]}",
-                "remove the image: there is nothing to learn from it",
+                "name it in ssl4sar.leave_out: there is nothing to learn from it",
             ),
         )
-    return ImageFacts(file, record, grid, 1, None, problems)
+    return ImageFacts(file, record, grid, 1, None, problems, converted_from)
 
 
 def check_optical(tree: PairTree, path: Path) -> ImageFacts:

@@ -87,7 +87,7 @@ def _append_sar(manifest: PairManifest, image: SarImage, writer: HashingWriter) 
     data = path.read_bytes() if path.is_file() else None
     digest = None if data is None else hashlib.sha256(data).hexdigest()
     _require_hash(path, digest, image)
-    pixels = decode_sar(data or b"", path)
+    pixels = decode_sar(data or b"", path).pixels
     _require_size(path, pixels, image)
     return PairScene(
         name=path.stem,

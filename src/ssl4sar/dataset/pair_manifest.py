@@ -1,7 +1,8 @@
 """The manifest of a pretraining dataset: every image with its glacier, grid and hash.
 
 One format for all sources, also for what the SAR stage writes: ``dataset.json``. Only the images
-that may be used are listed; glaciers that were left out are named with their counts.
+that may be used are listed; glaciers that were left out are named with their counts, and images
+that were left out one by one with the reason.
 """
 
 from __future__ import annotations
@@ -126,6 +127,18 @@ class ExcludedGlacier(_Record):
     optical: int = Field(ge=0)
 
 
+class LeftOutImage(_Record):
+    """An image that was left out by itself, not with its glacier.
+
+    Attributes:
+        file: path below the root, POSIX.
+        why: the pattern that names it, or the image that it is a copy of.
+    """
+
+    file: Annotated[str, AfterValidator(_is_below_the_root)]
+    why: str = Field(min_length=1)
+
+
 class PairManifest(_Record):
     """A checked dataset.
 
@@ -136,6 +149,7 @@ class PairManifest(_Record):
         synthetic: whether they are rendered, not observed.
         allow_test_glaciers: whether glaciers of the test set were allowed.
         excluded: glaciers of the test set that were left out, by name.
+        left_out: other images that were left out, by file.
         included_test_glaciers: glaciers of the test set that are in it because they were allowed;
             a result from them is marked.
         optical: the optical image of every glacier, by glacier.
@@ -147,6 +161,7 @@ class PairManifest(_Record):
     synthetic: bool
     allow_test_glaciers: bool
     excluded: tuple[ExcludedGlacier, ...] = Field(strict=False)
+    left_out: tuple[LeftOutImage, ...] = Field(default=(), strict=False)
     included_test_glaciers: tuple[str, ...] = Field(strict=False)
     optical: tuple[OpticalImage, ...] = Field(strict=False)
     sar: tuple[SarImage, ...] = Field(strict=False)
@@ -197,6 +212,7 @@ class PairManifest(_Record):
             "glaciers": list(self.glaciers),
             "images": {split: len(self.images(split)) for split in PAIR_SPLITS},
             "excluded": [excluded.glacier for excluded in self.excluded],
+            "left_out": [image.file for image in self.left_out],
             "allow_test_glaciers": self.allow_test_glaciers,
             "included_test_glaciers": list(self.included_test_glaciers),
         }

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import decode_gray
+from ssl4sar.core.gray_png import GrayImage, decode_lossless
 from ssl4sar.core.pair_layout import RASTER_BANDS
 from ssl4sar.dataset.scene_check import png_damage
 
@@ -109,21 +109,20 @@ class Channels:
         return valid
 
 
-def decode_sar(data: bytes, path: Path) -> NDArray[np.uint8]:
+def decode_sar(data: bytes, path: Path) -> GrayImage:
     """Decode a Sentinel-1 image, PNG or GeoTIFF by the ending of its name.
+
+    The published loader converts every PNG to 8-bit grey. Here that is done where nothing is lost.
 
     Args:
         data: content of the file.
         path: the file, for its ending and for errors.
 
-    Returns:
-        (H, W) uint8 grey.
-
     Raises:
-        UserError: damaged, or not 8-bit grey in one band.
+        UserError: damaged, or not 8-bit grey.
     """
     if path.suffix.lower() == ".png":
-        image = decode_gray(data, path)
+        image = decode_lossless(data, path)
         damage = png_damage(data)
         if damage is not None:
             raise UserError(path, f"the PNG is damaged ({damage})", _AGAIN)
@@ -135,8 +134,7 @@ def decode_sar(data: bytes, path: Path) -> NDArray[np.uint8]:
                 f"the image has {_bands(raster.count)} of {raster.dtypes[0]}, not 8-bit grey",
                 "convert it to a single band of 8 bits",
             )
-        pixels: NDArray[np.uint8] = raster.read(1)
-    return pixels
+        return GrayImage(raster.read(1), None)
 
 
 def sar_grid(path: Path, height: int, width: int) -> Grid:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
-from ssl4sar.dataset.pair_manifest import ExcludedGlacier, PairManifest
+from ssl4sar.dataset.pair_manifest import ExcludedGlacier, LeftOutImage, PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.problems import Problem, refuse_errors
 
@@ -43,6 +43,7 @@ class PairReport:
         rules: what was asked of it.
         manifest: facts of all images; None where there are errors.
         excluded: glaciers of the test set that were left out.
+        left_out: other images that were left out.
         counts: numbers of what is used.
         problems: errors first, then warnings, by file.
     """
@@ -51,6 +52,7 @@ class PairReport:
     rules: PairRules
     manifest: PairManifest | None
     excluded: tuple[ExcludedGlacier, ...]
+    left_out: tuple[LeftOutImage, ...]
     counts: PairCounts
     problems: list[Problem]
 
@@ -76,6 +78,7 @@ class PairReport:
             "warnings": len(self.warnings),
             "allow_test_glaciers": self.rules.allow_test_glaciers,
             "excluded": [glacier.model_dump() for glacier in self.excluded],
+            "left_out": [image.model_dump() for image in self.left_out],
             "counts": asdict(self.counts),
             "problems": [asdict(problem) for problem in self.problems],
         }
@@ -94,6 +97,7 @@ class PairReport:
         shares = ", ".join(f"{n} {share:.1%}" for n, share in self.counts.valid_fraction.items())
         lines.append(f"  optical pixels with data: {shares or 'none'}")
         lines += [f"  {line}" for line in self._test_glacier_lines()]
+        lines += [f"  {image.file} is left out: {image.why}" for image in self.left_out]
         lines.append(f"errors: {len(self.errors)}, warnings: {len(self.warnings)}")
         lines += [f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems]
         return "\n".join(lines) + "\n"
@@ -122,7 +126,10 @@ class PairReport:
         Raises:
             UserError: there are errors; the first few are told.
         """
-        refuse_errors(self.root, "pretraining dataset", self.errors, report_path)
+        # What a record published cannot be corrected: the next job would refuse the change.
+        correct = "" if self.rules.source == "zenodo" else "correct the files or "
+        fix = f"{correct}name them in ssl4sar.leave_out, as listed in {report_path}, and rerun"
+        refuse_errors(self.root, "pretraining dataset", self.errors, fix)
         if self.manifest is None:
             raise AssertionError("a dataset without errors has a manifest")
         return self.manifest

@@ -36,16 +36,14 @@ def ordered(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(problems, key=lambda p: (p.severity, p.file, p.problem))
 
 
-def refuse_errors(
-    root: str | Path, dataset: str, errors: Sequence[Problem], report_path: str | Path
-) -> None:
+def refuse_errors(root: str | Path, dataset: str, errors: Sequence[Problem], fix: str) -> None:
     """Refuse a dataset with errors.
 
     Args:
         root: folder of the dataset.
         dataset: what it is, e.g. "CaFFe tree".
         errors: its errors.
-        report_path: where the whole report lies, for the message.
+        fix: what to do, with the place of the whole report.
 
     Raises:
         UserError: there are errors; the first few are told.
@@ -58,5 +56,5 @@ def refuse_errors(
     raise UserError(
         root,
         f"the {dataset} has {len(errors)} {noun} ({first}{more})",
-        f"correct the files as listed in {report_path} and rerun",
+        fix,
     )

@@ -139,7 +139,8 @@ class ValidationReport:
         Raises:
             UserError: there are errors; the first few are told.
         """
-        refuse_errors(self.root, "CaFFe tree", self.errors, report_path)
+        fix = f"correct the files as listed in {report_path} and rerun"
+        refuse_errors(self.root, "CaFFe tree", self.errors, fix)
 
 
 def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:

@@ -149,6 +149,7 @@ def _pretraining(facts: PretrainingFacts) -> Pretraining:
         started_from=facts.started_from,
         synthetic=facts.synthetic,
         excluded_glaciers=list(facts.excluded_glaciers),
+        left_out_images=list(facts.left_out_images),
         saw_test_glaciers=facts.saw_test_glaciers,
     )
 

@@ -31,6 +31,7 @@ class PretrainingFacts:
         started_from: what the pretraining itself started from, in words.
         synthetic: whether its pairs of images were rendered.
         excluded_glaciers: glaciers of the dataset that were left out of it.
+        left_out_images: other images of the dataset that were left out of it.
         saw_test_glaciers: whether it used images of test glaciers.
     """
 
@@ -40,6 +41,7 @@ class PretrainingFacts:
     started_from: str = RANDOM_WEIGHTS
     synthetic: bool = False
     excluded_glaciers: Sequence[str] = ()
+    left_out_images: Sequence[str] = ()
     saw_test_glaciers: bool = False
 
 
@@ -103,6 +105,8 @@ class Pretraining(_Part):
     """Whether the pairs of images were rendered, not observed."""
     excluded_glaciers: list[str]
     """Glaciers of the dataset that were left out because they are in the test set."""
+    left_out_images: list[str]
+    """Other images of the dataset that were left out: by name, or as copies."""
     saw_test_glaciers: bool
     """Whether images of test glaciers were used: then the scores are not of unseen glaciers."""
 

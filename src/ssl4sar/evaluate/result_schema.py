@@ -175,6 +175,8 @@ class TrainingStart(_Part):
     """Whether they are rendered, not observed."""
     excluded_glaciers: list[str]
     """Glaciers of the test set that were left out of the pretraining."""
+    left_out_images: list[str]
+    """Other images that were left out of it: by name, or as copies."""
     test_glaciers_seen: list[str]
     """Test glaciers that were in the pretraining; not empty makes the scores worthless as such."""
 

@@ -71,6 +71,7 @@ def starting_point(
         pretraining_source=datasets[0]["source"] if datasets else None,
         pretraining_synthetic=any(d["synthetic"] for d in datasets) if datasets else None,
         excluded_glaciers=sorted({name for dataset in datasets for name in dataset["excluded"]}),
+        left_out_images=sorted({file for dataset in datasets for file in dataset["left_out"]}),
         test_glaciers_seen=_seen(
             datasets,
             [name for r in records for name in r["starting_weights"]["glaciers"]],
@@ -155,5 +156,6 @@ def pretraining_facts(
         started_from=_STARTS[pretrainings[0]["starting_weights"]["source"]],
         synthetic=bool(start.pretraining_synthetic),
         excluded_glaciers=start.excluded_glaciers,
+        left_out_images=start.left_out_images,
         saw_test_glaciers=bool(start.test_glaciers_seen),
     )
