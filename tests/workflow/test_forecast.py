@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from contextlib import chdir
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -42,14 +44,14 @@ def acquisition(**changes: object) -> Acquisition:
     return Acquisition(study_of(**changes))
 
 
-def freeze(glacier: str, products: list[Product]) -> None:
+def freeze(glacier: str, products: list[Product], days_later: int = 0) -> None:
     header = InventoryHeader(
         glacier=glacier,
         caffe_test=False,
         area={},
         providers={},
         query={},
-        searched_utc=made_product().start,
+        searched_utc=made_product().start + timedelta(days=days_later),
         counts={"kept": len(products)},
         orbits=[made_product(99, name="S1A_ORBIT").as_row()],
     )
@@ -72,6 +74,17 @@ def test_products_of_two_glaciers_are_fetched_once(workdir: Path) -> None:
     plan = acquisition(**{"acquisition.glaciers": names})
     assert len(plan.scene_records()) == len(set(plan.scene_records())) == 5
     assert plan.orbit_records() == ["data/orbits/S1A_ORBIT.json"]
+
+
+@pytest.mark.parametrize("newer", [0, 1])
+def test_of_a_shared_product_the_newest_search_counts(workdir: Path, newer: int) -> None:
+    names = [g.name for g in read_glaciers(GLACIERS).values() if not g.is_test][:2]
+    today = made_product(1, checksums={"md5": "1" * 32})
+    freeze(names[newer], [today], days_later=400)
+    freeze(names[1 - newer], [replace(today, online=False, checksums={})])
+    for order in (names, names[::-1]):
+        plan = acquisition(**{"acquisition.glaciers": order})
+        assert plan.products == {today.name: today}
 
 
 def test_products_left_out_by_name_are_not_fetched(
