@@ -28,6 +28,7 @@ from ssl4sar.models.checkpoint import load_network, read_torch_file, save_networ
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.tyrion import build_tyrion
 from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train import pretrain_module
 from ssl4sar.train.checkpointing import LAST, PREVIOUS
 from ssl4sar.train.deadline import TimeLimit
@@ -175,9 +176,9 @@ def test_pictures_of_the_first_every_second_and_the_last_epoch(reference, task):
     assert arrays["sar"].shape == (2, 64, 64)
     assert arrays["true"].shape == (2, 3, 64, 64)
     assert {name.split("_")[1] for name in arrays["names"]} == {"A", "B"}
-    assert {str(a.dtype) for name, a in arrays.items() if name not in {"epochs", "names"}} == {
-        "uint8"
-    }
+    facts = {"epochs", "names", "synthetic"}
+    assert {str(a.dtype) for name, a in arrays.items() if name not in facts} == {"uint8"}
+    assert bool(arrays["synthetic"])
     assert ("masked" in arrays) == (task == "optsimmim")
     assert not np.array_equal(arrays["predicted"][0], arrays["predicted"][2])
     if task == "optsimmim":
@@ -247,6 +248,13 @@ def test_interruptions_between_saving_and_drawing_lose_no_picture(
                 train(store, tmp_path)
     assert train(store, tmp_path).resumed_after_epoch == 1
     assert_equal(tmp_path, reference[0] / "opttranslator")
+
+
+def test_one_may_look_while_it_trains(store, tmp_path, monkeypatch):
+    cut(monkeypatch, store, tmp_path, at=(2, 0))
+    panels = read_panels(tmp_path / "resume" / "pictures.npz")
+    assert panels.epochs == (1, 2)
+    assert not (tmp_path / "pictures.npz").exists()
 
 
 def test_a_damaged_last_checkpoint_costs_an_epoch(reference, store, tmp_path, monkeypatch):

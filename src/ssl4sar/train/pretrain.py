@@ -135,7 +135,9 @@ def pretrain(
             "source": source,
         }
         tiles = PairTiles(store, val, model_config.input_px, recipe, seed)
-        pictures = PretextPictures(tiles, recipe.panels, place.resume_dir / "pictures")
+        pictures = PretextPictures(
+            tiles, recipe.panels, place.resume_dir / "pictures", synthetic=store.synthetic
+        )
         module = PretrainModule(
             network,
             input_px=model_config.input_px,
