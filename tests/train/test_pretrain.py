@@ -360,6 +360,26 @@ def test_a_finished_pretraining_is_only_exported_again(reference, store, tmp_pat
     assert_equal(tmp_path, reference[0] / "optsimmim")
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_lost_pictures_of_a_finished_pretraining_are_drawn_from_its_weights(
+    reference, store, tmp_path, monkeypatch, capsys, task
+):
+    whole = reference[0] / task
+    shutil.copytree(whole / "resume", tmp_path / "resume")
+    shutil.rmtree(tmp_path / "resume" / "pictures")
+    (tmp_path / "resume" / "pictures.npz").unlink()
+    interrupt(monkeypatch, 0, 0)  # nothing is trained again
+    result = train(store, tmp_path, task)
+    assert result.resumed_after_epoch == 3
+    assert f"drawing epoch {result.epoch} alone" in capsys.readouterr().err
+    assert (tmp_path / "model.ckpt").read_bytes() == (whole / "model.ckpt").read_bytes()
+    before, after = pictures(whole), pictures(tmp_path)
+    assert after["epochs"].tolist() == [result.epoch]
+    place = before["epochs"].tolist().index(result.epoch)
+    np.testing.assert_array_equal(after["predicted"][0], before["predicted"][place])
+    np.testing.assert_array_equal(after["sar"], before["sar"])
+
+
 def test_the_plateau_schedule_survives_interruptions(store, tmp_path, monkeypatch):
     scored(monkeypatch, [0.5, 0.6, 0.7, 0.4, 0.6, 0.7, 0.8])
     recipe = changed(epochs=7, plateau_patience=1, early_stop_patience=None)
