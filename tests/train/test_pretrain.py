@@ -202,11 +202,12 @@ def test_same_seed_same_bits_and_another_seed_others(reference, store, tmp_path,
     assert rows(tmp_path / "other") != rows(reference[0] / task)
 
 
-def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store, tmp_path):
+@pytest.mark.parametrize("task", TASKS)
+def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store, tmp_path, task):
     (tmp_path / "scratch").mkdir()
     compute = ComputeConfig(train_threads=1, loader_workers=2)
-    train(store, tmp_path, place={"compute": compute, "scratch": str(tmp_path / "scratch")})
-    assert_equal(tmp_path, reference[0] / "opttranslator")
+    train(store, tmp_path, task, place={"compute": compute, "scratch": str(tmp_path / "scratch")})
+    assert_equal(tmp_path, reference[0] / task)
     assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
 
 

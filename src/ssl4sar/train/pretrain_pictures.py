@@ -105,9 +105,10 @@ class PretextPictures:
             if sample.masked is None:
                 return None
             side = sample.sar.shape[-1] // TOKEN_PX
-            rows = sample.masked.reshape(side, side).repeat_interleave(TOKEN_PX, 0)
-            hidden = rows.repeat_interleave(TOKEN_PX, 1)
-            shown.append(hidden.to(torch.uint8).numpy())
+            tokens = torch.zeros(side * side, dtype=torch.uint8)
+            tokens[sample.masked.long()] = 1
+            rows = tokens.view(side, side).repeat_interleave(TOKEN_PX, 0)
+            shown.append(rows.repeat_interleave(TOKEN_PX, 1).numpy())
         return np.stack(shown)
 
     @property
