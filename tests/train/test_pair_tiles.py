@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 import torch
@@ -111,6 +114,32 @@ def test_processes_share_the_tiles(processes):
     assert (summed.counted, summed.tiles) == (whole.counted, whole.tiles)
     assert summed.absolute == pytest.approx(whole.absolute, rel=1e-12)
     assert sum(parts, PretextTotals()).mean == pytest.approx(whole.mean, rel=1e-12)
+
+
+@dataclass(frozen=True)
+class ReadElsewhere(MadeUpPairs):
+    """Cannot be read in the process that made it."""
+
+    process: int = field(default_factory=os.getpid)
+
+    def sar(self, number):
+        assert os.getpid() != self.process
+        return super().sar(number)
+
+
+@pytest.mark.parametrize("config", [OptSimMIMConfig(), OptTranslatorConfig()], ids=["mim", "trans"])
+def test_other_processes_read_the_same_tiles(config):
+    whole, spread = CopiesSar(), CopiesSar()
+    expected = tiles(config).validate(whole, CPU, 1, 2, 3)
+    elsewhere = ReadElsewhere(STORE.sizes_px, STORE.no_data)
+    made = PairTiles(elsewhere, (0, 1, 2), 64, config, 0, workers=2)
+    torch.manual_seed(7)
+    assert made.validate(spread, CPU, 1, 2, 3) == expected
+    # The dropout of the next epoch does not see that there were other processes.
+    assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(7))
+    assert len(whole.masks) == len(spread.masks) > 2
+    for one, other in zip(whole.masks, spread.masks, strict=True):
+        assert one is other is None or torch.equal(one, other)
 
 
 def masks_of(config, epoch, **changes):

@@ -7,7 +7,7 @@ al. 2025, doi:10.1109/TGRS.2025.3580945).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
 from ssl4sar.core.errors import UserError
@@ -23,6 +24,7 @@ from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.token_mask import draw_token_mask, token_count
 from ssl4sar.train.batches import BatchKey
+from ssl4sar.train.data import batch_loader
 from ssl4sar.train.pair_crops import PairBatch, PairDataset
 from ssl4sar.train.pair_resize import pairs_on_device
 from ssl4sar.train.pair_sampling import PairDraw, padding
@@ -156,6 +158,7 @@ class PairTiles:
         input_px: side S of a tile, the network's input.
         config: the recipe; that of OptSimMIM masks tokens.
         seed: seed of the run.
+        workers: processes that read tiles in a validation; 0 reads in the training process.
     """
 
     def __init__(
@@ -165,8 +168,10 @@ class PairTiles:
         input_px: int,
         config: PretextConfig,
         seed: int,
+        workers: int = 0,
     ) -> None:
         self.input_px = input_px
+        self.workers = workers
         self.config = config
         self._tiles = [
             _Tile(scene.name, window, number)
@@ -197,8 +202,8 @@ class PairTiles:
         own = range(rank, len(self), world_size)
         # Not looked at before the end, so that a GPU is never waited for in between.
         sums = torch.zeros(2, dtype=torch.float64, device=device)
-        for batch in self._batches(own, epoch):
-            moved = batch.to(device)
+        for batch in self._batches(own, epoch, pin_memory=device.type == "cuda"):
+            moved = batch.to(device, non_blocking=True)
             pairs = pairs_on_device(moved, self.input_px, ignore_no_data=self.config.ignore_no_data)
             errors = network.errors(pairs.sar, pairs.optical, pairs.valid, moved.masked)
             sums += torch.stack([errors.absolute.double().sum(), errors.counted.double().sum()])
@@ -228,7 +233,10 @@ class PairTiles:
             )
         return samples
 
-    def _batches(self, tiles: range, epoch: int) -> Iterator[PairBatch]:
+    def _batches(self, tiles: range, epoch: int, *, pin_memory: bool) -> DataLoader[PairBatch]:
         size = self.config.batch_size
-        for start in range(0, len(tiles), size):
-            yield self._dataset[BatchKey(epoch, tuple(tiles[start : start + size]))]
+        keys = [
+            BatchKey(epoch, tuple(tiles[start : start + size]))
+            for start in range(0, len(tiles), size)
+        ]
+        return batch_loader(self._dataset, keys, self.workers, pin_memory=pin_memory)

@@ -135,7 +135,8 @@ def pretrain(
             "store_sha256": store.sha256,
             "source": source,
         }
-        tiles = PairTiles(store, val, model_config.input_px, recipe, seed)
+        workers = place.compute.loader_workers
+        tiles = PairTiles(store, val, model_config.input_px, recipe, seed, workers)
         pictures = PretextPictures(
             tiles, recipe.panels, place.resume_dir / "pictures", synthetic=store.synthetic
         )
