@@ -73,6 +73,9 @@ class WholeWindows:
     def __init__(self, input_px: int) -> None:
         self.input_px = input_px
 
+    def mask(self, epoch: int, index: int) -> None:
+        """Mask nothing."""
+
     def draw(self, epoch: int, index: int) -> PairDraw:
         """Return a window that depends on the number of the sample."""
         random = generator(1, "windows", epoch, index)

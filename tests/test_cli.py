@@ -204,6 +204,17 @@ def test_any_other_failing_file_is_named_in_one_line(tmp_path: Path, capsys, mon
     assert told.startswith("ssl4sar: error: /data/zones: Input/output error; ")
 
 
+def test_panels_draws_a_running_pretraining(tmp_path: Path, capsys) -> None:
+    assert main(["panels", str(tmp_path)]) == 2
+    assert "there are no pictures of a pretraining" in capsys.readouterr().err
+    image = np.zeros((1, 3, 8, 8), np.uint8)
+    arrays = {"sar": image[:, 0], "true": image, "predicted": image[None]}
+    np.savez(tmp_path / "pictures.npz", epochs=[10], names=["tile"], synthetic=False, **arrays)
+    assert main(["panels", str(tmp_path), "--out", str(tmp_path / "a.png")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'a.png'}: epoch 10\n"
+    assert (tmp_path / "a.png").is_file()
+
+
 def test_sar_adds_baselines(test_data: Path, tmp_path: Path) -> None:
     root = test_data / "caffe80" / "data_raw"
     done = main(

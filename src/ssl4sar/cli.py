@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_validate(commands)
     _add_audit(commands)
+    _add_panels(commands)
     _add_doctor(commands)
     _add_config_docs(commands)
     return parser
@@ -285,6 +286,32 @@ def _audit(options: argparse.Namespace) -> int:
         options.file or _RESULT, options.configfile, options.quick, options.json, options.crate
     )
     return EXIT_OK if audit(request) else EXIT_PROBLEMS
+
+
+def _add_panels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "panels",
+        help="draw what a pretraining has learnt so far",
+        description="Draw SAR image, masked input, predictions after some epochs and true optical "
+        "image of some validation tiles, also while the pretraining runs.",
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="RESUME_DIR",
+        help="folder that holds pictures.npz: runs/NAME/resume/pretrain/TASK/seedN",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="figure (default: pictures.png in the folder)"
+    )
+    parser.set_defaults(run=_panels)
+
+
+def _panels(options: argparse.Namespace) -> int:
+    from ssl4sar.report.pretext_panels import draw_panels_of
+
+    sys.stdout.write(draw_panels_of(options.folder, options.out) + "\n")
+    return EXIT_OK
 
 
 def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

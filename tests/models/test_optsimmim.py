@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from ssl4sar.config.model import ModelConfig
+from ssl4sar.core.seeding import generator
 from ssl4sar.models.optsimmim import OptSimMIM
-from ssl4sar.models.token_mask import training_token_masks
+from ssl4sar.models.token_mask import draw_token_mask, masked_tokens
 
 TINY = ModelConfig(
     input_px=64,
@@ -39,13 +40,14 @@ def pair():
 
 @pytest.fixture
 def masked():
-    return training_token_masks(0, 0, (0, 1), 256, 0.3)
+    draws = (generator(0, "token mask", 0, sample) for sample in (0, 1))
+    return masked_tokens([draw_token_mask(random, 256, 0.3) for random in draws])
 
 
 def pixels(masked):
     """(B, 1, S, S) bool: pixels of masked tokens."""
-    side = int(masked.shape[1] ** 0.5)
-    grid = masked.view(-1, 1, side, side)
+    grid = torch.zeros(len(masked), 256, dtype=torch.bool).scatter(1, masked.long(), True)
+    grid = grid.view(-1, 1, 16, 16)
     return grid.repeat_interleave(4, 2).repeat_interleave(4, 3)
 
 
@@ -74,7 +76,7 @@ def test_the_error_is_the_plain_l1_loss_at_masked_pixels(task, pair, masked):
     where = pixels(masked).expand_as(optical)
     expected = torch.nn.functional.l1_loss(picture[where], optical[where])
     torch.testing.assert_close(errors.losses().mean(), expected)
-    assert int(masked[0].sum()) == 77
+    assert masked.shape == (2, 77)
     assert errors.positions == 77 * 16 * 14
     assert errors.counted.tolist() == [errors.positions] * 2
     assert bool((picture[~where] == 0).all())
@@ -154,9 +156,27 @@ def test_the_readout_starts_as_the_encoder_does(task):
 def test_masks_are_required_and_checked(task, pair):
     with pytest.raises(ValueError, match="needs a mask"):
         task.errors(*pair, None, None)
-    with pytest.raises(ValueError, match=r"expected a mask \(2, 256\)"):
-        task.picture(pair[0], torch.zeros(2, 64, dtype=torch.bool))
-    uneven = torch.zeros(2, 256, dtype=torch.bool)
-    uneven[0, 3] = True
-    with pytest.raises(ValueError, match="equally many"):
-        task.errors(*pair, None, uneven)
+    for wrong in (
+        torch.zeros(2, 256, dtype=torch.bool),
+        torch.zeros(3, 77, dtype=torch.int32),
+        torch.zeros(77, dtype=torch.int32),
+    ):
+        with pytest.raises(ValueError, match="numbers of the masked tokens of 2 images"):
+            task.picture(pair[0], wrong)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_the_network_gets_the_mask_of_these_tokens(task, pair, masked, dtype, monkeypatch):
+    seen = []
+    whole = task.network.forward
+
+    def forward(sar, hidden):
+        seen.append(hidden)
+        return whole(sar, hidden)
+
+    monkeypatch.setattr(task.network, "forward", forward)
+    with torch.no_grad():
+        task.errors(*pair, None, masked.to(dtype))
+    (hidden,) = seen
+    assert (tuple(hidden.shape), hidden.dtype) == ((2, 256), torch.bool)
+    assert [row.nonzero().flatten().tolist() for row in hidden] == masked.tolist()

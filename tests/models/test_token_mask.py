@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from ssl4sar.models.token_mask import (
     assemble_tokens,
     draw_token_mask,
-    masked_positions,
     masked_token_count,
+    masked_tokens,
     token_count,
     token_patches,
-    training_token_masks,
 )
 
 
@@ -49,24 +48,17 @@ def test_all_tokens_but_the_first_are_masked_equally_often():
     assert np.abs(counts[1:] - 4000 * share).max() < spread
 
 
-def test_training_masks_depend_on_seed_epoch_and_sample_alone():
-    together = training_token_masks(3, 2, (5, 6, 7), 64, 0.3)
-    assert together.shape == (3, 64)
-    assert torch.equal(training_token_masks(3, 2, (7, 5), 64, 0.3), together[[2, 0]])
-    for seed, epoch in ((4, 2), (3, 1)):
-        assert not torch.equal(training_token_masks(seed, epoch, (5, 6, 7), 64, 0.3), together)
-    assert not torch.equal(together[0], together[1])
-
-
-def test_positions_of_masked_tokens():
-    masked = torch.tensor([[False, True, False, True], [False, False, True, True]])
-    assert masked_positions(masked).tolist() == [[1, 3], [2, 3]]
+def test_numbers_of_masked_tokens():
+    masks = np.array([[False, True, False, True], [False, False, True, True]])
+    numbers = masked_tokens(list(masks))
+    assert numbers.tolist() == [[1, 3], [2, 3]]
+    assert numbers.dtype == torch.int32
 
 
 @pytest.mark.parametrize("rows", [[[0, 1, 1], [0, 1, 0]], [[0, 1, 1], [0, 0, 0]]])
 def test_unequal_numbers_of_masked_tokens_are_refused(rows):
     with pytest.raises(ValueError, match="equally many masked tokens"):
-        masked_positions(torch.tensor(rows, dtype=torch.bool))
+        masked_tokens(list(np.array(rows, bool)))
 
 
 def test_values_of_a_token_are_ordered_by_row_column_and_channel():

@@ -15,6 +15,7 @@ from ssl4sar.report.pretext_panels import (
     UNPREDICTED,
     PretextPanels,
     draw_panels,
+    draw_panels_of,
     drawn_epochs,
     masked_picture,
     prediction_picture,
@@ -39,6 +40,7 @@ def panels() -> PretextPanels:
     return PretextPanels(
         epochs=(1, 10, 20),
         names=("one", "two"),
+        synthetic=False,
         sar=sar,
         masked=masked,
         true=noise(TILES, 3, SIDE_PX, SIDE_PX),
@@ -57,12 +59,15 @@ def test_panels_survive_the_file(panels: PretextPanels, tmp_path: Path) -> None:
     again = read_panels(save(tmp_path / "a.npz", panels))
     assert again.epochs == panels.epochs
     assert again.names == panels.names
+    assert again.synthetic is False
+    marked = replace(panels, synthetic=True)
+    assert read_panels(save(tmp_path / "c.npz", marked)).synthetic is True
     for name in ("sar", "masked", "true", "predicted"):
         np.testing.assert_array_equal(getattr(again, name), getattr(panels, name))
     assert read_panels(save(tmp_path / "b.npz", panels, "masked")).masked is None
 
 
-@pytest.mark.parametrize("without", ["epochs", "names", "sar", "true", "predicted"])
+@pytest.mark.parametrize("without", ["epochs", "names", "synthetic", "sar", "true", "predicted"])
 def test_a_missing_array_is_told_in_one_line(
     panels: PretextPanels, tmp_path: Path, without: str
 ) -> None:
@@ -154,7 +159,7 @@ def test_figures_have_a_column_more_with_a_mask_and_equal_bytes(
     draw_panels(tmp_path / "a.png", panels, "run")
     draw_panels(tmp_path / "b.png", panels, "run")
     draw_panels(tmp_path / "c.png", replace(panels, masked=None), "run")
-    draw_panels(tmp_path / "d.png", panels, "run", synthetic=True)
+    draw_panels(tmp_path / "d.png", replace(panels, synthetic=True), "run")
     data = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
     assert data["a"] == data["b"]
     assert data["a"] != data["d"]
@@ -167,3 +172,39 @@ def test_figures_have_a_column_more_with_a_mask_and_equal_bytes(
     assert sizes["a"] == sizes["d"]
     assert sizes["a"][0] - sizes["c"][0] == pytest.approx(216, abs=1)
     assert sizes["a"][1] == sizes["c"][1]
+
+
+def many_epochs(panels: PretextPanels, *epochs: int) -> PretextPanels:
+    return replace(panels, epochs=epochs, predicted=panels.predicted[[0] * len(epochs)])
+
+
+@pytest.mark.parametrize(
+    ("epochs", "told"),
+    [
+        ((1,), "epoch 1"),
+        ((1, 10, 20, 30), "epochs 1, 10, 20, 30"),
+        ((1, 10, 20, 30, 40, 50, 57), "4 of 7 drawn epochs: 1, 20, 40, 57"),
+    ],
+)
+def test_the_figure_of_a_folder_tells_which_epochs_it_shows(
+    panels: PretextPanels, tmp_path: Path, epochs: tuple[int, ...], told: str
+) -> None:
+    folder = tmp_path / "resume/pretrain/optsimmim/seed3"
+    folder.mkdir(parents=True)
+    drawn = many_epochs(panels, *epochs)
+    save(folder / "pictures.npz", drawn)
+    assert draw_panels_of(folder) == f"{folder / 'pictures.png'}: {told}"
+    # The same figure as that of the report, under the names of task and seed.
+    draw_panels(tmp_path / "report.png", drawn, "pretrain/optsimmim/seed3")
+    assert (folder / "pictures.png").read_bytes() == (tmp_path / "report.png").read_bytes()
+    other = tmp_path / "other.png"
+    assert draw_panels_of(folder, other) == f"{other}: {told}"
+    assert other.read_bytes() == (tmp_path / "report.png").read_bytes()
+
+
+def test_a_folder_without_pictures_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"pictures\.npz: there are no pictures") as told:
+        draw_panels_of(tmp_path)
+    assert "after its first epoch" in str(told.value)
+    assert "\n" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []

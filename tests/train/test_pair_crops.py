@@ -19,14 +19,19 @@ STORE = MadeUpPairs(((40, 60), (33, 17), (70, 90)), no_data=0.1)
 
 
 class FixedDraws:
-    """Hands out given draws by sample number."""
+    """Hands out given draws by sample number; token ``index + 1`` of 4 is masked, if any is."""
 
-    def __init__(self, *draws):
+    def __init__(self, *draws, masks=False):
         self.draws = draws
+        self.masks = masks
 
     def draw(self, epoch, index):
         del epoch
         return self.draws[index]
+
+    def mask(self, epoch, index):
+        del epoch
+        return np.arange(4) == index + 1 if self.masks else None
 
 
 def mirrored(array, window, margin=200):
@@ -59,11 +64,24 @@ def test_pairs_are_mirrored_windows_of_both_images():
     assert (batch.number, batch.part, batch.weight) == (7, 1, 0.5)
 
 
-def test_only_the_pixels_move_with_a_batch():
-    dataset = PairDataset(STORE, (0,), FixedDraws(PairDraw(Window(0, 0, 0, 9, 9))))
-    batch = dataset[BatchKey(0, (0,))]
+@pytest.mark.parametrize("masks", [True, False])
+def test_pixels_and_masked_tokens_move_with_a_batch(masks, monkeypatch):
+    draws = [PairDraw(Window(0, 0, 0, 9, 9))] * 3
+    dataset = PairDataset(STORE, (0,), FixedDraws(*draws, masks=masks))
+    batch = dataset[BatchKey(0, (2, 0))]
     moved = batch.to("meta")
     assert moved.pixels.device.type == "meta"
+    if masks:
+        assert (batch.masked.tolist(), batch.masked.dtype) == ([[3], [1]], torch.int32)
+        assert moved.masked.device.type == "meta"
+    else:
+        assert batch.masked is moved.masked is None
+    # Pinning needs a GPU.
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: pinned.append(self) or self)
+    batch.pin_memory()
+    expected = [batch.pixels, batch.masked] if masks else [batch.pixels]
+    assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in expected}
     assert (moved.draws, moved.names, moved.samples) == (batch.draws, batch.names, batch.samples)
     assert batch.pairs()[0].sar.data_ptr() == batch.pixels.data_ptr()
 

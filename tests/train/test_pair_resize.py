@@ -162,6 +162,9 @@ def batch_of(*draws, no_data=0.0):
             del epoch
             return draws[index]
 
+        def mask(self, epoch, index):
+            del epoch, index
+
     return PairDataset(store, (0, 1), Fixed())[BatchKey(0, tuple(range(len(draws))))]
 
 

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssl4sar.config.pretext import OptTranslatorConfig
+from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
+from ssl4sar.core.seeding import generator
+from ssl4sar.models.token_mask import draw_token_mask
 from ssl4sar.train.pair_sampling import PairSampleDrawer, padding
 
 SIZES = [(300, 200), (90, 400), (128, 128), (50, 60)]
@@ -117,3 +119,22 @@ def test_a_change_of_one_key_leaves_the_other_draws():
 def test_no_image_is_refused():
     with pytest.raises(ValueError, match="no training image"):
         drawer([])
+
+
+def test_masks_depend_on_seed_epoch_and_sample_alone():
+    def mask(epoch, index, seed=3, **changes):
+        config = OptSimMIMConfig(**changes)
+        return PairSampleDrawer([(70, 90)], input_px=64, config=config, seed=seed).mask(
+            epoch, index
+        )
+
+    expected = draw_token_mask(generator(3, "token mask", 2, 5), 256, 0.3)
+    np.testing.assert_array_equal(mask(2, 5), expected)
+    np.testing.assert_array_equal(mask(2, 5, min_scale=0.9, flip_probability=0.1), expected)
+    for other in (mask(2, 6), mask(1, 5), mask(2, 5, seed=4), mask(2, 5, mask_ratio=0.5)):
+        assert not np.array_equal(other, expected)
+
+
+def test_the_translator_is_not_masked():
+    config = OptTranslatorConfig()
+    assert PairSampleDrawer([(70, 90)], input_px=64, config=config, seed=3).mask(0, 0) is None

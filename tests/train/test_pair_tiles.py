@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 import torch
@@ -113,6 +116,32 @@ def test_processes_share_the_tiles(processes):
     assert sum(parts, PretextTotals()).mean == pytest.approx(whole.mean, rel=1e-12)
 
 
+@dataclass(frozen=True)
+class ReadElsewhere(MadeUpPairs):
+    """Cannot be read in the process that made it."""
+
+    process: int = field(default_factory=os.getpid)
+
+    def sar(self, number):
+        assert os.getpid() != self.process
+        return super().sar(number)
+
+
+@pytest.mark.parametrize("config", [OptSimMIMConfig(), OptTranslatorConfig()], ids=["mim", "trans"])
+def test_other_processes_read_the_same_tiles(config):
+    whole, spread = CopiesSar(), CopiesSar()
+    expected = tiles(config).validate(whole, CPU, 1, 2, 3)
+    elsewhere = ReadElsewhere(STORE.sizes_px, STORE.no_data)
+    made = PairTiles(elsewhere, (0, 1, 2), 64, config, 0, workers=2)
+    torch.manual_seed(7)
+    assert made.validate(spread, CPU, 1, 2, 3) == expected
+    # The dropout of the next epoch does not see that there were other processes.
+    assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(7))
+    assert len(whole.masks) == len(spread.masks) > 2
+    for one, other in zip(whole.masks, spread.masks, strict=True):
+        assert one is other is None or torch.equal(one, other)
+
+
 def masks_of(config, epoch, **changes):
     network = CopiesSar()
     tiles(config, **changes).validate(network, CPU, 0, 1, epoch)
@@ -122,8 +151,7 @@ def masks_of(config, epoch, **changes):
 def test_masks_are_the_same_at_every_validation():
     config = OptSimMIMConfig()
     masks = masks_of(config, 0)
-    assert masks.shape == (28, 256)
-    assert masks.sum(dim=1).tolist() == [77] * 28
+    assert (masks.shape, masks.dtype) == ((28, 77), torch.int32)
     assert torch.equal(masks_of(config, 5), masks)
     assert not torch.equal(masks_of(config, 0, seed=1), masks)
     # No two tiles are masked alike, and a mask belongs to the image, not to its number.
@@ -180,7 +208,7 @@ def test_chosen_tiles_are_spread_over_all_images():
         assert sample.sar.shape == (1, 64, 64)
         assert sample.optical.shape == (14, 64, 64)
         assert sample.valid.shape == (1, 64, 64)
-        assert sample.masked.shape == (256,)
+        assert sample.masked.shape == (77,)
     everything = tiles().chosen(99)
     assert len({(s.name, s.number) for s in everything}) == len(everything) == 28
     assert everything[0].masked is None

@@ -28,6 +28,7 @@ from ssl4sar.models.checkpoint import load_network, read_torch_file, save_networ
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.tyrion import build_tyrion
 from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train import pretrain_module
 from ssl4sar.train.checkpointing import LAST, PREVIOUS
 from ssl4sar.train.deadline import TimeLimit
@@ -175,9 +176,9 @@ def test_pictures_of_the_first_every_second_and_the_last_epoch(reference, task):
     assert arrays["sar"].shape == (2, 64, 64)
     assert arrays["true"].shape == (2, 3, 64, 64)
     assert {name.split("_")[1] for name in arrays["names"]} == {"A", "B"}
-    assert {str(a.dtype) for name, a in arrays.items() if name not in {"epochs", "names"}} == {
-        "uint8"
-    }
+    facts = {"epochs", "names", "synthetic"}
+    assert {str(a.dtype) for name, a in arrays.items() if name not in facts} == {"uint8"}
+    assert bool(arrays["synthetic"])
     assert ("masked" in arrays) == (task == "optsimmim")
     assert not np.array_equal(arrays["predicted"][0], arrays["predicted"][2])
     if task == "optsimmim":
@@ -201,11 +202,12 @@ def test_same_seed_same_bits_and_another_seed_others(reference, store, tmp_path,
     assert rows(tmp_path / "other") != rows(reference[0] / task)
 
 
-def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store, tmp_path):
+@pytest.mark.parametrize("task", TASKS)
+def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store, tmp_path, task):
     (tmp_path / "scratch").mkdir()
     compute = ComputeConfig(train_threads=1, loader_workers=2)
-    train(store, tmp_path, place={"compute": compute, "scratch": str(tmp_path / "scratch")})
-    assert_equal(tmp_path, reference[0] / "opttranslator")
+    train(store, tmp_path, task, place={"compute": compute, "scratch": str(tmp_path / "scratch")})
+    assert_equal(tmp_path, reference[0] / task)
     assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
 
 
@@ -247,6 +249,13 @@ def test_interruptions_between_saving_and_drawing_lose_no_picture(
                 train(store, tmp_path)
     assert train(store, tmp_path).resumed_after_epoch == 1
     assert_equal(tmp_path, reference[0] / "opttranslator")
+
+
+def test_one_may_look_while_it_trains(store, tmp_path, monkeypatch):
+    cut(monkeypatch, store, tmp_path, at=(2, 0))
+    panels = read_panels(tmp_path / "resume" / "pictures.npz")
+    assert panels.epochs == (1, 2)
+    assert not (tmp_path / "pictures.npz").exists()
 
 
 def test_a_damaged_last_checkpoint_costs_an_epoch(reference, store, tmp_path, monkeypatch):
@@ -350,6 +359,26 @@ def test_a_finished_pretraining_is_only_exported_again(reference, store, tmp_pat
     shutil.copytree(reference[0] / "optsimmim" / "resume", tmp_path / "resume")
     assert train(store, tmp_path, "optsimmim").resumed_after_epoch == 3
     assert_equal(tmp_path, reference[0] / "optsimmim")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_lost_pictures_of_a_finished_pretraining_are_drawn_from_its_weights(
+    reference, store, tmp_path, monkeypatch, capsys, task
+):
+    whole = reference[0] / task
+    shutil.copytree(whole / "resume", tmp_path / "resume")
+    shutil.rmtree(tmp_path / "resume" / "pictures")
+    (tmp_path / "resume" / "pictures.npz").unlink()
+    interrupt(monkeypatch, 0, 0)  # nothing is trained again
+    result = train(store, tmp_path, task)
+    assert result.resumed_after_epoch == 3
+    assert f"drawing epoch {result.epoch} alone" in capsys.readouterr().err
+    assert (tmp_path / "model.ckpt").read_bytes() == (whole / "model.ckpt").read_bytes()
+    before, after = pictures(whole), pictures(tmp_path)
+    assert after["epochs"].tolist() == [result.epoch]
+    place = before["epochs"].tolist().index(result.epoch)
+    np.testing.assert_array_equal(after["predicted"][0], before["predicted"][place])
+    np.testing.assert_array_equal(after["sar"], before["sar"])
 
 
 def test_the_plateau_schedule_survives_interruptions(store, tmp_path, monkeypatch):

@@ -12,9 +12,10 @@ from made_up_pairs import MadeUpPairs
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.seeding import generator
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.opttranslator import OptTranslator
-from ssl4sar.models.token_mask import training_token_masks
+from ssl4sar.models.token_mask import draw_token_mask
 from ssl4sar.train.batches import BatchKey
 from ssl4sar.train.pair_crops import PairDataset
 from ssl4sar.train.pair_resize import pairs_on_device
@@ -48,8 +49,8 @@ def module(config, validate=None, seed=3):
     )
 
 
-def batch(config, samples, epoch=0):
-    drawer = PairSampleDrawer(STORE.sizes_px, input_px=64, config=config, seed=3)
+def batch(config, samples, epoch=0, seed=3):
+    drawer = PairSampleDrawer(STORE.sizes_px, input_px=64, config=config, seed=seed)
     return PairDataset(STORE, (0, 1), drawer)[BatchKey(epoch, samples)]
 
 
@@ -88,17 +89,14 @@ def test_masks_belong_to_seed_epoch_and_sample(monkeypatch):
     )
     monkeypatch.setattr(OptSimMIM, "losses", lambda self: torch.zeros(2), raising=False)
     for samples, epoch, seed in (((4, 9), 2, 3), ((9, 4), 2, 3), ((4, 9), 3, 3), ((4, 9), 2, 5)):
-        module(config, seed=seed).sample_losses(batch(config, samples, epoch))
+        module(config).sample_losses(batch(config, samples, epoch, seed))
     first, swapped, later, other = seen
-    assert torch.equal(first, training_token_masks(3, 2, (4, 9), 256, 0.3))
+    for sample, masked in zip((4, 9), first, strict=True):
+        expected = draw_token_mask(generator(3, "token mask", 2, sample), 256, 0.3)
+        assert masked.tolist() == expected.nonzero()[0].tolist()
     assert torch.equal(first.flip(0), swapped)
     assert not torch.equal(first, later)
     assert not torch.equal(first, other)
-
-
-def test_the_translator_is_not_masked():
-    made = module(OptTranslatorConfig())
-    assert made._masks(batch(OptTranslatorConfig(), (0,))) is None
 
 
 def scored(monkeypatch, made, *, summed):

@@ -20,8 +20,26 @@ def test_a_published_training_takes_a_day_a_gpu_and_room_for_its_loaders(block: 
     asked = cost(block, compute={"device": "cuda", "devices": 2})
     assert asked.runtime_min == 24 * 60
     assert asked.gpus == 2
-    assert asked.mem_mb == 2 * cost(block, compute={"device": "cuda"}).mem_mb == 48_000
     assert asked.placement == {}
+
+
+@pytest.mark.parametrize("source", ["zenodo", "local", "built"])
+@pytest.mark.parametrize("devices", [1, 2])
+def test_memory_of_a_pretraining_holds_the_store_once_per_node(source: str, devices: int) -> None:
+    dataset = {"source": source, "root": None if source == "zenodo" else "/data/pairs"}
+    values = {"compute": {"device": "cuda", "devices": devices}, "ssl4sar": dataset}
+    assert cost("training", **values).mem_mb == devices * 24_000
+    for task in ("optsimmim", "opttranslator"):
+        assert cost(task, **values).mem_mb == devices * 24_000 + 20_000
+
+
+def test_the_store_of_rendered_pairs_is_as_large_as_what_is_rendered() -> None:
+    scene = {"glaciers": 3, "train_images": 200, "val_images": 55, "extent_km": 20, "spacing_m": 20}
+    batches = {"batch_size": 4, "accumulate_batches": 8}
+    processes_mb = cost("training", model=LAPTOP, training=batches).mem_mb
+    asked = cost("optsimmim", model=LAPTOP, optsimmim=batches, pair_scene=scene)
+    # 255 images of a byte and 3 of 15 per pixel, 1000 px and perhaps a fifth more per side.
+    assert asked.mem_mb == processes_mb + 432
 
 
 def test_memory_on_a_processor_grows_with_the_crops_of_a_step() -> None:

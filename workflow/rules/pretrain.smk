@@ -123,7 +123,6 @@ rule pretext_panels:
     """Draw what a pretext task has learnt: SAR, masked input, predicted and true image."""
     input:
         pictures=f"{STUDY.run}/pretrain/{{task}}/seed{{seed}}/pictures.npz",
-        manifest=rules.validate_pairs.output.manifest,
     output:
         panels=report(
             f"{STUDY.run}/pretrain/{{task}}/seed{{seed}}_panels/panels.png",

@@ -17,7 +17,6 @@ from ssl4sar.models.pretext import PretextErrors, PretextNetwork, absolute_error
 from ssl4sar.models.token_mask import (
     TOKEN_PX,
     assemble_tokens,
-    masked_positions,
     token_count,
     token_patches,
 )
@@ -26,6 +25,7 @@ from ssl4sar.models.tyrion import Tyrion
 #: Channels between the decoder and the second patch embedding.
 BETWEEN_CHANNELS: Final = 3
 _WEIGHT_SPREAD: Final = 0.02
+_NUMBERS: Final = (torch.int32, torch.int64)
 
 
 class TokenEmbedding(nn.Module):
@@ -71,11 +71,11 @@ class OptSimMIM(PretextNetwork):
     ) -> PretextErrors:
         """Compare the pixels of masked tokens only; see :meth:`PretextNetwork.errors`.
 
-        All images need equally many masked tokens. On a GPU, masks on the CPU are faster.
+        Nothing here waits for a GPU.
         """
         rows = self._masked_rows(sar, masked)
         shape = (len(sar), -1, TOKEN_PX**2, len(CHANNELS))
-        predicted = self._predict(sar, masked, rows).view(shape)
+        predicted = self._predict(sar, rows).view(shape)
         target = _select(token_patches(optical), rows).view(shape)
         if valid is not None:
             valid = _select(token_patches(valid), rows).view(*shape[:3], 1)
@@ -84,26 +84,28 @@ class OptSimMIM(PretextNetwork):
     def picture(self, sar: Tensor, masked: Tensor | None) -> Tensor:
         """Return predictions at masked tokens, zero elsewhere; see the base class."""
         rows = self._masked_rows(sar, masked)
-        predicted = self._predict(sar, masked, rows)
+        predicted = self._predict(sar, rows)
         patches = predicted.new_zeros(len(sar) * self.tokens, predicted.shape[-1])
         patches = patches.index_copy(0, rows, predicted)
         return assemble_tokens(patches.view(len(sar), self.tokens, -1), self.network.input_px)
 
     def _masked_rows(self, sar: Tensor, masked: Tensor | None) -> Tensor:
-        """Return the numbers of the masked tokens among all tokens of the batch, (B * M,)."""
+        """Return the numbers of the masked tokens among all of the batch, (B * M,) int64."""
         if masked is None:
             raise ValueError("this task needs a mask")
-        if tuple(masked.shape) != (len(sar), self.tokens):
+        if masked.ndim != 2 or len(masked) != len(sar) or masked.dtype not in _NUMBERS:
             raise ValueError(
-                f"expected a mask {(len(sar), self.tokens)}, got {tuple(masked.shape)}"
+                f"expected the numbers of the masked tokens of {len(sar)} images, got "
+                f"{tuple(masked.shape)} {masked.dtype}"
             )
-        first = torch.arange(len(sar), device=masked.device)[:, None] * self.tokens
-        return (masked_positions(masked) + first).flatten().to(sar.device, non_blocking=True)
+        first = torch.arange(len(sar), device=sar.device)[:, None] * self.tokens
+        return (masked + first).flatten()
 
-    def _predict(self, sar: Tensor, masked: Tensor | None, rows: Tensor) -> Tensor:
+    def _predict(self, sar: Tensor, rows: Tensor) -> Tensor:
         """Return the values of the masked tokens, (B * M, 4 * 4 * 14) float32."""
-        assert masked is not None
-        tokens = self.embedding(self.network(sar, masked.to(sar.device, non_blocking=True)))
+        hidden = torch.zeros(len(sar) * self.tokens, dtype=torch.bool, device=sar.device)
+        hidden = hidden.index_fill(0, rows, True).view(len(sar), self.tokens)
+        tokens = self.embedding(self.network(sar, hidden))
         values: Tensor = self.readout(_select(tokens, rows))
         return values.float()
 

@@ -57,10 +57,11 @@ class PretextNetwork(nn.Module, ABC):
             optical: (B, 14, S, S) float, values 0-1.
             valid: (B, 1, S, S) bool, False where the optical image has no data; None: data
                 everywhere.
-            masked: (B, (S/4)^2) bool, tokens that are masked; None for a task without masks.
+            masked: (B, M) int32 or int64 on the device of ``sar``, numbers of the masked tokens of
+                each image, row by row from 0; None for a task without masks.
 
         Raises:
-            ValueError: a mask is missing, not wanted, or of another size.
+            ValueError: a mask is missing, not wanted, or of another shape or type.
         """
 
     @abstractmethod
@@ -69,7 +70,8 @@ class PretextNetwork(nn.Module, ABC):
 
         Args:
             sar: (B, 1, S, S) float, values 0-1.
-            masked: (B, (S/4)^2) bool, tokens that are masked; None for a task without masks.
+            masked: (B, M) int32 or int64 on the device of ``sar``, numbers of the masked tokens of
+                each image, row by row from 0; None for a task without masks.
 
         Returns:
             (B, 14, S, S) float32, about 0-1 but not clipped; zero where the task predicts nothing.

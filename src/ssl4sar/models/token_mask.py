@@ -14,8 +14,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ssl4sar.core.seeding import generator
-
 #: Side of a token: the encoder cuts the image into squares of this side, pixels.
 TOKEN_PX: Final = 4
 
@@ -60,46 +58,23 @@ def draw_token_mask(random: np.random.Generator, tokens: int, ratio: float) -> N
     return masked
 
 
-def training_token_masks(
-    seed: int, epoch: int, samples: Sequence[int], tokens: int, ratio: float
-) -> Tensor:
-    """Return the masks of training samples, which depend on (seed, epoch, sample) alone.
-
-    Args:
-        seed: seed of the run.
-        epoch: number from 0.
-        samples: sample numbers.
-        tokens: tokens of an image.
-        ratio: share of the tokens to mask, 0-1.
-
-    Returns:
-        (B, tokens) bool on the CPU, True where masked.
-    """
-    masks = [
-        draw_token_mask(generator(seed, "token mask", epoch, sample), tokens, ratio)
-        for sample in samples
-    ]
-    return torch.from_numpy(np.stack(masks))
-
-
-def masked_positions(masked: Tensor) -> Tensor:
+def masked_tokens(masks: Sequence[NDArray[np.bool_]]) -> Tensor:
     """Return the numbers of the masked tokens of each image, in ascending order.
 
-    On a GPU this waits for the device; masks that are still on the CPU spare that.
-
     Args:
-        masked: (B, tokens) bool with equally many True in every row.
+        masks: (tokens,) bool of each image, with equally many True.
 
     Returns:
-        (B, M) int64.
+        (B, M) int32 on the CPU.
 
     Raises:
-        ValueError: rows mask different numbers of tokens.
+        ValueError: images mask different numbers of tokens.
     """
-    counts = masked.sum(dim=1)
-    if not bool((counts == counts[0]).all()):
-        raise ValueError(f"every image needs equally many masked tokens, not {counts.tolist()}")
-    return masked.nonzero()[:, 1].view(len(masked), -1)
+    counts = [int(mask.sum()) for mask in masks]
+    if len(set(counts)) != 1:
+        raise ValueError(f"every image needs equally many masked tokens, not {counts}")
+    numbers = np.stack([np.flatnonzero(mask) for mask in masks])
+    return torch.from_numpy(numbers.astype(np.int32))
 
 
 def token_patches(image: Tensor) -> Tensor:

@@ -27,10 +27,12 @@ MASKED: Final = (230, 159, 0)
 _CELL_PX: Final = 210
 _GAP_PX: Final = 6
 _MARGIN_PX: Final = 12
-_HEADER_PX: Final = 96
+_HEADER_PX: Final = 112
 _NAME_PX: Final = 22
 _GAMMA: Final = 0.8
 _RGB: Final = 3
+#: Folders that tell task and seed of a pretraining.
+_NAMED_FOLDERS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class PretextPanels:
     Attributes:
         epochs: (E,) numbers of the drawn epochs, rising.
         names: N names of the tiles.
+        synthetic: whether the images are rendered, not observed.
         sar: (N, S, S) SAR images.
         masked: (N, S, S) not 0 where the network did not see the SAR image and predicts; None
             for a task without a mask.
@@ -49,6 +52,7 @@ class PretextPanels:
 
     epochs: tuple[int, ...]
     names: tuple[str, ...]
+    synthetic: bool
     sar: NDArray[np.uint8]
     masked: NDArray[np.uint8] | None
     true: NDArray[np.uint8]
@@ -91,6 +95,7 @@ def read_panels(path: str | Path) -> PretextPanels:
             return PretextPanels(
                 epochs=tuple(int(epoch) for epoch in arrays["epochs"]),
                 names=tuple(str(name) for name in arrays["names"]),
+                synthetic=bool(arrays["synthetic"]),
                 sar=arrays["sar"],
                 masked=arrays.get("masked"),
                 true=arrays["true"],
@@ -149,16 +154,49 @@ def masked_picture(masked: NDArray[np.uint8], sar: NDArray[np.uint8]) -> NDArray
     return picture
 
 
-def draw_panels(
-    path: str | Path, panels: PretextPanels, title: str, *, synthetic: bool = False
-) -> None:
+def draw_panels_of(folder: Path, out: Path | None = None) -> str:
+    """Draw the pictures of a pretraining, also of one that is running.
+
+    Args:
+        folder: its resume folder, or that of its results: both hold ``pictures.npz``.
+        out: PNG file; None: ``pictures.png`` in the folder.
+
+    Returns:
+        Which file shows which epochs, for a person.
+
+    Raises:
+        UserError: the folder holds no pictures, or they are damaged.
+    """
+    path = folder / "pictures.npz"
+    if not path.is_file():
+        raise UserError(
+            path,
+            "there are no pictures of a pretraining",
+            "give its resume folder, e.g. runs/demo/resume/pretrain/opttranslator/seed0; "
+            "the first pictures are there after its first epoch",
+        )
+    panels = read_panels(path)
+    out = path.with_suffix(".png") if out is None else out
+    draw_panels(out, panels, "/".join(folder.resolve().parts[-_NAMED_FOLDERS:]))
+    return f"{out}: {_shown_epochs(panels)}"
+
+
+def _shown_epochs(panels: PretextPanels) -> str:
+    """Return which epochs have a column, and of how many."""
+    drawn = drawn_epochs(len(panels.epochs))
+    numbers = ", ".join(str(panels.epochs[i]) for i in drawn)
+    if len(drawn) < len(panels.epochs):
+        return f"{len(drawn)} of {len(panels.epochs)} drawn epochs: {numbers}"
+    return f"{'epoch' if len(drawn) == 1 else 'epochs'} {numbers}"
+
+
+def draw_panels(path: str | Path, panels: PretextPanels, title: str) -> None:
     """Draw one row per tile: SAR, masked input, predictions of some epochs, true image.
 
     Args:
         path: PNG file, written atomically.
-        panels: tiles and predictions.
+        panels: tiles and predictions; of rendered images the title says so.
         title: name of the run and the task.
-        synthetic: whether the images are rendered, not observed; the title then says so.
     """
     masks = panels.masked is not None
     epochs = drawn_epochs(len(panels.epochs))
@@ -169,11 +207,11 @@ def draw_panels(
     width_px = 2 * _MARGIN_PX + columns * _CELL_PX + (columns - 1) * _GAP_PX
     height_px = _HEADER_PX + rows * (_CELL_PX + _NAME_PX) + _MARGIN_PX
     figure = new_figure(width_px, height_px)
-    shown = f"SYNTHETIC images: {title}" if synthetic else title
+    shown = f"SYNTHETIC images: {title}" if panels.synthetic else title
     figure.text(0.5, 1 - 10 / height_px, shown, ha="center", va="top", fontsize=14)
-    note = "red, green and blue, stretched alike within a row"
+    note = f"{_shown_epochs(panels)}; red, green and blue, stretched alike within a row"
     if masks:
-        note += "; masked tokens are orange; only they are predicted, all others are purple"
+        note += "\nmasked tokens are orange; only they are predicted, all others are purple"
     figure.text(0.5, 1 - 34 / height_px, note, ha="center", va="top", fontsize=10)
     for row, name in enumerate(panels.names):
         top_px = _HEADER_PX + row * (_CELL_PX + _NAME_PX)

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 import lightning.pytorch as pl
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ssl4sar.config.compute import BatchShares
-from ssl4sar.train.batches import Batch, EpochBatches
+from ssl4sar.train.batches import Batch, BatchKey, EpochBatches
 
 BatchT = TypeVar("BatchT", bound=Batch)
+
+
+def batch_loader(
+    dataset: Dataset[BatchT],
+    keys: Sampler[BatchKey] | Sequence[BatchKey],
+    workers: int,
+    *,
+    pin_memory: bool,
+    persistent: bool = False,
+) -> DataLoader[BatchT]:
+    """Return a loader of whole batches, which takes nothing from the global random numbers.
+
+    Args:
+        dataset: batches by ``BatchKey``.
+        keys: the batches to read, in order.
+        workers: processes that read; 0 reads in the process that asks.
+        pin_memory: put batches into page-locked memory.
+        persistent: keep the processes from one pass to the next.
+    """
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=keys,
+        num_workers=workers,
+        persistent_workers=persistent and workers > 0,
+        pin_memory=pin_memory,
+        # The base seed of workers comes from here, not from the generator of the dropout.
+        generator=torch.Generator(),
+    )
 
 
 class TrainingCrops(pl.LightningDataModule, Generic[BatchT]):
@@ -54,15 +84,8 @@ class TrainingCrops(pl.LightningDataModule, Generic[BatchT]):
             lanes=self.shares.lanes,
             parts=self.shares.parts,
         )
-        return DataLoader(
-            self.dataset,
-            batch_size=None,
-            sampler=batches,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            pin_memory=self.pin_memory,
-            # The base seed of workers comes from here, not from the generator of the dropout.
-            generator=torch.Generator(),
+        return batch_loader(
+            self.dataset, batches, self.workers, pin_memory=self.pin_memory, persistent=True
         )
 
     def transfer_batch_to_device(

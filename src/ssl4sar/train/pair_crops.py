@@ -1,4 +1,4 @@
-"""The loader of pairs: it only cuts uint8 windows out of memory-mapped arrays.
+"""The loader of pairs: it cuts uint8 windows out of memory-mapped arrays, and draws masks.
 
 One flat uint8 buffer per batch, as for the crops of the fine-tuning; resizing is done on the
 device. Optical channels lie side by side in a pixel, the mask of pixels with data behind them.
@@ -6,7 +6,7 @@ device. Optical channels lie side by side in a pixel, the mask of pixels with da
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, Self
 
@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from ssl4sar.dataset.pair_store import DEPTH, PairStore
 from ssl4sar.dataset.store import reflect_crop
+from ssl4sar.models.token_mask import masked_tokens
 from ssl4sar.train.batches import BatchKey
 from ssl4sar.train.pair_sampling import PairDraw
 
@@ -27,6 +28,10 @@ class PairDrawer(Protocol):
 
     def draw(self, epoch: int, index: int) -> PairDraw:
         """Return sample ``index`` of ``epoch``."""
+        ...
+
+    def mask(self, epoch: int, index: int) -> NDArray[np.bool_] | None:
+        """Return which tokens of the sample are masked; None for a task without masks."""
         ...
 
 
@@ -55,6 +60,7 @@ class PairBatch:
         number: the batch of the recipe within the epoch that the samples belong to.
         part: which of the processes that share this batch it is for.
         weight: factor of the loss; 0: another process has the samples that count.
+        masked: (B, M) int32, numbers of the masked tokens; None for a task without masks.
     """
 
     pixels: Tensor
@@ -65,18 +71,23 @@ class PairBatch:
     number: int = 0
     part: int = 0
     weight: float = 1.0
+    masked: Tensor | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.draws)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """Return the batch with its pixels on ``device``."""
-        return replace(self, pixels=self.pixels.to(device, non_blocking=non_blocking))
+        """Return the batch with its pixels and masked tokens on ``device``."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
         """Return the batch in page-locked memory, from where it moves to a GPU faster."""
-        return replace(self, pixels=self.pixels.pin_memory())
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, changed: Callable[[Tensor], Tensor]) -> Self:
+        masked = None if self.masked is None else changed(self.masked)
+        return replace(self, pixels=changed(self.pixels), masked=masked)
 
     def pairs(self) -> list[Pair]:
         """Return views of the crops."""
@@ -125,7 +136,14 @@ class PairDataset(Dataset[PairBatch]):
             key.number,
             key.part,
             key.weight,
+            self._masked(key),
         )
+
+    def _masked(self, key: BatchKey) -> Tensor | None:
+        # Drawn here, in a loader process, so that the training process does not wait for it.
+        masks = [self.drawer.mask(key.epoch, index) for index in key.samples]
+        drawn = [mask for mask in masks if mask is not None]
+        return masked_tokens(drawn) if drawn else None
 
 
 def _cut(array: NDArray[np.uint8], draw: PairDraw, buffer: NDArray[np.uint8], start: int) -> int:

@@ -1,4 +1,4 @@
-"""What sample ``index`` of epoch ``epoch`` of a pretraining is: image, window, mirror image.
+"""What sample ``index`` of epoch ``epoch`` of a pretraining is: image, window, mirror image, mask.
 
 All of it follows from (seed, epoch, index) alone. Both images of a pair are cut alike. Source of
 the distributions: the published code of SSL4SAR (Gourmelon et al. 2025,
@@ -12,8 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ssl4sar.config.pretext import PretextConfig
+import numpy as np
+from numpy.typing import NDArray
+
+from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
 from ssl4sar.core.seeding import generator
+from ssl4sar.models.token_mask import draw_token_mask, token_count
 from ssl4sar.train.dealing import Dealer
 from ssl4sar.train.sampling import Window
 
@@ -67,8 +71,8 @@ class PairSampleDrawer:
     Args:
         sizes_px: height and width of the training images, in the order of their numbers.
         input_px: side S of the network's input.
-        config: its ``samples_per_epoch``, ``min_scale``, ``flip_probability`` and
-            ``legacy_vertical_flip`` are used.
+        config: its ``samples_per_epoch``, ``min_scale``, ``flip_probability``,
+            ``legacy_vertical_flip`` and ``mask_ratio`` are used.
         seed: seed of the run.
 
     Raises:
@@ -115,6 +119,13 @@ class PairSampleDrawer:
             flip_columns=flips and not config.legacy_vertical_flip,
             flip_rows=flips and config.legacy_vertical_flip,
         )
+
+    def mask(self, epoch: int, index: int) -> NDArray[np.bool_] | None:
+        """Return which tokens of a sample are masked, (tokens,) bool; None for OptTranslator."""
+        if not isinstance(self.config, OptSimMIMConfig):
+            return None
+        random = generator(self.seed, "token mask", epoch, index)
+        return draw_token_mask(random, token_count(self.input_px), self.config.mask_ratio)
 
     def _start(self, length_px: int, side_px: int, outer: float, inner: float) -> int:
         """Return the first row of a crop, from two shares in [0, 1)."""

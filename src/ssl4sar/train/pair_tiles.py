@@ -7,13 +7,15 @@ al. 2025, doi:10.1109/TGRS.2025.3580945).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
 from ssl4sar.core.errors import UserError
@@ -22,6 +24,7 @@ from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.token_mask import draw_token_mask, token_count
 from ssl4sar.train.batches import BatchKey
+from ssl4sar.train.data import batch_loader
 from ssl4sar.train.pair_crops import PairBatch, PairDataset
 from ssl4sar.train.pair_resize import pairs_on_device
 from ssl4sar.train.pair_sampling import PairDraw, padding
@@ -83,7 +86,7 @@ class TileSample(NamedTuple):
         sar: (1, S, S) float32, values 0-1.
         optical: (14, S, S) float32, values 0-1.
         valid: (1, S, S) bool, False where the optical image has no data.
-        masked: ((S/4)^2,) bool, True where a token is masked; None for a task without masks.
+        masked: (M,) int32, numbers of the masked tokens; None for a task without masks.
     """
 
     name: str
@@ -95,19 +98,33 @@ class TileSample(NamedTuple):
 
 
 class _Tile(NamedTuple):
+    name: str
     window: Window
     number: int
 
 
 class _TileDraws:
-    """Tiles as draws in which nothing is random."""
+    """Tiles as draws in which nothing but the masks is random."""
 
-    def __init__(self, tiles: Sequence[_Tile]) -> None:
+    def __init__(
+        self, tiles: Sequence[_Tile], input_px: int, config: PretextConfig, seed: int
+    ) -> None:
         self._tiles = tiles
+        self._input_px = input_px
+        self._config = config
+        self._seed = seed
 
     def draw(self, epoch: int, index: int) -> PairDraw:
         del epoch
         return PairDraw(self._tiles[index].window)
+
+    def mask(self, epoch: int, index: int) -> NDArray[np.bool_] | None:
+        if not isinstance(self._config, OptSimMIMConfig):
+            return None
+        tile = self._tiles[index]
+        anew = (epoch,) if self._config.legacy_random_validation_masks else ()
+        random = generator(self._seed, "validation mask", tile.name, tile.number, *anew)
+        return draw_token_mask(random, token_count(self._input_px), self._config.mask_ratio)
 
 
 def tile_windows(image: int, height_px: int, width_px: int, input_px: int) -> list[Window]:
@@ -141,6 +158,7 @@ class PairTiles:
         input_px: side S of a tile, the network's input.
         config: the recipe; that of OptSimMIM masks tokens.
         seed: seed of the run.
+        workers: processes that read tiles in a validation; 0 reads in the training process.
     """
 
     def __init__(
@@ -150,18 +168,19 @@ class PairTiles:
         input_px: int,
         config: PretextConfig,
         seed: int,
+        workers: int = 0,
     ) -> None:
         self.input_px = input_px
+        self.workers = workers
         self.config = config
-        self.seed = seed
         self._tiles = [
-            _Tile(window, number)
+            _Tile(scene.name, window, number)
             for image, scene in enumerate(store.scenes[number] for number in scenes)
             for number, window in enumerate(
                 tile_windows(image, scene.height, scene.width, input_px)
             )
         ]
-        self._dataset = PairDataset(store, scenes, _TileDraws(self._tiles))
+        self._dataset = PairDataset(store, scenes, _TileDraws(self._tiles, input_px, config, seed))
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -183,11 +202,10 @@ class PairTiles:
         own = range(rank, len(self), world_size)
         # Not looked at before the end, so that a GPU is never waited for in between.
         sums = torch.zeros(2, dtype=torch.float64, device=device)
-        for batch in self._batches(own, epoch):
-            pairs = pairs_on_device(
-                batch.to(device), self.input_px, ignore_no_data=self.config.ignore_no_data
-            )
-            errors = network.errors(pairs.sar, pairs.optical, pairs.valid, self._masks(batch))
+        for batch in self._batches(own, epoch, pin_memory=device.type == "cuda"):
+            moved = batch.to(device, non_blocking=True)
+            pairs = pairs_on_device(moved, self.input_px, ignore_no_data=self.config.ignore_no_data)
+            errors = network.errors(pairs.sar, pairs.optical, pairs.valid, moved.masked)
             sums += torch.stack([errors.absolute.double().sum(), errors.counted.double().sum()])
         absolute, counted = sums.tolist()
         return PretextTotals(absolute, int(counted), len(own))
@@ -202,7 +220,7 @@ class PairTiles:
         samples = []
         for index in ((2 * i + 1) * len(self) // (2 * count) for i in range(count)):
             batch = self._dataset[BatchKey(0, (index,))]
-            pairs, masks = pairs_on_device(batch, self.input_px), self._masks(batch)
+            pairs = pairs_on_device(batch, self.input_px)
             samples.append(
                 TileSample(
                     batch.names[0],
@@ -210,25 +228,15 @@ class PairTiles:
                     pairs.sar[0],
                     pairs.optical[0],
                     pairs.valid[0],
-                    None if masks is None else masks[0],
+                    None if batch.masked is None else batch.masked[0],
                 )
             )
         return samples
 
-    def _batches(self, tiles: range, epoch: int) -> Iterator[PairBatch]:
+    def _batches(self, tiles: range, epoch: int, *, pin_memory: bool) -> DataLoader[PairBatch]:
         size = self.config.batch_size
-        for start in range(0, len(tiles), size):
-            yield self._dataset[BatchKey(epoch, tuple(tiles[start : start + size]))]
-
-    def _masks(self, batch: PairBatch) -> Tensor | None:
-        """Return the masks of tiles, (B, tokens) bool on the CPU; None for a task without."""
-        if not isinstance(self.config, OptSimMIMConfig):
-            return None
-        anew = (batch.epoch,) if self.config.legacy_random_validation_masks else ()
-        tokens = token_count(self.input_px)
-        masks = []
-        for name, index in zip(batch.names, batch.samples, strict=True):
-            number = self._tiles[index].number
-            random = generator(self.seed, "validation mask", name, number, *anew)
-            masks.append(draw_token_mask(random, tokens, self.config.mask_ratio))
-        return torch.from_numpy(np.stack(masks))
+        keys = [
+            BatchKey(epoch, tuple(tiles[start : start + size]))
+            for start in range(0, len(tiles), size)
+        ]
+        return batch_loader(self._dataset, keys, self.workers, pin_memory=pin_memory)

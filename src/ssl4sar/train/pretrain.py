@@ -14,6 +14,7 @@ from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig, Pretext
 from ssl4sar.config.pretraining import Task
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import PairSplit
+from ssl4sar.core.progress import tell
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.models.checkpoint import save_network
@@ -134,8 +135,11 @@ def pretrain(
             "store_sha256": store.sha256,
             "source": source,
         }
-        tiles = PairTiles(store, val, model_config.input_px, recipe, seed)
-        pictures = PretextPictures(tiles, recipe.panels, place.resume_dir / "pictures")
+        workers = place.compute.loader_workers
+        tiles = PairTiles(store, val, model_config.input_px, recipe, seed, workers)
+        pictures = PretextPictures(
+            tiles, recipe.panels, place.resume_dir / "pictures", synthetic=store.synthetic
+        )
         module = PretrainModule(
             network,
             input_px=model_config.input_px,
@@ -216,8 +220,12 @@ def _export(
         starting_weights=facts["starting_weights"],
     )
     if module.global_rank == 0:
-        pictures.gather(outputs.pictures, [record.epoch for record in state.records])
         network = module.network
+        epochs = [record.epoch for record in state.records]
+        if not pictures.drawn(epochs):
+            tell(f"the pictures of the training are gone: drawing epoch {trained.epoch} alone")
+            pictures.draw(network.eval(), module.device, trained.epoch)
+        pictures.gather(outputs.pictures, epochs)
         extra = {
             key: value
             for key, value in network.state_dict().items()

@@ -8,11 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor
 
-from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
+from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.models.pretext import PretextNetwork
-from ssl4sar.models.token_mask import token_count, training_token_masks
 from ssl4sar.train.module import SampleLosses, TrainingModule
 from ssl4sar.train.optimisation import has_stagnated
 from ssl4sar.train.pair_crops import PairBatch
@@ -78,7 +76,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
     Args:
         network: the pretext network.
         input_px: side S of its input.
-        config: the recipe; that of OptSimMIM masks tokens.
+        config: the recipe.
         seed: seed of the run.
         block: block of the configuration with the recipe, for errors.
         validate: scores the validation tiles of this process.
@@ -120,7 +118,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         gradients add up over processes.
         """
         pairs = pairs_on_device(batch, self.input_px, ignore_no_data=self.config.ignore_no_data)
-        errors = self.network.errors(pairs.sar, pairs.optical, pairs.valid, self._masks(batch))
+        errors = self.network.errors(pairs.sar, pairs.optical, pairs.valid, batch.masked)
         return SampleLosses(errors.losses(), [[name] for name in batch.names])
 
     def score(self, network: PretextNetwork) -> PretextScore:
@@ -158,14 +156,3 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
             with torch.no_grad():
                 self.pictures.draw(network, self.device, epoch)
             network.train(was_training)
-
-    def _masks(self, batch: PairBatch) -> Tensor | None:
-        if not isinstance(self.config, OptSimMIMConfig):
-            return None
-        return training_token_masks(
-            self.seed,
-            batch.epoch,
-            batch.samples,
-            token_count(self.input_px),
-            self.config.mask_ratio,
-        )

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Final
 
 from ssl4sar.config.compute import share_batches
+from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.pair_layout import CHANNELS
 
 # Memory of the HOST and time of one training. On a CPU the crops of the backward pass lie in
 # it: 2.3 GB per 512 px crop for the published width (measured with plain attention in fp32). With
-# a GPU it holds the libraries and the loaders. The time of the published recipe is arithmetic
+# a GPU it holds the libraries and the loaders. Pages of a mapped store count in a job of SLURM that
+# confines memory, also on a node that has plenty: of the pairs, which are drawn at random from all
+# of the store, all have to fit, once per node. The time of the published recipe is arithmetic
 # (2.9e18 FLOP for fine-tuning); a training that meets its limit goes on from its last epoch in
 # the next attempt.
 _BASE_MEM_MB: Final = 4000
 _GPU_HOST_MEM_MB: Final = 24_000
+#: Store of the published pairs: 9,562 images of 2,052,490 pixels of a byte, 14 optical ones of 15.
+#: A folder of the user is taken to be as large.
+_PUBLISHED_PAIRS_MB: Final = 20_000
+#: Rendered areas differ by up to a fifth in height and width.
+_LARGEST_AREA: Final = 1.2**2
 _LAPTOP_RUNTIME_MIN: Final = 120
 _PAPER_RUNTIME_MIN: Final = 24 * 60
 _LAPTOP_PIXELS: Final = 50_000 * 256**2
@@ -58,13 +68,28 @@ class TrainingCost:
 
     @property
     def mem_mb(self) -> int:
-        """Memory on each node, MB."""
+        """Memory on each node, MB: that of the processes, and for a pretraining the store."""
+        store_mb = self._pair_store_mb if isinstance(self.recipe, PretextConfig) else 0
+        return self._process_mem_mb * self.config.compute.devices + store_mb
+
+    @property
+    def _process_mem_mb(self) -> int:
         model, recipe, compute = self.config.model, self.recipe, self.config.compute
         if self.gpus:
-            return _GPU_HOST_MEM_MB * compute.devices
+            return _GPU_HOST_MEM_MB
         batch, *_ = share_batches(recipe.batch_size, recipe.accumulate_batches, compute.processes)
         share = (model.embed_dim / 96) * (model.input_px / 512) ** 2 * batch
-        return int(_BASE_MEM_MB + 2300 * share) * compute.devices
+        return int(_BASE_MEM_MB + 2300 * share)
+
+    @property
+    def _pair_store_mb(self) -> int:
+        """Size of the store of pairs as far as it is known before there is one."""
+        if self.config.ssl4sar.source != "synthetic":
+            return _PUBLISHED_PAIRS_MB
+        scene = self.config.pair_scene
+        pixels = _LARGEST_AREA * (1000 * scene.extent_km / scene.spacing_m) ** 2
+        images = scene.train_images + scene.val_images
+        return ceil(pixels * (images + scene.glaciers * (len(CHANNELS) + 1)) / 1e6)
 
     @property
     def runtime_min(self) -> int:
