@@ -165,17 +165,17 @@ def test_missing_weights_file_is_told_at_once(tmp_path: Path) -> None:
     [
         (
             {"device": "cuda", "devices": 4, "train_threads": 8},
-            {"--cpus-per-task=32", "--mem 96000"},
+            {"--cpus-per-task=32"},
             {"--nodes", "--ntasks"},
         ),
         (
             {"device": "cuda", "devices": 4, "nodes": 2, "train_threads": 8},
-            {"--nodes=2", "--ntasks-per-node=4", "--cpus-per-task=8", "--mem 96000"},
+            {"--nodes=2", "--ntasks-per-node=4", "--cpus-per-task=8"},
             {"--ntasks-per-gpu", "--ntasks="},
         ),
         (
             {"device": "cuda", "nodes": 2, "train_threads": 8},
-            {"--nodes=2", "--ntasks=2", "--cpus-per-task=8", "--mem 24000"},
+            {"--nodes=2", "--ntasks=2", "--cpus-per-task=8"},
             {"--ntasks-per-gpu", "--ntasks-per-node"},
         ),
         ({"devices": 2, "train_threads": 3}, {"--ntasks=1", "--cpus-per-task=6"}, {"--nodes"}),
@@ -196,6 +196,7 @@ def test_slurm_is_asked_for_the_shape_of_the_training(
         job = SimpleNamespace(resources=resources, threads=made.config.compute.threads_per_task)
         names = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
         words = plugin.get_submit_command(job, dict.fromkeys(names, ""))
+        assert f"--mem {cost.mem_mb}" in words
         assert [word for word in expected if word not in words] == []
         assert [word for word in unwanted if word in words] == []
 
