@@ -29,7 +29,6 @@ from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.tyrion import build_tyrion
 from ssl4sar.models.weights import load_starting_weights
 from ssl4sar.train import pretrain_module
-from ssl4sar.train.checkpointing import LAST, PREVIOUS
 from ssl4sar.train.deadline import TimeLimit
 from ssl4sar.train.finetune import _starting_network as finetune_start
 from ssl4sar.train.module import TrainingModule
@@ -37,6 +36,7 @@ from ssl4sar.train.optimisation import plateaus
 from ssl4sar.train.pretrain import PretrainOutputs, pretrain, recipe_of
 from ssl4sar.train.pretrain import _starting_network as pretrain_start
 from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
+from ssl4sar.train.resume_folder import LAST, PREVIOUS
 from ssl4sar.train.run import Place
 from ssl4sar.train.stopping import StoppedError
 
@@ -307,6 +307,34 @@ def test_a_changed_pretraining_starts_anew_without_old_pictures(
     assert pictures(tmp_path)["epochs"].tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("at", [(0, 0), (1, 1)], ids=["in its first epoch", "later"])
+def test_a_change_that_is_put_back_goes_on_where_it_was(
+    reference, store, tmp_path, monkeypatch, at
+):
+    cut(monkeypatch, store, tmp_path, at=(2, 1))
+    cut(monkeypatch, store, tmp_path, at=at, source="other digest")
+    assert train(store, tmp_path).resumed_after_epoch == 2
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+    # Nor is the other one lost, and the curves of both are apart.
+    kept = list((tmp_path / "resume").glob("superseded-*"))
+    assert [(path / LAST).is_file() for path in kept] == ([True] if at[0] else [])
+    assert len(list((tmp_path / "resume" / "tensorboard").glob("events*"))) == 2
+
+
+def test_what_is_tried_after_a_loss_that_is_not_finite_leaves_the_state(
+    reference, store, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        spoilt(patch, "optical", math.nan, 2)
+        with pytest.raises(UserError, match="the state after epoch 2 is set aside"):
+            train(store, tmp_path)
+    slower = changed(learning_rate=1e-3)
+    assert train(store, tmp_path, recipe=slower).resumed_after_epoch is None
+    assert train(store, tmp_path).resumed_after_epoch == 2
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+    assert train(store, tmp_path, recipe=slower).resumed_after_epoch == 3
+
+
 def scored(monkeypatch, losses):
     """Let the validation say what is wanted, epoch by epoch."""
     whole = PretrainModule.score
@@ -456,7 +484,8 @@ def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_stat
     found = value if place == "optical" else "nan"
     assert f"the loss became {found} in epoch 2, batch 3, image S1_" in told
     assert sum(name in told for name in names) == 1  # not the other image of the batch
-    assert "the state after epoch 1 is kept; look at the image" in told
+    assert "; look at the image, lower" in told
+    assert "the state after epoch 1 is set aside" in told
     assert f"{task}.learning_rate" in told
     assert "\n" not in told
     assert not (tmp_path / "model.ckpt").exists()
@@ -501,7 +530,7 @@ def test_a_validation_loss_that_is_not_finite_is_not_saved(reference, store, tmp
     cut(monkeypatch, store, tmp_path, at=(1, 0))
     with monkeypatch.context() as patch:
         patch.setattr(OptTranslator, "errors", errors)
-        with pytest.raises(UserError, match=r"validation loss became inf after epoch 2; the state"):
+        with pytest.raises(UserError, match=r"validation loss became inf after epoch 2; lower"):
             train(store, tmp_path)
     assert train(store, tmp_path).resumed_after_epoch == 1
     assert_equal(tmp_path, reference[0] / "opttranslator")

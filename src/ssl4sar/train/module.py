@@ -309,14 +309,13 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
             problem: what was found.
             look: what to look at first; empty or with a comma and a space behind it.
         """
+        remedies = [f"lower {self.block}.learning_rate", f"set {self.block}.gradient_clip_norm"]
+        if self.recipe.precision != "32-true":
+            remedies.append(f"use {self.block}.precision 32-true")
+        changed = f"{', '.join(remedies[:-1])} or {remedies[-1]}; it then starts anew"
         epoch = self.current_epoch
-        kept = f"the state after epoch {epoch} is kept; " if epoch else ""
-        return UserError(
-            "training",
-            problem,
-            f"{kept}{look}lower {self.block}.learning_rate, set "
-            f"{self.block}.gradient_clip_norm, or use {self.block}.precision 32-true",
-        )
+        kept = f", the state after epoch {epoch} is set aside in its resume folder" if epoch else ""
+        return UserError("training", problem, f"{look}{changed}{kept}")
 
     def _mean_over_processes(self, total: float, count: float) -> float:
         sums = self.reduce_sum(torch.tensor([total, count], dtype=torch.float64))

@@ -27,6 +27,7 @@ from ssl4sar.train.pair_sampling import PairSampleDrawer
 from ssl4sar.train.pair_tiles import PairTiles
 from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
 from ssl4sar.train.pretrain_pictures import PretextPictures
+from ssl4sar.train.resume_folder import PICTURES
 from ssl4sar.train.run import Place, Trained, loader_of, opened, run
 
 
@@ -135,7 +136,7 @@ def pretrain(
             "source": source,
         }
         tiles = PairTiles(store, val, model_config.input_px, recipe, seed)
-        pictures = PretextPictures(tiles, recipe.panels, place.resume_dir / "pictures")
+        pictures = PretextPictures(tiles, recipe.panels, place.resume_dir / PICTURES)
         module = PretrainModule(
             network,
             input_px=model_config.input_px,

@@ -25,22 +25,19 @@ from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.dataset.staging import staged
 from ssl4sar.train.checkpointing import (
     AtomicCheckpointIO,
-    ProgressLines,
-    ResumePoint,
     TrainingState,
-    clear_resume_folder,
-    find_resume_point,
     training_fingerprint,
 )
 from ssl4sar.train.data import TrainingCrops
 from ssl4sar.train.deadline import TimeLimit
 from ssl4sar.train.module import Score, TrainingModule
+from ssl4sar.train.progress_lines import ProgressLines
+from ssl4sar.train.resume_folder import TENSORBOARD, ResumePoint, claim
 from ssl4sar.train.resume_lock import locked
 from ssl4sar.train.stopping import ListenInTraining, StopSignals, stopped_by
 from ssl4sar.train.team import ALONE, Team
 
 T = TypeVar("T")
-_LOG_FOLDER: Final = "tensorboard"
 #: Lightning and torch remark on what is meant here: crops read in the training process, averaged
 #: weights that stay in evaluation mode, functions to be replaced, a job of SLURM whose processes
 #: are started otherwise, an option of older torch, values that are equal in all processes.
@@ -146,7 +143,7 @@ def run(
     """
     recipe, team, folder = module.recipe, place.team, place.resume_dir
     fingerprint = training_fingerprint(facts)
-    resume = team.agree(lambda: _resume_or_clear(folder, fingerprint, recipe.epochs))
+    resume = team.agree(lambda: _claim(folder, fingerprint, recipe.epochs))
     progress = ProgressLines()
     state = TrainingState(folder, metrics_path, fingerprint, progress.tell_epoch, score_type)
     signals = StopSignals()
@@ -202,12 +199,9 @@ def _shares(recipe: Recipe, team: Team, block: str) -> BatchShares:
         raise UserError(subject, problem, "choose numbers that divide each other") from None
 
 
-def _resume_or_clear(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
-    """Find where to go on, or make room for a training that starts anew."""
-    resume = find_resume_point(folder, fingerprint)
-    if resume is None:
-        clear_resume_folder(folder)
-    else:
+def _claim(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
+    resume = claim(folder, fingerprint)
+    if resume is not None:
         tell(f"resuming after epoch {resume.epochs_done} of {epochs}")
     return resume
 
@@ -244,7 +238,7 @@ def _trainer(
     # Steps after the checkpoint are trained again: the log drops what it holds of them.
     logger = TensorBoardLogger(
         resume_dir,
-        name=_LOG_FOLDER,
+        name=TENSORBOARD,
         version="",
         purge_step=None if resume is None else resume.step,
     )
