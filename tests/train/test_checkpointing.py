@@ -1,4 +1,4 @@
-"""Fingerprints, best epochs, and the table of epochs."""
+"""Best epochs, and the table of epochs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from ssl4sar.train.checkpointing import (
     AtomicCheckpointIO,
     Best,
     TrainingState,
-    training_fingerprint,
     write_metrics,
 )
 from ssl4sar.train.module import EpochRecord
@@ -21,13 +20,6 @@ from ssl4sar.train.validation import ValidationScore
 
 SCORE = ValidationScore(300.0, 0.5, (None, 0.25, 0.5, 0.75), 1, 8)
 RECORD = EpochRecord(1, 10, 0.9, 0.01, 20.0, 30.0, SCORE)
-
-
-def test_fingerprint_follows_content_not_order():
-    base = training_fingerprint({"seed": 1, "model": {"a": 1, "b": 2}})
-    assert base == training_fingerprint({"model": {"b": 2, "a": 1}, "seed": 1})
-    assert base != training_fingerprint({"seed": 1, "model": {"a": 2, "b": 1}})
-    assert base != training_fingerprint({"seed": 2, "model": {"a": 1, "b": 2}})
 
 
 def test_a_failed_write_leaves_the_old_checkpoint(tmp_path):
@@ -70,13 +62,13 @@ def test_the_table_has_a_row_per_epoch_and_empty_cells_for_the_undefined(tmp_pat
 
 def test_state_survives_a_file_of_plain_values(tmp_path):
     state = TrainingState(
-        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore
+        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore, None
     )
     state.records = [replace(RECORD, validation=None), RECORD]
     state.best = {"best_mde": Best(1, "best_mde-epoch0001.pt", SCORE)}
     torch.save(state.state_dict(), tmp_path / "state.pt")
     again = TrainingState(
-        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore
+        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore, None
     )
     again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
     assert again.records == state.records

@@ -76,8 +76,20 @@ def test_the_image_of_a_loss_that_is_not_finite_is_named(line, monkeypatch):
     assert line_told.endswith(
         "; look at the image, lower opttranslator.learning_rate or set "
         "opttranslator.gradient_clip_norm; it then starts anew, the state after epoch 4 is set "
-        "aside in its resume folder"
+        "aside in its resume folder; or end with that state by opttranslator.epochs: 4"
     )
+
+
+def test_an_end_is_promised_only_where_there_is_one(line, monkeypatch):
+    monkeypatch.setattr(type(line), "current_epoch", 4)
+    recipe = line.recipe
+    for change, can_end in (
+        ({"schedule": "cosine"}, False),
+        ({"validate_every_epochs": 5}, False),
+        ({"validate_every_epochs": 5, "checkpoint": "last"}, True),
+    ):
+        line.recipe = recipe.model_copy(update=change)
+        assert ("epochs: 4" in str(line.diverged("all is lost"))) == can_end
 
 
 def test_what_the_schedule_follows_is_part_of_a_checkpoint(line):

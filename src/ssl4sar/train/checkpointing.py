@@ -9,21 +9,19 @@ and is read with ``weights_only=True``.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import lightning.pytorch as pl
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
-from torch import Tensor
+from torch import nn
 
 from ssl4sar.core.atomic import write_text
-from ssl4sar.models.checkpoint import read_torch_file, save_torch_file
+from ssl4sar.models.checkpoint import save_torch_file
 from ssl4sar.train.module import EpochRecord, Score, TrainingModule
 from ssl4sar.train.resume_folder import BEST_FILES, LAST, OWN_KEY, PREVIOUS, UPCOMING
 
@@ -35,16 +33,6 @@ METRICS_COLUMNS: Final = (
     "samples_per_s",
     "duration_s",
 )
-
-
-def training_fingerprint(parts: Mapping[str, Any]) -> str:
-    """Return a SHA-256 of everything that decides the outcome of a training.
-
-    Args:
-        parts: JSON values by name: configurations, seed, digests of data and code.
-    """
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -81,6 +69,31 @@ class Best:
     score: Score
 
 
+class NetworkFiles(Protocol):
+    """How the network of a training is written to files that other trainings can start from."""
+
+    def save(self, path: Path, network: Any, outcome: Mapping[str, Any]) -> None:
+        """Write a network.
+
+        Args:
+            path: file.
+            network: what is trained, or its average.
+            outcome: JSON values: where in the training it was.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written.
+        """
+        ...
+
+    def load(self, path: Path, network: Any) -> None:
+        """Read such a file into a network.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        ...
+
+
 class TrainingState(Checkpoint):
     """Saves after each epoch: best weights, then ``last.ckpt``, then ``metrics.csv``.
 
@@ -93,6 +106,7 @@ class TrainingState(Checkpoint):
         fingerprint: fingerprint of the training.
         on_saved: called with each epoch that is safe on disk.
         score_type: what the training's validation gives.
+        files: writes and reads the weights of the best epochs.
     """
 
     def __init__(
@@ -102,7 +116,9 @@ class TrainingState(Checkpoint):
         fingerprint: str,
         on_saved: Callable[[pl.Trainer, EpochRecord], None],
         score_type: type[Score],
+        files: NetworkFiles,
     ) -> None:
+        self.files = files
         self.on_saved = on_saved
         self.score_type = score_type
         self.folder = folder
@@ -174,8 +190,13 @@ class TrainingState(Checkpoint):
             best = Best(epoch, f"{criterion}-epoch{epoch:04d}.pt", score)
             self.best[criterion] = best
             if trainer.is_global_zero:
-                state = {k: v.detach().cpu() for k, v in module.kept_network.state_dict().items()}
-                save_torch_file(self.folder / best.file, state)
+                outcome = {
+                    "epoch": epoch,
+                    "validation": score.as_dict(),
+                    "fingerprint": self.fingerprint,
+                    "unfinished": True,
+                }
+                self.files.save(self.folder / best.file, module.kept_network, outcome)
 
     def write_table(self) -> None:
         """Write ``metrics.csv`` anew."""
@@ -198,14 +219,13 @@ class TrainingState(Checkpoint):
                 path.unlink()
         self._files_of_previous = self._best_files()
 
-    def best_weights(self, criterion: str) -> dict[str, Tensor]:
-        """Return the weights of the best epoch by ``criterion``.
+    def load_best(self, criterion: str, network: nn.Module) -> None:
+        """Read the weights of the best epoch by ``criterion`` into a network.
 
         Raises:
             UserError: the file is missing or damaged.
         """
-        state: dict[str, Tensor] = read_torch_file(self.folder / self.best[criterion].file)
-        return state
+        self.files.load(self.folder / self.best[criterion].file, network)
 
 
 def write_metrics(path: Path, records: Sequence[EpochRecord], score_columns: Sequence[str]) -> None:

@@ -313,9 +313,18 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         if self.recipe.precision != "32-true":
             remedies.append(f"use {self.block}.precision 32-true")
         changed = f"{', '.join(remedies[:-1])} or {remedies[-1]}; it then starts anew"
-        epoch = self.current_epoch
-        kept = f", the state after epoch {epoch} is set aside in its resume folder" if epoch else ""
-        return UserError("training", problem, f"{look}{changed}{kept}")
+        return UserError("training", problem, f"{look}{changed}{self._kept()}")
+
+    def _kept(self) -> str:
+        """Say what becomes of the epochs before the running one."""
+        epoch, recipe = self.current_epoch, self.recipe
+        if not epoch:
+            return ""
+        kept = f", the state after epoch {epoch} is set aside in its resume folder"
+        can_end = epoch >= recipe.validate_every_epochs or recipe.checkpoint == "last"
+        if recipe.schedule == "cosine" or not can_end:
+            return kept
+        return f"{kept}; or end with that state by {self.block}.epochs: {epoch}"
 
     def _mean_over_processes(self, total: float, count: float) -> float:
         sums = self.reduce_sum(torch.tensor([total, count], dtype=torch.float64))

@@ -52,6 +52,15 @@ class PretextPictures:
         with atomic_file(self._path(epoch)) as temporary, temporary.open("wb") as stream:
             np.save(stream, np.stack(drawn), allow_pickle=False)
 
+    def drawn(self, epochs: Sequence[int]) -> list[int]:
+        """Return which of some epochs were drawn, with as many tiles as are asked for now."""
+        return [
+            epoch
+            for epoch in epochs
+            if self._path(epoch).is_file()
+            and len(np.load(self._path(epoch), mmap_mode="r")) == len(self._samples)
+        ]
+
     def gather(self, path: Path, epochs: Sequence[int]) -> None:
         """Write all pictures of a training into one npz file, atomically.
 
@@ -66,7 +75,7 @@ class PretextPictures:
         Raises:
             UserError: somebody removed the pictures, or the disk is full.
         """
-        drawn = [epoch for epoch in epochs if self._path(epoch).is_file()]
+        drawn = self.drawn(epochs)
         if not drawn:
             raise UserError(
                 self._folder,
