@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.pretraining import starting_model
+from ssl4sar.provenance.deciding import deciding_digest
 from ssl4sar.train.deadline import job_end_s
 from ssl4sar.train.pretrain_launch import PretrainFiles, pretrain_and_record
 from ssl4sar.workflow.job import job
@@ -30,7 +31,8 @@ if __name__ == "__main__":
             # Not parameters: where and how long a training runs is no reason to repeat it.
             compute=ComputeConfig.of_training(snakemake.config, snakemake.threads),
             seed=int(snakemake.wildcards.seed),
-            source=snakemake.params.source,
+            # Not the parameter: that of a log line reruns the job, which then goes on.
+            source=deciding_digest("ssl4sar.train.pretrain"),
             scratch=snakemake.resources.scratch,
             end_s=job_end_s(snakemake.resources.runtime),
         )

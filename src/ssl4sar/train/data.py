@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from ssl4sar.config.compute import BatchShares
+from ssl4sar.config.batch_shares import BatchShares
 from ssl4sar.train.batches import Batch, EpochBatches
 
 BatchT = TypeVar("BatchT", bound=Batch)

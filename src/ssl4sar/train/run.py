@@ -18,7 +18,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ssl4sar.config.compute import BatchShares, ComputeConfig, share_batches
+from ssl4sar.config.batch_shares import BatchShares, share_batches
+from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import bars_allowed, tell

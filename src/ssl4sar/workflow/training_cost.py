@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ssl4sar.config.compute import share_batches
+from ssl4sar.config.batch_shares import share_batches
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.config.study import StudyConfig
 
