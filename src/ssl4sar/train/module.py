@@ -235,7 +235,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         samples = self._mean_over_processes(float(self._samples), 1) * self.trainer.world_size
         steps = self.trainer.global_step
         learning_rate = self._learning_rate(steps - 1)
-        validation = self._validation() if self._validation_is_due() else None
+        validation = self._validation() if self.validation_is_due else None
         self.record = EpochRecord(
             epoch=self.current_epoch + 1,
             step=steps,
@@ -257,7 +257,9 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
     def _learning_rate(self, step: int) -> float:
         return learning_rate_at(step, self._total_steps, self.recipe, self.validation_losses)
 
-    def _validation_is_due(self) -> bool:
+    @property
+    def validation_is_due(self) -> bool:
+        """Whether the running epoch ends with a validation."""
         epoch = self.current_epoch + 1
         return epoch % self.recipe.validate_every_epochs == 0 or epoch == self.recipe.epochs
 

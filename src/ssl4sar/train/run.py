@@ -147,7 +147,7 @@ def run(
     signals = StopSignals()
     callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
     if place.end_s is not None:
-        callbacks.append(TimeLimit(place.end_s, team))
+        callbacks.append(TimeLimit(place.end_s, team, lambda: state.records))
 
     def epochs_done() -> int:
         # Known even where the training is resumed and ended before it has read its state.
