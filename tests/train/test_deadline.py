@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
-from datetime import datetime
 from types import SimpleNamespace
 
 import pytest
@@ -12,52 +10,13 @@ from torch import nn
 
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.deadline import TimeLimit, expected_s, job_end_s, needed_s
+from ssl4sar.train.deadline import TimeLimit, expected_s, needed_s
 from ssl4sar.train.module import EpochRecord, TrainingModule
 from ssl4sar.train.pretrain_module import PretextScore
 from ssl4sar.train.stopping import StoppedError
 from ssl4sar.train.team import ALONE
 
 SCORE = PretextScore(0.5, 6)
-JOB = {"SLURM_JOB_ID": "12"}
-
-
-def never_asked(job):
-    raise AssertionError("there is no need to ask")
-
-
-def no_squeue(job):
-    raise FileNotFoundError("squeue")
-
-
-def failing(job):
-    raise subprocess.CalledProcessError(1, "squeue")
-
-
-def end_s(environment, answer=None, runtime_min=30.0):
-    ask = answer if callable(answer) else (lambda job: str(answer))
-    return job_end_s(runtime_min, environment, ask, clock=lambda: 1000.0)
-
-
-def test_without_slurm_there_is_no_limit():
-    assert end_s({}, never_asked) is None
-
-
-def test_slurm_tells_the_end_or_is_asked():
-    assert end_s({**JOB, "SLURM_JOB_END_TIME": "5000"}, never_asked) == 5000
-    when = datetime(2026, 3, 4, 5, 6, 7)
-    assert end_s(JOB, f"{when.isoformat()}\n") == when.timestamp()
-
-
-@pytest.mark.parametrize("answer", ["NONE", "N/A", "Unknown"])
-def test_a_job_without_limit(answer):
-    assert end_s(JOB, answer) is None
-
-
-@pytest.mark.parametrize("answer", [no_squeue, failing, "", "slurm_load_jobs error"])
-def test_where_slurm_does_not_answer_the_limit_of_the_rule_counts(answer):
-    assert end_s(JOB, answer) == 1000 + 30 * 60
-    assert end_s(JOB, answer, runtime_min=None) is None
 
 
 class Training(TrainingModule):

@@ -25,6 +25,9 @@ class ComputeConfig(Block):
     """Processor cores of one prediction job and of each process of a training."""
     loader_workers: int = Field(default=0, ge=0)
     """Processes that read crops, per process of a training; 0 reads in the training process."""
+    max_time_min: int | None = Field(default=None, ge=1)
+    """Minutes from the start of its job after which a training ends by itself, for queues other
+    than SLURM's; the same command goes on from there. null: none but SLURM's."""
 
     @property
     def processes(self) -> int:

@@ -7,11 +7,8 @@ workflow submits it again.
 
 from __future__ import annotations
 
-import os
-import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import lightning.pytorch as pl
@@ -27,55 +24,8 @@ from ssl4sar.train.team import Team
 _SPREAD: Final = 0.2
 #: Time for the final writes.
 _WRITING_S: Final = 60.0
-_ASK_TIMEOUT_S: Final = 30.0
 #: Share of an epoch after which its duration is estimated.
 _ESTIMATE_AFTER: Final = 0.05
-
-
-def job_end_s(
-    runtime_min: float | None,
-    environment: Mapping[str, str] = os.environ,
-    ask: Callable[[str], str] | None = None,
-    clock: Callable[[], float] = time.time,
-) -> float | None:
-    """Return when the cluster ends this job, seconds since 1970; None where nothing ends it.
-
-    Newer versions of SLURM tell it in a variable; of others it is asked; where that fails, the
-    limit that the job was submitted with counts from now.
-
-    Args:
-        runtime_min: time limit of the job, minutes, if known.
-        environment: variables of the job.
-        ask: returns the end of a job by its number, as ``squeue`` prints it; for tests.
-        clock: seconds since 1970.
-    """
-    job = environment.get("SLURM_JOB_ID")
-    if not job:
-        return None
-    told = environment.get("SLURM_JOB_END_TIME", "")
-    if told.isdigit() and int(told) > 0:
-        return float(told)
-    try:
-        answer = (ask or _ask_squeue)(job).strip()
-    except (OSError, subprocess.SubprocessError):
-        answer = ""
-    if answer in {"NONE", "N/A", "Unknown"}:
-        return None
-    try:
-        return datetime.fromisoformat(answer).timestamp()
-    except ValueError:
-        return None if runtime_min is None else clock() + 60 * runtime_min
-
-
-def _ask_squeue(job: str) -> str:
-    return subprocess.run(
-        ["squeue", "--noheader", "--jobs", job, "--format", "%e"],
-        env={**os.environ, "SLURM_TIME_FORMAT": "standard"},
-        capture_output=True,
-        text=True,
-        timeout=_ASK_TIMEOUT_S,
-        check=True,
-    ).stdout
 
 
 def needed_s(epoch_s: float) -> float:
@@ -222,7 +172,8 @@ class TimeLimit(Callback):
                 "training",
                 f"the time limit is too short: no epoch was finished, one takes about "
                 f"{_minutes(epoch_s)}",
-                f"raise the resource `runtime` of the rule; the next attempt {goes_on}",
+                f"raise the resource `runtime` of the rule, or compute.max_time_min where that is set; "
+                f"the next attempt {goes_on}",
             )
         return UserError(
             "training",
