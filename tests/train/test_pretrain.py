@@ -545,7 +545,8 @@ def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_stat
     found = value if place == "optical" else "nan"
     assert f"the loss became {found} in epoch 2, batch 3, image S1_" in told
     assert sum(name in told for name in names) == 1  # not the other image of the batch
-    assert "; look at the image, lower" in told
+    # Batches of two: the second of the third batch.
+    assert " (sample 6); look at the image, lower" in told
     assert "the state after epoch 1 is set aside" in told
     assert f"{task}.learning_rate" in told
     assert "\n" not in told
@@ -556,7 +557,7 @@ def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_stat
 
 def test_a_spoilt_first_epoch_promises_nothing(store, tmp_path, monkeypatch):
     spoilt(monkeypatch, "optical", math.nan, 0)
-    with pytest.raises(UserError, match=r"nan in epoch 1, batch 3, image \S+; look at the image"):
+    with pytest.raises(UserError, match=r"epoch 1, batch 3, image \S+ \(sample 6\); look at the"):
         train(store, tmp_path)
     assert not (tmp_path / "resume" / LAST).exists()
 

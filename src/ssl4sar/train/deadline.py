@@ -172,7 +172,7 @@ class TimeLimit(Callback):
                 "training",
                 f"the time limit is too short: no epoch was finished, one takes about "
                 f"{_minutes(epoch_s)}",
-                f"raise the resource `runtime` of the rule, or compute.max_time_min where that is set; "
+                "raise the resource `runtime` of the rule, or compute.max_time_min if it is set; "
                 f"the next attempt {goes_on}",
             )
         return UserError(

@@ -92,12 +92,26 @@ class SampleLosses(NamedTuple):
 
     Attributes:
         losses: (n,) losses whose mean is the loss of the batch: one per sample, or a single one
-            where samples share a loss.
-        names: images of each of them.
+            that all samples share.
+        names: image of each sample.
     """
 
     losses: Tensor
-    names: Sequence[Sequence[str]]
+    names: Sequence[str]
+
+
+class _Unseen(NamedTuple):
+    """Losses that were not looked at yet, with the batch of the recipe that they belong to."""
+
+    losses: Tensor
+    names: Sequence[str]
+    samples: Sequence[int]
+    number: int
+
+    def bad_samples(self, losses: Tensor) -> list[int]:
+        """Return the places in the batch of the samples whose loss is not finite."""
+        bad: list[int] = (~torch.isfinite(losses)).nonzero().ravel().tolist()
+        return bad if len(losses) == len(self.names) or not bad else list(range(len(self.names)))
 
 
 class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
@@ -131,7 +145,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         #: Validation losses so far, for schedules that follow them.
         self.validation_losses: list[float] = []
         self._total_steps = 0
-        self._unseen: list[SampleLosses] = []
+        self._unseen: list[_Unseen] = []
         self._weights: list[float] = []
         self._losses: list[float] = []
         self._samples = 0
@@ -200,7 +214,9 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         noted = self.sample_losses(batch)
         loss = noted.losses.mean()
         self._samples += len(batch) if batch.weight else 0
-        self._unseen.append(SampleLosses(noted.losses.detach(), noted.names))
+        self._unseen.append(
+            _Unseen(noted.losses.detach(), noted.names, batch.samples, batch.number)
+        )
         self._weights.append(batch.weight)
         if self.device.type == "cpu" or len(self._unseen) >= _GPU_LOSSES_PER_LOOK:
             self._look_at_losses()
@@ -278,19 +294,20 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         counts = [len(noted.losses) for noted in self._unseen]
         found = torch.split(torch.cat([noted.losses for noted in self._unseen]).cpu(), counts)
         for losses, noted in zip(found, self._unseen, strict=True):
-            bad = (~torch.isfinite(losses)).nonzero().ravel().tolist()
+            bad = noted.bad_samples(losses)
             if bad:
-                images = [name for number in bad for name in noted.names[number]]
-                raise self._not_finite(float(losses[bad[0]]), images)
+                value = float(losses[~torch.isfinite(losses)][0])
+                raise self._not_finite(value, noted, bad)
             self._losses.append(float(losses.mean()))
         self._unseen = []
 
-    def _not_finite(self, loss: float, images: Sequence[str]) -> UserError:
-        shown = ", ".join(images[:_NAMES_SHOWN])
-        more = f" and {len(images) - _NAMES_SHOWN} more" if len(images) > _NAMES_SHOWN else ""
+    def _not_finite(self, loss: float, noted: _Unseen, bad: Sequence[int]) -> UserError:
+        # Numbers of the recipe, from 1: with any number of processes the same.
+        told = [f"{noted.names[n]} (sample {noted.samples[n] + 1})" for n in bad[:_NAMES_SHOWN]]
+        more = f" and {len(bad) - _NAMES_SHOWN} more" if len(bad) > _NAMES_SHOWN else ""
         problem = (
             f"the loss became {loss} in epoch {self.current_epoch + 1}, "
-            f"batch {len(self._losses) + 1}, image {shown}{more}"
+            f"batch {noted.number + 1}, image {', '.join(told)}{more}"
         )
         return self.diverged(problem, "look at the image, ")
 
@@ -298,7 +315,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         """Refuse weights that the last steps have spoilt, which no loss has told yet."""
         finite = torch.stack([torch.isfinite(p).all() for p in self.network.parameters()])
         if not bool(finite.all()):
-            last = len(self._losses)
+            last = math.ceil(self.recipe.samples_per_epoch / self.recipe.batch_size)
             raise self.diverged(
                 f"weights became NaN or infinite in epoch {self.current_epoch + 1}, "
                 f"by batch {last}, its last"

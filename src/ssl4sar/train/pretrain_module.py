@@ -121,7 +121,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         """
         pairs = pairs_on_device(batch, self.input_px, ignore_no_data=self.config.ignore_no_data)
         errors = self.network.errors(pairs.sar, pairs.optical, pairs.valid, self._masks(batch))
-        return SampleLosses(errors.losses(), [[name] for name in batch.names])
+        return SampleLosses(errors.losses(), batch.names)
 
     def score(self, network: PretextNetwork) -> PretextScore:
         """Score all validation tiles.
