@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ssl4sar.config.compute import BatchShares, ComputeConfig, share_batches
+from ssl4sar.config.batch_shares import BatchShares, share_batches
+from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.loading import study_from
 from ssl4sar.core.errors import UserError
 

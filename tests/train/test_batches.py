@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssl4sar.config.compute import share_batches
+from ssl4sar.config.batch_shares import share_batches
 from ssl4sar.train.batches import EpochBatches
 
 

@@ -24,10 +24,10 @@ from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
-from ssl4sar.train.checkpointing import LAST, PREVIOUS
 from ssl4sar.train.deadline import TimeLimit
 from ssl4sar.train.finetune import finetune
 from ssl4sar.train.finetune_module import FinetuneModule
+from ssl4sar.train.resume_folder import LAST, PREVIOUS
 from ssl4sar.train.stopping import StoppedError
 
 MODEL = ModelConfig(
@@ -436,7 +436,7 @@ def test_a_loss_that_is_not_finite_names_place_and_cure(tiny_store, tmp_path, mo
     monkeypatch.setattr(FinetuneModule, "training_step", step)
     with pytest.raises(
         UserError,
-        match=r"nan in epoch 2, batch 3, image .*_50_1_001.*after epoch 1 is kept.*learning_rate",
+        match=r"nan in epoch 2, batch 3, image .*_50_1_001 .sample \d+\).*rate.*after epoch 1 is",
     ):
         train(tiny_store, tmp_path)
     assert not (tmp_path / "model.ckpt").exists()

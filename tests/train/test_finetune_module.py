@@ -41,4 +41,4 @@ def test_a_batch_has_one_loss_of_all_its_images(module):
     )
     assert losses.losses.shape == (1,)
     assert losses.losses.item() == pytest.approx(expected.item())
-    assert losses.names == [["third", "first"]]
+    assert losses.names == ["third", "first"]

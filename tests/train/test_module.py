@@ -20,6 +20,7 @@ class Numbers:
 
     values: torch.Tensor
     names: tuple[str, ...]
+    samples: tuple[int, ...] = (0, 1, 2)
     number: int = 0
     part: int = 0
     weight: float = 1.0
@@ -42,7 +43,7 @@ class Loss:
 
 class Line(TrainingModule):
     def sample_losses(self, batch):
-        return SampleLosses(self.network(batch.values)[:, 0].abs(), [[n] for n in batch.names])
+        return SampleLosses(self.network(batch.values)[:, 0].abs(), batch.names)
 
     def score(self, network):
         return Loss(float(network.weight.detach().abs()))
@@ -70,11 +71,36 @@ def test_the_image_of_a_loss_that_is_not_finite_is_named(line, monkeypatch):
     line.training_step(Numbers(torch.ones(2, 1), ("a", "b")), 0)
     bad = torch.tensor([[1.0], [float("inf")], [1.0]])
     with pytest.raises(UserError) as caught:
-        line.training_step(Numbers(bad, ("a", "b", "c")), 1)
+        # The second step of the third of four processes.
+        line.training_step(Numbers(bad, ("a", "b", "c"), (18, 19, 20), number=6), 1)
     line_told = str(caught.value)
-    assert "the loss became inf in epoch 5, batch 2, image b;" in line_told
-    assert "the state after epoch 4 is kept" in line_told
-    assert "opttranslator.learning_rate" in line_told
+    assert "the loss became inf in epoch 5, batch 7, image b (sample 20);" in line_told
+    assert line_told.endswith(
+        "; look at the image, lower opttranslator.learning_rate or set "
+        "opttranslator.gradient_clip_norm; it then starts anew, the state after epoch 4 is set "
+        "aside in its resume folder; or end with that state by opttranslator.epochs: 4"
+    )
+
+
+def test_an_end_is_promised_only_where_there_is_one(line, monkeypatch):
+    monkeypatch.setattr(type(line), "current_epoch", 4)
+    recipe = line.recipe
+    for change, can_end in (
+        ({"schedule": "cosine"}, False),
+        ({"validate_every_epochs": 5}, False),
+        ({"validate_every_epochs": 5, "checkpoint": "last"}, True),
+    ):
+        line.recipe = recipe.model_copy(update=change)
+        assert ("epochs: 4" in str(line.diverged("all is lost"))) == can_end
+
+
+def test_a_loss_that_samples_share_names_them_all(line, monkeypatch):
+    monkeypatch.setattr(type(line), "current_epoch", 0)
+    shared = SampleLosses(torch.tensor([float("nan")]), tuple("abcdef"))
+    monkeypatch.setattr(line, "sample_losses", lambda batch: shared)
+    batch = Numbers(torch.ones(6, 1), tuple("abcdef"), tuple(range(6)))
+    with pytest.raises(UserError, match=r"image a \(sample 1\), .*, d \(sample 4\) and 2 more;"):
+        line.training_step(batch, 0)
 
 
 def test_what_the_schedule_follows_is_part_of_a_checkpoint(line):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import logging
 import math
 import os
 import shutil
@@ -30,7 +31,6 @@ from ssl4sar.models.tyrion import build_tyrion
 from ssl4sar.models.weights import load_starting_weights
 from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train import pretrain_module
-from ssl4sar.train.checkpointing import LAST, PREVIOUS
 from ssl4sar.train.deadline import TimeLimit
 from ssl4sar.train.finetune import _starting_network as finetune_start
 from ssl4sar.train.module import TrainingModule
@@ -38,6 +38,7 @@ from ssl4sar.train.optimisation import plateaus
 from ssl4sar.train.pretrain import PretrainOutputs, pretrain, recipe_of
 from ssl4sar.train.pretrain import _starting_network as pretrain_start
 from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
+from ssl4sar.train.resume_folder import LAST, PREVIOUS
 from ssl4sar.train.run import Place
 from ssl4sar.train.stopping import StoppedError
 
@@ -316,13 +317,43 @@ def test_a_changed_pretraining_starts_anew_without_old_pictures(
     assert pictures(tmp_path)["epochs"].tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("at", [(0, 0), (1, 1)], ids=["in its first epoch", "later"])
+def test_a_change_that_is_put_back_goes_on_where_it_was(
+    reference, store, tmp_path, monkeypatch, at
+):
+    cut(monkeypatch, store, tmp_path, at=(2, 1))
+    cut(monkeypatch, store, tmp_path, at=at, source="other digest")
+    assert train(store, tmp_path).resumed_after_epoch == 2
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+    # Nor is the other one lost, and the curves of both are apart.
+    kept = list((tmp_path / "resume").glob("superseded-*"))
+    assert [(path / LAST).is_file() for path in kept] == ([True] if at[0] else [])
+    assert len(list((tmp_path / "resume" / "tensorboard").glob("events*"))) == 2
+
+
+def test_what_is_tried_after_a_loss_that_is_not_finite_leaves_the_state(
+    reference, store, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        spoilt(patch, "optical", math.nan, 2)
+        with pytest.raises(UserError, match="the state after epoch 2 is set aside"):
+            train(store, tmp_path)
+    slower = changed(learning_rate=1e-3)
+    assert train(store, tmp_path, recipe=slower).resumed_after_epoch is None
+    assert train(store, tmp_path).resumed_after_epoch == 2
+    assert_equal(tmp_path, reference[0] / "opttranslator")
+    assert train(store, tmp_path, recipe=slower).resumed_after_epoch == 3
+
+
 def scored(monkeypatch, losses):
     """Let the validation say what is wanted, epoch by epoch."""
     whole = PretrainModule.score
 
     def score(self, network):
+        known = len(self.validation_losses)
         tiles = whole(self, network).tiles
-        self.validation_losses[-1] = losses[self.current_epoch]
+        if len(self.validation_losses) > known:
+            self.validation_losses[-1] = losses[self.current_epoch]
         return PretextScore(losses[self.current_epoch], tiles)
 
     monkeypatch.setattr(PretrainModule, "score", score)
@@ -345,11 +376,10 @@ def test_an_early_end_before_the_export_is_only_exported(store, tmp_path, monkey
     recipe = changed(epochs=7, early_stop_patience=2)
     train(store, tmp_path / "peace", recipe=recipe)
     with monkeypatch.context() as patch:
-        patch.setattr("ssl4sar.train.pretrain.save_network", lambda *_, **__: 1 / 0)
+        patch.setattr("ssl4sar.train.pretrain._export", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(store, tmp_path, recipe=recipe)
-    for name in ("m.csv", "pictures.npz"):
-        (tmp_path / name).unlink()
+    (tmp_path / "m.csv").unlink()
     interrupt(monkeypatch, 4, 0)  # no step is taken
     assert train(store, tmp_path, recipe=recipe).resumed_after_epoch == 4
     assert_equal(tmp_path, tmp_path / "peace")
@@ -379,6 +409,65 @@ def test_lost_pictures_of_a_finished_pretraining_are_drawn_from_its_weights(
     place = before["epochs"].tolist().index(result.epoch)
     np.testing.assert_array_equal(after["predicted"][0], before["predicted"][place])
     np.testing.assert_array_equal(after["sar"], before["sar"])
+
+
+def test_a_running_pretraining_can_be_ended_and_prolonged(
+    reference, store, tmp_path, monkeypatch, caplog
+):
+    cut(monkeypatch, store, tmp_path, at=(2, 1))
+    train(store, tmp_path / "short", recipe=changed(epochs=2))
+    with monkeypatch.context() as patch, caplog.at_level(logging.INFO, logger="ssl4sar"):
+        interrupt(patch, 2, 0)  # no step is taken
+        assert train(store, tmp_path, recipe=changed(epochs=2)).resumed_after_epoch == 2
+        assert_equal(tmp_path, tmp_path / "short")
+        ended = train(store, tmp_path, recipe=changed(epochs=1, panels=3, checkpoint="last"))
+    assert (ended.epoch, ended.epochs) == (2, 2)
+    assert "2 epochs are done, 1 are asked for: nothing to train" in caplog.text
+    assert pictures(tmp_path)["predicted"].shape[:2] == (1, 3)
+    # Also one that has ended by itself.
+    longer = changed(epochs=4)
+    assert train(store, tmp_path / "short", recipe=longer).resumed_after_epoch == 2
+    train(store, tmp_path / "long", recipe=longer)
+    assert_equal(tmp_path / "short", tmp_path / "long")
+
+
+def test_an_end_without_any_validated_epoch_is_told(store, tmp_path, monkeypatch):
+    seldom = changed(epochs=9, validate_every_epochs=4)
+    cut(monkeypatch, store, tmp_path, recipe=seldom, at=(1, 0))
+    with pytest.raises(UserError, match=r"^opttranslator\.epochs: none of the 1 .* to 4, or"):
+        train(store, tmp_path, recipe=seldom.model_copy(update={"epochs": 1}))
+
+
+def test_the_rate_of_a_prolonged_pretraining_forgets_the_extra_validation(
+    store, tmp_path, monkeypatch
+):
+    """Epoch 3 is validated only where it is the last, and its loss would lower the rate."""
+    scored(monkeypatch, [0.5, 0.4, 0.9, 0.5, 0.3, 0.6])
+    recipe = changed(
+        epochs=6, validate_every_epochs=2, plateau_patience=0, early_stop_patience=None
+    )
+    train(store, tmp_path / "peace", recipe=recipe)
+    train(store, tmp_path, recipe=recipe.model_copy(update={"epochs": 3}))
+    assert rows(tmp_path)[2]["val_loss"] == "0.9"
+    assert train(store, tmp_path, recipe=recipe).resumed_after_epoch == 3
+    rates, losses = (
+        [[row[column] for row in rows(folder)] for folder in (tmp_path, tmp_path / "peace")]
+        for column in ("learning_rate", "train_loss")
+    )
+    assert rates[0] == rates[1]
+    assert losses[0] == losses[1]
+    assert len(set(rates[0])) == 2
+
+
+def test_more_patience_goes_on_after_an_early_end(store, tmp_path, monkeypatch):
+    scored(monkeypatch, LOSSES)
+    recipe = changed(epochs=6, early_stop_patience=2)
+    assert train(store, tmp_path, recipe=recipe).epochs == 4
+    patient = recipe.model_copy(update={"early_stop_patience": 9})
+    result = train(store, tmp_path, recipe=patient)
+    assert (result.resumed_after_epoch, result.epochs) == (4, 6)
+    train(store, tmp_path / "peace", recipe=patient)
+    assert rows(tmp_path) == rows(tmp_path / "peace")
 
 
 def test_the_plateau_schedule_survives_interruptions(store, tmp_path, monkeypatch):
@@ -485,7 +574,9 @@ def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_stat
     found = value if place == "optical" else "nan"
     assert f"the loss became {found} in epoch 2, batch 3, image S1_" in told
     assert sum(name in told for name in names) == 1  # not the other image of the batch
-    assert "the state after epoch 1 is kept; look at the image" in told
+    # Batches of two: the second of the third batch.
+    assert " (sample 6); look at the image, lower" in told
+    assert "the state after epoch 1 is set aside" in told
     assert f"{task}.learning_rate" in told
     assert "\n" not in told
     assert not (tmp_path / "model.ckpt").exists()
@@ -495,7 +586,7 @@ def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_stat
 
 def test_a_spoilt_first_epoch_promises_nothing(store, tmp_path, monkeypatch):
     spoilt(monkeypatch, "optical", math.nan, 0)
-    with pytest.raises(UserError, match=r"nan in epoch 1, batch 3, image \S+; look at the image"):
+    with pytest.raises(UserError, match=r"epoch 1, batch 3, image \S+ \(sample 6\); look at the"):
         train(store, tmp_path)
     assert not (tmp_path / "resume" / LAST).exists()
 
@@ -530,7 +621,7 @@ def test_a_validation_loss_that_is_not_finite_is_not_saved(reference, store, tmp
     cut(monkeypatch, store, tmp_path, at=(1, 0))
     with monkeypatch.context() as patch:
         patch.setattr(OptTranslator, "errors", errors)
-        with pytest.raises(UserError, match=r"validation loss became inf after epoch 2; the state"):
+        with pytest.raises(UserError, match=r"validation loss became inf after epoch 2; lower"):
             train(store, tmp_path)
     assert train(store, tmp_path).resumed_after_epoch == 1
     assert_equal(tmp_path, reference[0] / "opttranslator")
@@ -674,6 +765,20 @@ def test_all_of_encoder_and_decoder_goes_over_and_the_head_is_new(reference, tas
         False,
     )
     assert (nothing["source"], nothing["sha256"], nothing["tensors"]) == ("none", None, 0)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_best_weights_of_a_running_pretraining_are_a_starting_point(
+    reference, store, tmp_path, monkeypatch, task
+):
+    cut(monkeypatch, store, tmp_path, task, at=(1, 0))
+    (path,) = (tmp_path / "resume").glob("best_loss-epoch0001.pt")
+    network, report = starts(task, path)
+    pretrained = read_torch_file(path)["state"]
+    for key, value in network.state_dict().items():
+        assert key.startswith("head.") or torch.equal(value, pretrained[key]), key
+    assert (report["glaciers"], report["unfinished_after_epoch"]) == (["A", "B", "C"], 1)
+    assert "unfinished_after_epoch" not in starts(task, reference[0] / task / "model.ckpt")[1]
 
 
 @pytest.mark.parametrize("task", TASKS)

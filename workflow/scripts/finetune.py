@@ -4,12 +4,15 @@ from pathlib import Path
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.pretraining import starting_model
-from ssl4sar.train.deadline import job_end_s
+from ssl4sar.core.job_end import job_end_s
+from ssl4sar.provenance.deciding import deciding_digest
 from ssl4sar.train.finetune_launch import FinetuneFiles, finetune_and_record
 from ssl4sar.workflow.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
+        # No parameter: where and how long a training runs is no reason to repeat it.
+        compute = ComputeConfig.of_training(snakemake.config, snakemake.threads)
         cfg, start = snakemake.params.cfg, snakemake.wildcards.variant
         pretrained = [Path(path) for path in snakemake.input.pretrained]
         finetune_and_record(
@@ -29,10 +32,10 @@ if __name__ == "__main__":
                 "prediction.centre_px": cfg["prediction.centre_px"],
                 "prediction.sigma_px": cfg["prediction.sigma_px"],
             },
-            # Not parameters: where and how long a training runs is no reason to repeat it.
-            compute=ComputeConfig.of_training(snakemake.config, snakemake.threads),
+            compute=compute,
             seed=int(snakemake.wildcards.seed),
-            source=snakemake.params.source,
+            # Not the parameter: that of a log line reruns the job, which then goes on.
+            source=deciding_digest("ssl4sar.train.finetune"),
             scratch=snakemake.resources.scratch,
-            end_s=job_end_s(snakemake.resources.runtime),
+            end_s=job_end_s(snakemake.resources.runtime, compute.max_time_min),
         )

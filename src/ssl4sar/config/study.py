@@ -6,9 +6,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from ssl4sar.config.batch_shares import share_batches
 from ssl4sar.config.block import Block
 from ssl4sar.config.caffe import CaffeConfig
-from ssl4sar.config.compute import ComputeConfig, share_batches
+from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.pair_scene import PairSceneConfig

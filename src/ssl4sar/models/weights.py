@@ -61,6 +61,8 @@ class WeightsReport:
         tensors: number of tensors taken over.
         head: whether the head was among them.
         glaciers: glaciers that a checkpoint of this package was trained on, as far as it tells.
+        unfinished_after_epoch: epoch, from 1, after which the weights were taken out of a training
+            that had not ended; None: it had, or the file does not tell.
     """
 
     source: str
@@ -69,11 +71,14 @@ class WeightsReport:
     tensors: int
     head: bool
     glaciers: tuple[str, ...] = ()
+    unfinished_after_epoch: int | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return what decides, as JSON values: the content of the file, not where it lies."""
         facts = asdict(self)
         facts.pop("file")
+        if self.unfinished_after_epoch is None:
+            facts.pop("unfinished_after_epoch")
         return {**facts, "glaciers": list(self.glaciers)}
 
 
@@ -104,14 +109,17 @@ def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport
         _load_encoder(network, state, path)
         count, head = len(state), False
     return WeightsReport(
-        config.weights, str(path), sha256_file(path), count, head, _glaciers_of(table)
+        config.weights, str(path), sha256_file(path), count, head, *_origin(table.get("info"))
     )
 
 
-def _glaciers_of(table: Mapping[str, Any]) -> tuple[str, ...]:
-    info = table.get("info")
-    told = info.get("glaciers") if isinstance(info, Mapping) else None
-    return tuple(map(str, told)) if isinstance(told, list) else ()
+def _origin(info: Any) -> tuple[tuple[str, ...], int | None]:
+    """Return glaciers and unfinished epoch that a checkpoint of this package tells."""
+    if not isinstance(info, Mapping):
+        return (), None
+    glaciers, epoch = info.get("glaciers"), info.get("epoch")
+    known = tuple(map(str, glaciers)) if isinstance(glaciers, list) else ()
+    return known, epoch if info.get("unfinished") is True and isinstance(epoch, int) else None
 
 
 def encoder_state(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -58,7 +58,11 @@ def digest_of(contents: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def source_files(script: str | Path, source_root: Path = _SOURCE_ROOT) -> dict[str, Path]:
+def source_files(
+    script: str | Path,
+    source_root: Path = _SOURCE_ROOT,
+    left_out: Sequence[str] = SURROUNDINGS,
+) -> dict[str, Path]:
     """Return the files that :func:`source_digest` covers.
 
     Imports inside functions and under ``if TYPE_CHECKING`` count: better one rerun too many than
@@ -67,6 +71,7 @@ def source_files(script: str | Path, source_root: Path = _SOURCE_ROOT) -> dict[s
     Args:
         script: Python file.
         source_root: folder that holds the package ``ssl4sar``.
+        left_out: modules and packages that do not count, nor what is reached through them alone.
 
     Returns:
         Files by name (``script`` and dotted module names), sorted by name.
@@ -79,7 +84,7 @@ def source_files(script: str | Path, source_root: Path = _SOURCE_ROOT) -> dict[s
     open_modules = _imports(script, "", False, source_root)
     while open_modules:
         name = open_modules.pop()
-        if name in found or _surrounds(name):
+        if name in found or _is_among(name, left_out):
             continue
         path = _module_path(name, source_root)
         if path is None:
@@ -90,8 +95,8 @@ def source_files(script: str | Path, source_root: Path = _SOURCE_ROOT) -> dict[s
     return {"script": script, **dict(sorted(found.items()))}
 
 
-def _surrounds(name: str) -> bool:
-    return any(name == other or name.startswith(f"{other}.") for other in SURROUNDINGS)
+def _is_among(name: str, modules: Sequence[str]) -> bool:
+    return any(name == other or name.startswith(f"{other}.") for other in modules)
 
 
 def _module_path(name: str, source_root: Path) -> Path | None:

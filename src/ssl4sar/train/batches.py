@@ -32,6 +32,11 @@ class Batch(Protocol):
     """Samples of one process for one step."""
 
     @property
+    def samples(self) -> tuple[int, ...]:
+        """Sample numbers within the epoch."""
+        ...
+
+    @property
     def number(self) -> int:
         """Batch of the recipe within the epoch that the samples belong to."""
         ...

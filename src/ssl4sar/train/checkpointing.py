@@ -9,31 +9,22 @@ and is read with ``weights_only=True``.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import lightning.pytorch as pl
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, Checkpoint
-from torch import Tensor
+from lightning.pytorch.callbacks import Checkpoint
+from torch import nn
 
 from ssl4sar.core.atomic import write_text
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
-from ssl4sar.models.checkpoint import read_torch_file, save_torch_file
+from ssl4sar.models.checkpoint import save_torch_file
 from ssl4sar.train.module import EpochRecord, Score, TrainingModule
+from ssl4sar.train.resume_folder import BEST_FILES, LAST, OWN_KEY, PREVIOUS, UPCOMING
 
-LAST: Final = "last.ckpt"
-PREVIOUS: Final = "previous.ckpt"
-_UPCOMING: Final = "upcoming.ckpt"
-_OWN_KEY: Final = "ssl4sar"
-_BEST_FILES: Final = "best_*-epoch*.pt"
 METRICS_COLUMNS: Final = (
     "epoch",
     "step",
@@ -42,16 +33,6 @@ METRICS_COLUMNS: Final = (
     "samples_per_s",
     "duration_s",
 )
-
-
-def training_fingerprint(parts: Mapping[str, Any]) -> str:
-    """Return a SHA-256 of everything that decides the outcome of a training.
-
-    Args:
-        parts: JSON values by name: configurations, seed, digests of data and code.
-    """
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -74,54 +55,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 @dataclass(frozen=True)
-class ResumePoint:
-    """Where an interrupted training goes on.
-
-    Attributes:
-        path: intact checkpoint.
-        epochs_done: finished epochs.
-        step: optimiser steps done.
-    """
-
-    path: Path
-    epochs_done: int
-    step: int
-
-
-def find_resume_point(folder: Path, fingerprint: str) -> ResumePoint | None:
-    """Return the newest intact checkpoint of this very training, and tell why others are not.
-
-    Args:
-        folder: resume folder; may be missing.
-        fingerprint: fingerprint of the training that wants to go on.
-    """
-    for path in (folder / LAST, folder / PREVIOUS):
-        if not path.exists():
-            continue
-        try:
-            content = read_torch_file(path)
-        except UserError as error:
-            tell(f"cannot resume from {path}: {error.problem}")
-            continue
-        own = content.get(_OWN_KEY) if isinstance(content, dict) else None
-        if not isinstance(own, dict) or own.keys() != {"fingerprint", "epochs_done", "step"}:
-            tell(f"cannot resume from {path}: it is no checkpoint of a training")
-            continue
-        if own["fingerprint"] != fingerprint:
-            tell(f"not resuming from {path}: configuration, seed, data or code have changed")
-            return None
-        return ResumePoint(path, own["epochs_done"], own["step"])
-    return None
-
-
-def clear_resume_folder(folder: Path) -> None:
-    """Remove the checkpoints of an earlier training; other files stay."""
-    names = (LAST, PREVIOUS, _UPCOMING)
-    for path in (*(folder / name for name in names), *folder.glob(_BEST_FILES)):
-        path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True)
 class Best:
     """The best epoch by one criterion.
 
@@ -136,6 +69,31 @@ class Best:
     score: Score
 
 
+class NetworkFiles(Protocol):
+    """How the network of a training is written to files that other trainings can start from."""
+
+    def save(self, path: Path, network: Any, outcome: Mapping[str, Any]) -> None:
+        """Write a network.
+
+        Args:
+            path: file.
+            network: what is trained, or its average.
+            outcome: JSON values: where in the training it was.
+
+        Raises:
+            UserError: the disk is full or the folder cannot be written.
+        """
+        ...
+
+    def load(self, path: Path, network: Any) -> None:
+        """Read such a file into a network.
+
+        Raises:
+            UserError: the file is missing or damaged.
+        """
+        ...
+
+
 class TrainingState(Checkpoint):
     """Saves after each epoch: best weights, then ``last.ckpt``, then ``metrics.csv``.
 
@@ -148,6 +106,7 @@ class TrainingState(Checkpoint):
         fingerprint: fingerprint of the training.
         on_saved: called with each epoch that is safe on disk.
         score_type: what the training's validation gives.
+        files: writes and reads the weights of the best epochs.
     """
 
     def __init__(
@@ -157,7 +116,9 @@ class TrainingState(Checkpoint):
         fingerprint: str,
         on_saved: Callable[[pl.Trainer, EpochRecord], None],
         score_type: type[Score],
+        files: NetworkFiles,
     ) -> None:
+        self.files = files
         self.on_saved = on_saved
         self.score_type = score_type
         self.folder = folder
@@ -189,8 +150,8 @@ class TrainingState(Checkpoint):
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add what :func:`find_resume_point` reads."""
-        checkpoint[_OWN_KEY] = {
+        """Add what :func:`claim` reads."""
+        checkpoint[OWN_KEY] = {
             "fingerprint": self.fingerprint,
             "epochs_done": len(self.records),
             "step": trainer.global_step,
@@ -206,13 +167,13 @@ class TrainingState(Checkpoint):
             self._keep_best(trainer, pl_module, record.epoch, record.validation)
         self.save_last(trainer)
         if trainer.is_global_zero:
-            self._remove_superseded()
+            self._remove_outdone()
             self.write_table()
             self.on_saved(trainer, record)
 
     def save_last(self, trainer: pl.Trainer) -> None:
         """Write ``last.ckpt``; the one before becomes ``previous.ckpt``."""
-        last, upcoming = self.folder / LAST, self.folder / _UPCOMING
+        last, upcoming = self.folder / LAST, self.folder / UPCOMING
         trainer.save_checkpoint(upcoming)
         if trainer.is_global_zero:
             if last.exists():
@@ -229,8 +190,13 @@ class TrainingState(Checkpoint):
             best = Best(epoch, f"{criterion}-epoch{epoch:04d}.pt", score)
             self.best[criterion] = best
             if trainer.is_global_zero:
-                state = {k: v.detach().cpu() for k, v in module.kept_network.state_dict().items()}
-                save_torch_file(self.folder / best.file, state)
+                outcome = {
+                    "epoch": epoch,
+                    "validation": score.as_dict(),
+                    "fingerprint": self.fingerprint,
+                    "unfinished": True,
+                }
+                self.files.save(self.folder / best.file, module.kept_network, outcome)
 
     def write_table(self) -> None:
         """Write ``metrics.csv`` anew."""
@@ -245,22 +211,21 @@ class TrainingState(Checkpoint):
     def _best_files(self) -> set[str]:
         return {best.file for best in self.best.values()}
 
-    def _remove_superseded(self) -> None:
+    def _remove_outdone(self) -> None:
         # Files that previous.ckpt names stay as well: it takes over where last.ckpt is damaged.
         kept = self._best_files() | self._files_of_previous
-        for path in self.folder.glob(_BEST_FILES):
+        for path in self.folder.glob(BEST_FILES):
             if path.name not in kept:
                 path.unlink()
         self._files_of_previous = self._best_files()
 
-    def best_weights(self, criterion: str) -> dict[str, Tensor]:
-        """Return the weights of the best epoch by ``criterion``.
+    def load_best(self, criterion: str, network: nn.Module) -> None:
+        """Read the weights of the best epoch by ``criterion`` into a network.
 
         Raises:
             UserError: the file is missing or damaged.
         """
-        state: dict[str, Tensor] = read_torch_file(self.folder / self.best[criterion].file)
-        return state
+        self.files.load(self.folder / self.best[criterion].file, network)
 
 
 def write_metrics(path: Path, records: Sequence[EpochRecord], score_columns: Sequence[str]) -> None:
@@ -280,68 +245,3 @@ def write_metrics(path: Path, records: Sequence[EpochRecord], score_columns: Seq
         row += [None] * len(score_columns) if score is None else score.row()
         writer.writerow("" if value is None else value for value in row)
     write_text(path, text.getvalue())
-
-
-class ProgressLines(Callback):
-    """A line per epoch, and now and then one within an epoch, for logs.
-
-    Args:
-        interval_s: seconds between two lines within an epoch.
-        clock: seconds, for tests.
-    """
-
-    def __init__(
-        self, interval_s: float = 60.0, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._interval_s = interval_s
-        self._clock = clock
-        self._start_s = self._last_s = 0.0
-        self._first_epoch = 0
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock; epochs of an earlier run do not count for the time left."""
-        self._start_s = self._last_s = self._clock()
-        self._first_epoch = trainer.current_epoch
-
-    def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-    ) -> None:
-        """Tell how far the epoch is, at most once per interval."""
-        if not trainer.is_global_zero or self._clock() - self._last_s < self._interval_s:
-            return
-        self._last_s = self._clock()
-        batches = int(trainer.num_training_batches)
-        done = trainer.current_epoch + (batch_idx + 1) / batches
-        tell(
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: "
-            f"batch {batch_idx + 1}/{batches}, {self._time_left(trainer, done)}"
-        )
-
-    def tell_epoch(self, trainer: pl.Trainer, record: EpochRecord) -> None:
-        """Tell the result of an epoch."""
-        told = "" if record.validation is None else f"{record.validation.told()}, "
-        self._last_s = self._clock()
-        tell(
-            f"epoch {record.epoch}/{trainer.max_epochs}: loss {record.train_loss:.4f}, "
-            f"{told}{record.samples_per_s:.1f} samples/s, "
-            f"{self._time_left(trainer, record.epoch)}"
-        )
-
-    def _time_left(self, trainer: pl.Trainer, epochs_done: float) -> str:
-        spent_s = self._clock() - self._start_s
-        per_epoch_s = spent_s / max(epochs_done - self._first_epoch, 1e-9)
-        epochs_left = (trainer.max_epochs or 0) - epochs_done
-        return f"{_duration(epochs_left * per_epoch_s)} left"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

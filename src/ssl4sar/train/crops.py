@@ -41,6 +41,7 @@ class CropBatch:
     Attributes:
         pixels: (total,) uint8: per sample its image, labels and, if drawn, its partner.
         draws: the draws of the samples, in order.
+        samples: sample numbers.
         number: the batch of the recipe within the epoch that the samples belong to.
         part: which of the processes that share this batch it is for.
         weight: factor of the loss; 0: another process has the samples that count.
@@ -48,6 +49,7 @@ class CropBatch:
 
     pixels: Tensor
     draws: tuple[SampleDraw, ...]
+    samples: tuple[int, ...] = ()
     number: int = 0
     part: int = 0
     weight: float = 1.0
@@ -105,7 +107,8 @@ class CropDataset(Dataset[CropBatch]):
         for draw in draws:
             for place, window in enumerate(_parts(draw)):
                 start = self._cut(window, buffer, start, labels=place == 1)
-        return CropBatch(torch.from_numpy(buffer), draws, key.number, key.part, key.weight)
+        pixels = torch.from_numpy(buffer)
+        return CropBatch(pixels, draws, key.samples, key.number, key.part, key.weight)
 
     def _cut(self, window: Window, buffer: NDArray[np.uint8], start: int, *, labels: bool) -> int:
         number = self.scenes[window.image]

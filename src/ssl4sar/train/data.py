@@ -9,7 +9,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from ssl4sar.config.compute import BatchShares
+from ssl4sar.config.batch_shares import BatchShares
 from ssl4sar.train.batches import Batch, BatchKey, EpochBatches
 
 BatchT = TypeVar("BatchT", bound=Batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.store import Store
-from ssl4sar.models.checkpoint import save_network
+from ssl4sar.models.checkpoint import read_torch_file, save_network
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 from ssl4sar.models.weights import load_starting_weights
 from ssl4sar.train.crops import CropDataset
 from ssl4sar.train.finetune_module import FinetuneModule
+from ssl4sar.train.fingerprint import deciding_keys
 from ssl4sar.train.module import Score
 from ssl4sar.train.run import Place, Trained, loader_of, opened, run
 from ssl4sar.train.sampling import SampleDrawer, SceneShape
@@ -85,8 +86,9 @@ def finetune(
 ) -> FinetuneResult:
     """Fine-tune a network and export the chosen weights.
 
-    An earlier run that was interrupted goes on from its last epoch where configuration, data,
-    seed and code are the same; otherwise the training starts anew. ``compute_config`` may differ.
+    An earlier run goes on from its last epoch where configuration, data, seed and code are the
+    same, otherwise the training starts anew. ``compute_config`` may differ, and so may keys that
+    change no step: with fewer epochs than are done, what is there is exported.
 
     Args:
         store_path: folder of the training store.
@@ -141,23 +143,18 @@ def finetune(
             images=[store.scenes[number].name for number in train],
         )
         crops = _crops(store, train, model_config.input_px, training_config, seed)
+        glaciers = frozenset(scene.glacier for scene in store.scenes)
+        files = NetworkFile(model_config, facts, glaciers)
         return run(
             module,
             loader_of(crops, training_config, place, device, "training"),
             place=place,
             device=device,
-            facts=facts,
+            facts={**facts, "training": deciding_keys(training_config)},
             metrics_path=metrics_path,
             score_type=ValidationScore,
-            checkpoint=training_config.checkpoint,
-            finish=lambda trained: _export(
-                checkpoint_path,
-                module,
-                trained,
-                model_config,
-                facts,
-                {scene.glacier for scene in store.scenes},
-            ),
+            files=files,
+            finish=lambda trained: _export(checkpoint_path, module, trained, files),
         )
 
 
@@ -205,34 +202,45 @@ def _crops(
     return CropDataset(store, numbers, drawer)
 
 
+@dataclass(frozen=True)
+class NetworkFile:
+    """How the network of a fine-tuning is written to files.
+
+    Attributes:
+        model: the network.
+        facts: JSON values by name: what decides the fine-tuning.
+        glaciers: glaciers that it is trained and validated on.
+    """
+
+    model: ModelConfig
+    facts: Mapping[str, Any]
+    glaciers: frozenset[str]
+
+    def save(self, path: Path, network: Tyrion, outcome: Mapping[str, Any]) -> None:
+        """Write a network."""
+        # Whoever starts from this file can tell whether it has seen its test glaciers.
+        seen = sorted(self.glaciers | {*self.facts["starting_weights"]["glaciers"]})
+        save_network(path, network, self.model, {**self.facts, **outcome, "glaciers": seen})
+
+    def load(self, path: Path, network: Tyrion) -> None:
+        """Read such a file into a network."""
+        network.load_state_dict(read_torch_file(path)["state"])
+
+
 def _export(
-    path: Path,
-    module: FinetuneModule,
-    trained: Trained,
-    model_config: ModelConfig,
-    facts: Mapping[str, Any],
-    glaciers: Iterable[str],
+    path: Path, module: FinetuneModule, trained: Trained, files: NetworkFile
 ) -> FinetuneResult:
     """Write what the training is for, as its leader; return what it is."""
     state = trained.state
-    validation = None if trained.validation is None else trained.validation.as_dict()
-    parameters = sum(p.numel() for p in module.network.parameters() if p.requires_grad)
-    if module.global_rank == 0:
-        outcome = {
-            "epoch": trained.epoch,
-            "validation": validation,
-            "parameters": parameters,
-            "fingerprint": state.fingerprint,
-            # Whoever starts from this file can tell whether it has seen its test glaciers.
-            "glaciers": sorted({*glaciers, *facts["starting_weights"]["glaciers"]}),
-        }
-        save_network(path, module.network, model_config, {**facts, **outcome})
-    return FinetuneResult(
+    result = FinetuneResult(
         checkpoint=path,
         metrics=state.metrics_path,
         epoch=trained.epoch,
         validation=trained.validation,
-        starting_weights=facts["starting_weights"],
+        starting_weights=files.facts["starting_weights"],
         resumed_after_epoch=trained.resumed_after_epoch,
-        parameters=parameters,
+        parameters=sum(p.numel() for p in module.network.parameters() if p.requires_grad),
     )
+    if module.global_rank == 0:
+        files.save(path, module.network, {**result.record(), "fingerprint": state.fingerprint})
+    return result

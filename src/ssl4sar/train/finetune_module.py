@@ -57,7 +57,7 @@ class FinetuneModule(TrainingModule[Tyrion, CropBatch]):
         """Return the one loss of a batch: Dice is not a mean over samples."""
         images, labels = augment_batch(batch, self.input_px, self.augmentation)
         loss = self.loss(self.network(images), labels)
-        return SampleLosses(loss[None], [[self.images[d.window.image] for d in batch.draws]])
+        return SampleLosses(loss[None], [self.images[d.window.image] for d in batch.draws])
 
     def score(self, network: Tyrion) -> ValidationScore:
         """Predict and score all validation images."""

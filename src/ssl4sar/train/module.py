@@ -92,12 +92,26 @@ class SampleLosses(NamedTuple):
 
     Attributes:
         losses: (n,) losses whose mean is the loss of the batch: one per sample, or a single one
-            where samples share a loss.
-        names: images of each of them.
+            that all samples share.
+        names: image of each sample.
     """
 
     losses: Tensor
-    names: Sequence[Sequence[str]]
+    names: Sequence[str]
+
+
+class _Unseen(NamedTuple):
+    """Losses that were not looked at yet, with the batch of the recipe that they belong to."""
+
+    losses: Tensor
+    names: Sequence[str]
+    samples: Sequence[int]
+    number: int
+
+    def bad_samples(self, losses: Tensor) -> list[int]:
+        """Return the places in the batch of the samples whose loss is not finite."""
+        bad: list[int] = (~torch.isfinite(losses)).nonzero().ravel().tolist()
+        return bad if len(losses) == len(self.names) or not bad else list(range(len(self.names)))
 
 
 class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
@@ -131,7 +145,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         #: Validation losses so far, for schedules that follow them.
         self.validation_losses: list[float] = []
         self._total_steps = 0
-        self._unseen: list[SampleLosses] = []
+        self._unseen: list[_Unseen] = []
         self._weights: list[float] = []
         self._losses: list[float] = []
         self._samples = 0
@@ -200,7 +214,9 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         noted = self.sample_losses(batch)
         loss = noted.losses.mean()
         self._samples += len(batch) if batch.weight else 0
-        self._unseen.append(SampleLosses(noted.losses.detach(), noted.names))
+        self._unseen.append(
+            _Unseen(noted.losses.detach(), noted.names, batch.samples, batch.number)
+        )
         self._weights.append(batch.weight)
         if self.device.type == "cpu" or len(self._unseen) >= _GPU_LOSSES_PER_LOOK:
             self._look_at_losses()
@@ -235,7 +251,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         samples = self._mean_over_processes(float(self._samples), 1) * self.trainer.world_size
         steps = self.trainer.global_step
         learning_rate = self._learning_rate(steps - 1)
-        validation = self._validation() if self._validation_is_due() else None
+        validation = self._validation() if self.validation_is_due else None
         self.record = EpochRecord(
             epoch=self.current_epoch + 1,
             step=steps,
@@ -257,7 +273,9 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
     def _learning_rate(self, step: int) -> float:
         return learning_rate_at(step, self._total_steps, self.recipe, self.validation_losses)
 
-    def _validation_is_due(self) -> bool:
+    @property
+    def validation_is_due(self) -> bool:
+        """Whether the running epoch ends with a validation."""
         epoch = self.current_epoch + 1
         return epoch % self.recipe.validate_every_epochs == 0 or epoch == self.recipe.epochs
 
@@ -276,19 +294,20 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         counts = [len(noted.losses) for noted in self._unseen]
         found = torch.split(torch.cat([noted.losses for noted in self._unseen]).cpu(), counts)
         for losses, noted in zip(found, self._unseen, strict=True):
-            bad = (~torch.isfinite(losses)).nonzero().ravel().tolist()
+            bad = noted.bad_samples(losses)
             if bad:
-                images = [name for number in bad for name in noted.names[number]]
-                raise self._not_finite(float(losses[bad[0]]), images)
+                value = float(losses[~torch.isfinite(losses)][0])
+                raise self._not_finite(value, noted, bad)
             self._losses.append(float(losses.mean()))
         self._unseen = []
 
-    def _not_finite(self, loss: float, images: Sequence[str]) -> UserError:
-        shown = ", ".join(images[:_NAMES_SHOWN])
-        more = f" and {len(images) - _NAMES_SHOWN} more" if len(images) > _NAMES_SHOWN else ""
+    def _not_finite(self, loss: float, noted: _Unseen, bad: Sequence[int]) -> UserError:
+        # Numbers of the recipe, from 1: with any number of processes the same.
+        told = [f"{noted.names[n]} (sample {noted.samples[n] + 1})" for n in bad[:_NAMES_SHOWN]]
+        more = f" and {len(bad) - _NAMES_SHOWN} more" if len(bad) > _NAMES_SHOWN else ""
         problem = (
             f"the loss became {loss} in epoch {self.current_epoch + 1}, "
-            f"batch {len(self._losses) + 1}, image {shown}{more}"
+            f"batch {noted.number + 1}, image {', '.join(told)}{more}"
         )
         return self.diverged(problem, "look at the image, ")
 
@@ -296,7 +315,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         """Refuse weights that the last steps have spoilt, which no loss has told yet."""
         finite = torch.stack([torch.isfinite(p).all() for p in self.network.parameters()])
         if not bool(finite.all()):
-            last = len(self._losses)
+            last = math.ceil(self.recipe.samples_per_epoch / self.recipe.batch_size)
             raise self.diverged(
                 f"weights became NaN or infinite in epoch {self.current_epoch + 1}, "
                 f"by batch {last}, its last"
@@ -309,14 +328,22 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
             problem: what was found.
             look: what to look at first; empty or with a comma and a space behind it.
         """
-        epoch = self.current_epoch
-        kept = f"the state after epoch {epoch} is kept; " if epoch else ""
-        return UserError(
-            "training",
-            problem,
-            f"{kept}{look}lower {self.block}.learning_rate, set "
-            f"{self.block}.gradient_clip_norm, or use {self.block}.precision 32-true",
-        )
+        remedies = [f"lower {self.block}.learning_rate", f"set {self.block}.gradient_clip_norm"]
+        if self.recipe.precision != "32-true":
+            remedies.append(f"use {self.block}.precision 32-true")
+        changed = f"{', '.join(remedies[:-1])} or {remedies[-1]}; it then starts anew"
+        return UserError("training", problem, f"{look}{changed}{self._kept()}")
+
+    def _kept(self) -> str:
+        """Say what becomes of the epochs before the running one."""
+        epoch, recipe = self.current_epoch, self.recipe
+        if not epoch:
+            return ""
+        kept = f", the state after epoch {epoch} is set aside in its resume folder"
+        can_end = epoch >= recipe.validate_every_epochs or recipe.checkpoint == "last"
+        if recipe.schedule == "cosine" or not can_end:
+            return kept
+        return f"{kept}; or end with that state by {self.block}.epochs: {epoch}"
 
     def _mean_over_processes(self, total: float, count: float) -> float:
         sums = self.reduce_sum(torch.tensor([total, count], dtype=torch.float64))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -17,18 +17,23 @@ from ssl4sar.core.pair_layout import PairSplit
 from ssl4sar.core.progress import tell
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.pair_store import PairStore
-from ssl4sar.models.checkpoint import save_network
+from ssl4sar.models.checkpoint import read_torch_file, save_network
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.train.fingerprint import deciding_keys
 from ssl4sar.train.module import Score
 from ssl4sar.train.pair_crops import PairDataset
 from ssl4sar.train.pair_sampling import PairSampleDrawer
 from ssl4sar.train.pair_tiles import PairTiles
 from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
 from ssl4sar.train.pretrain_pictures import PretextPictures
+from ssl4sar.train.resume_folder import PICTURES
 from ssl4sar.train.run import Place, Trained, loader_of, opened, run
+
+#: Prefix of the network to be transferred among the tensors of a pretext network.
+_INNER: Final = "network."
 
 
 @dataclass(frozen=True)
@@ -99,8 +104,9 @@ def pretrain(
 ) -> PretrainResult:
     """Pretrain a network on a pretext task and export the chosen weights.
 
-    An earlier run that was interrupted goes on from its last epoch where configuration, data,
-    seed and code are the same; otherwise the training starts anew.
+    An earlier run goes on from its last epoch where configuration, data, seed and code are the
+    same, otherwise the training starts anew. Keys that change no step do not count: with fewer
+    epochs than are done, what is there is exported.
 
     Args:
         task: the pretext task.
@@ -138,7 +144,7 @@ def pretrain(
         workers = place.compute.loader_workers
         tiles = PairTiles(store, val, model_config.input_px, recipe, seed, workers)
         pictures = PretextPictures(
-            tiles, recipe.panels, place.resume_dir / "pictures", synthetic=store.synthetic
+            tiles, recipe.panels, place.resume_dir / PICTURES, synthetic=store.synthetic
         )
         module = PretrainModule(
             network,
@@ -155,18 +161,17 @@ def pretrain(
             config=recipe,
             seed=seed,
         )
+        files = PretextFiles(model_config, facts, tuple(store.glaciers))
         return run(
             module,
             loader_of(PairDataset(store, train, drawer), recipe, place, device, task),
             place=place,
             device=device,
-            facts=facts,
+            facts={**facts, "recipe": deciding_keys(recipe)},
             metrics_path=outputs.metrics,
             score_type=PretextScore,
-            checkpoint=recipe.checkpoint,
-            finish=lambda trained: _export(
-                task, outputs, module, trained, model_config, facts, pictures, store.glaciers
-            ),
+            files=files,
+            finish=lambda trained: _export(task, outputs, module, trained, files, pictures),
         )
 
 
@@ -198,15 +203,43 @@ def _starting_network(
     return network, load_starting_weights(network.network, config).facts()
 
 
+@dataclass(frozen=True)
+class PretextFiles:
+    """How the network of a pretraining is written to files.
+
+    Attributes:
+        model: the network.
+        facts: JSON values by name: what decides the pretraining.
+        glaciers: glaciers that it is trained on.
+    """
+
+    model: ModelConfig
+    facts: Mapping[str, Any]
+    glaciers: Sequence[str]
+
+    def save(self, path: Path, network: PretextNetwork, outcome: Mapping[str, Any]) -> None:
+        """Write a network with the layers of its task."""
+        tensors = network.state_dict()
+        extra = {key: value for key, value in tensors.items() if not key.startswith(_INNER)}
+        # Whoever starts from this file can tell whether it has seen its test glaciers.
+        seen = sorted({*self.glaciers, *self.facts["starting_weights"]["glaciers"]})
+        info = {**self.facts, **outcome, "glaciers": seen}
+        save_network(path, network.network, self.model, info, extra=extra)
+
+    def load(self, path: Path, network: PretextNetwork) -> None:
+        """Read such a file into a network."""
+        content = read_torch_file(path)
+        inner = {f"{_INNER}{key}": value for key, value in content["state"].items()}
+        network.load_state_dict({**inner, **content.get("extra", {})})
+
+
 def _export(
     task: Task,
     outputs: PretrainOutputs,
     module: PretrainModule,
     trained: Trained,
-    model_config: ModelConfig,
-    facts: Mapping[str, Any],
+    files: PretextFiles,
     pictures: PretextPictures,
-    glaciers: Iterable[str],
 ) -> PretrainResult:
     """Write what the pretraining is for, as its leader; return what it is."""
     state = trained.state
@@ -217,26 +250,14 @@ def _export(
         validation=trained.validation,
         resumed_after_epoch=trained.resumed_after_epoch,
         parameters=sum(p.numel() for p in module.network.parameters() if p.requires_grad),
-        starting_weights=facts["starting_weights"],
+        starting_weights=files.facts["starting_weights"],
     )
     if module.global_rank == 0:
-        network = module.network
         epochs = [record.epoch for record in state.records]
-        if not pictures.drawn(epochs):
-            tell(f"the pictures of the training are gone: drawing epoch {trained.epoch} alone")
-            pictures.draw(network.eval(), module.device, trained.epoch)
+        if not pictures.drawn(epochs):  # gone, or another number is wanted and no epoch followed
+            tell(f"no such pictures of the training are kept: drawing epoch {trained.epoch} alone")
+            pictures.draw(module.network.eval(), module.device, trained.epoch)
         pictures.gather(outputs.pictures, epochs)
-        extra = {
-            key: value
-            for key, value in network.state_dict().items()
-            if not key.startswith("network.")
-        }
-        info = {
-            **facts,
-            **result.record(),
-            "fingerprint": state.fingerprint,
-            # Whoever starts from this file can tell whether it has seen its test glaciers.
-            "glaciers": sorted({*glaciers, *facts["starting_weights"]["glaciers"]}),
-        }
-        save_network(outputs.checkpoint, network.network, model_config, info, extra=extra)
+        outcome = {**result.record(), "fingerprint": state.fingerprint}
+        files.save(outputs.checkpoint, module.network, outcome)
     return result

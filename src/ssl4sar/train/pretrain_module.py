@@ -119,7 +119,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         """
         pairs = pairs_on_device(batch, self.input_px, ignore_no_data=self.config.ignore_no_data)
         errors = self.network.errors(pairs.sar, pairs.optical, pairs.valid, batch.masked)
-        return SampleLosses(errors.losses(), [[name] for name in batch.names])
+        return SampleLosses(errors.losses(), batch.names)
 
     def score(self, network: PretextNetwork) -> PretextScore:
         """Score all validation tiles.
@@ -137,7 +137,10 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
             raise self.diverged(
                 f"the validation loss became {loss} after epoch {self.current_epoch + 1}"
             )
-        self.validation_losses.append(loss)
+        # That of a last epoch which is not due says when the training ends; the rate, should the
+        # training be prolonged, must not follow it.
+        if (self.current_epoch + 1) % self.recipe.validate_every_epochs == 0:
+            self.validation_losses.append(loss)
         return PretextScore(loss, score.tiles)
 
     def on_train_epoch_end(self) -> None:

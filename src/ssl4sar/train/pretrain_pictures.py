@@ -64,8 +64,13 @@ class PretextPictures:
         self.gather(self._so_far, range(1, epoch + 1))
 
     def drawn(self, epochs: Iterable[int]) -> list[int]:
-        """Return those of some epochs (from 1) whose pictures are there."""
-        return [epoch for epoch in epochs if self._path(epoch).is_file()]
+        """Return which of some epochs were drawn, with as many tiles as are asked for now."""
+        return [
+            epoch
+            for epoch in epochs
+            if self._path(epoch).is_file()
+            and len(np.load(self._path(epoch), mmap_mode="r")) == len(self._samples)
+        ]
 
     def gather(self, path: Path, epochs: Iterable[int]) -> None:
         """Write all pictures of a training into one npz file, atomically.

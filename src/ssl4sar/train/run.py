@@ -18,29 +18,24 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ssl4sar.config.compute import BatchShares, ComputeConfig, share_batches
+from ssl4sar.config.batch_shares import BatchShares, share_batches
+from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.dataset.staging import staged
-from ssl4sar.train.checkpointing import (
-    AtomicCheckpointIO,
-    ProgressLines,
-    ResumePoint,
-    TrainingState,
-    clear_resume_folder,
-    find_resume_point,
-    training_fingerprint,
-)
+from ssl4sar.train.checkpointing import AtomicCheckpointIO, NetworkFiles, TrainingState
 from ssl4sar.train.data import TrainingCrops
 from ssl4sar.train.deadline import TimeLimit
+from ssl4sar.train.fingerprint import training_fingerprint
 from ssl4sar.train.module import Score, TrainingModule
+from ssl4sar.train.progress_lines import ProgressLines
+from ssl4sar.train.resume_folder import TENSORBOARD, ResumePoint, claim
 from ssl4sar.train.resume_lock import locked
 from ssl4sar.train.stopping import ListenInTraining, StopSignals, stopped_by
 from ssl4sar.train.team import ALONE, Team
 
 T = TypeVar("T")
-_LOG_FOLDER: Final = "tensorboard"
 #: Lightning and torch remark on what is meant here: crops read in the training process, averaged
 #: weights that stay in evaluation mode, functions to be replaced, a job of SLURM whose processes
 #: are started otherwise, an option of older torch, values that are equal in all processes.
@@ -121,7 +116,7 @@ def run(
     facts: Mapping[str, Any],
     metrics_path: Path,
     score_type: type[Score],
-    checkpoint: str,
+    files: NetworkFiles,
     finish: Callable[[Trained], T],
 ) -> T:
     """Train, choose the weights, and hand them on.
@@ -131,10 +126,10 @@ def run(
         crops: its samples.
         place: where it runs.
         device: device of this process.
-        facts: JSON values by name: everything that decides the outcome.
+        facts: JSON values by name: everything that decides the steps.
         metrics_path: CSV file with a row per epoch.
         score_type: what its validation gives.
-        checkpoint: criterion of the weights that go on, or "last".
+        files: how its network is written to files.
         finish: what to do in the end, with the weights in ``module.network``.
 
     Returns:
@@ -146,13 +141,13 @@ def run(
     """
     recipe, team, folder = module.recipe, place.team, place.resume_dir
     fingerprint = training_fingerprint(facts)
-    resume = team.agree(lambda: _resume_or_clear(folder, fingerprint, recipe.epochs))
+    resume = team.agree(lambda: _claim(folder, fingerprint, recipe.epochs))
     progress = ProgressLines()
-    state = TrainingState(folder, metrics_path, fingerprint, progress.tell_epoch, score_type)
+    state = TrainingState(folder, metrics_path, fingerprint, progress.tell_epoch, score_type, files)
     signals = StopSignals()
     callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
     if place.end_s is not None:
-        callbacks.append(TimeLimit(place.end_s, team))
+        callbacks.append(TimeLimit(place.end_s, team, lambda: state.records))
 
     def epochs_done() -> int:
         # Known even where the training is resumed and ended before it has read its state.
@@ -166,7 +161,7 @@ def run(
                 ckpt_path=None if resume is None else resume.path,
                 weights_only=True,
             )
-        return finish(_trained(module, state, resume, checkpoint, team))
+        return finish(_trained(module, state, resume, team))
 
 
 def loader_of(
@@ -202,12 +197,11 @@ def _shares(recipe: Recipe, team: Team, block: str) -> BatchShares:
         raise UserError(subject, problem, "choose numbers that divide each other") from None
 
 
-def _resume_or_clear(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
-    """Find where to go on, or make room for a training that starts anew."""
-    resume = find_resume_point(folder, fingerprint)
-    if resume is None:
-        clear_resume_folder(folder)
-    else:
+def _claim(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
+    resume = claim(folder, fingerprint)
+    if resume is not None and resume.epochs_done > epochs:
+        tell(f"{resume.epochs_done} epochs are done, {epochs} are asked for: nothing to train")
+    elif resume is not None:
         tell(f"resuming after epoch {resume.epochs_done} of {epochs}")
     return resume
 
@@ -216,19 +210,27 @@ def _trained(
     module: TrainingModule[Any, Any],
     state: TrainingState,
     resume: ResumePoint | None,
-    checkpoint: str,
     team: Team,
 ) -> Trained:
-    if len(state.records) != module.recipe.epochs and not module.has_stagnated:
-        raise RuntimeError(f"training ended after {len(state.records)} epochs")
+    checkpoint, done = module.recipe.checkpoint, len(state.records)
+    if done < module.recipe.epochs and not module.has_stagnated:
+        raise RuntimeError(f"training ended after {done} epochs")
     last = checkpoint == "last"
+    if not last and checkpoint not in state.best:
+        raise UserError(
+            f"{module.block}.epochs",
+            f"none of the {done} epochs that are done was validated",
+            f"set it to {module.recipe.validate_every_epochs}, or {module.block}.checkpoint: last",
+        )
     epoch = state.records[-1].epoch if last else state.best[checkpoint].epoch
     validation = state.records[-1].validation if last else state.best[checkpoint].score
     if team.leads:
         # A training that had already ended when it was resumed has not written its table again.
         state.write_table()
-        weights = module.kept_network.state_dict() if last else state.best_weights(checkpoint)
-        module.network.load_state_dict(weights)
+        if last:
+            module.network.load_state_dict(module.kept_network.state_dict())
+        else:
+            state.load_best(checkpoint, module.network)
     return Trained(state, epoch, validation, None if resume is None else resume.epochs_done)
 
 
@@ -244,14 +246,15 @@ def _trainer(
     # Steps after the checkpoint are trained again: the log drops what it holds of them.
     logger = TensorBoardLogger(
         resume_dir,
-        name=_LOG_FOLDER,
+        name=TENSORBOARD,
         version="",
         purge_step=None if resume is None else resume.step,
     )
     return pl.Trainer(
         **team.trainer_options(device),
         precision="bf16-mixed" if recipe.precision == "bf16-mixed" else "32-true",
-        max_epochs=recipe.epochs,
+        # Fewer epochs than are done already end the training; Lightning would refuse them.
+        max_epochs=recipe.epochs if resume is None else max(recipe.epochs, resume.epochs_done),
         accumulate_grad_batches=_shares(recipe, team, module.block).accumulate_batches,
         gradient_clip_val=recipe.gradient_clip_norm,
         deterministic=device.type == "cpu",

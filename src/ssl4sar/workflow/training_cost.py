@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any, Final
 
-from ssl4sar.config.compute import share_batches
+from ssl4sar.config.batch_shares import share_batches
 from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.config.study import StudyConfig

@@ -1,0 +1,74 @@
+"""When the job that runs this process will be ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+#: Start of this process, seconds since 1970; scripts import this module before heavier ones.
+_STARTED_S: Final = time.time()
+_ASK_TIMEOUT_S: Final = 30.0
+
+
+def job_end_s(
+    runtime_min: float | None,
+    max_time_min: float | None = None,
+    environment: Mapping[str, str] = os.environ,
+    ask: Callable[[str], str] | None = None,
+    started_s: float = _STARTED_S,
+) -> float | None:
+    """Return when this job will be ended, seconds since 1970; None where nothing is known to.
+
+    The earliest limit that is known counts: that of the user, and under SLURM that of the job.
+    Newer versions of SLURM tell it in a variable; of others it is asked; where that fails, the
+    limit that the job was submitted with counts from the start of this process.
+
+    Args:
+        runtime_min: time limit that a SLURM job was submitted with, minutes, if known.
+        max_time_min: the user's limit, minutes from the start of this process; None: none.
+        environment: variables of the job.
+        ask: returns the end of a job by its number, as ``squeue`` prints it; for tests.
+        started_s: start of this process, seconds since 1970; for tests.
+    """
+    own_s = None if max_time_min is None else started_s + 60 * max_time_min
+    ends_s = (own_s, _slurm_end_s(runtime_min, environment, ask or _ask_squeue, started_s))
+    return min((end_s for end_s in ends_s if end_s is not None), default=None)
+
+
+def _slurm_end_s(
+    runtime_min: float | None,
+    environment: Mapping[str, str],
+    ask: Callable[[str], str],
+    started_s: float,
+) -> float | None:
+    job = environment.get("SLURM_JOB_ID")
+    if not job:
+        return None
+    told = environment.get("SLURM_JOB_END_TIME", "")
+    if told.isdigit() and int(told) > 0:
+        return float(told)
+    try:
+        answer = ask(job).strip()
+    except (OSError, subprocess.SubprocessError):
+        answer = ""
+    if answer in {"NONE", "N/A", "Unknown"}:
+        return None
+    try:
+        return datetime.fromisoformat(answer).timestamp()
+    except ValueError:
+        return None if runtime_min is None else started_s + 60 * runtime_min
+
+
+def _ask_squeue(job: str) -> str:
+    return subprocess.run(
+        ["squeue", "--noheader", "--jobs", job, "--format", "%e"],
+        env={**os.environ, "SLURM_TIME_FORMAT": "standard"},
+        capture_output=True,
+        text=True,
+        timeout=_ASK_TIMEOUT_S,
+        check=True,
+    ).stdout

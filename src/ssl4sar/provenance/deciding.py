@@ -1,0 +1,69 @@
+"""The digest of the code that decides the numbers of a training.
+
+A training of days must outlive an update that mends a log line, a deadline or the start of
+processes. Its kept state therefore depends on this digest, not on the source digest of its rule:
+an update of the modules named here may start the job again, which then resumes, or only exports.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from ssl4sar.provenance.digest import (
+    PACKAGE,
+    SURROUNDINGS,
+    content_digests,
+    digest_of,
+    source_files,
+)
+
+#: Modules that a training reaches and that decide none of its numbers. Whoever adds one says so
+#: here; all others count. Blocks of the configuration only carry values, which count themselves.
+OPERATIONAL: Final = tuple(
+    f"{PACKAGE}.{name}"
+    for name in (
+        "config.block",
+        "config.compute",
+        "config.prediction",
+        "config.pretext",
+        "config.pretraining",
+        "config.recipe",
+        "config.training",
+        "core.atomic",
+        "core.errors",
+        "core.hashing",
+        "core.progress",
+        "dataset.staging",
+        "models.device",
+        "train.deadline",
+        "train.pretrain_pictures",
+        "train.progress_lines",
+        "train.resume_folder",
+        "train.resume_lock",
+        "train.stopping",
+        "train.team",
+    )
+)
+_SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def deciding_digest(training: str, source_root: Path = _SOURCE_ROOT) -> str:
+    """Return the SHA-256 over a training and the modules it reaches that decide its numbers.
+
+    Args:
+        training: dotted name of the module of the training.
+        source_root: folder that holds the package ``ssl4sar``.
+    """
+    return digest_of(content_digests(deciding_files(training, source_root)))
+
+
+def deciding_files(training: str, source_root: Path = _SOURCE_ROOT) -> dict[str, Path]:
+    """Return the files that :func:`deciding_digest` covers, by name.
+
+    Args:
+        training: dotted name of the module of the training.
+        source_root: folder that holds the package ``ssl4sar``.
+    """
+    path = source_root.joinpath(*training.split(".")).with_suffix(".py")
+    return source_files(path, source_root, (*SURROUNDINGS, *OPERATIONAL))

@@ -1,0 +1,40 @@
+"""What decides the steps of a training, and with them whether a kept state can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ssl4sar.config.pretext import PretextConfig
+from ssl4sar.config.training import TrainingConfig
+
+#: Keys of a recipe that say when a training ends, what goes on then, and what is drawn meanwhile.
+_NO_STEP: Final = frozenset(
+    {"epochs", "early_stop_patience", "checkpoint", "panels", "panels_every_epochs"}
+)
+
+
+def training_fingerprint(parts: Mapping[str, Any]) -> str:
+    """Return a SHA-256 of everything that decides the steps of a training.
+
+    Args:
+        parts: JSON values by name: configurations, seed, digests of data and code.
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def deciding_keys(recipe: TrainingConfig | PretextConfig) -> dict[str, Any]:
+    """Return the keys of a recipe that decide the optimiser steps, as JSON values.
+
+    A training may be ended earlier or later than planned without another step being different,
+    unless its learning rate follows a cosine over all epochs.
+
+    Args:
+        recipe: the recipe.
+    """
+    ends_freely = recipe.schedule != "cosine"
+    left_out = _NO_STEP if ends_freely else _NO_STEP - {"epochs"}
+    return recipe.model_dump(mode="json", exclude=set(left_out))

@@ -1,0 +1,156 @@
+"""The resume folder of a training: what lies there, whose it is, and where to go on.
+
+It holds the state of the running training and its log. The state of another training (another
+recipe, seed, dataset or code) is never deleted: it moves to ``superseded-<fingerprint>/`` beside
+it and comes back when that training is asked for again. Checkpoints move last into such a folder
+and first out of it, so that a process that is killed in between leaves the owner known.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
+from ssl4sar.models.checkpoint import read_torch_file
+
+LAST: Final = "last.ckpt"
+PREVIOUS: Final = "previous.ckpt"
+UPCOMING: Final = "upcoming.ckpt"
+BEST_FILES: Final = "best_*-epoch*.pt"
+TENSORBOARD: Final = "tensorboard"
+PICTURES: Final = "pictures"
+PICTURES_SO_FAR: Final = f"{PICTURES}.npz"
+#: Key of a checkpoint under which :func:`claim` finds what it asks for.
+OWN_KEY: Final = "ssl4sar"
+_SUPERSEDED: Final = "superseded-"
+_SUPERSEDED_KEPT: Final = 2
+_DIGITS: Final = 8
+_UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """Where an interrupted training goes on.
+
+    Attributes:
+        path: intact checkpoint.
+        epochs_done: finished epochs.
+        step: optimiser steps done.
+        fingerprint: fingerprint of the training that wrote it.
+    """
+
+    path: Path
+    epochs_done: int
+    step: int
+    fingerprint: str
+
+
+def claim(folder: Path, fingerprint: str) -> ResumePoint | None:
+    """Make a resume folder that of one training, and return where that goes on.
+
+    Args:
+        folder: resume folder; may be missing.
+        fingerprint: fingerprint of the training that begins.
+
+    Returns:
+        Its newest intact checkpoint; None: it starts anew, in a folder without state.
+    """
+    point = _newest(folder)
+    if point is None:
+        _leave(folder)
+    elif point.fingerprint != fingerprint:
+        aside = _set_aside(folder, point.fingerprint)
+        tell(
+            "configuration, seed, data or code have changed: the state after epoch "
+            f"{point.epochs_done} lies in {aside} now; put the change back to go on with it"
+        )
+        point = None
+    if _take_back(folder, fingerprint):
+        point = _newest(folder)
+        if point is None:
+            _leave(folder)
+    return point
+
+
+def _newest(folder: Path) -> ResumePoint | None:
+    """Return the newest intact checkpoint, and tell why others are not."""
+    for path in _checkpoints(folder):
+        try:
+            content = read_torch_file(path)
+        except UserError as error:
+            tell(f"cannot resume from {path}: {error.problem}")
+            continue
+        own = content.get(OWN_KEY) if isinstance(content, dict) else None
+        if isinstance(own, dict) and own.keys() == {"fingerprint", "epochs_done", "step"}:
+            return ResumePoint(path, **own)
+        tell(f"cannot resume from {path}: it is no checkpoint of a training")
+    return None
+
+
+def _leave(folder: Path) -> None:
+    """Make room where nothing can be resumed from."""
+    if _checkpoints(folder):
+        tell(f"starting anew; what cannot be resumed from lies in {_set_aside(folder, _UNKNOWN)}")
+        return
+    # A first epoch that was never finished.
+    for path in (folder / UPCOMING, *_parts(folder)):
+        _remove(path)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints that are there, newest first."""
+    return [path for path in (folder / LAST, folder / PREVIOUS) if path.exists()]
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Return the state of a training in a folder, its checkpoints last."""
+    best = sorted(folder.glob(BEST_FILES))
+    names = (TENSORBOARD, PICTURES, PICTURES_SO_FAR)
+    others = [path for name in names if (path := folder / name).exists()]
+    return [*best, *others, *reversed(_checkpoints(folder))]
+
+
+def _set_aside(folder: Path, fingerprint: str) -> Path:
+    (folder / UPCOMING).unlink(missing_ok=True)
+    target = _superseded(folder, fingerprint)
+    target.mkdir(exist_ok=True)
+    for path in _parts(folder):
+        _move(path, target)
+    target.touch()
+    found = sorted(folder.glob(f"{_SUPERSEDED}*"), key=lambda path: path.stat().st_mtime_ns)
+    for outdated in found[:-_SUPERSEDED_KEPT]:
+        tell(f"removing {outdated}: the newest {_SUPERSEDED_KEPT} of its kind are kept")
+        for path in (*_checkpoints(outdated), outdated):
+            _remove(path)
+    return target
+
+
+def _take_back(folder: Path, fingerprint: str) -> bool:
+    source = _superseded(folder, fingerprint)
+    if not source.is_dir():
+        return False
+    tell(f"taking back {source}")
+    for path in reversed(_parts(source)):
+        _move(path, folder)
+    shutil.rmtree(source)
+    return True
+
+
+def _superseded(folder: Path, fingerprint: str) -> Path:
+    return folder / f"{_SUPERSEDED}{fingerprint[:_DIGITS]}"
+
+
+def _move(path: Path, folder: Path) -> None:
+    _remove(folder / path.name)
+    path.rename(folder / path.name)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

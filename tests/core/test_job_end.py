@@ -1,0 +1,65 @@
+"""The earliest of the limits that are known: SLURM's and one's own."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from datetime import datetime
+
+import pytest
+
+from ssl4sar.core.job_end import job_end_s
+
+JOB = {"SLURM_JOB_ID": "12"}
+
+
+def never_asked(job):
+    raise AssertionError("there is no need to ask")
+
+
+def no_squeue(job):
+    raise FileNotFoundError("squeue")
+
+
+def failing(job):
+    raise subprocess.CalledProcessError(1, "squeue")
+
+
+def end_s(environment, answer=None, runtime_min=30.0, max_time_min=None):
+    ask = answer if callable(answer) else (lambda job: str(answer))
+    return job_end_s(runtime_min, max_time_min, environment, ask, started_s=1000.0)
+
+
+def test_without_slurm_and_a_limit_of_ones_own_there_is_none():
+    assert end_s({}, never_asked) is None
+
+
+def test_slurm_tells_the_end_or_is_asked():
+    assert end_s({**JOB, "SLURM_JOB_END_TIME": "5000"}, never_asked) == 5000
+    when = datetime(2026, 3, 4, 5, 6, 7)
+    assert end_s(JOB, f"{when.isoformat()}\n") == when.timestamp()
+
+
+@pytest.mark.parametrize("answer", ["NONE", "N/A", "Unknown"])
+def test_a_job_without_limit(answer):
+    assert end_s(JOB, answer) is None
+
+
+@pytest.mark.parametrize("answer", [no_squeue, failing, "", "slurm_load_jobs error"])
+def test_where_slurm_does_not_answer_the_limit_of_the_rule_counts(answer):
+    assert end_s(JOB, answer) == 1000 + 30 * 60
+    assert end_s(JOB, answer, runtime_min=None) is None
+
+
+@pytest.mark.parametrize("environment", [{}, {"PBS_JOBID": "1"}])
+def test_ones_own_limit_counts_from_the_start_of_the_process(environment):
+    assert end_s(environment, never_asked, max_time_min=20) == 1000 + 20 * 60
+    assert abs(job_end_s(None, 1, environment) - time.time()) < 3600
+
+
+def test_the_earliest_limit_counts():
+    told = {**JOB, "SLURM_JOB_END_TIME": "5000"}
+    assert end_s(told, max_time_min=20) == 2200
+    assert end_s(told, max_time_min=600) == 5000
+    assert end_s(JOB, "NONE", max_time_min=20) == 2200
+    assert end_s(JOB, no_squeue, max_time_min=600) == 2800

@@ -1,0 +1,117 @@
+"""A kept state outlives an edit of what surrounds a training, and no edit of what decides it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ssl4sar.provenance import digest
+from ssl4sar.provenance.deciding import OPERATIONAL, deciding_digest, deciding_files
+
+SOURCE = Path(digest.__file__).resolve().parents[2]
+TRAININGS = ("pretrain", "finetune")
+BOTH = {
+    "config.batch_shares",
+    "config.model",
+    "core.seeding",
+    "core.zones",
+    "dataset.flat_arrays",
+    "dataset.store",
+    "models.attention",
+    "models.blocks",
+    "models.checkpoint",
+    "models.tyrion",
+    "models.weights",
+    "train.batches",
+    "train.checkpointing",
+    "train.data",
+    "train.dealing",
+    "train.fingerprint",
+    "train.module",
+    "train.optimisation",
+    "train.run",
+    "train.sampling",
+}
+OWN = {
+    "pretrain": {
+        "dataset.pair_store",
+        "models.optsimmim",
+        "models.opttranslator",
+        "models.pretext",
+        "models.token_mask",
+        "train.pair_crops",
+        "train.pair_resize",
+        "train.pair_sampling",
+        "train.pair_tiles",
+        "train.pretrain_module",
+    },
+    "finetune": {
+        "metrics.distances",
+        "metrics.fronts",
+        "metrics.segmentation",
+        "models.sliding_window",
+        "train.augment",
+        "train.crops",
+        "train.finetune_module",
+        "train.losses",
+        "train.validation",
+    },
+}
+
+
+@pytest.mark.parametrize("training", TRAININGS)
+def test_what_decides_the_numbers_counts(training: str) -> None:
+    files = deciding_files(f"ssl4sar.train.{training}")
+    assert files["script"].name == f"{training}.py"
+    names = {name.removeprefix("ssl4sar.") for name in files}
+    assert names >= BOTH | OWN[training]
+    assert not {f"ssl4sar.{name}" for name in BOTH.union(*OWN.values())} & set(OPERATIONAL)
+
+
+def test_every_operational_module_is_one_that_a_training_reaches() -> None:
+    reached: set[str] = set()
+    for training in TRAININGS:
+        reached |= set(digest.source_files(SOURCE / "ssl4sar" / "train" / f"{training}.py"))
+    assert set(OPERATIONAL) <= reached
+    assert len(set(OPERATIONAL)) == len(OPERATIONAL)
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source")
+    shutil.copytree(SOURCE / "ssl4sar", folder / "ssl4sar", ignore=shutil.ignore_patterns("*.pyc"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("module", "counts"),
+    [
+        ("models/tyrion", {"pretrain", "finetune"}),
+        ("train/pretrain", {"pretrain"}),
+        ("train/losses", {"finetune"}),
+        ("train/deadline", set()),
+        ("train/launch", set()),
+        ("core/progress", set()),
+        ("provenance/recorder", set()),
+    ],
+)
+def test_an_edit(copied: Path, module: str, counts: set[str]) -> None:
+    def digests() -> dict[str, str]:
+        return {name: deciding_digest(f"ssl4sar.train.{name}", copied) for name in TRAININGS}
+
+    before = digests()
+    path = copied / "ssl4sar" / f"{module}.py"
+    content = path.read_text()
+    path.write_text(f"{content}# edited\n")
+    after = digests()
+    path.write_text(content)
+    assert {name for name in TRAININGS if after[name] != before[name]} == counts
+    assert digests() == before == {n: deciding_digest(f"ssl4sar.train.{n}") for n in TRAININGS}
+
+
+@pytest.mark.parametrize("rule", ["pretrain_optsimmim", "pretrain_opttranslator", "finetune"])
+def test_the_scripts_hand_it_to_the_training_that_they_run(rule: str) -> None:
+    text = (SOURCE.parent / "workflow" / "scripts" / f"{rule}.py").read_text()
+    assert f'source=deciding_digest("ssl4sar.train.{rule.partition("_")[0]}")' in text
