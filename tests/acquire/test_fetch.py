@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from made_products import MemoryProvider, made_product
+from made_up_safe import NAMES, write_zip
 
 from ssl4sar.acquire.fetch import CONTENT_NAME, fetch_product, wanted_polarisation
 from ssl4sar.acquire.fetch_record import FetchRecord
@@ -25,6 +26,20 @@ FILES = {"manifest.safe": b"<xml/>", "measurement/hh.tiff": b"pixels" * 100}
 def fetched(tmp_path: Path, provider: MemoryProvider, product: Product | None = None, **selection):
     product = product or made_product()
     return fetch_product(product, provider, tmp_path / product.name, Selection(**selection))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are read to be recorded, as they are."""
+    names: list[str] = []
+    real = FileRecord.of
+
+    def counted(path: Path) -> FileRecord:
+        names.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr(FileRecord, "of", counted)
+    return names
 
 
 def test_a_product_lands_in_its_folder_with_the_hash_of_every_file(tmp_path: Path) -> None:
@@ -111,7 +126,7 @@ def test_single_files_are_proven_by_their_manifest_and_not_by_the_archive(
 HV_FILES = {"manifest.safe": b"<xml/>", "measurement/hv.tiff": b"cross" * 100}
 
 
-def test_another_polarisation_joins_the_first(tmp_path: Path) -> None:
+def test_another_polarisation_joins_the_first(tmp_path: Path, read: list[str]) -> None:
     co, cross = MemoryProvider(FILES), MemoryProvider(HV_FILES)
     first = fetched(tmp_path, co, polarisation="HH")
     both = fetched(tmp_path, cross, polarisation="HV")
@@ -121,10 +136,53 @@ def test_another_polarisation_joins_the_first(tmp_path: Path) -> None:
     assert first.files.items() <= both.files.items()
     for name, file in both.files.items():
         assert sha256_file(tmp_path / made_product().name / name) == file.sha256
+    read.clear()
     # From now on each of the two configurations finds what it wants, and writes the same record.
     assert fetched(tmp_path, co, polarisation="HH") == both
     assert fetched(tmp_path, cross, polarisation="HV") == both
     assert (co.fetches, cross.fetches) == (1, 1)
+    assert set(read) == {CONTENT_NAME}
+
+
+def test_single_images_of_two_polarisations_join_too(tmp_path: Path) -> None:
+    co = MemoryProvider({"item.json": b"{}", "hh.tiff": b"co"}, plain=True)
+    cross = MemoryProvider({"item.json": b"{} ", "hv.tiff": b"cross"}, plain=True)
+    fetched(tmp_path, co, polarisation="HH")
+    both = fetched(tmp_path, cross, polarisation="HV")
+    assert (both.path, both.polarisations) == (".", ("HH", "HV"))
+    assert set(both.files) == {"item.json", "hh.tiff", "hv.tiff"}
+    assert fetched(tmp_path, co, polarisation="HH") == both
+    assert (co.fetches, cross.fetches) == (1, 1)
+
+
+def test_an_optical_product_has_no_polarisation(tmp_path: Path) -> None:
+    provider = MemoryProvider(FILES)
+    image = made_product(mission="sentinel-2", polarisations=())
+    fetched(tmp_path, provider, image, polarisation="HH")
+    fetched(tmp_path, provider, image, polarisation="HV")
+    assert provider.fetches == 1
+
+
+def test_what_a_killed_try_wrote_of_the_product_is_no_part_of_it(tmp_path: Path) -> None:
+    product = made_product()
+    partial = tmp_path / f".{product.name}.memory.HH.partial"
+    partial.mkdir()
+    (partial / CONTENT_NAME).write_text("of a killed try")
+    provider = MemoryProvider({"hh.tiff": b"co"}, plain=True)
+    assert set(fetched(tmp_path, provider).files) == {"hh.tiff"}
+    assert fetched(tmp_path, provider).status == "fetched"
+    assert provider.fetches == 1
+
+
+def test_an_archive_that_proves_itself_outlives_another_listing(tmp_path: Path) -> None:
+    name = NAMES["hh"]
+    content = write_zip(tmp_path / "service", name).read_bytes()
+    product = made_product(name=name, size_bytes=None, checksums={"md5": "1" * 32})
+    provider = MemoryProvider({"all": content}, archive=True)
+    first = fetched(tmp_path, provider, product)
+    listed = replace(product, checksums={"md5": "2" * 32}, online=False)
+    again = fetched(tmp_path, MemoryProvider(missing="it is offline"), listed)
+    assert (again.status, again.files) == ("fetched", first.files)
 
 
 def test_a_polarisation_that_cannot_be_had_leaves_the_first(tmp_path: Path) -> None:
@@ -149,19 +207,10 @@ def test_an_archive_has_all_polarisations(tmp_path: Path) -> None:
     assert provider.fetches == 1
 
 
-def test_a_rerun_reads_only_what_was_touched(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[str] = []
-    real = FileRecord.of
-
-    def counted(path: Path) -> FileRecord:
-        read.append(path.name)
-        return real(path)
-
+def test_a_rerun_reads_only_what_was_touched(tmp_path: Path, read: list[str]) -> None:
     provider = MemoryProvider(FILES)
     first = fetched(tmp_path, provider)
-    monkeypatch.setattr(FileRecord, "of", counted)
+    read.clear()
     assert fetched(tmp_path, provider) == first
     assert read == [CONTENT_NAME]  # written after the others were recorded
     read.clear()

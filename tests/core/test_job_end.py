@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from datetime import datetime
 
 import pytest
 
+from ssl4sar.core import job_end
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.job_end import job_end_s
 
 JOB = {"SLURM_JOB_ID": "12"}
@@ -54,7 +55,19 @@ def test_where_slurm_does_not_answer_the_limit_of_the_rule_counts(answer):
 @pytest.mark.parametrize("environment", [{}, {"PBS_JOBID": "1"}])
 def test_ones_own_limit_counts_from_the_start_of_the_process(environment):
     assert end_s(environment, never_asked, max_time_min=20) == 1000 + 20 * 60
-    assert abs(job_end_s(None, 1, environment) - time.time()) < 3600
+    assert job_end_s(None, 1, environment) == job_end._STARTED_S + 60
+
+
+def test_a_time_that_is_told_counts_without_any_queue():
+    assert end_s({"SSL4SAR_JOB_END": "5000"}, never_asked) == 5000
+    assert end_s({**JOB, "SSL4SAR_JOB_END": "5000", "SLURM_JOB_END_TIME": "4000"}) == 4000
+    assert end_s({"SSL4SAR_JOB_END": ""}, never_asked) is None
+
+
+@pytest.mark.parametrize("told", ["soon", "-1", "1.5", "2026-01-01"])
+def test_a_time_that_is_none_is_told(told):
+    with pytest.raises(UserError, match=r"^SSL4SAR_JOB_END: .*seconds since 1970"):
+        end_s({"SSL4SAR_JOB_END": told}, never_asked)
 
 
 def test_the_earliest_limit_counts():

@@ -44,12 +44,14 @@ class MemoryProvider:
         files: content by path within the product.
         missing: why the product is missing, if it is.
         failures: errors to raise, one per fetch, before it works.
+        plain: whether files lie in the product's folder itself, as single images do.
         archive: whether products are served whole, as NAME.zip with the bytes of all files.
     """
 
     files: Mapping[str, bytes] = field(default_factory=lambda: {"manifest.safe": b"<xml/>"})
     missing: str | None = None
     failures: list[Exception] = field(default_factory=list)
+    plain: bool = False
     archive: bool = False
     fetches: int = 0
     name: str = "memory"
@@ -69,9 +71,9 @@ class MemoryProvider:
             archive.write_bytes(b"".join(self.files.values()))
             return archive
         for name, content in self.files.items():
-            path = folder / f"{product.name}.SAFE" / name
+            path = (folder if self.plain else folder / f"{product.name}.SAFE") / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             if self.failures:
                 raise self.failures.pop(0)
-        return folder / f"{product.name}.SAFE"
+        return folder if self.plain else folder / f"{product.name}.SAFE"

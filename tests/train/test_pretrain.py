@@ -420,7 +420,13 @@ def test_a_running_pretraining_can_be_ended_and_prolonged(
         interrupt(patch, 2, 0)  # no step is taken
         assert train(store, tmp_path, recipe=changed(epochs=2)).resumed_after_epoch == 2
         assert_equal(tmp_path, tmp_path / "short")
-        ended = train(store, tmp_path, recipe=changed(epochs=1, panels=3, checkpoint="last"))
+        for checkpoint in ("best_loss", "last"):
+            shorter = changed(epochs=1, checkpoint=checkpoint)
+            with pytest.raises(
+                UserError, match=r"^opttranslator\.epochs: 2 epochs .* set it to 2 "
+            ):
+                train(store, tmp_path, recipe=shorter)
+        ended = train(store, tmp_path, recipe=changed(epochs=2, panels=3, checkpoint="last"))
     assert (ended.epoch, ended.epochs) == (2, 2)
     assert "2 epochs are done, 1 are asked for: nothing to train" in caplog.text
     assert pictures(tmp_path)["predicted"].shape[:2] == (1, 3)

@@ -113,6 +113,24 @@ def test_the_newest_two_are_kept(tmp_path, caplog):
     assert claim(tmp_path, "a" * 64) is None
 
 
+def test_the_one_that_is_asked_for_is_taken_back_before_others_are_removed(tmp_path):
+    for letter in "abc":
+        claim(tmp_path, letter * 64)
+        trained(tmp_path, letter * 64)
+    assert superseded(tmp_path) == ["superseded-aaaaaaaa", "superseded-bbbbbbbb"]
+    assert claim(tmp_path, "a" * 64).epochs_done == 2
+    assert superseded(tmp_path) == ["superseded-bbbbbbbb", "superseded-cccccccc"]
+
+
+def test_short_tries_do_not_cost_the_state_that_is_furthest(tmp_path):
+    trained(tmp_path, "a" * 64, epochs_done=180)
+    for letter in "bcdef":
+        assert claim(tmp_path, letter * 64) is None
+        trained(tmp_path, letter * 64)
+    assert superseded(tmp_path) == [f"superseded-{each * 8}" for each in "ade"]
+    assert claim(tmp_path, "a" * 64).epochs_done == 180
+
+
 class KilledError(Exception):
     """Stands for a process that is killed."""
 

@@ -21,7 +21,8 @@ from typing import Final
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Provider, Selection
-from ssl4sar.acquire.stamps import record_untouched
+from ssl4sar.acquire.safe.verification import verify_archive
+from ssl4sar.acquire.stamps import record_untouched, stamp
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import folder_files
 from ssl4sar.core.progress import tell
@@ -73,7 +74,12 @@ def fetch_product(
 
 
 def wanted_polarisation(product: Product, selection: Selection) -> str:
-    """Return the polarisation that is meant: HH or VV instead of copolar, where it is known."""
+    """Return the polarisation that is meant: HH or VV instead of copolar, where it is known.
+
+    An optical product, which has none, counts as copolar whatever is selected.
+    """
+    if product.mission == "sentinel-2":
+        return "copolar"
     if selection.polarisation != "copolar":
         return selection.polarisation
     return next((each for each in ("HH", "VV") if each in product.polarisations), "copolar")
@@ -87,8 +93,9 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     try:
         record = FetchRecord.read(target / CONTENT_NAME)
     except UserError:
+        tell(f"{product.name}: {CONTENT_NAME} in its folder cannot be used: fetching it anew")
         return None
-    if not record.is_of(product):
+    if not record.is_of(product) and not _proves_itself(record, product, target):
         tell(f"{product.name}: the inventory lists another content now: fetching it anew")
         return None
     found = record_untouched(target, _stamps(target))
@@ -99,16 +106,38 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     return record
 
 
+def _proves_itself(record: FetchRecord, product: Product, target: Path) -> bool:
+    """Return whether an archive is the product, though it is listed otherwise now.
+
+    Services pack archives anew; of the new one only the list may be known, and not of ours.
+    """
+    was = (record.product["provider"], record.product["name"])
+    if not record.is_archive or was != (product.provider, product.name):
+        return False
+    try:
+        verify_archive(
+            target / str(record.path),
+            product.name,
+            size_bytes=product.size_bytes,
+            checksums=product.checksums,
+        )
+    except UserError:
+        return False
+    return True
+
+
 def _finish(
     product: Product, wanted: str, path: Path, held: FetchRecord | None, target: Path
 ) -> FetchRecord:
     """Move a complete product into place, together with what was there of it."""
     # What a provider returns lies in its folder, and that beside the product's.
     partial = next(each for each in (path, *path.parents) if each.parent == target.parent)
+    # Of a try that was killed between writing it and moving the folder into place.
+    (partial / CONTENT_NAME).unlink(missing_ok=True)
     polarisations: tuple[str, ...] | None = (wanted,)
     if path.suffix == ".zip":
         polarisations = None
-    elif held is not None and held.is_safe_folder and path.suffix == ".SAFE":
+    elif held is not None and not held.is_archive:
         _add(held, target, partial)
         polarisations = tuple(sorted({wanted, *(held.polarisations or ())}))
     _remove_beside(path, partial)
@@ -126,6 +155,7 @@ def _finish(
     if target.exists():
         shutil.rmtree(target)
     partial.replace(target)
+    stamp(target, _stamps(target), files)  # files that joined have lost their other link
     for other in target.parent.glob(f".{target.name}.*.partial"):
         shutil.rmtree(other, ignore_errors=True)
     size = size_text(record.total_bytes)

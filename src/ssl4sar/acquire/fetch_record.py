@@ -45,6 +45,11 @@ class FetchRecord(BaseModel):
         return sum(file.bytes for file in self.files.values())
 
     @property
+    def is_archive(self) -> bool:
+        """Whether it is one file, the whole product."""
+        return self.path is not None and self.path.endswith(".zip")
+
+    @property
     def is_safe_folder(self) -> bool:
         """Whether it is a folder of single files, each proven by the manifest among them."""
         return self.path is not None and self.path.endswith(".SAFE")

@@ -8,6 +8,7 @@ the disk is found by ``ssl4sar audit``, which reads everything.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,18 @@ def record_untouched(root: Path, stamps: Path) -> dict[str, FileRecord]:
         found[name] = {"stamp": stamp, **asdict(record)}
     write_json(stamps, found)
     return records
+
+
+def stamp(root: Path, stamps: Path, records: Mapping[str, FileRecord]) -> None:
+    """Write the stamps of files that were only moved or linked since they were recorded.
+
+    Args:
+        root: folder.
+        stamps: file to write.
+        records: records by path relative to ``root``.
+    """
+    found = {name: {"stamp": _stamp(root / name), **asdict(each)} for name, each in records.items()}
+    write_json(stamps, found)
 
 
 def _stamp(path: Path) -> list[int]:

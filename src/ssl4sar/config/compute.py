@@ -26,8 +26,9 @@ class ComputeConfig(Block):
     loader_workers: int = Field(default=0, ge=0)
     """Processes that read crops, per process of a training; 0 reads in the training process."""
     max_time_min: int | None = Field(default=None, ge=1)
-    """Minutes from the start of its job after which a training ends by itself, for queues other
-    than SLURM's; the same command goes on from there. null: none but SLURM's."""
+    """Minutes from the start of its own process after which a training ends by itself, for queues
+    other than SLURM's; the same command goes on from there. null: none but SLURM's, and the time in
+    the variable SSL4SAR_JOB_END."""
 
     @property
     def processes(self) -> int:

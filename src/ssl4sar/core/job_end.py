@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from ssl4sar.core.errors import UserError
+
+JOB_END_VARIABLE: Final = "SSL4SAR_JOB_END"
 #: Start of this process, seconds since 1970; scripts import this module before heavier ones.
 _STARTED_S: Final = time.time()
 _ASK_TIMEOUT_S: Final = 30.0
@@ -23,7 +26,10 @@ def job_end_s(
 ) -> float | None:
     """Return when this job will be ended, seconds since 1970; None where nothing is known to.
 
-    The earliest limit that is known counts: that of the user, and under SLURM that of the job.
+    The earliest limit that is known counts: those of the user, and under SLURM that of the job.
+    The variable SSL4SAR_JOB_END tells an absolute time, seconds since 1970, for queues that give
+    one job to several trainings or tries.
+
     Newer versions of SLURM tell it in a variable; of others it is asked; where that fails, the
     limit that the job was submitted with counts from the start of this process.
 
@@ -33,10 +39,25 @@ def job_end_s(
         environment: variables of the job.
         ask: returns the end of a job by its number, as ``squeue`` prints it; for tests.
         started_s: start of this process, seconds since 1970; for tests.
+
+    Raises:
+        UserError: SSL4SAR_JOB_END is no time.
     """
     own_s = None if max_time_min is None else started_s + 60 * max_time_min
-    ends_s = (own_s, _slurm_end_s(runtime_min, environment, ask or _ask_squeue, started_s))
+    slurm_s = _slurm_end_s(runtime_min, environment, ask or _ask_squeue, started_s)
+    ends_s = (own_s, _told_end_s(environment), slurm_s)
     return min((end_s for end_s in ends_s if end_s is not None), default=None)
+
+
+def _told_end_s(environment: Mapping[str, str]) -> float | None:
+    told = environment.get(JOB_END_VARIABLE)
+    if not told:
+        return None
+    if not told.isdigit():
+        raise UserError(
+            JOB_END_VARIABLE, f"{told!r} is no time in whole seconds since 1970", "see `date +%s`"
+        )
+    return float(told)
 
 
 def _slurm_end_s(

@@ -10,10 +10,8 @@ from typing import Any, Final
 from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.config.training import TrainingConfig
 
-#: Keys of a recipe that say when a training ends, what goes on then, and what is drawn meanwhile.
-_NO_STEP: Final = frozenset(
-    {"epochs", "early_stop_patience", "checkpoint", "panels", "panels_every_epochs"}
-)
+#: Keys of a recipe that say what goes on when a training ends, and what is drawn meanwhile.
+_NO_STEP: Final = frozenset({"early_stop_patience", "checkpoint", "panels", "panels_every_epochs"})
 
 
 def training_fingerprint(parts: Mapping[str, Any]) -> str:
@@ -29,12 +27,13 @@ def training_fingerprint(parts: Mapping[str, Any]) -> str:
 def deciding_keys(recipe: TrainingConfig | PretextConfig) -> dict[str, Any]:
     """Return the keys of a recipe that decide the optimiser steps, as JSON values.
 
-    A training may be ended earlier or later than planned without another step being different,
-    unless its learning rate follows a cosine over all epochs.
+    A pretraining may be ended earlier or later than planned without another step being different,
+    unless its learning rate follows a cosine over all epochs. A fine-tuning, which is short and is
+    compared with others of the same length, counts its epochs.
 
     Args:
         recipe: the recipe.
     """
-    ends_freely = recipe.schedule != "cosine"
-    left_out = _NO_STEP if ends_freely else _NO_STEP - {"epochs"}
+    ends_freely = isinstance(recipe, PretextConfig) and recipe.schedule != "cosine"
+    left_out = _NO_STEP | {"epochs"} if ends_freely else _NO_STEP
     return recipe.model_dump(mode="json", exclude=set(left_out))

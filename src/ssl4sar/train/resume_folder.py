@@ -1,9 +1,10 @@
 """The resume folder of a training: what lies there, whose it is, and where to go on.
 
 It holds the state of the running training and its log. The state of another training (another
-recipe, seed, dataset or code) is never deleted: it moves to ``superseded-<fingerprint>/`` beside
-it and comes back when that training is asked for again. Checkpoints move last into such a folder
-and first out of it, so that a process that is killed in between leaves the owner known.
+recipe, seed, dataset or code) moves to ``superseded-<fingerprint>/`` beside it and comes back when
+that training is asked for again. Of such folders the newest two stay, and the one that is
+furthest: a few short tries must not cost the state of weeks. Checkpoints move last into such a
+folder and first out of it, so that a process that is killed in between leaves the owner known.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ def claim(folder: Path, fingerprint: str) -> ResumePoint | None:
         point = _newest(folder)
         if point is None:
             _leave(folder)
+    _prune(folder)
     return point
 
 
@@ -121,12 +123,30 @@ def _set_aside(folder: Path, fingerprint: str) -> Path:
     for path in _parts(folder):
         _move(path, target)
     target.touch()
+    return target
+
+
+def _prune(folder: Path) -> None:
+    """Remove superseded states: after the one that is asked for was taken back."""
     found = sorted(folder.glob(f"{_SUPERSEDED}*"), key=lambda path: path.stat().st_mtime_ns)
-    for outdated in found[:-_SUPERSEDED_KEPT]:
-        tell(f"removing {outdated}: the newest {_SUPERSEDED_KEPT} of its kind are kept")
+    older = found[:-_SUPERSEDED_KEPT]
+    if not older:
+        return
+    furthest = max(reversed(found), key=_epochs_done)
+    for outdated in older:
+        if outdated == furthest:
+            continue
+        tell(
+            f"removing {outdated}: the newest {_SUPERSEDED_KEPT} of its kind are kept, and the "
+            "one with the most epochs"
+        )
         for path in (*_checkpoints(outdated), outdated):
             _remove(path)
-    return target
+
+
+def _epochs_done(folder: Path) -> int:
+    point = _newest(folder)
+    return 0 if point is None else point.epochs_done
 
 
 def _take_back(folder: Path, fingerprint: str) -> bool:

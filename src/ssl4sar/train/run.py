@@ -223,6 +223,13 @@ def _trained(
             f"set it to {module.recipe.validate_every_epochs}, or {module.block}.checkpoint: last",
         )
     epoch = state.records[-1].epoch if last else state.best[checkpoint].epoch
+    if epoch > module.recipe.epochs:
+        # A later epoch than asked for must not go by the name of a shorter training.
+        raise UserError(
+            f"{module.block}.epochs",
+            f"{done} epochs are done, and the one to export is {epoch}",
+            f"set it to {done} to end the training there, or remove {state.folder} to train anew",
+        )
     validation = state.records[-1].validation if last else state.best[checkpoint].score
     if team.leads:
         # A training that had already ended when it was resumed has not written its table again.

@@ -166,11 +166,16 @@ def test_a_damaged_note_never_stops_all(folder: Path, content: str) -> None:
     assert can_hold(folder)
 
 
-def test_jobs_of_a_busy_service_queue_here(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("ssl4sar.acquire.network.slots._SILENT_WAIT_S", 0.02)
-    taken = threading.Event()
+def test_jobs_of_a_busy_service_queue_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssl4sar.acquire.network.slots._SILENT_WAIT_S", 0.0)
+    taken, told = threading.Event(), threading.Event()
+    lines: list[str] = []
+
+    def tell(line: str) -> None:
+        lines.append(line)
+        told.set()
+
+    monkeypatch.setattr("ssl4sar.acquire.network.slots.tell", tell)
 
     def wait() -> None:
         with slots(folder, 4).hold():
@@ -180,10 +185,11 @@ def test_jobs_of_a_busy_service_queue_here(
         slots(folder, 4).note_busy()
         thread = threading.Thread(target=wait)
         thread.start()
-        assert not taken.wait(0.2)
-    thread.join(10)
+        assert told.wait(60)
+        assert not taken.is_set()
+    thread.join(60)
     assert taken.is_set()
-    assert "1 connections of the account, which are fewer while" in capsys.readouterr().err
+    assert "1 connections of the account, which are fewer while" in lines[0]
 
 
 def test_a_slot_is_free_again_after_an_error(folder: Path) -> None:
