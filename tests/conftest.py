@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -121,20 +122,43 @@ def another(tmp_path: Path) -> RecordedProject:
     return made
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder that the first test process which asks has made; the others wait for it.
+
+    Args:
+        factory: of temporary folders; those of all processes lie in one folder.
+        name: of the folder.
+        make: makes it.
+    """
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    done = folder.with_suffix(".done")
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def finished_original(tmp_path_factory: pytest.TempPathFactory) -> House:
     """The micro run, really executed once per test session; do not change it."""
-    house = copy_project(tmp_path_factory.mktemp("finished") / "house")
-    house.build()
-    return house
+    return House(made_once(tmp_path_factory, "finished", lambda root: copy_project(root).build()))
 
 
 @pytest.fixture(scope="session")
 def finished_whole(tmp_path_factory: pytest.TempPathFactory, finished_original: House) -> House:
     """The micro run with both pretext tasks, executed once per test session; do not change it."""
-    root = tmp_path_factory.mktemp("whole") / "house"
-    shutil.copytree(finished_original.root, root, symlinks=True)
-    house = House(root, config="config/whole.yaml", target="all")
-    (root / house.config).write_text(yaml.safe_dump(whole()))
-    house.build()
-    return house
+
+    def house(root: Path) -> House:
+        return House(root, config="config/whole.yaml", target="all")
+
+    def make(root: Path) -> None:
+        shutil.copytree(finished_original.root, root, symlinks=True)
+        made = house(root)
+        (root / made.config).write_text(yaml.safe_dump(whole()))
+        made.build()
+
+    return house(made_once(tmp_path_factory, "whole", make))
