@@ -123,7 +123,9 @@ def another(tmp_path: Path) -> RecordedProject:
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder that the first test process which asks has made; the others wait for it.
+    """Return a copy of a folder that the first test process which asks has made.
+
+    Each process has a copy of its own: a command that runs in one must not disturb those who copy.
 
     Args:
         factory: of temporary folders; those of all processes lie in one folder.
@@ -131,7 +133,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
         make: makes it.
     """
     base = factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{name}_once"
     done = folder.with_suffix(".done")
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -139,7 +141,9 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
             shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
             make(folder)
             done.touch()
-    return folder
+    own = factory.mktemp(name) / "house"
+    shutil.copytree(folder, own, symlinks=True)
+    return own
 
 
 @pytest.fixture(scope="session")
