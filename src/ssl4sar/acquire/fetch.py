@@ -70,7 +70,7 @@ def fetch_product(
                 polarisations=(wanted,),
                 reason=f"{error.problem}; {error.fix}",
             )
-        return _finish(product, wanted, path, held, target)
+        return _finish(product, wanted, partial, path, held, target)
 
 
 def wanted_polarisation(product: Product, selection: Selection) -> str:
@@ -95,7 +95,8 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     except UserError:
         tell(f"{product.name}: {CONTENT_NAME} in its folder cannot be used: fetching it anew")
         return None
-    if not record.is_of(product) and not _proves_itself(record, product, target):
+    is_same = record.is_of(product)
+    if not is_same and not _proves_itself(record, product, target):
         tell(f"{product.name}: the inventory lists another content now: fetching it anew")
         return None
     found = record_untouched(target, _stamps(target))
@@ -103,6 +104,10 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     if found != record.files:
         tell(f"{product.name}: its files have changed since they were fetched: fetching it anew")
         return None
+    if not is_same:
+        # The next rerun need not read the archive once more to see the same.
+        record = record.model_copy(update={"product": product.as_row()})
+        record.write(target / CONTENT_NAME)
     return record
 
 
@@ -127,11 +132,14 @@ def _proves_itself(record: FetchRecord, product: Product, target: Path) -> bool:
 
 
 def _finish(
-    product: Product, wanted: str, path: Path, held: FetchRecord | None, target: Path
+    product: Product,
+    wanted: str,
+    partial: Path,
+    path: Path,
+    held: FetchRecord | None,
+    target: Path,
 ) -> FetchRecord:
     """Move a complete product into place, together with what was there of it."""
-    # What a provider returns lies in its folder, and that beside the product's.
-    partial = next(each for each in (path, *path.parents) if each.parent == target.parent)
     # Of a try that was killed between writing it and moving the folder into place.
     (partial / CONTENT_NAME).unlink(missing_ok=True)
     polarisations: tuple[str, ...] | None = (wanted,)
