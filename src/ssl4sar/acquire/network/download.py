@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ import requests
 from ssl4sar.acquire.network.access import Access, require_web_address
 from ssl4sar.acquire.network.error_answer import error_kind
 from ssl4sar.acquire.network.patience import Failures, Patience, TransientError
+from ssl4sar.acquire.network.private_files import is_still
 from ssl4sar.acquire.network.transfer import (
     Source,
     WrongContentError,
@@ -170,7 +170,7 @@ def _part_file(target: Path) -> Iterator[BinaryIO]:
         except OSError as error:
             # Some network file systems know no locks; the download itself works there.
             tell(f"{target.name}: the file cannot be locked ({error.strerror})")
-        if not _is_still(part):
+        if not is_still(part.fileno(), part_path(target)):
             # Its owner finished it between our opening and locking: it is no part any more.
             raise UserError(
                 target, "another process has just downloaded this file", "rerun to use it"
@@ -178,7 +178,7 @@ def _part_file(target: Path) -> Iterator[BinaryIO]:
         try:
             yield part
         finally:
-            if _is_still(part) and part_size(part) == 0:
+            if is_still(part.fileno(), part_path(target)) and part_size(part) == 0:
                 part_path(target).unlink()
                 version_path(target).unlink(missing_ok=True)
 
@@ -265,11 +265,3 @@ def _problem(
                 f"expected {each.digits}"
             )
     return None
-
-
-def _is_still(part: BinaryIO) -> bool:
-    """Tell whether the open file still lies under the name it was opened by."""
-    try:
-        return os.path.samestat(os.fstat(part.fileno()), Path(part.name).stat())
-    except FileNotFoundError:
-        return False

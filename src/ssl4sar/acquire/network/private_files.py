@@ -124,7 +124,7 @@ def try_hold(path: Path) -> int | None:
         if not _try_lock(descriptor):
             os.close(descriptor)
             return None
-        if _is_still(descriptor, path):
+        if is_still(descriptor, path, follow_symlinks=False):
             with suppress(OSError):
                 os.utime(descriptor)
             return descriptor
@@ -152,9 +152,16 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _is_still(descriptor: int, path: Path) -> bool:
+def is_still(descriptor: int, path: Path, *, follow_symlinks: bool = True) -> bool:
+    """Tell whether an open file still lies under the name it was opened by.
+
+    Args:
+        descriptor: of the open file.
+        path: the name.
+        follow_symlinks: whether the name may be a link to it.
+    """
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=follow_symlinks))
     except FileNotFoundError:
         return False
 
