@@ -57,3 +57,8 @@ def test_bytes_of_an_unknown_whole_are_told_without_an_end(
     with caplog.at_level(logging.INFO, logger="ssl4sar"):
         progress.track_bytes(iter([2_000_000]), "x.zip", None)
     assert caplog.records[0].getMessage() == "x.zip: 2.0 MB, 1.0 MB/s"
+
+
+def test_lines_of_strangers_cannot_move_the_terminal(capsys) -> None:
+    progress.tell("the server says \x1b]0;title\x07")
+    assert "the server says \\x1b]0;title\\x07" in capsys.readouterr().err

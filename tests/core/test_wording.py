@@ -1,10 +1,12 @@
-"""Numbers in lines for people."""
+"""Numbers, and text of strangers, in lines for people."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ssl4sar.core.wording import counted, size_text
+from ssl4sar.core.wording import counted, printable, size_text
 
 
 @pytest.mark.parametrize(
@@ -31,3 +33,17 @@ def test_nouns_follow_their_number() -> None:
         "2 files",
         "1,234 files",
     ]
+
+
+@given(st.text())
+def test_what_strangers_wrote_never_moves_a_terminal(text: str) -> None:
+    shown = printable(text)
+    assert shown.isprintable()
+    assert printable(shown) == shown or len(shown) > 2000
+
+
+def test_escapes_surrogates_and_directions_are_written_out() -> None:
+    assert printable("a\x1b[31mb\u202ec\ud800") == "a\\x1b[31mb\\u202ec\\ud800"
+    assert printable("two\n  lines\r\n") == "two lines"
+    assert printable("x" * 5000) == "x" * 2000 + "..."
+    assert printable("Küste 冰川") == "Küste 冰川"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ssl4sar.core.wording import printable
+
 
 class UserError(Exception):
     """A mistake in what the user supplied, told in one line.
@@ -18,7 +20,8 @@ class UserError(Exception):
         self.subject = str(subject)
         self.problem = problem
         self.fix = fix
-        super().__init__(f"{self.subject}: {problem}; {fix}")
+        # Names, reasons and messages in it may come from a server or a file of somebody else.
+        super().__init__(f"{printable(subject)}: {printable(problem)}; {printable(fix)}")
 
     def __reduce__(self) -> tuple[type[UserError], tuple[str, str, str]]:
         """Keep the three parts when the error crosses a process boundary."""

@@ -23,6 +23,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from ssl4sar.core.wording import printable
+
 T = TypeVar("T")
 LOGGER: Final = logging.getLogger("ssl4sar")
 LINE_INTERVAL_S: Final = 10.0
@@ -112,6 +114,7 @@ def track_bytes(
 
 def tell(line: str) -> None:
     """Tell a line of progress to the job's log, or to standard error outside a job."""
+    line = printable(line)
     # Libraries may give the root logger handlers that drop lines of this level.
     if LOGGER.hasHandlers() and LOGGER.isEnabledFor(logging.INFO):
         LOGGER.info(line)

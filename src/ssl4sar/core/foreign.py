@@ -1,0 +1,201 @@
+"""What strangers wrote, read within limits of bytes, depth and size.
+
+Catalogues, other people's files and records of other clones are data, not trusted text. Every
+reader of them in this package goes through this module, so that an answer of a gigabyte, a nesting
+of thousands of levels or an alias bomb is one short error. Printing such text is the matter of
+:func:`ssl4sar.core.wording.printable`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree
+
+import yaml
+
+from ssl4sar.core.wording import printable
+
+#: No record, list or answer that this package reads is longer: a page of 1000 products of a
+#: catalogue has some 12 MB.
+LONGEST_BYTES: Final = 64_000_000
+#: Deeper nesting is not data: GeoJSON has about ten levels, provenance records fewer.
+DEEPEST: Final = 64
+#: Nodes of a YAML file, aliases written out; the longest configuration has about a thousand.
+_MOST_YAML_NODES: Final = 100_000
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKET: Final = bytes(set(range(256)) - set(b"[]{}"))
+
+
+class ForeignTextError(ValueError):
+    """Foreign text is damaged or beyond a limit; the message is a phrase for people."""
+
+
+def read_bounded(path: str | Path, longest_bytes: int = LONGEST_BYTES) -> bytes:
+    """Read a whole file that should be short.
+
+    Raises:
+        ForeignTextError: it is longer.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        content = file.read(longest_bytes + 1)
+    if len(content) > longest_bytes:
+        raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
+    return content
+
+
+def read_json(path: str | Path, longest_bytes: int = LONGEST_BYTES) -> Any:
+    """Read a JSON file (UTF-8), within limits.
+
+    Raises:
+        ForeignTextError: it is too long, too deep or not JSON.
+        OSError: it cannot be read.
+    """
+    return parse_json(read_bounded(path, longest_bytes), longest_bytes)
+
+
+def parse_json(content: bytes | str, longest_bytes: int = LONGEST_BYTES) -> Any:
+    """Parse JSON within limits of bytes and depth.
+
+    Args:
+        content: JSON text, UTF-8 where it is bytes; a byte order mark is skipped.
+        longest_bytes: limit of its length.
+
+    Raises:
+        ForeignTextError: it is too long, too deep or not JSON; numbers that are not finite and
+            halves of surrogate pairs are not JSON either.
+    """
+    try:
+        data = content.encode() if isinstance(content, str) else bytes(content)
+        text = data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeError as error:
+        raise ForeignTextError("it is not UTF-8") from error
+    if len(data) > longest_bytes:
+        raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
+    if not _is_shallow(data):
+        raise ForeignTextError(f"it is nested more than {DEEPEST} levels deep")
+    try:
+        value = json.loads(text, parse_constant=_finite, parse_float=_finite)
+        if _SURROGATE.search(data):
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
+        raise ForeignTextError("it is not JSON (half of a surrogate pair)") from error
+    except (ValueError, RecursionError) as error:
+        problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise ForeignTextError(f"it is not JSON ({printable(problem, 120)})") from error
+    return value
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ForeignTextError(f"{text[:20]} is not a number that can be used")
+    return number
+
+
+def _is_shallow(data: bytes) -> bool:
+    """Return whether brackets outside of strings nest no deeper than `DEEPEST`."""
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return True
+    brackets = _STRING.sub(b"", data).translate(_AS_SQUARE, _NO_BRACKET)
+    for _ in range(DEEPEST):
+        # Each round takes away the innermost level, at the speed of memory.
+        inner = brackets.replace(b"[]", b"")
+        if len(inner) == len(brackets):
+            # Empty, or a damaged text, of which the parser says what is wrong.
+            return brackets.count(b"[") <= DEEPEST
+        brackets = inner
+    return not brackets
+
+
+def parse_yaml(content: bytes | str, longest_bytes: int = 1_000_000) -> Any:
+    """Parse YAML (safe types only) within limits of bytes, depth and written-out aliases.
+
+    Raises:
+        ForeignTextError: it is beyond a limit, or not YAML; the message names the line.
+    """
+    if len(content) > longest_bytes:
+        raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
+    try:
+        _check_yaml(content)
+        return yaml.safe_load(content)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = "" if mark is None else f", line {mark.line + 1}"
+        raise ForeignTextError(
+            f"it is not YAML ({printable(error.problem or error, 200)}{where})"
+        ) from error
+    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
+        raise ForeignTextError(f"it is not YAML ({printable(error, 200)})") from error
+
+
+def _check_yaml(content: bytes | str) -> None:
+    """Count levels and nodes from the events alone, before anything is built."""
+    sizes: dict[str, int] = {}  # nodes of what an anchor names
+    opened: list[tuple[str | None, int]] = []
+    nodes = 0
+    for event in yaml.parse(content, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor is not None:
+                sizes[anchor] = nodes - before
+            continue
+        if isinstance(event, yaml.AliasEvent) and event.anchor in {name for name, _ in opened}:
+            raise ForeignTextError(f"its alias {printable(event.anchor, 40)} holds itself")
+        if isinstance(event, yaml.NodeEvent):
+            nodes += sizes.get(str(event.anchor), 1) if isinstance(event, yaml.AliasEvent) else 1
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, nodes - 1))
+        if len(opened) > DEEPEST:
+            raise ForeignTextError(f"it is nested more than {DEEPEST} levels deep")
+        if nodes > _MOST_YAML_NODES:
+            raise ForeignTextError(
+                f"it has more than {_MOST_YAML_NODES:,} entries once its aliases are written out"
+            )
+
+
+class _Bounded(ElementTree.TreeBuilder):
+    """Builds a tree, but not below a depth, and not from a text that declares entities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def start(self, tag: str, attrs: Mapping[str, str], /) -> ElementTree.Element:
+        """Begin an element."""
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ForeignTextError(f"it is nested more than {DEEPEST} levels deep")
+        return super().start(tag, dict(attrs))
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        """Close an element."""
+        self._depth -= 1
+        return super().end(tag)
+
+    def doctype(self, *_: object) -> None:
+        """Refuse a document type: it could declare entities."""
+        raise ForeignTextError("it declares a document type")
+
+
+def parse_xml(content: bytes, longest_bytes: int = LONGEST_BYTES) -> ElementTree.Element:
+    """Parse XML within limits of bytes and depth, without document types and so without entities.
+
+    Raises:
+        ForeignTextError: it is beyond a limit, or not XML.
+    """
+    if len(content) > longest_bytes:
+        raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
+    try:
+        return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Bounded()))
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
+        if isinstance(error, ForeignTextError):
+            raise
+        raise ForeignTextError(f"it is not XML ({printable(error, 120)})") from error
