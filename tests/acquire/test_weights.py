@@ -199,7 +199,7 @@ def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["ftp://host/w", "w.safetensors", "http:///w"])
 def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no http or https address"):
+    with pytest.raises(UserError, match="this address cannot be used"):
         fetch_weights(url, tmp_path / "w")
 
 

@@ -248,10 +248,10 @@ def test_an_archive_that_is_not_there(repository: Repository, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        (b"", "no JSON"),
-        (b"<html>sign in to this network</html>", "no JSON"),
-        (b'{"files": [{"key": "a.zip"', "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"", "not a record of an API"),
+        (b"<html>sign in to this network</html>", "not a record of an API"),
+        (b'{"files": [{"key": "a.zip"', "not a record of an API"),
+        (b"[" * 100_000, "not a record of an API"),
         (b"[]", "no record"),
         (b"{}", "has no files"),
         (b'{"files": []}', "has no files"),
@@ -342,7 +342,7 @@ def test_a_disk_that_fills_up_is_told_and_what_arrived_kept(
                 raise OSError(errno.ENOSPC, "full")
             return self.part.write(data)
 
-    monkeypatch.setattr(transfer, "_receive", lambda r, t, p, n: receive(r, t, Full(p), n))
+    monkeypatch.setattr(transfer, "_receive", lambda r, s, t, p, n: receive(r, s, t, Full(p), n))
     with pytest.raises(UserError, match=r"train\.zip: no space left on the disk or quota"):
         fetch(repository, tmp_path / "archives")
     assert not (tmp_path / "archives").exists()

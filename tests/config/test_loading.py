@@ -47,7 +47,7 @@ def test_run_names_are_unique() -> None:
         ({"name": "x", "caffe": {"source": "local"}}, "caffe.root is missing"),
         (
             {"name": "x", "caffe": {"url": "https://me:secret@example.org/a.zip"}},
-            "caffe.url holds a user name or a password",
+            "caffe.url cannot be used as an address: it holds a user name or password",
         ),
         ({"name": "x", "caffe": {"root": "/d"}}, "caffe.root has no meaning"),
         ({"name": "x", "model": {"num_heads": [5, 6, 12, 24]}}, "model.num_heads: 5 heads"),
@@ -72,7 +72,7 @@ def test_run_names_are_unique() -> None:
         ({"name": "x", "ssl4sar": {"root": "/d"}}, "ssl4sar.root has no meaning"),
         (
             {"name": "x", "ssl4sar": {"record_url": "https://me:secret@example.org/api"}},
-            "ssl4sar.record_url holds a user name or a password",
+            "ssl4sar.record_url cannot be used as an address: it holds a user name or password",
         ),
         (
             {"name": "x", "opttranslator": {"mask_ratio": 0.3}},

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+
+from ssl4sar.acquire.network.exchange import GuardedAdapter
 
 USER = "kenneth"
 PASSWORD = "what is the frequency"
@@ -148,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class PlainAdapter(HTTPAdapter):
+class PlainAdapter(GuardedAdapter):
     """Sends to loopback by http what the library asks for by https, as it always does."""
 
     def send(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 from typing import Final
-from urllib.parse import urlsplit
 
 import requests
 
+from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.patience import line_problem
-from ssl4sar.acquire.network.token import is_loopback
+from ssl4sar.acquire.network.exchange import guarded_session, short_answer
+from ssl4sar.acquire.network.patience import asking_problem
 from ssl4sar.acquire.network.token_store import RefusedCredentialsError, tried_once
+from ssl4sar.core.address import Address
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_json
 
 #: Environment variable of a token that the user made at the service's site.
 TOKEN_VARIABLE: Final = "EARTHDATA_TOKEN"
@@ -25,7 +27,7 @@ def account(login_url: str) -> Account:
         service="Earthdata Login",
         user_variable="EARTHDATA_USERNAME",
         password_variable="EARTHDATA_PASSWORD",
-        machine=urlsplit(login_url).hostname or login_url,
+        machine=require_web_address(login_url).host,
         register_url=REGISTER_URL,
     )
 
@@ -42,8 +44,7 @@ class EarthdataLogin:
     """
 
     def __init__(self, login_url: str, *, timeout_s: float = 60.0) -> None:
-        parts = urlsplit(login_url)
-        if parts.scheme != "https" and not is_loopback(parts.hostname):
+        if not require_web_address(login_url).is_safe:
             raise UserError(
                 "asf.login_url", f"{login_url} is no https address", "give the https address"
             )
@@ -91,23 +92,26 @@ class EarthdataLogin:
                 "not locked",
             ) from None
 
+    def _is_own(self, address: Address) -> bool:
+        return address.origin == require_web_address(self._url).origin
+
     def _token_for(self, login: Credentials) -> str:
         try:
             # Redirects are not followed: the password belongs to this address alone.
-            response = requests.post(
-                f"{self._url}/api/users/find_or_create_token",
-                auth=(login.user, login.password),
-                timeout=self._timeout_s,
-                allow_redirects=False,
-            )
+            with guarded_session(short_answer(self._timeout_s), self._is_own) as session:
+                response = session.post(
+                    f"{self._url}/api/users/find_or_create_token",
+                    auth=(login.user, login.password),
+                    allow_redirects=False,
+                )
         except requests.RequestException as error:
-            problem = line_problem(error) or "it cannot be asked"
+            problem = asking_problem(error)
             raise UserError(self._url, problem, "check the line and rerun") from error
         if response.status_code in {401, 403}:
             raise RefusedCredentialsError
         try:
-            token = response.json()["access_token"] if response.ok else None
-        except (ValueError, KeyError, TypeError):
+            token = parse_json(response.content)["access_token"] if response.ok else None
+        except (ForeignTextError, KeyError, TypeError):
             token = None
         # What stands in a header must be one word; anything else would break the request.
         if not isinstance(token, str) or not token or not all("!" <= sign <= "~" for sign in token):

@@ -7,27 +7,29 @@ must have that hash; servers without such answers give a file whose hash is reco
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter, Retry
+from urllib3.util import Retry
 
-from ssl4sar.acquire.network.download import USER_AGENT, download
+from ssl4sar.acquire.network.access import require_web_address
+from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.exchange import guarded_session, short_answer
+from ssl4sar.acquire.network.patience import TRANSIENT_STATUS
+from ssl4sar.core.address import Address, AddressError
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import parse_json
 from ssl4sar.core.hashing import Checksum
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _RESOLVE: Final = re.compile(r"/resolve/[^/]+/")
 _MOST_REDIRECTS: Final = 5
-_RETRIED_STATUS: Final = (408, 425, 429, 500, 502, 503, 504)
 #: A longer header is a damaged one: the table of some hundred tensors has tens of kilobytes.
 _LONGEST_HEADER_BYTES: Final = 100_000_000
 _FIX: Final = (
@@ -116,34 +118,34 @@ def fetch_weights(
 
 def _ask(url: str, attempts: int, first_wait_s: float, timeout_s: float) -> _Announced:
     """Ask for commit and hash without fetching the content."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UserError(url, "this is no http or https address", "correct weights.url")
+    address = require_web_address(url)
     retry = Retry(
         total=attempts - 1,
         backoff_factor=first_wait_s,
-        status_forcelist=_RETRIED_STATUS,
+        status_forcelist=TRANSIENT_STATUS,
         raise_on_status=False,
     )
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
-        session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+    with guarded_session(short_answer(timeout_s), retry=retry) as session:
+        session.headers["Accept-Encoding"] = "identity"
         try:
-            return _announced(session, url, timeout_s)
+            return _announced(session, address)
         except requests.RequestException as error:
             problem = "the host cannot be reached or does not answer"
             raise UserError(url, problem, _FIX) from error
 
 
-def _announced(session: requests.Session, url: str, timeout_s: float) -> _Announced:
+def _announced(session: requests.Session, address: Address) -> _Announced:
     for _ in range(_MOST_REDIRECTS):
         # The hub sends content from elsewhere; what it says of the file is in its own answer.
-        answer = session.head(url, allow_redirects=False, timeout=timeout_s)
-        onward = urljoin(url, answer.headers.get("Location", url))
-        if not answer.is_redirect or urlsplit(onward).netloc != urlsplit(url).netloc:
+        answer = session.head(address.url, allow_redirects=False)
+        try:
+            onward = address.joined(answer.headers.get("Location", address.url))
+        except AddressError as error:
+            raise UserError(address.url, f"it redirects to an address: {error}", _FIX) from error
+        if not answer.is_redirect or onward.origin != address.origin:
             break
-        url = onward  # a repository that was renamed
+        address = onward  # a repository that was renamed
+    url = address.url
     if answer.status_code in {401, 403, 404, 410}:
         raise UserError(url, f"there is no such file (HTTP {answer.status_code})", _FIX)
     commit = answer.headers.get("X-Repo-Commit", "").lower()
@@ -165,7 +167,7 @@ def _check_header(path: Path) -> None:
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 2 <= length <= _LONGEST_HEADER_BYTES:
             raise ValueError("its header is missing")
-        header = json.loads(file.read(length))
+        header = parse_json(file.read(length), _LONGEST_HEADER_BYTES)
     if not isinstance(header, dict):
         raise ValueError("its header is no table")  # noqa: TRY004 - a damaged file, no wrong call
     tensors = [value for key, value in header.items() if key != "__metadata__"]

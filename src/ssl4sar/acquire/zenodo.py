@@ -14,17 +14,18 @@ Source of the format: the REST API reference of InvenioRDM
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ssl4sar.acquire.network.download import DownloadRecord, download
+from ssl4sar.core.address import AddressError, parse_address
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.progress import tell
 
@@ -159,7 +160,7 @@ def fetch_archives(
     downloads = {
         file.key: present[file.key]
         if file.key in present
-        else patience.download(file.url, staging / file.key, file.checksum)
+        else patience.download(file.url, staging / file.key, file.checksum, size_bytes=file.bytes)
         for file in published.archives
     }
     _appear(staging, folder)
@@ -172,11 +173,20 @@ class _Patience:
     first_wait_s: float
     timeout_s: float
 
-    def download(self, url: str, target: Path, expected: Checksum | None) -> DownloadRecord:
+    def download(
+        self,
+        url: str,
+        target: Path,
+        expected: Checksum | None,
+        size_bytes: int | None = None,
+        longest_bytes: int | None = None,
+    ) -> DownloadRecord:
         return download(
             url,
             target,
             expected,
+            size_bytes=size_bytes,
+            longest_bytes=longest_bytes,
             attempts=self.attempts,
             first_wait_s=self.first_wait_s,
             timeout_s=self.timeout_s,
@@ -185,9 +195,7 @@ class _Patience:
 
 def _read_record(address: str, answer: Path, patience: _Patience) -> PublishedRecord:
     try:
-        patience.download(address, answer, None)
-        if answer.stat().st_size > _LONGEST_ANSWER_BYTES:
-            raise UserError(address, "the answer is far longer than a record", _WRONG_RECORD)
+        patience.download(address, answer, None, longest_bytes=_LONGEST_ANSWER_BYTES)
         return parse_record(answer.read_bytes(), address)
     finally:
         answer.unlink(missing_ok=True)
@@ -200,7 +208,7 @@ def archive_names(record: str | Path) -> list[str]:
         UserError: it is missing or damaged.
     """
     try:
-        content = json.loads(Path(record).read_text(encoding="utf-8"))
+        content = read_json(record)
         if content["schema"] != RECORD_SCHEMA:
             raise ValueError(content["schema"])  # noqa: TRY301 - told like any other damage
         return [str(archive["key"]) for archive in content["archives"]]
@@ -228,10 +236,10 @@ def parse_record(answer: bytes, address: str) -> PublishedRecord:
         UserError: damaged, without files, or with an entry that is not complete and safe.
     """
     try:
-        record = json.loads(answer)
-    except (ValueError, RecursionError) as error:
+        record = parse_json(answer)
+    except ForeignTextError as error:
         raise UserError(
-            address, "the answer is no JSON: damaged, or no address of an API", _WRONG_RECORD
+            address, f"the answer is not a record of an API: {error}", _WRONG_RECORD
         ) from error
     if not isinstance(record, dict):
         raise UserError(address, "the answer is no record", _WRONG_RECORD)
@@ -314,14 +322,11 @@ def _content_address(entry: Mapping[str, Any], key: str, address: str) -> str:
 
 
 def _is_safe_address(given: object, address: str) -> bool:
-    if not isinstance(given, str) or not given.isprintable():
-        return False
     try:
-        parts, own = urlsplit(given), urlsplit(address)
-    except ValueError:
+        meant, own = parse_address(given), parse_address(address)  # type: ignore[arg-type]
+    except AddressError:
         return False
-    same_host = (parts.scheme, parts.netloc) == (own.scheme, own.netloc)
-    return bool(parts.hostname) and not parts.username and (same_host or parts.scheme == "https")
+    return meant.origin == own.origin or meant.scheme == "https"
 
 
 def _facts(record: Mapping[str, Any]) -> dict[str, str | None]:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+from ssl4sar.core.address import AddressError, parse_address
 
-def _without_secret(address: str) -> str:
-    parts = urlsplit(address)
-    if parts.username or parts.password:
+
+def _usable(address: str) -> str:
+    try:
+        # {lat} and {lon} of a tile's address are filled in later.
+        parse_address(address.replace("{", "").replace("}", ""))
+    except AddressError as error:
         # The address itself is not repeated: pydantic shows the input of an error.
-        raise ValueError(
-            "holds a user name or a password, which would be kept in records: use ~/.netrc"
-        )
+        raise ValueError(f"cannot be used as an address: {error}") from None
     return address
 
 
-#: An address without user name and password.
-WebAddress = Annotated[str, AfterValidator(_without_secret)]
+#: An http or https address that all libraries read alike, without user name and password.
+WebAddress = Annotated[str, AfterValidator(_usable)]

@@ -161,7 +161,10 @@ class FakeSession:
         self.answers = answers
         self.asked: list[tuple[str, str | None]] = []
 
-    def get(self, url: str, *, headers: dict[str, str], **options: Any) -> requests.Response:
+    def request(
+        self, method: str, url: str, *, headers: dict[str, str], **options: Any
+    ) -> requests.Response:
+        assert method == "GET"
         assert options["allow_redirects"] is False
         self.asked.append((url, headers.get("Authorization")))
         response = requests.Response()
@@ -310,7 +313,7 @@ def test_a_token_needs_hosts() -> None:
 
 @pytest.mark.parametrize("url", ["", "x", "ftp://x/y", "http:///x", "http://x:port/", "http://["])
 def test_a_bad_address_is_refused(url: str) -> None:
-    with pytest.raises(UserError, match="no http or https address"):
+    with pytest.raises(UserError, match="this address cannot be used"):
         get(Access(), url)
 
 

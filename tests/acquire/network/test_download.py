@@ -392,7 +392,7 @@ def test_a_connection_that_always_breaks_keeps_its_part(
 
 @pytest.mark.parametrize("url", ["ftp://host/x.zip", "/data/x.zip", "http:///x.zip", "x"])
 def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no http or https address"):
+    with pytest.raises(UserError, match="not an http or https address"):
         download(url, tmp_path / "x.zip")
     assert list(tmp_path.iterdir()) == []
 
@@ -417,7 +417,7 @@ def test_a_full_disk_is_told_and_the_part_kept(server: SimpleNamespace, tmp_path
         "    def write(self, data):\n"
         "        if self.part.tell() > 2_000_000: raise OSError(errno.ENOSPC, 'full')\n"
         "        return self.part.write(data)\n"
-        "module._receive = lambda r, t, part, n: receive(r, t, Full(part), n)\n"
+        "module._receive = lambda r, s, t, part, n: receive(r, s, t, Full(part), n)\n"
         "download.download(sys.argv[1], Path(sys.argv[2]))\n"
     )
     target = tmp_path / "data.zip"

@@ -17,7 +17,7 @@ from cdse_server import CdseServer, Fault
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Account
 from ssl4sar.acquire.network.patience import Patience
-from ssl4sar.acquire.network.token import LOGIN_WAITS_S, TokenSource, is_loopback
+from ssl4sar.acquire.network.token import LOGIN_WAITS_S, TokenSource
 from ssl4sar.core.errors import UserError
 
 LONG = 600.0
@@ -512,21 +512,3 @@ def test_a_killed_renewal_does_not_block_others(cdse: CdseServer) -> None:
     child.wait()
     thread.join(10)
     assert done.is_set()
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("localhost.example.org", False),
-        ("127.0.0.1.example.org", False),
-        ("10.0.0.1", False),
-        ("", False),
-        (None, False),
-    ],
-)
-def test_this_machine_is_told_from_others(host: str | None, expected: bool) -> None:
-    assert is_loopback(host) is expected

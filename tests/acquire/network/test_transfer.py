@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 import requests
@@ -204,7 +204,7 @@ def test_wrong_content_is_downloaded_twice_and_refused(
 def test_a_size_that_the_catalogue_does_not_list_is_refused(
     client: Client, product: Served, tmp_path: Path
 ) -> None:
-    with pytest.raises(WrongContentError, match="expected 17"):
+    with pytest.raises(WrongContentError, match="more than 17 bytes"):
         download(
             client.server.url(product),
             tmp_path / "x",
@@ -348,16 +348,16 @@ def test_a_full_disk_keeps_the_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cdse.fault("$value", Fault(cut_after=200_000))
-    write = transfer._write
+    write = transfer._written
     calls: list[int] = []
 
-    def write_once(response: requests.Response, part: BinaryIO) -> Iterator[int]:
+    def write_once(response: requests.Response, part: BinaryIO, room: Any) -> Iterator[int]:
         calls.append(1)
         if len(calls) > 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(response, part)
+        return write(response, part, room)
 
-    monkeypatch.setattr(transfer, "_write", write_once)
+    monkeypatch.setattr(transfer, "_written", write_once)
     with pytest.raises(UserError, match="no space left"):
         client.get(product, tmp_path / "x.zip")
     assert (tmp_path / "x.zip.part").stat().st_size >= 100_000

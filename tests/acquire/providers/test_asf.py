@@ -14,6 +14,7 @@ from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.network.exchange import Limits
 from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
 from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
@@ -41,9 +42,7 @@ def facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Facili
 
 def provider(facility: Facility) -> Asf:
     config = AsfConfig(host=facility.host, login_url=facility.url, download_hosts=(facility.host,))
-    session = asf_search.ASFSession()
-    session.mount("https://", PlainAdapter())
-    return Asf(config, patience=Patience(2, 0.01, 10.0), session=session)
+    return Asf(config, patience=Patience(2, 0.01, 10.0), adapter=PlainAdapter(Limits(10.0)))
 
 
 def query(**changes: object) -> Query:

@@ -126,6 +126,5 @@ def test_a_redirect_is_not_followed() -> None:
 
 
 def test_an_address_that_is_none() -> None:
-    access = CatalogueAccess("no address")
-    with pytest.raises(UserError, match="it cannot be asked"):
-        access.json("no address/Products")
+    with pytest.raises(UserError, match="cannot be used: it is not an http or https address"):
+        CatalogueAccess("no address")

@@ -14,6 +14,7 @@ from dhus_server import PASSWORD, USER, HubProduct, dhus_server
 from ssl4sar.acquire.network.credentials import Credentials
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
+from ssl4sar.core.address import parse_address
 
 LOGIN = Credentials(USER, PASSWORD, "a test")
 
@@ -45,7 +46,8 @@ def test_downloads_of_one_account_wait_for_each_other(tmp_path: Path) -> None:
         def fetch() -> None:
             # A session each, as every process has its own.
             with requests.Session() as session:
-                session.mount("http://", CountingAdapter(Slots("a", 2, folder=tmp_path / "l"), 10))
+                slots = Slots("a", 2, folder=tmp_path / "l")
+                session.mount("http://", CountingAdapter(parse_address(hub.url), slots, 10))
                 url = f"{hub.url}/odata/v1/Products('one')/$value"
                 with session.get(url, auth=(USER, PASSWORD), stream=True) as response:
                     assert response.content == b"content"

@@ -190,14 +190,14 @@ def test_a_passing_failure_is_waited_for(fault: str) -> None:
     [
         ("503", r"failed 3 times in a row \(it answered 503 Service Unavailable\); check"),
         ("500", r"failed 3 times in a row \(it answered 500 Internal Server Error\); check"),
-        ("broken_json", r"failed 3 times in a row \(its answer is no JSON: "),
+        ("broken_json", r"failed 3 times in a row \(its answer cannot be used: it is not JSON"),
         ("html", "web page, not with JSON; check cdse.catalogue_url and whether a proxy"),
         ("list", r"its answer is no object: '\[\]'; correct cdse.catalogue_url"),
         ("other_shape", "without a list of records with identifiers; correct"),
         ("no_count", "without the number of records; correct cdse.catalogue_url"),
         ("400", "refuses the question: 400 not now; check cdse.catalogue_url"),
         ("401", "refuses the question: 401 not now"),
-        ("302", "the catalogue sends to elsewhere; correct cdse.catalogue_url"),
+        ("302", "the catalogue sends elsewhere; correct cdse.catalogue_url"),
     ],
 )
 def test_a_lasting_failure_is_one_clear_line(fault: str, told: str) -> None:

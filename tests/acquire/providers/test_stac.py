@@ -284,7 +284,7 @@ def test_an_asset_without_checksum_must_be_decoded(
     product = the(api, sar_query())
     whole = api.files[f"s1/{asset}"]
     api.files[f"s1/{asset}"] = whole[:-1]
-    with pytest.raises(MissingProductError, match=r"is not there or damaged: .*(decoded|XML)"):
+    with pytest.raises(MissingProductError, match=r"is damaged: .*(decoded|XML)"):
         provider(api).fetch(product, tmp_path, Selection())
     assert not (tmp_path / asset).exists()
     assert capsys.readouterr().err.count("downloading it once more") == 1
@@ -299,16 +299,26 @@ def test_an_asset_without_checksum_must_be_decoded(
 def test_wrong_checksum_is_missing(api: Api, tmp_path: Path) -> None:
     product = the(api, query())
     api.files[f"{product.id}/red.tif"] = b"another"
-    with pytest.raises(MissingProductError, match="asset red is not there or damaged"):
+    with pytest.raises(MissingProductError, match="asset red is damaged"):
         provider(api).fetch(product, tmp_path / "work", Selection(bands=("B4",)))
     assert not (tmp_path / "work" / "red.tif").exists()
 
 
-def test_asset_that_has_gone_is_missing(api: Api, tmp_path: Path) -> None:
+def test_an_asset_that_is_not_found_is_no_lasting_absence(api: Api, tmp_path: Path) -> None:
+    """Storages answer 404 to addresses that must be signed (brazil-data-cube/rstac#36)."""
     product = the(api, query())
     del api.files[f"{product.id}/red.tif"]
-    with pytest.raises(MissingProductError, match="asset red"):
+    with pytest.raises(UserError, match=r"asset red .* address that is not signed") as caught:
         provider(api).fetch(product, tmp_path / "work", Selection(bands=("B4",)))
+    assert not isinstance(caught.value, MissingProductError)
+    assert "?" not in caught.value.subject
+
+
+def test_a_product_whose_item_has_gone_is_missing(api: Api, tmp_path: Path) -> None:
+    product = the(api, query())
+    gone = replace(product, urls={**product.urls, "item": f"{api.url}/gone"})
+    with pytest.raises(MissingProductError, match="the API does not have it any more"):
+        provider(api).fetch(gone, tmp_path / "work", Selection(bands=("B4",)))
 
 
 def test_file_of_another_content_is_fetched_anew(api: Api, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ A few tiles of Armenia and Azerbaijan are not public and count as sea: no glacie
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from dataclasses import asdict, dataclass
@@ -23,12 +22,21 @@ import requests
 
 from ssl4sar.acquire.elevation.raster import check_heights, read_tile_grid
 from ssl4sar.acquire.elevation.tiles import Tile
-from ssl4sar.acquire.network.access import MACHINE_LOGIN
-from ssl4sar.acquire.network.download import USER_AGENT, download
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.access import Access
+from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.exchange import guarded_session, short_answer
+from ssl4sar.acquire.network.patience import (
+    TRANSIENT_STATUS,
+    Failures,
+    Patience,
+    TransientError,
+    line_problem,
+    transient_error,
+)
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, read_bounded, read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell
 
@@ -82,7 +90,7 @@ class TileRecord:
             UserError: the file is missing or no record of a tile.
         """
         try:
-            values: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+            values: Any = read_json(path)
             return cls(**_without_schema(values))
         except FileNotFoundError as error:
             raise UserError(path, "the tile is not there", "fetch it first") from error
@@ -120,7 +128,7 @@ def fetch_tile_list(
         )
     target = Path(target)
     fetched = target.with_name(f"{target.name}.fetched")
-    download(config.tile_list_url, fetched, **asdict(patience))
+    download(config.tile_list_url, fetched, longest_bytes=LONGEST_BYTES, **asdict(patience))
     try:
         tiles = read_tile_list(fetched, config)
     except UserError as error:
@@ -141,9 +149,9 @@ def read_tile_list(path: str | Path, config: ElevationConfig) -> frozenset[Tile]
         UserError: the file is missing, or the known tile is not in it.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise UserError(path, f"cannot be read ({error.strerror})", "fetch it again") from error
+        text = read_bounded(path).decode("utf-8", errors="replace")
+    except (OSError, ForeignTextError) as error:
+        raise UserError(path, f"cannot be read ({error})", "fetch it again") from error
     tiles = set()
     for latitude, longitude in _LISTED.findall(text):
         try:
@@ -262,48 +270,43 @@ def _why_sea(
     return f"HTTP 404, while the service has {config.known_tile}"
 
 
-class _Asking(requests.Session):
-    """Follows redirects without a login: the library would look for one of the new host."""
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        """Take the login of the first host away."""
-        del response
-        prepared_request.headers.pop("Authorization", None)
-
-
 def _exists(url: str, patience: Patience) -> bool:
     """Ask the service whether it has a file.
 
     Raises:
         UserError: it neither says yes nor no.
     """
-    problem = ""
-    for attempt in range(patience.attempts):
-        if attempt:
-            time.sleep(patience.wait_s(attempt, None))
+    failures = Failures(
+        patience,
+        "elevation tiles",
+        subject=url,
+        what="the question whether it exists",
+        fix="check connection and elevation.tile_url, then rerun",
+    )
+    access = Access()
+    while True:
         try:
-            with _Asking() as session:
-                answer = session.head(
-                    url,
-                    headers={"User-Agent": USER_AGENT},
-                    auth=MACHINE_LOGIN,
-                    timeout=patience.timeout_s,
-                    allow_redirects=True,
-                )
-        except (requests.ConnectionError, requests.Timeout):
-            problem = "the host cannot be reached or is silent"
-            continue
+            with (
+                guarded_session(short_answer(patience.timeout_s), access.may_carry) as session,
+                access.open(session, url, method="HEAD", timeout_s=patience.timeout_s) as answer,
+            ):
+                return _says_yes(answer, url)
         except requests.RequestException as error:
-            raise UserError(url, f"no answer ({error})", "correct elevation.tile_url") from error
-        if answer.status_code == 200:
-            return True
-        if answer.status_code in {404, 410}:
-            return False
-        problem = f"the server answered {answer.status_code} {answer.reason}"
-        if answer.status_code < 500 and answer.status_code != 429:
-            break
+            problem = line_problem(error)
+            if problem is None:
+                raise UserError(url, "it cannot be asked", "correct elevation.tile_url") from error
+            wait_s = failures.wait_s(TransientError(problem))
+        except TransientError as error:
+            wait_s = failures.wait_s(error)
+        time.sleep(wait_s)
+
+
+def _says_yes(answer: requests.Response, url: str) -> bool:
+    problem = f"the server answered {answer.status_code} {answer.reason}"
+    if answer.status_code in TRANSIENT_STATUS:
+        raise transient_error(answer, problem)
+    if answer.status_code in {200, 404, 410}:
+        return answer.status_code == 200
     raise UserError(url, problem, "check connection and elevation.tile_url, then rerun")
 
 
@@ -342,7 +345,7 @@ def _origin_path(raster: Path) -> Path:
 def _origin(raster: Path) -> dict[str, Any] | None:
     """Return address and hash of a tile that was fetched; None where they are not known."""
     try:
-        values = json.loads(_origin_path(raster).read_text(encoding="utf-8"))
+        values = read_json(_origin_path(raster))
     except (OSError, ValueError):
         return None
     return values if isinstance(values, dict) else None

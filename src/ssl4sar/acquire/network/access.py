@@ -1,21 +1,24 @@
 """Opening addresses of a service: with its token, within its limits, and nowhere else.
 
 The usual libraries either drop the credentials at a redirect to another host or send them
-anywhere. Here redirects are followed by hand: the token goes to listed hosts only.
+anywhere. Here redirects are followed by hand: the token goes to listed hosts only. What is assessed
+is what is requested: see :mod:`ssl4sar.core.address`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Final, Literal, Protocol
-from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 
-from ssl4sar.acquire.network.credentials import machine_login
+from ssl4sar.acquire.network.credentials import HIDDEN, machine_login
+from ssl4sar.acquire.network.exchange import NO_LOGIN
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.token import NO_LOGIN, is_loopback
+from ssl4sar.core.address import Address, AddressError, parse_address
 from ssl4sar.core.errors import UserError
 
 MAX_REDIRECTS: Final = 10
@@ -27,9 +30,8 @@ class _MachineLogin(requests.auth.AuthBase):
     """Sends what netrc holds for the very host that is asked, as private mirrors want it."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        parts = urlsplit(request.url or "")
-        host = parts.hostname or ""
-        login = machine_login(host) if parts.scheme == "https" or is_loopback(host) else None
+        address = parse_address(request.url or "")
+        login = machine_login(address.host) if address.is_safe else None
         if login is not None:
             requests.auth.HTTPBasicAuth(*login)(request)
         return request
@@ -111,6 +113,13 @@ class Access:
         self._slots = slots
         self._elsewhere = elsewhere
 
+    def may_carry(self, address: Address) -> bool:
+        """Return whether the token may be sent to an address; without one, whether netrc's may.
+
+        For the guard of a session that is opened with this access.
+        """
+        return self._bearer is None or self._may_see(address)
+
     @contextmanager
     def open(
         self,
@@ -118,6 +127,7 @@ class Access:
         url: str,
         headers: Mapping[str, str] | None = None,
         *,
+        method: Literal["GET", "HEAD"] = "GET",
         timeout_s: float = 60.0,
     ) -> Iterator[requests.Response]:
         """Ask for an address and yield the answer, whose body is not yet read.
@@ -128,6 +138,7 @@ class Access:
             session: used for its headers and connections.
             url: http or https address; a token goes by http only within this machine.
             headers: of this request alone.
+            method: of the request.
             timeout_s: longest silence of the server.
 
         Raises:
@@ -135,16 +146,17 @@ class Access:
                 too many redirects, wrong credentials.
             requests.RequestException: a failure of the line.
         """
-        require_web_address(url)
-        if self._bearer is not None and not self._may_see(urlsplit(url)):
-            raise self._foreign(url, url)
+        start = require_web_address(url)
+        if self._bearer is not None and not self._may_see(start):
+            raise self._foreign(start, start)
+        request = _Request(session, method, headers or {}, timeout_s)
         refused: str | None = None
         while True:
             self._prepare_token(refused)
             with self._slot():
                 # Waiting for the slot may have taken longer than a token lives.
                 token = None if self._bearer is None else self._bearer.token()
-                with self._follow(session, url, headers or {}, token, timeout_s) as found:
+                with self._follow(request, start, token) as found:
                     if found.status_code == 429 and self._slots is not None:
                         self._slots.note_busy()
                     if found.status_code != 401 or token is None or refused is not None:
@@ -166,107 +178,104 @@ class Access:
 
     @contextmanager
     def _follow(
-        self,
-        session: requests.Session,
-        url: str,
-        headers: Mapping[str, str],
-        token: str | None,
-        timeout_s: float,
+        self, request: _Request, start: Address, token: str | None
     ) -> Iterator[requests.Response]:
-        place = url
+        place = start
         for _ in range(MAX_REDIRECTS + 1):
-            own = urlsplit(place).netloc == urlsplit(url).netloc
+            own = place.origin == start.origin
             auth = MACHINE_LOGIN if own and self._bearer is None else NO_LOGIN
-            with self._get(session, place, headers, token, timeout_s, auth) as response:
+            sent = token if self._may_see(place) else None
+            with request.send(place, sent, auth) as response:
                 if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                     yield response
                     return
-                place = self._next(url, place, response.headers["Location"])
-        raise UserError(url, f"more than {MAX_REDIRECTS} redirects", _ADDRESS_FIX)
+                place = self._next(start, place, response.headers["Location"])
+        raise UserError(start.url, f"more than {MAX_REDIRECTS} redirects", _ADDRESS_FIX)
 
-    def _get(
-        self,
-        session: requests.Session,
-        url: str,
-        headers: Mapping[str, str],
-        token: str | None,
-        timeout_s: float,
-        auth: requests.auth.AuthBase,
-    ) -> requests.Response:
-        sent = dict(headers)
-        if token is not None and self._may_see(urlsplit(url)):
-            sent["Authorization"] = f"Bearer {token}"
+    def _next(self, start: Address, place: Address, location: str) -> Address:
+        """Return where a redirect leads, if one may go there."""
         try:
-            return session.get(
-                url,
-                headers=sent,
+            following = place.joined(location)
+        except AddressError as error:
+            raise UserError(
+                start.url,
+                f"a redirect leads to no address that can be used: {error}",
+                "nothing was sent there; report it to the service",
+            ) from None
+        if place.scheme == "https" and following.scheme != "https":
+            raise UserError(
+                start.url, "a redirect leads from https to http", "report it to the service"
+            )
+        listed = not self._hosts or following.is_among(self._hosts)
+        if not listed and self._elsewhere == "refuse":
+            raise self._foreign(start, following)
+        return following
+
+    def _may_see(self, address: Address) -> bool:
+        """Return whether the token may be sent to an address."""
+        return address.is_safe and address.is_among(self._hosts)
+
+    def _foreign(self, start: Address, place: Address) -> UserError:
+        if place.is_among(self._hosts):
+            return UserError(
+                start.url,
+                f"this leads to {place.host}, where a token is sent by https only",
+                _ADDRESS_FIX,
+            )
+        return UserError(
+            start.url,
+            f"this leads to {place.host}, which is not among the hosts of the service",
+            "nothing was sent there; if it belongs to the service, add it to its hosts",
+        )
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is the same in all requests of one opening."""
+
+    session: requests.Session
+    method: Literal["GET", "HEAD"]
+    headers: Mapping[str, str]
+    timeout_s: float
+
+    def send(
+        self, address: Address, token: str | None, auth: requests.auth.AuthBase
+    ) -> requests.Response:
+        headers = dict(self.headers)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            return self.session.request(
+                self.method,
+                address.url,
+                headers=headers,
                 # The library would send a login of netrc in place of the token, and its default
                 # entry anywhere.
                 auth=auth,
                 allow_redirects=False,
                 stream=True,
-                timeout=timeout_s,
+                timeout=self.timeout_s,
             )
         except requests.RequestException:
             raise
         except ValueError:
             # The library reads where a redirect leads even though it is not to follow.
-            raise UserError(url, "a redirect leads to no address", _ADDRESS_FIX) from None
-
-    def _next(self, start: str, place: str, location: str) -> str:
-        """Return where a redirect leads, if one may go there."""
-        try:
-            following = urljoin(place, location)
-            parts = urlsplit(following)
-            parts.port  # noqa: B018 - raises where it is no number
-        except ValueError:
-            raise UserError(start, "a redirect leads to no address", _ADDRESS_FIX) from None
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise UserError(start, "a redirect leads to no http or https address", _ADDRESS_FIX)
-        if urlsplit(place).scheme == "https" and parts.scheme != "https":
             raise UserError(
-                start, "a redirect leads from https to http", "report it to the service"
-            )
-        listed = not self._hosts or self._is_listed(parts)
-        if not listed and self._elsewhere == "refuse":
-            raise self._foreign(start, following)
-        return following
-
-    def _may_see(self, parts: SplitResult) -> bool:
-        """Return whether the token may be sent to an address."""
-        safe = parts.scheme == "https" or is_loopback(parts.hostname)
-        return safe and not parts.username and self._is_listed(parts)
-
-    def _is_listed(self, parts: SplitResult) -> bool:
-        host = (parts.hostname or "").rstrip(".")
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        return bool(self._hosts & {host, f"{host}:{port}"})
-
-    def _foreign(self, start: str, place: str) -> UserError:
-        parts = urlsplit(place)
-        host = parts.hostname
-        if self._is_listed(parts):
-            return UserError(
-                start, f"this leads to {host}, where a token is sent by https only", _ADDRESS_FIX
-            )
-        return UserError(
-            start,
-            f"this leads to {host}, which is not among the hosts of the service",
-            "nothing was sent there; if it belongs to the service, add it to its hosts",
-        )
+                address.url,
+                "a redirect leads to no address that can be used",
+                "report it to the service",
+            ) from None
 
 
-def require_web_address(url: str) -> None:
-    """Refuse what is no http or https address.
+def require_web_address(url: str) -> Address:
+    """Return an address that can be used.
 
     Raises:
-        UserError: it is none.
+        UserError: it is none, or could be read in two ways.
     """
     try:
-        parts = urlsplit(url)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        parts.port  # noqa: B018 - raises where it is no number
-    except ValueError:
-        good = False
-    if not good:
-        raise UserError(url, "this is no http or https address", _ADDRESS_FIX)
+        return parse_address(url)
+    except AddressError as error:
+        # A password in it must not reach a log.
+        shown = re.sub(r"//[^/]*@", f"//{HIDDEN}@", str(url))
+        raise UserError(shown, f"this address cannot be used: {error}", _ADDRESS_FIX) from None

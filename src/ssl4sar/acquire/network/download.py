@@ -20,9 +20,11 @@ import requests
 
 from ssl4sar.acquire.network.access import Access, require_web_address
 from ssl4sar.acquire.network.error_answer import error_kind
+from ssl4sar.acquire.network.exchange import Limits, guarded_session
 from ssl4sar.acquire.network.patience import Failures, Patience, TransientError
 from ssl4sar.acquire.network.private_files import is_still
 from ssl4sar.acquire.network.transfer import (
+    OverlongError,
     Source,
     WrongContentError,
     fetch_once,
@@ -36,7 +38,6 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, can_compute, file_digests
 from ssl4sar.core.progress import tell
 
-USER_AGENT: Final = "ssl4sar (calving fronts from SAR images)"
 _ALGORITHM_NAMES: Final = {
     "md5": "MD5",
     "sha256": "SHA-256",
@@ -75,7 +76,7 @@ def download(
     access: Access | None = None,
     size_bytes: int | None = None,
     is_binding: bool = True,
-    user_agent: str = USER_AGENT,
+    longest_bytes: int | None = None,
     attempts: int = 6,
     first_wait_s: float = 1.0,
     timeout_s: float = 60.0,
@@ -94,7 +95,8 @@ def download(
         is_binding: whether size and checksums must hold. If not, a complete content that the server
             delivered as one is accepted whatever they say, and the caller judges it; one continued
             without the server vouching that the pieces belong together must still have them.
-        user_agent: what the server is told.
+        longest_bytes: size at which a file of no listed size is given up; None sets the limit of
+            the free disk alone.
         attempts: tries in a row without a single new byte before giving up.
         first_wait_s: wait after the first failure; it doubles each time, up to a minute.
         timeout_s: longest silence of the server.
@@ -116,10 +118,12 @@ def download(
     target = Path(target)
     listed = [expected] if isinstance(expected, Checksum) else list(expected or ())
     checksums = [checksum for checksum in listed if can_compute(checksum.algorithm)]
-    source = Source(url, access or Access(), size_bytes or None, bool(checksums), is_binding)
+    access = access or Access()
+    source = Source(
+        url, access, size_bytes or None, bool(checksums), is_binding, longest_bytes=longest_bytes
+    )
     with _writable(target), _part_file(target) as part:
-        session = requests.Session()
-        session.headers["User-Agent"] = user_agent
+        session = guarded_session(Limits(timeout_s), access.may_carry)
         # A compressed transfer could neither be resumed nor compared with the announced length.
         session.headers["Accept-Encoding"] = "identity"
         with session:
@@ -207,9 +211,12 @@ def _fetch_patiently(
         try:
             fetch_once(session, source, target, part, patience.timeout_s)
             digests, problem = _verify(source, target, part, checksums)
+        except OverlongError as error:
+            digests, problem = {}, str(error)
         except TransientError as error:
             size = part_size(part)
-            if size > furthest:
+            # A server that trickles brings it further each time, and would never end.
+            if size > furthest and not error.is_slow:
                 failures.reset()
             furthest = max(furthest, size)
             time.sleep(failures.wait_s(error))

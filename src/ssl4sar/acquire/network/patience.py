@@ -10,6 +10,7 @@ from typing import Final
 
 import requests
 
+from ssl4sar.acquire.network.exchange import SlowServerError, TooLongError
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 
@@ -27,11 +28,17 @@ _BUSY_FIX: Final = (
 
 
 class TransientError(Exception):
-    """A failure that may pass; ``wait_s`` is what the server asked for."""
+    """A failure that may pass.
 
-    def __init__(self, problem: str, wait_s: float | None = None) -> None:
+    Args:
+        problem: what is wrong.
+        wait_s: what the server asked for.
+        is_slow: whether the server answers, but below the least rate.
+    """
+
+    def __init__(self, problem: str, wait_s: float | None = None, *, is_slow: bool = False) -> None:
         super().__init__(problem)
-        self.wait_s = wait_s
+        self.wait_s, self.is_slow = wait_s, is_slow
 
 
 class BusyError(TransientError):
@@ -171,6 +178,8 @@ def line_problem(error: requests.RequestException) -> str | None:
     The text of the error itself is not repeated: it may hold an address with a signature.
     """
     kinds = requests.exceptions
+    if isinstance(error, SlowServerError):
+        return str(error)
     if isinstance(error, kinds.SSLError):
         return "no safe connection: the certificate of the host or a proxy is not trusted"
     if isinstance(error, kinds.ProxyError):
@@ -185,3 +194,10 @@ def line_problem(error: requests.RequestException) -> str | None:
         # requests reports an unknown host, a refused connection and a broken one by one class.
         return "the host cannot be reached or the connection broke off"
     return None
+
+
+def asking_problem(error: requests.RequestException) -> str:
+    """Return in plain words why a question got no answer that can be used."""
+    if isinstance(error, TooLongError | requests.exceptions.InvalidURL):
+        return str(error)
+    return line_problem(error) or "it cannot be asked"

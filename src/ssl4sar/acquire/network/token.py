@@ -11,8 +11,6 @@ times more, by one job for all.
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
 import threading
 import time
@@ -21,12 +19,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
+from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
+from ssl4sar.acquire.network.exchange import guarded_session, short_answer
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
     Failures,
@@ -45,7 +43,9 @@ from ssl4sar.acquire.network.token_store import (
     Shared,
     TokenStore,
 )
+from ssl4sar.core.address import Address
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.progress import tell
 
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
@@ -63,17 +63,6 @@ _DEFAULT_LIFE_S: Final = 60.0
 #: Before each further login with credentials that have worked before: at most four wrong ones in 21
 #: minutes. Keycloak, where it locks accounts, does so after 30 by default.
 LOGIN_WAITS_S: Final = (60.0, 300.0, 900.0)
-
-
-class _NoLogin(requests.auth.AuthBase):
-    """Keeps the library from sending the password of netrc by itself."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-#: For sessions that carry a token, or nothing at all.
-NO_LOGIN: Final = _NoLogin()
 
 
 class _RefusedError(Exception):
@@ -150,7 +139,7 @@ class TokenSource:
         credentials = find_credentials(self._account)
         if self._refused is not None and self._refused[0] == credentials:
             raise self._wrong(*self._refused)
-        _require_safe(self._url)
+        _safe(self._url)  # before anything is asked or locked
         store = TokenStore(f"{self._url} {self._client_id} {credentials.user}", self._folder)
         while True:
             with store.locked():
@@ -241,16 +230,14 @@ class TokenSource:
 
     def _ask_once(self, form: dict[str, str]) -> Grant:
         at = Moment.now()  # before the request: a slow answer must not make the token look younger
+        limits = short_answer(self._patience.timeout_s, _LONGEST_ANSWER_BYTES)
         try:
-            with requests.post(
-                self._url,
-                data={"client_id": self._client_id, **form},
-                auth=NO_LOGIN,
-                allow_redirects=False,
-                stream=True,
-                timeout=self._patience.timeout_s,
-            ) as response:
-                body = response.raw.read(_LONGEST_ANSWER_BYTES, decode_content=True)
+            with guarded_session(limits) as session:
+                response = session.post(
+                    _safe(self._url).url,
+                    data={"client_id": self._client_id, **form},
+                    allow_redirects=False,
+                )
         except requests.RequestException as error:
             # Without its cause: the request in it holds the password.
             problem = line_problem(error)
@@ -259,15 +246,13 @@ class TokenSource:
                     self._url, "the token service cannot be asked", "correct the address"
                 ) from None
             raise TransientError(problem) from None
-        except (OSError, urllib3.exceptions.HTTPError):
-            raise TransientError("the connection broke off") from None
-        return self._read(response, body, at)
+        return self._read(response, at)
 
-    def _read(self, response: requests.Response, body: bytes, at: Moment) -> Grant:
+    def _read(self, response: requests.Response, at: Moment) -> Grant:
         status = response.status_code
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status}")
-        answer = _json(body)
+        answer = _json(response.content)
         refusal = self._refusal(status, str(answer.get("error") or ""))
         if refusal is not None:
             raise refusal
@@ -311,27 +296,18 @@ class TokenSource:
         )
 
 
-def is_loopback(host: str | None) -> bool:
-    """Return whether a host name means this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-def _require_safe(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname)):
-        return
-    raise UserError(url, "a password is sent by https only", "correct the address")
+def _safe(url: str) -> Address:
+    """Return the address of a token service, to which a password may be sent."""
+    address = require_web_address(url)
+    if not address.is_safe:
+        raise UserError(url, "a password is sent by https only", "correct the address")
+    return address
 
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
+        answer = parse_json(body)
+    except ForeignTextError:
         return {}
     return answer if isinstance(answer, dict) else {}
 

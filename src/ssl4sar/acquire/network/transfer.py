@@ -6,7 +6,6 @@ A part is only ever continued with bytes of the same version of the file: the se
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,10 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, Final, Self
 
 import requests
-import urllib3
 
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.error_answer import LONGEST_BYTES, message_kind
+from ssl4sar.acquire.network.exchange import SlowServerError, pieces
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
     TransientError,
@@ -28,15 +27,24 @@ from ssl4sar.acquire.network.patience import (
 )
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, read_json
 from ssl4sar.core.progress import tell, track_bytes
 
-_CHUNK_BYTES: Final = 1 << 16
+#: Encodings that are undone on the way (RFC 9110, 8.4.1); a file is asked for without any.
+_UNDONE: Final = frozenset({"gzip", "x-gzip", "deflate"})
+_PACKED_AGAIN_BYTES: Final = 64_000_000
+#: Of a file of unknown size the disk is not filled to the last byte.
+_LEFT_FREE_BYTES: Final = 200_000_000
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/(\d+)")
 
 
 class NotThereError(UserError):
     """The server says that there is no such file (any more)."""
+
+
+class OverlongError(Exception):
+    """The server sends more than a file can have; the message is a phrase for people."""
 
 
 class WrongContentError(UserError):
@@ -53,6 +61,8 @@ class Source:
         size_bytes: size that is listed; None where it is not known.
         checked: whether the complete content can be compared with a checksum.
         is_binding: whether listed size and checksum must hold.
+        longest_bytes: size at which a file of no listed size is given up; None: any that the disk
+            holds.
     """
 
     url: str
@@ -60,11 +70,20 @@ class Source:
     size_bytes: int | None = None
     checked: bool = False
     is_binding: bool = True
+    longest_bytes: int | None = None
 
     @property
     def required_bytes(self) -> int | None:
         """Size that the content must have; None where it may have any."""
         return self.size_bytes if self.is_binding else None
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Bytes beyond which nothing is written; None where only the disk sets a limit."""
+        if self.size_bytes is None:
+            return self.longest_bytes
+        # A product that was packed again differs by its compression, not by its kind of size.
+        return self.size_bytes if self.is_binding else 2 * self.size_bytes + _PACKED_AGAIN_BYTES
 
 
 @dataclass(frozen=True)
@@ -83,8 +102,8 @@ class _Version:
     @classmethod
     def read(cls, path: Path) -> Self | None:
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return cls(**read_json(path))
+        except (OSError, ForeignTextError, TypeError):
             return None  # without it the part is of an unknown version: start anew
 
 
@@ -112,6 +131,7 @@ def fetch_once(
     Raises:
         TransientError: not complete; another try may help.
         NotThereError: there is no such file.
+        OverlongError: it is longer than it can be.
         UserError: refused, or no space left.
     """
     start, version = _resumable(source, target, part)
@@ -128,14 +148,15 @@ def fetch_once(
             if total == part_size(part):
                 return
             _require_space(target, total, part_size(part))
-            _receive(response, target, part, total)
+            _receive(response, source, target, part, total)
     except requests.RequestException as error:
         problem = line_problem(error)
         if problem is None:
             raise UserError(
                 source.url, "the download failed: this cannot be asked for", "check the address"
             ) from error
-        raise TransientError(problem) from error
+        is_slow = isinstance(error, SlowServerError)
+        raise TransientError(problem, is_slow=is_slow) from error
 
 
 def part_size(part: BinaryIO) -> int:
@@ -178,8 +199,10 @@ def _accept(
 ) -> int | None:
     """Bring the part in line with an answer; return the size of the whole file if it is told."""
     start = part_size(part)
+    is_encoded = _is_encoded(response, source.url)
     if response.status_code == 206:
-        total = _continued(response, source, start, version)
+        # A range of an encoded file is none of the file itself.
+        total = None if is_encoded else _continued(response, source, start, version)
         if total is not None and version is not None:
             if not _is_vouched(response, version):
                 write_json(version_path(target), asdict(replace(version, is_pieced=True)))
@@ -195,13 +218,14 @@ def _accept(
         raise TransientError("the file on the server is shorter than what is here")
     _refuse(response, source.url)
     length = response.headers.get("Content-Length", "")
-    announced = int(length) if length.isascii() and length.isdigit() else None
+    # The length of an encoded answer is not that of the file.
+    announced = int(length) if length.isascii() and length.isdigit() and not is_encoded else None
     content = b""
     if start:
         content = _small_content(response, announced)
         tell(f"{target.name}: starting anew: the file has changed or the server cannot resume")
     part.truncate(0)
-    current = _Version(source.url, _validator(response), announced)
+    current = _Version(source.url, None if is_encoded else _validator(response), announced)
     write_json(version_path(target), asdict(current))
     part.write(content)
     part.flush()
@@ -216,7 +240,7 @@ def _small_content(response: requests.Response, announced: int | None) -> bytes:
     """
     if announced is None or announced > LONGEST_BYTES:
         return b""
-    content: bytes = response.content
+    content = b"".join(pieces(response))
     kind = message_kind(content)
     if kind is not None:
         raise TransientError(f"the server sent {kind} instead of the file")
@@ -263,6 +287,21 @@ def _refuse(response: requests.Response, url: str) -> None:
         )
 
 
+def _is_encoded(response: requests.Response, url: str) -> bool:
+    """Return whether an answer is encoded though nobody asked for it; it is decoded on the way.
+
+    Raises:
+        UserError: the encoding is not known here.
+    """
+    named = response.headers.get("Content-Encoding", "").lower()
+    encodings = {each.strip() for each in named.split(",")} - {"", "identity"}
+    if not encodings <= _UNDONE:
+        raise UserError(
+            url, f"the server sends it encoded as {named}, unasked", "report it to the service"
+        )
+    return bool(encodings)
+
+
 def _validator(response: requests.Response) -> str | None:
     """Return what tells this version of the file from others, for the header If-Range."""
     etag = response.headers.get("ETag")
@@ -285,10 +324,15 @@ def _require_space(target: Path, total_bytes: int | None, present_bytes: int) ->
 
 
 def _receive(
-    response: requests.Response, target: Path, part: BinaryIO, total_bytes: int | None
+    response: requests.Response,
+    source: Source,
+    target: Path,
+    part: BinaryIO,
+    total_bytes: int | None,
 ) -> None:
     present = part_size(part)
-    track_bytes(_write(response, part), f"downloading {target.name}", total_bytes, present)
+    written = _written(response, part, _room(source, target, present))
+    track_bytes(written, f"downloading {target.name}", total_bytes, present)
     size = part_size(part)
     if size == 0:
         raise TransientError("the server sent nothing")
@@ -299,19 +343,43 @@ def _receive(
     raise TransientError(f"{size} of {total_bytes} bytes arrived")
 
 
-def _write(response: requests.Response, part: BinaryIO) -> Iterator[int]:
-    """Write what arrives and yield the size of each piece."""
-    # Reading on until a piece is full would lose a begun one when the connection breaks.
-    read = getattr(response.raw, "read1", response.raw.read)
-    while True:
-        try:
-            piece = read(_CHUNK_BYTES, decode_content=True)
-        except urllib3.exceptions.ReadTimeoutError as error:
-            raise TransientError("the server fell silent") from error
-        except urllib3.exceptions.HTTPError as error:
-            raise TransientError("the connection broke off") from error
-        if not piece:
-            return
+@dataclass(frozen=True)
+class _Room:
+    """How long a file may become, and what it means if it would be longer."""
+
+    most_bytes: int
+    refusal: Exception
+
+    def require(self, size_bytes: int) -> None:
+        if size_bytes > self.most_bytes:
+            raise self.refusal
+
+
+def _room(source: Source, target: Path, present_bytes: int) -> _Room:
+    """Return the limit of written bytes: the size that is listed, else the free disk."""
+    if source.most_bytes is not None:
+        problem = f"the server sends more than {source.most_bytes} bytes"
+        listed = "" if source.size_bytes is None else f", {source.size_bytes} are listed"
+        return _Room(source.most_bytes, OverlongError(problem + listed))
+    free = shutil.disk_usage(target.parent).free
+    full = UserError(
+        target,
+        f"{free / 1e9:.2f} GB were free on the disk, and the file has no end yet",
+        "free some space and rerun",
+    )
+    return _Room(present_bytes + max(free - _LEFT_FREE_BYTES, 0), full)
+
+
+def _written(response: requests.Response, part: BinaryIO, room: _Room) -> Iterator[int]:
+    """Write what arrives and yield the size of each piece.
+
+    Raises:
+        OverlongError, UserError: it is more than there is room for.
+    """
+    size = part_size(part)
+    for piece in pieces(response):
+        size += len(piece)
+        room.require(size)
         part.write(piece)
         part.flush()
         yield len(piece)

@@ -14,17 +14,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
-from ssl4sar.acquire.network.access import Access, Bearer, FixedToken
+from ssl4sar.acquire.network.access import Access, Bearer, FixedToken, require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, line_problem
+from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
+from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.token import NO_LOGIN
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -39,7 +38,10 @@ from ssl4sar.core.progress import tell
 _LEVELS: Final = {"GRDH": ("GRD_HD", "GRD_HS"), "GRDM": ("GRD_MD", "GRD_MS")}
 _STRIPMAP_BEAMS: Final = ("S1", "S2", "S3", "S4", "S5", "S6")
 #: What the library raises about answers of another form.
-_NONSENSE: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_NONSENSE: Final = (
+    *(AttributeError, IndexError, KeyError, TypeError, ValueError),
+    *(OverflowError, RecursionError),
+)
 _SERVICE_FIX: Final = "check asf.host and the line, and rerun"
 
 
@@ -49,18 +51,22 @@ class Asf:
     Args:
         config: addresses and limits.
         patience: of downloads.
-        session: an ``asf_search.ASFSession`` to search with; None makes one.
+        adapter: sends the questions of the library; None makes one.
     """
 
     name: Final = "asf"
     missions: Final[frozenset[Mission]] = frozenset({"sentinel-1"})
 
     def __init__(
-        self, config: AsfConfig, *, patience: Patience | None = None, session: Any = None
+        self,
+        config: AsfConfig,
+        *,
+        patience: Patience | None = None,
+        adapter: GuardedAdapter | None = None,
     ) -> None:
         self._config = config
         self._patience = patience or FOR_PRODUCTS
-        self._session = session
+        self._adapter = adapter or GuardedAdapter(short_answer(self._patience.timeout_s))
 
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that match, each once.
@@ -148,7 +154,7 @@ class Asf:
             bearer = FixedToken(token, f"{TOKEN_VARIABLE} in the environment")
         else:
             bearer = EarthdataLogin(config.login_url, timeout_s=self._patience.timeout_s)
-        host = urlsplit(config.login_url).hostname
+        host = require_web_address(config.login_url).host
         return Access(
             config.download_hosts,
             bearer,
@@ -184,9 +190,8 @@ class Asf:
 
         # The library would send the searches of its users to the facility when one fails.
         asf_search.REPORT_ERRORS = False
-        session = self._session or asf_search.ASFSession()
         # The catalogue is open; the library would send the default entry of netrc.
-        session.auth = NO_LOGIN
+        session = guard(asf_search.ASFSession(), self._adapter)
         options = asf_search.ASFSearchOptions(host=self._config.host, session=session)
         for page in asf_search.search_generator(opts=options, **asked):
             yield from (result.geojson() for result in page)
@@ -201,9 +206,7 @@ class Asf:
         try:
             yield
         except requests.RequestException as error:
-            raise UserError(
-                host, line_problem(error) or "it cannot be asked", _SERVICE_FIX
-            ) from error
+            raise UserError(host, asking_problem(error), _SERVICE_FIX) from error
         except (*_NONSENSE, ASFError) as error:
             problem = " ".join(str(error).split())[:300]
             raise UserError(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.network.download import USER_AGENT
+from ssl4sar.acquire.network.access import require_web_address
+from ssl4sar.acquire.network.exchange import (
+    SlowServerError,
+    TooLongError,
+    guarded_session,
+    short_answer,
+)
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
     Failures,
@@ -19,8 +23,10 @@ from ssl4sar.acquire.network.patience import (
     line_problem,
     transient_error,
 )
-from ssl4sar.acquire.network.token import NO_LOGIN
+from ssl4sar.core.address import AddressError, parse_address
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_json
+from ssl4sar.core.wording import printable
 
 #: With these a service says that it has no such thing (any more).
 GONE_STATUS: Final = frozenset({404, 410})
@@ -64,21 +70,15 @@ class CatalogueAccess:
         self.requests = 0
         self._key = key
         self._patience = Patience(attempts, first_wait_s, timeout_s, busy_s)
-        self._session = requests.Session()
-        self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json"})
-        # Without this requests would send what ~/.netrc holds for the host, or by default.
-        self._session.auth = NO_LOGIN
+        self._origin = require_web_address(url).origin
+        self._session = guarded_session(short_answer(timeout_s))
+        self._session.headers["Accept"] = "application/json"
 
     def is_own(self, url: str) -> bool:
         """Return whether an address lies on the catalogue's host, port and protocol included."""
-        here, there = urlsplit(self.url), urlsplit(url)
         try:
-            return (here.scheme, here.hostname, here.port) == (
-                there.scheme,
-                there.hostname,
-                there.port,
-            )
-        except ValueError:
+            return parse_address(url).origin == self._origin
+        except AddressError:
             return False
 
     def json(self, url: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class CatalogueAccess:
         """
         failures = Failures(
             self._patience,
-            urlsplit(self.url).hostname or self.url,
+            self._origin[1],
             subject=self.url,
             what="the catalogue",
             fix=f"check the connection and {self._key}, and rerun later",
@@ -106,9 +106,11 @@ class CatalogueAccess:
         self.requests += 1
         try:
             # A redirect is refused: the library would send credentials of ~/.netrc along.
-            response = self._session.get(
-                url, params=parameters, timeout=self._patience.timeout_s, allow_redirects=False
-            )
+            response = self._session.get(url, params=parameters, allow_redirects=False)
+        except TooLongError as error:
+            raise UserError(
+                self.url, str(error), f"correct {self._key}, or ask for smaller pages"
+            ) from error
         except requests.RequestException as error:
             if line_problem(error) is not None:
                 raise TransientError(_reason(error)) from error
@@ -123,9 +125,8 @@ class CatalogueAccess:
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status} {response.reason}")
         if 300 <= status < 400:
-            target = urlsplit(response.headers.get("Location", "")).hostname or "elsewhere"
             raise RefusedError(
-                self.url, f"the catalogue sends to {target}", f"correct {self._key}", status
+                self.url, f"the catalogue sends {_where(response)}", f"correct {self._key}", status
             )
         if status != 200:
             raise RefusedError(
@@ -144,9 +145,9 @@ class CatalogueAccess:
                 f"check {self._key} and whether a proxy or a login page stands in between",
             )
         try:
-            value = json.loads(content)
-        except ValueError as error:
-            raise TransientError(f"its answer is no JSON: {_beginning(content)!r}") from error
+            value = parse_json(content)
+        except ForeignTextError as error:
+            raise TransientError(f"its answer cannot be used: {error}") from error
         if not isinstance(value, dict):
             raise UserError(
                 self.url,
@@ -156,11 +157,19 @@ class CatalogueAccess:
         return value
 
 
+def _where(response: requests.Response) -> str:
+    """Return where a redirect leads, without the rest of the address, which may be signed."""
+    try:
+        return f"to {parse_address(response.headers.get('Location', '')).host}"
+    except AddressError:
+        return "elsewhere"
+
+
 def _message(response: requests.Response) -> str:
     """Return what the catalogue says about a refusal, in one short line."""
     try:
-        value = response.json()
-    except ValueError:
+        value = parse_json(response.content)
+    except ForeignTextError:
         return response.reason or ""
     detail = value.get("detail", value.get("error", value)) if isinstance(value, dict) else value
     if isinstance(detail, dict):
@@ -173,12 +182,13 @@ def _beginning(content: bytes) -> str:
 
 
 def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARS else line[:_SHOWN_CHARS] + "..."
+    return printable(" ".join(text.split()), _SHOWN_CHARS)
 
 
 def _reason(error: requests.RequestException) -> str:
     # Told behind the name of the catalogue's host, so in fewer words than `line_problem` has.
+    if isinstance(error, SlowServerError):
+        return str(error)
     if isinstance(error, requests.exceptions.SSLError):
         return "no safe connection"
     if isinstance(error, requests.exceptions.Timeout):

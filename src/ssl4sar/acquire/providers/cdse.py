@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import urlsplit
 
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
+from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account
 from ssl4sar.acquire.network.download import DownloadRecord
 from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
@@ -252,7 +252,7 @@ def account(config: CdseConfig) -> Account:
         service="Copernicus Data Space",
         user_variable="CDSE_USERNAME",
         password_variable="CDSE_PASSWORD",
-        machine=urlsplit(config.token_url).hostname or "",
+        machine=require_web_address(config.token_url).host,
         register_url=REGISTER_URL,
         one_time_variable="CDSE_TOTP",
     )

@@ -7,19 +7,20 @@ here, when this provider is used. It resumes and verifies downloads (MD5 or SHA3
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 from shapely.geometry import Polygon
 
+from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.patience import line_problem
+from ssl4sar.acquire.network.exchange import guard
+from ssl4sar.acquire.network.patience import asking_problem
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.token import is_loopback
 from ssl4sar.acquire.network.token_store import remember_refusal, was_refused
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -42,6 +43,7 @@ _LONGEST_QUERY: Final = 1.0
 _LONGEST_TOLD: Final = 300
 #: About 10 m: enough for an area, and shorter.
 _WKT_DIGITS: Final = 4
+_ROUNDED_BYTES: Final = 64_000_000
 
 
 class Dhus:
@@ -76,9 +78,8 @@ class Dhus:
                 "give the address of a hub that still works, or use its successor, the Copernicus "
                 "Data Space, by sentinel.provider: cdse",
             )
-        parts = urlsplit(config.hub_url)
-        safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-        if not safe or not parts.hostname:
+        self._address = require_web_address(config.hub_url)
+        if not self._address.is_safe:
             raise UserError(
                 "dhus.hub_url",
                 f"{config.hub_url} is no https address, and the password goes with every request",
@@ -86,7 +87,7 @@ class Dhus:
             )
         self._config = config
         self._hub = config.hub_url
-        self._host = parts.hostname
+        self._host = self._address.host
         self._attempts = attempts
         self._retry_s = retry_s
         self._timeout_s = timeout_s
@@ -171,6 +172,10 @@ class Dhus:
         from sentinelsat.exceptions import InvalidChecksumError, InvalidKeyError, LTAError
 
         tell(f"{product.name}: asking {self._host} for it")
+        free = shutil.disk_usage(folder).free
+        # The size comes in words, rounded.
+        listed = 2 * product.size_bytes + _ROUNDED_BYTES if product.size_bytes else free
+        self._adapter.most_bytes = min(listed, free)
         result = api.download_all(
             [product.id],
             directory_path=folder,
@@ -223,8 +228,8 @@ class Dhus:
         api.lta_timeout = self._config.offline_wait_min * 60 or 1e-9  # 0 would mean for ever
         api.dl_retry_delay = self._retry_s
         slots = Slots(f"{self._host} {login.user}", self._config.connections)
-        for scheme in ("https://", "http://"):
-            api.session.mount(scheme, CountingAdapter(slots, self._timeout_s))
+        self._adapter = CountingAdapter(self._address, slots, self._timeout_s)
+        guard(api.session, self._adapter).auth = (login.user, login.password)
         with self._errors(login), told_lines(login), api.session:
             yield api
 
@@ -256,13 +261,12 @@ class Dhus:
                 remember_refusal(self._hub, login)
                 raise self._refused(login) from None
             raise self._strange(hidden(str(error), login)) from None
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             # The library takes the form of answers for granted.
             raise self._strange(f"{type(error).__name__}: {error}") from None
         except requests.RequestException as error:
-            problem = line_problem(error) or "it cannot be asked"
             raise UserError(
-                self._hub, problem, "check dhus.hub_url and the line, and rerun"
+                self._hub, asking_problem(error), "check dhus.hub_url and the line, and rerun"
             ) from None
         except OSError as error:
             if error.errno in NO_SPACE:

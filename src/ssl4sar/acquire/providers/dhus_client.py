@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from ssl4sar.acquire.network.credentials import Credentials, redact
+from ssl4sar.acquire.network.exchange import GuardedAdapter, TooLongError, short_answer
 from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.core.address import Address
 from ssl4sar.core.progress import tell
 
 _TRACEBACK: Final = "Traceback (most recent call last):"
 
 
-class CountingAdapter(HTTPAdapter):
-    """Sends requests with a time limit, which the library lacks, and counts downloads."""
+class CountingAdapter(GuardedAdapter):
+    """Sends requests within the limits that the library lacks, and counts downloads.
 
-    def __init__(self, slots: Slots, timeout_s: float) -> None:
-        super().__init__()
+    Args:
+        hub: whose login it is.
+        slots: connections of the account.
+        timeout_s: longest silence of the hub.
+
+    Attributes:
+        most_bytes: beyond which nothing of a download is written; None sets no limit.
+    """
+
+    def __init__(self, hub: Address, slots: Slots, timeout_s: float) -> None:
+        super().__init__(
+            replace(short_answer(timeout_s), total_s=None),
+            lambda address: address.origin == hub.origin,
+        )
+        self.most_bytes: int | None = None
         self._slots = slots
-        self._timeout_s = timeout_s
 
     def send(
-        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+        self, request: requests.PreparedRequest, stream: bool = False, *args: Any, **kwargs: Any
     ) -> requests.Response:
         """Send a request; a download holds a slot of the account until its answer is closed."""
-        kwargs["timeout"] = self._timeout_s
-        if not kwargs.get("stream"):
-            return super().send(request, *args, **kwargs)
+        if not stream:
+            return super().send(request, stream, *args, **kwargs)
         with ExitStack() as stack:
             stack.enter_context(self._slots.hold())
-            response = super().send(request, *args, **kwargs)
+            response = super().send(request, stream, *args, **kwargs)
             held, close = stack.pop_all(), response.close
+            response.iter_content = self._limited(response)  # type: ignore[method-assign]
 
             def release() -> None:
                 close()
@@ -44,6 +58,19 @@ class CountingAdapter(HTTPAdapter):
 
             response.close = release  # type: ignore[method-assign]
         return response
+
+    def _limited(self, response: requests.Response) -> Callable[..., Iterator[bytes]]:
+        read = response.iter_content
+
+        def iter_content(*_: Any, **__: Any) -> Iterator[bytes]:
+            written = 0
+            for piece in read():
+                written += len(piece)
+                if self.most_bytes is not None and written > self.most_bytes:
+                    raise TooLongError(f"it sends more than the {self.most_bytes} bytes listed")
+                yield piece
+
+        return iter_content
 
 
 class _Teller(logging.Handler):

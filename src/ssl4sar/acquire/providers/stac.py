@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import requests
 
-from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access
+from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access, require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, line_problem
+from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
+from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
@@ -34,6 +34,7 @@ from ssl4sar.acquire.providers.stac_item import (
 from ssl4sar.acquire.safe.decoding import decoding_problem
 from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.config.services import StacConfig
+from ssl4sar.core.address import Address, AddressError, parse_address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.pair_layout import CHANNELS
@@ -43,7 +44,12 @@ _PAGE_SIZE: Final = 100
 #: Search engines count exactly up to here.
 _COUNTED: Final = 10_000
 #: What the library raises about answers of another form.
-_NONSENSE: Final = (AttributeError, KeyError, NotImplementedError, TypeError, ValueError)
+_NONSENSE: Final = (
+    *(AttributeError, KeyError, NotImplementedError, TypeError, ValueError),
+    *(OverflowError, RecursionError),
+)
+#: Of connections that break, as the library has it.
+_RETRIES: Final = 5
 _SERVICE_FIX: Final = "check stac.url and the line, and rerun"
 
 
@@ -61,7 +67,8 @@ class Stac:
     def __init__(self, config: StacConfig, *, patience: Patience | None = None) -> None:
         self._config = config
         self._patience = patience or FOR_PRODUCTS
-        host = urlsplit(config.url).hostname or config.url
+        self._address = require_web_address(config.url)
+        host = self._address.host
         self._access = Access(config.hosts, slots=Slots(f"{host} anonymous", config.connections))
 
     def search(self, query: Query) -> Iterator[Product]:
@@ -127,6 +134,9 @@ class Stac:
         tell(f"{product.name}: {len(assets)} files")
         return folder
 
+    def _is_own(self, address: Address) -> bool:
+        return address.origin == self._address.origin
+
     def _items(self, query: Query) -> list[dict[str, Any]]:
         from pystac_client import Client
         from pystac_client.stac_api_io import StacApiIO
@@ -143,6 +153,8 @@ class Stac:
             # What the API does not declare is found out by asking.
             warnings.simplefilter("ignore")
             line = StacApiIO(timeout=self._patience.timeout_s)
+            limits = short_answer(self._patience.timeout_s)
+            guard(line.session, GuardedAdapter(limits, self._is_own, _RETRIES))
             # The library would send the default entry of netrc.
             line.session.auth = MACHINE_LOGIN
             client = Client.open(config.url, stac_io=line)
@@ -151,7 +163,7 @@ class Stac:
             search = client.search(**asked)
             count = search.matched()
             items = list(search.items_as_dicts())
-        tell(f"{urlsplit(config.url).hostname}: {len(items)} items for {query.glacier.name}")
+        tell(f"{self._address.host}: {len(items)} items for {query.glacier.name}")
         if count is not None and len(items) < min(count, _COUNTED):
             raise UserError(
                 config.url,
@@ -205,13 +217,35 @@ class Stac:
             return
         try:
             self._download(product, asset, target, checksums)
-        except (NotThereError, WrongContentError) as error:
-            # Storages of objects, unlike download services, say "not found" of what is gone alone.
+        except NotThereError as error:
+            raise self._absence(product, asset, error) from error
+        except WrongContentError as error:
             raise MissingProductError(
                 product.name,
-                f"asset {asset} is not there or damaged: {error.problem}",
+                f"asset {asset} is damaged: {error.problem}",
                 "refresh the inventory, or leave it out",
             ) from error
+
+    def _absence(self, product: Product, asset: str, error: NotThereError) -> UserError:
+        """Return what it means that an asset is not found.
+
+        A storage says so too of what it has but gives to signed addresses only. That a product has
+        gone shows where the API itself does not find its item any more.
+        """
+        if asset == ITEM_ROLE:
+            return MissingProductError(
+                product.name,
+                f"the API does not have it any more ({error.problem})",
+                "refresh the inventory, or leave it out",
+            )
+        return UserError(
+            product.urls[asset].partition("?")[0],
+            f"asset {asset} of {product.name} is not found though the API lists it: many storages "
+            "answer so to an address that is not signed",
+            "use an API with open assets in stac.url, or one that lists signed addresses (those of "
+            "the Planetary Computer want ?TOKEN from its service sas/v1/token); if the asset is "
+            "really gone, refresh the inventory or name the product in acquisition.leave_out",
+        )
 
     def _download(
         self, product: Product, asset: str, target: Path, checksums: list[Checksum]
@@ -248,7 +282,7 @@ class Stac:
 
 
 def _line_error(url: str, error: requests.RequestException) -> UserError:
-    return UserError(url, line_problem(error) or "it cannot be asked", _SERVICE_FIX)
+    return UserError(url, asking_problem(error), _SERVICE_FIX)
 
 
 def _measurements(product: Product) -> list[str]:
@@ -265,7 +299,11 @@ def _open_measurements(product: Product) -> bool:
 
 
 def _is_open(url: str) -> bool:
-    return url.startswith(("https://", "http://"))
+    try:
+        parse_address(url)
+    except AddressError:
+        return False
+    return True
 
 
 def _of_asset(product: Product, asset: str) -> Iterator[tuple[str, str]]:

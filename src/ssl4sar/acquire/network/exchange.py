@@ -1,0 +1,384 @@
+"""Exchanges with servers, guarded: what every request of this package goes through.
+
+A guarded session asks the very address that was assessed, gives login and cookies to nobody who may
+not have them, ends an exchange that is silent, too slow or too long, and reads no more of an answer
+than it should. Libraries with sessions of their own get the same by :func:`guard`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Final, TypeVar
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import Retry
+
+from ssl4sar.core.address import Address, AddressError, parse_address
+from ssl4sar.core.foreign import LONGEST_BYTES
+
+USER_AGENT: Final = "ssl4sar (calving fronts from SAR images)"
+_CHUNK_BYTES: Final = 1 << 16
+#: Connecting, encryption and the wait for an answer may each take as long as a silence.
+_SILENCES_BEFORE_ANSWER: Final = 3
+#: What belongs to one host alone.
+_SECRET_HEADERS: Final = ("Authorization", "Cookie")
+S = TypeVar("S", bound=requests.Session)
+
+
+class SlowServerError(requests.exceptions.Timeout):
+    """A server sends, but less than the least rate, or longer than an exchange may take."""
+
+
+class TooLongError(requests.exceptions.RequestException):
+    """An answer is longer than it may be."""
+
+
+class _NoLogin(requests.auth.AuthBase):
+    """Keeps the library from sending the password of netrc by itself."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+#: For sessions that carry a token, or nothing at all.
+NO_LOGIN: Final = _NoLogin()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an exchange may take.
+
+    Attributes:
+        silence_s: longest silence of the server.
+        total_s: longest exchange; None for a file of any size.
+        longest_bytes: longest answer that is read whole, decoded.
+        least_bytes_s: least rate of an answer, over each `silence_s`. The slowest lines over a
+            satellite have ten times as much.
+    """
+
+    silence_s: float = 60.0
+    total_s: float | None = None
+    longest_bytes: int = LONGEST_BYTES
+    least_bytes_s: float = 1000.0
+
+
+def short_answer(silence_s: float, longest_bytes: int = LONGEST_BYTES) -> Limits:
+    """Return the limits of an answer that is data of an interface, not a file."""
+    return Limits(silence_s, total_s=5 * silence_s, longest_bytes=longest_bytes)
+
+
+def nobody(_: Address) -> bool:
+    """Let no host have a login or cookie."""
+    return False
+
+
+def guarded_session(
+    limits: Limits, may_carry: Callable[[Address], bool] = nobody, retry: Retry | int = 0
+) -> requests.Session:
+    """Return a session whose exchanges are guarded; it has no login and keeps no cookies.
+
+    Args:
+        limits: of each exchange.
+        may_carry: which addresses may get the header ``Authorization``.
+        retry: of failures, by the library.
+    """
+    session = guard(requests.Session(), GuardedAdapter(limits, may_carry, retry))
+    session.headers["User-Agent"] = USER_AGENT
+    return session
+
+
+def guard(session: S, adapter: GuardedAdapter) -> S:
+    """Let all requests of a session go through a guarded adapter, without netrc and cookies."""
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, adapter)
+    session.auth = NO_LOGIN
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+class GuardedAdapter(HTTPAdapter):
+    """Sends the requests of a session, each watched over.
+
+    Args:
+        limits: of each exchange.
+        may_carry: which addresses may get the header ``Authorization``.
+        retry: of failures, by the library.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        may_carry: Callable[[Address], bool] = nobody,
+        retry: Retry | int = 0,
+    ) -> None:
+        self._limits = limits
+        self._may_carry = may_carry
+        super().__init__(max_retries=retry)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of connections, which can be ended."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Make the pools of connections through a proxy, which can be ended."""
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def send(
+        self, request: requests.PreparedRequest, stream: bool = False, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """Send a request; of an answer that is not streamed the body is read, within the limits.
+
+        Raises:
+            requests.exceptions.InvalidURL: the address could be read in two ways.
+            SlowServerError, TooLongError: the answer is beyond a limit.
+            requests.RequestException: a failure of the line.
+        """
+        self._assess(request)
+        if kwargs.get("timeout") is None:
+            kwargs["timeout"] = self._limits.silence_s
+        watch = _Watch(self._limits)
+        context = _WATCH.set(watch)
+        try:
+            response = super().send(request, True, *args, **kwargs)
+        except requests.RequestException as error:
+            watch.end()
+            if watch.problem is not None:
+                raise SlowServerError(watch.problem, request=request) from error
+            raise
+        except BaseException:
+            watch.end()
+            raise
+        finally:
+            _WATCH.reset(context)
+        watch.note_answer()
+        _read_guarded(response, watch)
+        if not stream:
+            with response:
+                _ = _content(response, self._limits.longest_bytes)
+        return response
+
+    def _assess(self, request: requests.PreparedRequest) -> None:
+        """Compare what is requested with what was assessed, and take away what is not for it."""
+        try:
+            address = parse_address(request.url or "")
+        except AddressError as error:
+            raise requests.exceptions.InvalidURL(str(error), request=request) from error
+        read = urllib3.util.parse_url(request.url or "")
+        if (
+            read.scheme,
+            (read.host or "").strip("[]"),
+            read.port or address.port,
+        ) != address.origin:
+            raise requests.exceptions.InvalidURL("it can be read in two ways", request=request)
+        if not self._may_carry(address):
+            for name in _SECRET_HEADERS:
+                request.headers.pop(name, None)
+
+
+def pieces(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body of a streamed answer as it arrives, decoded.
+
+    Raises:
+        SlowServerError: it comes too slowly, or not at all any more.
+        requests.exceptions.ChunkedEncodingError: the connection broke off.
+    """
+    yield from response.iter_content(_CHUNK_BYTES)
+
+
+def _read_guarded(response: requests.Response, watch: _Watch) -> None:
+    """Let a body be read piece by piece under watch, whoever reads it."""
+    close = response.close
+
+    def iter_content(*_: Any, **__: Any) -> Iterator[bytes]:
+        yield from _watched_pieces(response, watch)
+        response._content_consumed = True  # type: ignore[attr-defined]
+
+    def close_watched() -> None:
+        watch.end()
+        close()
+
+    response.iter_content = iter_content  # type: ignore[method-assign]
+    response.close = close_watched  # type: ignore[method-assign]
+
+
+def _watched_pieces(response: requests.Response, watch: _Watch) -> Iterator[bytes]:
+    # Reading on until a piece is full would lose a begun one when the connection breaks.
+    while True:
+        try:
+            piece = response.raw.read1(_CHUNK_BYTES, decode_content=True)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout("the server fell silent") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            if watch.problem is not None:
+                raise SlowServerError(watch.problem) from error
+            raise requests.exceptions.ChunkedEncodingError("the connection broke off") from error
+        if watch.problem is not None:  # an answer without a length seems to be at its end
+            raise SlowServerError(watch.problem)
+        if not piece:
+            return
+        watch.note_bytes(len(piece))
+        yield piece
+
+
+def _content(response: requests.Response, longest_bytes: int) -> bytes:
+    """Read a whole body within a limit, which counts what is decoded."""
+    content = bytearray()
+    for piece in pieces(response):
+        content += piece
+        if len(content) > longest_bytes:
+            raise TooLongError(f"its answer is longer than {longest_bytes / 1e6:g} MB")
+    response._content = bytes(content)
+    return response._content
+
+
+class _Watch:
+    """Ends an exchange that takes too long, by closing its line under whoever waits for it.
+
+    Limits of a socket know silence only: a server that sends a byte now and then never breaks them,
+    neither in the body of an answer nor before it.
+
+    Args:
+        limits: of the exchange.
+
+    Attributes:
+        problem: why it was ended; None if it was not.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.problem: str | None = None
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._line: socket.socket | None = None
+        self._arrived = 0
+        self._end_s = time.monotonic() + (limits.total_s or float("inf"))
+        self._timer: threading.Timer | None = None
+        self._is_over = False
+        self._begin(limits.silence_s * _SILENCES_BEFORE_ANSWER, self._too_late)
+
+    def attach(self, line: socket.socket) -> None:
+        """Note the line that is ended; it may be wrapped or closed by others meanwhile."""
+        with self._lock:
+            self._drop_line()
+            if not self._is_over:
+                self._line = socket.socket(fileno=os.dup(line.fileno()))
+
+    def note_answer(self) -> None:
+        """Note that an answer has begun: from now on its body counts."""
+        self._begin_window()
+
+    def note_bytes(self, number: int) -> None:
+        """Note that bytes of the body have come."""
+        self._arrived += number
+
+    def end(self) -> None:
+        """Watch no more."""
+        with self._lock:
+            self._is_over = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._drop_line()
+
+    def _begin_window(self) -> None:
+        self._arrived = 0
+        self._begin(self._limits.silence_s, self._window_over)
+
+    def _begin(self, wait_s: float, then: Callable[[], None]) -> None:
+        left_s = self._end_s - time.monotonic()
+        with self._lock:
+            if self._is_over:
+                return
+            if self._timer is not None:
+                self._timer.cancel()
+            wait, then = (left_s, self._too_long) if left_s < wait_s else (wait_s, then)
+            self._timer = threading.Timer(max(wait, 0.0), then)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _window_over(self) -> None:
+        if self._arrived < self._limits.least_bytes_s * self._limits.silence_s:
+            self._stop(
+                f"the server sends less than {self._limits.least_bytes_s / 1000:g} kB per second"
+            )
+        else:
+            self._begin_window()
+
+    def _too_late(self) -> None:
+        self._stop("the server does not get to an answer")
+
+    def _too_long(self) -> None:
+        self._stop(f"the answer takes longer than {self._limits.total_s:g} s")
+
+    def _stop(self, problem: str) -> None:
+        with self._lock:
+            if self._is_over:
+                return
+            self.problem = problem
+            if self._line is not None:
+                with suppress(OSError):  # the other side may have closed it
+                    self._line.shutdown(socket.SHUT_RDWR)
+
+    def _drop_line(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+_WATCH: Final[ContextVar[_Watch | None]] = ContextVar("watch", default=None)
+
+
+class _EndedConnection(HTTPConnection):
+    """A connection whose line the watch of the present exchange knows."""
+
+    def _new_conn(self) -> socket.socket:
+        line = super()._new_conn()
+        _attach(line)
+        return line
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _attach(self.sock)
+        super().request(*args, **kwargs)
+
+
+class _EndedSafeConnection(HTTPSConnection):
+    """The same, encrypted."""
+
+    def _new_conn(self) -> socket.socket:
+        line = super()._new_conn()
+        _attach(line)
+        return line
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        _attach(self.sock)
+        super().request(*args, **kwargs)
+
+
+def _attach(line: socket.socket | None) -> None:
+    watch = _WATCH.get()
+    if watch is not None and line is not None:
+        watch.attach(line)
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _EndedConnection
+
+
+class _SafePool(HTTPSConnectionPool):
+    ConnectionCls = _EndedSafeConnection
+
+
+_POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _SafePool}
