@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,21 @@ def test_tests_mirror_the_package() -> None:
         and path.parent.name != "config"  # one test file per concern, not per block
     ]
     assert lacking == []
+
+
+def test_requests_are_made_and_addresses_read_in_one_place() -> None:
+    """A second reader of addresses, or a session without its guards, is how secrets get out."""
+    sessions = re.compile(
+        r"requests\.(Session\(|get\(|post\(|head\(|request\()|urlopen\(|HTTPAdapter\("
+    )
+    readers = re.compile(r"\b(urlsplit|urlparse|urljoin|parse_url)\b")
+    allowed = {
+        "sessions": {"acquire/network/exchange.py"},
+        "readers": {"core/address.py", "acquire/network/exchange.py"},
+    }
+    found: dict[str, set[str]] = {"sessions": set(), "readers": set()}
+    for path in MODULES:
+        text, name = path.read_text(encoding="utf-8"), path.relative_to(SOURCE).as_posix()
+        found["sessions"] |= {name} if sessions.search(text) else set()
+        found["readers"] |= {name} if readers.search(text) else set()
+    assert found == allowed

@@ -101,6 +101,7 @@ SEPARATORS = st.sampled_from(
         *("%2f", "\t", "\x0b", "\x00", " ", "..", "%2e", "", "#", "?", "/", "\u3002", "\uff0f"),
     ]
 )
+USERS = st.sampled_from(["", "", "", ":x@", "@", ":@", "u@", "u:p@"])
 TAILS = st.sampled_from(
     ["", "/", "/x", "/go2?a=b", "#f", "\\x", "/%2f..//y", "?x@y", "/@127.0.0.1/"]
 )
@@ -109,7 +110,10 @@ TAILS = st.sampled_from(
 @st.composite
 def spellings(draw: st.DrawFn) -> str:
     """Addresses that some reader takes for the own port and another for the foreign one."""
-    places = [f"{draw(LOOPBACK)}{draw(st.sampled_from([':OWN', ':FOREIGN', ':0FOREIGN', ':']))}"]
+    places = [
+        draw(USERS),
+        f"{draw(LOOPBACK)}{draw(st.sampled_from([':OWN', ':FOREIGN', ':0FOREIGN', ':']))}",
+    ]
     for _ in range(draw(st.integers(0, 2))):
         places += [
             draw(SEPARATORS),
@@ -225,7 +229,7 @@ def test_the_reported_address_is_refused(
     own: SimpleNamespace, foreign: SimpleNamespace, tmp_path: Path
 ) -> None:
     foreign.asked.clear()
-    own.place = f"http://:x@127.0.0.1:{own.port}\\@127.0.0.1:{foreign.port}/product"
+    own.place = f"http://:x@127.0.0.1:{foreign.port}\\@127.0.0.1:{own.port}/product"
     with pytest.raises(UserError, match="a redirect leads to no address that can be used"):
         download(f"http://127.0.0.1:{own.port}/go", tmp_path / "x", access=listed(own))
     assert foreign.asked == []

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Final
+
+from ssl4sar.core.foreign import ForeignTextError, parse_json
 
 #: No message is longer, and no product is shorter by much.
 LONGEST_BYTES: Final = 1 << 16
@@ -53,8 +54,8 @@ def _markup_kind(content: bytes) -> str | None:
 
 def _json_kind(content: bytes) -> str | None:
     try:
-        answer = json.loads(content)
-    except (ValueError, RecursionError):
+        answer = parse_json(content)
+    except ForeignTextError:
         return None
     is_error = isinstance(answer, dict) and bool(_ERROR_KEYS & {key.lower() for key in answer})
     return "a JSON error message" if is_error else None

@@ -27,6 +27,7 @@ from ssl4sar.acquire.network.private_files import (
     read_private,
     write_private,
 )
+from ssl4sar.core.foreign import parse_json
 
 #: Environment variable with the folder of the tokens.
 CACHE_VARIABLE: Final = "SSL4SAR_CACHE"
@@ -244,14 +245,14 @@ class TokenStore:
     def read(self) -> Shared:
         """Return what is shared; nothing where the file is missing, damaged or not private."""
         try:
-            values = json.loads(read_private(self.path) or "{}")
+            values = parse_json(read_private(self.path) or "{}")
             return Shared(
                 _grant(values.get("grant")),
                 _refusal(values.get("refusal")),
                 _fingerprint(values.get("proven")),
                 _doubt(values.get("doubt")),
             )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, KeyError, AttributeError):
             return Shared()
 
     def write(self, shared: Shared) -> None:

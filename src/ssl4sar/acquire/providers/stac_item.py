@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.product import Product
@@ -157,7 +156,7 @@ def file_name(asset: str, url: str) -> str:
     """
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}", asset) is None:
         raise ValueError(f"the asset is called {asset!r}")
-    suffix = PurePosixPath(urlsplit(url).path).suffix
+    suffix = PurePosixPath(url.partition("?")[0].partition("#")[0]).suffix
     known = re.fullmatch(r"\.[A-Za-z0-9]{1,8}", suffix) is not None
     return asset + suffix if known and not asset.endswith(suffix) else asset
 
