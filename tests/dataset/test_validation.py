@@ -5,10 +5,13 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import record_files
 from ssl4sar.dataset.manifest import TreeManifest, build_manifest
@@ -272,3 +275,17 @@ def test_folders_and_images_beside_the_layout_are_listed(own_tree: CaffeTree) ->
         ("warning", "zones/train/empty"),
         ("warning", "zones/val"),
     ]
+
+
+def test_labels_that_contradict_each_other_are_errors(own_tree: CaffeTree) -> None:
+    file = own_tree.front("test", TEST_NAME)
+    right = read_gray(file)
+    for wrong, severity in (
+        (255 - right, "error"),
+        (np.roll(right, 30, axis=1), "error"),
+        (ndimage.maximum_filter(right, 3), "warning"),
+    ):
+        write_gray(file, wrong)
+        (problem,) = validate_tree(own_tree.root).problems
+        assert problem.severity == severity
+        assert problem.file == f"fronts/test/{TEST_NAME}_front.png"

@@ -255,3 +255,22 @@ def test_what_was_not_read_is_told(request_, folders) -> None:
         f"1 labelled fronts belong to no scene and were not scored: {NAMES[0][:-1]}9_front.png",
         "1 SAR images belong to no scene and were not scored: other.png",
     ]
+
+
+def test_labels_that_contradict_each_other_are_refused(request_, folders) -> None:
+    front = folders.labels.fronts / f"{NAMES[1]}_front.png"
+    right = read_gray(front)
+    for wrong, message in (
+        (255 - right, "the front is no line: 98.9% of the image, mostly as an area"),
+        (np.roll(right, 20, axis=1), "0% of the front are within 5 px of ocean beside glacier"),
+        (read_gray(folders.labels.zones / f"{NAMES[1]}_zones.png"), "the front is no line"),
+    ):
+        write_gray(front, wrong)
+        with pytest.raises(UserError, match=f"{NAMES[1]}_front.png: {message}"):
+            evaluate(request_)
+        assert not request_.out.exists()
+    write_gray(front, np.maximum(right, np.roll(right, 1, axis=1)))
+    assert evaluate(request_)["text"][-1] == (
+        f"1 labelled fronts look odd, the first is {NAMES[1]}_front.png: the front is wider than "
+        "one pixel; thin it: every pixel counts in the mean distance"
+    )

@@ -13,12 +13,14 @@ from ssl4sar.core.caffe_layout import BOX_ENDING, FRONT_ENDING, SAR_ENDING, ZONE
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_text
 from ssl4sar.core.named_files import list_named, named_file, some_names
+from ssl4sar.dataset.label_check import label_fault
 from ssl4sar.dataset.official import is_official_test
 from ssl4sar.evaluate.baselines import score_baselines
 from ssl4sar.evaluate.result import RunScores, build_result, describe_dataset
 from ssl4sar.evaluate.scoring import (
     PREDICTION_ENDINGS,
     LabelFolders,
+    map_images,
     prediction_files,
     score_folder,
 )
@@ -84,12 +86,14 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     predicted = prediction_files(request.predictions, names)
     _require_sar(request, names)
     _keep_inputs(request, names, predicted.values())
+    odd_labels = _check_labels(request, names)
     fronts_folder = (
         nullcontext() if request.fronts_out is None else atomic_files_into(request.fronts_out)
     )
     # The fronts appear after the last score and the result after the fronts, or none of them.
     with atomic_file(request.out) as out, fronts_folder as fronts_out:
         result = _score(request, names, fronts_out)
+        result["text"] += odd_labels
         out.write_text(json_text(result), encoding="utf-8")
     print_summary(result)
     return result
@@ -117,6 +121,22 @@ def _score(
     result = build_result(dataset, [RunScores(None, scores)], baselines, per_image=True)
     result["text"] += _unused_warnings(request, names)
     return result
+
+
+def _check_labels(request: EvaluateRequest, names: Sequence[str]) -> list[str]:
+    """Refuse labels that cannot belong together, and return a line on those that are odd."""
+
+    def check(name: str) -> str | None:
+        scene = request.labels.read(name)
+        fault = label_fault(scene.zones, scene.front, scene.name.resolution_m)
+        file = request.labels.front_file(name)
+        if fault is not None and fault.impossible:
+            raise UserError(file, fault.problem, fault.fix)
+        return None if fault is None else f"{file.name}: {fault.problem}; {fault.fix}"
+
+    checked = map_images(check, names, "checking labels", request.workers)
+    odd = [line for line in checked if line is not None]
+    return [f"{len(odd)} labelled fronts look odd, the first is {odd[0]}"] if odd else []
 
 
 def _require_sar(request: EvaluateRequest, names: Sequence[str]) -> None:
