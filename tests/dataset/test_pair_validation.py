@@ -120,12 +120,13 @@ def test_georeferences_must_agree(
     assert problem.startswith(told_)
 
 
-def test_a_world_file_must_agree(pairs: PairFolder) -> None:
+@pytest.mark.parametrize("ending", [".pgw", ".PGW"])
+def test_a_world_file_must_agree(pairs: PairFolder, ending: str) -> None:
     import rasterio
 
     place = rasterio.Affine(20, 0, 500000, 0, -20, 7600000)
     pairs.raster("A_20200715_S2.tif", pairs.reflectance("A"), crs="EPSG:32622", transform=place)
-    world = pairs.root / pairs.train / "S1_A_20200703_014.pgw"
+    world = pairs.root / pairs.train / f"S1_A_20200703_014{ending}"
     world.write_text("20\n0\n0\n-20\n500010\n7599990\n")
     assert validate_pairs(pairs.root, RULES).problems == []
     world.write_text("10\n0\n0\n-10\n500010\n7599990\n")
