@@ -75,7 +75,8 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         "evaluate",
         help="score a folder of zone maps of any model",
         description="Score zone maps (0 NA, 64 rock, 127 glacier, 254 ocean) against CaFFe "
-        "labels: mean distance error, segmentation scores, subsets, floor and trivial baselines.",
+        "labels: mean distance error, segmentation scores, subsets, floor and trivial baselines. "
+        "Endings of files count in any case.",
     )
     parser.add_argument(
         "--predictions",
@@ -159,7 +160,8 @@ def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     parser = commands.add_parser(
         "validate",
         help="list every problem of a dataset",
-        description="Check a CaFFe tree (names, files, sizes, grey values, boxes, fronts) or a "
+        description="Check a CaFFe tree (names, files, folders, sizes, grey values, boxes, zones "
+        "against fronts) or a "
         "dataset for the pretraining (pairs, grids, bands, glaciers of the test set).",
     )
     what = parser.add_mutually_exclusive_group(required=True)

@@ -74,6 +74,7 @@ def test_every_shape_of_three_archives_gives_the_layout(
 
 def test_one_archive_with_everything_and_more(tmp_path: Path) -> None:
     more = {"ssl4sar/README.txt": b"r", f"__MACOSX/{TRAIN}/._a.png": b"", f"{TRAIN}/.DS_Store": b""}
+    more |= {f"{TRAIN}/.thumbnails/a.png": b"t", f"{OPTICAL}/Thumbs.db": b"t"}
     inner = {f"ssl4sar/{name}": content for name, content in EXPECTED.items()}
     archive = write_zip(tmp_path / "ssl4sar.zip", {**inner, **more})
     extract_ssl4sar([archive], tmp_path / "out")

@@ -120,12 +120,13 @@ def test_georeferences_must_agree(
     assert problem.startswith(told_)
 
 
-def test_a_world_file_must_agree(pairs: PairFolder) -> None:
+@pytest.mark.parametrize("ending", [".pgw", ".PGW"])
+def test_a_world_file_must_agree(pairs: PairFolder, ending: str) -> None:
     import rasterio
 
     place = rasterio.Affine(20, 0, 500000, 0, -20, 7600000)
     pairs.raster("A_20200715_S2.tif", pairs.reflectance("A"), crs="EPSG:32622", transform=place)
-    world = pairs.root / pairs.train / "S1_A_20200703_014.pgw"
+    world = pairs.root / pairs.train / f"S1_A_20200703_014{ending}"
     world.write_text("20\n0\n0\n-20\n500010\n7599990\n")
     assert validate_pairs(pairs.root, RULES).problems == []
     world.write_text("10\n0\n0\n-10\n500010\n7599990\n")
@@ -188,13 +189,9 @@ def test_stray_files_are_warnings_and_world_files_are_none(pairs: PairFolder) ->
     (folder / "S1_A_20200703_014.png.aux.xml").touch()
     (pairs.root / pairs.optical / "more").mkdir()
     (pairs.root / "README.txt").touch()
+    (pairs.root / pairs.train / "Thumbs.db").touch()
     assert told(validate_pairs(pairs.root, RULES)) == [
         ("warning", f"{pairs.optical}/more", "the folder is no image of the dataset"),
-        (
-            "warning",
-            f"{pairs.train}/._S1_A_20200703_014.png",
-            "the file is no image of the dataset",
-        ),
         ("warning", f"{pairs.train}/notes.txt", "the file is no image of the dataset"),
     ]
 
@@ -230,3 +227,33 @@ def test_allowed_glaciers_of_the_test_set_mark_the_manifest(pairs: PairFolder) -
     assert manifest.included_test_glaciers == ("B",)
     assert manifest.allow_test_glaciers
     assert "glaciers of the test set are used, as allowed: B" in report.as_text()
+
+
+def test_folders_and_images_around_are_listed(pairs: PairFolder, tmp_path: Path) -> None:
+    (pairs.root / "unlabeled_data_raw_test").mkdir()
+    (pairs.root / "S1_A_20200703_014.png").touch()
+    (pairs.root / "__MACOSX").mkdir()
+    what = "is in none of the folders of the dataset and is not used"
+    assert told(validate_pairs(pairs.root, RULES)) == [
+        ("warning", "S1_A_20200703_014.png", f"the file {what}"),
+        ("warning", "unlabeled_data_raw_test", f"the folder {what}"),
+    ]
+    nested = tmp_path / "nested" / "data_unlabeled"
+    (nested / "unlabeled_data_raw_test").mkdir(parents=True)
+    for name in (pairs.train, pairs.val):
+        shutil.copytree(pairs.root / name, nested / name)
+    shutil.copytree(pairs.root / pairs.optical, nested.parent / pairs.optical)
+    assert told(validate_pairs(nested.parent, RULES)) == [
+        ("warning", "data_unlabeled/unlabeled_data_raw_test", f"the folder {what}"),
+    ]
+
+
+def test_two_images_that_differ_by_case_are_an_error(pairs: PairFolder) -> None:
+    pairs.sar("train", "S1_A_20200703_014.PNG")
+    assert told(validate_pairs(pairs.root, RULES)) == [
+        (
+            "error",
+            f"{pairs.train}/S1_A_20200703_014.png",
+            "its name differs from S1_A_20200703_014.PNG by case only",
+        )
+    ]

@@ -5,12 +5,19 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import ndimage
 
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.listing import record_files
+from ssl4sar.dataset.manifest import TreeManifest, build_manifest
 from ssl4sar.dataset.official import NATIVE_SIZES_PX
+from ssl4sar.dataset.resampling import resample_tree
+from ssl4sar.dataset.store import build_store
 from ssl4sar.dataset.validation import ValidationReport, validate_tree
 
 WriteScene = Callable[[Path, Split, str, int, int], None]
@@ -80,8 +87,8 @@ def test_all_problems_are_listed_and_summarised(own_tree: CaffeTree, tmp_path: P
 
 
 def test_warnings_do_not_stop(own_tree: CaffeTree) -> None:
-    (own_tree.root / "zones" / "train" / "Thumbs.db").write_bytes(b"")
-    (own_tree.root / "zones" / "train" / "._x.png").write_bytes(b"")
+    (own_tree.root / "zones" / "train" / "notes.md").write_bytes(b"")
+    (own_tree.root / "old").mkdir()
     report = validate_tree(own_tree.root)
     assert [problem.severity for problem in report.problems] == ["warning", "warning"]
     report.raise_if_bad("report.json")
@@ -196,3 +203,89 @@ def test_the_official_names_and_sizes_have_no_error(test_data: Path) -> None:
     assert report.is_official
     assert report.as_official() == report
     assert report.split_line() == "this is the official split: 559 train, 122 test"
+
+
+def test_what_systems_leave_behind_is_ignored(own_tree: CaffeTree) -> None:
+    for folder in (*own_tree.root.rglob("*"), own_tree.root):
+        if folder.is_dir():
+            for name in ("._x.png", ".DS_Store", "Thumbs.db"):
+                (folder / name).write_bytes(b"AppleDouble")
+    (own_tree.root / "__MACOSX" / "zones").mkdir(parents=True)
+    assert validate_tree(own_tree.root).problems == []
+
+
+def test_endings_count_in_any_case(own_tree: CaffeTree, tmp_path: Path) -> None:
+    expected = validate_tree(own_tree.root)
+    names = [own_tree.names(split) for split in ("train", "test")]
+    resample_tree(manifest_of(expected), 20, tmp_path / "lower")
+    build_store(own_tree, names[0][:4], names[0][4:], tmp_path / "lower store")
+    for file in [path for path in own_tree.root.rglob("*") if path.is_file()]:
+        name = file.name.replace("_zones", "_ZONES").replace("_front", "_Front")
+        file.rename(file.with_name(name).with_suffix(file.suffix.upper()))
+    assert [own_tree.names(split) for split in ("train", "test")] == names
+    report = validate_tree(own_tree.root)
+    assert report.problems == []
+    assert report.scenes == expected.scenes
+    assert len(report.files) == len(expected.files)
+    resample_tree(manifest_of(report), 20, tmp_path / "upper")
+    build_store(own_tree, names[0][:4], names[0][4:], tmp_path / "upper store")
+    assert record_files(tmp_path / "upper") == record_files(tmp_path / "lower")
+    assert record_files(tmp_path / "upper store") == record_files(tmp_path / "lower store")
+
+
+def manifest_of(report: ValidationReport) -> TreeManifest:
+    return build_manifest(report.root, "local", None, report.scenes, report.sizes_px, report.files)
+
+
+@pytest.mark.parametrize("kind", ["sar", "zones", "front", "box"])
+def test_two_files_that_differ_by_case_are_an_error(own_tree: CaffeTree, kind: str) -> None:
+    arguments = (TEST_NAME,) if kind == "box" else ("test", TEST_NAME)
+    file = getattr(own_tree, kind)(*arguments)
+    file.with_suffix(file.suffix.upper()).write_bytes(file.read_bytes())
+    (error,) = validate_tree(own_tree.root).errors
+    assert error.problem.endswith("by case only")
+    assert error.fix == "keep one of the two"
+
+
+@pytest.mark.parametrize("folder", ["sar_images", "zones", "fronts"])
+@pytest.mark.parametrize("split", ["val", "validation", "Test", "more"])
+def test_folders_of_other_splits_are_errors(own_tree: CaffeTree, folder: str, split: str) -> None:
+    shutil.copytree(own_tree.root / folder / "train", own_tree.root / folder / split)
+    (error,) = validate_tree(own_tree.root).errors
+    assert error.file == f"{folder}/{split}"
+    assert error.problem == "the folder is no part of CaFFe, its 6 entries are not used"
+    assert ("caffe.validation_fraction" in error.fix) == split.startswith("val")
+
+
+def test_folders_and_images_beside_the_layout_are_listed(own_tree: CaffeTree) -> None:
+    name = "JAC_2010-01-03_TSX_7_1_014"
+    (own_tree.root / "README.txt").touch()
+    (own_tree.root / "patches").mkdir()
+    (own_tree.root / "overview.png").touch()
+    (own_tree.root / "zones" / "train" / "empty").mkdir()
+    (own_tree.root / "zones" / "val").mkdir()
+    (own_tree.root / "fronts" / "train" / f"{name}_front.tif").touch()
+    (own_tree.root / "sar_images" / f"{name}.png").touch()
+    told = [(p.severity, p.file) for p in validate_tree(own_tree.root).problems]
+    assert told == [
+        ("error", f"fronts/train/{name}_front.tif"),
+        ("error", f"sar_images/{name}.png"),
+        ("warning", "overview.png"),
+        ("warning", "patches"),
+        ("warning", "zones/train/empty"),
+        ("warning", "zones/val"),
+    ]
+
+
+def test_labels_that_contradict_each_other_are_errors(own_tree: CaffeTree) -> None:
+    file = own_tree.front("test", TEST_NAME)
+    right = read_gray(file)
+    for wrong, severity in (
+        (255 - right, "error"),
+        (np.roll(right, 30, axis=1), "error"),
+        (ndimage.maximum_filter(right, 3), "warning"),
+    ):
+        write_gray(file, wrong)
+        (problem,) = validate_tree(own_tree.root).problems
+        assert problem.severity == severity
+        assert problem.file == f"fronts/test/{TEST_NAME}_front.png"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,13 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.evaluate.command import EvaluateRequest, evaluate
 from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.scoring import LabelFolders
+
+NAMES = (
+    "COL_2011-06-18_TDX_20_1_024",
+    "COL_2011-12-18_S1_20_1_024",
+    "Mapple_2011-12-18_TSX_20_2_034",
+)
 
 
 @pytest.fixture
@@ -168,3 +176,101 @@ def test_missing_sar_images_are_told_before_scoring(request_, folders, monkeypat
         evaluate(replace(request_, sar=folders.sar))
     with pytest.raises(UserError, match="the folder does not exist"):
         evaluate(replace(request_, sar=folders.sar / "none"))
+
+
+def rename(folder: Path, old: str, new: str) -> None:
+    for file in list(folder.iterdir()):
+        file.rename(file.with_name(file.name.replace(old, new)))
+
+
+@pytest.mark.parametrize("folder", ["zones", "fronts", "boxes", "predictions", "sar"])
+def test_endings_count_in_any_case(request_, folders, folder: str) -> None:
+    with_sar = replace(request_, sar=folders.sar)
+    expected = evaluate(with_sar)
+    for old, new in ((".png", ".PNG"), (".txt", ".TXT"), ("_zones", "_Zones")):
+        rename(folders.root / folder, old, new)
+    assert evaluate(with_sar) == expected
+
+
+def test_a_golden_case_in_another_case_counts(test_data: Path, tmp_path: Path) -> None:
+    """All three scenes count, 60.62 m; without one of them it was 5.48 m."""
+    golden = test_data / "golden"
+    kept = ("COL_2014-08-12", "COL_2016-07-27", "COL_2018-02-09")
+    for folder in ("zones", "fronts", "bounding_boxes", "predictions"):
+        (tmp_path / folder).mkdir()
+        for file in (golden / folder).iterdir():
+            if file.name.startswith(kept):
+                shutil.copyfile(file, tmp_path / folder / file.name)
+    labels = LabelFolders(*(tmp_path / name for name in ("zones", "fronts", "bounding_boxes")))
+    request = EvaluateRequest(tmp_path / "predictions", labels, tmp_path / "r.json", "golden")
+    expected = evaluate(request)
+    assert expected["images"] == 3
+    for file in labels.zones.iterdir():
+        file.rename(file.with_suffix(".PNG"))
+    (labels.zones / f"._{kept[0]}_zones.png").write_bytes(b"AppleDouble")
+    assert evaluate(request) == expected
+
+
+@pytest.mark.parametrize("folder", ["zones", "fronts", "boxes", "sar"])
+def test_two_files_that_differ_by_case_are_refused(request_, folders, folder: str) -> None:
+    file = min((folders.root / folder).iterdir())
+    file.with_suffix(file.suffix.upper()).write_bytes(file.read_bytes())
+    with pytest.raises(UserError, match="has the same name"):
+        evaluate(replace(request_, sar=folders.sar))
+    assert not request_.out.exists()
+
+
+@pytest.mark.parametrize("folder", ["zones", "fronts", "boxes", "predictions", "sar"])
+def test_what_systems_leave_behind_changes_nothing(request_, folders, folder: str) -> None:
+    with_sar = replace(request_, sar=folders.sar)
+    expected = evaluate(with_sar)
+    file = min((folders.root / folder).iterdir())
+    for name in (f"._{file.name}", ".DS_Store", "Thumbs.db"):
+        (file.parent / name).write_bytes(b"AppleDouble")
+    (file.parent / "__MACOSX").mkdir()
+    assert evaluate(with_sar) == expected
+
+
+@pytest.mark.parametrize("ending", ["_zones.tif", ".png", "_zones.jpg", "_zones", "_front.txt"])
+def test_a_mask_of_another_ending_is_refused_by_name(request_, folders, ending: str) -> None:
+    file = min(folders.labels.zones.iterdir())
+    name = file.name.replace("_zones.png", ending)
+    file.rename(file.with_name(name))
+    with pytest.raises(UserError, match=rf"{name}: the name does not end in _zones\.png"):
+        evaluate(request_)
+
+
+def test_what_was_not_read_is_told(request_, folders) -> None:
+    (folders.labels.zones / "val").mkdir()
+    (folders.labels.zones / "notes.md").touch()
+    write_gray(folders.labels.fronts / f"{NAMES[0][:-1]}9_front.png", np.zeros((2, 2), np.uint8))
+    (folders.labels.boxes / "COL_2011-01-01_TDX_7_1_024_front_extent_coord.txt").touch()
+    write_gray(folders.sar / "other.png", np.zeros((2, 2), np.uint8))
+    text = evaluate(replace(request_, sar=folders.sar, fronts_out=folders.predictions / "out"))[
+        "text"
+    ]
+    told = [line for line in text if "were not" in line]
+    assert told == [
+        "2 entries of the folder of the zone masks were not read: notes.md, val/",
+        f"1 labelled fronts belong to no scene and were not scored: {NAMES[0][:-1]}9_front.png",
+        "1 SAR images belong to no scene and were not scored: other.png",
+    ]
+
+
+def test_labels_that_contradict_each_other_are_refused(request_, folders) -> None:
+    front = folders.labels.fronts / f"{NAMES[1]}_front.png"
+    right = read_gray(front)
+    for wrong, message in (
+        (255 - right, "the front is no line: 98.9% of the image, mostly as an area"),
+        (np.roll(right, 20, axis=1), "0% of the front are within 5 px of ocean beside glacier"),
+        (read_gray(folders.labels.zones / f"{NAMES[1]}_zones.png"), "the front is no line"),
+    ):
+        write_gray(front, wrong)
+        with pytest.raises(UserError, match=f"{NAMES[1]}_front.png: {message}"):
+            evaluate(request_)
+        assert not request_.out.exists()
+    write_gray(front, np.maximum(right, np.roll(right, 1, axis=1)))
+    assert evaluate(request_)["text"][-1] == (
+        f"1 labelled fronts look odd, the first is {NAMES[1]}_front.png: the front is wider than "
+        "one pixel; thin it: every pixel counts in the mean distance"
+    )

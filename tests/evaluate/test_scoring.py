@@ -15,7 +15,6 @@ from ssl4sar.core.zones import greys_from_classes
 from ssl4sar.evaluate.scoring import (
     ImageScore,
     LabelFolders,
-    extra_predictions,
     prediction_files,
     score_folder,
 )
@@ -111,11 +110,6 @@ def test_two_predictions_of_a_scene(folders) -> None:
     write_gray(folders.predictions / f"{name}_zones.png", greys)
     with pytest.raises(UserError, match="two predictions for COL_2011-06-18"):
         prediction_files(folders.predictions, [name])
-
-
-def test_extra_predictions_are_listed(folders) -> None:
-    write_gray(folders.predictions / "other.png", np.zeros((2, 2), np.uint8))
-    assert extra_predictions(folders.predictions, folders.labels.names()) == ["other.png"]
 
 
 def damage_size(folders, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ import torch
 
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.models.checkpoint import load_network, save_network, save_torch_file
+from ssl4sar.models.checkpoint import (
+    NETWORK_NAME,
+    load_network,
+    save_network,
+    save_torch_file,
+)
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 
 TINY = ModelConfig(
@@ -116,7 +122,16 @@ def test_code_is_never_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [{"state_dict": {}}, [1, 2], {"format": "other"}])
 def test_foreign(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "n.pt")
-    assert_refused(tmp_path / "n.pt", "no ssl4sar network")
+    assert_refused(tmp_path / "n.pt", rf"not a network of ssl4sar; give the {NETWORK_NAME} of")
+
+
+def test_the_name_in_the_error_is_that_which_trainings_write() -> None:
+    rules = Path(__file__).resolve().parents[2] / "workflow" / "rules"
+    for rule, trainings in (("train.smk", 1), ("pretrain.smk", 2)):
+        text = (rules / rule).read_text()
+        assert re.findall(r'^        model=f".*/(.+)",$', text, re.MULTILINE) == (
+            [NETWORK_NAME] * trainings
+        )
 
 
 def test_newer_format(saved: Path) -> None:

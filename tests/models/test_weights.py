@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from timm.models.swin_transformer_v2 import WindowAttention
 from torch import Tensor, nn
 
 from ssl4sar.config.model import ModelConfig
@@ -55,10 +56,16 @@ def microsoft_layout(state: State) -> State:
             r"layers\.(\d)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", key
         )
         out[key.replace("head.fc.", "head.")] = value
-    for block in ("layers.0.blocks.0", "layers.3.blocks.0"):
-        out[f"{block}.attn.relative_coords_table"] = torch.zeros(1, 15, 15, 2)
-        out[f"{block}.attn.relative_position_index"] = torch.zeros(64, 64, dtype=torch.long)
-    out["layers.0.blocks.1.attn_mask"] = torch.zeros(4, 64, 64)
+    return {**out, **tables(8, 8, 8, 4), "layers.0.blocks.1.attn_mask": torch.zeros(4, 64, 64)}
+
+
+def tables(*windows: int, pretrained: int = 0) -> State:
+    """Return the tables of attention windows by stage, as a file holds them."""
+    out = {}
+    for stage, window in enumerate(windows):
+        attention = WindowAttention(8, (window, window), 1, pretrained_window_size=[pretrained] * 2)
+        for kind in ("relative_coords_table", "relative_position_index"):
+            out[f"layers.{stage}.blocks.0.attn.{kind}"] = getattr(attention, kind)
     return out
 
 
@@ -318,3 +325,95 @@ def test_gains_come_from_the_file_whatever_random_networks_have(
         load_starting_weights(network, config)
         states.append(network.state_dict())
     assert_equal_states(*states)
+
+
+def foreign_file(source: str, path: Path, more: State) -> None:
+    """Write a file of another origin with further tensors; tables of its own are replaced."""
+    if source == "tyrion":
+        state = official_layout(build_tyrion(TINY))
+    elif source == "microsoft":
+        state = microsoft_layout(classifier().state_dict())
+    else:
+        state = dict(classifier().state_dict())
+    table = re.compile("relative_|attn_mask")
+    state = {key: value for key, value in state.items() if not table.search(key)}
+    torch.save(lightning({**state, **more}) if source == "tyrion" else {**state, **more}, path)
+
+
+@pytest.mark.parametrize("source", ["timm", "microsoft", "tyrion"])
+@pytest.mark.parametrize(
+    "windows", [(16,), (16, 16, 16, 8), (8, 8, 8, 16), (4, 4, 4, 4), (7, 7, 7, 7), (12, 12, 12, 6)]
+)
+def test_tables_of_other_windows_are_refused(
+    source: str, windows: tuple[int, ...], tmp_path: Path
+) -> None:
+    foreign_file(source, tmp_path / "w.pth", tables(*windows))
+    told = r"tables state attention windows of \d+ tokens in stage \d, .* model\.window_tokens 8"
+    assert_refused(source, tmp_path / "w.pth", told)
+
+
+@pytest.mark.parametrize("source", ["timm", "microsoft", "tyrion"])
+@pytest.mark.parametrize("windows", [(8, 8, 8, 8), (8, 8, 8, 4), (8, 8, 4, 2), (8,)])
+def test_windows_that_only_a_smaller_map_cuts_are_accepted(
+    source: str, windows: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "w.pth"
+    foreign_file(source, path, tables(*windows))
+    config = config_for(source, path)
+    assert load_starting_weights(build_tyrion(config), config).tensors > 0
+
+
+@pytest.mark.parametrize("windows", [(8, 4, 8, 8), (8, 8, 8, 3), (8, 4, 4, 4)])
+def test_windows_that_do_not_follow_from_one_are_refused(
+    windows: tuple[int, ...], tmp_path: Path
+) -> None:
+    foreign_file("timm", tmp_path / "w.pth", tables(*windows))
+    assert_refused("timm", tmp_path / "w.pth", "do not follow from windows of 8")
+
+
+def test_every_kind_of_table_states_the_window(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    for name, tensor in (
+        *tables(16).items(),
+        ("layers.0.blocks.1.attn_mask", torch.zeros(4, 256, 256)),
+        ("layers.0.blocks.1.attn.attn_mask", torch.zeros(1, 256, 256)),
+    ):
+        foreign_file("timm", path, {name: tensor})
+        assert_refused("timm", path, "windows of 16 tokens in stage 1")
+    for tensor in (torch.zeros(4, 64, 63), torch.zeros(64), torch.zeros(3, 5, 5)):
+        foreign_file("timm", path, {**tables(8), "layers.0.blocks.1.attn_mask": tensor})
+        assert_refused("timm", path, r"attn_mask is not the table of an attention window")
+    foreign_file("timm", path, {**tables(8), "layers.0.blocks.1.attn_mask": torch.zeros(4, 16, 16)})
+    assert_refused("timm", path, r"windows of 4 tokens, another table of its stage of 8")
+
+
+def test_tables_that_were_scaled_for_another_window_are_refused(tmp_path: Path) -> None:
+    """Networks brought from window 12 to 16 keep the coordinates of 12: shapes say 16."""
+    path = tmp_path / "w.pth"
+    foreign_file("microsoft", path, tables(8, 8, 8, 8, pretrained=6))
+    assert_refused("microsoft", path, "relative_coords_table has other values")
+    turned = {key: value.flip(0) if "index" in key else value for key, value in tables(8).items()}
+    foreign_file("microsoft", path, turned)
+    assert_refused("microsoft", path, "relative_position_index has other values")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "refused"),
+    [
+        ({"window_size": "16"}, True),
+        ({"window_size": "(8, 8)"}, False),
+        ({"depths": "[2, 2, 6, 2]", "format": "pt"}, True),
+        ({"depths": "[2, 1, 1, 1]", "embed_dim": "8", "num_heads": "1,2,2,4"}, False),
+        ({"format": "pt"}, False),
+    ],
+)
+def test_metadata_that_state_the_geometry_are_compared(
+    metadata: dict[str, str], refused: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file({k: v.contiguous() for k, v in classifier().state_dict().items()}, path, metadata)
+    if refused:
+        assert_refused("timm", path, "its metadata have")
+    else:
+        config = config_for("timm", path)
+        load_starting_weights(build_tyrion(config), config)

@@ -48,6 +48,9 @@ def test_only_the_tree_is_read(tree: Path, tmp_path: Path) -> None:
     (tree.parent / "archive.zip").write_bytes(b"zip")
     assert folder_fingerprint(tree, memory) == before
     assert folder_fingerprint(tree.parent, memory) == before
+    for name in (".DS_Store", "._a.png", "Thumbs.db"):  # whoever looks at a folder leaves them
+        (tree / "zones/train" / name).write_bytes(b"left behind")
+    assert folder_fingerprint(tree, memory) == before
     assert "long.mp4" not in memory.read_text()
     assert "archive.zip" not in memory.read_text()
 
@@ -124,6 +127,7 @@ def test_pairs_are_tracked_by_their_content_alone(pairs: PairFolder, tmp_path: P
     image = pairs.root / pairs.train / "S1_A_20200703_014.png"
     os.utime(image, (1, 1))
     (pairs.root / "README.txt").write_text("beside the layout")
+    (pairs.root / pairs.train / ".DS_Store").write_bytes(b"left behind")
     shutil.copytree(pairs.root, tmp_path / "moved")
     assert pair_fingerprint(pairs.root, memory) == first
     assert pair_fingerprint(tmp_path / "moved", tmp_path / "other.json") == first

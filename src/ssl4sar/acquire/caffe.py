@@ -7,10 +7,9 @@ from typing import Final
 
 from ssl4sar.core.caffe_layout import IMAGE_FOLDERS
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.named_files import visible_entries
 
 _DEEPEST_LEVEL: Final = 4
-#: Folder that macOS adds to zips: it repeats the tree with files that are no images.
-_NOT_DATA: Final = "__MACOSX"
 
 
 def find_caffe_root(folder: str | Path) -> Path:
@@ -47,8 +46,4 @@ def find_caffe_root(folder: str | Path) -> Path:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return sorted(
-        child
-        for child in folder.iterdir()
-        if child.is_dir() and not child.name.startswith(".") and child.name != _NOT_DATA
-    )
+    return [child for child in visible_entries(folder) if child.is_dir()]

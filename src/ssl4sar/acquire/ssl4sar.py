@@ -10,12 +10,11 @@ from typing import Final
 from ssl4sar.acquire.extract import extract_archive
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.named_files import is_visible
 from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
 from ssl4sar.core.progress import tell
 
 LAYOUT: Final = (*SAR_FOLDERS.values(), OPTICAL_FOLDER)
-#: Folder that macOS adds to zips: it repeats the tree with files that are no images.
-_NOT_DATA: Final = "__MACOSX"
 _NAMES_TOLD: Final = 5
 _FIX: Final = (
     "arrange the images by hand as docs/data.md shows and use them with ssl4sar.source local"
@@ -63,7 +62,7 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
 
 
 def _is_data(name: PurePosixPath) -> bool:
-    return _NOT_DATA not in name.parts and not name.name.startswith(".")
+    return all(map(is_visible, name.parts))
 
 
 def _folder(name: PurePosixPath) -> str | None:

@@ -10,17 +10,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from ssl4sar.core.named_files import list_named, named_file
 from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX
 
 Split = Literal["train", "test"]
 SPLITS: Final[tuple[Split, Split]] = ("train", "test")
 IMAGE_FOLDERS: Final = ("sar_images", "zones", "fronts")
 BOX_FOLDER: Final = "bounding_boxes"
+#: Endings of the names of files, in lower case; they count in any case.
+SAR_ENDING: Final = ".png"
+ZONES_ENDING: Final = f"{ZONES_SUFFIX}.png"
+FRONT_ENDING: Final = f"{FRONT_SUFFIX}.png"
+BOX_ENDING: Final = f"{BOX_SUFFIX}.txt"
+IMAGE_ENDINGS: Final = (SAR_ENDING, ZONES_ENDING, FRONT_ENDING)
 
 
 @dataclass(frozen=True)
 class CaffeTree:
     """Paths within a tree; nothing is read or checked.
+
+    A file is also found where its ending is written in another case, e.g. ``_zones.PNG``.
 
     Attributes:
         root: folder that holds ``sar_images``.
@@ -30,22 +39,20 @@ class CaffeTree:
 
     def sar(self, split: Split, name: str) -> Path:
         """Return the SAR image of a scene."""
-        return self.root / "sar_images" / split / f"{name}.png"
+        return named_file(self.root / "sar_images" / split, name, SAR_ENDING)
 
     def zones(self, split: Split, name: str) -> Path:
         """Return the zone mask of a scene."""
-        return self.root / "zones" / split / f"{name}{ZONES_SUFFIX}.png"
+        return named_file(self.root / "zones" / split, name, ZONES_ENDING)
 
     def front(self, split: Split, name: str) -> Path:
         """Return the front mask of a scene."""
-        return self.root / "fronts" / split / f"{name}{FRONT_SUFFIX}.png"
+        return named_file(self.root / "fronts" / split, name, FRONT_ENDING)
 
     def box(self, name: str) -> Path:
         """Return the bounding-box file of a scene."""
-        return self.root / BOX_FOLDER / f"{name}{BOX_SUFFIX}.txt"
+        return named_file(self.root / BOX_FOLDER, name, BOX_ENDING)
 
     def names(self, split: Split) -> list[str]:
         """Return the sorted stems of the SAR images of a split; empty without a folder."""
-        images = (self.root / "sar_images" / split).glob("*.png")
-        # macOS leaves ._NAME.png beside NAME.png on foreign disks; they are no images.
-        return sorted(path.stem for path in images if not path.name.startswith("."))
+        return list(list_named(self.root / "sar_images" / split, SAR_ENDING).files)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.named_files import visible_entries
 from ssl4sar.core.scene_name import TEST_GLACIERS
 
 PairSplit = Literal["train", "val"]
@@ -182,9 +183,5 @@ def _innermost(folder: Path) -> Path:
 
 
 def _images(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    return sorted(path for path in _visible_files(folder) if path.suffix.lower() in suffixes)
-
-
-def _visible_files(folder: Path) -> Iterator[Path]:
-    # macOS leaves ._NAME.png beside NAME.png on foreign disks; they are no images.
-    return (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    entries = visible_entries(folder)
+    return [path for path in entries if path.suffix.lower() in suffixes and path.is_file()]

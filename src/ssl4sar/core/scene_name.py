@@ -30,6 +30,11 @@ _PATTERN: Final = re.compile(
 Season = Literal["winter", "summer"]
 
 
+def begins_like_a_scene(name: str) -> bool:
+    """Return whether a file name begins like one of a scene, in any case and with any glacier."""
+    return re.match(_PATTERN.pattern, name, re.IGNORECASE) is not None
+
+
 @dataclass(frozen=True, order=True)
 class SceneName:
     """A parsed scene name.

@@ -158,8 +158,8 @@ def sar_grid(path: Path, height: int, width: int) -> Grid:
 
 
 def georeferences(path: Path) -> Iterator[Path]:
-    """Yield where a file that georeferences an image may lie."""
-    for suffix in GEOREFERENCES:
+    """Yield where a file that georeferences an image may lie; other systems write ``.PGW``."""
+    for suffix in (*GEOREFERENCES, *map(str.upper, GEOREFERENCES)):
         yield path.with_suffix(suffix)
         yield path.with_name(path.name + suffix)
 

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ssl4sar.core.named_files import is_image, visible_entries
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairTree, find_pair_tree, name_date
 from ssl4sar.core.processes import in_processes
 from ssl4sar.dataset.built_manifest import grid_of, images_by_file, read_built_manifest
@@ -70,6 +71,7 @@ def validate_pairs(root: str | Path, rules: PairRules, workers: int = 1) -> Pair
         *copies_of_test_images(tree, selection.excluded_paths, images),
         *repeated_images(images),
         *_stray_files(tree),
+        *_unknown_places(tree),
     ]
     excluded = _excluded(selection, built)
     left_out = _left_out((*selection.left_out, *copies), built)
@@ -168,11 +170,34 @@ def _stray_files(tree: PairTree) -> Iterator[Problem]:
         *((tree.sar[split], tree.sar_images(split)) for split in PAIR_SPLITS),
         (tree.optical, tree.optical_images()),
     ):
+        by_name: dict[str, Path] = {}
+        for image in images:
+            other = by_name.setdefault(image.name.lower(), image)
+            if other is not image:
+                problem = f"its name differs from {other.name} by case only"
+                yield Problem("error", tree.name(image), problem, "keep one of the two")
         expected = {path for image in images for path in (image, *georeferences(image))}
-        for path in sorted(set(folder.iterdir()) - expected):
+        for path in visible_entries(folder):
+            if path not in expected:
+                what = "folder" if path.is_dir() else "file"
+                problem = f"the {what} is no image of the dataset"
+                yield Problem("warning", tree.name(path), problem, "remove it")
+
+
+def _unknown_places(tree: PairTree) -> Iterator[Problem]:
+    """List folders and images around the three folders: they are not used."""
+    used = {*tree.sar.values(), tree.optical}
+    around = {
+        folder for place in used for folder in place.parents if folder.is_relative_to(tree.root)
+    }
+    for folder in sorted(around):
+        for path in visible_entries(folder):
+            if path in used or path in around or not (path.is_dir() or is_image(path)):
+                continue
             what = "folder" if path.is_dir() else "file"
-            problem = f"the {what} is no image of the dataset"
-            yield Problem("warning", tree.name(path), problem, "remove it")
+            problem = f"the {what} is in none of the folders of the dataset and is not used"
+            fix = f"move images into {', '.join(sorted(tree.name(place) for place in used))}"
+            yield Problem("warning", tree.name(path), problem, f"{fix}, or remove it")
 
 
 def _excluded(selection: Selection, built: PairManifest | None) -> tuple[ExcludedGlacier, ...]:

@@ -18,7 +18,8 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import decode_gray
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
-from ssl4sar.core.zones import CLASS_GREYS
+from ssl4sar.core.zones import CLASS_GREYS, classes_from_greys
+from ssl4sar.dataset.label_check import label_fault
 from ssl4sar.dataset.problems import Problem, Severity
 
 #: 63 stands for rock in a few official masks.
@@ -67,6 +68,8 @@ def check_scene(tree: CaffeTree, job: tuple[Split, str]) -> SceneFacts:
     if front is not None:
         check.same_size(tree.front(split, name), front, size)
         check.front(tree.front(split, name), front)
+    if zones is not None and front is not None and zones.shape == front.shape:
+        check.labels(tree.front(split, name), name, zones, front)
     check.box(tree.box(name), size)
     return SceneFacts(split, name, size, check.files, tuple(check.problems))
 
@@ -154,6 +157,19 @@ class _SceneCheck:
                 "check the label; the scene has no distance error",
                 "warning",
             )
+
+    def labels(
+        self, path: Path, name: str, zones: NDArray[np.uint8], front: NDArray[np.uint8]
+    ) -> None:
+        try:
+            scene = SceneName.parse(name)
+            classes = classes_from_greys(zones, path)
+        except UserError:
+            return  # listed already: there is nothing to compare
+        fault = label_fault(classes, front > 0, scene.resolution_m)
+        if fault is not None:
+            severity: Severity = "error" if fault.impossible else "warning"
+            self.add(path, fault.problem, fault.fix, severity)
 
     def box(self, path: Path, size_px: tuple[int, int] | None) -> None:
         data = self.read(path)

@@ -15,11 +15,20 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ssl4sar.core.atomic import write_json
-from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS, CaffeTree, Split
+from ssl4sar.core.caffe_layout import (
+    BOX_ENDING,
+    BOX_FOLDER,
+    IMAGE_ENDINGS,
+    IMAGE_FOLDERS,
+    SPLITS,
+    CaffeTree,
+    Split,
+)
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import FileRecord
+from ssl4sar.core.named_files import is_image, list_named, visible_entries
 from ssl4sar.core.processes import in_processes
-from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
+from ssl4sar.core.scene_name import SceneName, begins_like_a_scene
 from ssl4sar.dataset.official import official_differences
 from ssl4sar.dataset.problems import Problem, Severity, ordered, refuse_errors
 from ssl4sar.dataset.scene_check import SceneFacts, check_scene
@@ -167,6 +176,7 @@ def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
     problems = [
         *_missing_folders(tree),
         *_stray_files(tree, scenes),
+        *_unknown_places(tree),
         *(problem for fact in facts for problem in fact.problems),
         *_shared_acquisitions(scenes),
         *_shared_pixels(tree, facts),
@@ -197,33 +207,74 @@ def _missing_folders(tree: CaffeTree) -> Iterator[Problem]:
 
 def _stray_files(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:
     for split, names in scenes.items():
-        for folder, suffix in zip(IMAGE_FOLDERS, ("", ZONES_SUFFIX, FRONT_SUFFIX), strict=True):
-            expected = {f"{name}{suffix}.png" for name in names}
-            yield from _strays(tree.root / folder / split, expected, tree.root, "error")
-    boxes = {f"{name}{BOX_SUFFIX}.txt" for names in scenes.values() for name in names}
+        for folder, ending in zip(IMAGE_FOLDERS, IMAGE_ENDINGS, strict=True):
+            yield from _strays(tree.root / folder / split, ending, set(names), tree.root, "error")
+    boxed = {name for names in scenes.values() for name in names}
     # Whoever uses some of the scenes may well keep all boxes.
-    yield from _strays(tree.root / BOX_FOLDER, boxes, tree.root, "warning")
+    yield from _strays(tree.root / BOX_FOLDER, BOX_ENDING, boxed, tree.root, "warning")
 
 
 def _strays(
-    folder: Path, expected: set[str], root: Path, partner_severity: Severity
+    folder: Path, ending: str, names: set[str], root: Path, partner_severity: Severity
 ) -> Iterator[Problem]:
-    if not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name in expected:
-            continue
+    listed = list_named(folder, ending)
+    for first, second in listed.repeated.values():
+        file = second.relative_to(root).as_posix()
+        problem = f"its name differs from {first.name} by case only"
+        yield Problem("error", file, problem, "keep one of the two")
+    partnerless = [path for name, path in listed.files.items() if name not in names]
+    for path in (*partnerless, *listed.others):
         file = path.relative_to(root).as_posix()
-        hidden = path.name.startswith(".")
-        if path.suffix.lower() in {".png", ".txt"} and not hidden:
+        if path.is_dir():
+            yield _unknown_folder(path, root)
+        elif path.suffix.lower() in {".png", ".txt"}:
             yield Problem(
                 partner_severity,
                 file,
                 "there is no SAR image of this scene in this split",
                 "add the image, correct the name, or remove the file",
             )
+        elif begins_like_a_scene(path.name):
+            problem = f"the name begins like a scene, but does not end in {ending}"
+            yield Problem("error", file, problem, f"convert it to *{ending} or remove it")
         else:
             yield Problem("warning", file, "the file is no part of CaFFe", "remove it")
+
+
+def _unknown_places(tree: CaffeTree) -> Iterator[Problem]:
+    """List what is in the tree, but in none of its folders, and so is not used."""
+    known = {*IMAGE_FOLDERS, BOX_FOLDER}
+    for folder in (tree.root, *(tree.root / name for name in IMAGE_FOLDERS)):
+        for path in visible_entries(folder):
+            if path.is_dir() and path.name not in known:
+                yield _unknown_folder(path, tree.root)
+            elif path.is_file() and (is_image(path) or begins_like_a_scene(path.name)):
+                yield Problem(
+                    "warning" if folder == tree.root else "error",
+                    path.relative_to(tree.root).as_posix(),
+                    "the file is in no split and is not used",
+                    "move it into train or test, or remove it",
+                )
+        known = set(SPLITS)
+
+
+def _unknown_folder(folder: Path, root: Path) -> Problem:
+    """Describe a folder that is not used: an error where scenes would be lost with it."""
+    file = folder.relative_to(root).as_posix()
+    entries = visible_entries(folder)
+    problem = f"the folder is no part of CaFFe, its {len(entries)} entries are not used"
+    holds_images = folder.parent != root and any(
+        is_image(path) or begins_like_a_scene(path.name) for path in entries
+    )
+    if not holds_images:
+        return Problem("warning", file, problem, "nothing, or remove it")
+    fix = "move its files into train or test, or the folder out of the tree"
+    if "val" in folder.name.lower():
+        fix = (
+            "move its files into train, from which caffe.validation_fraction takes the validation "
+            "scenes, or the folder out of the tree"
+        )
+    return Problem("error", file, problem, fix)
 
 
 def _shared_acquisitions(scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:

@@ -9,22 +9,24 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.core.atomic import atomic_file, atomic_files_into, json_text
+from ssl4sar.core.caffe_layout import BOX_ENDING, FRONT_ENDING, SAR_ENDING, ZONES_ENDING
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_text
-from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX
+from ssl4sar.core.named_files import list_named, named_file, some_names
+from ssl4sar.dataset.label_check import label_fault
 from ssl4sar.dataset.official import is_official_test
 from ssl4sar.evaluate.baselines import score_baselines
 from ssl4sar.evaluate.result import RunScores, build_result, describe_dataset
 from ssl4sar.evaluate.scoring import (
+    PREDICTION_ENDINGS,
     LabelFolders,
-    extra_predictions,
+    map_images,
     prediction_files,
     score_folder,
 )
 from ssl4sar.evaluate.terminal import print_summary
 
 SYNTHETIC_MARK = "synthetic"
-_EXTRA_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class EvaluateRequest:
         """Return the SAR image of a scene; only where there is a folder of them."""
         if self.sar is None:
             raise ValueError("the request has no SAR images")
-        return self.sar / f"{name}.png"
+        return named_file(self.sar, name, SAR_ENDING)
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, Any]:
@@ -84,12 +86,14 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     predicted = prediction_files(request.predictions, names)
     _require_sar(request, names)
     _keep_inputs(request, names, predicted.values())
+    odd_labels = _check_labels(request, names)
     fronts_folder = (
         nullcontext() if request.fronts_out is None else atomic_files_into(request.fronts_out)
     )
     # The fronts appear after the last score and the result after the fronts, or none of them.
     with atomic_file(request.out) as out, fronts_folder as fronts_out:
         result = _score(request, names, fronts_out)
+        result["text"] += odd_labels
         out.write_text(json_text(result), encoding="utf-8")
     print_summary(result)
     return result
@@ -115,8 +119,24 @@ def _score(
         workers=request.workers,
     )
     result = build_result(dataset, [RunScores(None, scores)], baselines, per_image=True)
-    result["text"] += _extra_warnings(request.predictions, names)
+    result["text"] += _unused_warnings(request, names)
     return result
+
+
+def _check_labels(request: EvaluateRequest, names: Sequence[str]) -> list[str]:
+    """Refuse labels that cannot belong together, and return a line on those that are odd."""
+
+    def check(name: str) -> str | None:
+        scene = request.labels.read(name)
+        fault = label_fault(scene.zones, scene.front, scene.name.resolution_m)
+        file = request.labels.front_file(name)
+        if fault is not None and fault.impossible:
+            raise UserError(file, fault.problem, fault.fix)
+        return None if fault is None else f"{file.name}: {fault.problem}; {fault.fix}"
+
+    checked = map_images(check, names, "checking labels", request.workers)
+    odd = [line for line in checked if line is not None]
+    return [f"{len(odd)} labelled fronts look odd, the first is {odd[0]}"] if odd else []
 
 
 def _require_sar(request: EvaluateRequest, names: Sequence[str]) -> None:
@@ -126,6 +146,7 @@ def _require_sar(request: EvaluateRequest, names: Sequence[str]) -> None:
         raise UserError(
             request.sar, "the folder does not exist", "give the folder of the SAR images"
         )
+    list_named(request.sar, SAR_ENDING).refuse_repeated()
     missing = [name for name in names if not request.sar_path(name).is_file()]
     if missing:
         raise UserError(
@@ -158,9 +179,9 @@ def _keep_inputs(request: EvaluateRequest, names: Sequence[str], predicted: Iter
 
 def _label_files(request: EvaluateRequest, names: Sequence[str]) -> Iterator[Path]:
     for name in names:
-        yield request.labels.zones / f"{name}{ZONES_SUFFIX}.png"
-        yield request.labels.fronts / f"{name}{FRONT_SUFFIX}.png"
-        yield request.labels.boxes / f"{name}{BOX_SUFFIX}.txt"
+        yield request.labels.zones_file(name)
+        yield request.labels.front_file(name)
+        yield request.labels.box_file(name)
         if request.sar is not None:
             yield request.sar_path(name)
 
@@ -170,13 +191,37 @@ def _any_marked_synthetic(labels: LabelFolders, names: Sequence[str]) -> bool:
     return any(
         SYNTHETIC_MARK in f"{key} {value}".lower()
         for name in names
-        for key, value in read_text(labels.zones / f"{name}{ZONES_SUFFIX}.png").items()
+        for key, value in read_text(labels.zones_file(name)).items()
     )
 
 
-def _extra_warnings(predictions: Path, names: Sequence[str]) -> list[str]:
-    extra = extra_predictions(predictions, names)
-    if not extra:
-        return []
-    told = ", ".join(extra[:_EXTRA_TOLD]) + (", ..." if len(extra) > _EXTRA_TOLD else "")
-    return [f"{len(extra)} predictions belong to no scene and were not scored: {told}"]
+def _unused_warnings(request: EvaluateRequest, names: Sequence[str]) -> list[str]:
+    """List what is in the folders that are read and was not: a scene may hide in it."""
+    labels, scenes = request.labels, set(names)
+    places: dict[str, tuple[Path, tuple[str, ...]]] = {
+        "zone masks": (labels.zones, (ZONES_ENDING,)),
+        "labelled fronts": (labels.fronts, (FRONT_ENDING,)),
+        "bounding boxes": (labels.boxes, (BOX_ENDING,)),
+        "predictions": (request.predictions, PREDICTION_ENDINGS),
+    }
+    if request.sar is not None:
+        places["SAR images"] = (request.sar, (SAR_ENDING,))
+    # Labels of several kinds may be in one folder, and results beside what is read.
+    known = {path.resolve() for path in (request.out, request.fronts_out) if path is not None}
+    known |= {path.resolve() for path in _label_files(request, names)}
+    warnings = []
+    for content, (folder, endings) in places.items():
+        listed = list_named(folder, *endings)
+        extra = [path for name, path in listed.files.items() if name not in scenes]
+        if extra and content != "bounding boxes":  # the official folder holds those of all splits
+            told = some_names(extra)
+            warnings.append(
+                f"{len(extra)} {content} belong to no scene and were not scored: {told}"
+            )
+        others = [path for path in listed.others if path.resolve() not in known]
+        if others:
+            told = some_names(others)
+            warnings.append(
+                f"{len(others)} entries of the folder of the {content} were not read: {told}"
+            )
+    return warnings

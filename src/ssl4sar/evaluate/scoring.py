@@ -12,11 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.bounding_box import BoundingBox
-from ssl4sar.core.caffe_layout import BOX_FOLDER, CaffeTree, Split
+from ssl4sar.core.caffe_layout import (
+    BOX_ENDING,
+    BOX_FOLDER,
+    FRONT_ENDING,
+    SAR_ENDING,
+    ZONES_ENDING,
+    CaffeTree,
+    Split,
+)
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.named_files import is_image, list_named, named_file
 from ssl4sar.core.progress import track
-from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
+from ssl4sar.core.scene_name import SceneName, begins_like_a_scene
 from ssl4sar.core.zones import CLASS_COUNT, classes_from_greys
 from ssl4sar.metrics.distances import DistanceSums, front_distances
 from ssl4sar.metrics.fronts import ExtractedFront, extract_front
@@ -24,6 +33,8 @@ from ssl4sar.metrics.segmentation import ClassScores, confusion_matrix
 from ssl4sar.metrics.subsets import FrontError
 
 FRONT_GREY: Final = 255
+#: ``NAME_zones.png`` is the prediction of NAME, not of NAME_zones.
+PREDICTION_ENDINGS: Final = (ZONES_ENDING, SAR_ENDING)
 T = TypeVar("T")
 
 
@@ -73,21 +84,41 @@ class LabelFolders:
         """Return the sorted names of the scenes that have a zone mask.
 
         Raises:
-            UserError: the folder is missing, holds no mask, or a mask of another name.
+            UserError: the folder is missing, holds no mask, a mask of another name, or there are
+                two labels of a kind for a scene.
         """
         if not self.zones.is_dir():
             raise UserError(self.zones, "the folder does not exist", "give the folder of the zones")
-        files = sorted(self.zones.glob("*.png"))
-        if not files:
+        listed = list_named(self.zones, ZONES_ENDING)
+        for files in (
+            listed,
+            list_named(self.fronts, FRONT_ENDING),
+            list_named(self.boxes, BOX_ENDING),
+        ):
+            files.refuse_repeated()
+        for path in listed.others:
+            # A scene must not be left out of the score because of how its mask is called.
+            if path.is_file() and (is_image(path) or begins_like_a_scene(path.name)):
+                raise UserError(
+                    path, f"the name does not end in {ZONES_ENDING}", "rename or remove it"
+                )
+        if not listed.files:
             raise UserError(
                 self.zones, "the folder holds no zone masks", "fill it with NAME_zones.png files"
             )
-        for file in files:
-            if not file.stem.endswith(ZONES_SUFFIX):
-                raise UserError(
-                    file, f"the name does not end in {ZONES_SUFFIX}.png", "rename or remove it"
-                )
-        return [file.stem.removesuffix(ZONES_SUFFIX) for file in files]
+        return list(listed.files)
+
+    def zones_file(self, name: str) -> Path:
+        """Return the zone mask of a scene, its ending in any case."""
+        return named_file(self.zones, name, ZONES_ENDING)
+
+    def front_file(self, name: str) -> Path:
+        """Return the labelled front of a scene, its ending in any case."""
+        return named_file(self.fronts, name, FRONT_ENDING)
+
+    def box_file(self, name: str) -> Path:
+        """Return the bounding-box file of a scene, its ending in any case."""
+        return named_file(self.boxes, name, BOX_ENDING)
 
     def read(self, name: str) -> LabelledScene:
         """Read the labels of a scene.
@@ -97,9 +128,8 @@ class LabelFolders:
                 different size, or a box outside the image.
         """
         scene = SceneName.parse(name)
-        zones_file = self.zones / f"{name}{ZONES_SUFFIX}.png"
-        front_file = self.fronts / f"{name}{FRONT_SUFFIX}.png"
-        box_file = self.boxes / f"{name}{BOX_SUFFIX}.txt"
+        zones_file, front_file = self.zones_file(name), self.front_file(name)
+        box_file = self.box_file(name)
         zones = classes_from_greys(read_gray(zones_file), zones_file)
         front = read_gray(front_file) > 0
         _require_size(
@@ -243,37 +273,23 @@ def prediction_files(predictions: Path, names: Sequence[str]) -> dict[str, Path]
     """
     if not predictions.is_dir():
         raise UserError(predictions, "the folder does not exist", "give the folder of predictions")
-    found: dict[str, Path] = {}
-    missing: list[str] = []
+    listed = list_named(predictions, *PREDICTION_ENDINGS)
     for name in names:
-        candidates = [
-            path
-            for path in (predictions / f"{name}.png", predictions / f"{name}{ZONES_SUFFIX}.png")
-            if path.is_file()
-        ]
-        if len(candidates) == 2:
+        if name in listed.repeated:
+            first, second = listed.repeated[name]
             raise UserError(
                 predictions,
-                f"two predictions for {name}: {candidates[0].name} and {candidates[1].name}",
+                f"two predictions for {name}: {first.name} and {second.name}",
                 "keep one of them",
             )
-        if candidates:
-            found[name] = candidates[0]
-        else:
-            missing.append(name)
+    missing = [name for name in names if name not in listed.files]
     if missing:
         raise UserError(
             predictions,
             f"{len(missing)} of {len(names)} predictions are missing, the first is {missing[0]}",
             "add NAME.png or NAME_zones.png for every scene",
         )
-    return found
-
-
-def extra_predictions(predictions: Path, names: Sequence[str]) -> list[str]:
-    """Return the sorted file names of PNGs that belong to no scene of ``names``."""
-    known = {f"{name}{suffix}.png" for name in names for suffix in ("", ZONES_SUFFIX)}
-    return sorted(path.name for path in predictions.glob("*.png") if path.name not in known)
+    return {name: listed.files[name] for name in names}
 
 
 def read_prediction(path: Path, scene: LabelledScene) -> NDArray[np.uint8]:
@@ -325,7 +341,7 @@ def score_folder(
         extracted = scene.extract(predicted)
         if fronts_out is not None:
             grey = extracted.front.astype(np.uint8) * np.uint8(FRONT_GREY)
-            write_gray(fronts_out / f"{name}{FRONT_SUFFIX}.png", grey)
+            write_gray(fronts_out / f"{name}{FRONT_ENDING}", grey)
         return score_image(scene, predicted, extracted)
 
     return list(map_images(score, names, "scoring images", workers))

@@ -20,6 +20,8 @@ from ssl4sar.models.tyrion import Tyrion, build_tyrion
 
 FORMAT: Final = "ssl4sar-network"
 VERSION: Final = 1
+#: Name under which every training leaves its network.
+NETWORK_NAME: Final = "model.ckpt"
 _AGAIN: Final = "make the checkpoint again with this version"
 _TRUST: Final = "use a file that contains only tensors and plain values"
 
@@ -168,7 +170,8 @@ def load_network(
     path = Path(path)
     content = read_torch_file(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(path, "the file is no ssl4sar network", "give a network.pt of a training")
+        fix = f"give the {NETWORK_NAME} of a training"
+        raise UserError(path, "the file is not a network of ssl4sar", fix)
     if content.get("version") != VERSION:
         raise UserError(
             path,

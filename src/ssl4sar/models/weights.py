@@ -9,14 +9,16 @@ doi:10.1109/TGRS.2025.3580945).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
+from timm.models.swin_transformer_v2 import WindowAttention
 from torch import Tensor
 
 from ssl4sar.config.model import ModelConfig
@@ -31,6 +33,21 @@ OFFICIAL_PREFIX: Final = "swin_unet."
 _ENCODER_IGNORED: Final = re.compile(
     r".*\.(relative_position_index|relative_coords_table|attn_mask)|(norm|head)\..*"
 )
+#: Tables that state the side of the attention windows of a stage.
+_TABLE: Final = re.compile(
+    r"(?:.*\.)?layers[._](\d+)\.blocks\.\d+\."
+    r"(?:attn\.)?(relative_coords_table|relative_position_index|attn_mask)"
+)
+#: Two ways of writing the same coordinates differ by less.
+_SAME_COORDINATE: Final = 1e-3
+#: Entries of a safetensors file's metadata that state the geometry, by key of the model block.
+_METADATA: Final = {
+    "window_size": "window_tokens",
+    "window_tokens": "window_tokens",
+    "embed_dim": "embed_dim",
+    "depths": "depths",
+    "num_heads": "num_heads",
+}
 #: Layers of the original implementation that never take part in its forward pass.
 _DEAD: Final = re.compile(r"pred_target\.\d+\.block\.temb_proj\.(weight|bias)|outputt\.weight")
 #: Heads of the pretext tasks, beside the network in its checkpoints.
@@ -93,7 +110,8 @@ def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport
         What was loaded.
 
     Raises:
-        UserError: missing, damaged or foreign file, or names or shapes that do not fit.
+        UserError: missing, damaged or foreign file, names or shapes that do not fit, or tables
+            that state another geometry.
     """
     if config.weights == "none":
         return WeightsReport("none", None, None, 0, False)
@@ -102,6 +120,9 @@ def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport
         raise UserError("model.weights_file", "no file with the weights is given", "give one")
     path = Path(config.weights_file)
     table = _read_table(path)
+    if table.get("format") != FORMAT:
+        _check_metadata(path, config)
+        _check_tables(_unwrap(table), config, path)
     if config.weights == "tyrion":
         count, head = _load_tyrion(network, table, path, config)
     else:
@@ -228,6 +249,101 @@ def _check_geometry(config: ModelConfig, table: Mapping[str, Any], path: Path) -
                 f"the checkpoint has model.{key} {made_with.get(key)}, this network {wanted[key]}",
                 "use the model configuration the file was made with, or pretrain anew",
             )
+
+
+def _check_metadata(path: Path, config: ModelConfig) -> None:
+    """Refuse a safetensors file whose metadata state another network."""
+    if path.suffix != ".safetensors":
+        return
+    with safe_open(path, "pt") as file:
+        metadata: Mapping[str, str] = file.metadata() or {}
+    wanted = config.model_dump(mode="json")
+    for entry, key in _METADATA.items():
+        numbers = [int(number) for number in re.findall(r"\d+", metadata.get(entry, ""))]
+        expected = wanted[key] if isinstance(wanted[key], list) else [wanted[key]]
+        # A window may be written once for each of its sides.
+        if numbers and numbers not in (expected, 2 * expected):
+            raise UserError(
+                path,
+                f"its metadata have {entry} {metadata[entry]}, this network model.{key} "
+                f"{wanted[key]}",
+                "use the model configuration the file was made with",
+            )
+
+
+def _check_tables(table: Mapping[str, Any], config: ModelConfig, path: Path) -> None:
+    """Refuse a network with other attention windows: nothing else shows them, all shapes agree.
+
+    A window is never larger than its map. A file for another input size therefore has smaller
+    windows in its last stages, as the ImageNet weights for 256 px have beside a network for 512 px.
+    The input size itself, which masks state, may differ: no weight depends on it.
+    """
+    windows: dict[int, int] = {}
+    for key, tensor in table.items():
+        match = _TABLE.fullmatch(key)
+        if match is None:
+            continue
+        window = _window_of(match[2], tensor)
+        if window is None:
+            raise UserError(path, f"{key} is not the table of an attention window", "get it again")
+        other = windows.setdefault(int(match[1]), window)
+        if other != window:
+            raise UserError(
+                path,
+                f"{key} states attention windows of {window} tokens, another table of its stage "
+                f"of {other}",
+                "get it again",
+            )
+        _check_positions(key, match[2], tensor, window, path)
+    nominal = windows.get(0)
+    same = {config.window_tokens, config.stage_windows[0]}
+    for stage, window in sorted(windows.items()):
+        if (stage == 0 and window not in same) or window > config.window_tokens:
+            raise UserError(
+                path,
+                f"its tables state attention windows of {window} tokens in stage {stage + 1}, this "
+                f"network has model.window_tokens {config.window_tokens}",
+                "use the model configuration the file was made with, or a file for these windows",
+            )
+        if nominal is not None and window < nominal:
+            # So large is the map of the first stage if that of this one is a single window.
+            side = window << stage
+            if any(w != min(nominal, side >> at) for at, w in windows.items()):
+                sides = ", ".join(str(windows[at]) for at in sorted(windows))
+                raise UserError(
+                    path,
+                    f"its tables state attention windows of {sides} tokens, which do not follow "
+                    f"from windows of {nominal}",
+                    "give the file of a network with one window size",
+                )
+
+
+def _window_of(kind: str, tensor: Any) -> int | None:
+    """Return the side of the attention window that a table states; None if it is no such table."""
+    shape = tuple(tensor.shape) if isinstance(tensor, Tensor) else ()
+    if kind == "relative_coords_table":
+        window = (shape[1] + 1) // 2 if len(shape) == 4 else 0
+        expected: tuple[int, ...] = (1, 2 * window - 1, 2 * window - 1, 2)
+    else:
+        window = math.isqrt(shape[-1]) if shape else 0
+        expected = (window**2, window**2)
+        expected = (*shape[:1], *expected) if kind == "attn_mask" else expected
+    return window if window > 0 and shape == expected else None
+
+
+def _check_positions(key: str, kind: str, tensor: Tensor, window: int, path: Path) -> None:
+    """Refuse positions within the window that were scaled or ordered otherwise."""
+    # A window of one token has no positions, and tables of zeros were never filled.
+    if kind == "attn_mask" or window == 1 or not tensor.any():
+        return
+    expected = getattr(WindowAttention(1, (window, window), 1), kind)
+    difference = (tensor.double() - expected.double()).abs().max()
+    if not difference < _SAME_COORDINATE:
+        raise UserError(
+            path,
+            f"{key} has other values than a network pretrained with windows of {window} tokens",
+            "give a file that was not brought from another window size (pretrained_window_size 0)",
+        )
 
 
 def _check_version(table: Mapping[str, Any], path: Path) -> None:

@@ -18,6 +18,7 @@ from ssl4sar.core.atomic import write_text
 from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.named_files import visible_entries
 from ssl4sar.core.pair_layout import MANIFEST_NAME, find_pair_tree
 from ssl4sar.core.progress import tell, track
 
@@ -73,7 +74,7 @@ def pair_fingerprint(root: str | Path, memory: Path) -> str:
     except UserError as error:
         raise UserError(subject, error.problem, error.fix) from error
     folders = (*tree.sar.values(), tree.optical)
-    files = sorted(path for folder in folders for path in folder.iterdir() if path.is_file())
+    files = sorted(path for folder in folders for path in visible_entries(folder) if path.is_file())
     if not files:
         raise UserError(subject, "the dataset holds no file", "add images to its folders")
     manifest = tree.root / MANIFEST_NAME
@@ -106,7 +107,7 @@ def _subject(key: str, root: Path) -> str:
 def _tree_files(tree: Path) -> list[Path]:
     folders = [tree / folder / split for folder in IMAGE_FOLDERS for split in SPLITS]
     folders.append(tree / BOX_FOLDER)
-    found = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    found = [path for folder in folders for path in visible_entries(folder)]
     return sorted(path for path in found if path.is_file())
 
 
