@@ -11,10 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shapely import make_valid
-from shapely.geometry import shape
-from shapely.geometry.base import BaseGeometry
-
+from ssl4sar.acquire.catalogue.footprint import footprint_shape
 from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.catalogue.product_name import version_rank
 from ssl4sar.acquire.product import Product
@@ -57,14 +54,6 @@ def collapse(products: Iterable[Product]) -> tuple[list[Product], list[LeftOut]]
 def is_cog_twin(product: Product) -> bool:
     """Return whether it is the cloud-optimised form of a Sentinel-1 product."""
     return product.product_type.endswith("-COG") or product.name.endswith("_COG")
-
-
-def footprint_shape(product: Product) -> BaseGeometry | None:
-    """Return the footprint of a product in degrees, made valid; None where it is unknown."""
-    if product.footprint is None:
-        return None
-    footprint = shape(dict(product.footprint))
-    return footprint if footprint.is_valid else make_valid(footprint)
 
 
 def _by_name(products: Iterable[Product], left_out: list[LeftOut]) -> list[Product]:
