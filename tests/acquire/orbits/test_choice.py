@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from made_orbits import MadeCatalogue, at, orbit_name, poeorb, record, scene
 
 from ssl4sar.acquire.orbits.choice import ORBIT_MARGIN, OrbitName, choose_orbits, orbit_filters
+from ssl4sar.acquire.product import Product
+from ssl4sar.core.errors import UserError
 
 DAYS = [f"2021-03-{day:02}" for day in range(1, 32)]
 MARCH = [record(poeorb(day)) for day in DAYS]
@@ -178,6 +181,45 @@ def test_products_without_a_file_are_told(capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr().err
     assert "no orbit file yet for 5 of 5 products" in told
     assert "and 2 more" in told
+
+
+class Folder:
+    """Orbit files on this machine."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def orbit_files(
+        self, platform: str, kind: str, start: datetime, stop: datetime
+    ) -> Iterator[Product]:
+        for name in self._names:
+            told = OrbitName.parse(name)
+            if (told.platform, told.kind) == (platform, kind) and start <= told.start < stop:
+                yield told.product(provider="local", id=f"{name}.EOF", name=name)
+
+
+def test_files_of_a_mirror_go_first_and_the_catalogue_is_asked_for_the_rest() -> None:
+    scenes = [scene("2021-03-05 04:31"), scene("2021-03-06 04:31")]
+    mirror = Folder(poeorb("2021-03-05"), resorb("2021-03-06 03:00", "2021-03-06 07:00"))
+    catalogue = MadeCatalogue(MARCH)
+    files, _ = choose_orbits(scenes[:1], catalogue, mirror)
+    assert [(file.provider, file.id) for file in files] == [("local", f"{files[0].name}.EOF")]
+    assert catalogue.asked == []
+    files, chosen = choose_orbits(scenes, catalogue, mirror)
+    assert [file.provider for file in files] == ["local", "cdse"]
+    assert chosen[scenes[1].name] == poeorb("2021-03-06")
+    files, chosen = choose_orbits(scenes, MadeCatalogue([]), mirror)
+    assert [file.product_type for file in files] == ["AUX_POEORB", "AUX_RESORB"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"Id": "\x1b[31m"}, {"ContentLength": 10**40}, {"Id": "x" * 5000}]
+)
+def test_a_strange_record_is_one_line(change: dict[str, object]) -> None:
+    listed = [record(poeorb("2021-03-05"), **change)]
+    with pytest.raises(UserError, match="a record of another form") as caught:
+        choose_orbits([scene("2021-03-05 04:31")], MadeCatalogue(listed))
+    assert len(str(caught.value)) < 400
 
 
 def test_products_of_other_missions_are_passed_over() -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from made_orbits import eof, poeorb
 from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 from shapely.geometry import MultiPolygon, box, shape
 from taken import taken
@@ -17,6 +18,7 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.catalogue.product_name import OpticalName, SarName, parse_name
 from ssl4sar.acquire.catalogue.windows import month_windows
+from ssl4sar.acquire.orbits.file import fetch_orbit
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import local as module
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -302,6 +304,27 @@ def test_names_that_are_not_text_are_told_in_one_line(tmp_path: Path) -> None:
     place.mkdir()
     write_folder(tmp_path / "made", HH).rename(place / f"{HH}.SAFE")
     assert strangers(tmp_path, query()) == {HH: "unreadable"}
+
+
+def test_orbit_files_of_the_folder_are_listed_and_fetched(tmp_path: Path) -> None:
+    name = poeorb("2020-03-05")
+    place = tmp_path / "mirror" / "aux" / f"{name}.EOF"
+    place.parent.mkdir(parents=True)
+    place.write_text(eof(name))
+    (place.parent / "S3A_OPER_AUX_POEORB.EOF").write_text("of another satellite")
+    provider = Local(tmp_path / "mirror")
+    start, stop = datetime(2020, 3, 1, tzinfo=UTC), datetime(2020, 4, 1, tzinfo=UTC)
+    (file,) = provider.orbit_files("S1A", "POEORB", start, stop)
+    assert (file.name, file.id, file.provider) == (name, f"aux/{name}.EOF", "local")
+    assert list(provider.orbit_files("S1B", "POEORB", start, stop)) == []
+    target = tmp_path / f"{name}.EOF"
+    fetch_orbit(file, target, provider.fetch_file)
+    assert target.read_text() == eof(name)
+    place.unlink()
+    with pytest.raises(MissingProductError, match="not there any more"):
+        provider.fetch_file(file, tmp_path / "again.EOF")
+    with pytest.raises(UserError, match="not below the root"):
+        provider.fetch_file(replace(file, id=f"../{name}.EOF"), target)
 
 
 def test_a_product_of_several_granules_is_refused(tmp_path: Path) -> None:

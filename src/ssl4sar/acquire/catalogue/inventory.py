@@ -202,11 +202,12 @@ def _header(path: Path, row: dict[str, Any]) -> InventoryHeader:
         header = InventoryHeader(**values)
         # Orbit files are fetched from here: they are checked as the products are.
         files = {Product.from_row(row).name for row in header.orbits}
-        if not files >= set(header.orbit_of.values()):
-            raise ValueError("orbit_of names a file that is not among orbits")
-        return header
+        strangers = set(header.orbit_of.values()) - files
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(path, 1, f"it is not a header ({printable(error, 200)})") from error
+    if strangers:
+        raise _damaged(path, 1, "orbit_of names a file that is not among orbits")
+    return header
 
 
 def _product(path: Path, number: int, row: dict[str, Any]) -> Product:
