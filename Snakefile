@@ -27,6 +27,8 @@ try:
 except UserError as error:
     sys.exit(f"ssl4sar: error: {error}")
 
+STUDY.acquisition.follow(workflow)
+
 # Reports and jobs see the whole validated configuration, defaults and shortcuts resolved.
 config.clear()
 config.update(STUDY.as_config())
@@ -36,7 +38,7 @@ wildcard_constraints:
     seed="|".join(map(str, sorted({*STUDY.config.seeds, *STUDY.pretrain_seeds}))),
     variant="|".join(VARIANTS),
     task="|".join(TASKS),
-    glacier="[A-Za-z][A-Za-z0-9]*",
+    glacier="[A-Za-z0-9]+",
     product="[A-Za-z0-9][A-Za-z0-9_.-]*",
     orbit="[A-Za-z0-9][A-Za-z0-9_-]*",
     tile="[A-Za-z0-9][A-Za-z0-9_]*",
@@ -72,7 +74,7 @@ rule inventory:
 
 
 rule refresh:
-    """Inventories of all glaciers, searched for anew."""
+    """Inventories of all glaciers, searched for again."""
     input:
         STUDY.acquisition.inventory_files,
         f"{STUDY.run}/sentinel/inventory.png",

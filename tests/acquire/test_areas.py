@@ -187,13 +187,15 @@ def test_parts_around_a_pole_are_refused(tmp_path: Path) -> None:
         (polygon([[12, 78], [13, 78], [13, 79]]), "no GeoJSON"),
         (polygon([[12, 78], [13, 78]]), "no GeoJSON"),
         (polygon([["a", 78], [13, 78], [13, 79], ["a", 78]]), "no GeoJSON"),
-        (polygon([[float("nan"), 78], [13, 78], [13, 79], [12, 78]]), "no GeoJSON"),
         ({"type": "Polygon"}, "no GeoJSON"),
         ({}, "no GeoJSON"),
         ("POLYGON ((12 78, 13 78, 13 79, 12 78))", "no GeoJSON"),
         # Metres instead of degrees, and latitude first where that leaves the globe.
         (polygon([[4e5, 8e6], [5e5, 8e6], [5e5, 9e6], [4e5, 8e6]]), "longitude first"),
         (polygon([[61, -147], [62, -147], [62, -146], [61, -147]]), "longitude first"),
+        (polygon([[61, -147], [62, -147], [62, -146], [61, -147]]), "latitudes reach from -147"),
+        (polygon([[370, 78], [371, 78], [371, 79], [370, 78]]), "longitudes reach from 370"),
+        (polygon([[1e308, 78], [13, 78], [13, 79], [1e308, 78]]), "longitudes reach from"),
         # Latitude first where it does not: the zone gives it away.
         (polygon([[78, 12], [79, 12], [79, 13], [78, 12]]), "longitude first"),
     ],
@@ -244,9 +246,11 @@ def test_a_wrong_zone_is_refused(tmp_path: Path, epsg: Any, told: str) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "no JSON"),
-        ('{"type": "FeatureCollection", "features": [', "no JSON"),
-        ("[" * 200_000, "no JSON"),
+        ("", "not JSON"),
+        ('{"type": "FeatureCollection", "features": [', "not JSON"),
+        ("[" * 200_000, "levels deep"),
+        (json.dumps({"features": [feature(polygon([[float("nan"), 78]]))]}), "NaN"),
+        ('{"features": [{"properties": {"name": "\\ud800"}}]}', "surrogate"),
         ("[]", "no features"),
         ("{}", "no features"),
         ("3", "no features"),
@@ -275,7 +279,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_glaciers(tmp_path)
     (tmp_path / "latin").write_bytes(b'{"name": "Sj\xf6gren"}')
-    with pytest.raises(UserError, match="no JSON"):
+    with pytest.raises(UserError, match="not UTF-8"):
         read_glaciers(tmp_path / "latin")
 
 
@@ -301,6 +305,52 @@ def test_unknown_properties_and_flags_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "Store Gletsjer", "a_b", "../x", "Sjögren", "a\nb", "x" * 41])
 def test_a_name_that_fits_no_file_is_refused(tmp_path: Path, name: str) -> None:
     assert "the name" in refused(tmp_path, feature(name=name), name="feature 1")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("x" * 41, "has 41 characters, 40 are allowed"),
+        ("79 N", "letters (a to z) and digits"),
+        ("20200101", "a number alone"),
+    ],
+)
+def test_what_is_wrong_with_a_name_is_said(tmp_path: Path, name: str, told: str) -> None:
+    assert told in refused(tmp_path, feature(name=name), name="feature 1")
+
+
+# PANGAEA.973251 names glaciers so.
+@pytest.mark.parametrize("name", ["79N", "79NGlacier", "1a", "a1"])
+def test_a_name_may_begin_with_a_digit(tmp_path: Path, name: str) -> None:
+    assert read_one(tmp_path, feature(name=name)).name == name
+
+
+@pytest.mark.parametrize(
+    ("first", "zone"), [(-190, 32659), (-181, 32660), (181, 32601), (350, 32629)]
+)
+def test_areas_beyond_the_antimeridian_are_where_they_would_be(
+    tmp_path: Path, first: float, zone: int
+) -> None:
+    ring = [[first, 71], [first + 0.5, 71], [first + 0.5, 72], [first, 72], [first, 71]]
+    glacier = read_one(tmp_path, feature(polygon(ring), epsg=zone))
+    west = (first + 180) % 360 - 180
+    assert glacier.area.equals(box(west, 71, west + 0.5, 72))
+
+
+@pytest.mark.parametrize(
+    "ring",
+    [
+        [[-180, 70], [180, 70], [180, 80], [-180, 80], [-180, 70]],
+        [[0, 70], [360, 70], [360, 80], [0, 80], [0, 70]],
+    ],
+)
+@pytest.mark.parametrize("with_another", [True, False])
+def test_a_band_round_the_globe_is_called_so(
+    tmp_path: Path, ring: list[list[float]], with_another: bool
+) -> None:
+    parts = [[ring], *([[SQUARE]] if with_another else [])]
+    geometry = {"type": "MultiPolygon", "coordinates": parts}
+    assert "around the globe" in refused(tmp_path, feature(geometry))
 
 
 @pytest.mark.parametrize("second", ["Kronebreen", "KRONEBREEN"])

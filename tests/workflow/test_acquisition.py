@@ -268,3 +268,25 @@ def test_test_glaciers_of_the_benchmark_are_taken_by_name_only() -> None:
     assert {"COL", "Mapple"}.isdisjoint(chosen())
     assert len(chosen()) >= 14
     assert chosen("Mapple") == {"Mapple"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "is_new"),
+    [
+        (("--", "refresh"), True),
+        (("--until", "refresh", "--", "refresh"), True),
+        (("--until", "search_scenes", "--", "refresh"), True),
+        (("-R", "refresh", "--", "inventory"), True),
+        (("--", "inventory"), False),
+        (("--default-resources", "tmpdir='refresh'", "--", "inventory"), False),
+        (("--keep-storage-local-copies", "--benchmark-extended", "--", "inventory"), False),
+        (("--shadow-prefix", "refresh", "--", "inventory"), False),
+        (("-R", "inventory_overview", "--shadow-prefix", "refresh", "--", "inventory"), False),
+    ],
+)
+def test_only_the_target_searches_again(
+    house: House, arguments: tuple[str, ...], is_new: bool
+) -> None:
+    text = made(house, "-n", *arguments)
+    assert ("rule search_scenes:" in text) is is_new, text

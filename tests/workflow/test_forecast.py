@@ -120,7 +120,7 @@ def test_one_polarisation_of_two_is_half_the_bytes(workdir: Path) -> None:
 
 def test_a_disk_that_is_too_small_is_told_in_capitals(workdir: Path) -> None:
     names = two_glaciers()
-    freeze(names[0], [made_product(n, size_bytes=10**17) for n in (1, 2)])
+    freeze(names[0], [made_product(n, size_bytes=10**15) for n in (1, 2)])
     assert "NOT ENOUGH" in acquisition(**{"acquisition.glaciers": names}).forecast()
     for index, name in enumerate(names):
         freeze(name, [made_product(index, size_bytes=10)])

@@ -9,6 +9,7 @@ from ssl4sar.acquire.catalogue.inventory import TIME_FORMAT, is_of_time
 from ssl4sar.acquire.catalogue.search import SearchConfig, search_glacier
 from ssl4sar.acquire.orbits.choice import choose_orbits
 from ssl4sar.acquire.providers.choose import open_provider
+from ssl4sar.acquire.providers.local import Local
 from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.config.services import Services
@@ -25,15 +26,18 @@ def main(
         return
     sentinel, cdse = config.sentinel, services.cdse
     optical = sentinel.optical_provider or sentinel.provider
-    # Wherever the scenes come from, orbit files come from there.
+    sar = open_provider(sentinel.provider, services)
+    # Wherever the scenes come from: to list orbit files this catalogue wants no account.
     catalogue = ODataCatalogue(cdse.catalogue_url, cdse.page_size, cdse.max_skip)
     search_glacier(
         config,
         glacier,
-        sar=open_provider(sentinel.provider, services),
+        sar=sar,
         optical=open_provider(optical, services) if config.optical.count else None,
         searched_utc=datetime.strptime(searched_utc, TIME_FORMAT).replace(tzinfo=UTC),
-        choose_orbits=partial(choose_orbits, catalogue=catalogue),
+        choose_orbits=partial(
+            choose_orbits, catalogue=catalogue, mirror=sar if isinstance(sar, Local) else None
+        ),
     ).write(inventory.parent)
 
 

@@ -1,7 +1,8 @@
 """Glaciers and their areas of interest, read from a GeoJSON file (RFC 7946).
 
 Longitudes and latitudes are degrees (WGS 84). An area across the antimeridian may be given in two
-parts, as the standard wants it, or in one piece whose ring crosses 180 degrees: it is cut here.
+parts, as the standard wants it, or in one piece whose ring crosses 180 degrees, to the east or to
+the west: it is cut here.
 """
 
 from __future__ import annotations
@@ -24,11 +25,16 @@ from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, read_json
 from ssl4sar.core.pair_layout import BENCHMARK_TEST_GLACIERS, is_named_after
 
-_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
+#: A number alone would be taken for a date in names of files.
+_NAME: Final = re.compile(r"(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,40}")
+_LONGEST_NAME: Final = 40
+_LONGEST_FILE_BYTES: Final = 16_000_000
 #: No catalogue takes an area of half the Earth, and no glacier needs one.
 _WIDEST_DEG: Final = 180.0
+_GLOBE_DEG: Final = 360.0
 #: A UTM zone is 6 degrees wide, up to 12 off Svalbard; images may use the next one.
 _FARTHEST_FROM_ZONE_DEG: Final = 9.0
 #: Below this an area is a line or a point.
@@ -57,7 +63,7 @@ class Glacier:
     """A glacier and its area.
 
     Attributes:
-        name: letters and digits, fit for the file names of SSL4SAR.
+        name: letters and digits, at least one letter, fit for the file names of SSL4SAR.
         long_name: name for people.
         region: where it lies.
         area: polygons in degrees, longitudes -180 to 180, cut at the antimeridian.
@@ -124,8 +130,7 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
     """
     path = Path(path)
     try:
-        # Editors on Windows put a byte order mark before the text.
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = read_json(path, _LONGEST_FILE_BYTES)
     except FileNotFoundError as error:
         raise UserError(
             path, "the file does not exist", "correct acquisition.glaciers_file"
@@ -134,8 +139,8 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
         raise UserError(
             path, f"the file cannot be read ({error.strerror})", "correct acquisition.glaciers_file"
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(path, f"this is no JSON ({error})", "give a GeoJSON file") from error
+    except ForeignTextError as error:
+        raise UserError(path, str(error), "give a GeoJSON file") from error
     features = document.get("features") if isinstance(document, dict) else None
     if not isinstance(features, list) or not features:
         raise UserError(
@@ -210,7 +215,7 @@ def unwrap(polygon: Polygon) -> Polygon:
     A ring whose longitude jumps by more than half the globe is taken to go the short way round.
 
     Args:
-        polygon: longitudes -180 to 360 degrees.
+        polygon: longitudes -360 to 360 degrees.
 
     Raises:
         ValueError: it holds a pole: its ring winds around the globe.
@@ -225,7 +230,7 @@ def cut_at_antimeridian(polygon: Polygon) -> list[Polygon]:
     """Return a polygon with longitudes within -180 to 180, in two pieces if it crosses 180.
 
     Args:
-        polygon: longitudes -180 to 360 degrees; see :func:`unwrap`.
+        polygon: longitudes -360 to 360 degrees; see :func:`unwrap`.
 
     Raises:
         ValueError: it holds a pole.
@@ -264,8 +269,8 @@ def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
         if _NAME.fullmatch(name) is None:
             raise UserError(
                 subject,
-                f"the name {name[:60]!r} is part of file names: letters and digits, 40 at most",
-                "shorten it and put the full name into long_name",
+                f"the name {name[:60]!r} {_name_problem(name)}, and it becomes part of file names",
+                "give a short name of letters and digits, and the full one as long_name",
             )
         subject = f"{path}: {name}"
     try:
@@ -289,6 +294,14 @@ def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
         stable_terrain=properties.stable_terrain,
         caffe=properties.caffe,
     )
+
+
+def _name_problem(name: str) -> str:
+    if len(name) > _LONGEST_NAME:
+        return f"has {len(name)} characters, {_LONGEST_NAME} are allowed"
+    if name.isascii() and name.isdigit():
+        return "is a number alone"
+    return "does not consist of letters (a to z) and digits" if name else "is empty"
 
 
 def _check_flag(subject: str, properties: _Properties) -> None:
@@ -334,16 +347,20 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
         raise UserError(
             subject, f"its geometry is no GeoJSON ({reason})", "give a Polygon"
         ) from error
-    empty = UserError(subject, "its area is empty or no polygon", "give a Polygon with an area")
+    empty = _empty(subject)
     if not isinstance(shape, Polygon | MultiPolygon) or shape.is_empty:
         raise empty
     west, south, east, north = shape.bounds
-    if not (-180.0 <= west <= east <= 360.0 and -90.0 <= south <= north <= 90.0):
-        raise UserError(
-            subject,
-            f"its area reaches from {west:g} to {east:g} E and {south:g} to {north:g} N",
-            "give degrees, longitude first",
-        )
+    for what, least, most, limit in (
+        ("latitudes", south, north, 90.0),
+        ("longitudes", west, east, 360.0),
+    ):
+        if not -limit <= least <= most <= limit:
+            raise UserError(
+                subject,
+                f"its {what} reach from {least:g} to {most:g}, beyond {limit:g} degrees",
+                "give degrees, longitude first",
+            )
     wholes = [_whole(subject, polygon) for polygon in getattr(shape, "geoms", [shape])]
     _check_width(subject, wholes)
     united = unary_union([piece for whole in wholes for piece in cut_at_antimeridian(whole)])
@@ -355,27 +372,42 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
     return area
 
 
+def _empty(subject: str) -> UserError:
+    return UserError(subject, "its area is empty or no polygon", "give a Polygon with an area")
+
+
 def _whole(subject: str, polygon: Polygon) -> Polygon:
     """Return a polygon in one piece that neither crosses itself nor holds or touches a pole."""
+    if polygon.is_empty:
+        raise _empty(subject)
     pole = UserError(
         subject,
         "its area goes around or up to a pole",
         "split it into areas that keep off the pole",
     )
-    _, south, _, north = polygon.bounds
+    west, south, east, north = polygon.bounds
     if north >= 90.0 or south <= -90.0:
         raise pole
     try:
         whole = unwrap(polygon)
     except ValueError as error:
         raise pole from error
+    if east - west >= _GLOBE_DEG and whole.area < _SMALLEST_DEG2:
+        # West and east end are one meridian: nothing says which way the area goes from it.
+        raise UserError(
+            subject,
+            f"its area reaches around the globe, from {west:g} to {east:g} degrees of longitude",
+            "give one area per glacier, less than half of the globe wide",
+        )
     # A bow tie has no net area either, so the hull tells it from a line.
     if whole.convex_hull.area and not whole.is_valid:
         raise UserError(
             subject,
             f"its area crosses itself ({is_valid_reason(whole)})",
-            "draw it anew without crossing lines",
+            "draw it without crossing lines",
         )
+    if whole.area < _SMALLEST_DEG2:
+        raise _empty(subject)
     return whole
 
 

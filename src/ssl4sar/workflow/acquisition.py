@@ -35,6 +35,8 @@ ELEVATION: Final = Path("data/elevation")
 TILE_LIST: Final = Path("data/elevation/tile_list.txt")
 GEOID: Final = Path("data/geoid/geoid.tif")
 _NAMES_TOLD: Final = 3
+#: Name of the rule that searches again.
+_REFRESH: Final = "refresh"
 #: Keys of the providers' blocks that decide on what a search answers, and on what is fetched.
 _SEARCH_SERVICE: Final = {
     "dhus": ("dhus.hub_url",),
@@ -78,6 +80,28 @@ class Acquisition:
 
     def __init__(self, config: StudyConfig) -> None:
         self._config = config
+        self._workflow: Any = None
+
+    def follow(self, workflow: Any) -> None:
+        """Let a new search follow the targets that Snakemake is asked for.
+
+        Args:
+            workflow: Snakemake's own object, as Snakefiles see it; its targets are known when the
+                jobs are planned.
+        """
+        self._workflow = workflow
+
+    @property
+    def _is_refresh(self) -> bool:
+        """Whether the rule ``refresh`` is among the targets, however Snakemake was asked for it.
+
+        Words of the command line do not say it: one may be the value of an option.
+        """
+        asked = getattr(self._workflow, "dag_settings", None)
+        if asked is None:
+            return False
+        # Snakemake makes targets also of the rules that these two options name.
+        return _REFRESH in {*asked.targets, *asked.forcerun, *asked.until}
 
     @cached_property
     def glaciers(self) -> dict[str, Glacier]:
@@ -147,7 +171,7 @@ class Acquisition:
         """
         name = self._the_glacier(wildcards).name
         path = INVENTORIES / name / "inventory.jsonl"
-        if not path.is_file() or "refresh" in sys.argv:
+        if not path.is_file() or self._is_refresh:
             return self._now
         header = read_inventory(path).header
         return self._now if self._differences(name, header) else header.searched_text

@@ -10,6 +10,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from odata_catalogue import optical_record, sar_record, square
 from odata_filter_reader import Record
 
@@ -159,3 +161,30 @@ def test_the_two_parts_of_a_tile_that_is_cut_between_strips_stay() -> None:
     older = optical_record(START, baseline="02.14", footprint=square(0.0, 0.0, 0.5))
     listed = products(north, south, older, mission="sentinel-2")
     assert fates(listed)[1] == {listed[2].name: "duplicate"}
+
+
+# senbox-org/sen2like#23: Sen2Cor writes baseline 99.99 into the products of its users.
+@given(
+    official=st.integers(0, 98),
+    home_made=st.integers(0, 99),
+    minor=st.integers(0, 99),
+    is_online=st.booleans(),
+)
+def test_what_was_made_at_home_ranks_below_every_official_baseline(
+    official: int, home_made: int, minor: int, is_online: bool
+) -> None:
+    one = optical_record(START, baseline=f"{official:02}.{minor:02}", Online=is_online)
+    other = optical_record(START, baseline=f"99.{home_made:02}")
+    listed = products(one, other, mission="sentinel-2")
+    assert fates(listed) == ([listed[0].name], {listed[1].name: "duplicate"})
+
+
+@pytest.mark.parametrize("mark", ["999.99", "099.00"])
+def test_marks_are_not_versions_of_sentinel_1_either(mark: str) -> None:
+    listed = products(sar_record(START, version="003.40"), sar_record(START, version=mark))
+    assert fates(listed)[0] == [listed[0].name]
+
+
+def test_a_copy_of_unknown_version_ranks_last() -> None:
+    known = products(sar_record(START, version="002.36"), sar_record(START, version="soon"))
+    assert fates(known)[0] == [known[0].name]

@@ -52,7 +52,7 @@ def inventory(count: int = 5) -> Inventory:
         query={"sentinel.start": "2020-03-01", "sentinel.relative_orbits": [7]},
         searched_utc=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         counts={"found": count + 2, "kept": count, "duplicate": 2},
-        orbits=[{"name": "orbit"}],
+        orbits=[product(9, name="orbit", product_type="AUX_POEORB").as_row()],
         orbit_of={"P001": "orbit"},
     )
     return Inventory(header, tuple(product(number) for number in range(count)))
@@ -122,6 +122,40 @@ def test_a_damaged_line_is_named(tmp_path: Path, old: bytes, new: bytes) -> None
     with pytest.raises(UserError, match=r"inventory.jsonl: line 4: is damaged: ") as caught:
         read_inventory(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"name":"P002"', '"name":"../../P002"'),
+        ('"id":"id-2"', r'"id":"\u001b[31m"'),
+        ('"id":"id-2"', r'"id":"\ud800"'),
+        ('"start":"2020-03-03T', '"start":"0001-03-03T'),
+        ('"platform":"S1A"', '"platform":1e999'),
+        ('"id":"id-2"', '"id":' + "[" * 400 + "]" * 400),
+    ],
+)  # fmt: skip
+def test_values_that_no_search_would_freeze_are_refused(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "inventory.jsonl"
+    lines = inventory_text(inventory()).splitlines(True)
+    assert old in lines[3]
+    lines[3] = lines[3].replace(old, new)
+    path.write_text("".join(lines))
+    with pytest.raises(UserError, match=r"line 4: is damaged") as caught:
+        read_inventory(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("orbit", [{"name": "../x"}, {}, {"name": "orbit", "start": "0001-01-01"}])
+def test_orbit_files_of_the_header_are_checked_too(tmp_path: Path, orbit: dict[str, str]) -> None:
+    path = tmp_path / "inventory.jsonl"
+    header, *rest = inventory_text(inventory()).splitlines(True)
+    values = json.loads(header)
+    values["orbits"][0] = (values["orbits"][0] | orbit) if orbit else {}
+    path.write_text(json.dumps(values) + "\n" + "".join(rest))
+    with pytest.raises(UserError, match="line 1: is damaged"):
+        read_inventory(path)
 
 
 def test_every_cut_is_noticed(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from odata_catalogue import (
     serve_catalogue,
     square,
 )
-from shapely.geometry import MultiPolygon, box
+from shapely.geometry import MultiPolygon, box, mapping, shape
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue import search as module
-from ssl4sar.acquire.catalogue.inventory import inventory_text, read_inventory
+from ssl4sar.acquire.catalogue.inventory import LeftOut, inventory_text, read_inventory
 from ssl4sar.acquire.catalogue.search import SearchConfig, SearchOutcome, search_glacier
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import Query, Selection
@@ -35,9 +35,11 @@ from ssl4sar.acquire.providers.odata_record import product_of
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.errors import UserError
 
-TINY = Glacier("Tiny", "Tiny", "nowhere", MultiPolygon([box(-1.0, 70.0, 1.0, 71.0)]), 32633)
-WHOLE = square(0.0, 70.5, 2.0)
-AWAY = square(40.0, 70.5)
+#: Within tile 33XVG.
+TINY = Glacier("Tiny", "Tiny", "nowhere", MultiPolygon([box(12.5, 77.6, 13.5, 78.1)]), 32633)
+WHOLE = square(13.0, 77.85, 1.0)
+TILED = mapping(box(12.4, 77.5, 13.6, 78.2))
+AWAY = square(40.0, 77.85)
 START = datetime(2020, 7, 3, 4, 5, 6, 789, tzinfo=UTC)
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -164,7 +166,7 @@ def test_what_the_configuration_wants_is_asked_for(
         (sar(1, orbit=4455), {"relative_orbits": (7,)}, "relative_orbit"),
         (sar(1, footprint=AWAY), {}, "too_little_coverage"),
         (sar(1, footprint=AWAY), {"min_coverage_percent": 0}, "too_little_coverage"),
-        (sar(1, footprint=square(1.9, 70.5)), {}, "too_little_coverage"),
+        (sar(1, footprint=square(14.45, 77.85)), {}, "too_little_coverage"),
         (sar(0, cog=True), {}, "cog_twin"),
     ],
 )
@@ -178,17 +180,122 @@ def test_what_does_not_match_is_left_out_with_its_reason(
 
 
 def test_a_provider_that_ignores_the_time_is_corrected() -> None:
-    early, late = sar(0), sar(0) | {"ContentDate": {"Start": "2021-01-01", "End": "2021-01-01"}}
+    early, late = sar(0), sar(3) | {"ContentDate": {"Start": "2021-01-01", "End": "2021-01-01"}}
     provider = Listed([early, late], honest=False)
     outcome = search_glacier(config(), TINY, provider, None, searched_utc=NOW)
-    # Two records in each of four months: once the wanted one, the others of the same name.
-    assert outcome.inventory.header.counts["found"] == 8
+    # Two records in each of four months count once.
+    assert outcome.inventory.header.counts["found"] == 2
     assert kept(outcome) == names([early])
-    assert sum(each.reason == "outside_time" for each in outcome.left_out) == 4
+    assert sum(each.reason == "outside_time" for each in outcome.left_out) == 1
 
 
-def test_a_product_without_a_footprint_is_kept() -> None:
-    assert len(kept(searched([sar(0, GeoFootprint=None)]))) == 1
+NAMELESS = "S1A_IW_GRDH_SOMETHING.SAFE"
+
+
+def without(record: dict[str, Any], *attributes: str) -> dict[str, Any]:
+    """The record without what its name and these attributes say."""
+    known = [each for each in record["Attributes"] if each["Name"] not in attributes]
+    return record | {"Name": NAMELESS, "Attributes": known}
+
+
+@pytest.mark.parametrize(
+    ("record", "sentinel", "reason"),
+    [
+        (sar(1, GeoFootprint=None), {}, "footprint"),
+        (sar(1, platform="S1C", direction=""), {"orbit_direction": "ascending"}, "orbit_direction"),
+        (without(sar(1), "polarisationChannels"), {}, "polarisation"),
+        (without(sar(1), "relativeOrbitNumber"), {"relative_orbits": (7,)}, "relative_orbit"),
+    ],
+)
+def test_what_is_asked_for_and_unknown_is_left_out_with_its_reason(
+    record: dict[str, Any], sentinel: dict[str, Any], reason: str
+) -> None:
+    outcome = searched([record], config(**sentinel))
+    assert kept(outcome) == set()
+    assert reasons(outcome) == {record["Name"].removesuffix(".SAFE"): reason}
+    assert "know" in outcome.left_out[0].detail
+
+
+def test_what_is_unknown_and_not_asked_for_is_kept() -> None:
+    record = without(sar(1, direction="", platform="S1C"), "relativeOrbitNumber")
+    assert kept(searched([record])) == {NAMELESS.removesuffix(".SAFE")}
+
+
+def test_a_direction_that_is_only_stated_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    records = [sar(1, platform="S1C"), sar(2, platform="S1C", direction="ASCENDING")]
+    outcome = searched(records, config(orbit_direction="descending"))
+    assert kept(outcome) == names(records[:1])
+    assert "that 1 scene are descending is only stated" in capsys.readouterr().err
+    assert "as the catalogue states of its datatake" in outcome.left_out[0].detail
+    (product,) = outcome.inventory.products
+    assert product.as_row()["direction_stated"] is True
+    assert Product.from_row(product.as_row()) == product
+
+
+GLOBE = {
+    "type": "Polygon",
+    "coordinates": [
+        [[-180, -41], [-90, -41], [0, -41], [90, -41], [180, -41], [180, -90], [90, -90], [0, -90],
+         [-90, -90], [-180, -90], [-180, -41]]
+    ],
+}  # fmt: skip
+CRANE = Glacier("Crane", "", "", MultiPolygon([box(-62.6, -65.44, -61.9, -65.2)]), 32720)
+
+
+# Element84/earth-search#28 and #39: geometries of tiles at the dateline.
+@pytest.mark.parametrize(
+    "geometry", [GLOBE, square(-62.25, -65.32, 0.36), square(-62.3, -65.3, 3.0), None]
+)
+def test_a_tile_is_where_its_name_says(
+    geometry: dict[str, Any] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    day = datetime(2020, 1, 3, 13, tzinfo=UTC)
+    elsewhere = optical_record(day, tile="60CWS", cloud=2.0) | {"GeoFootprint": geometry}
+    unknown = optical_record(day, tile="20DNN", cloud=12.0) | {"GeoFootprint": geometry}
+    study = config({"count": 1}, start=date(2020, 1, 1), end=date(2020, 1, 31))
+    provider = Listed([elsewhere, unknown])
+    outcome = search_glacier(study, CRANE, provider, provider, searched_utc=NOW)
+    assert kept(outcome) == names([unknown])
+    (left_out,) = outcome.left_out
+    assert left_out.reason == "too_little_coverage"
+    assert ("listed footprint" in left_out.detail) is (geometry is not None)
+    (product,) = outcome.inventory.products
+    assert product.footprint is not None
+    assert shape(dict(product.footprint)).area < 5
+    told = capsys.readouterr().err
+    assert ("not as the catalogue lists" in told) is (
+        geometry in (GLOBE, square(-62.3, -65.3, 3.0))
+    )
+
+
+def test_a_sar_footprint_round_the_globe_is_unknown() -> None:
+    outcome = searched([sar(1, footprint=GLOBE), sar(2)])
+    assert kept(outcome) == names([sar(2)])
+    assert outcome.left_out[0].reason == "footprint"
+    assert "more than the product can" in outcome.left_out[0].detail
+
+
+def test_a_product_of_several_tiles_is_refused() -> None:
+    old = optical_record(START, footprint=TILED) | {
+        "Name": "S2A_OPER_PRD_MSIL1C_PDMC_20160501T000000_R051_V20160501T000000.SAFE"
+    }
+    outcome = searched([old], config({"count": 1}))
+    assert [each.reason for each in outcome.left_out] == ["several_tiles"]
+
+
+def test_what_a_provider_does_not_recognise_is_listed_once_and_counted() -> None:
+    strange = LeftOut("s1/other.zip", "not_recognised", "its name is not official")
+
+    class Strange(Listed):
+        def search(self, query: Query) -> Iterator[Product | LeftOut]:  # type: ignore[override]
+            yield strange
+            yield from super().search(query)
+
+    provider = Strange([sar(0)])
+    outcome = search_glacier(config({"count": 1}), TINY, provider, provider, searched_utc=NOW)
+    assert outcome.left_out == (strange,)
+    counts = outcome.inventory.header.counts
+    assert (counts["found"], counts["kept"], counts["not_recognised"]) == (2, 1, 1)
 
 
 def test_stripmaps_of_every_beam_are_of_the_wanted_type() -> None:
@@ -204,7 +311,7 @@ def test_offline_products_are_kept_and_counted() -> None:
 
 
 def test_an_optical_image_is_chosen_and_the_others_are_left_out() -> None:
-    good = optical_record(START, footprint=WHOLE, cloud=1.0)
+    good = optical_record(START, footprint=TILED, cloud=1.0)
     bad = optical_record(START + timedelta(days=1), footprint=WHOLE, cloud=9.0)
     outcome = searched([sar(0), bad, good], config({"count": 1}))
     assert kept(outcome) == names([sar(0), good])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from made_orbits import MadeCatalogue, at, orbit_name, poeorb, record, scene
 
 from ssl4sar.acquire.orbits.choice import ORBIT_MARGIN, OrbitName, choose_orbits, orbit_filters
+from ssl4sar.acquire.product import Product
+from ssl4sar.core.errors import UserError
 
 DAYS = [f"2021-03-{day:02}" for day in range(1, 32)]
 MARCH = [record(poeorb(day)) for day in DAYS]
@@ -33,7 +36,7 @@ def test_names_tell_platform_kind_and_times() -> None:
 
 @given(
     st.datetimes(datetime(2014, 1, 1), datetime(2030, 1, 1)),
-    st.integers(1, 10**6),
+    st.integers(1, 16_200),
     st.sampled_from(["POEORB", "RESORB"]),
     st.sampled_from(["S1A", "S1B", "S1C", "S1D"]),
 )
@@ -54,6 +57,10 @@ def test_names_round_trip(begin: datetime, length_s: int, kind: str, platform: s
         "S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20140410T005944_20140408T225944",
         "S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20141308T225944_20141410T005944",
         "../S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20140408T225944_20140410T005944",
+        # Marks for "for ever" and "never" are not times that make a file the best.
+        "S1A_OPER_AUX_RESORB_OPOD_20140410T005944_V20140408T225944_99991231T235959",
+        "S1A_OPER_AUX_POEORB_OPOD_99991231T235959_V20140408T225944_20140410T005944",
+        "S1A_OPER_AUX_POEORB_OPOD_20140410T005944_V00010101T000000_20140410T005944",
     ],
 )
 def test_what_is_no_orbit_file_is_refused(name: str) -> None:
@@ -174,6 +181,45 @@ def test_products_without_a_file_are_told(capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr().err
     assert "no orbit file yet for 5 of 5 products" in told
     assert "and 2 more" in told
+
+
+class Folder:
+    """Orbit files on this machine."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def orbit_files(
+        self, platform: str, kind: str, start: datetime, stop: datetime
+    ) -> Iterator[Product]:
+        for name in self._names:
+            told = OrbitName.parse(name)
+            if (told.platform, told.kind) == (platform, kind) and start <= told.start < stop:
+                yield told.product(provider="local", id=f"{name}.EOF", name=name)
+
+
+def test_files_of_a_mirror_go_first_and_the_catalogue_is_asked_for_the_rest() -> None:
+    scenes = [scene("2021-03-05 04:31"), scene("2021-03-06 04:31")]
+    mirror = Folder(poeorb("2021-03-05"), resorb("2021-03-06 03:00", "2021-03-06 07:00"))
+    catalogue = MadeCatalogue(MARCH)
+    files, _ = choose_orbits(scenes[:1], catalogue, mirror)
+    assert [(file.provider, file.id) for file in files] == [("local", f"{files[0].name}.EOF")]
+    assert catalogue.asked == []
+    files, chosen = choose_orbits(scenes, catalogue, mirror)
+    assert [file.provider for file in files] == ["local", "cdse"]
+    assert chosen[scenes[1].name] == poeorb("2021-03-06")
+    files, chosen = choose_orbits(scenes, MadeCatalogue([]), mirror)
+    assert [file.product_type for file in files] == ["AUX_POEORB", "AUX_RESORB"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"Id": "\x1b[31m"}, {"ContentLength": 10**40}, {"Id": "x" * 5000}]
+)
+def test_a_strange_record_is_one_line(change: dict[str, object]) -> None:
+    listed = [record(poeorb("2021-03-05"), **change)]
+    with pytest.raises(UserError, match="a record of another form") as caught:
+        choose_orbits([scene("2021-03-05 04:31")], MadeCatalogue(listed))
+    assert len(str(caught.value)) < 400
 
 
 def test_products_of_other_missions_are_passed_over() -> None:

@@ -13,6 +13,7 @@ import pytest
 from dhus_server import PASSWORD, USER, Hub, HubProduct, dhus_server
 from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
+from taken import taken
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
@@ -66,7 +67,7 @@ def query(**changes: object) -> Query:
 
 
 def found(hub: Hub, **changes: object) -> list[str]:
-    return [product.name for product in provider(hub).search(query(**changes))]
+    return [product.name for product in taken(provider(hub), query(**changes))]
 
 
 def the(hub: Hub, id: str = ONE) -> Product:
@@ -121,7 +122,7 @@ def test_a_product_holds_what_the_hub_tells(hub: Hub) -> None:
     assert (product.polarisations, product.datatake) == (("HH", "HV"), "03A21C")
     assert product.size_bytes == 1.5 * 1024**3
     assert Product.from_row(json.loads(json.dumps(product.as_row()))) == product
-    (optical,) = provider(hub).search(query(mission="sentinel-2", product_type="S2MSI2A"))
+    (optical,) = taken(provider(hub), query(mission="sentinel-2", product_type="S2MSI2A"))
     assert (optical.cloud_percent, optical.tile) == (12.5, "33XVG")
     assert (optical.processor_version, optical.relative_orbit) == ("02.14", 138)
 
@@ -152,7 +153,7 @@ def test_area_in_two_parts_lists_each_product_once(hub: Hub, tmp_path: Path) -> 
     name = NAMES["hh"].replace("20200305", "20200401")
     hub.products.append(replace(hub.products[0], id="across", name=name, footprint=across))
     both = MultiPolygon([box(179, 70.5, 180, 71), box(-180, 70.5, -179, 71)])
-    (product,) = provider(hub).search(query(glacier=replace(query().glacier, area=both)))
+    (product,) = taken(provider(hub), query(glacier=replace(query().glacier, area=both)))
     assert product.id == "across"
     assert product.footprint is not None
     assert product.footprint["type"] == "MultiPolygon"

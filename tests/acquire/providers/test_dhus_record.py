@@ -60,7 +60,7 @@ def test_footprint_is_cut_at_the_antimeridian() -> None:
     ],
 )
 def test_other_forms_are_one_line(properties: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="a product of its answer is of another form"):
+    with pytest.raises(UserError, match="a record of another form"):
         product_of_feature(feature(**properties), HUB)
 
 

@@ -9,12 +9,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from made_up_safe import NAMES, safe_files, write_folder, write_zip
+from made_orbits import eof, poeorb
+from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 from shapely.geometry import MultiPolygon, box, shape
+from taken import taken
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.catalogue.product_name import OpticalName, SarName, parse_name
 from ssl4sar.acquire.catalogue.windows import month_windows
+from ssl4sar.acquire.orbits.file import fetch_orbit
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import local as module
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -42,8 +46,21 @@ def query(**changes: object) -> Query:
     return replace(asked, **changes)  # type: ignore[arg-type]
 
 
+def listed(provider: Local, asked: Query) -> list[Product]:
+    """Products that the folder offers, whether or not the search takes them."""
+    return [each for each in provider.search(asked) if isinstance(each, Product)]
+
+
+def strangers(root: Path, asked: Query) -> dict[str, str]:
+    """Reasons of what looks like a product and cannot be used."""
+    return {
+        each.name: each.reason for each in Local(root).search(asked) if isinstance(each, LeftOut)
+    }
+
+
 def names(root: Path, asked: Query) -> list[str]:
-    return [product.name for product in Local(root).search(asked)]
+    """Names of the products that the search takes from the folder."""
+    return [product.name for product in taken(Local(root), asked)]
 
 
 @pytest.fixture
@@ -59,7 +76,8 @@ def mirror(tmp_path: Path) -> Path:
 
 
 def the(root: Path, **changes: object) -> Product:
-    (product,) = Local(root).search(query(**changes))
+    asked = query(**changes)
+    (product,) = taken(Local(root), asked)
     return product
 
 
@@ -104,25 +122,20 @@ def test_each_part_of_a_query_leaves_a_product_out(
     assert names(tmp_path, query(**changes)) == []
 
 
-def test_clouds_leave_an_optical_product_out(mirror: Path) -> None:
-    asked = query(mission="sentinel-2", product_type="S2MSI2A")
-    assert names(mirror, replace(asked, max_cloud_percent=12.5)) == [NAMES["s2"]]
-    assert names(mirror, replace(asked, max_cloud_percent=12.4)) == []
-
-
 def test_real_samples_are_found_by_their_footprints(test_data: Path) -> None:
     provider = Local(test_data / "sentinel1" / "grdh")
     everywhere = query(glacier=glacier(-180, -89, 180, 89))
-    assert len(list(provider.search(everywhere))) == 6
+    assert len(listed(provider, everywhere)) == 6
     # The product of 2026 lies on both sides of the antimeridian, south of 53 degrees.
     for area in (glacier(179, 51.5, 179.5, 52), glacier(-179.9, 51.5, -179.5, 52)):
-        (found,) = provider.search(query(glacier=area))
+        asked = query(glacier=area)
+        (found,) = taken(provider, asked)
         assert found.name.endswith("_1C0B")
         assert found.footprint is not None
         assert shape(dict(found.footprint)).area < 10
         assert found.processor_version == "4.03"
-    assert list(provider.search(query(glacier=glacier(0, 51.5, 1, 52)))) == []
-    twins = list(provider.search(query(glacier=glacier(22, 38, 22.1, 38.1))))
+    assert names(test_data / "sentinel1" / "grdh", query(glacier=glacier(0, 51.5, 1, 52))) == []
+    twins = [each for each in listed(provider, everywhere) if each.datatake == "00574F"]
     assert [twin.processor_version for twin in twins] == ["2.70", "2.36"]
     assert {(twin.start, twin.stop, twin.datatake) for twin in twins} == {
         (twins[0].start, twins[0].stop, "00574F")
@@ -141,7 +154,7 @@ def test_no_manifest_is_read_of_products_that_names_leave_out(
     monkeypatch.setattr(module, "read_overview", counted)
     provider = Local(mirror)
     for _ in range(2):
-        assert len(list(provider.search(query(polarisations=("VV",))))) == 1
+        assert len(listed(provider, query(polarisations=("VV",)))) == 3
     assert read == [f"{NAMES['vv']}.zip"]
 
 
@@ -166,11 +179,11 @@ def test_each_name_is_parsed_once_however_many_windows_are_searched(
     found = [
         product.name
         for start, stop in windows
-        for product in provider.search(query(start=start, stop=stop))
+        for product in listed(provider, query(start=start, stop=stop))
     ]
-    assert found == [HH, NAMES["vv"]]
+    assert sorted(found) == sorted([HH, NAMES["vv"], NAMES["ew"]])
     assert len(windows) == 144
-    assert len(parsed) == 5  # four products, and a zip that is none
+    assert len(parsed) == 4
     assert len(looked_at) <= 4  # each belongs to one month
 
 
@@ -187,6 +200,7 @@ def test_product_without_readable_manifest_is_told_and_left_out(
 ) -> None:
     folder = mirror / "s1" / "2020" / "03" / f"{HH}.SAFE"
     (folder / "manifest.safe").write_text("<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>")
+    assert strangers(mirror, query()) == {HH: "unreadable", "s1/other.zip": "not_recognised"}
     assert names(mirror, query()) == [NAMES["vv"]]
     told = capsys.readouterr().err
     assert "warning: left out:" in told
@@ -205,7 +219,124 @@ def test_depth_is_bounded_and_loops_end(tmp_path: Path) -> None:
     write_folder(deep, HH)
     write_folder(deep / "y", NAMES["vv"])
     (tmp_path / "x" / "loop").symlink_to(tmp_path)
+    (tmp_path / "x" / "x" / "one").symlink_to(tmp_path / "x")
+    (tmp_path / "x" / "x" / "two").symlink_to(tmp_path / "x" / "x")
     assert names(tmp_path, query()) == [HH]
+    left_out = [name for name in strangers(tmp_path, query()) if "loop" not in name]
+    assert f"{'x/' * MAX_DEPTH}y" in left_out
+
+
+CLOUD = {
+    # stactools-packages/sentinel1 and sentinel2: as clouds and their users keep products.
+    "no ending": HH,
+    "lower case": f"{HH.lower()}.safe",
+    "nine folders down": f"a/b/c/d/e/f/g/h/i/{HH}.SAFE",
+    "in a folder of its name": f"{HH}/{HH}.SAFE",
+    "lower case without ending": HH.lower(),
+}
+
+
+@pytest.mark.parametrize("place", CLOUD.values(), ids=CLOUD)
+def test_products_are_found_as_clouds_keep_them(tmp_path: Path, place: str) -> None:
+    made = write_folder(tmp_path / "made", HH)
+    root = tmp_path / "mirror"
+    (root / place).parent.mkdir(parents=True)
+    made.rename(root / place)
+    product = the(root)
+    assert (product.name, product.id) == (HH, place)
+    assert strangers(root, query()) == {}
+    path = Local(root).fetch(product, tmp_path / "work", Selection())
+    assert path == tmp_path / "work" / f"{HH}.SAFE"
+
+
+def test_an_optical_product_without_its_baseline_is_named_by_its_metadata(tmp_path: Path) -> None:
+    made = write_folder(tmp_path, NAMES["s2"])
+    root = tmp_path / "mirror"
+    root.mkdir()
+    made.rename(root / "S2A_MSIL2A_20200715T124711_R138_T33XVG_20200715T145016.SAFE")
+    asked = query(mission="sentinel-2", product_type="S2MSI2A")
+    (place,) = (path.name for path in root.iterdir())
+    assert strangers(root, asked) == {place: "not_recognised"}
+    assert strangers(root, query()) == {}
+    metadata = root / place / "MTD_MSIL2A.xml"
+    uri = f"<PRODUCT_URI>{NAMES['s2']}.SAFE</PRODUCT_URI>"
+    metadata.write_text(metadata.read_text().replace("<p>", f"<p>{uri}"))
+    assert names(root, asked) == [NAMES["s2"]]
+    assert strangers(root, asked) == {}
+    product = the(root, mission="sentinel-2", product_type="S2MSI2A")
+    assert Local(root)._place(product) == root / place
+
+
+def test_what_looks_like_a_product_is_counted_if_it_is_not_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(tmp_path, HH)
+    for name in (
+        f"{NAMES['vv']}",
+        "S2A_OPER_PRD_MSIL1C_PDMC_20160501T000000_R051_V20160501T0",
+        "x.SAFE",
+    ):
+        (tmp_path / name / "sub").mkdir(parents=True)
+    renamed = write_folder(tmp_path / "made", NAMES["ew"])
+    renamed.rename(tmp_path / "my favourite")
+    for name in (f"{NAMES['vv']}.tar", "other.zip", "._S1A.SAFE", "S1A_notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    left_out = {
+        each.name: each.detail
+        for each in Local(tmp_path).search(query())
+        if isinstance(each, LeftOut)
+    }
+    assert set(left_out) == {
+        NAMES["vv"],
+        "x.SAFE",
+        "my favourite",
+        f"{NAMES['vv']}.tar",
+        "other.zip",
+    }
+    assert left_out[NAMES["vv"]] == "there is no manifest.safe in it"
+    assert "only zips" in left_out[f"{NAMES['vv']}.tar"]
+    told = capsys.readouterr().err
+    assert "6 items not recognised as products" in told
+
+
+def test_names_that_are_not_text_are_told_in_one_line(tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"\xff\x1b[31m")
+    place.mkdir()
+    write_folder(tmp_path / "made", HH).rename(place / f"{HH}.SAFE")
+    assert strangers(tmp_path, query()) == {HH: "unreadable"}
+
+
+def test_orbit_files_of_the_folder_are_listed_and_fetched(tmp_path: Path) -> None:
+    name = poeorb("2020-03-05")
+    place = tmp_path / "mirror" / "aux" / f"{name}.EOF"
+    place.parent.mkdir(parents=True)
+    place.write_text(eof(name))
+    (place.parent / "S3A_OPER_AUX_POEORB.EOF").write_text("of another satellite")
+    provider = Local(tmp_path / "mirror")
+    start, stop = datetime(2020, 3, 1, tzinfo=UTC), datetime(2020, 4, 1, tzinfo=UTC)
+    (file,) = provider.orbit_files("S1A", "POEORB", start, stop)
+    assert (file.name, file.id, file.provider) == (name, f"aux/{name}.EOF", "local")
+    assert list(provider.orbit_files("S1B", "POEORB", start, stop)) == []
+    target = tmp_path / f"{name}.EOF"
+    fetch_orbit(file, target, provider.fetch_file)
+    assert target.read_text() == eof(name)
+    place.unlink()
+    with pytest.raises(MissingProductError, match="not there any more"):
+        provider.fetch_file(file, tmp_path / "again.EOF")
+    with pytest.raises(UserError, match="not below the root"):
+        provider.fetch_file(replace(file, id=f"../{name}.EOF"), target)
+
+
+def test_a_product_of_several_granules_is_refused(tmp_path: Path) -> None:
+    name = NAMES["s2"]
+    files = safe_files(name) | {
+        f"GRANULE/L2A_T33X{letter}G/IMG_DATA/R10m/T33X{letter}G_B04_10m.jp2": b"red"
+        for letter in "VWX"
+    }
+    folder = write_folder(tmp_path, name)
+    (folder / "manifest.safe").write_bytes(manifest(name, files))
+    asked = query(mission="sentinel-2", product_type="S2MSI2A")
+    assert strangers(tmp_path, asked) == {name: "several_tiles"}
 
 
 def test_missing_root_is_the_users_mistake(tmp_path: Path) -> None:
@@ -311,6 +442,8 @@ def test_the_mirror_itself_is_never_changed(mirror: Path, tmp_path: Path) -> Non
         return {str(path): path.read_bytes() for path in mirror.rglob("*") if path.is_file()}
 
     before = state()
-    for product in Local(mirror).search(query()):
+    for product in listed(Local(mirror), query(product_type="EW_GRDM_1S")):
+        if product.product_type != "EW_GRDM_1S":
+            continue
         Local(mirror).fetch(product, tmp_path / product.name, Selection())
     assert state() == before

@@ -228,7 +228,7 @@ def found_by(query: Query, answers: ODataAnswers) -> set[str]:
     return {product.name for product in products}
 
 
-def test_a_query_asks_for_type_direction_track_and_place() -> None:
+def test_a_query_asks_for_type_and_place_and_the_search_compares_the_rest() -> None:
     wanted = sar_record(MARCH, datatake="000001")
     others = [
         sar_record(MARCH, datatake="000002", kind="EW_GRDM"),
@@ -239,7 +239,10 @@ def test_a_query_asks_for_type_direction_track_and_place() -> None:
         optical_record(MARCH),
     ]
     query = a_query(orbit_direction="descending", relative_orbits=(7, 9))
-    assert found_by(query, ODataAnswers([*others, wanted])) == names([wanted])
+    answers = ODataAnswers([*others, wanted])
+    assert found_by(query, answers) == names([wanted, others[1], others[2]])
+    # The catalogue's direction is that of the datatake's start.
+    assert all("orbitDirection" not in each["$filter"] for each in answers.asked)
 
 
 def test_stripmaps_are_listed_by_their_beam() -> None:
@@ -290,7 +293,7 @@ def test_records_of_another_form_are_told() -> None:
     answers = ODataAnswers()
     answers._chosen = _Everything([record])
     with opened(answers) as catalogue:
-        with pytest.raises(UserError, match=r"a record of another form .*Name is missing"):
+        with pytest.raises(UserError, match=r"a record of another form: .*Name is missing"):
             list(catalogue.products(a_query()))
 
 

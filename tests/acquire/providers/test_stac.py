@@ -18,8 +18,10 @@ from affine import Affine
 from rasterio.io import MemoryFile
 from shapely.geometry import MultiPolygon, box
 from stac_server import Api, stac_server
+from taken import taken
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue.search import sort_out
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
@@ -139,7 +141,7 @@ def sar_query(**changes: object) -> Query:
 
 
 def found(api: Api, asked: Query) -> list[str]:
-    return [product.name for product in provider(api).search(asked)]
+    return [product.name for product in taken(provider(api), asked)]
 
 
 def the(api: Api, asked: Query) -> Product:
@@ -167,12 +169,11 @@ def test_a_product_holds_what_item_and_name_tell(api: Api) -> None:
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_clouds_are_asked_for_where_the_api_can_and_looked_at_here_in_any_case(
-    api: Api, declared: bool
-) -> None:
+def test_clouds_are_asked_for_where_the_api_can(api: Api, declared: bool) -> None:
     if not declared:
         api.conformance = ("item-search",)
-    assert found(api, query(max_cloud_percent=6.0)) == [optical_name(day) for day in (1, 2, 3)]
+    days = (1, 2, 3) if declared else range(1, 9)
+    assert found(api, query(max_cloud_percent=6.0)) == [optical_name(day) for day in days]
     assert all(("query" in asked) == declared for asked in api.searches)
 
 
@@ -191,9 +192,13 @@ def test_each_part_of_a_query_counts(api: Api, changes: dict[str, object], count
     assert len(found(api, query(**changes))) == count
 
 
-def test_an_item_under_two_numbers_is_one_product(api: Api) -> None:
+def test_an_item_under_two_numbers_is_listed_twice_and_kept_once(api: Api) -> None:
     api.items.append(optical_item(api, 1, 2.0, id="S2A_33XVG_20200701_1_L2A"))
-    assert found(api, query()).count(optical_name(1)) == 1
+    listed = list(provider(api).search(query()))
+    assert [product.name for product in listed].count(optical_name(1)) == 2
+    outcome = sort_out(listed, query(), 0.0)
+    assert [product.name for product in outcome.kept].count(optical_name(1)) == 1
+    assert [each.reason for each in outcome.left_out] == ["listed_twice"]
 
 
 def test_bands_of_the_pretraining_are_fetched_and_verified(api: Api, tmp_path: Path) -> None:

@@ -54,6 +54,20 @@ def test_files_of_a_real_product_agree_with_its_manifest(test_data: Path) -> Non
     assert compared == 4
 
 
+def granule(name: str, band: str = "B04") -> ManifestFile:
+    return ManifestFile(f"GRANULE/{name}/IMG_DATA/T33XVG_20200101T0_{band}.jp2", 1, None)
+
+
+# ranghetti/sen2r#56 and #117: the last of several granules was taken, whatever it showed.
+def test_a_product_of_several_granules_is_refused_in_one_line() -> None:
+    one = [granule("L1C_T33XVG_A1_1", band) for band in ("B04", "B08")]
+    wanted = Selection(bands=("B4",))
+    assert needed_files(one, "sentinel-2", wanted, "P") == (one[0],)
+    several = [*one, granule("L1C_T33XWG_A1_1"), granule("L1C_T33XXG_A1_1")]
+    with pytest.raises(MissingProductError, match=r"^P: it holds 3 granules \(L1C_T33XVG_A1_1, "):
+        needed_files(several, "sentinel-2", wanted, "P")
+
+
 @pytest.mark.parametrize("polarisation", ["copolar", "VV", "VH"])
 def test_one_polarisation_of_a_real_product_is_half_of_it(
     test_data: Path, polarisation: str

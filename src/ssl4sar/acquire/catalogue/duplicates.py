@@ -11,12 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shapely import make_valid
-from shapely.geometry import shape
-from shapely.geometry.base import BaseGeometry
-
+from ssl4sar.acquire.catalogue.footprint import footprint_shape
 from ssl4sar.acquire.catalogue.inventory import LeftOut
-from ssl4sar.acquire.catalogue.product_name import version_parts
+from ssl4sar.acquire.catalogue.product_name import version_rank
 from ssl4sar.acquire.product import Product
 
 #: Copies of one slice start within half a second (IPF 2.36 and 2.70 of one datatake: 0.23 s) and
@@ -30,7 +27,8 @@ def collapse(products: Iterable[Product]) -> tuple[list[Product], list[LeftOut]]
     """Keep the best copy of each product.
 
     The best is the product proper rather than its cloud-optimised twin, and of several processings
-    the one by the latest processor, though it may be offline.
+    the one by the latest official processor, though it may be offline. What somebody processed at
+    home (baseline 99.99 of Sen2Cor) is kept only where there is no official copy.
 
     Args:
         products: of both missions, in any order.
@@ -56,14 +54,6 @@ def collapse(products: Iterable[Product]) -> tuple[list[Product], list[LeftOut]]
 def is_cog_twin(product: Product) -> bool:
     """Return whether it is the cloud-optimised form of a Sentinel-1 product."""
     return product.product_type.endswith("-COG") or product.name.endswith("_COG")
-
-
-def footprint_shape(product: Product) -> BaseGeometry | None:
-    """Return the footprint of a product in degrees, made valid; None where it is unknown."""
-    if product.footprint is None:
-        return None
-    footprint = shape(dict(product.footprint))
-    return footprint if footprint.is_valid else make_valid(footprint)
 
 
 def _by_name(products: Iterable[Product], left_out: list[LeftOut]) -> list[Product]:
@@ -142,7 +132,7 @@ def _ranked(copies: Sequence[Product]) -> list[Product]:
     # Sorting is stable: the last key to matter is sorted by first.
     by_name = sorted(copies, key=lambda each: each.name, reverse=True)
     by_name.sort(key=lambda each: each.online, reverse=True)
-    by_name.sort(key=lambda each: version_parts(each.processor_version), reverse=True)
+    by_name.sort(key=lambda each: version_rank(each.processor_version), reverse=True)
     by_name.sort(key=is_cog_twin)
     return by_name
 

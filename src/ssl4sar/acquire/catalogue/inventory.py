@@ -19,8 +19,12 @@ from typing import Any, Final
 from ssl4sar.acquire.product import Product
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_json, read_bounded
+from ssl4sar.core.wording import printable
 
 SCHEMA: Final = "ssl4sar.inventory/1"
+#: A product takes some 2 kB; a glacier has some hundreds to thousands.
+_LONGEST_BYTES: Final = 512_000_000
 #: Form of the time of a search.
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -119,7 +123,9 @@ def read_inventory(path: str | Path) -> Inventory:
     """
     path = Path(path)
     try:
-        lines = path.read_bytes().splitlines(keepends=True)
+        lines = read_bounded(path, _LONGEST_BYTES).splitlines(keepends=True)
+    except ForeignTextError as error:
+        raise UserError(path, str(error), "search for it again") from error
     except FileNotFoundError as error:
         raise UserError(
             path, "there is no inventory", "make it first: it is searched for"
@@ -179,9 +185,9 @@ def _line(row: Mapping[str, Any]) -> str:
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise _damaged(path, number, "it is no JSON") from error
+        row = parse_json(line)
+    except ForeignTextError as error:
+        raise _damaged(path, number, str(error)) from error
     if not isinstance(row, dict) or not line.endswith(b"\n"):
         raise _damaged(path, number, "it is cut off or no object")
     return row
@@ -193,9 +199,15 @@ def _header(path: Path, row: dict[str, Any]) -> InventoryHeader:
         searched = datetime.strptime(values["searched_utc"], TIME_FORMAT).replace(tzinfo=UTC)
         counts = {str(key): int(value) for key, value in values["counts"].items()}
         values |= {"searched_utc": searched, "counts": counts}
-        return InventoryHeader(**values)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path, 1, f"it is no header ({error})") from error
+        header = InventoryHeader(**values)
+        # Orbit files are fetched from here: they are checked as the products are.
+        files = {Product.from_row(row).name for row in header.orbits}
+        strangers = set(header.orbit_of.values()) - files
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _damaged(path, 1, f"it is not a header ({printable(error, 200)})") from error
+    if strangers:
+        raise _damaged(path, 1, "orbit_of names a file that is not among orbits")
+    return header
 
 
 def _product(path: Path, number: int, row: dict[str, Any]) -> Product:

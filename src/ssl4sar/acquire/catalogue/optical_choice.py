@@ -19,7 +19,7 @@ from shapely import MultiPolygon, unary_union
 from shapely.geometry.base import BaseGeometry
 
 from ssl4sar.acquire.areas import coverage_percent
-from ssl4sar.acquire.catalogue.duplicates import footprint_shape
+from ssl4sar.acquire.catalogue.footprint import footprint_shape
 from ssl4sar.acquire.catalogue.inventory import csv_text
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.sentinel import OpticalConfig

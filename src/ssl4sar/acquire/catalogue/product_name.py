@@ -38,6 +38,9 @@ _POLARISATIONS: Final = {
 #: Absolute orbit before the first one of track 1, for the two satellites whose count is published.
 _TRACK_OFFSET: Final = {"S1A": 73, "S1B": 27}
 _TRACKS: Final = 175
+#: First part of versions that are marks, not versions: what Sen2Cor makes at home is of baseline
+#: 99.99.
+_HOME_MADE: Final = 99
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +152,18 @@ def version_parts(version: str | None) -> tuple[int, ...]:
     if version is None or re.fullmatch(r"[0-9]+(\.[0-9]+)*", version) is None:
         return ()
     return tuple(int(part) for part in version.split("."))
+
+
+def version_rank(version: str | None) -> tuple[int, ...]:
+    """Return a key that orders processor versions from the least to the most wanted.
+
+    No version, or a text that is not one, comes first; then versions from 99 on, which mark what
+    users processed at home (Sen2Cor writes N9999); then the official ones, the latest last.
+    """
+    parts = version_parts(version)
+    if not parts:
+        return (0,)
+    return (1 if parts[0] >= _HOME_MADE else 2, *parts)
 
 
 def plain_version(version: str | None) -> str | None:

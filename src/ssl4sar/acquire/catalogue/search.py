@@ -1,16 +1,23 @@
-"""From a glacier to its frozen inventory: search, sort out, choose, count."""
+"""From a glacier to its frozen inventory: search, sort out, choose, count.
+
+Providers yield all that they are shown; what of it belongs to a query is decided here alone, by
+one rule: **what the configuration asks for must be known of a product**. One of another or of
+unknown direction, track, polarisation or place is left out, with its reason in ``left_out.csv``.
+Clouds that are not known count as the most that are allowed.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from ssl4sar.acquire.areas import Glacier, coverage_percent
-from ssl4sar.acquire.catalogue.duplicates import collapse, footprint_shape
+from ssl4sar.acquire.catalogue.duplicates import collapse
+from ssl4sar.acquire.catalogue.footprint import footprint_shape, with_believed_footprint
 from ssl4sar.acquire.catalogue.inventory import (
     Inventory,
     InventoryHeader,
@@ -31,6 +38,7 @@ from ssl4sar.acquire.providers.common import is_kind
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
+from ssl4sar.core.wording import counted
 
 #: Orbit files for products: the files, and the name of the file by product.
 OrbitChoice = Callable[[Sequence[Product]], tuple[Sequence[Product], Mapping[str, str]]]
@@ -68,7 +76,7 @@ class SearchOutcome:
 
     Attributes:
         inventory: the products to build from.
-        left_out: every other product that was found, with its reason.
+        left_out: every other product that was found, and what was not recognised, with its reason.
         candidates: how the optical images were chosen.
     """
 
@@ -202,76 +210,113 @@ def _until(config: SearchConfig, searched_utc: datetime) -> SearchConfig:
 
 
 @dataclass
-class _Found:
-    """How many products were found, and what became of them."""
+class Found:
+    """How many products were found, and what became of them.
+
+    Attributes:
+        number: of products, and of what looks like one.
+        kept: what belongs to the query.
+        left_out: all others.
+    """
 
     number: int
     kept: list[Product]
     left_out: list[LeftOut]
 
-    def __add__(self, other: _Found) -> _Found:
-        return _Found(
-            self.number + other.number,
+    def __add__(self, other: Found) -> Found:
+        # What a folder holds and nothing recognises may be listed for both missions.
+        again = set(self.left_out) & set(other.left_out)
+        return Found(
+            self.number + other.number - len(again),
             self.kept + other.kept,
-            self.left_out + other.left_out,
+            self.left_out + [each for each in other.left_out if each not in again],
         )
 
 
-def _search_sar(config: SearchConfig, glacier: Glacier, provider: Provider) -> _Found:
+def _search_sar(config: SearchConfig, glacier: Glacier, provider: Provider) -> Found:
     query = sar_query(config, glacier)
     listed = _search(provider, query, config, range(1, 13))
-    return _sorted_out(listed, query, config.sentinel.min_coverage_percent)
+    return sort_out(listed, query, config.sentinel.min_coverage_percent)
 
 
 def _search_optical(
     config: SearchConfig, glacier: Glacier, provider: Provider
-) -> tuple[_Found, list[Candidate]]:
+) -> tuple[Found, list[Candidate]]:
     query = optical_query(config, glacier)
     months = season_months(config.optical.months, glacier.area.centroid.y)
     # Tiles are combined before their coverage is judged, so each may cover as little as it does.
-    found = _sorted_out(_search(provider, query, config, months), query, 0.0)
+    found = sort_out(_search(provider, query, config, months), query, 0.0)
     candidates = choose_optical(found.kept, glacier.area, config.optical)
     _tell_choice(glacier, candidates, config.optical.count)
     others = [
         LeftOut(each.product.name, "not_chosen", each.why) for each in candidates if not each.chosen
     ]
     chosen = [each.product for each in candidates if each.chosen]
-    return _Found(found.number, chosen, found.left_out + others), candidates
+    return Found(found.number, chosen, found.left_out + others), candidates
 
 
-def _sorted_out(listed: Sequence[Product], query: Query, min_coverage_percent: float) -> _Found:
-    left_out: list[LeftOut] = []
-    matching = list(_matching(listed, query, min_coverage_percent, left_out))
+def sort_out(
+    listed: Sequence[Product | LeftOut], query: Query, min_coverage_percent: float
+) -> Found:
+    """Sort what a provider listed; none is trusted to have compared everything.
+
+    Args:
+        listed: products, and what looks like one, in any order.
+        query: what is looked for, over the whole time.
+        min_coverage_percent: share of the area that a product must cover; it must cover some.
+    """
+    left_out = [each for each in listed if isinstance(each, LeftOut)]
+    matching: list[Product] = []
+    doubted: list[str] = []
+    for each in listed:
+        if isinstance(each, LeftOut):
+            continue
+        product, doubt = with_believed_footprint(each)
+        refusal = _refusal(product, query, min_coverage_percent)
+        if refusal is None:
+            matching.append(product)
+            doubted += [f"{product.name}: {doubt}"] * bool(doubt)
+        else:
+            reason, detail = refusal
+            left_out.append(LeftOut(product.name, reason, "; ".join(filter(None, (detail, doubt)))))
     kept, duplicates = collapse(matching)
-    return _Found(len(listed), kept, left_out + duplicates)
+    _tell_doubts(query, kept, doubted)
+    return Found(len(listed), kept, left_out + duplicates)
+
+
+def _tell_doubts(query: Query, kept: Sequence[Product], doubted: Sequence[str]) -> None:
+    if doubted:
+        tell(
+            f"warning: {query.glacier.name}: {counted(len(doubted), 'footprint')} of "
+            f"{query.mission} not as the catalogue lists them, e.g. {doubted[0]}"
+        )
+    stated = [product.name for product in kept if product.direction_stated]
+    if query.orbit_direction is not None and stated:
+        tell(
+            f"warning: {query.glacier.name}: that {counted(len(stated), 'scene')} are "
+            f"{query.orbit_direction} is only stated for their datatakes, which may turn near a "
+            f"pole, e.g. {stated[0]}"
+        )
 
 
 def _search(
     provider: Provider, query: Query, config: SearchConfig, months: Container[int]
-) -> list[Product]:
-    """Search month by month; the order of the products is that of the provider."""
+) -> list[Product | LeftOut]:
+    """Search month by month; the order of the products is that of the provider.
+
+    What starts in one month and ends in the next may be listed for both: it counts once.
+    """
     windows = [
         (start, stop)
         for start, stop in month_windows(config.sentinel.start, config.sentinel.end)
         if start.month in months
     ]
-    found: list[Product] = []
+    found: dict[object, Product | LeftOut] = {}
     described = f"{query.glacier.name}: searching {query.mission} at {provider.name} (months)"
     for start, stop in track(windows, described):
-        found += provider.search(replace(query, start=start, stop=stop))
-    return found
-
-
-def _matching(
-    found: Iterable[Product], query: Query, min_coverage_percent: float, left_out: list[LeftOut]
-) -> Iterator[Product]:
-    """Yield the products that match; no provider is trusted to have compared everything."""
-    for product in found:
-        refusal = _refusal(product, query, min_coverage_percent)
-        if refusal is None:
-            yield product
-        else:
-            left_out.append(LeftOut(product.name, *refusal))
+        for each in provider.search(replace(query, start=start, stop=stop)):
+            found.setdefault(each if isinstance(each, LeftOut) else (each.name, each.id), each)
+    return list(found.values())
 
 
 def _refusal(product: Product, query: Query, min_coverage_percent: float) -> tuple[str, str] | None:
@@ -280,17 +325,27 @@ def _refusal(product: Product, query: Query, min_coverage_percent: float) -> tup
         return "product_type", f"it is of type {product.product_type}"
     if not query.start <= product.start < query.stop:
         return "outside_time", f"it starts {product.start:%Y-%m-%d %H:%M:%S}"
-    known = product.polarisations
-    if query.polarisations and known and not set(known) & set(query.polarisations):
-        return "polarisation", f"it has {'+'.join(known)}"
-    direction = product.orbit_direction
-    if query.orbit_direction is not None and direction not in {None, query.orbit_direction}:
-        return "orbit_direction", f"the satellite flew {direction}"
-    if query.relative_orbits and product.relative_orbit not in query.relative_orbits:
-        return "relative_orbit", f"it is of track {product.relative_orbit}"
+    # Of the scene model's images all but track and place stands for any.
+    if product.product_type != SYNTHETIC_TYPE:
+        known = product.polarisations
+        if query.polarisations and not set(known) & set(query.polarisations):
+            return "polarisation", f"it has {'+'.join(known)}" if known else "it is unknown"
+        direction = product.orbit_direction
+        if query.orbit_direction not in {None, direction}:
+            word = ", as the catalogue states of its datatake" * product.direction_stated
+            told = f"the satellite flew {direction}{word}" if direction else "it is unknown"
+            return "orbit_direction", told
+        if product.mission == "sentinel-2" and product.tile is None:
+            return (
+                "several_tiles",
+                "its name has no tile, as before December 2016",
+            )
+    number = product.relative_orbit
+    if query.relative_orbits and number not in query.relative_orbits:
+        return "relative_orbit", "it is unknown" if number is None else f"it is of track {number}"
     footprint = footprint_shape(product)
     if footprint is None:
-        return None  # the provider says that it touches the area
+        return "footprint", "where it is, is not known"
     covered = coverage_percent(query.glacier.area, footprint)
     if covered <= 0.0 or covered < min_coverage_percent:
         return "too_little_coverage", f"it covers {covered:.2f} % of the area"
@@ -302,7 +357,7 @@ def _is_of_type(product: Product, wanted: str) -> bool:
     return product.product_type == SYNTHETIC_TYPE or is_kind(product.product_type, wanted)
 
 
-def _counts(found: _Found) -> dict[str, int]:
+def _counts(found: Found) -> dict[str, int]:
     """Return the products by fate.
 
     Raises:

@@ -16,9 +16,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final, Literal, Protocol, Self
 
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers.common import known_form
 from ssl4sar.acquire.providers.odata_record import checksums_of
 from ssl4sar.core.progress import tell
 
@@ -36,16 +38,27 @@ _NAME: Final = re.compile(
     r"(S1[A-Z])_OPER_AUX_(POEORB|RESORB)_[A-Z0-9]{4}"
     r"_(\d{8}T\d{6})_V(\d{8}T\d{6})_(\d{8}T\d{6})(?:\.EOF)?"
 )
+#: Times before and after these are marks, such as 9999-12-31 for "for ever".
+_YEARS: Final = range(2014, 2100)
 _NAMES_TOLD: Final = 3
 
 
 class Catalogue(Protocol):
-    """What is asked for orbit files."""
+    """The catalogue that is asked for orbit files."""
 
     def records(
         self, filters: Sequence[str], start: datetime, stop: datetime
     ) -> Iterator[dict[str, Any]]:
         """Yield the records whose content starts at or after ``start`` and before ``stop``."""
+
+
+class Mirror(Protocol):
+    """Orbit files that are there already."""
+
+    def orbit_files(
+        self, platform: str, kind: OrbitKind, start: datetime, stop: datetime
+    ) -> Iterator[Product]:
+        """Yield the files whose validity starts at or after ``start`` and before ``stop``."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,8 @@ class OrbitName:
         """Read a name, with or without ``.EOF``.
 
         Raises:
-            ValueError: it is no name of an orbit file of Sentinel-1, or its times are none.
+            ValueError: it is not the name of an orbit file of Sentinel-1, or of one that lasts
+                longer than such files do or has other times that stand for something else.
         """
         match = _NAME.fullmatch(name)
         if match is None:
@@ -82,7 +96,27 @@ class OrbitName:
         if start >= stop:
             raise ValueError(f"{name!r}: its validity ends before it begins")
         kind: OrbitKind = "POEORB" if match[2] == "POEORB" else "RESORB"
+        if (
+            not {created.year, start.year, stop.year} <= set(_YEARS)
+            or stop - start > _LONGEST[kind]
+        ):
+            raise ValueError(f"{name!r}: its times are not those of an orbit file")
         return cls(match[1], kind, created, start, stop)
+
+    def product(self, **known: Any) -> Product:
+        """Return the file as a product; ``known`` is what its name does not say.
+
+        Raises:
+            ValueError: a value is not one of a product.
+        """
+        return Product(
+            mission="sentinel-1",
+            platform=self.platform,
+            product_type=f"AUX_{self.kind}",
+            start=self.start,
+            stop=self.stop,
+            **known,
+        )
 
     def spare(self, product: Product) -> timedelta:
         """Return the time that it covers before or after a product, whichever is shorter."""
@@ -110,22 +144,26 @@ def _by_spare(candidate: _Candidate, scene: Product) -> tuple[Any, ...]:
 
 
 _Rank = Callable[[_Candidate, Product], tuple[Any, ...]]
+_Source = Callable[[str, OrbitKind, datetime, datetime], list[_Candidate]]
 #: Kinds of files from the best on, and what makes one of several the better.
 _ORDER: Final[dict[OrbitKind, _Rank]] = {"POEORB": _by_age, "RESORB": _by_spare}
 
 
 def choose_orbits(
-    products: Sequence[Product], catalogue: Catalogue
+    products: Sequence[Product], catalogue: Catalogue, mirror: Mirror | None = None
 ) -> tuple[list[Product], dict[str, str]]:
     """Choose an orbit file for each Sentinel-1 product.
 
     Precise files go first; of several the one made last. Where there is none yet, a restituted one:
     of several the one that reaches farthest beyond both ends of the product, then the one made
-    last. The catalogue is asked once per satellite, month and kind.
+    last. A mirror is looked through first; the catalogue is asked for what it lacks, once per
+    satellite, month and kind.
 
     Args:
         products: products; those of other missions have no orbit files.
-        catalogue: OData catalogue of the Copernicus Data Space Ecosystem.
+        catalogue: OData catalogue of the Copernicus Data Space Ecosystem, which lists orbit files
+            to everybody; only fetching them needs an account.
+        mirror: orbit files on this machine.
 
     Returns:
         Orbit files as products, by name, each once; and the name of the file by that of the
@@ -136,9 +174,13 @@ def choose_orbits(
     """
     scenes = [product for product in products if product.mission == "sentinel-1"]
     chosen: dict[str, Product] = {}
+    sources: list[_Source] = [partial(_catalogued, catalogue)]
+    if mirror is not None:
+        sources.insert(0, partial(_mirrored, mirror))
     for kind, rank in _ORDER.items():
-        lacking = [scene for scene in scenes if scene.name not in chosen]
-        chosen |= _choose(lacking, kind, rank, catalogue)
+        for source in sources:
+            lacking = [scene for scene in scenes if scene.name not in chosen]
+            chosen |= _choose(lacking, kind, rank, source)
     missing = [scene.name for scene in scenes if scene.name not in chosen]
     if missing:
         more = len(missing) - _NAMES_TOLD
@@ -155,7 +197,7 @@ def _choose(
     scenes: Sequence[Product],
     kind: OrbitKind,
     rank: _Rank,
-    catalogue: Catalogue,
+    source: _Source,
 ) -> dict[str, Product]:
     """Return the best file of a kind by the name of the product; some have none."""
     groups: dict[tuple[str, int, int], list[Product]] = defaultdict(list)
@@ -164,7 +206,9 @@ def _choose(
         groups[scene.platform, start.year, start.month].append(scene)
     chosen = {}
     for (platform, _, _), members in sorted(groups.items()):
-        candidates = _candidates(platform, kind, members, catalogue)
+        first = min(scene.start for scene in members) - ORBIT_MARGIN - _LONGEST[kind]
+        last = max(scene.start for scene in members) - ORBIT_MARGIN + _MOMENT
+        candidates = source(platform, kind, first, last)
         for scene in members:
             fitting = [each for each in candidates if each.told.covers(scene)]
             if fitting:
@@ -172,18 +216,25 @@ def _choose(
     return chosen
 
 
-def _candidates(
-    platform: str, kind: OrbitKind, scenes: Sequence[Product], catalogue: Catalogue
+def _catalogued(
+    catalogue: Catalogue, platform: str, kind: OrbitKind, start: datetime, stop: datetime
 ) -> list[_Candidate]:
-    first = min(scene.start for scene in scenes) - ORBIT_MARGIN - _LONGEST[kind]
-    last = max(scene.start for scene in scenes) - ORBIT_MARGIN + _MOMENT
     candidates: dict[str, _Candidate] = {}
-    for record in catalogue.records(orbit_filters(platform, kind), first, last):
+    for record in catalogue.records(orbit_filters(platform, kind), start, stop):
         candidate = _candidate(record)
         if candidate is None or candidate.told.kind != kind:
             continue
         candidates[candidate.file.name] = candidate
     return list(candidates.values())
+
+
+def _mirrored(
+    mirror: Mirror, platform: str, kind: OrbitKind, start: datetime, stop: datetime
+) -> list[_Candidate]:
+    return [
+        _Candidate(OrbitName.parse(file.name), file)
+        for file in mirror.orbit_files(platform, kind, start, stop)
+    ]
 
 
 def orbit_filters(platform: str, kind: OrbitKind) -> list[str]:
@@ -213,18 +264,14 @@ def _candidate(record: Mapping[str, Any]) -> _Candidate | None:
     except ValueError:
         return None
     size = record.get("ContentLength")
-    return _Candidate(
-        told,
-        Product(
-            provider="cdse",
-            id=identifier,
-            name=name.removesuffix(".EOF"),
-            mission="sentinel-1",
-            platform=told.platform,
-            product_type=f"AUX_{told.kind}",
-            start=told.start,
-            stop=told.stop,
-            size_bytes=size if isinstance(size, int) and size > 0 else None,
-            checksums=checksums_of(record),
-        ),
-    )
+    with known_form("the catalogue of orbit files", "report it to the service"):
+        return _Candidate(
+            told,
+            told.product(
+                provider="cdse",
+                id=identifier,
+                name=name.removesuffix(".EOF"),
+                size_bytes=size if isinstance(size, int) and size > 0 else None,
+                checksums=checksums_of(record),
+            ),
+        )

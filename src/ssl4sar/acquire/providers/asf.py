@@ -11,12 +11,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import requests
 
+from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
 from ssl4sar.acquire.network.access import Access, Bearer, FixedToken, require_web_address
@@ -25,9 +25,9 @@ from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
 from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
-from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.product import Mission, Product, utc_time
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import fits, not_found, orbit_direction
+from ssl4sar.acquire.providers.common import known_form, not_found, orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.acquire.safe.verification import known_checksums, verify_product
 from ssl4sar.config.services import AsfConfig
@@ -69,7 +69,9 @@ class Asf:
         self._adapter = adapter or GuardedAdapter(short_answer(self._patience.timeout_s))
 
     def search(self, query: Query) -> Iterator[Product]:
-        """Yield all products that match, each once.
+        """Yield all products that the facility lists for a query, each once.
+
+        It is not asked for directions: its attribute is that of the datatake's start.
 
         Args:
             query: what is looked for.
@@ -89,9 +91,9 @@ class Asf:
             # The library would put a hull around polygons in several parts.
             for part in query.glacier.area.geoms:
                 for record in self._records(query, part.wkt):
-                    product = product_of_record(record)
-                    if fits(product, query):
-                        found[product.name] = product
+                    with known_form(self._config.host, "report it to the facility"):
+                        product = product_of_record(record)
+                    found[product.id] = product
         yield from found.values()
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
@@ -179,8 +181,6 @@ class Asf:
             "start": query.start,
             "end": query.stop,
         }
-        if query.orbit_direction is not None:
-            asked["flightDirection"] = query.orbit_direction.upper()
         if query.relative_orbits:
             asked["relativeOrbit"] = list(query.relative_orbits)
         return self._listed(**asked)
@@ -227,6 +227,10 @@ def product_of_record(record: Mapping[str, Any]) -> Product:
     name = parse_name(properties["sceneName"])
     if not isinstance(name, SarName):
         raise ValueError(f"{name.name} is not of Sentinel-1")  # noqa: TRY004 - a wrong value
+    start, stop = utc_time(properties["startTime"]), utc_time(properties["stopTime"])
+    stated = orbit_direction(properties.get("flightDirection"))
+    footprint = footprint_of(record.get("geometry"))
+    direction, is_stated = scene_direction(stated, name.platform, start, stop, footprint)
     size_bytes = properties.get("bytes")
     md5 = properties.get("md5sum")
     return Product(
@@ -236,21 +240,17 @@ def product_of_record(record: Mapping[str, Any]) -> Product:
         mission="sentinel-1",
         platform=name.platform,
         product_type=name.product_type,
-        start=_time(properties["startTime"]),
-        stop=_time(properties["stopTime"]),
+        start=start,
+        stop=stop,
         mode=name.mode,
         polarisations=name.polarisations,
         relative_orbit=properties.get("pathNumber") or name.relative_orbit,
-        orbit_direction=orbit_direction(properties.get("flightDirection")),
+        orbit_direction=direction,
+        direction_stated=is_stated,
         datatake=name.datatake,
         processor_version=plain_version(properties.get("pgeVersion")),
         size_bytes=None if size_bytes is None else int(size_bytes),
         checksums={} if md5 is None else {"md5": str(md5).lower()},
-        footprint=footprint_of(record.get("geometry")),
+        footprint=footprint,
         urls={"product": str(properties["url"])},
     )
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

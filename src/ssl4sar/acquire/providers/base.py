@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.product import Mission, OrbitDirection, Product
 from ssl4sar.core.errors import UserError
 
@@ -68,8 +69,18 @@ class Provider(Protocol):
     def missions(self) -> frozenset[Mission]:
         """Missions that it holds."""
 
-    def search(self, query: Query) -> Iterator[Product]:
-        """Yield all products that match, each once, in any order.
+    def search(self, query: Query) -> Iterator[Product | LeftOut]:
+        """Yield all that the source lists when it is asked, each once, in any order.
+
+        A provider may ask for less than everything, but drops nothing of the answer: whether a
+        product belongs to the query is decided in one place,
+        :func:`ssl4sar.acquire.catalogue.search.search_glacier`, which records the reason.
+
+        Args:
+            query: what is looked for.
+
+        Yields:
+            Products, and what looks like one and cannot be used, with the reason.
 
         Raises:
             UserError: the service refuses, answers nonsense or cannot be reached.

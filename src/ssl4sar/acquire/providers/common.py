@@ -1,15 +1,29 @@
-"""What all providers have in common: directions, fits of a query, and products not found."""
+"""What all providers have in common: directions, kinds, strange records, products not found."""
 
 from __future__ import annotations
 
 import re
-
-from shapely.geometry import shape
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import OrbitDirection, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query
+from ssl4sar.acquire.providers.base import MissingProductError
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.wording import printable
+
+#: What reading a record raises that is not as documented.
+FORM_ERRORS: Final = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+_SHOWN_CHARS: Final = 200
 
 
 def orbit_direction(text: str | None) -> OrbitDirection | None:
@@ -32,34 +46,28 @@ def is_kind(product_type: str, wanted: str) -> bool:
     return wanted in {kind, re.sub(r"^S[1-6]_", "SM_", kind)}
 
 
-def fits(product: Product, query: Query) -> bool:
-    """Return whether a product is what a query looks for.
-
-    Services differ in whether bounds belong to a time, and know wildcards only where names are
-    meant; so their answers are looked through. A direction or track that is asked for must be
-    known of the product; unknown clouds and footprints let it through.
+@contextmanager
+def known_form(subject: str, fix: str) -> Iterator[None]:
+    """Turn what is raised when a record of a service becomes a product into one line.
 
     Args:
-        product: a product as its catalogue tells it.
-        query: what is looked for.
+        subject: address of the service.
+        fix: what to do.
+
+    Raises:
+        UserError: a value is missing, or of another form or range.
     """
-    if product.mission != query.mission or not is_kind(product.product_type, query.product_type):
-        return False
-    if not query.start <= product.start < query.stop:
-        return False
-    if query.orbit_direction not in {None, product.orbit_direction}:
-        return False
-    if query.relative_orbits and product.relative_orbit not in query.relative_orbits:
-        return False
-    if query.polarisations and not set(query.polarisations) & set(product.polarisations):
-        return False
-    if None not in {query.max_cloud_percent, product.cloud_percent} and (
-        (product.cloud_percent or 0.0) > (query.max_cloud_percent or 0.0)
-    ):
-        return False
-    return product.footprint is None or bool(
-        shape(dict(product.footprint)).intersects(query.glacier.area)
-    )
+    try:
+        yield
+    except FORM_ERRORS as error:
+        problem = f"a record of another form: {form_problem(error)}"
+        raise UserError(subject, problem, fix) from error
+
+
+def form_problem(error: Exception) -> str:
+    """Return what is wrong with a record, in a short phrase."""
+    text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+    return printable(text or type(error).__name__, _SHOWN_CHARS)
 
 
 def not_found(product: Product, error: NotThereError, *, is_still_listed: bool) -> UserError:

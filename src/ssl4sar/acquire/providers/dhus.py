@@ -24,7 +24,6 @@ from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token_store import remember_refusal, was_refused
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import fits
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
 from ssl4sar.acquire.providers.dhus_record import product_of_feature
 from ssl4sar.acquire.safe.verification import verify_product
@@ -93,7 +92,9 @@ class Dhus:
         self._timeout_s = timeout_s
 
     def search(self, query: Query) -> Iterator[Product]:
-        """Yield all products that match, each once.
+        """Yield all products that the hub lists for a query, each once.
+
+        It is not asked for directions: its attribute is that of the datatake's start.
 
         Args:
             query: what is looked for.
@@ -106,8 +107,7 @@ class Dhus:
             for area in _areas(query):
                 for feature in self._features(api, query, area):
                     product = product_of_feature(feature, self._hub)
-                    if fits(product, query):
-                        found[product.id] = product
+                    found[product.id] = product
         yield from found.values()
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
@@ -297,8 +297,6 @@ def _keywords(query: Query) -> dict[str, Any]:
         keywords["filename"] = f"S1?_{kind}*"
     else:
         keywords["producttype"] = query.product_type
-    if query.orbit_direction is not None:
-        keywords["orbitdirection"] = query.orbit_direction.capitalize()
     if query.relative_orbits:
         keywords["relativeorbitnumber"] = set(query.relative_orbits)
     if query.max_cloud_percent is not None and query.mission == "sentinel-2":

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
-from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.common import orbit_direction
+from ssl4sar.acquire.product import Product, utc_time
+from ssl4sar.acquire.providers.common import known_form, orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
-from ssl4sar.core.errors import UserError
 
 _UNITS: Final = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4}
 _SIZE: Final = re.compile(r"([0-9.]+) ?([KMGT]?B)")
@@ -29,47 +28,49 @@ def product_of_feature(feature: Mapping[str, Any], hub: str) -> Product:
     Raises:
         UserError: a property is missing or of another form.
     """
+    with known_form(hub, "use another hub"):
+        return _product(feature)
+
+
+def _product(feature: Mapping[str, Any]) -> Product:
     properties = feature["properties"]
-    try:
-        name = parse_name(properties["identifier"])
-        start = _time(properties["beginposition"])
-        common: dict[str, Any] = {
-            "provider": "dhus",
-            "id": str(properties["id"]),
-            "name": name.name,
-            "platform": name.platform,
-            "product_type": name.product_type,
-            "start": start,
-            "stop": _time(properties.get("endposition", properties["beginposition"])),
-            "orbit_direction": orbit_direction(properties.get("orbitdirection")),
-            "datatake": name.datatake,
-            "size_bytes": _size_bytes(properties.get("size")),
-            "footprint": footprint_of(feature["geometry"]),
-        }
-        if isinstance(name, SarName):
-            return Product(
-                mission="sentinel-1",
-                mode=name.mode,
-                polarisations=name.polarisations,
-                relative_orbit=_track(properties) or name.relative_orbit,
-                **common,
-            )
+    name = parse_name(properties["identifier"])
+    start = utc_time(properties["beginposition"])
+    stop = utc_time(properties.get("endposition", properties["beginposition"]))
+    footprint = footprint_of(feature["geometry"])
+    stated = orbit_direction(properties.get("orbitdirection"))
+    common: dict[str, Any] = {
+        "provider": "dhus",
+        "id": str(properties["id"]),
+        "name": name.name,
+        "platform": name.platform,
+        "product_type": name.product_type,
+        "start": start,
+        "stop": stop,
+        "datatake": name.datatake,
+        "size_bytes": _size_bytes(properties.get("size")),
+        "footprint": footprint,
+    }
+    if isinstance(name, SarName):
+        direction, is_stated = scene_direction(stated, name.platform, start, stop, footprint)
         return Product(
-            mission="sentinel-2",
-            relative_orbit=name.relative_orbit,
-            processor_version=name.baseline,
-            cloud_percent=_number(properties.get("cloudcoverpercentage")),
-            tile=name.tile,
+            mission="sentinel-1",
+            mode=name.mode,
+            polarisations=name.polarisations,
+            relative_orbit=_track(properties) or name.relative_orbit,
+            orbit_direction=direction,
+            direction_stated=is_stated,
             **common,
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            hub, f"a product of its answer is of another form ({error})", "use another hub"
-        ) from error
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    return Product(
+        mission="sentinel-2",
+        relative_orbit=name.relative_orbit,
+        orbit_direction=stated,
+        processor_version=name.baseline,
+        cloud_percent=_number(properties.get("cloudcoverpercentage")),
+        tile=name.tile,
+        **common,
+    )
 
 
 def _track(properties: Mapping[str, Any]) -> int | None:

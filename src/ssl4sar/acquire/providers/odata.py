@@ -20,6 +20,7 @@ from shapely.geometry import Polygon
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.base import Query
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess, RefusedError
+from ssl4sar.acquire.providers.common import FORM_ERRORS, form_problem
 from ssl4sar.acquire.providers.odata_filter import intersects, query_filters, starts_within
 from ssl4sar.acquire.providers.odata_record import content_dates, product_of
 from ssl4sar.core.errors import UserError
@@ -64,10 +65,10 @@ class ODataCatalogue:
         return self._access.requests
 
     def products(self, query: Query) -> Iterator[Product]:
-        """Yield the products of a query, each once.
+        """Yield the products that the catalogue lists for a query, each once.
 
-        Tracks are compared here, not by the catalogue; everything else is its choice. A footprint
-        across the antimeridian may be listed though it lies elsewhere: compare it with the area.
+        It is not asked for tracks and directions, and may list a footprint across the antimeridian
+        though it is elsewhere: compare them with the query.
 
         Raises:
             UserError: see :meth:`records`; or a record is of another form.
@@ -81,10 +82,7 @@ class ODataCatalogue:
                 if record["Id"] in seen:
                     continue
                 seen.add(record["Id"])
-                product = self._product(record, query)
-                track = product.relative_orbit
-                if not query.relative_orbits or track in {None, *query.relative_orbits}:
-                    yield product
+                yield self._product(record, query)
 
     def records(self, filters: Sequence[str], start: datetime, stop: datetime) -> Iterator[Record]:
         """Yield the records of a window of time, each once, ordered by start.
@@ -179,7 +177,7 @@ class ODataCatalogue:
         records = self._page(asked)["value"]
         try:
             median = content_dates(records[0])[0] if records else start
-        except ValueError:
+        except FORM_ERRORS:
             median = start
         if start < median < stop:
             return median
@@ -189,8 +187,8 @@ class ODataCatalogue:
     def _product(self, record: Record, query: Query) -> Product:
         try:
             return product_of(record, self._provider, query.mission)
-        except (ValueError, TypeError) as error:
-            raise self._other_shape(f"a record of another form ({error})") from error
+        except FORM_ERRORS as error:
+            raise self._other_shape(f"a record of another form: {form_problem(error)}") from error
 
     def _other_shape(self, what: str) -> UserError:
         return UserError(

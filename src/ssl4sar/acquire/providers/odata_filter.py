@@ -82,12 +82,12 @@ def product_types(product_type: str) -> tuple[str, ...]:
 
 
 def query_filters(query: Query) -> list[str]:
-    """Return the filters of a query that do not depend on time and place."""
+    """Return the filters of a query that do not depend on time and place.
+
+    The direction is not among them: the catalogue's attribute is that of the datatake's start.
+    """
     types = [string_is("productType", name) for name in product_types(query.product_type)]
     filters = [collection_is(_COLLECTIONS[query.mission]), any_of(types)]
-    # Sentinel-2 products have no such attribute.
-    if query.orbit_direction is not None and query.mission == "sentinel-1":
-        filters.append(string_is("orbitDirection", query.orbit_direction.upper()))
     if query.max_cloud_percent is not None and query.mission == "sentinel-2":
         filters.append(double_at_most("cloudCover", query.max_cloud_percent))
     return filters

@@ -6,16 +6,18 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
-from shapely import from_geojson, make_valid, to_geojson
+import numpy as np
+from shapely import from_geojson, get_coordinates, make_valid, to_geojson
 from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
 from ssl4sar.acquire.areas import cut_at_antimeridian, unwrap
+from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
 from ssl4sar.acquire.catalogue.product_name import (
     OpticalName,
     SarName,
@@ -23,14 +25,13 @@ from ssl4sar.acquire.catalogue.product_name import (
     parse_name,
     plain_version,
 )
-from ssl4sar.acquire.product import Mission, OrbitDirection, Product
+from ssl4sar.acquire.product import Mission, Product, utc_time
+from ssl4sar.acquire.providers.common import orbit_direction
 
 _POLARISATION: Final = re.compile(r"HH|HV|VV|VH")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]+")
-_DIRECTIONS: Final[dict[str, OrbitDirection]] = {
-    "ASCENDING": "ascending",
-    "DESCENDING": "descending",
-}
+#: Beyond this a coordinate is not on the globe; services write longitudes to 360 and some beyond.
+_FARTHEST_DEG: Final = (540.0, 90.000001)
 
 
 def product_of(record: Mapping[str, Any], provider: str, mission: Mission) -> Product:
@@ -45,7 +46,8 @@ def product_of(record: Mapping[str, Any], provider: str, mission: Mission) -> Pr
         mission: whose collection was searched.
 
     Raises:
-        ValueError: identifier, name or times are missing or of another form.
+        ValueError: identifier, name or times are missing or of another form, or a value is one that
+            no product has.
     """
     attributes = attributes_of(record)
     name = _text(record, "Name")
@@ -54,6 +56,15 @@ def product_of(record: Mapping[str, Any], provider: str, mission: Mission) -> Pr
     except ValueError:
         told = None
     start, stop = content_dates(record)
+    platform = told.platform if told else _platform(attributes)
+    footprint = footprint_of(record.get("GeoFootprint"))
+    direction, is_stated = orbit_direction(str(attributes.get("orbitDirection"))), False
+    if mission == "sentinel-1":
+        node_ms = (
+            _number(attributes.get("startTimeFromAscendingNode")),
+            _number(attributes.get("completionTimeFromAscendingNode")),
+        )
+        direction, is_stated = scene_direction(direction, platform, start, stop, footprint, node_ms)
     sar = told if isinstance(told, SarName) else None
     optical = told if isinstance(told, OpticalName) else None
     version = optical.baseline if optical else attributes.get("processorVersion")
@@ -62,21 +73,22 @@ def product_of(record: Mapping[str, Any], provider: str, mission: Mission) -> Pr
         id=_text(record, "Id"),
         name=bare_name(name),
         mission=mission,
-        platform=told.platform if told else _platform(attributes),
-        product_type=told.product_type if told else str(attributes.get("productType", "")),
+        platform=platform,
+        product_type=told.product_type if told else str(attributes.get("productType") or "unknown"),
         start=start,
         stop=stop,
         mode=sar.mode if sar else _or_none(attributes.get("operationalMode")),
         polarisations=sar.polarisations if sar else _polarisations(attributes),
         relative_orbit=_relative_orbit(attributes, told),
-        orbit_direction=_DIRECTIONS.get(str(attributes.get("orbitDirection")).upper()),
+        orbit_direction=direction,
+        direction_stated=is_stated,
         datatake=told.datatake if told else None,
         processor_version=version if optical else plain_version(_or_none(version)),
         cloud_percent=_number(attributes.get("cloudCover")),
         size_bytes=_size(record.get("ContentLength")),
         checksums=checksums_of(record),
         online=record.get("Online") is not False,
-        footprint=footprint_of(record.get("GeoFootprint")),
+        footprint=footprint,
         tile=optical.tile if optical else None,
     )
 
@@ -101,7 +113,7 @@ def content_dates(record: Mapping[str, Any]) -> tuple[datetime, datetime]:
     """
     dates = record.get("ContentDate")
     told = dates if isinstance(dates, dict) else {}
-    return _time(told.get("Start")), _time(told.get("End"))
+    return utc_time(told.get("Start")), utc_time(told.get("End"))
 
 
 def checksums_of(record: Mapping[str, Any]) -> dict[str, str]:
@@ -125,15 +137,24 @@ def footprint_of(geometry: Any) -> dict[str, Any] | None:
 
     Args:
         geometry: GeoJSON; rings whose longitude jumps by more than 180 degrees go the short way.
+
+    Raises:
+        ValueError: a coordinate is not a number or not on the globe.
     """
     if not isinstance(geometry, dict):
         return None
     try:
         shape = from_geojson(json.dumps(geometry))
-        polygons = [each for each in getattr(shape, "geoms", [shape]) if isinstance(each, Polygon)]
+    except (ShapelyError, ValueError, TypeError):
+        return None  # not a geometry
+    points = get_coordinates(shape)
+    if not (np.abs(points) <= _FARTHEST_DEG).all():  # also what is not a number
+        raise ValueError("its footprint has a coordinate that is not on the globe")
+    polygons = [each for each in getattr(shape, "geoms", [shape]) if isinstance(each, Polygon)]
+    try:
         pieces = [piece for polygon in polygons for piece in _pieces(polygon)]
     except (ShapelyError, ValueError):
-        return None  # no geometry, or around a pole
+        return None  # around a pole, or nothing that can be repaired
     united = unary_union(pieces)
     parts = [each for each in getattr(united, "geoms", [united]) if isinstance(each, Polygon)]
     parts = [each for each in parts if not each.is_empty]
@@ -169,18 +190,10 @@ def _text(record: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _time(text: Any) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{text!r} is no time") from error
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
 def _platform(attributes: Mapping[str, Any]) -> str:
     short = str(attributes.get("platformShortName", ""))
     serial = str(attributes.get("platformSerialIdentifier", ""))
-    return short.replace("SENTINEL-", "S") + serial
+    return short.replace("SENTINEL-", "S") + serial or "unknown"
 
 
 def _polarisations(attributes: Mapping[str, Any]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import fits
+from ssl4sar.acquire.providers.common import known_form
 from ssl4sar.acquire.providers.stac_item import (
     ITEM_ROLE,
     file_name,
@@ -72,10 +72,7 @@ class Stac:
         self._access = Access(config.hosts, slots=Slots(f"{host} anonymous", config.connections))
 
     def search(self, query: Query) -> Iterator[Product]:
-        """Yield all products that match, each once.
-
-        An item that is listed again under another number, as after a reprocessing, is another
-        product only if its name is another one.
+        """Yield all items that the API lists for a query, each once.
 
         Args:
             query: what is looked for.
@@ -86,14 +83,9 @@ class Stac:
         """
         found: dict[str, Product] = {}
         for item in self._items(query):
-            try:
+            with known_form(self._config.url, "use another collection or API"):
                 product = product_of_item(item)
-            except ValueError as error:
-                raise UserError(
-                    self._config.url, str(error), "use another collection or API"
-                ) from error
-            if fits(product, query):
-                found.setdefault(product.name, product)
+            found.setdefault(product.id, product)
         closed = [product for product in found.values() if not _open_measurements(product)]
         if closed and len(closed) == len(found):
             raise self._storage_error(closed[0])

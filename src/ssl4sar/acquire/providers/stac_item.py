@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, Final
 
+from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
-from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.common import orbit_direction
+from ssl4sar.acquire.product import Product, utc_time
+from ssl4sar.acquire.providers.common import FORM_ERRORS, form_problem, orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.core.hashing import CHECKSUM_DIGITS, Checksum
 from ssl4sar.core.pair_layout import BANDS
@@ -59,12 +59,12 @@ def product_of_item(item: Mapping[str, Any]) -> Product:
         item: GeoJSON feature.
 
     Raises:
-        ValueError: it is no item of a Sentinel product, or of another form.
+        ValueError: it is not an item of a Sentinel product, or of another form.
     """
     try:
         return _product(item)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"an item is of another form ({type(error).__name__}: {error})") from error
+    except FORM_ERRORS as error:
+        raise ValueError(form_problem(error)) from error
 
 
 def _product(item: Mapping[str, Any]) -> Product:
@@ -72,23 +72,28 @@ def _product(item: Mapping[str, Any]) -> Product:
     name = parse_name(_name(item))
     start = properties.get("start_datetime") or properties["datetime"]
     stop = properties.get("end_datetime") or properties.get("datetime") or start
+    start, stop = utc_time(start), utc_time(stop)
+    footprint = footprint_of(item["geometry"])
+    stated = orbit_direction(properties.get("sat:orbit_state"))
     common: dict[str, Any] = {
         "provider": "stac",
         "id": str(item["id"]),
         "name": name.name,
         "platform": name.platform,
         "product_type": name.product_type,
-        "start": _time(start),
-        "stop": _time(stop),
-        "orbit_direction": orbit_direction(properties.get("sat:orbit_state")),
+        "start": start,
+        "stop": stop,
         "datatake": name.datatake,
-        "footprint": footprint_of(item["geometry"]),
+        "footprint": footprint,
         "urls": _urls(item),
         "checksums": dict(_checksums(assets)),
     }
     if isinstance(name, SarName):
+        direction, is_stated = scene_direction(stated, name.platform, start, stop, footprint)
         return Product(
             mission="sentinel-1",
+            orbit_direction=direction,
+            direction_stated=is_stated,
             mode=name.mode,
             polarisations=name.polarisations,
             relative_orbit=properties.get("sat:relative_orbit") or name.relative_orbit,
@@ -99,6 +104,7 @@ def _product(item: Mapping[str, Any]) -> Product:
     return Product(
         mission="sentinel-2",
         relative_orbit=name.relative_orbit,
+        orbit_direction=stated,
         processor_version=name.baseline,
         cloud_percent=None if clouds is None else float(clouds),
         tile=name.tile,
@@ -199,11 +205,6 @@ def _name(item: Mapping[str, Any]) -> str:
         if match is not None:
             return match[0]
     raise ValueError(f"item {item['id']!r} does not tell the name of its Sentinel product")
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _urls(item: Mapping[str, Any]) -> dict[str, str]:

@@ -91,12 +91,9 @@ class Synthetic:
         return {plan.file: plan for plan in plan_pairs(self._config)}
 
     def search(self, query: Query) -> Iterator[Product]:
-        """Yield the images planned for a glacier, in the order of the plan.
+        """Yield the images planned for a glacier, of a mission and time, in the order of the plan.
 
-        Of the query count the name of the glacier, the mission, the dates, the tracks and the
-        clouds. Its area, product type, polarisations and orbit direction say nothing here: a
-        made-up place is found by its name, there is one kind of product, and the orbits of the
-        scene model have a track number only.
+        A made-up place is found by its name; its area says nothing here.
 
         Args:
             query: what is looked for.
@@ -107,7 +104,8 @@ class Synthetic:
         for plan in self._plans.values():
             if plan.glacier == query.glacier.name:
                 product = self._product(plan)
-                if _matches(product, query):
+                is_asked = product.mission == query.mission
+                if is_asked and query.start <= product.start < query.stop:
                     yield product
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
@@ -162,13 +160,3 @@ class Synthetic:
                 else None
             ),
         )
-
-
-def _matches(product: Product, query: Query) -> bool:
-    if product.mission != query.mission or not query.start <= product.start < query.stop:
-        return False
-    if product.relative_orbit is not None and query.relative_orbits:
-        return product.relative_orbit in query.relative_orbits
-    if product.cloud_percent is not None and query.max_cloud_percent is not None:
-        return product.cloud_percent <= query.max_cloud_percent
-    return True

@@ -85,6 +85,19 @@ def take_zip(source: Path, target: Path, folder_name: str) -> Path:
     return target
 
 
+def take_file(source: Path, target: Path) -> None:
+    """Take over a single file.
+
+    Args:
+        source: the file.
+        target: file to write.
+
+    Raises:
+        UserError: the disk is full or the target cannot be written.
+    """
+    _link_or_copy(source, target)
+
+
 @contextmanager
 def _broken_at_source(source: Path) -> Iterator[None]:
     """Tell what is wrong with a product as its fault: asking again cannot mend it."""

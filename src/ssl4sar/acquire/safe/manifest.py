@@ -38,7 +38,7 @@ _SAR_FILE: Final = re.compile(
 #: Annotation, calibration, noise, measurement.
 _SAR_KINDS: Final = 4
 _OPTICAL_BAND: Final = re.compile(
-    r"GRANULE/[^/]+/IMG_DATA/(?:R\d+m/)?\w+_(B\d[\dA]|AOT|WVP|SCL)(?:_(\d+)m)?\.jp2"
+    r"GRANULE/([^/]+)/IMG_DATA/(?:R\d+m/)?\w+_(B\d[\dA]|AOT|WVP|SCL)(?:_(\d+)m)?\.jp2"
 )
 _OPTICAL_METADATA: Final = re.compile(r"MTD_\w+\.xml|GRANULE/[^/]+/MTD_\w+\.xml")
 
@@ -168,7 +168,8 @@ def needed_files(
     """Return the files of a selection, without the manifest itself.
 
     Sentinel-1: measurement, annotation, calibration and noise of one polarisation. Sentinel-2: the
-    metadata and each band in its finest resolution.
+    metadata and each band in its finest resolution, of the one granule. Which of several granules
+    shows an area nothing says here, so a product with several is refused.
 
     Args:
         files: of the manifest.
@@ -177,7 +178,7 @@ def needed_files(
         subject: what messages call the product.
 
     Raises:
-        MissingProductError: the product does not have what is wanted.
+        MissingProductError: the product does not have what is wanted, or has it several times.
     """
     if mission == "sentinel-1":
         return _sar_files(files, selection.polarisation, subject)
@@ -211,13 +212,22 @@ def _optical_files(
 ) -> tuple[ManifestFile, ...]:
     metadata: list[ManifestFile] = []
     finest: dict[str, tuple[int, ManifestFile]] = {}
+    granules: set[str] = set()
     for file in files:
         match = _OPTICAL_BAND.fullmatch(file.path)
         if match is not None:
-            band = (int(match[2] or 0), file)
-            finest[match[1]] = min(band, finest.get(match[1], band), key=lambda each: each[0])
+            granules.add(match[1])
+            band = (int(match[3] or 0), file)
+            finest[match[2]] = min(band, finest.get(match[2], band), key=lambda each: each[0])
         elif _OPTICAL_METADATA.fullmatch(file.path):
             metadata.append(file)
+    # As all products before December 2016 (ranghetti/sen2r#56, #117).
+    if len(granules) > 1:
+        raise MissingProductError(
+            subject,
+            f"it holds {len(granules)} granules ({', '.join(sorted(granules)[:3])})",
+            "take products of one tile: those since December 2016, or processed again since",
+        )
     wanted = [_band_name(band) for band in bands or CHANNELS]
     missing = [band for band in wanted if band not in finest]
     # Level 1C has no maps of water vapour and classes; that is no fault unless they are asked for.

@@ -1,4 +1,4 @@
-"""What a product in SAFE format tells of itself: footprint, pass, track, processor, clouds.
+"""What a product in SAFE format says of itself: footprint, pass, track, processor, clouds, name.
 
 A folder ``NAME.SAFE`` and a zip that holds one are read alike; of a zip only the needed members are
 unpacked, in memory. Sources: Sentinel-1 Product Specification (S1-RS-MDA-52-7441), the manifest;
@@ -24,13 +24,16 @@ from ssl4sar.acquire.areas import cut_at_antimeridian
 from ssl4sar.acquire.catalogue.product_name import plain_version
 from ssl4sar.acquire.product import OrbitDirection
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import parse_xml, read_bounded
 
 MANIFEST: Final = "manifest.safe"
 #: Real manifests have some tens of kilobytes, product metadata up to some megabytes.
 _MAX_XML_BYTES: Final = 32_000_000
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _METADATA: Final = re.compile(r"MTD_MSIL[12][AC]\.xml")
-_CORRUPT: Final = "get the product anew, or take it out of the folder"
+_CLOUDS: Final = "Cloud_Coverage_Assessment"
+_GRANULE: Final = re.compile(r"(?:\./)?GRANULE/([^/]+)/")
+_CORRUPT: Final = "get the product again, or take it out of the folder"
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,15 @@ class SafeOverview:
 
     Attributes:
         footprint: GeoJSON geometry in degrees, cut at the antimeridian.
-        orbit_direction: of the satellite; None where the manifest does not tell.
+        orbit_direction: of the satellite at the start of the datatake; None where the manifest does
+            not say.
+        node_ms: time since the ascending node at the first and last line, milliseconds; None where
+            the manifest does not say.
         relative_orbit: track, from 1; None where the manifest does not tell.
         processor_version: of the Sentinel-1 processor; None for Sentinel-2, whose name tells it.
         cloud_percent: clouds in the whole product, 0 to 100; None for Sentinel-1.
+        granules: names of the granules (tiles) that the manifest lists, sorted; none of Sentinel-1.
+        official_name: name as published, by the metadata of Sentinel-2; None where it is not said.
     """
 
     footprint: Mapping[str, Any]
@@ -50,6 +58,9 @@ class SafeOverview:
     relative_orbit: int | None
     processor_version: str | None
     cloud_percent: float | None
+    node_ms: tuple[float | None, float | None] = (None, None)
+    granules: tuple[str, ...] = ()
+    official_name: str | None = None
 
 
 def read_overview(path: Path) -> SafeOverview:
@@ -64,19 +75,22 @@ def read_overview(path: Path) -> SafeOverview:
     reader = _read_zip if path.is_file() else _read_folder
     try:
         manifest, metadata = reader(path)
-        root = _parse(manifest)
+        root = parse_xml(manifest, _MAX_XML_BYTES)
+        details = None if metadata is None else parse_xml(metadata, _MAX_XML_BYTES)
         return SafeOverview(
             footprint=_footprint(root),
             orbit_direction=_direction(root),
             relative_orbit=_integer(_text(root, "relativeOrbitNumber")),
             processor_version=_processor(root),
-            cloud_percent=None if metadata is None else _clouds(_parse(metadata)),
+            cloud_percent=None if details is None else _number(details, _CLOUDS),
+            node_ms=(_number(root, "startTimeANX"), _number(root, "stopTimeANX")),
+            granules=_granules(root),
+            official_name=None if details is None else _text(details, "PRODUCT_URI"),
         )
     except (
         OSError,
         KeyError,
         ValueError,
-        ElementTree.ParseError,
         zipfile.BadZipFile,
         zlib.error,
         EOFError,
@@ -88,14 +102,12 @@ def read_overview(path: Path) -> SafeOverview:
 
 def _read_folder(path: Path) -> tuple[bytes, bytes | None]:
     manifest = _read_small(path / MANIFEST)
-    found = [entry for entry in path.iterdir() if _METADATA.fullmatch(entry.name)]
+    found = sorted(entry for entry in path.iterdir() if _METADATA.fullmatch(entry.name))
     return manifest, _read_small(found[0]) if found else None
 
 
 def _read_small(path: Path) -> bytes:
-    if path.stat().st_size > _MAX_XML_BYTES:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes")
-    return path.read_bytes()
+    return read_bounded(path, _MAX_XML_BYTES)
 
 
 def _read_zip(path: Path) -> tuple[bytes, bytes | None]:
@@ -118,13 +130,6 @@ def _read_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if member.file_size > _MAX_XML_BYTES:
         raise ValueError(f"{member.filename} has {member.file_size} bytes")
     return opened.read(member)
-
-
-def _parse(data: bytes) -> ElementTree.Element:
-    # No product declares a document type; entities in one could unpack to gigabytes.
-    if b"<!DOCTYPE" in data:
-        raise ValueError("it declares a document type")
-    return ElementTree.fromstring(data)
 
 
 def _text(root: ElementTree.Element, name: str) -> str | None:
@@ -170,6 +175,15 @@ def _processor(root: ElementTree.Element) -> str | None:
     return None
 
 
-def _clouds(root: ElementTree.Element) -> float | None:
-    text = _text(root, "Cloud_Coverage_Assessment")
+def _number(root: ElementTree.Element, name: str) -> float | None:
+    text = _text(root, name)
     return None if text is None else float(text)
+
+
+def _granules(root: ElementTree.Element) -> tuple[str, ...]:
+    found = set()
+    for location in root.iterfind(".//{*}fileLocation"):
+        match = _GRANULE.match(location.get("href", ""))
+        if match is not None:
+            found.add(match[1])
+    return tuple(sorted(found))
