@@ -343,10 +343,12 @@ Which rules run again when a key of the configuration or a source file changes, 
 being finished. An empty row means: nothing runs again.
 
 This page is generated from the rules (`python tests/support/rerun_prediction.py`). A fast test
-compares it with the sources. A slow one (`pytest tests/workflow/test_rerun_table.py`) finishes a
-small run and then really changes **every** key, **every** file below `src`, `workflow`, `config`
-and `envs`, the parameters of **every** rule and the content of **every** product, one after the
-other; each time Snakemake's own dry run must plan exactly the rules that are predicted here.
+compares it with the sources. A slow one finishes a small run and compares the predictions with
+dry runs of Snakemake: one or two changes of each stage, and all at once that reruns nothing. Its
+long form (`SSL4SAR_EVERY_RERUN=1 pytest tests/workflow/test_rerun_table.py`) really changes
+**every** key, **every** file below `src`, `workflow`, `config` and `envs`, the parameters of
+**every** rule and the content of **every** product, one after the other; each time Snakemake must
+plan exactly the rules that are predicted here.
 
 Columns: {columns}.
 """

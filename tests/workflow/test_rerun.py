@@ -1,6 +1,6 @@
 """Exactly what changed is run again: examples and what no table shows.
 
-`test_rerun_table.py` goes through every key, file, parameter and product.
+`test_rerun_table.py` compares the predictions for keys, files, parameters and products.
 """
 
 from __future__ import annotations
