@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from one_node_slurm import OneNodeSlurm, wait_until
+from one_node_slurm import OneNodeSlurm
 from project_copy import PROJECT, House
+from waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from one_node_slurm import OneNodeSlurm, SlurmJob, wait_until
+from one_node_slurm import OneNodeSlurm, SlurmJob
 from project_copy import House
+from waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -171,6 +172,15 @@ def test_all_cancelled_and_snakemake_killed_then_run_again(
     assert [path for folder in folders for path in folder.rglob(".*.part")] == []
 
 
+@pytest.fixture
+def in_the_background() -> Iterator[None]:
+    """Ignore Ctrl-C, as a process does that a script has started with ``&``."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("in_the_background")
 def test_a_training_on_a_gpu_asks_slurm_for_its_model(slurm: OneNodeSlurm, finished: House) -> None:
     profile = finished.root / finished.execution[1] / "config.yaml"
     models = {"set-resources": {"finetune": {"gpu_model": "a100"}}}

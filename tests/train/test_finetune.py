@@ -490,7 +490,7 @@ def test_kill_in_the_middle_then_resume(tiny_store, tmp_path):
     seen_ns = 0
     for _ in range(2):
         process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
-        deadline_s = time.monotonic() + 300
+        deadline_s = time.monotonic() + 120
         while not (last.exists() and last.stat().st_mtime_ns > seen_ns):
             assert process.poll() is None, "the training ended by itself"
             assert time.monotonic() < deadline_s, "the training does not get anywhere"

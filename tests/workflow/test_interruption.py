@@ -31,13 +31,15 @@ from config_values import with_values
 from PIL import Image
 from project_copy import House
 from rerun_prediction import RESULTS, rules_of, wanted, whole
+from waiting import wait_until
 
 from ssl4sar.workflow.study import open_study
 
-pytestmark = pytest.mark.slow
-
 KILLS = int(os.environ.get("SSL4SAR_KILLS", "3"))
 LONG = KILLS >= 10
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240 * KILLS if LONG else 600)]
+
 #: Kills on the way to one result; a run that is killed too often makes no progress.
 KILLS_PER_RUN = 6
 #: Jobs that live on when the main process is killed: rule and log.
@@ -66,8 +68,8 @@ RESUMED = {
 #: Columns of metrics.csv that no two runs share.
 TIMES = ("samples_per_s", "duration_s")
 POLL_S = 0.001
-#: Far longer than any step takes on a busy machine.
-PATIENCE_S = 600
+#: A kill may wait for the last job of a run, which takes two minutes on a busy machine.
+PATIENCE_S = 240
 
 
 @dataclass
@@ -98,14 +100,9 @@ class Attempt:
         )
         return cls(house.root, process, set(files_of(house.root)))
 
-    def wait_for(self, happened: Callable[[], bool]) -> bool:
+    def wait_for(self, happened: Callable[[], bool], what: str = "the moment of the kill") -> bool:
         """Wait until something happened; return false if the run ended before."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not happened():
-            if self.process.poll() is not None:
-                return False
-            assert time.monotonic() < deadline, "the moment of the kill never came"
-            time.sleep(POLL_S)
+        wait_until(lambda: happened() or self.process.poll() is not None, what, PATIENCE_S, POLL_S)
         return self.process.poll() is None
 
     def new(self, half_written: bool) -> set[Path]:
@@ -161,10 +158,7 @@ def living(root: Path) -> list[int]:
 
 
 def wait_for_silence(root: Path) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while living(root):
-        assert time.monotonic() < deadline, f"processes go on in {root}"
-        time.sleep(0.05)
+    wait_until(lambda: not living(root), f"the end of all processes in {root}", PATIENCE_S, 0.05)
 
 
 def moment(attempt: Attempt, rng: random.Random, later_logs: list[Path]) -> tuple[str, bool]:

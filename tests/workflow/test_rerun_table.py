@@ -63,9 +63,10 @@ from ssl4sar.workflow.study import (
 
 PROJECT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.slow
-
 EVERY = os.environ.get("SSL4SAR_EVERY_RERUN") == "1"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if EVERY else 300)]
+
 #: The changes that stand for all others, by their names.
 FEW = {
     # Keys, from the data to the results.
