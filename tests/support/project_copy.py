@@ -17,6 +17,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 #: Variables that would change what Snakemake does, or which SLURM its commands talk to.
 FOREIGN = ("SNAKEMAKE", "SLURM", "SBATCH", "SRUN", "SQUEUE", "SCANCEL", "SINFO", "MUNGE")
+#: A copy keeps its compiled modules: without them each of its many jobs compiles all anew.
+COMPILED = "PYTHONDONTWRITEBYTECODE"
 PARTS = ("Snakefile", "profiles", "workflow", "src", "config", "envs")
 #: For what runs jobs. The longest run of the tests takes two minutes on a busy machine.
 BUILD_PATIENCE_S = 600
@@ -40,7 +42,7 @@ class House:
         return [sys.executable, "-m", "snakemake", *self.execution, *arguments]
 
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith((*FOREIGN, COMPILED))}
         # The copy's own sources must win over an editable installation of the project.
         return {**kept, "PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
 
@@ -149,7 +151,7 @@ def copy_project(target: Path) -> House:
         source = PROJECT / part
         if source.is_dir():
             shutil.copytree(
-                source, target / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+                source, target / part, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info")
             )
         else:
             target.mkdir(parents=True, exist_ok=True)

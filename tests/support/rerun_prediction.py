@@ -9,6 +9,7 @@ rule whose file it reads reruns. `test_rerun_table.py` compares that with real d
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
@@ -247,11 +248,17 @@ def rerun_by_study(
 
 def rerun_by_values(base: Values, changes: Values, project: Path = PROJECT) -> set[str]:
     """Return what reruns when keys of the finished configuration ``base`` are changed."""
-    old = open_study(base, [], {}, project)
     new = open_study(with_values(base, changes), [], {}, project)
-    return rerun_by_study(rules_of(old, project), rules_of(new, project))
+    return rerun_by_study(_rules_before(json.dumps(base), project), rules_of(new, project))
 
 
+@cache
+def _rules_before(base: str, project: Path) -> dict[str, Rule]:
+    # The same for the changes of all keys.
+    return rules_of(open_study(json.loads(base), [], {}, project), project)
+
+
+@cache
 def reaching(project: Path = PROJECT) -> dict[str, set[str]]:
     """Return the rules whose source digest covers a file, by file below ``project``."""
     found: dict[str, set[str]] = {}
@@ -282,7 +289,12 @@ def deciding_files(project: Path) -> list[str]:
 
 def micro() -> dict[str, Any]:
     """Return the smallest run with all its keys."""
-    return study_from(read_config(MICRO), MICRO).model_dump(mode="json")
+    return dict(json.loads(_micro()))
+
+
+@cache
+def _micro() -> str:
+    return study_from(read_config(MICRO), MICRO).model_dump_json()
 
 
 def whole() -> dict[str, Any]:
