@@ -8,7 +8,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from config_values import with_values
 from made_orbits import eof, poeorb, record
 from project_copy import House, copy_project
 from rerun_prediction import micro
+from waiting import wait_until
 
 from ssl4sar.acquire.areas import read_glaciers
 from ssl4sar.acquire.catalogue.inventory import read_inventory
@@ -193,10 +193,10 @@ def test_killed_in_the_middle_and_run_again(house: House, cdse: CdseServer) -> N
     made(house, "inventory")
     cdse.pause_s = 0.15
     with house.running() as process:
-        deadline = time.monotonic() + 120
-        while cdse.active < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert cdse.active >= 2, (house.root / "snakemake.txt").read_text()[-3000:]
+        wait_until(
+            lambda: cdse.active >= 2 or process.poll() is not None, "two transfers", poll_s=0.05
+        )
+        assert process.poll() is None, house.said()[-3000:]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert not (house.root / SUMMARY).exists()
