@@ -2,8 +2,9 @@
 
     SSL4SAR_KILLS=30 pytest -s tests/workflow/test_interruption.py
 
-is the long form (about a quarter of an hour): 30 kills in place of a few, and an orphan of every
-stage in place of a few. It prints what was going on at each kill.
+is the long form (about a quarter of an hour): 30 kills in place of a few, both pretext tasks in
+place of one, and an orphan of every stage in place of a few. It prints what was going on at each
+kill.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from project_copy import House
 from rerun_prediction import RESULTS, rules_of, wanted, whole
 from waiting import wait_until
 
+from ssl4sar.config.pretraining import TASKS
 from ssl4sar.workflow.study import open_study
 
 KILLS = int(os.environ.get("SSL4SAR_KILLS", "3"))
@@ -45,8 +47,8 @@ KILLS_PER_RUN = 6
 #: Jobs that live on when the main process is killed: rule and log.
 ORPHANS = (
     ("finetune", "finetune_none_seed0"),
-    ("pretrain_optsimmim", "pretrain_optsimmim_seed0"),
     ("render_caffe", "render_caffe"),
+    ("pretrain_optsimmim", "pretrain_optsimmim_seed0"),
     ("caffe_mde", "caffe_mde"),
     ("validate_caffe", "validate_caffe"),
     ("resample_caffe", "resample_caffe"),
@@ -316,7 +318,7 @@ def pretrained(finished_whole: House, tmp_path: Path) -> House:
     return House(tmp_path / "house", finished_whole.config, finished_whole.target)
 
 
-@pytest.mark.parametrize("task", ["optsimmim", "opttranslator"])
+@pytest.mark.parametrize("task", TASKS if LONG else TASKS[:1])
 def test_a_killed_pretraining_goes_on_from_its_last_epoch(
     pretrained: House, tmp_path: Path, task: str
 ) -> None:
@@ -353,7 +355,7 @@ def test_a_killed_pretraining_goes_on_from_its_last_epoch(
         assert without_times(resumed_file) == without_times(whole_file), name
 
 
-@pytest.mark.parametrize(("rule", "log_name"), ORPHANS if LONG else ORPHANS[:3])
+@pytest.mark.parametrize(("rule", "log_name"), ORPHANS if LONG else ORPHANS[:2])
 def test_an_orphan_of_a_killed_run_spoils_nothing(
     pretrained: House, finished_whole: House, rule: str, log_name: str
 ) -> None:
