@@ -89,13 +89,12 @@ FEW = {
     # Of the runs on downloads.
     "caffe.url",
     "caffe.sha256",
-    "src/ssl4sar/acquire/caffe.py",
+    "workflow/scripts/extract_caffe.py",
     "ssl4sar.record_url",
     "src/ssl4sar/acquire/ssl4sar.py",
     "weights.url",
     "weights.sha256",
-    "model.dropout",
-    "scene.seed",
+    "workflow/scripts/fetch_weights.py",
 }
 #: How the change begins that makes all at once that reruns nothing.
 IDLE = "all of "
