@@ -6,7 +6,7 @@ compared with real dry runs: one or two of each stage, and all that reruns nothi
 
     SSL4SAR_EVERY_RERUN=1 pytest tests/workflow/test_rerun_table.py
 
-is the long form (about ten minutes on two cores): every key, file, parameter and product.
+is the long form (about a quarter of an hour on two cores): every key, file, parameter and product.
 """
 
 from __future__ import annotations
