@@ -134,7 +134,7 @@ def test_the_files_of_the_image_are_enough_to_plan_a_run_from_another_folder(
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     text = done.stdout + done.stderr

@@ -176,6 +176,7 @@ def run_blocked(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_every_module_is_imported_without_any_optional_library() -> None:
     modules = [
         ".".join(("ssl4sar", *path.relative_to(SOURCE).with_suffix("").parts))

@@ -51,6 +51,7 @@ def pixels(masked):
     return grid.repeat_interleave(4, 2).repeat_interleave(4, 3)
 
 
+@pytest.mark.slow
 def test_the_paper_network_has_the_published_size():
     task = OptSimMIM(ModelConfig())
     assert parameter_count(task.network.head) == 291

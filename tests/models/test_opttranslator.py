@@ -35,6 +35,7 @@ def pair():
     return torch.rand(2, 1, 64, 64, generator=random), torch.rand(2, 14, 64, 64, generator=random)
 
 
+@pytest.mark.slow
 def test_the_paper_network_has_the_published_size():
     task = OptTranslator(ModelConfig())
     assert parameter_count(task) == 50_033_614 - 388 + 96 * 14 + 14

@@ -24,6 +24,7 @@ def paper() -> Tyrion:
     return build_tyrion(ModelConfig()).eval()
 
 
+@pytest.mark.slow
 def test_the_paper_network_has_the_published_size(paper: Tyrion) -> None:
     assert parameter_count(paper) == 50_033_614
     assert parameter_count(paper.encoder) == 27_576_618
@@ -56,6 +57,7 @@ def test_the_paper_network_keeps_its_attention_windows_at_512(paper: Tyrion) -> 
     ]
 
 
+@pytest.mark.slow
 def test_the_paper_network_maps_a_window_to_logits_of_its_size(paper: Tyrion) -> None:
     with torch.inference_mode():
         image = torch.rand(1, 1, 512, 512)

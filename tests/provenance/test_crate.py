@@ -73,6 +73,7 @@ def targets(entity: dict[str, Any], name: str) -> list[str]:
     return [each["@id"] for each in (value if isinstance(value, list) else [value])]
 
 
+@pytest.mark.slow
 def test_the_validator_accepts_it(crate: Path) -> None:
     assert problems(crate) == []
 

@@ -189,6 +189,7 @@ def test_true_zones_give_the_true_front(scenes):
         assert distances.mean() < 1.0, name
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_for_any_number_of_workers(tree, tmp_path):
     render_caffe(TINY, tmp_path, workers=2)
     assert hashes(tmp_path) == hashes(tree.root)
@@ -215,6 +216,7 @@ def brightness_auc(grey, zones):
     return float((ice * (np.cumsum(sea) - sea / 2)).sum())
 
 
+@pytest.mark.slow
 def test_difficulty_makes_brightness_useless_but_keeps_the_labels(tmp_path):
     means, labels = [], []
     for difficulty in (0.0, 1.0, 2.0):

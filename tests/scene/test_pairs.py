@@ -129,6 +129,7 @@ def test_images_of_a_glacier_share_one_grid(root: Path) -> None:
         assert 0.78 * 3000 < width * 60 < 1.22 * 3000
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_for_any_number_of_workers(root: Path, tmp_path: Path) -> None:
     render_pairs(TINY, tmp_path, workers=2)
     assert hashes(tmp_path) == hashes(root)
@@ -161,6 +162,7 @@ def test_difficulty_leaves_the_optical_image_and_the_plan_alone(root: Path, tmp_
     assert mine[files[1]] != others[files[1]]
 
 
+@pytest.mark.slow
 def test_some_optical_images_end_at_the_edge_of_the_tile(tmp_path: Path) -> None:
     config = PairSceneConfig(glaciers=8, train_images=8, extent_km=3.0, spacing_m=100, seed=4)
     shares = []

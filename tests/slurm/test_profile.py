@@ -35,6 +35,7 @@ def clone(tmp_path: Path) -> House:
     return House(house.root, execution=("--profile", "workflow/profiles/slurm"))
 
 
+@pytest.mark.slow
 def test_a_fresh_clone_can_be_planned(clone: House) -> None:
     assert {"render_caffe", "finetune", "caffe_mde"} <= clone.planned()
     assert int(resources(clone, "finetune")["runtime"]) > 0
@@ -53,6 +54,7 @@ def test_the_default_profile_overrides_nothing() -> None:
     assert {key: slurm.get(key) for key in default} == default
 
 
+@pytest.mark.slow
 def test_every_example_works_when_switched_on(clone: House) -> None:
     (clone.root / "workflow/profiles/slurm/config.yaml").write_text(with_examples(TEXT))
     everywhere = resources(clone, "render_caffe")
@@ -72,6 +74,7 @@ def test_every_example_works_when_switched_on(clone: House) -> None:
     assert (pretraining["gpu"], pretraining["runtime"]) == ("1", "1440")
 
 
+@pytest.mark.slow
 def test_an_unknown_profile_is_told_in_one_line(clone: House) -> None:
     clone.execution = ("--profile", "workflow/profiles/slrum")
     done = clone.snakemake("-n")

@@ -17,8 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Final
 
 import psutil
 from project_copy import FOREIGN
+from waiting import wait_until
 
 CONFIG_FOLDER: Final = Path("/etc/slurm")
 CONFIG_FILES: Final = (CONFIG_FOLDER / "slurm.conf", CONFIG_FOLDER / "gres.conf")
@@ -140,19 +140,6 @@ def command(*words: str, timeout_s: float = 60) -> str:
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout
-
-
-def wait_until(holds: Callable[[], bool], what: str, timeout_s: float = 120) -> None:
-    """Wait for a condition.
-
-    Raises:
-        TimeoutError: it did not come true.
-    """
-    end = time.monotonic() + timeout_s
-    while not holds():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {timeout_s:.0f} s for {what}")
-        time.sleep(0.2)
 
 
 @contextmanager

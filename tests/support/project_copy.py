@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,15 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 #: Variables that would change what Snakemake does, or which SLURM its commands talk to.
 FOREIGN = ("SNAKEMAKE", "SLURM", "SBATCH", "SRUN", "SQUEUE", "SCANCEL", "SINFO", "MUNGE")
+#: A copy keeps its compiled modules: without them each of its many jobs compiles all anew.
+COMPILED = "PYTHONDONTWRITEBYTECODE"
 PARTS = ("Snakefile", "profiles", "workflow", "src", "config", "envs")
+#: For what runs jobs. The longest run of the tests takes two minutes on a busy machine.
+BUILD_PATIENCE_S = 600
+#: For a plan, an audit or one script, which take seconds.
+PATIENCE_S = 120
+#: What Snakemake says when it has noticed Ctrl-C.
+INTERRUPTED = "Terminating processes on user request"
 
 
 @dataclass
@@ -33,11 +42,13 @@ class House:
         return [sys.executable, "-m", "snakemake", *self.execution, *arguments]
 
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith((*FOREIGN, COMPILED))}
         # The copy's own sources must win over an editable installation of the project.
         return {**kept, "PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
 
-    def snakemake(self, *arguments: str, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, *arguments: str, timeout: float = BUILD_PATIENCE_S
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments),
             cwd=self.root,
@@ -56,7 +67,7 @@ class House:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=PATIENCE_S,
             check=False,
         )
 
@@ -76,6 +87,9 @@ class House:
                 stdout=told,
                 stderr=told,
                 start_new_session=True,
+                # A shell starts what it puts into the background deaf to Ctrl-C, and that is
+                # inherited: by the tests and by what they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         try:
             yield process
@@ -84,6 +98,31 @@ class House:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
+    def said(self) -> str:
+        """Return what Snakemake has said so far while it is `running`."""
+        return (self.root / "snakemake.txt").read_text(encoding="utf-8")
+
+    def interrupt(self, process: subprocess.Popen[bytes], patience_s: float = 60) -> None:
+        """Press Ctrl-C for a `running` Snakemake, and wait until it has ended.
+
+        Python may lose a signal. It is sent again only until Snakemake says that it has noticed:
+        a second one would break off how it cancels its jobs.
+
+        Raises:
+            TimeoutError: it did not end.
+        """
+        end_s, again_s = time.monotonic() + patience_s, 0.0
+        while process.poll() is None:
+            now_s = time.monotonic()
+            if now_s > end_s:
+                raise TimeoutError(
+                    f"Snakemake did not end {patience_s:.0f} s after Ctrl-C:\n{self.said()[-3000:]}"
+                )
+            if now_s > again_s and INTERRUPTED not in self.said():
+                process.send_signal(signal.SIGINT)
+                again_s = now_s + 10
+            time.sleep(0.1)
+
     def planned(self, *arguments: str, config: str | None = None) -> set[str]:
         """Names of the rules that a run would execute."""
         return set(self.planned_jobs(*arguments, config=config))
@@ -91,7 +130,8 @@ class House:
     def planned_jobs(self, *arguments: str, config: str | None = None) -> dict[str, int]:
         """Number of the jobs that a run would execute, by rule."""
         done = self.snakemake(
-            "-n", "--configfile", config or self.config, *arguments, "--", self.target
+            *("-n", "--configfile", config or self.config, *arguments, "--", self.target),
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr[-6000:]
         return planned_jobs(done.stdout + done.stderr)
@@ -111,7 +151,7 @@ def copy_project(target: Path) -> House:
         source = PROJECT / part
         if source.is_dir():
             shutil.copytree(
-                source, target / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+                source, target / part, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info")
             )
         else:
             target.mkdir(parents=True, exist_ok=True)

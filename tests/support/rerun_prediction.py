@@ -9,6 +9,7 @@ rule whose file it reads reruns. `test_rerun_table.py` compares that with real d
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
@@ -247,11 +248,17 @@ def rerun_by_study(
 
 def rerun_by_values(base: Values, changes: Values, project: Path = PROJECT) -> set[str]:
     """Return what reruns when keys of the finished configuration ``base`` are changed."""
-    old = open_study(base, [], {}, project)
     new = open_study(with_values(base, changes), [], {}, project)
-    return rerun_by_study(rules_of(old, project), rules_of(new, project))
+    return rerun_by_study(_rules_before(json.dumps(base), project), rules_of(new, project))
 
 
+@cache
+def _rules_before(base: str, project: Path) -> dict[str, Rule]:
+    # The same for the changes of all keys.
+    return rules_of(open_study(json.loads(base), [], {}, project), project)
+
+
+@cache
 def reaching(project: Path = PROJECT) -> dict[str, set[str]]:
     """Return the rules whose source digest covers a file, by file below ``project``."""
     found: dict[str, set[str]] = {}
@@ -282,7 +289,12 @@ def deciding_files(project: Path) -> list[str]:
 
 def micro() -> dict[str, Any]:
     """Return the smallest run with all its keys."""
-    return study_from(read_config(MICRO), MICRO).model_dump(mode="json")
+    return dict(json.loads(_micro()))
+
+
+@cache
+def _micro() -> str:
+    return study_from(read_config(MICRO), MICRO).model_dump_json()
 
 
 def whole() -> dict[str, Any]:
@@ -343,10 +355,12 @@ Which rules run again when a key of the configuration or a source file changes, 
 being finished. An empty row means: nothing runs again.
 
 This page is generated from the rules (`python tests/support/rerun_prediction.py`). A fast test
-compares it with the sources. A slow one (`pytest tests/workflow/test_rerun_table.py`) finishes a
-small run and then really changes **every** key, **every** file below `src`, `workflow`, `config`
-and `envs`, the parameters of **every** rule and the content of **every** product, one after the
-other; each time Snakemake's own dry run must plan exactly the rules that are predicted here.
+compares it with the sources. A slow one finishes a small run and compares the predictions with
+dry runs of Snakemake: one or two changes of each stage, and all at once that reruns nothing. Its
+long form (`SSL4SAR_EVERY_RERUN=1 pytest tests/workflow/test_rerun_table.py`) really changes
+**every** key, **every** file below `src`, `workflow`, `config` and `envs`, the parameters of
+**every** rule and the content of **every** product, one after the other; each time Snakemake must
+plan exactly the rules that are predicted here.
 
 Columns: {columns}.
 """

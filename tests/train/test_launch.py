@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from waiting import wait_until
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.errors import UserError
@@ -87,13 +87,6 @@ def alive(pids):
     }
 
 
-def wait_until(holds, what):
-    end_s = time.monotonic() + 240
-    while not holds():
-        assert time.monotonic() < end_s, f"waited too long for {what}"
-        time.sleep(0.05)
-
-
 @pytest.mark.slow
 def test_a_team_agrees_and_only_its_leader_speaks(toy, tmp_path, pids, caplog):
     with caplog.at_level("INFO", logger="ssl4sar"):
@@ -150,7 +143,7 @@ def test_the_end_of_the_launcher_is_the_end_of_all(tmp_path, pids, number):
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as launcher:
         wait_until(lambda: len(processes(pids)) == 2 or launcher.poll() is not None, "a start")
         launcher.send_signal(number)
-        _, told = launcher.communicate(timeout=120)
+        _, told = launcher.communicate(timeout=60)
     wait_until(lambda: not alive(pids), "the processes to end")
     if number == signal.SIGKILL:  # they notice by themselves
         assert launcher.returncode == -signal.SIGKILL

@@ -42,6 +42,9 @@ from ssl4sar.train.resume_folder import LAST, PREVIOUS
 from ssl4sar.train.run import Place
 from ssl4sar.train.stopping import StoppedError
 
+# They train.
+pytestmark = pytest.mark.slow
+
 MODEL = ModelConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )

@@ -28,7 +28,7 @@ def audit(house, *arguments: str) -> tuple[int, str, str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=120,
     )
     return done.returncode, done.stdout, done.stderr
 

@@ -143,7 +143,7 @@ def test_the_report_opens_in_a_browser(report_page: Path, tmp_path: Path) -> Non
         ],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

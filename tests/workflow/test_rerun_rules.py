@@ -129,22 +129,39 @@ def in_a_folder_with_the_named_files(tmp_path: Path):
         yield
 
 
-@pytest.mark.parametrize("key", leaves())
-def test_each_key_reruns_what_a_person_expects(key: str) -> None:
+def keys_of(block: str) -> list[str]:
+    """Return the keys of a block at the top of the configuration, or such a key itself."""
+    return [key for key in leaves() if key.partition(".")[0] == block]
+
+
+EVERY_BLOCK = pytest.mark.parametrize("block", StudyConfig.model_fields)
+
+
+def expected_of(key: str) -> set[str]:
     names = [key.rsplit(".", n)[0] for n in range(key.count(".") + 1)]
     expected = next((EXPECTED[name] for name in names if name in EXPECTED), None)
     assert expected is not None, f"{key}: say in EXPECTED which rules it should rerun"
-    base = base_of(key)
-    assert rerun_by_values(base, another(base, key)) == expected
+    return expected
 
 
-@pytest.mark.parametrize("key", leaves())
-def test_each_key_has_another_valid_value(key: str) -> None:
-    change = another(micro(), key)
-    assert set(change) == set(COMPANY.get(key, [key]))
-    changed = with_values(micro(), change)
-    assert changed != micro()
-    StudyConfig.model_validate(changed)
+@EVERY_BLOCK
+def test_each_key_reruns_what_a_person_expects(block: str) -> None:
+    keys = keys_of(block)
+    assert keys
+    expected = {key: expected_of(key) for key in keys}
+    assert {
+        key: rerun_by_values(base_of(key), another(base_of(key), key)) for key in keys
+    } == expected
+
+
+@EVERY_BLOCK
+def test_each_key_has_another_valid_value(block: str) -> None:
+    for key in keys_of(block):
+        change = another(micro(), key)
+        assert set(change) == set(COMPANY.get(key, [key]))
+        changed = with_values(micro(), change)
+        assert changed != micro(), key
+        StudyConfig.model_validate(changed)
 
 
 @pytest.mark.parametrize(
@@ -351,19 +368,17 @@ def test_no_job_makes_a_block_of_its_own() -> None:
     assert made == {("src/ssl4sar/train/validation.py", "PredictionConfig")}
 
 
-@pytest.mark.parametrize("key", leaves())
-def test_a_rule_that_carries_a_key_reads_it(key: str) -> None:
-    name = key.rpartition(".")[2]
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_that_carries_a_key_reads_it(rule: str) -> None:
+    files = [n for n, users in REACHED.items() if rule in users and not n.startswith(CONFIG)]
+    read = {
+        n.attr for file in files for n in _nodes(PROJECT / file) if isinstance(n, ast.Attribute)
+    }
     # The order of the seeds, as above; the result's own name is read as ``cfg["name"]``.
-    rules = [
-        rule
-        for rule, facts in RULES.items()
-        for carried in facts.params["cfg"]
-        if key.startswith(f"{carried}.")
+    unread = [
+        key
+        for key in leaves()
+        for carried in RULES[rule].params["cfg"]
+        if key.startswith(f"{carried}.") and key.rpartition(".")[2] not in read
     ]
-    for rule in rules:
-        files = [n for n, users in REACHED.items() if rule in users and not n.startswith(CONFIG)]
-        read = {
-            n.attr for file in files for n in _nodes(PROJECT / file) if isinstance(n, ast.Attribute)
-        }
-        assert name in read, f"{rule} reruns for {key} but reads it nowhere"
+    assert unread == [], f"{rule} reruns for them but reads them nowhere"

@@ -106,7 +106,7 @@ def test_the_comparison_holds_down_to_its_first_job(finished_whole: House) -> No
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything holds" in done.stdout

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from ssl4sar.acquire.network.download import DownloadRecord, download
 from ssl4sar.core.errors import UserError
@@ -438,11 +439,10 @@ def test_two_downloads_of_one_file_do_not_mix(server: SimpleNamespace, tmp_path:
     records: list[DownloadRecord] = []
     thread = threading.Thread(target=lambda: records.append(fetch(server.url, target)))
     thread.start()
-    while not server.way.requests:
-        time.sleep(0.005)
+    wait_until(lambda: server.way.requests, "the first request", poll_s=0.005)
     with pytest.raises(UserError, match=r"data\.zip: another process is downloading"):
         fetch(server.url, target)
-    thread.join()
+    thread.join(60)
     assert records[0].sha256 == SHA256
     assert target.read_bytes() == CONTENT
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from cdse_server import CdseServer, Fault
+from waiting import wait_until
 
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Account
@@ -497,8 +498,7 @@ def test_a_killed_renewal_does_not_block_others(cdse: CdseServer) -> None:
         "TokenSource(sys.argv[1], a, 'cdse-public').token()\n"
     )
     child = subprocess.Popen([sys.executable, "-c", program, cdse.token_url])
-    while cdse.login_faults:
-        time.sleep(0.01)
+    wait_until(lambda: not cdse.login_faults, "the login of another process", poll_s=0.01)
     done = threading.Event()
 
     def ask() -> None:

@@ -572,6 +572,7 @@ def job(cdse: CdseServer, folder: Path, *products: Product) -> subprocess.Popen[
         )
 
 
+@pytest.mark.slow
 def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: Path) -> None:
     """Acceptance test A14 for the fetch."""
     served = cdse.add(made_safe(NAME, size=3_000_000))
@@ -594,6 +595,7 @@ def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: 
     assert cdse.grants["password"] == 1  # the second job took over the session of the first
 
 
+@pytest.mark.slow
 def test_two_jobs_share_the_connections_of_the_account(cdse: CdseServer, tmp_path: Path) -> None:
     cdse.pause_s = 0.01
     cdse.token_life_s = 0.5
