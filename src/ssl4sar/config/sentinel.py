@@ -80,7 +80,8 @@ class SentinelConfig(Block):
     min_coverage_percent: float = Field(default=5.0, ge=0, le=100)
     """Share of a glacier's area that a scene must cover."""
     orbits: Literal["annotation", "precise"] = "annotation"
-    """annotation: orbits as they come in the products; precise: fetch POEORB or else RESORB."""
+    """annotation: orbits as they come in the products; precise: fetch POEORB or else RESORB,
+    of provider local from the `.EOF` files below `root`, else from CDSE."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -283,7 +283,9 @@ def test_a_product_of_several_tiles_is_refused() -> None:
     assert [each.reason for each in outcome.left_out] == ["several_tiles"]
 
 
-def test_what_a_provider_does_not_recognise_is_listed_once_and_counted() -> None:
+def test_what_a_provider_does_not_recognise_is_listed_once_and_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     strange = LeftOut("s1/other.zip", "not_recognised", "its name is not official")
 
     class Strange(Listed):
@@ -296,6 +298,9 @@ def test_what_a_provider_does_not_recognise_is_listed_once_and_counted() -> None
     assert outcome.left_out == (strange,)
     counts = outcome.inventory.header.counts
     assert (counts["found"], counts["kept"], counts["not_recognised"]) == (2, 1, 1)
+    told = capsys.readouterr().err
+    assert "1 more item could not be used: left_out.csv says why" in told
+    assert "widen" not in told
 
 
 def test_stripmaps_of_every_beam_are_of_the_wanted_type() -> None:

@@ -52,6 +52,8 @@ _SEARCH_KEYS: Final = (
     "min_coverage_percent",
     "orbits",
 )
+#: Reasons that are about the form of products, not about the query.
+_UNUSABLE: Final = frozenset({"not_recognised", "unreadable", "several_tiles"})
 _CLOCK_ERROR: Final = timedelta(days=31)
 
 
@@ -247,7 +249,8 @@ def _search_optical(
     # Tiles are combined before their coverage is judged, so each may cover as little as it does.
     found = sort_out(_search(provider, query, config, months), query, 0.0)
     candidates = choose_optical(found.kept, glacier.area, config.optical)
-    _tell_choice(glacier, candidates, config.optical.count)
+    unusable = sum(each.reason in _UNUSABLE for each in found.left_out)
+    _tell_choice(glacier, candidates, config.optical.count, unusable)
     others = [
         LeftOut(each.product.name, "not_chosen", each.why) for each in candidates if not each.chosen
     ]
@@ -387,11 +390,16 @@ def _whole_time(config: SearchConfig) -> tuple[datetime, datetime]:
     return windows[0][0], windows[-1][1]
 
 
-def _tell_choice(glacier: Glacier, candidates: Sequence[Candidate], wanted: int) -> None:
+def _tell_choice(
+    glacier: Glacier, candidates: Sequence[Candidate], wanted: int, unusable: int
+) -> None:
     days = {each.day for each in candidates if each.chosen}
     if len(days) < wanted:
-        tell(
-            f"{glacier.name}: {len(days)} of {wanted} optical images found among {len(candidates)} "
-            "products; optical_choice.csv tells why: widen optical.months, "
-            "optical.max_cloud_percent or the time span"
+        found = f"{len(days)} of {wanted} optical images found among {len(candidates)} products"
+        advice = (
+            f"{counted(unusable, 'more item')} could not be used: left_out.csv says why"
+            if unusable
+            else "optical_choice.csv says why: widen optical.months, optical.max_cloud_percent or "
+            "the time span"
         )
+        tell(f"{glacier.name}: {found}; {advice}")
