@@ -14,7 +14,8 @@ from one_node_slurm import OneNodeSlurm
 from project_copy import PROJECT, House
 from waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+# Many jobs one after the other; each wait for one is short and says for what.
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.timeout(600)]
 
 #: For a job that starts, imports PyTorch in two processes and says its first or last word.
 PATIENCE_S = 180

@@ -18,7 +18,8 @@ from one_node_slurm import OneNodeSlurm, SlurmJob
 from project_copy import House
 from waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+# Many jobs one after the other; each wait for one is short and says for what.
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.timeout(600)]
 
 #: Comparing these covers the chain: data, training, prediction, evaluation, pictures.
 PRODUCTS = (
