@@ -151,7 +151,7 @@ def test_command_line_values_go_over_the_default_key_by_key() -> None:
 def test_a_broken_default_is_named(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.yaml").write_text("name: [")
-    with pytest.raises(UserError, match=r"config\.yaml: the file is no YAML"):
+    with pytest.raises(UserError, match=r"config\.yaml: it is not YAML"):
         default_config(tmp_path, {})
 
 

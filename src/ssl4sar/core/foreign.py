@@ -25,8 +25,10 @@ from ssl4sar.core.wording import printable
 LONGEST_BYTES: Final = 64_000_000
 #: Deeper nesting is not data: GeoJSON has about ten levels, provenance records fewer.
 DEEPEST: Final = 64
-#: Nodes of a YAML file, aliases written out; the longest configuration has about a thousand.
+#: Entries of a YAML file, aliases written out; the longest configuration has about a thousand.
 _MOST_YAML_NODES: Final = 100_000
+#: Characters of a YAML file, aliases written out.
+_LONGEST_YAML: Final = 1_000_000
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
@@ -115,7 +117,7 @@ def _is_shallow(data: bytes) -> bool:
     return not brackets
 
 
-def parse_yaml(content: bytes | str, longest_bytes: int = 1_000_000) -> Any:
+def parse_yaml(content: bytes | str, longest_bytes: int = _LONGEST_YAML) -> Any:
     """Parse YAML (safe types only) within limits of bytes, depth and written-out aliases.
 
     Raises:
@@ -159,6 +161,30 @@ def _check_yaml(content: bytes | str) -> None:
             raise ForeignTextError(
                 f"it has more than {_MOST_YAML_NODES:,} entries once its aliases are written out"
             )
+
+
+def require_small(value: Any) -> None:
+    """Refuse nested values that would be too large or too deep if they were written out.
+
+    For configurations that another program has parsed: aliases are the same object many times, so
+    what takes no memory may have gigabytes as text.
+
+    Raises:
+        ForeignTextError: it is nested too deep, or has too many entries or characters.
+    """
+    waiting, entries, characters = [(value, 0)], 0, 0
+    while waiting:
+        each, depth = waiting.pop()
+        entries += 1
+        characters += len(each) if isinstance(each, str | bytes) else 0
+        if depth > DEEPEST:
+            raise ForeignTextError(f"it is nested more than {DEEPEST} levels deep")
+        if entries > _MOST_YAML_NODES or characters > _LONGEST_YAML:
+            raise ForeignTextError("it is far too long once its aliases are written out")
+        if isinstance(each, Mapping):
+            waiting += [(part, depth + 1) for item in each.items() for part in item]
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting += [(part, depth + 1) for part in each]
 
 
 class _Bounded(ElementTree.TreeBuilder):

@@ -7,7 +7,6 @@ the project, so the records hold there, too.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,11 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from ssl4sar.config.keys import leaves
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_yaml, read_bounded, read_json
 from ssl4sar.provenance.chain import Chain
 from ssl4sar.provenance.crate_data import CrateData, Layout
 from ssl4sar.provenance.crate_graph import (
@@ -211,9 +209,8 @@ def _describe_root(graph: CrateGraph, chain: Chain, place: str, published: str) 
 def _citation(chain: Chain) -> Mapping[str, Any]:
     """Read how the project wants to be cited; empty where it does not say."""
     try:
-        text = (chain.root.project / "CITATION.cff").read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError):
+        content = parse_yaml(read_bounded(chain.root.project / "CITATION.cff"))
+    except (OSError, ForeignTextError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -307,7 +304,7 @@ def _dataset_block(chain: Chain) -> Mapping[str, Any]:
         if output.files is not None or path.suffix != ".json":
             continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
         except (OSError, ValueError):
             continue
         told = content.get("dataset") if isinstance(content, dict) else None

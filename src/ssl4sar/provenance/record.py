@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 
 SCHEMA: Final = "ssl4sar.provenance/1"
 SUFFIX: Final = ".provenance.json"
@@ -188,12 +189,12 @@ class JobRecord(_Part):
             RecordError: missing, damaged, of a newer version, or edited since it was written.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_json(path)
         except FileNotFoundError as error:
             raise RecordError(
                 path, "missing", "the record is missing", "make its outputs again"
             ) from error
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise _damaged(path, error) from error
         if not isinstance(content, dict):
             raise _damaged(path, "no JSON object")

@@ -12,7 +12,7 @@ from snakemake.utils import update_config
 
 from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.config.keys import value_at
-from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.config.loading import read_config, require_small_config, study_from
 from ssl4sar.config.pretraining import TASKS, WITH_WEIGHTS
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
@@ -279,6 +279,8 @@ def default_config(base: Path, command_line: Mapping[str, Any]) -> dict[str, Any
     Raises:
         UserError: the default file is missing or no YAML.
     """
+    # Merging, and Snakemake's own messages, would write aliases out.
+    require_small_config(command_line, "--config")
     values = read_config(base / DEFAULT_CONFIG)
     update_config(values, command_line)
     return values
@@ -312,6 +314,8 @@ def open_study(
             "one file is one complete run: give one",
         )
     file = str(files[0]) if files else DEFAULT_CONFIG
+    require_small_config(values, file)
+    require_small_config(command_line, "--config")
     source = file
     if command_line:
         source += " with --config " + " ".join(f"{k}={v}" for k, v in command_line.items())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 import xml.parsers.expat as expat
 from pathlib import Path
 from typing import Final, Literal
+
+from ssl4sar.core.foreign import ForeignTextError, read_json
 
 Kind = Literal["GTiff", "JP2OpenJPEG", "XML", "JSON"]
 _KINDS: Final[dict[str, Kind]] = {
@@ -79,9 +80,9 @@ def _xml_problem(path: Path) -> str | None:
 
 def _json_problem(path: Path) -> str | None:
     try:
-        json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return "it is no complete JSON"
+        read_json(path)
+    except ForeignTextError as error:
+        return f"it is no complete JSON ({error})"
     return None
 
 
