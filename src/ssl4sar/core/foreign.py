@@ -8,9 +8,13 @@ of thousands of levels or an alias bomb is one short error. Printing such text i
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -39,14 +43,27 @@ class ForeignTextError(ValueError):
     """Foreign text is damaged or beyond a limit; the message is a phrase for people."""
 
 
+def open_regular(path: str | Path) -> io.BufferedReader:
+    """Open a file to be read, but not a pipe or a device: reading these may never end.
+
+    Raises:
+        OSError: it is one, or cannot be opened.
+    """
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        kind = errno.EISDIR if Path(path).is_dir() else errno.EINVAL
+        told = os.strerror(kind) if kind == errno.EISDIR else "not a regular file"
+        raise OSError(kind, told, str(path))
+    return Path(path).open("rb")
+
+
 def read_bounded(path: str | Path, longest_bytes: int = LONGEST_BYTES) -> bytes:
     """Read a whole file that should be short.
 
     Raises:
         ForeignTextError: it is longer.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is not a regular file.
     """
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(longest_bytes + 1)
     if len(content) > longest_bytes:
         raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")

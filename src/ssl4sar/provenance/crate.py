@@ -20,7 +20,7 @@ from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_yaml, read_bounded, read_json
 from ssl4sar.provenance.chain import Chain
-from ssl4sar.provenance.crate_data import CrateData, Layout
+from ssl4sar.provenance.crate_data import CrateData, Layout, reason_against
 from ssl4sar.provenance.crate_graph import (
     METADATA_FILE,
     PROFILES,
@@ -30,7 +30,7 @@ from ssl4sar.provenance.crate_graph import (
     references,
     rocrate_package,
 )
-from ssl4sar.provenance.crate_run import WORKFLOW, describe_run
+from ssl4sar.provenance.crate_run import CONFIGURATION_PLACE, WORKFLOW, describe_run
 from ssl4sar.provenance.record import JobRecord, OutputRecord
 
 #: Larger files and folders are described, not copied.
@@ -129,6 +129,7 @@ def write_crate(
     describe_run(graph, data, chain)
     _describe_papers(graph, chain)
     _describe_source(graph, data, chain)
+    _require_own_files(graph, data.layout)
     with tempfile.TemporaryDirectory() as scratch:
         readme = Path(scratch) / _README
         readme.write_text(_readme(graph, data), encoding="utf-8")
@@ -138,6 +139,19 @@ def write_crate(
     written = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in written)
     return CrateSummary(folder, len(written), size, dict(sorted(data.left_out.items())))
+
+
+def _require_own_files(graph: CrateGraph, layout: Layout) -> None:
+    """Refuse to hand on what is not of the workflow: the last gate, for everything copied."""
+    for place, source in graph.copies.items():
+        # A configuration from elsewhere is read before it is described.
+        if place.startswith(CONFIGURATION_PLACE):
+            continue
+        against = reason_against(place, source, layout)
+        if against is not None:
+            raise UserError(
+                source, f"it does not go into a crate: {against}", "replace it by a plain file"
+            )
 
 
 def _refuse_other_folder(folder: Path) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from pathlib import Path
-from typing import Any, Final, Literal, Self
+import re
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
@@ -25,6 +26,9 @@ SUFFIX: Final = ".provenance.json"
 
 #: Folders in which everything is made by the workflow.
 OWN_FOLDERS: Final = ("resources", "runs", "results")
+
+#: How Snakemake names the files of one entry of a shared cache.
+CACHE_KEY: Final = re.compile(r"[0-9a-f]{64}_")
 
 RecordFault = Literal["missing", "damaged", "newer", "edited"]
 
@@ -48,6 +52,24 @@ class RecordError(UserError):
         return (type(self), (self.subject, self.fault, self.problem, self.fix))
 
 
+def _is_path(path: str) -> str:
+    if not path or "\0" in path:
+        raise ValueError("it is not a path")
+    return path
+
+
+def _is_below(path: str) -> str:
+    parts = PurePosixPath(_is_path(path)).parts
+    if path.startswith("/") or ".." in parts or not parts:
+        raise ValueError("it leads out of the folder")
+    return path
+
+
+#: A path of a record; one that stays below the folder from which it counts.
+_Path = Annotated[str, AfterValidator(_is_path)]
+_PathBelow = Annotated[str, AfterValidator(_is_below)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -57,7 +79,7 @@ class Maker(_Part):
 
     rule: str
     """Its rule."""
-    record: str
+    record: _Path
     """Its record, path from the folder of this record."""
     id: str
     """Hash that the record had."""
@@ -66,7 +88,7 @@ class Maker(_Part):
 class InputRecord(_Part):
     """A file or folder that a job read."""
 
-    path: str
+    path: _Path
     """Path from the folder of the record; absolute outside the project."""
     folder: bool
     """Whether it is a folder."""
@@ -76,20 +98,20 @@ class InputRecord(_Part):
     """Hash, as in ``ssl4sar.provenance.contents``."""
     maker: Maker | None
     """The job that made it; None for what came from outside."""
-    files: dict[str, tuple[int, str]] | None
+    files: dict[_PathBelow, tuple[int, str]] | None
     """Of a folder from outside: size and SHA-256 of each file by path in it."""
 
 
 class OutputRecord(_Part):
     """A file or folder that a job wrote."""
 
-    path: str
-    """Path from the folder of the record."""
+    path: _PathBelow
+    """Path from the folder of the record, in or below which all outputs are."""
     bytes: int
     """Size; of a folder the sum over its files."""
     sha256: str
     """Hash, as in ``ssl4sar.provenance.contents``."""
-    files: dict[str, tuple[int, str]] | None
+    files: dict[_PathBelow, tuple[int, str]] | None
     """Of a folder: size and SHA-256 of each file by path in it."""
     temporary: bool
     """Whether the workflow deletes it once it was used."""
@@ -100,11 +122,11 @@ class CodeRecord(_Part):
 
     digest: str
     """SHA-256 over script and modules: the parameter ``source`` of the rule."""
-    script: str
+    script: _PathBelow
     """Script, path from the project."""
-    files: dict[str, str]
+    files: dict[_PathBelow, str]
     """SHA-256 by path from the project: the script and every module it can reach."""
-    workflow: dict[str, str]
+    workflow: dict[_PathBelow, str]
     """SHA-256 by path from the project: the files that state the rules."""
     commit: str | None
     """Commit of the checkout; None outside a repository."""
@@ -115,7 +137,7 @@ class CodeRecord(_Part):
 class ConfigRecord(_Part):
     """Where the configuration came from."""
 
-    file: str
+    file: _Path
     """Configuration file, path from the project; absolute outside it."""
     overrides: dict[str, Any]
     """Values of ``--config``."""
@@ -132,9 +154,9 @@ class JobRecord(_Part):
     """Name of the run that first made the outputs."""
     seed: int | None
     """Seed of the job where it has one."""
-    project: str
+    project: _Path
     """Folder of the Snakefile, path from the folder of the record."""
-    workdir: str
+    workdir: _Path
     """Working directory of the run, path from the folder of the record."""
     configuration: ConfigRecord
     """Where the configuration came from."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
@@ -19,6 +18,7 @@ from ssl4sar.provenance.chain import Claim, Records
 from ssl4sar.provenance.contents import Content, content_of
 from ssl4sar.provenance.digest import content_digests, digest_of, source_files
 from ssl4sar.provenance.record import (
+    CACHE_KEY,
     CodeRecord,
     ConfigRecord,
     InputRecord,
@@ -29,9 +29,6 @@ from ssl4sar.provenance.record import (
     path_from,
     rule_files,
 )
-
-#: How Snakemake names the files of one entry of a shared cache.
-_CACHE_KEY: Final = re.compile(r"[0-9a-f]{64}_")
 
 
 @dataclass(frozen=True)
@@ -205,7 +202,7 @@ def _cache_entry(path: Path) -> Path | None:
     """Return the common start of the files of the cache entry that a path leads to."""
     real = Path(os.path.realpath(path))
     for place in (real, *real.parents):
-        match = _CACHE_KEY.match(place.name)
+        match = CACHE_KEY.match(place.name)
         if match:
             return place.with_name(match[0])
     return None
