@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from ssl4sar.core.hashing import sha256_file
 #: Snakemake puts it into a folder that a job has made. The job of a killed run that goes on may
 #: find it there from the job that did the same work again.
 _NOT_CONTENT: Final = ".snakemake_timestamp"
+#: How Snakemake names the files and folders of one entry of a shared cache.
+CACHE_KEY: Final = re.compile(r"[0-9a-f]{64}_")
 #: The largest folders, of scenes or pairs, have some ten thousand.
 _MOST_ENTRIES: Final = 2_000_000
 
@@ -63,10 +66,22 @@ def folder_files(folder: Path) -> Iterator[str]:
             entries += 1
             if entries > _MOST_ENTRIES:
                 raise OSError(errno.E2BIG, f"more than {_MOST_ENTRIES:,} files", str(folder))
+            if entry.is_dir() and is_doubled_entry(entry):
+                continue
             if entry.is_dir():
                 waiting.append((entry, above | {here}))
             elif entry.name != _NOT_CONTENT:
                 yield entry.relative_to(folder).as_posix()
+
+
+def is_doubled_entry(path: Path) -> bool:
+    """Return whether a folder is an entry of Snakemake's shared cache within the same entry.
+
+    Where two runs store a folder at the same time, Snakemake moves the second into the first. It
+    is the same content once more, which nobody reads.
+    """
+    real = path.resolve()
+    return real.name == real.parent.name and CACHE_KEY.match(real.name) is not None
 
 
 def write_listing(root: Path, path: Path) -> None:

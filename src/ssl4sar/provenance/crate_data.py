@@ -15,10 +15,11 @@ from urllib.parse import quote
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.listing import CACHE_KEY
 from ssl4sar.provenance.chain import Chain, Node
 from ssl4sar.provenance.contents import content_of
 from ssl4sar.provenance.crate_graph import CrateGraph, encoding_format, references
-from ssl4sar.provenance.record import CACHE_KEY, OWN_FOLDERS, InputRecord, OutputRecord
+from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, OutputRecord
 
 _BYTES_PER_MB: Final = 1_000_000
 #: What the workflow makes, and what it is made of.

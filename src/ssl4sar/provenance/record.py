@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -26,9 +25,6 @@ SUFFIX: Final = ".provenance.json"
 
 #: Folders in which everything is made by the workflow.
 OWN_FOLDERS: Final = ("resources", "runs", "results")
-
-#: How Snakemake names the files of one entry of a shared cache.
-CACHE_KEY: Final = re.compile(r"[0-9a-f]{64}_")
 
 RecordFault = Literal["missing", "damaged", "newer", "edited"]
 
