@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,8 @@ from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
 from ssl4sar.workflow.training_cost import TrainingCost
 
+#: Signs at which a shell ends or changes a word.
+_SHELL_SIGN: Final = re.compile(r"""[\s|&;()<>$`\\"'{}*?]""")
 SCRIPTS: Final = Path("workflow/scripts")
 DEFAULT_CONFIG: Final = "config/config.yaml"
 FINGERPRINT_MEMORY: Final = Path(".snakemake/ssl4sar-fingerprints.json")
@@ -333,6 +336,30 @@ def open_study(
             "give the file with the starting weights or set model.weights to none",
         )
     return study
+
+
+def require_usable_python(python: str, in_environments: bool = False) -> None:
+    """Refuse a Python that Snakemake cannot start for a job.
+
+    Snakemake 9 writes the path of its own Python into a shell command as it is; a space in it ends
+    the name of the command (snakemake/snakemake#2645). Paths of the project are protected.
+
+    Args:
+        python: path of the running Python.
+        in_environments: whether jobs have Python from environments of their own.
+
+    Raises:
+        UserError: its path has a character that means something to the shell.
+    """
+    if in_environments or not _SHELL_SIGN.search(python):
+        return
+    raise UserError(
+        python,
+        "jobs cannot be started with a Python whose path holds a space or another character that "
+        "means something to the shell",
+        "make the environment elsewhere, e.g. python3 -m venv ~/ssl4sar-venv; the project itself "
+        "may stay where it is",
+    )
 
 
 def share_sources(base: Path) -> None:
