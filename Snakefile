@@ -22,7 +22,8 @@ share_sources(Path(workflow.basedir))
 # One file is one complete run: a file on the command line replaces the default, nothing merges.
 try:
     require_usable_python(
-        sys.executable, in_environments=bool(workflow.deployment_settings.deployment_method)
+        sys.executable,
+        in_environments=bool(workflow.deployment_settings.deployment_method),
     )
     if not workflow.overwrite_configfiles:
         config.update(default_config(Path(workflow.basedir), config))

@@ -18,6 +18,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import FileRecord
+from ssl4sar.core.printing import printable_lines
 from ssl4sar.core.processes import in_processes
 from ssl4sar.core.scene_name import BOX_SUFFIX, FRONT_SUFFIX, ZONES_SUFFIX, SceneName
 from ssl4sar.dataset.official import official_differences
@@ -124,7 +125,7 @@ class ValidationReport:
                 lines.append(f"    {key}: {values or 'none'}")
         lines.append(f"errors: {len(self.errors)}, warnings: {len(self.warnings)}")
         lines += [f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems]
-        return "\n".join(lines) + "\n"
+        return printable_lines(lines)
 
     def write(self, path: str | Path) -> None:
         """Write the report as JSON, atomically."""

@@ -36,6 +36,7 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
+from ssl4sar.core.printing import print_lines
 from ssl4sar.core.progress import LOGGER, tell
 from ssl4sar.train.stopping import StoppedError, StopSignal, StopSignals
 from ssl4sar.train.team import ALONE, Team, joined, too_few_gpus
@@ -406,7 +407,7 @@ def _report(folder: Path, rank: int, error: BaseException) -> None:
     if isinstance(error, UserError):
         kind = "stopped" if isinstance(error, StoppedError) else "mistake"
         parts = [error.subject, error.problem, error.fix]
-        sys.stderr.write(f"error: {error}\n")
+        print_lines([f"error: {error}"], sys.stderr)
     else:
         first = str(error).splitlines()[0] if str(error) else ""
         kind, parts = "crash", [f"{type(error).__name__}: {first}"]
