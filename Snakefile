@@ -10,12 +10,21 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from ssl4sar.config.pretraining import TASKS, VARIANTS
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.study import default_config, open_study, share_sources
+from ssl4sar.workflow.study import (
+    default_config,
+    open_study,
+    require_usable_python,
+    share_sources,
+)
 
 share_sources(Path(workflow.basedir))
 
 # One file is one complete run: a file on the command line replaces the default, nothing merges.
 try:
+    require_usable_python(
+        sys.executable,
+        in_environments=bool(workflow.deployment_settings.deployment_method),
+    )
     if not workflow.overwrite_configfiles:
         config.update(default_config(Path(workflow.basedir), config))
     STUDY = open_study(

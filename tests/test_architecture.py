@@ -90,6 +90,62 @@ def test_the_science_needs_neither_workflow_nor_geospatial_libraries() -> None:
     assert done.stdout.strip() == "[]"
 
 
+#: Parsers of what strangers wrote; they have no limits of their own.
+RAW_PARSERS = {
+    *(f"json.{name}" for name in ("load", "loads", "JSONDecoder")),
+    *(
+        f"yaml.{name}"
+        for name in ("load", "load_all", "safe_load", "full_load", "unsafe_load", "parse")
+    ),
+    *(
+        f"ElementTree.{name}"
+        for name in ("fromstring", "parse", "iterparse", "XML", "XMLParser", "XMLPullParser")
+    ),
+    "expat.ParserCreate",
+    "Image.open",
+    "PngImagePlugin.PngImageFile",
+    "rasterio.open",
+    "model_validate_json",
+    "validate_json",
+}
+#: Where they stand, and why that is safe.
+RAW_PARSERS_ALLOWED = {
+    "core/foreign.py": "the one bounded reader",
+    "core/gray_png.py": "the one reader of PNG, with limits of its own",
+    "core/raster.py": "the one reader of rasters, which compares header and file",
+    "models/checkpoint.py": "a round trip of what this process wrote",
+    "acquire/safe/manifest.py": "streams through expat: limit of bytes, no document type",
+    "acquire/orbits/file.py": "streams through expat: limit of bytes, no document type",
+    "acquire/safe/decoding.py": "streams through expat and keeps nothing",
+}
+
+
+def raw_parsers(path: Path) -> set[str]:
+    """Names of parsers without limits that a module uses, also under another name."""
+    tree = ast.parse(path.read_bytes())
+    own = {name.split(".")[0] for name in RAW_PARSERS}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            owner = node.value.id if isinstance(node.value, ast.Name) else ""
+            found |= {f"{owner}.{node.attr}", node.attr} & RAW_PARSERS
+        elif isinstance(node, ast.ImportFrom):
+            package = (node.module or "").split(".")[-1]
+            found |= {f"{package}.{alias.name}" for alias in node.names} & RAW_PARSERS
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            # Under another name a parser would not be seen.
+            renamed = [alias for alias in node.names if alias.name.split(".")[-1] in own]
+            assert all(a.asname in (None, a.name.split(".")[-1]) for a in renamed), path
+    return found
+
+
+def test_strangers_texts_are_parsed_within_limits_in_one_place() -> None:
+    using = {path.relative_to(SOURCE).as_posix() for path in MODULES if raw_parsers(path)}
+    scripts = [path for path in (PROJECT / "workflow/scripts").glob("*.py") if raw_parsers(path)]
+    assert using == set(RAW_PARSERS_ALLOWED)
+    assert scripts == []
+
+
 def test_tests_mirror_the_package() -> None:
     lacking = [
         str(path.relative_to(SOURCE))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.printing import print_lines
 from ssl4sar.version import VERSION
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell(line: str) -> None:
     # One error is one line, whatever a library put into its message.
-    sys.stderr.write(" ".join(line.split()) + "\n")
+    print_lines([" ".join(line.split())], sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -200,7 +201,7 @@ def _validate(options: argparse.Namespace) -> int:
     report = _checked_tree(options) if options.pairs is None else _checked_pairs(options)
     if options.out is not None:
         report.write(options.out)
-    sys.stdout.write(report.as_text())
+    print_lines(report.as_text().splitlines())
     return EXIT_PROBLEMS if report.errors else EXIT_OK
 
 
@@ -312,7 +313,7 @@ def _add_panels(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _panels(options: argparse.Namespace) -> int:
     from ssl4sar.report.pretext_panels import draw_panels_of
 
-    sys.stdout.write(draw_panels_of(options.folder, options.out) + "\n")
+    print_lines([draw_panels_of(options.folder, options.out)])
     return EXIT_OK
 
 
@@ -359,7 +360,7 @@ def _config_docs(options: argparse.Namespace) -> int:
 
     outdated = write_docs(options.folder, check=options.check)
     for path in outdated:
-        sys.stdout.write(f"{path} {'is out of date' if options.check else 'written'}\n")
+        print_lines([f"{path} {'is out of date' if options.check else 'written'}"])
     return EXIT_PROBLEMS if options.check and outdated else EXIT_OK
 
 

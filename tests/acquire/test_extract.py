@@ -4,6 +4,8 @@ import gzip
 import io
 import stat
 import struct
+import subprocess
+import sys
 import tarfile
 import warnings
 import zipfile
@@ -390,3 +392,117 @@ def test_no_spoilt_byte_of_a_tar_gets_past(
         assert out == {str(PurePosixPath(name)) for name in record.files}
     assert {path.name for path in archive.parent.iterdir()} <= {"a.tar", "out"}
     assert [path.name for path in tmp_path.iterdir()] == ["fuzz"]
+
+
+#: Extracts an archive; prints the error and the memory that it took, MB.
+WITHIN_MEMORY = """
+import resource, sys
+from pathlib import Path
+from ssl4sar.acquire.extract import extract_archive
+from ssl4sar.core.errors import UserError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    extract_archive(Path(sys.argv[1]), Path(sys.argv[2]))
+    print("extracted")
+except UserError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def extracted_apart(archive: Path) -> tuple[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHIN_MEMORY, str(archive), str(archive.with_name("out"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told, memory_mb = done.stdout.splitlines()
+    return told, float(memory_mb)
+
+
+def tar_header(kind: bytes, size: int, name: bytes = b"a.txt") -> bytes:
+    """A header of a tar that may claim anything."""
+    header = bytearray(512)
+    header[: len(name)] = name
+    header[100:108] = b"0000644\0"
+    header[124:136] = b"%011o\0" % size
+    header[148:156] = b" " * 8
+    header[156:157] = kind
+    header[257:265] = b"ustar\x0000"
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def note_archive(path: Path, kind: bytes, size: int, times: int = 1, packed: bool = False) -> Path:
+    """Write a tar with long notes about its only member."""
+    end = tar_header(b"0", 0) + bytes(1024)
+    with gzip.open(path, "wb", 1) if packed else path.open("wb") as file:
+        for _ in range(times):
+            file.write(tar_header(kind, size))
+            record = b"%d comment=" % size if kind in b"xg" else b""
+            file.write(record + b"a" * (size - len(record) - 1) + b"\n")
+            file.write(bytes(-size % 512))
+        file.write(end)
+    return path
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K", b"X"])
+def test_a_long_note_of_a_member_is_not_read(tmp_path: Path, kind: bytes, packed: bool) -> None:
+    archive = note_archive(tmp_path / "a.tar", kind, 200_000_000, packed=packed)
+    told, memory_mb = extracted_apart(archive)
+    assert "far too long" in told
+    assert memory_mb < 50
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g"])
+def test_many_notes_of_members_are_not_read(tmp_path: Path, kind: bytes) -> None:
+    archive = note_archive(tmp_path / "a.tar", kind, 900_000, times=200, packed=True)
+    told, memory_mb = extracted_apart(archive)
+    assert "no complete zip or tar" in told
+    assert memory_mb < 150
+
+
+def test_a_chain_of_notes_is_refused(tmp_path: Path) -> None:
+    refused(note_archive(tmp_path / "a.tar", b"L", 20, times=5000), "no complete zip or tar")
+
+
+def test_a_map_of_holes_is_not_read_to_its_end(tmp_path: Path) -> None:
+    record = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+    archive = tmp_path / "a.tar"
+    with gzip.open(archive, "wb", 1) as file:
+        file.write(tar_header(b"x", len(record)) + record + bytes(-len(record) % 512))
+        file.write(tar_header(b"0", 40_000_000))
+        file.write(b"20000000\n" + b"0\n" * 20_000_000)
+    told, memory_mb = extracted_apart(archive)
+    assert "far too long" in told
+    assert memory_mb < 600
+
+
+def test_notes_of_usual_length_are_read(tmp_path: Path) -> None:
+    name = "data/" + "n" * 200 + "/" + "ö" * 100 + ".txt"
+    for kind in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        archive = tmp_path / f"{kind}.tar.gz"
+        with tarfile.open(archive, "w:gz", format=kind) as opened:
+            for number in range(300):
+                member = tarfile.TarInfo(f"{name}{number}")
+                member.size = 1
+                opened.addfile(member, io.BytesIO(b"a"))
+        assert len(extract_tar(archive, tmp_path / f"out{kind}").files) == 300
+
+
+def test_a_zip_with_an_endless_list_is_not_read(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", *[0] * 6, 0, 0, 0, 1, *[0] * 4, 0, 0) + b"a"
+    count = 2_000_000
+    with archive.open("wb") as file:
+        file.write(b"PK\3\4" + bytes(26) + entry * count)
+        size = len(entry) * count
+        end64 = file.tell()
+        file.write(struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, 30))
+        file.write(struct.pack("<4sIQI", b"PK\6\7", 0, end64, 1))
+        file.write(struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, *[0xFFFFFFFF] * 2, 0))
+    told, memory_mb = extracted_apart(archive)
+    assert "far too long" in told
+    assert memory_mb < 50

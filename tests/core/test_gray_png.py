@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -11,8 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ssl4sar.core import gray_png
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import decode_lossless, read_gray, read_text, write_gray
+from ssl4sar.core.gray_png import (
+    decode_gray,
+    decode_lossless,
+    read_gray,
+    read_text,
+    write_gray,
+)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
@@ -184,3 +194,103 @@ def test_text_of_what_is_no_png(tmp_path: Path) -> None:
     for name in ("c.png", "missing.png"):
         with pytest.raises(UserError, match=name):
             read_text(tmp_path / name)
+
+
+#: Reads a file within a limit of memory beyond what the imports take; prints size or error.
+WITHIN_MEMORY = """
+import resource, sys
+from pathlib import Path
+from ssl4sar.core import gray_png
+from ssl4sar.core.errors import UserError
+data = Path(sys.argv[1]).read_bytes()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(gray_png.decode_lossless(data, "a.png").pixels.shape)
+except UserError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def _read_apart(path: Path) -> tuple[str, float]:
+    """Return what reading a file printed, and the memory that it took, MB."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", WITHIN_MEMORY, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told, memory_mb = done.stdout.splitlines()
+    return told, float(memory_mb)
+
+
+@pytest.mark.slow
+def test_a_zone_map_of_400_megapixels_is_read_within_the_stated_memory(tmp_path: Path) -> None:
+    write_gray(tmp_path / "a.png", np.full((20_000, 20_000), 127, np.uint8))
+    told, memory_mb = _read_apart(tmp_path / "a.png")
+    assert told == "(20000, 20000)"
+    assert memory_mb < 2 * 400 + 100
+    assert read_text(tmp_path / "a.png") == {}
+
+
+@pytest.mark.slow
+def test_a_large_image_in_colours_is_read_within_the_stated_memory(tmp_path: Path) -> None:
+    Image.new("RGB", (13_000, 13_000), (9, 9, 9)).save(tmp_path / "a.png", compress_level=1)
+    told, memory_mb = _read_apart(tmp_path / "a.png")
+    assert told == "(13000, 13000)"
+    assert memory_mb < 5 * 169 + 150
+
+
+def _header(width: int, height: int, colour: int, pixels: bytes) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "colour", "told"),
+    [
+        (50_000, 50_000, 0, "50000x50000 px are more than the 2,000,000,000 that are read"),
+        (2**31 - 1, 2**31 - 1, 0, "are more than the 2,000,000,000"),
+        (40_000, 40_000, 0, "it claims 40000x40000 px, which its 67 bytes cannot hold"),
+        (30_000, 30_000, 2, "cannot hold"),
+        (0, 5, 0, "damaged"),
+    ],
+)
+def test_a_header_is_not_believed(width: int, height: int, colour: int, told: str) -> None:
+    data = _header(width, height, colour, zlib.compress(b"")[:2] + bytes(8))
+    tracemalloc.start()
+    for decode in (decode_gray, decode_lossless):
+        with pytest.raises(UserError, match=told):
+            decode(data, "a.png")
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+def test_an_image_in_colours_has_a_limit_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = _bytes_of(GREY.convert("RGB"))
+    monkeypatch.setattr(gray_png, "MAX_COLOUR_PIXELS", GREYS.size - 1)
+    with pytest.raises(UserError, match=r"px of mode RGB are more than the .* that are read"):
+        decode_lossless(data, "a.png")
+
+
+def test_strips_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gray_png, "_STRIP_PX", 2 * GREYS.shape[1])
+    for mode in ("L", "LA", "RGB", "RGBA"):
+        found = decode_lossless(_bytes_of(GREY.convert(mode)), "a.png")
+        np.testing.assert_array_equal(found.pixels, GREYS)
+    with pytest.raises(UserError, match="colours"):
+        decode_lossless(_bytes_of(_coloured()), "a.png")
+    with pytest.raises(UserError, match="transparent"):
+        decode_lossless(_bytes_of(_transparent()), "a.png")
+
+
+def test_the_limit_of_pillow_stays_what_it_is(tmp_path: Path) -> None:
+    write_gray(tmp_path / "a.png", GREYS)
+    before = Image.MAX_IMAGE_PIXELS
+    read_gray(tmp_path / "a.png")
+    assert before == Image.MAX_IMAGE_PIXELS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -35,6 +37,33 @@ def test_one_line_without_traceback(house, arguments: list[str], told: str) -> N
     assert "Traceback" not in done.stderr + done.stdout
     # Not a benchmark: a run that starts jobs or reads data before it complains takes far longer.
     assert elapsed_s < 60
+
+
+def test_a_python_below_a_path_with_spaces_is_refused_before_any_job(house, tmp_path) -> None:
+    prefix = tmp_path / "My Projects"
+    prefix.symlink_to(sys.prefix)
+    arguments = ["-m", "snakemake", "--cores", "1", "--configfile", house.config, "--"]
+    done = subprocess.run(
+        [str(prefix / "bin/python"), *arguments, "runs/micro/caffe/rendered.json"],
+        cwd=house.root,
+        env=house.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr + done.stdout
+    lines = [line for line in done.stderr.splitlines() if "ssl4sar: error:" in line]
+    assert len(lines) == 1
+    assert "My Projects" in lines[0]
+    assert "python3 -m venv ~/ssl4sar-venv" in lines[0]
+    assert not (house.root / "runs").exists()
+
+
+def test_a_project_below_a_path_with_spaces_works(house, tmp_path) -> None:
+    house.root = house.root.rename(tmp_path / "My Projects (new)")
+    house.target = "runs/micro/caffe/rendered.json"
+    house.build()
 
 
 def test_the_published_study_is_planned_with_all_its_trainings_on_a_fresh_clone(house) -> None:

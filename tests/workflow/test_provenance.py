@@ -260,6 +260,67 @@ def test_two_clones_share_one_cache_and_a_damaged_entry_is_refused(
     assert (clone.root / clone.target).read_bytes() == expected
 
 
+#: Begin of a job: two that have both missed the cache wait for each other.
+TOGETHER = """if __name__ == "__main__":
+    import os
+    import time
+
+    place = Path(os.environ["SNAKEMAKE_OUTPUT_CACHE"]).with_name("met")
+    place.mkdir(exist_ok=True)
+    (place / str(os.getpid())).touch()
+    end = time.monotonic() + 120
+    while len(list(place.iterdir())) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+"""
+
+
+def test_two_clones_fill_one_empty_cache_together(house, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    script = house.root / "workflow/scripts/render_caffe.py"
+    script.write_text(script.read_text().replace('if __name__ == "__main__":\n', TOGETHER))
+    clones = [house, type(house)(tmp_path / "clone")]
+    shutil.copytree(house.root, clones[1].root)
+    started = [
+        subprocess.Popen(
+            clone.command(
+                "--configfile", clone.config, "--cache", "--", "runs/micro/store/index.json"
+            ),
+            cwd=clone.root,
+            env={**clone.environment(), "SNAKEMAKE_OUTPUT_CACHE": str(cache)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for clone in clones
+    ]
+    for process in started:
+        _, told = process.communicate(timeout=600)
+        assert process.returncode == 0, told[-3000:]
+    # Both have rendered, and Snakemake has moved one folder into the other.
+    assert len(list((tmp_path / "met").iterdir())) == 2
+    assert any((entry / entry.name).is_dir() for entry in cache.glob("*_folder"))
+    for clone in clones:
+        code, text, _ = audit(clone, "runs/micro/store/index.json")
+        assert code == 0, text
+    # A third, which finds the entry.
+    third = type(house)(tmp_path / "third", target="runs/micro/store/index.json")
+    shutil.copytree(
+        house.root, third.root, ignore=shutil.ignore_patterns("runs", "logs", ".snakemake")
+    )
+    environment = {**third.environment(), "SNAKEMAKE_OUTPUT_CACHE": str(cache)}
+    done = subprocess.run(
+        third.command("--configfile", third.config, "--cache", "--", third.target),
+        cwd=third.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list((tmp_path / "met").iterdir())) == 2
+
+
 def test_an_altered_intermediate_file_stops_the_next_job(finished) -> None:
     images = finished.root / "runs/micro/store/images.u8"
     content = bytearray(images.read_bytes())

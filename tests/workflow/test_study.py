@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +8,13 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
-from ssl4sar.workflow.study import EXTRACTED_PAIRS, FETCHED_WEIGHTS, default_config, open_study
+from ssl4sar.workflow.study import (
+    EXTRACTED_PAIRS,
+    FETCHED_WEIGHTS,
+    default_config,
+    open_study,
+    require_usable_python,
+)
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -151,7 +158,7 @@ def test_command_line_values_go_over_the_default_key_by_key() -> None:
 def test_a_broken_default_is_named(tmp_path: Path) -> None:
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "config.yaml").write_text("name: [")
-    with pytest.raises(UserError, match=r"config\.yaml: the file is no YAML"):
+    with pytest.raises(UserError, match=r"config\.yaml: it is not YAML"):
         default_config(tmp_path, {})
 
 
@@ -206,3 +213,15 @@ class _Resources(dict[str, object]):
 
     def __getattr__(self, name: str) -> object:
         return self[name]
+
+
+def test_a_python_whose_path_the_shell_would_split_is_refused() -> None:
+    for path in ("/usr/bin/python3", "/home/jané/env-1.0_x/bin/python3", "/a:b~/c@d/python"):
+        assert subprocess.run(f"echo {path}", shell=True, capture_output=True).stdout == (
+            f"{path}\n".encode()
+        )
+        require_usable_python(path)
+    for path in ("/My Projects/bin/python", "/a(b)/python", "/a&b/python", "/a'b/python", "/$a/py"):
+        with pytest.raises(UserError, match="jobs cannot be started"):
+            require_usable_python(path)
+        require_usable_python(path, in_environments=True)

@@ -25,7 +25,7 @@ from shapely.geometry.polygon import orient
 from shapely.ops import unary_union
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import ForeignTextError, read_json
+from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
 from ssl4sar.core.pair_layout import BENCHMARK_TEST_GLACIERS, is_named_after
 
 #: A number alone would be taken for a date in names of files.
@@ -110,7 +110,7 @@ class Glacier:
         """The area as a GeoJSON geometry: a Polygon if it is in one piece, else a MultiPolygon."""
         parts = list(self.area.geoms)
         shape: BaseGeometry = parts[0] if len(parts) == 1 else self.area
-        geometry: dict[str, Any] = json.loads(to_geojson(shape))
+        geometry: dict[str, Any] = parse_json(to_geojson(shape))
         return geometry
 
 

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ssl4sar.acquire.backends import Backend, find_backends
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.printing import console as safe_console
 
 SCHEMA: Final = "ssl4sar.doctor/1"
 DEFAULT_CONFIG: Final = Path("config/config.yaml")
@@ -58,8 +58,7 @@ def _config(path: Path | None) -> tuple[StudyConfig, str]:
 
 
 def _print(backends: list[Backend], missing: list[Backend], source: str) -> None:
-    console = Console(
-        file=sys.stdout,
+    console = safe_console(
         highlight=False,
         width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL,
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from typing import IO, Any, Final, Self
 
 from ssl4sar.core.atomic import atomic_directory, write_json
 from ssl4sar.core.errors import UserError
@@ -25,6 +25,10 @@ MAX_RATIO: Final = 100
 #: Below this size a high ratio does no harm, e.g. a zip of a few text files.
 _HARMLESS_BYTES: Final = 100_000_000
 _MAX_MEMBERS: Final = 1_000_000
+#: What one member says of itself besides its content: a long name, owners, times.
+_LONGEST_NOTE_BYTES: Final = 1_000_000
+#: All such notes of a tar, or the list of members of a zip: those of 300,000 files.
+_LONGEST_LIST_BYTES: Final = 32_000_000
 _CHUNK_BYTES: Final = 1 << 20
 _AGAIN: Final = "remove the archive and download it again"
 _GZIP_START: Final = b"\x1f\x8b"
@@ -129,6 +133,8 @@ def extract_zip(archive: str | Path, target: str | Path) -> ExtractionRecord:
 def open_zip(archive: str | Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip whose members could all be extracted without harm; nothing is written.
 
+    The list of its members, which is read into memory, is limited.
+
     Args:
         archive: zip file.
 
@@ -138,7 +144,7 @@ def open_zip(archive: str | Path) -> Iterator[zipfile.ZipFile]:
     archive = Path(archive)
     _require_file(archive)
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with open_limited_zip(archive) as opened:
             members = opened.infolist()
             _check_names(archive, [_zip_entry(member) for member in members])
             _check_stored_names(archive, members)
@@ -150,6 +156,53 @@ def open_zip(archive: str | Path) -> Iterator[zipfile.ZipFile]:
         raise UserError(
             archive, f"the file is no complete zip archive ({error})", _AGAIN
         ) from error
+
+
+@contextmanager
+def open_limited_zip(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip unless the list of its members is far too long; nothing else is checked.
+
+    Raises:
+        ValueError: it is.
+        zipfile.BadZipFile: it is not a zip, or damaged.
+        OSError: it cannot be read.
+    """
+    with archive.open("rb") as file:
+        stream = _LimitedReads(file, _LONGEST_LIST_BYTES)
+        with zipfile.ZipFile(stream) as opened:
+            stream.longest = None
+            yield opened
+
+
+class _LimitedReads:
+    """A stream of which only so much is read while the lists of an archive are read.
+
+    The libraries read a note or a list of any length at once, and keep it.
+
+    Attributes:
+        longest: bytes that may be read at once; None once the content of members is read.
+        left: bytes that may be read in all until then; None without a limit.
+    """
+
+    def __init__(self, stream: Any, longest: int, left: int | None = None) -> None:
+        self.longest: int | None = longest
+        self.left = left
+        self._stream = stream
+        self.seek, self.tell, self.seekable = stream.seek, stream.tell, stream.seekable
+        self.close = stream.close
+
+    def read(self, size: int = -1) -> bytes:
+        """Read as the stream does, within the limits."""
+        if self.longest is None:
+            return bytes(self._stream.read(size))
+        # Asked for in vain at the end of a file, which is its whole rest.
+        wanted = self.longest + 1 if size < 0 else size
+        if wanted <= self.longest and self.left is not None:
+            self.left -= wanted
+        content = b"" if wanted > self.longest and size >= 0 else self._stream.read(wanted)
+        if max(len(content), size) > self.longest or (self.left is not None and self.left < 0):
+            raise ValueError("what it says of its members is far too long")
+        return content
 
 
 def extract_tar(archive: str | Path, target: str | Path) -> ExtractionRecord:
@@ -174,8 +227,10 @@ def extract_tar(archive: str | Path, target: str | Path) -> ExtractionRecord:
     archive, target = Path(archive), Path(target)
     _require_file(archive)
     try:
-        with _open_tar(archive) as opened:
+        with _open_tar(archive) as (opened, stream):
             members = _tar_members(opened, archive)
+            stream.longest = None
+            _check_rest(opened, archive)
             _check_names(archive, [_tar_entry(member) for member in members])
             _check_sizes(archive, [_tar_entry(member) for member in members], target)
             contents = [member for member in members if not member.isdir()]
@@ -183,7 +238,7 @@ def extract_tar(archive: str | Path, target: str | Path) -> ExtractionRecord:
             with atomic_directory(target) as folder:
                 for member in track(contents, f"extracting {archive.name}"):
                     files[member.name] = _extract_from_tar(opened, archive, member, folder)
-    except (*_TAR_DAMAGE, ValueError) as error:
+    except (*_TAR_DAMAGE, ValueError, RecursionError) as error:
         raise UserError(
             archive, f"the file is no complete zip or tar archive ({error})", _AGAIN
         ) from error
@@ -332,8 +387,24 @@ def _extract(opened: zipfile.ZipFile, archive: Path, member: zipfile.ZipInfo, fo
         raise UserError(archive, f"member {member.filename!r} is cut off", _AGAIN)
 
 
-def _open_tar(archive: Path) -> tarfile.TarFile:
-    return tarfile.open(archive, "r:gz" if _starts_with(archive, _GZIP_START) else "r:")
+@contextmanager
+def _open_tar(archive: Path) -> Iterator[tuple[tarfile.TarFile, _LimitedReads]]:
+    """Open a tar; while its headers are read, notes of members are limited, each and together."""
+    packed = _starts_with(archive, _GZIP_START)
+    with gzip.open(archive, "rb") if packed else archive.open("rb") as file:
+        stream = _LimitedReads(file, _LONGEST_NOTE_BYTES, _LONGEST_LIST_BYTES)
+
+        class Header(tarfile.TarInfo):
+            """A header of a member, which is no note."""
+
+            @classmethod
+            def frombuf(cls, buf: Any, encoding: str, errors: str) -> Self:
+                if stream.left is not None:
+                    stream.left += len(buf)
+                return super().frombuf(buf, encoding, errors)
+
+        with tarfile.open(fileobj=stream, mode="r:", tarinfo=Header) as opened:  # type: ignore[call-overload]
+            yield opened, stream
 
 
 def _starts_with(archive: Path, start: bytes) -> bool:
@@ -357,7 +428,6 @@ def _tar_members(opened: tarfile.TarFile, archive: Path) -> list[tarfile.TarInfo
         members.append(member)
         if len(members) > _MAX_MEMBERS:
             break
-    _check_rest(opened, archive)
     return members
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ssl4sar.acquire.product import Product
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.listing import FileRecord
 
 SCHEMA: Final = "ssl4sar.product/1"
@@ -88,7 +89,7 @@ class FetchRecord(BaseModel):
             UserError: the file is missing or holds something else.
         """
         try:
-            record = cls.model_validate_json(path.read_bytes())
+            record = cls.model_validate(read_json(path))
             Product.from_row(record.product)
         except FileNotFoundError as error:
             raise UserError(path, "the file does not exist", "fetch the product anew") from error

@@ -7,13 +7,13 @@ the disk is found by ``ssl4sar audit``, which reads everything.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ssl4sar.core.atomic import write_json
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.listing import FileRecord, folder_files
 
 
@@ -62,7 +62,7 @@ def _stamp(path: Path) -> list[int]:
 
 def _read(stamps: Path) -> dict[str, tuple[Any, FileRecord]]:
     try:
-        listed = json.loads(stamps.read_bytes())
+        listed = read_json(stamps)
         return {
             name: (each["stamp"], FileRecord(each["bytes"], each["sha256"]))
             for name, each in listed.items()

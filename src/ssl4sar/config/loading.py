@@ -5,38 +5,38 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_yaml, read_bounded, require_small
+from ssl4sar.core.wording import printable
 
 #: Shortcuts for the command line: ``--config caffe_root=DIR`` stands for these keys.
 SHORTCUTS: Mapping[str, str] = {"caffe_root": "caffe.root"}
+#: Problems of a configuration named at once, and characters of a wrong value that are shown.
+_MOST_NAMED: Final = 6
+_LONGEST_SHOWN: Final = 100
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
     """Read a YAML configuration file into a plain mapping, unvalidated.
 
     Raises:
-        UserError: missing, not YAML, or no mapping.
+        UserError: missing, not YAML, too long or too deep, or no mapping.
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = parse_yaml(read_bounded(path))
     except FileNotFoundError as error:
         raise UserError(path, "the file does not exist", "see config/ for examples") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UserError(path, f"the file cannot be read ({error})", "check the file") from error
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = f" in line {place.line + 1}" if place else ""
-        raise UserError(
-            path, f"the file is no YAML{where}", "check indentation and colons"
-        ) from None
+    except ForeignTextError as error:
+        raise UserError(path, str(error), "check indentation and colons") from error
     if not isinstance(content, dict):
         raise UserError(path, "the file holds no keys", "see config/config.yaml")
     return content
@@ -55,15 +55,35 @@ def study_from(values: Mapping[str, Any], source: str | Path) -> StudyConfig:
     Raises:
         UserError: names every wrong key, what is wrong with it and what is allowed.
     """
+    require_small_config(values, source)
     try:
         return StudyConfig.model_validate(_expand(values))
     except ValidationError as error:
-        problems = [_explain(detail) for detail in error.errors()]
+        found = error.errors(include_url=False)
+        problems = [_explain(detail) for detail in found[:_MOST_NAMED]]
+        if len(found) > _MOST_NAMED:
+            problems.append(f"and {len(found) - _MOST_NAMED} more")
         raise UserError(
             source,
             "; ".join(problems),
             "the keys are described in config/README.md",
         ) from None
+
+
+def require_small_config(values: Mapping[str, Any], source: str | Path) -> None:
+    """Refuse values that are far too many or too deep, before anything writes them out.
+
+    Args:
+        values: configuration that another program has read, e.g. Snakemake.
+        source: file or option named in the error.
+
+    Raises:
+        UserError: they are.
+    """
+    try:
+        require_small(values)
+    except ForeignTextError as error:
+        raise UserError(source, str(error), "no configuration needs that: check it") from error
 
 
 def _expand(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -93,7 +113,7 @@ def _explain(detail: ErrorDetails) -> str:
         # A block's own check names its field; that of a single value leaves it to the location.
         joint = "." if isinstance(detail["input"], Mapping) else " "
         return f"{key}{joint}{message}" if key else message
-    return f"{key}: {message}, got {detail['input']!r}"
+    return f"{key}: {message}, got {printable(repr(detail['input']), _LONGEST_SHOWN)}"
 
 
 def _allowed_keys(location: list[str | int]) -> str:

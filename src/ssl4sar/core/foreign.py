@@ -8,9 +8,13 @@ of thousands of levels or an alias bomb is one short error. Printing such text i
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -25,8 +29,10 @@ from ssl4sar.core.wording import printable
 LONGEST_BYTES: Final = 64_000_000
 #: Deeper nesting is not data: GeoJSON has about ten levels, provenance records fewer.
 DEEPEST: Final = 64
-#: Nodes of a YAML file, aliases written out; the longest configuration has about a thousand.
+#: Entries of a YAML file, aliases written out; the longest configuration has about a thousand.
 _MOST_YAML_NODES: Final = 100_000
+#: Characters of a YAML file, aliases written out.
+_LONGEST_YAML: Final = 1_000_000
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _AS_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
@@ -37,14 +43,27 @@ class ForeignTextError(ValueError):
     """Foreign text is damaged or beyond a limit; the message is a phrase for people."""
 
 
+def open_regular(path: str | Path) -> io.BufferedReader:
+    """Open a file to be read, but not a pipe or a device: reading these may never end.
+
+    Raises:
+        OSError: it is one, or cannot be opened.
+    """
+    if not stat.S_ISREG(Path(path).stat().st_mode):
+        kind = errno.EISDIR if Path(path).is_dir() else errno.EINVAL
+        told = os.strerror(kind) if kind == errno.EISDIR else "not a regular file"
+        raise OSError(kind, told, str(path))
+    return Path(path).open("rb")
+
+
 def read_bounded(path: str | Path, longest_bytes: int = LONGEST_BYTES) -> bytes:
     """Read a whole file that should be short.
 
     Raises:
         ForeignTextError: it is longer.
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is not a regular file.
     """
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         content = file.read(longest_bytes + 1)
     if len(content) > longest_bytes:
         raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
@@ -115,7 +134,7 @@ def _is_shallow(data: bytes) -> bool:
     return not brackets
 
 
-def parse_yaml(content: bytes | str, longest_bytes: int = 1_000_000) -> Any:
+def parse_yaml(content: bytes | str, longest_bytes: int = _LONGEST_YAML) -> Any:
     """Parse YAML (safe types only) within limits of bytes, depth and written-out aliases.
 
     Raises:
@@ -159,6 +178,30 @@ def _check_yaml(content: bytes | str) -> None:
             raise ForeignTextError(
                 f"it has more than {_MOST_YAML_NODES:,} entries once its aliases are written out"
             )
+
+
+def require_small(value: Any) -> None:
+    """Refuse nested values that would be too large or too deep if they were written out.
+
+    For configurations that another program has parsed: aliases are the same object many times, so
+    what takes no memory may have gigabytes as text.
+
+    Raises:
+        ForeignTextError: it is nested too deep, or has too many entries or characters.
+    """
+    waiting, entries, characters = [(value, 0)], 0, 0
+    while waiting:
+        each, depth = waiting.pop()
+        entries += 1
+        characters += len(each) if isinstance(each, str | bytes) else 0
+        if depth > DEEPEST:
+            raise ForeignTextError(f"it is nested more than {DEEPEST} levels deep")
+        if entries > _MOST_YAML_NODES or characters > _LONGEST_YAML:
+            raise ForeignTextError("it is far too long once its aliases are written out")
+        if isinstance(each, Mapping):
+            waiting += [(part, depth + 1) for item in each.items() for part in item]
+        elif isinstance(each, list | tuple | set | frozenset):
+            waiting += [(part, depth + 1) for part in each]
 
 
 class _Bounded(ElementTree.TreeBuilder):

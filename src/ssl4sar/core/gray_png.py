@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +11,30 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, PngImagePlugin
 
 from ssl4sar.core.atomic import atomic_file
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, read_bounded
 
-# CaFFe scenes reach 16 megapixels; Sentinel scenes of later stages a few hundred. Pillow's own
-# limit warns at 89 megapixels and is meant for untrusted uploads.
-MAX_PIXELS = 2_000_000_000
+#: CaFFe scenes reach 16 megapixels, whole Sentinel scenes a few hundred. Decoding takes two bytes
+#: of memory per pixel besides the file, so 4 GB at most. Pillow's own limit of 179 megapixels is
+#: meant for uploads to web services, and would call such a scene damaged.
+MAX_PIXELS: Final = 2_000_000_000
+#: Of images in colour, which take five bytes per pixel: 2 GB at most.
+MAX_COLOUR_PIXELS: Final = 400_000_000
+#: Deflate makes nothing smaller than by this.
+_MOST_RATIO: Final = 1032
+_HARMLESS_BYTES: Final = 10_000_000
+#: Pixels that are converted at one time.
+_STRIP_PX: Final = 4_000_000
 _AGAIN: Final = "replace the file by the original"
 _CONVERT: Final = "convert it to a single-channel 8-bit PNG"
 #: Modes that can hold 8-bit grey in another form.
 _GRAY_ALIKE: Final = frozenset({"RGB", "RGBA", "LA", "P"})
 #: Place of the bit depth in a PNG file: behind signature, chunk header, width and height.
 _BIT_DEPTH: Final = 24
+_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
 class GrayImage(NamedTuple):
@@ -52,11 +63,13 @@ def read_gray(path: str | Path) -> NDArray[np.uint8]:
     """
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, MAX_PIXELS)
     except FileNotFoundError as error:
         raise UserError(path, "the file does not exist", "check the folder and the name") from error
     except OSError as error:
         raise UserError(path, f"the file cannot be read ({error.strerror})", _AGAIN) from error
+    except ForeignTextError as error:
+        raise UserError(path, f"this is no PNG: {error}", _AGAIN) from error
     return decode_gray(data, path)
 
 
@@ -76,7 +89,7 @@ def decode_gray(data: bytes, source: str | Path) -> NDArray[np.uint8]:
     with _opened(data, source) as image:
         if image.mode != "L":
             raise UserError(source, f"the image has mode {image.mode}, not 8-bit grey", _CONVERT)
-        return np.array(image)
+        return _gray_pixels(image)
 
 
 def decode_lossless(data: bytes, source: str | Path) -> GrayImage:
@@ -95,17 +108,49 @@ def decode_lossless(data: bytes, source: str | Path) -> GrayImage:
     with _opened(data, source) as image:
         mode = image.mode
         if mode == "L":
-            return GrayImage(np.array(image), None)
+            return GrayImage(_gray_pixels(image), None)
         # Pillow drops the lower byte of colours without a word.
         if mode not in _GRAY_ALIKE or data[_BIT_DEPTH] > 8:
             told = f"the image has mode {mode} with {data[_BIT_DEPTH]} bit, not 8-bit grey"
             raise UserError(source, told, _CONVERT)
-        red, green, blue, alpha = np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0)
-    if alpha.min() < 255:
+        _require_size(image, MAX_COLOUR_PIXELS, source)
+        pixels = np.empty((image.height, image.width), np.uint8)
+        transparent = coloured = False
+        for rows, strip in _strips(image):
+            red, green, blue, alpha = np.moveaxis(np.asarray(strip.convert("RGBA")), -1, 0)
+            transparent |= bool(alpha.min() < 255)
+            coloured |= not (np.array_equal(red, green) and np.array_equal(red, blue))
+            pixels[rows] = red
+    if transparent:
         raise UserError(source, f"the image has mode {mode} and transparent pixels", _CONVERT)
-    if not (np.array_equal(red, green) and np.array_equal(red, blue)):
+    if coloured:
         raise UserError(source, f"the image has mode {mode} and colours, not 8-bit grey", _CONVERT)
-    return GrayImage(np.ascontiguousarray(red), mode)
+    return GrayImage(pixels, mode)
+
+
+def _gray_pixels(image: Image.Image) -> NDArray[np.uint8]:
+    pixels = np.empty((image.height, image.width), np.uint8)
+    for rows, strip in _strips(image):
+        pixels[rows] = np.asarray(strip)
+    return pixels
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[slice, Image.Image]]:
+    """Yield parts of an image: converted whole, it would be several times in memory."""
+    step = max(_STRIP_PX // image.width, 1)
+    for top in range(0, image.height, step):
+        bottom = min(top + step, image.height)
+        yield slice(top, bottom), image.crop((0, top, image.width, bottom))
+
+
+def _require_size(image: Image.Image, most_px: int, source: str | Path) -> None:
+    if image.width * image.height > most_px:
+        kind = "" if image.mode == "L" else f" of mode {image.mode}"
+        raise UserError(
+            source,
+            f"{image.width}x{image.height} px{kind} are more than the {most_px:,} that are read",
+            "cut it into parts" if image.mode == "L" else f"cut it into parts, or {_CONVERT}",
+        )
 
 
 @contextmanager
@@ -113,14 +158,19 @@ def _opened(data: bytes, source: str | Path) -> Iterator[Image.Image]:
     """Open a PNG file; what is wrong with it, also while it is read, is the user's matter."""
     if not data:
         raise UserError(source, "the file is empty", _AGAIN)
+    if not data.startswith(_SIGNATURE):
+        raise UserError(source, "the file is not a readable PNG", _AGAIN)
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise UserError(source, f"{image.width}x{image.height} px is too large", _AGAIN)
+        # Not by `Image.open`: its limit of pixels is one for the whole process.
+        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
+            _require_size(image, MAX_PIXELS, source)
+            row_bytes = -(-image.width * data[_BIT_DEPTH] // 8)
+            if image.height * row_bytes > _HARMLESS_BYTES + _MOST_RATIO * len(data):
+                claimed = f"it claims {image.width}x{image.height} px"
+                told = f"{claimed}, which its {len(data):,} bytes cannot hold"
+                raise UserError(source, told, _AGAIN)
             yield image
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise UserError(source, "the file is not a readable PNG", _AGAIN) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
         raise UserError(source, f"the PNG is damaged ({error})", _AGAIN) from error
 
 
@@ -137,9 +187,9 @@ def read_text(path: str | Path) -> dict[str, str]:
         UserError: missing or not a PNG.
     """
     try:
-        with Image.open(path, formats=["PNG"]) as image:
+        with PngImagePlugin.PngImageFile(path) as image:
             entries = dict(image.info)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
         raise UserError(
             path, f"the PNG cannot be read ({error})", "replace the file by the original"
         ) from error

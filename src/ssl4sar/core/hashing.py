@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from ssl4sar.core.foreign import open_regular
+
 _CHUNK_BYTES: Final = 1 << 20
 #: Algorithms of published checksums with the number of their hexadecimal digits.
 CHECKSUM_DIGITS: Final = {"md5": 32, "sha256": 64, "sha512": 128, "sha3-256": 64, "blake3": 64}
@@ -52,8 +54,12 @@ def can_compute(algorithm: str) -> bool:
 
 
 def sha256_file(path: str | Path) -> str:
-    """Return the hexadecimal SHA-256 of a file's content, read in one pass."""
-    with Path(path).open("rb") as stream:
+    """Return the hexadecimal SHA-256 of a file's content, read in one pass.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file: a pipe or a device may have no end.
+    """
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -62,9 +68,10 @@ def file_digests(path: str | Path, algorithms: Collection[str]) -> dict[str, str
 
     Raises:
         ImportError: BLAKE3 is asked for and its library is missing.
+        OSError: as :func:`sha256_file`.
     """
     hashes = {name: _hash(name) for name in algorithms}
-    with Path(path).open("rb") as stream:
+    with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             for each in hashes.values():
                 each.update(chunk)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ from ssl4sar.core.hashing import sha256_file
 #: Snakemake puts it into a folder that a job has made. The job of a killed run that goes on may
 #: find it there from the job that did the same work again.
 _NOT_CONTENT: Final = ".snakemake_timestamp"
+#: How Snakemake names the files and folders of one entry of a shared cache.
+CACHE_KEY: Final = re.compile(r"[0-9a-f]{64}_")
+#: The largest folders, of scenes or pairs, have some ten thousand.
+_MOST_ENTRIES: Final = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -45,17 +50,38 @@ def folder_files(folder: Path) -> Iterator[str]:
     """Yield the paths of all files below a folder, relative to it, POSIX; links are followed.
 
     Raises:
-        OSError: a folder cannot be read.
+        OSError: a folder cannot be read, a link leads to a folder above it, or there are far too
+            many files.
     """
+    # Each folder with those that it was reached through: links may go in circles.
+    waiting: list[tuple[Path, frozenset[tuple[int, int]]]] = [(folder, frozenset())]
+    entries = 0
+    while waiting:
+        place, above = waiting.pop()
+        status = place.stat()
+        here = (status.st_dev, status.st_ino)
+        if here in above:
+            raise OSError(errno.ELOOP, "a link leads back to a folder above it", str(place))
+        for entry in sorted(place.iterdir()):
+            entries += 1
+            if entries > _MOST_ENTRIES:
+                raise OSError(errno.E2BIG, f"more than {_MOST_ENTRIES:,} files", str(folder))
+            if entry.is_dir() and is_doubled_entry(entry):
+                continue
+            if entry.is_dir():
+                waiting.append((entry, above | {here}))
+            elif entry.name != _NOT_CONTENT:
+                yield entry.relative_to(folder).as_posix()
 
-    def refuse(error: OSError) -> None:
-        raise error
 
-    for place, _, names in os.walk(folder, followlinks=True, onerror=refuse):
-        relative = Path(place).relative_to(folder)
-        for name in names:
-            if name != _NOT_CONTENT:
-                yield (relative / name).as_posix()
+def is_doubled_entry(path: Path) -> bool:
+    """Return whether a folder is an entry of Snakemake's shared cache within the same entry.
+
+    Where two runs store a folder at the same time, Snakemake moves the second into the first. It
+    is the same content once more, which nobody reads.
+    """
+    real = path.resolve()
+    return real.name == real.parent.name and CACHE_KEY.match(real.name) is not None
 
 
 def write_listing(root: Path, path: Path) -> None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -23,6 +22,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from ssl4sar.core.printing import console, print_lines
 from ssl4sar.core.wording import printable
 
 T = TypeVar("T")
@@ -72,13 +72,13 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         yield from counted
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console(stderr=True)) as bar:
         yield from bar.track(counted, total=count, description=description)
 
 
@@ -100,13 +100,13 @@ def track_bytes(
             pass
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task(description, total=total_bytes, completed=present_bytes)
         for size in counted:
             bar.advance(task, size)
@@ -119,8 +119,7 @@ def tell(line: str) -> None:
     if LOGGER.hasHandlers() and LOGGER.isEnabledFor(logging.INFO):
         LOGGER.info(line)
     elif not bars_allowed():
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        print_lines([line], sys.stderr)
 
 
 def _count(items: Iterable[T], description: str, count: int | None) -> Iterator[T]:

@@ -6,7 +6,6 @@ tree takes its manifest as the tracked input.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Final, Literal, Self
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.dataset.official import is_official_test
@@ -76,7 +76,7 @@ class TreeManifest:
         """
         fix = "remove it and rerun the workflow"
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_json(path)
             schema = content.pop("schema")
             if schema != SCHEMA:
                 raise UserError(path, f"the manifest has schema {schema}, not {SCHEMA}", fix)

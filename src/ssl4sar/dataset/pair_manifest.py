@@ -8,7 +8,6 @@ that were left out one by one with the reason.
 from __future__ import annotations
 
 import datetime
-import json
 import math
 import os
 from collections import Counter
@@ -21,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
 
 SCHEMA: Final = "ssl4sar.pretraining-dataset/1"
@@ -232,7 +232,7 @@ class PairManifest(_Record):
             UserError: missing, damaged, of another schema, or with facts that contradict.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_json(path)
         except (OSError, ValueError) as error:
             raise UserError(path, f"the manifest cannot be read ({error})", _FIX) from error
         if not isinstance(content, Mapping):

@@ -6,7 +6,6 @@ The raster library is imported where it is needed: training reads stores, not ra
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +18,15 @@ from numpy.typing import NDArray
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import GrayImage, decode_lossless
 from ssl4sar.core.pair_layout import RASTER_BANDS
+from ssl4sar.core.raster import UnreadableRasterError, open_raster
 from ssl4sar.dataset.scene_check import png_damage
 
 #: Endings of files beside an image that georeference it, after its stem or its whole name.
 GEOREFERENCES: Final = (".pgw", ".pngw", ".tfw", ".tifw", ".tiffw", ".wld", ".aux.xml", ".prj")
 #: Grids that differ by less at every corner are the same, pixels.
 _GRID_TOLERANCE_PX: Final = 0.01
+#: An image is decoded at once. The largest published ones have a few hundred megabytes.
+MOST_BYTES: Final = 8_000_000_000
 _AGAIN: Final = "replace the file by the original"
 
 Transform = tuple[float, float, float, float, float, float]
@@ -201,19 +203,12 @@ def read_channels(path: Path) -> Channels:
 
 @contextmanager
 def _opened(path: Path, driver: str) -> Iterator[Any]:
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            # One driver alone: a file must not make the library open others.
-            with rasterio.open(path, driver=driver) as raster:
-                yield raster
-    except RasterioError as error:
-        told = str(error.__cause__ or error).replace(str(path), path.name)
-        problem = " ".join(told.split())
-        raise UserError(path, f"the raster cannot be read ({problem})", _AGAIN) from error
+        with open_raster(path, driver, most_bytes=MOST_BYTES) as raster:
+            yield raster
+    except UnreadableRasterError as error:
+        fix = f"{_AGAIN}, or by a section of it"
+        raise UserError(path, f"the raster cannot be read ({error})", fix) from error
 
 
 def _grid_of(raster: Any) -> Grid:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
+from ssl4sar.core.printing import printable_lines
 from ssl4sar.dataset.pair_manifest import ExcludedGlacier, LeftOutImage, PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.problems import Problem, refuse_errors
@@ -100,7 +101,7 @@ class PairReport:
         lines += [f"  {image.file} is left out: {image.why}" for image in self.left_out]
         lines.append(f"errors: {len(self.errors)}, warnings: {len(self.warnings)}")
         lines += [f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems]
-        return "\n".join(lines) + "\n"
+        return printable_lines(lines)
 
     def _test_glacier_lines(self) -> list[str]:
         lines = [

@@ -9,7 +9,6 @@ planes (``benchmarks/pretraining_crops.py``). Windows are cut with
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import CHANNELS, PairSplit
 from ssl4sar.dataset.flat_arrays import INDEX_NAME, map_array
@@ -162,7 +162,7 @@ class PairStore:
 def _read_index(folder: Path) -> dict[str, Any]:
     path = folder / INDEX_NAME
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = read_json(path)
         schema = index["schema"]
         if schema == SCHEMA:
             complete = set(index["sha256"]) == set(_ARRAY_NAMES) and index["scenes"]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell
 from ssl4sar.dataset.flat_arrays import INDEX_NAME
@@ -112,7 +113,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     """Return the hashes of all files of a store, that of the index first."""
     path = folder / INDEX_NAME
     try:
-        arrays: Mapping[str, str] = json.loads(path.read_text(encoding="utf-8"))["sha256"]
+        arrays: Mapping[str, str] = read_json(path)["sha256"]
         hashes = {INDEX_NAME: sha256_file(path), **arrays}
     except (OSError, ValueError, KeyError, TypeError):
         # Whoever opens the store tells precisely what is wrong with it.
@@ -157,7 +158,7 @@ def _is_good(copy: Path, hashes: Mapping[str, str], users: Path) -> bool:
     """Check a copy: by its hashes, or by its times where another process reads it just now."""
     try:
         state = _state(copy, hashes)
-        if not _is_free(users) and json.loads((copy / _CHECKED).read_text()) == state:
+        if not _is_free(users) and read_json(copy / _CHECKED) == state:
             tell(f"sharing the copy {copy} with another process")
             return True
         good = all(sha256_file(copy / name) == sha256 for name, sha256 in hashes.items())

@@ -7,7 +7,6 @@ same pages, and mirrored borders are read by index instead of being stored.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from ssl4sar.core.atomic import atomic_directory, write_json
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.gray_png import read_gray
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import track
@@ -279,7 +279,7 @@ def _require_size(path: Path, mask: NDArray[np.uint8], image: NDArray[np.uint8])
 def _read_index(folder: Path) -> dict[str, Any]:
     path = folder / INDEX_NAME
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = read_json(path)
         schema = index["schema"]
         hashes = index["sha256"]
         if schema == SCHEMA and (set(hashes) != set(_ARRAY_NAMES) or not index["scenes"]):

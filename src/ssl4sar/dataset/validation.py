@@ -27,6 +27,7 @@ from ssl4sar.core.caffe_layout import (
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.named_files import is_image, list_named, visible_entries
+from ssl4sar.core.printing import printable_lines
 from ssl4sar.core.processes import in_processes
 from ssl4sar.core.scene_name import SceneName, begins_like_a_scene
 from ssl4sar.dataset.official import official_differences
@@ -133,7 +134,7 @@ class ValidationReport:
                 lines.append(f"    {key}: {values or 'none'}")
         lines.append(f"errors: {len(self.errors)}, warnings: {len(self.warnings)}")
         lines += [f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems]
-        return "\n".join(lines) + "\n"
+        return printable_lines(lines)
 
     def write(self, path: str | Path) -> None:
         """Write the report as JSON, atomically."""

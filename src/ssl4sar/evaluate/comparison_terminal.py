@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from ssl4sar.core.printing import console as safe_console
 from ssl4sar.evaluate.comparison_schema import PretrainingComparison, validate_comparison
 from ssl4sar.evaluate.comparison_text import TITLES, p_text
 from ssl4sar.evaluate.result_schema import Spread
@@ -25,7 +25,7 @@ def print_comparison(comparison: Mapping[str, Any], console: Console | None = No
         console: where to print; standard output by default.
     """
     content = validate_comparison(dict(comparison))
-    where = console or Console(file=sys.stdout, highlight=False, width=plain_width())
+    where = console or safe_console(highlight=False, width=plain_width())
     dataset = content.dataset
     if not dataset.comparable_with_published:
         kind = "SYNTHETIC" if dataset.synthetic else "NOT COMPARABLE WITH PUBLISHED NUMBERS"

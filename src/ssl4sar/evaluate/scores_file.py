@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.evaluate.scoring import ImageScore
 
 SCORES_SCHEMA: Final = "ssl4sar.image-scores/1"
@@ -79,7 +79,7 @@ def read_baselines(path: str | Path) -> dict[str, BaselineScores]:
 
 def _read(path: str | Path, schema: str) -> dict[str, Any]:
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
     if not isinstance(content, dict) or content.get("schema") != schema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from ssl4sar.config.pretraining import TASKS, Variant
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.pair_layout import is_named_after
 from ssl4sar.evaluate.comparison_schema import RANDOM_WEIGHTS, PretrainedFacts, PretrainingFacts
 from ssl4sar.evaluate.result_schema import Dataset, TrainingStart
@@ -44,7 +44,7 @@ def read_training_record(path: str | Path) -> dict[str, Any]:
         UserError: the file is missing, damaged, or no record of a fine-tuning.
     """
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        record = read_json(path)
         if not {"start", "starting_weights", "pretraining"} <= record.keys():
             raise ValueError("it is no record of a fine-tuning")  # noqa: TRY301 - told below
     except (OSError, ValueError, AttributeError) as error:

@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from ssl4sar.core.printing import console as safe_console
 from ssl4sar.evaluate.result_schema import CaffeResult, Spread, validate_result
 
 
@@ -22,7 +23,7 @@ def print_summary(result: Mapping[str, Any], console: Console | None = None) -> 
         console: where to print; standard output by default.
     """
     content = validate_result(dict(result))
-    where = console or Console(file=sys.stdout, highlight=False, width=plain_width())
+    where = console or safe_console(highlight=False, width=plain_width())
     dataset = content.dataset
     if not dataset.comparable_with_published:
         kind = "SYNTHETIC" if dataset.synthetic else "NOT COMPARABLE WITH PUBLISHED NUMBERS"

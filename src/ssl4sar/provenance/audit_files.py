@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +82,8 @@ def _added(expected: Mapping[Path, _Expected], folders: Mapping[Path, _Folder]) 
     known = {path.parent for path in expected}
     for folder, told in folders.items():
         try:
-            names = sorted(folder_files(folder))
+            # What lies outside is not searched: a record may name any folder of the machine.
+            names = sorted(_beside(folder, known) if told.outside else folder_files(folder))
         except FileNotFoundError:
             continue  # its files are told as missing
         except OSError as error:
@@ -92,14 +93,22 @@ def _added(expected: Mapping[Path, _Expected], folders: Mapping[Path, _Folder]) 
         for path in (folder / name for name in names):
             if path in expected:
                 continue
+            what = f"it was not among the files that {told.job} read"
             if not told.outside:
                 what = f"{told.job} did not write it, and it lies in a folder of {told.job}"
-            elif path.parent != folder and path.parent in known:
-                what = f"it was not among the files that {told.job} read"
-            else:
-                continue  # a note beside someone's own data is no part of them
             problems.append(Problem("added", shown(path), what, (told.job,)))
     return problems
+
+
+def _beside(folder: Path, known: set[Path]) -> Iterator[str]:
+    """Yield the files beside those that were read, below a folder from outside.
+
+    A note in the folder itself, beside someone's own data, is no part of them.
+    """
+    for place in known:
+        if folder in place.parents:
+            files = (path for path in place.iterdir() if not path.is_dir())
+            yield from (path.relative_to(folder).as_posix() for path in files)
 
 
 def _expected_files(chain: Chain) -> tuple[dict[Path, _Expected], dict[Path, _Folder]]:

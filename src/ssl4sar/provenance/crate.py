@@ -7,7 +7,6 @@ the project, so the records hold there, too.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,13 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from ssl4sar.config.keys import leaves
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_yaml, read_bounded, read_json
 from ssl4sar.provenance.chain import Chain
-from ssl4sar.provenance.crate_data import CrateData, Layout
+from ssl4sar.provenance.crate_data import CrateData, Layout, reason_against
 from ssl4sar.provenance.crate_graph import (
     METADATA_FILE,
     PROFILES,
@@ -32,7 +30,7 @@ from ssl4sar.provenance.crate_graph import (
     references,
     rocrate_package,
 )
-from ssl4sar.provenance.crate_run import WORKFLOW, describe_run
+from ssl4sar.provenance.crate_run import CONFIGURATION_PLACE, WORKFLOW, describe_run
 from ssl4sar.provenance.record import JobRecord, OutputRecord
 
 #: Larger files and folders are described, not copied.
@@ -131,6 +129,7 @@ def write_crate(
     describe_run(graph, data, chain)
     _describe_papers(graph, chain)
     _describe_source(graph, data, chain)
+    _require_own_files(graph, data.layout)
     with tempfile.TemporaryDirectory() as scratch:
         readme = Path(scratch) / _README
         readme.write_text(_readme(graph, data), encoding="utf-8")
@@ -140,6 +139,19 @@ def write_crate(
     written = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in written)
     return CrateSummary(folder, len(written), size, dict(sorted(data.left_out.items())))
+
+
+def _require_own_files(graph: CrateGraph, layout: Layout) -> None:
+    """Refuse to hand on what is not of the workflow: the last gate, for everything copied."""
+    for place, source in graph.copies.items():
+        # A configuration from elsewhere is read before it is described.
+        if place.startswith(CONFIGURATION_PLACE):
+            continue
+        against = reason_against(place, source, layout)
+        if against is not None:
+            raise UserError(
+                source, f"it does not go into a crate: {against}", "replace it by a plain file"
+            )
 
 
 def _refuse_other_folder(folder: Path) -> None:
@@ -211,9 +223,8 @@ def _describe_root(graph: CrateGraph, chain: Chain, place: str, published: str) 
 def _citation(chain: Chain) -> Mapping[str, Any]:
     """Read how the project wants to be cited; empty where it does not say."""
     try:
-        text = (chain.root.project / "CITATION.cff").read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError):
+        content = parse_yaml(read_bounded(chain.root.project / "CITATION.cff"))
+    except (OSError, ForeignTextError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -307,7 +318,7 @@ def _dataset_block(chain: Chain) -> Mapping[str, Any]:
         if output.files is not None or path.suffix != ".json":
             continue
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
         except (OSError, ValueError):
             continue
         told = content.get("dataset") if isinstance(content, dict) else None

@@ -9,18 +9,24 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.listing import CACHE_KEY
 from ssl4sar.provenance.chain import Chain, Node
 from ssl4sar.provenance.contents import content_of
 from ssl4sar.provenance.crate_graph import CrateGraph, encoding_format, references
-from ssl4sar.provenance.record import InputRecord, OutputRecord
+from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, OutputRecord
 
 _BYTES_PER_MB: Final = 1_000_000
+#: What the workflow makes, and what it is made of.
+_OWN_PLACES: Final = frozenset(
+    {*OWN_FOLDERS, "data", "src", "workflow", "config", "Snakefile"}
+    | {"CITATION.cff", "LICENSE", "pyproject.toml"}
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,34 @@ class Layout:
             if path.is_relative_to(base):
                 return path.relative_to(base).as_posix()
         return None
+
+
+def reason_against(place: str, source: Path, layout: Layout) -> str | None:
+    """Return why a file must not go into a crate, whatever a record says; None: it may.
+
+    A crate is handed on. A forged record could name any file of the machine, so only what the
+    workflow makes and is made of goes into it: by its name, and by the place that links lead to.
+
+    Args:
+        place: path in the crate.
+        source: the file.
+        layout: where the project is.
+    """
+    if not _is_own(PurePosixPath(place)):
+        return "it is not in a folder of the workflow"
+    real = Path(os.path.realpath(source))
+    if any(CACHE_KEY.match(part) for part in real.parts):
+        return None  # served by a shared cache
+    for base in (layout.work, layout.project):
+        inside = Path(os.path.realpath(base))
+        if real.is_relative_to(inside) and _is_own(PurePosixPath(real.relative_to(inside))):
+            return None
+    return "it is a link that leads out of the folders of the workflow"
+
+
+def _is_own(place: PurePosixPath) -> bool:
+    hidden = any(part.startswith(".") for part in place.parts)
+    return not hidden and place.parts[:1] != () and place.parts[0] in _OWN_PLACES
 
 
 @dataclass(frozen=True)
@@ -127,6 +161,10 @@ class CrateData:
         """Return why a file does not go into the crate; None: it does."""
         if place is None:
             return "it lies outside the project"
+        if not told.folder or told.files is None:
+            against = reason_against(place, told.path, self.layout)
+            if against is not None:
+                return against
         if self.graph.copies.get(place, told.path) != told.path:
             return "another file of the crate has its place"
         if (told.bytes or 0) > self.limit_bytes and not self._is_wanted(told.path):

@@ -11,11 +11,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Final
 from urllib.parse import quote
 
 from ssl4sar.config.keys import leaves
+from ssl4sar.config.loading import SHORTCUTS, read_config
+from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.chain import Chain, Node, external_inputs
 from ssl4sar.provenance.crate_data import CrateData
@@ -24,6 +26,8 @@ from ssl4sar.provenance.record import SUFFIX, JobRecord, path_from
 
 RUN: Final = "#run"
 WORKFLOW: Final = "Snakefile"
+#: Where a configuration is in a crate that was not in the folder ``config`` of the project.
+CONFIGURATION_PLACE: Final = "configuration/"
 _RULES: Final = "workflow/rules"
 _COMPLETED: Final = "http://schema.org/CompletedActionStatus"
 _LANGUAGE: Final = "https://w3id.org/workflowhub/workflow-ro-crate#snakemake"
@@ -233,18 +237,32 @@ def _describe_program(graph: CrateGraph, name: str, version: str) -> str:
 
 
 def _describe_configuration(graph: CrateGraph, chain: Chain) -> str | None:
-    """Describe the configuration file, if it is still there."""
+    """Describe the configuration file, if it is still there and is one.
+
+    It is the one file without a hash in the record, so a record could name any file for it.
+    """
     told = chain.root.record.configuration.file
     path = path_from(chain.root.project, told)
-    if not path.is_file():
+    if not path.is_file() or not _is_configuration(path):
         return None
-    place = told if not PurePosixPath(told).is_absolute() else f"configuration/{path.name}"
+    parts = PurePosixPath(told).parts
+    inside = parts[:1] == ("config",) and ".." not in parts
+    place = told if inside else f"{CONFIGURATION_PLACE}{path.name}"
     return graph.add_file(
         place,
         path,
         description="Configuration file as it was when this crate was written. The values that "
         "the jobs read are in their records and among the objects of their actions.",
     )
+
+
+def _is_configuration(path: Path) -> bool:
+    """Return whether a file has the keys of a configuration, and no others."""
+    try:
+        keys = read_config(path).keys()
+    except UserError:
+        return False
+    return keys <= {*StudyConfig.model_fields, *SHORTCUTS}
 
 
 def _describe_workflow(graph: CrateGraph, chain: Chain) -> None:

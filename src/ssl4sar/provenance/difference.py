@@ -12,6 +12,8 @@ from rich.console import Console
 
 from ssl4sar.config.keys import leaves
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.printing import console as safe_console
+from ssl4sar.core.wording import printable
 from ssl4sar.provenance.chain import Chain, Node
 from ssl4sar.provenance.problem import listed
 
@@ -146,10 +148,10 @@ def print_difference(
     comparison: Comparison, one: str, other: str, console: Console | None = None
 ) -> None:
     """Print a comparison: what differs in every pair of jobs, then where it begins."""
-    console = console or Console(soft_wrap=True)
+    console = console or safe_console(soft_wrap=True)
 
     def line(text: str, style: str = "") -> None:
-        console.print(text, style=style, highlight=False, markup=False)
+        console.print(printable(text), style=style, highlight=False, markup=False)
 
     line(f"one:   {one}")
     line(f"other: {other}")

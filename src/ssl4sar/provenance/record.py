@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from pathlib import Path
-from typing import Any, Final, Literal, Self
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 
 SCHEMA: Final = "ssl4sar.provenance/1"
 SUFFIX: Final = ".provenance.json"
@@ -47,6 +48,24 @@ class RecordError(UserError):
         return (type(self), (self.subject, self.fault, self.problem, self.fix))
 
 
+def _is_path(path: str) -> str:
+    if not path or "\0" in path:
+        raise ValueError("it is not a path")
+    return path
+
+
+def _is_below(path: str) -> str:
+    parts = PurePosixPath(_is_path(path)).parts
+    if path.startswith("/") or ".." in parts or not parts:
+        raise ValueError("it leads out of the folder")
+    return path
+
+
+#: A path of a record; one that stays below the folder from which it counts.
+_Path = Annotated[str, AfterValidator(_is_path)]
+_PathBelow = Annotated[str, AfterValidator(_is_below)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +75,7 @@ class Maker(_Part):
 
     rule: str
     """Its rule."""
-    record: str
+    record: _Path
     """Its record, path from the folder of this record."""
     id: str
     """Hash that the record had."""
@@ -65,7 +84,7 @@ class Maker(_Part):
 class InputRecord(_Part):
     """A file or folder that a job read."""
 
-    path: str
+    path: _Path
     """Path from the folder of the record; absolute outside the project."""
     folder: bool
     """Whether it is a folder."""
@@ -75,20 +94,20 @@ class InputRecord(_Part):
     """Hash, as in ``ssl4sar.provenance.contents``."""
     maker: Maker | None
     """The job that made it; None for what came from outside."""
-    files: dict[str, tuple[int, str]] | None
+    files: dict[_PathBelow, tuple[int, str]] | None
     """Of a folder from outside: size and SHA-256 of each file by path in it."""
 
 
 class OutputRecord(_Part):
     """A file or folder that a job wrote."""
 
-    path: str
-    """Path from the folder of the record."""
+    path: _PathBelow
+    """Path from the folder of the record, in or below which all outputs are."""
     bytes: int
     """Size; of a folder the sum over its files."""
     sha256: str
     """Hash, as in ``ssl4sar.provenance.contents``."""
-    files: dict[str, tuple[int, str]] | None
+    files: dict[_PathBelow, tuple[int, str]] | None
     """Of a folder: size and SHA-256 of each file by path in it."""
     temporary: bool
     """Whether the workflow deletes it once it was used."""
@@ -99,11 +118,11 @@ class CodeRecord(_Part):
 
     digest: str
     """SHA-256 over script and modules: the parameter ``source`` of the rule."""
-    script: str
+    script: _PathBelow
     """Script, path from the project."""
-    files: dict[str, str]
+    files: dict[_PathBelow, str]
     """SHA-256 by path from the project: the script and every module it can reach."""
-    workflow: dict[str, str]
+    workflow: dict[_PathBelow, str]
     """SHA-256 by path from the project: the files that state the rules."""
     commit: str | None
     """Commit of the checkout; None outside a repository."""
@@ -114,7 +133,7 @@ class CodeRecord(_Part):
 class ConfigRecord(_Part):
     """Where the configuration came from."""
 
-    file: str
+    file: _Path
     """Configuration file, path from the project; absolute outside it."""
     overrides: dict[str, Any]
     """Values of ``--config``."""
@@ -131,9 +150,9 @@ class JobRecord(_Part):
     """Name of the run that first made the outputs."""
     seed: int | None
     """Seed of the job where it has one."""
-    project: str
+    project: _Path
     """Folder of the Snakefile, path from the folder of the record."""
-    workdir: str
+    workdir: _Path
     """Working directory of the run, path from the folder of the record."""
     configuration: ConfigRecord
     """Where the configuration came from."""
@@ -188,12 +207,12 @@ class JobRecord(_Part):
             RecordError: missing, damaged, of a newer version, or edited since it was written.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = read_json(path)
         except FileNotFoundError as error:
             raise RecordError(
                 path, "missing", "the record is missing", "make its outputs again"
             ) from error
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             raise _damaged(path, error) from error
         if not isinstance(content, dict):
             raise _damaged(path, "no JSON object")

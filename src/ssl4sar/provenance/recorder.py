@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.listing import FileRecord
+from ssl4sar.core.listing import CACHE_KEY, FileRecord
 from ssl4sar.provenance import surroundings
 from ssl4sar.provenance.chain import Claim, Records
 from ssl4sar.provenance.contents import Content, content_of
@@ -29,9 +29,6 @@ from ssl4sar.provenance.record import (
     path_from,
     rule_files,
 )
-
-#: How Snakemake names the files of one entry of a shared cache.
-_CACHE_KEY: Final = re.compile(r"[0-9a-f]{64}_")
 
 
 @dataclass(frozen=True)
@@ -197,15 +194,20 @@ def _again(file: Path, rule: str | None, folder: Path) -> str:
         forced = "" if rule is None else f" with snakemake --forcerun {rule}"
         return f"remove it and make it again{forced}"
     # Snakemake stumbles over links that lead nowhere, so they must go with the entry.
-    links = sorted(str(path) for path in folder.iterdir() if _leads_to(path, key))
-    return f"it comes from a shared cache: remove {key}* and {' '.join(links)}, then run again"
+    links = sorted(path for path in folder.iterdir() if _leads_to(path, key))
+    gone = " ".join(shlex.quote(str(path)) for path in links)
+    return (
+        f"it comes from a shared cache: remove {shlex.quote(str(key))}*"
+        f"{f' and {gone}' if gone else ''}, then run again"
+    )
 
 
 def _cache_entry(path: Path) -> Path | None:
     """Return the common start of the files of the cache entry that a path leads to."""
     real = Path(os.path.realpath(path))
-    for place in (real, *real.parents):
-        match = _CACHE_KEY.match(place.name)
+    # The outermost: an entry may have got into itself.
+    for place in reversed((real, *real.parents)):
+        match = CACHE_KEY.match(place.name)
         if match:
             return place.with_name(match[0])
     return None

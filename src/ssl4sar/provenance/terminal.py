@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from ssl4sar.config.keys import leaves
+from ssl4sar.core.printing import console as safe_console
+from ssl4sar.core.wording import printable
 from ssl4sar.provenance.audit import Audit
 from ssl4sar.provenance.chain import Node
 from ssl4sar.provenance.problem import shown
@@ -32,12 +34,12 @@ def print_audit(audit: Audit, console: Console | None = None) -> None:
     console = console or _console()
     common = audit.chain.root.record.versions
     console.print(_TreeOfJobs(common, _faults(audit)).branch(audit.chain.root))
-    console.print(f"versions: {_pairs(common)}", highlight=False, markup=False)
+    console.print(printable(f"versions: {_pairs(common)}"), highlight=False, markup=False)
     for note in audit.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+        console.print(printable(f"note: {note}"), highlight=False, markup=False)
     for problem in audit.problems:
         line = f"{problem.kind}: {problem.subject}: {problem.told}"
-        console.print(line, style="red", highlight=False, markup=False)
+        console.print(printable(line), style="red", highlight=False, markup=False)
     console.print(_verdict(audit), style="bold", highlight=False, markup=False)
 
 
@@ -61,8 +63,13 @@ def audit_json(audit: Audit) -> dict[str, Any]:
 
 
 def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_FILE_WIDTH)
+    found = safe_console()
+    return found if found.is_terminal else safe_console(width=_FILE_WIDTH)
+
+
+def _shown_line(text: str) -> str:
+    """Return a line of the tree: what records hold is neither markup nor a command."""
+    return escape(printable(text))
 
 
 def _faults(audit: Audit) -> set[str]:
@@ -92,15 +99,15 @@ class _TreeOfJobs:
         """Return the tree of a job and what it came from."""
         record = node.record
         style = "red" if record.job in self._faults else "green"
-        head = f"[bold {style}]{escape(record.job)}[/]"
+        head = f"[bold {style}]{_shown_line(record.job)}[/]"
         if node.claim.path in self._seen:
             return Tree(f"{head} (above)")
         self._seen.add(node.claim.path)
-        tree = Tree("\n".join([head, *(escape(line) for line in self._lines(node))]))
+        tree = Tree("\n".join([head, *(_shown_line(line) for line in self._lines(node))]))
         children: set[Path] = set()
         for read, maker in node.inputs:
             if maker is None:
-                tree.add(escape(_outside(node, read)))
+                tree.add(_shown_line(_outside(node, read)))
             elif maker.claim.path not in children:
                 children.add(maker.claim.path)
                 tree.add(self.branch(maker))

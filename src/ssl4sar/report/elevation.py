@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from shapely.ops import unary_union
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
+from ssl4sar.core.foreign import parse_json
 from ssl4sar.report.elevation_view import (
     FLAG_COLOURS,
     HEIGHT_COLOURS,
@@ -231,7 +231,7 @@ def _title(figure: Figure, glacier: Glacier, tags: dict[str, str]) -> None:
 
 
 def _tiles_text(tags: dict[str, str]) -> str:
-    names = list(json.loads(tags.get("TILES", "{}")))
+    names = list(parse_json(tags.get("TILES", "{}")))
     few = ", ".join(names)
     many = f"{len(names)} tiles, {names[0]} to {names[-1]}" if names else "no tiles"
     return f"Copernicus DEM GLO-30: {many if len(names) > _TILES_NAMED else few or many}"

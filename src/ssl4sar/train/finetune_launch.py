@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.pretraining import Variant
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.train.finetune_process import finetune_as_told
 from ssl4sar.train.launch import launch
@@ -89,7 +89,7 @@ def _pretraining(path: Path, weights: str) -> dict[str, Any]:
     """Return the record of a pretraining; refuse that of other weights before the training."""
     again = "rerun the pretraining"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         recorded = record["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"the record of the pretraining cannot be read ({error})"

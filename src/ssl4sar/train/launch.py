@@ -11,7 +11,6 @@ which ends in ``serve(function)``.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import re
@@ -36,6 +35,8 @@ import torch.distributed as dist
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
+from ssl4sar.core.printing import print_lines
 from ssl4sar.core.progress import LOGGER, tell
 from ssl4sar.train.stopping import StoppedError, StopSignal, StopSignals
 from ssl4sar.train.team import ALONE, Team, joined, too_few_gpus
@@ -96,7 +97,7 @@ def launch(
         run = _Run.prepare(train, request, compute, folder, store.port)
         started = stack.enter_context(_Started(start(run), run))
         started.wait()
-    result: dict[str, Any] = json.loads((run.folder / _RESULT).read_text(encoding="utf-8"))
+    result: dict[str, Any] = read_json(run.folder / _RESULT)
     return result
 
 
@@ -341,7 +342,7 @@ def _srun_error(folder: Path, pattern: re.Pattern[str] = re.compile("error:")) -
 
 def _reports(folder: Path) -> list[dict[str, Any]]:
     """Return what processes wrote when they failed, the earliest first."""
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("error-*.json")]
+    reports = [read_json(path) for path in folder.glob("error-*.json")]
     return sorted(reports, key=lambda report: float(report["time_s"]))
 
 
@@ -355,7 +356,7 @@ def serve(train: Train) -> None:
     Args:
         train: the training of the module.
     """
-    content = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    content = read_json(sys.argv[1])
     place = content["place"]
     folder = Path(place["folder"])
     compute = ComputeConfig.model_validate(place["compute"])
@@ -406,7 +407,7 @@ def _report(folder: Path, rank: int, error: BaseException) -> None:
     if isinstance(error, UserError):
         kind = "stopped" if isinstance(error, StoppedError) else "mistake"
         parts = [error.subject, error.problem, error.fix]
-        sys.stderr.write(f"error: {error}\n")
+        print_lines([f"error: {error}"], sys.stderr)
     else:
         first = str(error).splitlines()[0] if str(error) else ""
         kind, parts = "crash", [f"{type(error).__name__}: {first}"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.wording import counted, size_text
 
 INVENTORIES: Final = Path("data/inventory")
@@ -442,7 +442,7 @@ class Forecast:
 
 def _is_missing(record: Path) -> bool:
     try:
-        return bool(json.loads(record.read_bytes()).get("status") == "missing")
+        return bool(read_json(record).get("status") == "missing")
     except (OSError, ValueError, AttributeError):
         return False  # the job that reads it tells what is wrong with it
 

@@ -15,6 +15,7 @@ from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.atomic import json_text
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.printing import print_lines
 from ssl4sar.provenance.audit import audit_chain
 from ssl4sar.provenance.chain import Chain, chain_of, sha256_told
 from ssl4sar.provenance.contents import Content, content_of
@@ -63,7 +64,7 @@ def audit(request: AuditRequest) -> bool:
         print_audit(found)
     if request.crate is not None:
         # The output may be JSON for a program: what a person reads goes beside it.
-        sys.stderr.write(f"{_crate(request.crate, chain, found.holds)}\n")
+        print_lines([_crate(request.crate, chain, found.holds)], sys.stderr)
     return found.holds
 
 

@@ -17,6 +17,7 @@ from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.named_files import visible_entries
 from ssl4sar.core.pair_layout import MANIFEST_NAME, find_pair_tree
@@ -133,7 +134,7 @@ def _key(path: Path) -> str:
 
 def _remembered(memory: Path) -> dict[str, list[str | int]]:
     try:
-        content = json.loads(memory.read_text(encoding="utf-8"))
+        content = read_json(memory)
     except (OSError, ValueError):
         # Lost or damaged memory costs one hashing pass, nothing else.
         return {}

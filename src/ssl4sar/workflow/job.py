@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.printing import print_lines
 from ssl4sar.core.progress import plain_lines
 from ssl4sar.provenance.recorder import JobFacts, Recorder
 
@@ -171,5 +172,4 @@ def _outputs_folder(snakemake: Any, log: Path) -> Path:
 
 
 def _tell(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    print_lines([line], sys.stderr)

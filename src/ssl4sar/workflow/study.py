@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from snakemake.utils import update_config
 
 from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.config.keys import value_at
-from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.config.loading import read_config, require_small_config, study_from
 from ssl4sar.config.pretraining import TASKS, WITH_WEIGHTS
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
@@ -22,6 +23,8 @@ from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
 from ssl4sar.workflow.training_cost import TrainingCost
 
+#: Signs at which a shell ends or changes a word.
+_SHELL_SIGN: Final = re.compile(r"""[\s|&;()<>$`\\"'{}*?]""")
 SCRIPTS: Final = Path("workflow/scripts")
 DEFAULT_CONFIG: Final = "config/config.yaml"
 FINGERPRINT_MEMORY: Final = Path(".snakemake/ssl4sar-fingerprints.json")
@@ -279,6 +282,8 @@ def default_config(base: Path, command_line: Mapping[str, Any]) -> dict[str, Any
     Raises:
         UserError: the default file is missing or no YAML.
     """
+    # Merging, and Snakemake's own messages, would write aliases out.
+    require_small_config(command_line, "--config")
     values = read_config(base / DEFAULT_CONFIG)
     update_config(values, command_line)
     return values
@@ -312,6 +317,8 @@ def open_study(
             "one file is one complete run: give one",
         )
     file = str(files[0]) if files else DEFAULT_CONFIG
+    require_small_config(values, file)
+    require_small_config(command_line, "--config")
     source = file
     if command_line:
         source += " with --config " + " ".join(f"{k}={v}" for k, v in command_line.items())
@@ -329,6 +336,30 @@ def open_study(
             "give the file with the starting weights or set model.weights to none",
         )
     return study
+
+
+def require_usable_python(python: str, in_environments: bool = False) -> None:
+    """Refuse a Python that Snakemake cannot start for a job.
+
+    Snakemake 9 writes the path of its own Python into a shell command as it is; a space in it ends
+    the name of the command (snakemake/snakemake#2645). Paths of the project are protected.
+
+    Args:
+        python: path of the running Python.
+        in_environments: whether jobs have Python from environments of their own.
+
+    Raises:
+        UserError: its path has a character that means something to the shell.
+    """
+    if in_environments or not _SHELL_SIGN.search(python):
+        return
+    raise UserError(
+        python,
+        "jobs cannot be started with a Python whose path holds a space or another character that "
+        "means something to the shell",
+        "make the environment elsewhere, e.g. python3 -m venv ~/ssl4sar-venv; the project itself "
+        "may stay where it is",
+    )
 
 
 def share_sources(base: Path) -> None:

@@ -8,7 +8,6 @@ footprint is unknown or far away, the outline of the tile stands for it.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from ssl4sar.acquire.areas import area_km2
 from ssl4sar.acquire.catalogue.tile import tile_polygon
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
+from ssl4sar.core.foreign import parse_json
 
 _EARTH_KM: Final = 6371.0
 #: Diagonal of a tile is 155 km; footprints are simplified and rounded.
@@ -91,7 +91,7 @@ def _in_its_tile(
 def _with(product: Product, geometry: BaseGeometry) -> Product:
     parts = [each for each in getattr(geometry, "geoms", [geometry]) if isinstance(each, Polygon)]
     whole = parts[0] if len(parts) == 1 else MultiPolygon(parts)
-    return replace(product, footprint=json.loads(to_geojson(whole)))
+    return replace(product, footprint=parse_json(to_geojson(whole)))
 
 
 def _size_problem(product: Product, footprint: BaseGeometry) -> str:

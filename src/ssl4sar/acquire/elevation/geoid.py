@@ -6,7 +6,6 @@ Grids come as GTX (NOAA's format, as PROJ ships it) or GeoTIFF; both belong to p
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import Checksum, sha256_file
 from ssl4sar.core.progress import tell
 
@@ -264,7 +264,7 @@ def warn_of_other_geoid(model: str) -> None:
 
 def _known(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

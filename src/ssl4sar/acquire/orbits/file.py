@@ -6,7 +6,6 @@ a header with mission, type and validity, then ``List_of_OSVs`` with Earth-fixed
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import xml.parsers.expat as expat
@@ -23,6 +22,7 @@ from ssl4sar.acquire.providers.base import MissingProductError
 from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import file_digests, sha256_file
 from ssl4sar.core.progress import tell
 
@@ -310,7 +310,7 @@ def missing_orbit(record: str | Path) -> tuple[str, str] | None:
         UserError: it is no such record.
     """
     try:
-        values = json.loads(Path(record).read_text(encoding="utf-8"))
+        values = read_json(record)
         name = values["name"]
         return (name, values["missing"]) if "missing" in values else None
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -27,6 +27,7 @@ from ssl4sar.acquire.catalogue.product_name import (
 )
 from ssl4sar.acquire.product import Mission, Product, utc_time
 from ssl4sar.acquire.providers.common import orbit_direction
+from ssl4sar.core.foreign import parse_json
 
 _POLARISATION: Final = re.compile(r"HH|HV|VV|VH")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]+")
@@ -160,7 +161,7 @@ def footprint_of(geometry: Any) -> dict[str, Any] | None:
     parts = [each for each in parts if not each.is_empty]
     if not parts:
         return None
-    footprint: dict[str, Any] = json.loads(
+    footprint: dict[str, Any] = parse_json(
         to_geojson(parts[0] if len(parts) == 1 else MultiPolygon(parts))
     )
     return footprint

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import warnings
 import xml.parsers.expat as expat
 from pathlib import Path
 from typing import Final, Literal
+
+from ssl4sar.core.foreign import ForeignTextError, read_json
+from ssl4sar.core.raster import UnreadableRasterError, open_raster
 
 Kind = Literal["GTiff", "JP2OpenJPEG", "XML", "JSON"]
 _KINDS: Final[dict[str, Kind]] = {
@@ -79,27 +80,18 @@ def _xml_problem(path: Path) -> str | None:
 
 def _json_problem(path: Path) -> str | None:
     try:
-        json.loads(path.read_bytes())
-    except (ValueError, RecursionError):
-        return "it is no complete JSON"
+        read_json(path)
+    except ForeignTextError as error:
+        return f"it is no complete JSON ({error})"
     return None
 
 
 def _raster_problem(path: Path, driver: str) -> str | None:
-    # Heavy, and needed by few: the rest of the package works without it.
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
-
     try:
-        with warnings.catch_warnings():
-            # Measurements of Sentinel-1 have tie points only.
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            # One driver alone: a file must not make the library open others.
-            with rasterio.open(path, driver=driver) as raster:
-                for band in raster.indexes:
-                    for _, window in raster.block_windows(band):
-                        raster.read(band, window=window)
-    except RasterioError as error:
-        told = " ".join(str(error.__cause__ or error).replace(str(path), path.name).split())
-        return f"the image cannot be decoded ({told})"
+        with open_raster(path, driver, whole=True) as raster:
+            for band in raster.indexes:
+                for _, window in raster.block_windows(band):
+                    raster.read(band, window=window)
+    except UnreadableRasterError as error:
+        return f"the image cannot be decoded ({error})"
     return None

@@ -7,7 +7,6 @@ Sentinel-2 Products Specification Document (S2-PDGS-TAS-DI-PSD), manifest and pr
 
 from __future__ import annotations
 
-import json
 import re
 import zipfile
 import zlib
@@ -24,7 +23,7 @@ from ssl4sar.acquire.areas import cut_at_antimeridian
 from ssl4sar.acquire.catalogue.product_name import plain_version
 from ssl4sar.acquire.product import OrbitDirection
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import parse_xml, read_bounded
+from ssl4sar.core.foreign import parse_json, parse_xml, read_bounded
 
 MANIFEST: Final = "manifest.safe"
 #: Real manifests have some tens of kilobytes, product metadata up to some megabytes.
@@ -151,7 +150,7 @@ def _footprint(root: ElementTree.Element) -> dict[str, Any]:
     shape = parts[0] if len(parts) == 1 else MultiPolygon(parts)
     if not shape.area:
         raise ValueError("its footprint is empty")
-    geometry: dict[str, Any] = json.loads(to_geojson(shape))
+    geometry: dict[str, Any] = parse_json(to_geojson(shape))
     return geometry
 
 

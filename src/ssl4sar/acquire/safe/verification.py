@@ -18,6 +18,7 @@ from hashlib import new
 from pathlib import Path
 from typing import Final, Literal
 
+from ssl4sar.acquire.extract import open_limited_zip
 from ssl4sar.acquire.safe.manifest import (
     LONGEST_BYTES,
     MANIFEST_NAME,
@@ -221,12 +222,19 @@ def _verify_archive(
     path: Path, files: Sequence[ManifestFile] | None, steps: tuple[Step, ...]
 ) -> Verification:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_limited_zip(path) as archive:
             compared = _compare_members(path, archive, files)
             # Reading a member to its end compares its CRC, too: those without an entry remain.
             rest = [name for name in archive.namelist() if name not in compared]
             broken = next((name for name in rest if not _is_whole(archive, name)), None)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise DamagedProductError(path, f"the archive is damaged ({error})", _FIX) from error
     if broken is not None:
         raise DamagedProductError(path, f"{broken} in the archive is damaged", _FIX)
@@ -269,7 +277,7 @@ def _packed_manifest(
 
 def _proves_itself(path: Path, name: str) -> bool:
     """Return whether a verified archive is of a product, each file compared by a checksum."""
-    with zipfile.ZipFile(path) as archive:
+    with open_limited_zip(path) as archive:
         packed = _packed_manifest(path, archive)
     if packed is None:
         return False
