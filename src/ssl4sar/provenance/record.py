@@ -103,6 +103,8 @@ class CodeRecord(_Part):
     """Script, path from the project."""
     files: dict[str, str]
     """SHA-256 by path from the project: the script and every module it can reach."""
+    meanings: dict[str, str] = {}
+    """Hash of what they compute, of those that count; records of before this had none."""
     workflow: dict[str, str]
     """SHA-256 by path from the project: the files that state the rules."""
     commit: str | None
@@ -214,7 +216,8 @@ class JobRecord(_Part):
         return record
 
     def _plain(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        # What an older record does not have is no part of its hash.
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 def _damaged(path: str | Path, reason: object) -> RecordError:
