@@ -89,13 +89,23 @@ def test_what_a_shared_cache_served_belongs_to_the_project_of_the_result(
 
 def test_one_source_line_is_named_with_the_jobs_that_used_it(project) -> None:
     path = project.root / "src/ssl4sar/core/cutting.py"
-    path.write_text(path.read_text() + "# a remark\n")
+    path.write_text(path.read_text() + "EDITED = 1\n")
     problems = audited(project).problems
     assert [(p.kind, set(p.jobs)) for p in problems] == [
         ("code", {"cut", "count seed=0", "count seed=1"})
     ]
     assert problems[0].subject.endswith("src/ssl4sar/core/cutting.py")
     assert "differs today from what ran in" in problems[0].told
+
+
+def test_a_file_that_differs_in_texts_only_is_a_note(project) -> None:
+    path = project.root / "src/ssl4sar/core/cutting.py"
+    path.write_text('"""Another word for it."""\n' + path.read_text() + "# a remark\n")
+    found = audited(project)
+    assert found.problems == []
+    assert any(
+        "cutting.py" in note and "cannot change what was computed" in note for note in found.notes
+    )
 
 
 def test_new_and_dropped_modules_are_named(project) -> None:

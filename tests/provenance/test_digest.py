@@ -7,8 +7,8 @@ import pytest
 
 from ssl4sar.provenance.digest import (
     DynamicImportError,
-    content_digests,
     digest_of,
+    meanings,
     source_digest,
     source_files,
 )
@@ -52,12 +52,19 @@ def test_edit_reaches_users_only_and_reverting_restores(house: Path, module: str
     before = [source_digest(script, house) for script in scripts]
     path = house / "ssl4sar" / "a" / f"{module}.py"
     content = path.read_text()
-    path.write_text(content + "# edited\n")
+    path.write_text(content + "EDITED = 1\n")
     after = [source_digest(script, house) for script in scripts]
     assert after[0] != before[0]
     assert after[1] == before[1]
     path.write_text(content)
     assert [source_digest(script, house) for script in scripts] == before
+
+
+def test_an_edit_of_comments_and_texts_changes_nothing(house: Path) -> None:
+    before = source_digest(house / "one.py", house)
+    path = house / "ssl4sar" / "a" / "leaf.py"
+    path.write_text('"""Says what it is."""\n# why\n' + path.read_text() + "\n\n")
+    assert source_digest(house / "one.py", house) == before
 
 
 def test_touch_and_move_change_nothing(house: Path, tmp_path_factory) -> None:
@@ -114,10 +121,10 @@ def test_what_surrounds_the_work_of_a_job_is_no_part_of_it(house: Path) -> None:
     assert "ssl4sar.workflow.study" in files
     assert not files & {"ssl4sar.workflow.job", "ssl4sar.provenance.record", "ssl4sar.provenance"}
     before = source_digest(script, house)
-    (package / "workflow" / "job.py").write_text("# another log line\n")
+    (package / "workflow" / "job.py").write_text("ANOTHER = 1\n")
     assert source_digest(script, house) == before
 
 
 def test_a_digest_can_be_made_again_from_the_hashes_of_its_files(house: Path) -> None:
-    contents = content_digests(source_files(house / "one.py", house))
-    assert digest_of(contents) == source_digest(house / "one.py", house)
+    found = meanings(source_files(house / "one.py", house))
+    assert digest_of(found) == source_digest(house / "one.py", house)

@@ -34,6 +34,7 @@ COMPANY: Mapping[str, Values] = {
     "sentinel.relative_orbits": {"sentinel.relative_orbits": [14]},
     "stac.sar_assets": {"stac.sar_assets": ["hh"]},
     "stac.optical_assets": {"stac.optical_assets": ["red"]},
+    "dhus.hub_url": {"dhus.hub_url": "https://hub.example.org/dhus"},
     "stac.hosts": {"stac.hosts": ["example.org"]},
     "elevation.known_tile": {"elevation.known_tile": "N69_W050"},
     "model.weights_file": {"model.weights": "tyrion", "model.weights_file": WEIGHTS},

@@ -31,6 +31,11 @@ import yaml  # noqa: F401
 PLANNED = re.compile(r"^(\w+) +\d+$", flags=re.MULTILINE)
 
 
+def added_line(path: Path) -> bytes:
+    """Return a line that changes what a file says; in a module it is one that computes."""
+    return b"\nEDITED = True\n" if path.suffix == ".py" else b"\n# edited\n"
+
+
 def answer(request: dict[str, Any]) -> list[str] | str:
     """Return the planned rules, sorted, or the end of the output of a failed run."""
     house = Path(request["house"])
@@ -39,7 +44,7 @@ def answer(request: dict[str, Any]) -> list[str] | str:
     try:
         for name, text in request["edits"].items():
             path = house / name
-            path.write_bytes(kept[path] + b"\n# edited\n" if text is None else text.encode())
+            path.write_bytes(kept[path] + added_line(path) if text is None else text.encode())
         code, text = dry_run(house, request["arguments"])
     finally:
         for path, content in kept.items():

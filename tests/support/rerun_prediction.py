@@ -24,8 +24,8 @@ from typing import Any
 from config_values import Values, another, leaves, with_values, write_named_files
 
 from ssl4sar.config.loading import read_config, study_from
-from ssl4sar.provenance.digest import source_digest, source_files
-from ssl4sar.workflow.study import Study, open_study
+from ssl4sar.provenance.digest import KEPT_BY_CONTENT, source_digest, source_files
+from ssl4sar.workflow.study import FETCHING, Study, open_study
 
 PROJECT = Path(__file__).resolve().parents[2]
 MICRO = PROJECT / "tests" / "workflow" / "micro.yaml"
@@ -103,7 +103,7 @@ class _Words:
         self._project = project
 
     def source(self, rule: str) -> str:
-        return _digest(rule, self._project)
+        return KEPT_BY_CONTENT if rule in FETCHING else _digest(rule, self._project)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
@@ -263,6 +263,8 @@ def reaching(project: Path = PROJECT) -> dict[str, set[str]]:
     """Return the rules whose source digest covers a file, by file below ``project``."""
     found: dict[str, set[str]] = {}
     for script in sorted((project / "workflow" / "scripts").glob("*.py")):
+        if script.stem in FETCHING:
+            continue  # what they fetch is known by its content
         for path in source_files(script, project / "src").values():
             found.setdefault(path.relative_to(project).as_posix(), set()).add(script.stem)
     return found
@@ -351,18 +353,28 @@ DOWNLOAD_KEYS = ("caffe.url", "caffe.sha256")
 HEADER = """\
 # What reruns when
 
-Which rules run again when a key of the configuration or a source file changes, everything else
-being finished. An empty row means: nothing runs again.
+Snakemake repeats a job if its inputs, its parameters or the meaning of its code changed, and then
+what reads its outputs. This page says what that comes to.
 
-This page is generated from the rules (`python tests/support/rerun_prediction.py`). A fast test
-compares it with the sources. A slow one finishes a small run and compares the predictions with
-dry runs of Snakemake: one or two changes of each stage, and all at once that reruns nothing. Its
-long form (`SSL4SAR_EVERY_RERUN=1 pytest tests/workflow/test_rerun_table.py`) really changes
-**every** key, **every** file below `src`, `workflow`, `config` and `envs`, the parameters of
-**every** rule and the content of **every** product, one after the other; each time Snakemake must
-plan exactly the rules that are predicted here.
+* **Texts repeat nothing.** A comment, a docstring, the wording of an error, a warning or a line of
+  progress, a touched file, a fresh clone: `snakemake -n` says *Nothing to be done*. What counts of
+  a module is what it computes. Modules that word errors, show progress, write files atomically, ask
+  servers or keep records count nowhere, nor do comments in rule files, profiles, captions and
+  environments.
+* **Downloads are kept by content.** What was fetched is known by its address and checksum, whatever
+  the code: no update deletes or repeats a download. Only rendered (synthetic) products depend on
+  the code that renders them.
+* **A training keeps its state** through every change that cannot change its numbers; the job may
+  start, and then resumes or only exports.
+* **A line that computes** repeats exactly the jobs that can reach it, by any import of their
+  script, also an indirect one or one inside a function.
 
-Columns: {columns}.
+This page is generated from the rules (`python tests/support/rerun_prediction.py`); a fast test
+compares it with them, a slow one finishes a small run and compares a handful of the predictions
+with dry runs of Snakemake. `SSL4SAR_EVERY_RERUN=1 pytest tests/workflow/test_rerun_table.py` really
+makes every change: each key, file, parameter and product.
+
+"From `x`" means the jobs of rule `x` and all that follows from them.
 """
 
 NOTES = """\
@@ -381,7 +393,7 @@ Some keys need a word:
 * `ssl4sar.source` and `ssl4sar.root` choose other pairs; `ssl4sar.record_url` counts in a run with
   `ssl4sar.source: zenodo`. The slow test proves its row up to the extracted archives.
 * `pair_scene`, `ssl4sar`, `optsimmim` and `opttranslator`: fine-tunings from other starting points
-  stay, although the column of `finetune` has a dot. What is pretrained on goes to all that starts
+  stay, although `finetune` is among what follows. What is pretrained on goes to all that starts
   there, and nothing else.
 * `pretraining.variant` and `pretraining.compare`: the rows show one starting point in place of
   another that is finished too, and one dropped, which only gathers anew. One more makes its own
@@ -396,15 +408,10 @@ Some keys need a word:
 """
 
 FILE_NOTES = """\
-A file is reached through any import of a rule's script, also an indirect one or one inside a
-function. `workflow/job.py` and `provenance` surround every job and cannot change its outcome, so
-they belong to no digest. Touching a file, a fresh clone and a comment in a rule file, a profile, a
-caption or an environment rerun nothing.
-
-`download_caffe` and `extract_caffe` belong to runs with `caffe.source: pangaea`, `render_caffe` to
-`synthetic`; `download_ssl4sar` and `extract_ssl4sar` to `ssl4sar.source: zenodo`, `render_pairs` to
-`synthetic`; `fetch_weights` to `model.weights: timm`. The pretext tasks and their data belong to
-runs that start from them or compare them. Rules that a run does not need do not run.
+`extract_caffe` belongs to runs with `caffe.source: pangaea`, `render_caffe` to `synthetic`;
+`extract_ssl4sar` to `ssl4sar.source: zenodo`, `render_pairs` to `synthetic`. The pretext tasks and
+their data belong to runs that start from them or compare them. Rules that a run does not need do
+not run.
 """
 
 
@@ -413,27 +420,28 @@ def document() -> str:
     with TemporaryDirectory() as folder, chdir(folder):
         write_named_files(Path())
         keys, files = rerun_by_key(), rerun_by_file(whole())
-        downloading = [rerun_by_file(base) for base in (pangaea(), zenodo(), fetching())]
-    rules = list(rules_of(open_study(pangaea(), [], {}, PROJECT)))
-    letters = {name: str(number) for number, name in enumerate(rules, start=1)}
-    columns = ", ".join(f"{number} `{name}`" for name, number in letters.items())
+        bases = (whole(), pangaea(), zenodo(), fetching())
+        tables = [rerun_by_file(base) for base in bases[1:]]
+        rules = [rules_of(open_study(base, [], {}, PROJECT)) for base in bases]
     sources = {
-        name.removeprefix("src/ssl4sar/"): rerun.union(*(table[name] for table in downloading))
+        name.removeprefix("src/ssl4sar/"): rerun.union(*(table[name] for table in tables))
         for name, rerun in files.items()
-        if name.startswith("src/") or name.startswith("workflow/scripts/")
+        if name.startswith("src/")
     }
     others = sorted(set(files) - {n for n in files if n.startswith(("src/", "workflow/scripts/"))})
     assert not any(files[name] for name in others)
     return (
         "\n".join(
             [
-                HEADER.format(columns=columns),
+                HEADER,
                 "## Keys of the configuration\n",
-                *_table("key", _grouped(keys, "."), rules, letters),
+                *_table("key", _grouped(keys, "."), rules),
                 "",
                 NOTES,
                 "## Source files\n",
-                *_table("file of `src/ssl4sar`, or script", _grouped(sources, "/"), rules, letters),
+                "A script of `workflow/scripts` repeats its rule. Files that are not listed repeat "
+                "nothing.\n",
+                *_table("file of `src/ssl4sar`", _grouped(sources, "/"), rules),
                 "",
                 FILE_NOTES,
             ]
@@ -462,15 +470,43 @@ def _title(parent: str, same: Sequence[str], total: int, separator: str) -> str:
 
 
 def _table(
-    title: str,
-    rows: Iterable[tuple[str, set[str]]],
-    rules: Sequence[str],
-    letters: Mapping[str, str],
+    title: str, rows: Iterable[tuple[str, set[str]]], rules: Sequence[Mapping[str, Rule]]
 ) -> Iterable[str]:
-    yield f"| {title} | " + " | ".join(letters[rule] for rule in rules) + " |"
-    yield "|---|" + ":-:|" * len(rules)
+    yield f"| {title} | runs again |"
+    yield "|---|---|"
+    nothing = []
     for name, rerun in rows:
-        yield f"| {name} | " + " | ".join("●" if r in rerun else "" for r in rules) + " |"
+        if rerun:
+            yield f"| {name} | {_from(rerun, rules)} |"
+        else:
+            nothing.append(name)
+    if title == "key":
+        yield f"| {', '.join(nothing)} | nothing |"
+
+
+def _from(rerun: set[str], rules: Sequence[Mapping[str, Rule]]) -> str:
+    """Say in few words which rules rerun: the first of them, if the others follow from these."""
+    pairs = {pair for each in rules for pair in edges(each, RESULTS)}
+    follows = {rule: {user for maker, user in pairs if maker == rule} for rule in rerun}
+    first = sorted(rerun - set().union(*follows.values()))
+    reached, still = set(first), list(first)
+    while still:
+        more = follows.get(still.pop(), set()) & rerun - reached
+        reached |= more
+        still += more
+    everything = set(first)
+    still = list(first)
+    while still:
+        more = {user for maker, user in pairs if maker == still[-1]} - everything
+        still.pop()
+        everything |= more
+        still += more
+    named = ", ".join(f"`{rule}`" for rule in first)
+    if rerun == set(first):
+        return named
+    left_out = sorted(everything - rerun)
+    without = " without " + ", ".join(f"`{rule}`" for rule in left_out) if left_out else ""
+    return f"from {named}{without}"
 
 
 if __name__ == "__main__":

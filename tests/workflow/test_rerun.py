@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from reworded import reworded
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +19,7 @@ AFTER_TRAINING = {"predict", "evaluate_seed", "caffe_mde"}
 
 def edit(path: Path) -> str:
     content = path.read_text(encoding="utf-8")
-    path.write_text(content + "# edited\n", encoding="utf-8")
+    path.write_text(content + "EDITED = True\n", encoding="utf-8")
     return content
 
 
@@ -41,6 +42,14 @@ def test_editing_a_module_reruns_its_users_only_whatever_its_time_stamp(finished
     os.utime(path, (1, 1))
     assert finished.planned() == {"finetune", *AFTER_TRAINING}
     path.write_text(content, encoding="utf-8")
+    assert finished.planned() == set()
+
+
+def test_an_update_of_texts_has_nothing_to_do(finished) -> None:
+    """Every message, docstring and comment of the tree is written otherwise."""
+    for folder in ("src/ssl4sar", "workflow/scripts"):
+        for path in (finished.root / folder).rglob("*.py"):
+            path.write_text(reworded(path), encoding="utf-8")
     assert finished.planned() == set()
 
 

@@ -94,7 +94,6 @@ FEW = {
     "src/ssl4sar/acquire/ssl4sar.py",
     "weights.url",
     "weights.sha256",
-    "workflow/scripts/fetch_weights.py",
 }
 #: How the change begins that makes all at once that reruns nothing.
 IDLE = "all of "

@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ssl4sar.config.keys import leaves, value_at
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.wording import counted
 from ssl4sar.provenance.audit_files import check_files
 from ssl4sar.provenance.chain import Chain, Gap, Node, external_inputs
-from ssl4sar.provenance.digest import source_files
+from ssl4sar.provenance.digest import KEPT_BY_CONTENT, meanings, source_files
 from ssl4sar.provenance.problem import Problem, listed, shown
 from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, path_from, rule_files
 from ssl4sar.provenance.surroundings import versions
+
+_NAMES_SHOWN: Final = 3
 
 
 @dataclass
@@ -140,14 +143,42 @@ def _check_link(audit: Audit, node: Node, entry: InputRecord, maker: Node) -> No
 
 
 def _check_code(audit: Audit) -> None:
-    """Compare the source files of every job with those of today, file by file."""
-    found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    """Compare the source files of every job with those of today, file by file.
+
+    What computes differently is a problem; what is only written differently, and code around a job
+    or of a fetch, whose product is known by its content, is a note.
+    """
+    found: defaultdict[_Difference, list[str]] = defaultdict(list)
     for node in reversed(audit.chain.nodes):
         project = _project_of(node, audit.chain)
-        for file, told in _code_differences(node, project):
-            found[shown(project / file), told].append(node.record.job)
-    for (file, told), jobs in found.items():
-        audit.problems.append(Problem("code", file, f"{told} {listed(jobs)}", tuple(jobs)))
+        for each in _code_differences(node, project):
+            found[replace(each, file=shown(project / each.file))].append(node.record.job)
+    for each, jobs in found.items():
+        if each.decides:
+            problem = f"{each.problem} {listed(jobs)}"
+            audit.problems.append(Problem("code", each.file, problem, tuple(jobs)))
+    harmless = sorted({each.file for each in found if not each.decides})
+    if harmless:
+        names = ", ".join(harmless[:_NAMES_SHOWN]) + ", ..." * (len(harmless) > _NAMES_SHOWN)
+        audit.notes.append(
+            f"{counted(len(harmless), 'source file')} differ today in texts, around the jobs, or "
+            f"in what fetched, which cannot change what was computed: {names}"
+        )
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """A source file that is not today what it was when a job ran.
+
+    Attributes:
+        file: the file.
+        problem: a phrase before the name of the job.
+        decides: whether the job could compute otherwise with it.
+    """
+
+    file: str
+    problem: str
+    decides: bool
 
 
 def _project_of(node: Node, chain: Chain) -> Path:
@@ -156,22 +187,29 @@ def _project_of(node: Node, chain: Chain) -> Path:
     return node.project if lies_here else chain.root.project
 
 
-def _code_differences(node: Node, project: Path) -> Iterator[tuple[str, str]]:
-    then = node.record.code.files
-    script = project / node.record.code.script
+def _code_differences(node: Node, project: Path) -> Iterator[_Difference]:
+    code = node.record.code
+    script = project / code.script
     if not script.is_file():
-        yield node.record.code.script, "is not in this project, so nothing tells the code of"
+        problem = "is not in this project, so nothing is known of the code of"
+        yield _Difference(code.script, problem, True)
         return
-    paths = source_files(script, project / "src").values()
-    now = {os.path.relpath(path, project): path for path in paths}
-    for file in sorted({*then, *now}):
-        if file not in now:
+    paths = source_files(script, project / "src", left_out=())
+    now = {name: os.path.relpath(path, project) for name, path in paths.items()}
+    counting = meanings(source_files(script, project / "src"))
+    meaning_now = {now[name]: meaning for name, meaning in counting.items()}
+    for file in sorted({*code.files, *now.values()}):
+        if file not in now.values():
             gone = "is not there any more" if not (project / file).exists() else "is unused"
-            yield file, f"{gone} today, it was part of"
-        elif file not in then:
-            yield file, "is used today, it was no part of"
-        elif sha256_file(now[file]) != then[file]:
-            yield file, "differs today from what ran in"
+            problem = f"{gone} today, it was part of"
+        elif file not in code.files:
+            problem = "is used today, it was no part of"
+        elif sha256_file(project / file) != code.files[file]:
+            problem = "differs today from what ran in"
+        else:
+            continue
+        same = bool(code.meanings) and code.meanings.get(file) == meaning_now.get(file)
+        yield _Difference(file, problem, not same and code.digest != KEPT_BY_CONTENT)
 
 
 def _check_config(audit: Audit, today: StudyConfig) -> None:

@@ -13,8 +13,8 @@ from typing import Final
 from ssl4sar.provenance.digest import (
     PACKAGE,
     SURROUNDINGS,
-    content_digests,
     digest_of,
+    meanings,
     source_files,
 )
 
@@ -30,10 +30,7 @@ OPERATIONAL: Final = tuple(
         "config.pretraining",
         "config.recipe",
         "config.training",
-        "core.atomic",
-        "core.errors",
         "core.hashing",
-        "core.progress",
         "dataset.staging",
         "models.device",
         "train.deadline",
@@ -55,7 +52,7 @@ def deciding_digest(training: str, source_root: Path = _SOURCE_ROOT) -> str:
         training: dotted name of the module of the training.
         source_root: folder that holds the package ``ssl4sar``.
     """
-    return digest_of(content_digests(deciding_files(training, source_root)))
+    return digest_of(meanings(deciding_files(training, source_root)))
 
 
 def deciding_files(training: str, source_root: Path = _SOURCE_ROOT) -> dict[str, Path]:

@@ -1,8 +1,9 @@
 """The source digest of a rule: what makes Snakemake rerun it when its code changes.
 
 Snakemake does not look into the modules that a script imports, so an edit there would leave a
-stale result. The digest covers the script and every first-party module it can reach; it is a
-parameter of the rule, and Snakemake reruns a rule whose parameters changed.
+stale result. The digest is over the meaning (:mod:`ssl4sar.provenance.meaning`) of the script and
+of every first-party module it can reach that computes; it is a parameter of the rule, and Snakemake
+reruns a rule whose parameters changed.
 """
 
 from __future__ import annotations
@@ -10,14 +11,35 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from ssl4sar.provenance.meaning import meaning_of
+
 PACKAGE: Final = "ssl4sar"
-#: What surrounds the work of a job and cannot change its outcome: not part of any digest, so that
-#: a better log line or a new field of a record does not repeat a training.
-SURROUNDINGS: Final = (f"{PACKAGE}.workflow.job", f"{PACKAGE}.provenance")
+#: What surrounds the work of a job and cannot change its outcome: how errors are worded, progress
+#: is shown, files are written atomically, servers are asked patiently, records are kept. Not part
+#: of any digest, so that work on them repeats nothing.
+SURROUNDINGS: Final = tuple(
+    f"{PACKAGE}.{name}"
+    for name in (
+        "acquire.network",
+        "core.address",
+        "core.atomic",
+        "core.errors",
+        "core.foreign",
+        "core.printing",
+        "core.progress",
+        "core.wording",
+        "provenance",
+        "workflow.job",
+    )
+)
+#: In place of the digest of a rule that fetches: what is fetched is known by its address and
+#: checksum, whatever the code.
+KEPT_BY_CONTENT: Final = "kept by content"
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -38,22 +60,27 @@ def source_digest(script: str | Path, source_root: Path = _SOURCE_ROOT) -> str:
     Raises:
         DynamicImportError: see :func:`source_files`.
     """
-    return digest_of(content_digests(source_files(script, source_root)))
+    return digest_of(meanings(source_files(script, source_root)))
 
 
 def content_digests(files: Mapping[str, Path]) -> dict[str, str]:
-    """Return the SHA-256 of files by name."""
-    return {name: _load(path)[1] for name, path in files.items()}
+    """Return the SHA-256 of the content of files by name."""
+    return {name: _load(path).sha256 for name, path in files.items()}
 
 
-def digest_of(contents: Mapping[str, str]) -> str:
+def meanings(files: Mapping[str, Path]) -> dict[str, str]:
+    """Return the hash of what files compute by name."""
+    return {name: _load(path).meaning for name, path in files.items()}
+
+
+def digest_of(meanings: Mapping[str, str]) -> str:
     """Return the source digest of a script and its modules.
 
     Args:
-        contents: SHA-256 by name, as :func:`content_digests` returns them.
+        meanings: hash by name, as :func:`meanings` returns them.
     """
     digest = hashlib.sha256()
-    for name, sha256 in contents.items():
+    for name, sha256 in meanings.items():
         digest.update(f"{name}\0{sha256}\n".encode())
     return digest.hexdigest()
 
@@ -107,23 +134,38 @@ def _module_path(name: str, source_root: Path) -> Path | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A file of Python.
+
+    Attributes:
+        nodes: its imports and calls.
+        sha256: hash of its content.
+        meaning: hash of what it computes.
+    """
+
+    nodes: tuple[ast.AST, ...]
+    sha256: str
+    meaning: str
+
+
 @cache
-def _parsed(path: Path, mtime_ns: int, size: int) -> tuple[tuple[ast.AST, ...], str]:
+def _parsed(path: Path, mtime_ns: int, size: int) -> _Source:
     # Every rule reaches the same few modules: their trees are walked once, not once per rule.
     content = path.read_bytes()
-    tree = ast.walk(ast.parse(content, filename=str(path)))
-    nodes = tuple(n for n in tree if isinstance(n, ast.Import | ast.ImportFrom | ast.Call))
-    return nodes, hashlib.sha256(content).hexdigest()
+    tree = ast.parse(content, filename=str(path))
+    nodes = (n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom | ast.Call))
+    return _Source(tuple(nodes), hashlib.sha256(content).hexdigest(), meaning_of(tree))
 
 
-def _load(path: Path) -> tuple[tuple[ast.AST, ...], str]:
+def _load(path: Path) -> _Source:
     status = path.stat()
     return _parsed(path, status.st_mtime_ns, status.st_size)
 
 
 def _imports(path: Path, module: str, is_package: bool, source_root: Path) -> set[str]:
     names: set[str] = set()
-    for node in _load(path)[0]:
+    for node in _load(path).nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names |= _with_parents(alias.name)

@@ -122,6 +122,8 @@ class CodeRecord(_Part):
     """Script, path from the project."""
     files: dict[_PathBelow, str]
     """SHA-256 by path from the project: the script and every module it can reach."""
+    meanings: dict[_PathBelow, str] = {}
+    """Hash of what they compute, of those that count; older records have none."""
     workflow: dict[_PathBelow, str]
     """SHA-256 by path from the project: the files that state the rules."""
     commit: str | None
@@ -233,7 +235,8 @@ class JobRecord(_Part):
         return record
 
     def _plain(self) -> dict[str, Any]:
-        return self.model_dump(mode="json")
+        # What an older record does not have is no part of its hash.
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 def _damaged(path: str | Path, reason: object) -> RecordError:

@@ -17,7 +17,13 @@ from ssl4sar.core.listing import CACHE_KEY, FileRecord
 from ssl4sar.provenance import surroundings
 from ssl4sar.provenance.chain import Claim, Records
 from ssl4sar.provenance.contents import Content, content_of
-from ssl4sar.provenance.digest import content_digests, digest_of, source_files
+from ssl4sar.provenance.digest import (
+    KEPT_BY_CONTENT,
+    content_digests,
+    digest_of,
+    meanings,
+    source_files,
+)
 from ssl4sar.provenance.record import (
     CodeRecord,
     ConfigRecord,
@@ -240,10 +246,11 @@ def _written_output(path: Path, facts: JobFacts, known: Mapping[Path, FileRecord
 
 
 def _code(facts: JobFacts) -> CodeRecord:
-    files = source_files(facts.script, facts.project / "src")
+    files = source_files(facts.script, facts.project / "src", left_out=())
     contents = content_digests(files)
-    digest = digest_of(contents)
-    if digest != facts.parameters["source"]:
+    found_meanings = meanings(source_files(facts.script, facts.project / "src"))
+    digest = digest_of(found_meanings)
+    if facts.parameters["source"] not in {digest, KEPT_BY_CONTENT}:
         raise UserError(
             facts.script,
             "its code, or that of a module it imports, has changed since the workflow was started",
@@ -251,9 +258,12 @@ def _code(facts: JobFacts) -> CodeRecord:
         )
     found = surroundings.commit(facts.project)
     return CodeRecord(
-        digest=digest,
+        digest=facts.parameters["source"],
         script=path_between(facts.script, facts.project),
         files={path_between(path, facts.project): contents[name] for name, path in files.items()},
+        meanings={
+            path_between(files[name], facts.project): each for name, each in found_meanings.items()
+        },
         workflow={
             path_between(path, facts.project): sha256_file(path)
             for path in rule_files(facts.project)

@@ -17,7 +17,7 @@ from ssl4sar.config.loading import read_config, require_small_config, study_from
 from ssl4sar.config.pretraining import TASKS, WITH_WEIGHTS
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.digest import source_digest
+from ssl4sar.provenance.digest import KEPT_BY_CONTENT, source_digest
 from ssl4sar.workflow.acquisition import Acquisition
 from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
@@ -33,6 +33,22 @@ EXTRACTED_LISTING: Final = "resources/caffe/official.json"
 DOWNLOADED_PAIRS: Final = "resources/ssl4sar/archives.json"
 EXTRACTED_PAIRS: Final = "resources/ssl4sar/extracted.json"
 FETCHED_WEIGHTS: Final = "resources/weights/swinv2_tiny_window16_256.safetensors"
+#: Rules whose outputs are known by address and content.
+FETCHING: Final = frozenset(
+    {
+        "download_caffe",
+        "download_ssl4sar",
+        "fetch_elevation_list",
+        "fetch_elevation_tile",
+        "fetch_geoid",
+        "fetch_orbit",
+        "fetch_scene",
+        "fetch_weights",
+        "search_scenes",
+    }
+)
+#: Those of them that the provider of synthetic products serves too.
+RENDERING: Final = frozenset({"fetch_scene", "search_scenes"})
 
 
 class Study:
@@ -101,7 +117,16 @@ class Study:
         return folder / self.config.name, folder
 
     def source(self, rule: str) -> str:
-        """Return the source digest of a rule's script."""
+        """Return the source digest of a rule's script.
+
+        What rules fetch is known by its address and checksum: an update must neither delete nor
+        repeat a download. Only of products that are rendered in place of fetched ones the code
+        decides.
+        """
+        sentinel = self.config.sentinel
+        is_rendered = "synthetic" in {sentinel.provider, sentinel.optical_from}
+        if rule in FETCHING and not (rule in RENDERING and is_rendered):
+            return KEPT_BY_CONTENT
         return source_digest(self._base / SCRIPTS / f"{rule}.py", self._base / "src")
 
     def cfg(self, *keys: str) -> dict[str, Any]:
