@@ -195,8 +195,6 @@ def test_only_a_few_modules_write_to_the_terminal() -> None:
         # JSON, whose text is ASCII.
         "workflow/audit_command.py",
         "acquire/doctor.py",
-        # Texts of this package; to be moved.
-        "workflow/acquisition.py",
         # Standard streams of the process itself.
         "train/launch.py",
         "workflow/job.py",

@@ -270,6 +270,17 @@ def reaching(project: Path = PROJECT) -> dict[str, set[str]]:
     return found
 
 
+@cache
+def reached(project: Path = PROJECT) -> dict[str, set[str]]:
+    """Return the rules whose jobs can run a file, whether it counts or not, by file."""
+    found: dict[str, set[str]] = {}
+    beside = ("ssl4sar.workflow.job", "ssl4sar.provenance")
+    for script in sorted((project / "workflow" / "scripts").glob("*.py")):
+        for path in source_files(script, project / "src", beside).values():
+            found.setdefault(path.relative_to(project).as_posix(), set()).add(script.stem)
+    return found
+
+
 def rerun_by_file(base: Values) -> dict[str, set[str]]:
     """Return what reruns when a file that decides is edited, for all files that decide."""
     rules = rules_of(open_study(base, [], {}, PROJECT))

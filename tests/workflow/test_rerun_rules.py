@@ -20,7 +20,7 @@ from rerun_prediction import (
     fetching,
     micro,
     pangaea,
-    reaching,
+    reached,
     rerun_by_values,
     rules_of,
     wanted,
@@ -37,7 +37,7 @@ from ssl4sar.workflow.study import open_study
 
 RULES = rules_of(open_study(pangaea(), [], {}, PROJECT))
 SCRIPTS = {name: PROJECT / "workflow" / "scripts" / f"{name}.py" for name in RULES}
-REACHED = reaching()
+REACHED = reached()
 CONFIG = "src/ssl4sar/config/"
 
 #: Rules that acquire scenes, on the way to no result yet.

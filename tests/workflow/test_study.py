@@ -8,9 +8,12 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
+from ssl4sar.provenance.digest import KEPT_BY_CONTENT
 from ssl4sar.workflow.study import (
     EXTRACTED_PAIRS,
     FETCHED_WEIGHTS,
+    FETCHING,
+    RENDERING,
     default_config,
     open_study,
     require_usable_python,
@@ -143,9 +146,19 @@ def test_errors_name_file_and_command_line(tmp_path: Path) -> None:
 def test_every_rule_script_has_a_digest() -> None:
     scripts = sorted((PROJECT / "workflow" / "scripts").glob("*.py"))
     assert scripts
-    digests = {script.stem: study().source(script.stem) for script in scripts}
-    assert all(len(digest) == 64 for digest in digests.values())
-    assert len(set(digests.values())) == len(digests)
+    fetching = study(sentinel={"provider": "cdse"})
+    digests = {script.stem: fetching.source(script.stem) for script in scripts}
+    kept = {rule for rule, digest in digests.items() if digest == KEPT_BY_CONTENT}
+    assert kept == FETCHING
+    computed = [digest for rule, digest in digests.items() if rule not in kept]
+    assert all(len(digest) == 64 for digest in computed)
+    assert len(set(computed)) == len(computed)
+
+
+def test_products_that_are_rendered_depend_on_the_code() -> None:
+    rendering = study(sentinel={"provider": "synthetic"})
+    assert {len(rendering.source(rule)) for rule in RENDERING} == {64}
+    assert rendering.source("fetch_orbit") == KEPT_BY_CONTENT
 
 
 def test_command_line_values_go_over_the_default_key_by_key() -> None:

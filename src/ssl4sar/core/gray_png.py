@@ -21,6 +21,8 @@ from ssl4sar.core.foreign import ForeignTextError, read_bounded
 #: of memory per pixel besides the file, so 4 GB at most. Pillow's own limit of 179 megapixels is
 #: meant for uploads to web services, and would call such a scene damaged.
 MAX_PIXELS: Final = 2_000_000_000
+#: No image file that is read whole is longer.
+LONGEST_FILE_BYTES: Final = 2_500_000_000
 #: Of images in colour, which take five bytes per pixel: 2 GB at most.
 MAX_COLOUR_PIXELS: Final = 400_000_000
 #: Deflate makes nothing smaller than by this.

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, read_bounded
+from ssl4sar.core.gray_png import LONGEST_FILE_BYTES
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.pair_layout import BANDS, CHANNELS, RASTER_BANDS, PairTree
@@ -67,11 +69,11 @@ def check_sar(tree: PairTree, path: Path) -> ImageFacts:
     file = tree.name(path)
     record = None
     try:
-        data = path.read_bytes()
+        data = read_bounded(path, LONGEST_FILE_BYTES)
         record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
         image, converted_from = decode_sar(data, path)
         grid = sar_grid(path, *image.shape)
-    except (OSError, UserError) as error:
+    except (OSError, UserError, ForeignTextError) as error:
         return ImageFacts(file, record, None, None, None, (_told(file, error),))
     problems: tuple[Problem, ...] = ()
     if image.min() == image.max():
@@ -109,7 +111,7 @@ def check_optical(tree: PairTree, path: Path) -> ImageFacts:
     return ImageFacts(file, record, header.grid, header.bands, valid_fraction, tuple(problems))
 
 
-def _told(file: str, error: OSError | UserError) -> Problem:
+def _told(file: str, error: OSError | UserError | ForeignTextError) -> Problem:
     if isinstance(error, UserError):
         return Problem("error", file, error.problem, error.fix)
     problem = f"the file cannot be read ({error.strerror})"

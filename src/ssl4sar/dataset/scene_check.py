@@ -15,7 +15,8 @@ from PIL import Image
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import decode_gray
+from ssl4sar.core.foreign import ForeignTextError, read_bounded
+from ssl4sar.core.gray_png import LONGEST_FILE_BYTES, decode_gray
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS, classes_from_greys
@@ -94,12 +95,15 @@ class _SceneCheck:
 
     def read(self, path: Path) -> bytes | None:
         try:
-            data = path.read_bytes()
+            data = read_bounded(path, LONGEST_FILE_BYTES)
         except FileNotFoundError:
             self.add(path, "the file is missing", "add it or remove the scene")
             return None
         except OSError as error:
             self.add(path, f"the file cannot be read ({error.strerror})", "check its permissions")
+            return None
+        except ForeignTextError as error:
+            self.add(path, str(error), "replace the file by the original")
             return None
         relative = path.relative_to(self.root).as_posix()
         self.files[relative] = FileRecord(len(data), hashlib.sha256(data).hexdigest())

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -108,7 +108,7 @@ def source_files(
     """
     script = Path(script)
     found: dict[str, Path] = {}
-    open_modules = _imports(script, "", False, source_root)
+    open_modules = set(_imports(script, "", False, source_root))
     while open_modules:
         name = open_modules.pop()
         if name in found or _is_among(name, left_out):
@@ -134,19 +134,26 @@ def _module_path(name: str, source_root: Path) -> Path | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Source:
     """A file of Python.
 
     Attributes:
-        nodes: its imports and calls.
+        path: the file.
+        tree: its syntax tree.
+        nodes: its imports, and its calls if one of them could import.
         sha256: hash of its content.
-        meaning: hash of what it computes.
     """
 
+    path: Path
+    tree: ast.Module
     nodes: tuple[ast.AST, ...]
     sha256: str
-    meaning: str
+
+    @cached_property
+    def meaning(self) -> str:
+        """Hash of what it computes."""
+        return meaning_of(self.tree)
 
 
 @cache
@@ -154,8 +161,22 @@ def _parsed(path: Path, mtime_ns: int, size: int) -> _Source:
     # Every rule reaches the same few modules: their trees are walked once, not once per rule.
     content = path.read_bytes()
     tree = ast.parse(content, filename=str(path))
-    nodes = (n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom | ast.Call))
-    return _Source(tuple(nodes), hashlib.sha256(content).hexdigest(), meaning_of(tree))
+    # Imports are statements. Only what could import by a call is walked down to its expressions,
+    # of which there are ten times as many.
+    dynamic = any(name in content for name in (b"import_module", b"__import__"))
+    walked = ast.walk(tree) if dynamic else _statements(tree)
+    nodes = tuple(n for n in walked if isinstance(n, ast.Import | ast.ImportFrom | ast.Call))
+    return _Source(path, tree, nodes, hashlib.sha256(content).hexdigest())
+
+
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement below a node, wherever it is nested."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        below = getattr(tree, name, None)
+        # The `body` of a lambda and of a conditional expression is an expression.
+        for node in below if isinstance(below, list) else ():
+            yield node
+            yield from _statements(node)
 
 
 def _load(path: Path) -> _Source:
@@ -163,9 +184,14 @@ def _load(path: Path) -> _Source:
     return _parsed(path, status.st_mtime_ns, status.st_size)
 
 
-def _imports(path: Path, module: str, is_package: bool, source_root: Path) -> set[str]:
+def _imports(path: Path, module: str, is_package: bool, source_root: Path) -> frozenset[str]:
+    return _names(_load(path), module, is_package, source_root)
+
+
+@cache
+def _names(source: _Source, module: str, is_package: bool, source_root: Path) -> frozenset[str]:
     names: set[str] = set()
-    for node in _load(path).nodes:
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names |= _with_parents(alias.name)
@@ -177,8 +203,8 @@ def _imports(path: Path, module: str, is_package: bool, source_root: Path) -> se
                 if alias.name != "*" and _module_path(f"{base}.{alias.name}", source_root):
                     names |= _with_parents(f"{base}.{alias.name}")
         elif isinstance(node, ast.Call):
-            _refuse_dynamic(node, path)
-    return names
+            _refuse_dynamic(node, source.path)
+    return frozenset(names)
 
 
 def _with_parents(name: str) -> set[str]:

@@ -25,6 +25,7 @@ from ssl4sar.config.keys import value_at
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
+from ssl4sar.core.printing import print_lines
 from ssl4sar.core.wording import counted, size_text
 
 INVENTORIES: Final = Path("data/inventory")
@@ -213,10 +214,11 @@ class Acquisition:
         if other:
             keys = dict.fromkeys(key for keys in other.values() for key in keys)
             names = ", ".join(list(other)[:_NAMES_TOLD]) + (", ..." * (len(other) > _NAMES_TOLD))
-            sys.stderr.write(
+            warning = (
                 f"warning: the inventories of {names} answer another query ({', '.join(keys)}) and "
-                "are used as they are; the target inventory makes them anew\n"
+                "are used as they are; the target inventory makes them again"
             )
+            print_lines([warning], sys.stderr)
 
     @cached_property
     def _query(self) -> dict[str, Any]:
@@ -248,10 +250,11 @@ class Acquisition:
         strangers = [name for name in unwanted if name not in listed]
         if strangers:
             more = ", ..." * (len(strangers) > _NAMES_TOLD)
-            sys.stderr.write(
+            warning = (
                 f"warning: acquisition.leave_out: {', '.join(strangers[:_NAMES_TOLD])}{more}: "
-                "in no inventory of this run\n"
+                "in no inventory of this run"
             )
+            print_lines([warning], sys.stderr)
         return {name: product for name, product in listed.items() if name not in unwanted}
 
     @cached_property

@@ -21,6 +21,7 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from ssl4sar.acquire.areas import cut_at_antimeridian
 from ssl4sar.acquire.catalogue.product_name import plain_version
+from ssl4sar.acquire.extract import open_limited_zip
 from ssl4sar.acquire.product import OrbitDirection
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json, parse_xml, read_bounded
@@ -110,7 +111,7 @@ def _read_small(path: Path) -> bytes:
 
 
 def _read_zip(path: Path) -> tuple[bytes, bytes | None]:
-    with zipfile.ZipFile(path) as opened:
+    with open_limited_zip(path) as opened:
         manifest = metadata = None
         for member in opened.infolist():
             folder, _, name = member.filename.partition("/")
