@@ -114,6 +114,8 @@ def check_optical(tree: PairTree, path: Path) -> ImageFacts:
 def _told(file: str, error: OSError | UserError | ForeignTextError) -> Problem:
     if isinstance(error, UserError):
         return Problem("error", file, error.problem, error.fix)
+    if isinstance(error, ForeignTextError):
+        return Problem("error", file, str(error), "replace it by the original")
     problem = f"the file cannot be read ({error.strerror})"
     return Problem("error", file, problem, "check its permissions and its disk")
 
