@@ -32,7 +32,6 @@ SURROUNDINGS: Final = tuple(
         "core.foreign",
         "core.printing",
         "core.progress",
-        "core.wording",
         "provenance",
         "workflow.job",
     )
