@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_audit(commands)
     _add_panels(commands)
     _add_doctor(commands)
+    _add_config(commands)
     _add_config_docs(commands)
     return parser
 
@@ -338,6 +339,35 @@ def _doctor(options: argparse.Namespace) -> int:
     from ssl4sar.acquire.doctor import doctor
 
     return EXIT_OK if doctor(options.config, as_json=options.json) else EXIT_PROBLEMS
+
+
+def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "config",
+        help="show a configuration with all its keys",
+        description="Print a configuration as a complete file: every key with its value and, as a "
+        "comment, its meaning. A starting point for a file of your own.",
+    )
+    parser.add_argument("what", choices=["show"], help="what to do")
+    parser.add_argument(
+        "file",
+        type=Path,
+        nargs="?",
+        metavar="FILE",
+        help="configuration (default: the values that a key has where no file names it)",
+    )
+    parser.set_defaults(run=_show_config)
+
+
+def _show_config(options: argparse.Namespace) -> int:
+    from ssl4sar.config.loading import read_config, study_from
+    from ssl4sar.config.schema import annotated
+    from ssl4sar.core.printing import print_lines
+
+    file = options.file
+    values = {"name": "my_study"} if file is None else read_config(file)
+    print_lines(annotated(study_from(values, file or "the defaults")).splitlines())
+    return EXIT_OK
 
 
 def _add_config_docs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

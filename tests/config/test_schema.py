@@ -7,9 +7,19 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from ssl4sar.config.schema import TABLE_END, TABLE_START, json_schema, replace_tables, write_docs
+from ssl4sar.cli import main
+from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.config.schema import (
+    TABLE_END,
+    TABLE_START,
+    annotated,
+    json_schema,
+    replace_tables,
+    write_docs,
+)
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import parse_yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -62,3 +72,25 @@ def test_docs_are_renewed_only_where_needed(tmp_path: Path) -> None:
 def test_wrong_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"README\.md: the key tables cannot be renewed"):
         write_docs(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config", "paper", "acquisition", "trial"])
+def test_an_annotated_file_is_the_configuration(name: str) -> None:
+    file = PROJECT / "config" / f"{name}.yaml"
+    config = study_from(read_config(file), file)
+    text = annotated(config)
+    assert study_from(parse_yaml(text), "the text") == config
+    assert max(map(len, text.splitlines())) < 200
+    # Every key has its meaning above it.
+    lines = text.splitlines()
+    keys = [n for n, line in enumerate(lines) if line and not line.lstrip().startswith("#")]
+    assert all(lines[n - 1].lstrip().startswith("#") for n in keys)
+
+
+def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "show", str(PROJECT / "config/config.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert "  # The CaFFe tree" not in out
+    assert "# The CaFFe tree of the run.\ncaffe:\n  # synthetic: rendered" in out
+    assert main(["config", "show"]) == 0
+    assert "name: my_study\n" in capsys.readouterr().out
