@@ -331,15 +331,13 @@ def _receive(
     total_bytes: int | None,
 ) -> None:
     present = part_size(part)
-    written = _written(response, part, _room(source, target, present))
+    written = _written(response, part, _room(source, target, present), total_bytes)
     track_bytes(written, f"downloading {target.name}", total_bytes, present)
     size = part_size(part)
     if size == 0:
         raise TransientError("the server sent nothing")
     if total_bytes is None or size == total_bytes:
         return
-    if size > total_bytes:
-        part.truncate(0)
     raise TransientError(f"{size} of {total_bytes} bytes arrived")
 
 
@@ -370,16 +368,22 @@ def _room(source: Source, target: Path, present_bytes: int) -> _Room:
     return _Room(present_bytes + max(free - _LEFT_FREE_BYTES, 0), full)
 
 
-def _written(response: requests.Response, part: BinaryIO, room: _Room) -> Iterator[int]:
+def _written(
+    response: requests.Response, part: BinaryIO, room: _Room, total_bytes: int | None
+) -> Iterator[int]:
     """Write what arrives and yield the size of each piece.
 
     Raises:
         OverlongError, UserError: it is more than there is room for.
+        TransientError: it is more than the server announced; nothing of it is kept.
     """
     size = part_size(part)
     for piece in pieces(response):
         size += len(piece)
         room.require(size)
+        if total_bytes is not None and size > total_bytes:
+            part.truncate(0)
+            raise TransientError(f"more than the {total_bytes} bytes announced arrived")
         part.write(piece)
         part.flush()
         yield len(piece)

@@ -17,7 +17,7 @@ import requests
 
 from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access, require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
+from ssl4sar.acquire.network.exchange import BoundedRetry, GuardedAdapter, guard, short_answer
 from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
@@ -146,7 +146,8 @@ class Stac:
             warnings.simplefilter("ignore")
             line = StacApiIO(timeout=self._patience.timeout_s)
             limits = short_answer(self._patience.timeout_s)
-            guard(line.session, GuardedAdapter(limits, self._is_own, _RETRIES))
+            retry = BoundedRetry(_RETRIES, raise_on_status=False)
+            guard(line.session, GuardedAdapter(limits, self._is_own, retry))
             # The library would send the default entry of netrc.
             line.session.auth = MACHINE_LOGIN
             client = Client.open(config.url, stac_io=line)
