@@ -102,6 +102,16 @@ class Handler(BaseHTTPRequestHandler):
     def large(self) -> None:
         self.answer(bytes(30_000_000), Content_Length=30_000_000)
 
+    def digits(self) -> None:
+        self.answer(CONTENT, Content_Length="9" * 5000)
+
+    def range_digits(self) -> None:
+        if self.headers["Range"] is None:
+            self.answer(CONTENT[:100], Content_Length=len(CONTENT), ETag='"1"')
+            return
+        rest = f"bytes 100-{'9' * 5000}/{'9' * 5000}"
+        self.send(f'HTTP/1.1 206 P\r\nETag: "1"\r\nContent-Range: {rest}\r\n\r\n'.encode())
+
     def more(self) -> None:
         """Break off, then send far more than the announced rest."""
         if self.headers["Range"] is None:
@@ -246,6 +256,14 @@ def test_the_body_of_a_redirect_is_not_read(url: str, stream: bool) -> None:
         assert response.next is not None
     with guarded_session(LIMITS) as session:
         assert session.get(f"{url}/onward").content == CONTENT
+
+
+@pytest.mark.parametrize("path", ["digits", "range_digits"])
+def test_a_length_of_thousands_of_digits_is_no_traceback(
+    url: str, tmp_path: Path, path: str
+) -> None:
+    with suppress(UserError):
+        download(f"{url}/{path}", tmp_path / "f", attempts=2, first_wait_s=0.01, timeout_s=2.0)
 
 
 def test_a_rest_is_not_written_beyond_what_was_announced(

@@ -35,8 +35,10 @@ _UNDONE: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _PACKED_AGAIN_BYTES: Final = 64_000_000
 #: Of a file of unknown size the disk is not filled to the last byte.
 _LEFT_FREE_BYTES: Final = 200_000_000
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/(\d+)")
+#: Numbers of more digits are no sizes, and too long ones are an error of the language.
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/([0-9]{1,18})")
 
 
 class NotThereError(UserError):
@@ -217,9 +219,9 @@ def _accept(
         part.truncate(0)
         raise TransientError("the file on the server is shorter than what is here")
     _refuse(response, source.url)
-    length = response.headers.get("Content-Length", "")
+    length = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
     # The length of an encoded answer is not that of the file.
-    announced = int(length) if length.isascii() and length.isdigit() and not is_encoded else None
+    announced = None if length is None or is_encoded else int(length[0])
     content = b""
     if start:
         content = _small_content(response, announced)
