@@ -69,6 +69,19 @@ def test_json_that_would_do_harm_later_is_refused_in_a_short_line(text: str | by
     assert len(str(caught.value)) < 250
 
 
+@pytest.mark.parametrize(
+    ("read", "text", "match"),
+    [
+        (parse_json, b"[" + b"{}," * 2_600_000 + b"1]", "more than 5,000,000 values"),
+        (parse_json, b"[" + b"1," * 5_100_000 + b"1]", "more than 5,000,000 values"),
+        (parse_xml, b"<a>" + b"<b/>" * 2_100_000 + b"</a>", "more than 2,000,000 elements"),
+    ],
+)
+def test_what_would_take_many_times_its_length_of_memory_is_refused(read, text, match) -> None:
+    with pytest.raises(ForeignTextError, match=match):
+        read(text)
+
+
 def test_surrogate_pairs_and_a_byte_order_mark_are_fine() -> None:
     assert parse_json(b'\xef\xbb\xbf"\\ud83d\\ude00"') == "😀"
 

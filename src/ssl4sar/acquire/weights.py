@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import requests
-from urllib3.util import Retry
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import guarded_session, short_answer
+from ssl4sar.acquire.network.exchange import BoundedRetry, guarded_session, short_answer
 from ssl4sar.acquire.network.patience import TRANSIENT_STATUS
 from ssl4sar.core.address import Address, AddressError
 from ssl4sar.core.atomic import write_json
@@ -119,7 +118,7 @@ def fetch_weights(
 def _ask(url: str, attempts: int, first_wait_s: float, timeout_s: float) -> _Announced:
     """Ask for commit and hash without fetching the content."""
     address = require_web_address(url)
-    retry = Retry(
+    retry = BoundedRetry(
         total=attempts - 1,
         backoff_factor=first_wait_s,
         status_forcelist=TRANSIENT_STATUS,

@@ -29,6 +29,11 @@ from ssl4sar.core.wording import printable
 LONGEST_BYTES: Final = 64_000_000
 #: Deeper nesting is not data: GeoJSON has about ten levels, provenance records fewer.
 DEEPEST: Final = 64
+#: Numbers, texts, lists and tables of a JSON text, about; two bytes of it may take up to a hundred
+#: of memory. A page of 1000 products has some hundred thousand.
+_MOST_JSON_VALUES: Final = 5_000_000
+#: Elements and attributes of an XML text, about; those of a scene have some hundred thousand.
+_MOST_XML_PARTS: Final = 2_000_000
 #: Entries of a YAML file, aliases written out; the longest configuration has about a thousand.
 _MOST_YAML_NODES: Final = 100_000
 #: Characters of a YAML file, aliases written out.
@@ -81,15 +86,15 @@ def read_json(path: str | Path, longest_bytes: int = LONGEST_BYTES) -> Any:
 
 
 def parse_json(content: bytes | str, longest_bytes: int = LONGEST_BYTES) -> Any:
-    """Parse JSON within limits of bytes and depth.
+    """Parse JSON within limits of bytes, values and depth.
 
     Args:
         content: JSON text, UTF-8 where it is bytes; a byte order mark is skipped.
         longest_bytes: limit of its length.
 
     Raises:
-        ForeignTextError: it is too long, too deep or not JSON; numbers that are not finite and
-            halves of surrogate pairs are not JSON either.
+        ForeignTextError: it is too long, too deep, has too many values or is not JSON; numbers that
+            are not finite and halves of surrogate pairs are not JSON either.
     """
     try:
         data = content.encode() if isinstance(content, str) else bytes(content)
@@ -98,6 +103,8 @@ def parse_json(content: bytes | str, longest_bytes: int = LONGEST_BYTES) -> Any:
         raise ForeignTextError("it is not UTF-8") from error
     if len(data) > longest_bytes:
         raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
+    if data.count(b",") + data.count(b"[") + data.count(b"{") > _MOST_JSON_VALUES:
+        raise ForeignTextError(f"it has more than {_MOST_JSON_VALUES:,} values")
     if not _is_shallow(data):
         raise ForeignTextError(f"it is nested more than {DEEPEST} levels deep")
     try:
@@ -229,13 +236,15 @@ class _Bounded(ElementTree.TreeBuilder):
 
 
 def parse_xml(content: bytes, longest_bytes: int = LONGEST_BYTES) -> ElementTree.Element:
-    """Parse XML within limits of bytes and depth, without document types and so without entities.
+    """Parse XML within limits of bytes, parts and depth; document types (entities) are refused.
 
     Raises:
         ForeignTextError: it is beyond a limit, or not XML.
     """
     if len(content) > longest_bytes:
         raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
+    if content.count(b"<") + content.count(b"=") > _MOST_XML_PARTS:
+        raise ForeignTextError(f"it has more than {_MOST_XML_PARTS:,} elements and attributes")
     try:
         return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Bounded()))
     except (ElementTree.ParseError, LookupError, ValueError) as error:

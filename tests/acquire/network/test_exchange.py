@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 import requests
 
+from ssl4sar.acquire.network import transfer
 from ssl4sar.acquire.network.credentials import Account
 from ssl4sar.acquire.network.download import download
 from ssl4sar.acquire.network.exchange import (
+    BoundedRetry,
     Limits,
     SlowServerError,
     TooLongError,
@@ -75,6 +77,50 @@ class Handler(BaseHTTPRequestHandler):
         self.send(b"HTTP/1.1 200 OK\r\nX-Long: ")
         trickle(self.send)
 
+    def status(self) -> None:
+        trickle(self.send)
+
+    def busy(self) -> None:
+        self.send(b"HTTP/1.1 503 Busy\r\nRetry-After: 10000\r\n\r\n")
+        self.flood()
+
+    def onward(self) -> None:
+        self.send(b"HTTP/1.1 302 Found\r\nLocation: /fine\r\n\r\n")
+        self.flood()
+
+    def flood(self) -> None:
+        for _ in range(400):
+            self.send(bytes(1_000_000))
+
+    def late(self) -> None:
+        self.server.asked += 1  # type: ignore[attr-defined]
+        if self.server.asked % 4:  # type: ignore[attr-defined]
+            time.sleep(1.0)
+        else:
+            self.fine()
+
+    def large(self) -> None:
+        self.answer(bytes(30_000_000), Content_Length=30_000_000)
+
+    def digits(self) -> None:
+        self.answer(CONTENT, Content_Length="9" * 5000)
+
+    def range_digits(self) -> None:
+        if self.headers["Range"] is None:
+            self.answer(CONTENT[:100], Content_Length=len(CONTENT), ETag='"1"')
+            return
+        rest = f"bytes 100-{'9' * 5000}/{'9' * 5000}"
+        self.send(f'HTTP/1.1 206 P\r\nETag: "1"\r\nContent-Range: {rest}\r\n\r\n'.encode())
+
+    def more(self) -> None:
+        """Break off, then send far more than the announced rest."""
+        if self.headers["Range"] is None:
+            self.answer(CONTENT[:100], Content_Length=len(CONTENT), ETag='"1"')
+            return
+        rest = f"bytes 100-{len(CONTENT) - 1}/{len(CONTENT)}"
+        self.send(f'HTTP/1.1 206 P\r\nETag: "1"\r\nContent-Range: {rest}\r\n\r\n'.encode())
+        self.flood()
+
     def body(self) -> None:
         self.answer(Connection="close")
         trickle(self.send)
@@ -113,6 +159,7 @@ class Handler(BaseHTTPRequestHandler):
 def url() -> Iterator[str]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     http.daemon_threads = True
+    http.asked = 0  # type: ignore[attr-defined]
     threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{http.server_port}"
     http.shutdown()
@@ -158,6 +205,82 @@ def test_a_body_that_is_read_late_is_no_fault_of_the_server(url: str) -> None:
         with session.get(f"{url}/fine", stream=True) as response:
             time.sleep(0.3)
             assert b"".join(pieces(response)) == CONTENT
+
+
+def test_a_slow_disk_is_no_fault_of_the_server(url: str) -> None:
+    with (
+        guarded_session(Limits(silence_s=0.3)) as session,
+        session.get(f"{url}/large", stream=True) as response,
+    ):
+        size = 0
+        for number, piece in enumerate(pieces(response)):
+            size += len(piece)
+            if number in {2, 20}:
+                time.sleep(0.8)
+    assert size == 30_000_000
+
+
+@pytest.mark.parametrize("path", ["status", "body"])
+def test_each_try_of_a_library_is_watched(url: str, path: str) -> None:
+    start = time.monotonic()
+    retry = BoundedRetry(2, raise_on_status=False)
+    with guarded_session(LIMITS, retry=retry) as session, pytest.raises(SlowServerError):
+        session.get(f"{url}/{path}")
+    assert time.monotonic() - start < 6
+
+
+def test_an_answer_after_slow_tries_counts(url: str) -> None:
+    with guarded_session(LIMITS, retry=BoundedRetry(5)) as session:
+        assert session.get(f"{url}/late").content == CONTENT
+
+
+def test_a_library_waits_no_longer_than_it_should_and_reads_no_refused_body(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
+    retry = BoundedRetry(2, raise_on_status=False)
+    limits = Limits(silence_s=5.0, longest_bytes=1_000_000)
+    with guarded_session(limits, retry=retry) as session, pytest.raises(TooLongError):
+        session.get(f"{url}/busy")
+    assert waits == [60.0, 60.0]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_body_of_a_redirect_is_not_read(url: str, stream: bool) -> None:
+    with (
+        guarded_session(LIMITS) as session,
+        session.get(f"{url}/onward", stream=stream, allow_redirects=False) as response,
+    ):
+        assert response.content == b""
+        assert response.next is not None
+    with guarded_session(LIMITS) as session:
+        assert session.get(f"{url}/onward").content == CONTENT
+
+
+@pytest.mark.parametrize("path", ["digits", "range_digits"])
+def test_a_length_of_thousands_of_digits_is_no_traceback(
+    url: str, tmp_path: Path, path: str
+) -> None:
+    with suppress(UserError):
+        download(f"{url}/{path}", tmp_path / "f", attempts=2, first_wait_s=0.01, timeout_s=2.0)
+
+
+def test_a_rest_is_not_written_beyond_what_was_announced(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    largest = 0
+
+    def noted(response: requests.Response) -> Iterator[bytes]:
+        nonlocal largest
+        for piece in pieces(response):
+            yield piece
+            largest = max(largest, (tmp_path / "f.part").stat().st_size)
+
+    monkeypatch.setattr(transfer, "pieces", noted)
+    with pytest.raises(UserError, match="more than the 2048 bytes announced"):
+        download(f"{url}/more", tmp_path / "f", attempts=2, first_wait_s=0.01, timeout_s=2.0)
+    assert largest <= len(CONTENT)
 
 
 def test_a_file_that_trickles_is_given_up_though_each_try_brings_bytes(

@@ -351,11 +351,11 @@ def test_a_full_disk_keeps_the_part(
     write = transfer._written
     calls: list[int] = []
 
-    def write_once(response: requests.Response, part: BinaryIO, room: Any) -> Iterator[int]:
+    def write_once(response: requests.Response, part: BinaryIO, *limits: Any) -> Iterator[int]:
         calls.append(1)
         if len(calls) > 1:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return write(response, part, room)
+        return write(response, part, *limits)
 
     monkeypatch.setattr(transfer, "_written", write_once)
     with pytest.raises(UserError, match="no space left"):

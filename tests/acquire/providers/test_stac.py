@@ -24,6 +24,7 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.search import sort_out
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.providers import common
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.stac import Stac
 from ssl4sar.acquire.providers.stac_item import BAND_ASSETS
@@ -379,6 +380,13 @@ def test_lost_items_are_an_error(api: Api) -> None:
     api.count_more = 1
     with pytest.raises(UserError, match="listed 8 items of 9"):
         found(api, query())
+
+
+def test_a_list_without_end_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(common, "MOST_LISTED", 5)
+    with pytest.raises(UserError, match="more than 5 products"):
+        found(api, query())
+    assert len(api.searches) < 8
 
 
 def test_the_default_login_of_netrc_is_not_sent(

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import requests
 import urllib3
@@ -34,6 +34,8 @@ _CHUNK_BYTES: Final = 1 << 16
 _SILENCES_BEFORE_ANSWER: Final = 3
 #: What belongs to one host alone.
 _SECRET_HEADERS: Final = ("Authorization", "Cookie")
+#: A server that asks a library for more is asked again after this time.
+_LONGEST_ASKED_WAIT_S: Final = 60.0
 S = TypeVar("S", bound=requests.Session)
 
 
@@ -62,10 +64,10 @@ class Limits:
 
     Attributes:
         silence_s: longest silence of the server.
-        total_s: longest exchange; None for a file of any size.
+        total_s: longest exchange whose answer is read whole; None sets no limit.
         longest_bytes: longest answer that is read whole, decoded.
-        least_bytes_s: least rate of an answer, over each `silence_s`. The slowest lines over a
-            satellite have ten times as much.
+        least_bytes_s: least rate of an answer, over each `silence_s` that is waited for it. The
+            slowest lines over a satellite have ten times as much.
     """
 
     silence_s: float = 60.0
@@ -79,20 +81,40 @@ def short_answer(silence_s: float, longest_bytes: int = LONGEST_BYTES) -> Limits
     return Limits(silence_s, total_s=5 * silence_s, longest_bytes=longest_bytes)
 
 
+class BoundedRetry(Retry):
+    """Retries within the library that neither wait nor read for as long as a server likes."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Return the wait that a server asks for, within a limit."""
+        asked_s = super().get_retry_after(response)
+        return None if asked_s is None else min(asked_s, _LONGEST_ASKED_WAIT_S)
+
+    def increment(
+        self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **kwargs: Any
+    ) -> Self:
+        """Count a failure; the body of an answer that is not used is left unread."""
+        following = super().increment(method, url, response, *args, **kwargs)
+        if response is not None:
+            response.close()
+        return following
+
+
 def nobody(_: Address) -> bool:
     """Let no host have a login or cookie."""
     return False
 
 
 def guarded_session(
-    limits: Limits, may_carry: Callable[[Address], bool] = nobody, retry: Retry | int = 0
+    limits: Limits,
+    may_carry: Callable[[Address], bool] = nobody,
+    retry: BoundedRetry | None = None,
 ) -> requests.Session:
     """Return a session whose exchanges are guarded; it has no login and keeps no cookies.
 
     Args:
         limits: of each exchange.
         may_carry: which addresses may get the header ``Authorization``.
-        retry: of failures, by the library.
+        retry: of failures, by the library; None tries once.
     """
     session = guard(requests.Session(), GuardedAdapter(limits, may_carry, retry))
     session.headers["User-Agent"] = USER_AGENT
@@ -114,18 +136,18 @@ class GuardedAdapter(HTTPAdapter):
     Args:
         limits: of each exchange.
         may_carry: which addresses may get the header ``Authorization``.
-        retry: of failures, by the library.
+        retry: of failures, by the library; None tries once.
     """
 
     def __init__(
         self,
         limits: Limits,
         may_carry: Callable[[Address], bool] = nobody,
-        retry: Retry | int = 0,
+        retry: BoundedRetry | None = None,
     ) -> None:
         self._limits = limits
         self._may_carry = may_carry
-        super().__init__(max_retries=retry)
+        super().__init__(max_retries=0 if retry is None else retry)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of connections, which can be ended."""
@@ -144,6 +166,8 @@ class GuardedAdapter(HTTPAdapter):
     ) -> requests.Response:
         """Send a request; of an answer that is not streamed the body is read, within the limits.
 
+        That of a redirect is not: nobody wants it, and the library would read it without a limit.
+
         Raises:
             requests.exceptions.InvalidURL: the address could be read in two ways.
             SlowServerError, TooLongError: the answer is beyond a limit.
@@ -152,7 +176,7 @@ class GuardedAdapter(HTTPAdapter):
         self._assess(request)
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = self._limits.silence_s
-        watch = _Watch(self._limits)
+        watch = _Watch(replace(self._limits, total_s=None) if stream else self._limits)
         context = _WATCH.set(watch)
         try:
             response = super().send(request, True, *args, **kwargs)
@@ -168,7 +192,10 @@ class GuardedAdapter(HTTPAdapter):
             _WATCH.reset(context)
         watch.note_answer()
         _read_guarded(response, watch)
-        if not stream:
+        if response.is_redirect:
+            response._content = b""
+            response.close()
+        elif not stream:
             with response:
                 _ = _content(response, self._limits.longest_bytes)
         return response
@@ -220,6 +247,7 @@ def _read_guarded(response: requests.Response, watch: _Watch) -> None:
 def _watched_pieces(response: requests.Response, watch: _Watch) -> Iterator[bytes]:
     # Reading on until a piece is full would lose a begun one when the connection breaks.
     while True:
+        watch.begin_wait()
         try:
             piece = response.raw.read1(_CHUNK_BYTES, decode_content=True)
         except urllib3.exceptions.ReadTimeoutError as error:
@@ -231,6 +259,7 @@ def _watched_pieces(response: requests.Response, watch: _Watch) -> Iterator[byte
         if watch.problem is not None:  # an answer without a length seems to be at its end
             raise SlowServerError(watch.problem)
         if not piece:
+            watch.end()  # the line may serve another exchange now
             return
         watch.note_bytes(len(piece))
         yield piece
@@ -265,58 +294,91 @@ class _Watch:
         self._limits = limits
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
-        self._arrived = 0
-        self._end_s = time.monotonic() + (limits.total_s or float("inf"))
+        self._arrived, self._waited_s = 0, 0.0
+        self._waits_since_s: float | None = None
         self._timer: threading.Timer | None = None
         self._is_over = False
-        self._begin(limits.silence_s * _SILENCES_BEFORE_ANSWER, self._too_late)
+        self._begin_try()
 
     def attach(self, line: socket.socket) -> None:
-        """Note the line that is ended; it may be wrapped or closed by others meanwhile."""
+        """Note the line that is ended; it may be wrapped or closed by others meanwhile.
+
+        Each try of the library to get an answer has its own time.
+        """
         with self._lock:
             self._drop_line()
-            if not self._is_over:
-                self._line = socket.socket(fileno=os.dup(line.fileno()))
+            if self._is_over:
+                return
+            self._line = socket.socket(fileno=os.dup(line.fileno()))
+            self.problem = None
+        self._begin_try()
 
     def note_answer(self) -> None:
         """Note that an answer has begun: from now on its body counts."""
-        self._begin_window()
+        with self._lock:
+            self._stop_timer()
+
+    def begin_wait(self) -> None:
+        """Note that somebody waits for bytes of the body: only such time is the server's."""
+        with self._lock:
+            self._waits_since_s = time.monotonic()
+            is_timed = self._timer is not None
+        if not is_timed:
+            self._begin(self._limits.silence_s - self._waited_s, self._window_over)
 
     def note_bytes(self, number: int) -> None:
         """Note that bytes of the body have come."""
-        self._arrived += number
+        with self._lock:
+            self._arrived += number
+            self._waited_s += self._waiting_s()
+            self._waits_since_s = None
 
     def end(self) -> None:
         """Watch no more."""
         with self._lock:
             self._is_over = True
-            if self._timer is not None:
-                self._timer.cancel()
+            self._stop_timer()
             self._drop_line()
 
-    def _begin_window(self) -> None:
-        self._arrived = 0
-        self._begin(self._limits.silence_s, self._window_over)
+    def _begin_try(self) -> None:
+        self._end_s = time.monotonic() + (self._limits.total_s or float("inf"))
+        self._begin(self._limits.silence_s * _SILENCES_BEFORE_ANSWER, self._too_late)
 
     def _begin(self, wait_s: float, then: Callable[[], None]) -> None:
         left_s = self._end_s - time.monotonic()
         with self._lock:
             if self._is_over:
                 return
-            if self._timer is not None:
-                self._timer.cancel()
+            self._stop_timer()
             wait, then = (left_s, self._too_long) if left_s < wait_s else (wait_s, then)
             self._timer = threading.Timer(max(wait, 0.0), then)
             self._timer.daemon = True
             self._timer.start()
 
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _waiting_s(self) -> float:
+        since_s = self._waits_since_s
+        return 0.0 if since_s is None else time.monotonic() - since_s
+
     def _window_over(self) -> None:
-        if self._arrived < self._limits.least_bytes_s * self._limits.silence_s:
-            self._stop(
-                f"the server sends less than {self._limits.least_bytes_s / 1000:g} kB per second"
-            )
+        limits = self._limits
+        with self._lock:
+            if self._waits_since_s is None:  # a slow disk, say; the next wait goes on counting
+                self._timer = None
+                return
+            left_s = limits.silence_s - self._waited_s - self._waiting_s()
+            is_slow = left_s <= 0 and self._arrived < limits.least_bytes_s * limits.silence_s
+            if left_s <= 0:
+                self._arrived, self._waited_s = 0, 0.0
+                self._waits_since_s, left_s = time.monotonic(), limits.silence_s
+        if is_slow:
+            self._stop(f"the server sends less than {limits.least_bytes_s / 1000:g} kB per second")
         else:
-            self._begin_window()
+            self._begin(left_s, self._window_over)
 
     def _too_late(self) -> None:
         self._stop("the server does not get to an answer")

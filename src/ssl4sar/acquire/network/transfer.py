@@ -35,8 +35,10 @@ _UNDONE: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _PACKED_AGAIN_BYTES: Final = 64_000_000
 #: Of a file of unknown size the disk is not filled to the last byte.
 _LEFT_FREE_BYTES: Final = 200_000_000
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
-_UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/(\d+)")
+#: Numbers of more digits are no sizes, and too long ones are an error of the language.
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/([0-9]{1,18})")
 
 
 class NotThereError(UserError):
@@ -217,9 +219,9 @@ def _accept(
         part.truncate(0)
         raise TransientError("the file on the server is shorter than what is here")
     _refuse(response, source.url)
-    length = response.headers.get("Content-Length", "")
+    length = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
     # The length of an encoded answer is not that of the file.
-    announced = int(length) if length.isascii() and length.isdigit() and not is_encoded else None
+    announced = None if length is None or is_encoded else int(length[0])
     content = b""
     if start:
         content = _small_content(response, announced)
@@ -331,15 +333,13 @@ def _receive(
     total_bytes: int | None,
 ) -> None:
     present = part_size(part)
-    written = _written(response, part, _room(source, target, present))
+    written = _written(response, part, _room(source, target, present), total_bytes)
     track_bytes(written, f"downloading {target.name}", total_bytes, present)
     size = part_size(part)
     if size == 0:
         raise TransientError("the server sent nothing")
     if total_bytes is None or size == total_bytes:
         return
-    if size > total_bytes:
-        part.truncate(0)
     raise TransientError(f"{size} of {total_bytes} bytes arrived")
 
 
@@ -370,16 +370,22 @@ def _room(source: Source, target: Path, present_bytes: int) -> _Room:
     return _Room(present_bytes + max(free - _LEFT_FREE_BYTES, 0), full)
 
 
-def _written(response: requests.Response, part: BinaryIO, room: _Room) -> Iterator[int]:
+def _written(
+    response: requests.Response, part: BinaryIO, room: _Room, total_bytes: int | None
+) -> Iterator[int]:
     """Write what arrives and yield the size of each piece.
 
     Raises:
         OverlongError, UserError: it is more than there is room for.
+        TransientError: it is more than the server announced; nothing of it is kept.
     """
     size = part_size(part)
     for piece in pieces(response):
         size += len(piece)
         room.require(size)
+        if total_bytes is not None and size > total_bytes:
+            part.truncate(0)
+            raise TransientError(f"more than the {total_bytes} bytes announced arrived")
         part.write(piece)
         part.flush()
         yield len(piece)

@@ -27,7 +27,7 @@ from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product, utc_time
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import known_form, not_found, orbit_direction
+from ssl4sar.acquire.providers.common import bounded, known_form, not_found, orbit_direction
 from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.acquire.safe.verification import known_checksums, verify_product
 from ssl4sar.config.services import AsfConfig
@@ -90,7 +90,7 @@ class Asf:
         with self._errors():
             # The library would put a hull around polygons in several parts.
             for part in query.glacier.area.geoms:
-                for record in self._records(query, part.wkt):
+                for record in bounded(self._records(query, part.wkt), self._config.host):
                     with known_form(self._config.host, "report it to the facility"):
                         product = product_of_record(record)
                     found[product.id] = product

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import OrbitDirection, Product
@@ -24,6 +24,9 @@ FORM_ERRORS: Final = (
     ValueError,
 )
 _SHOWN_CHARS: Final = 200
+#: Of one glacier; ten years of all tiles over the largest are some ten thousand.
+MOST_LISTED: Final = 50_000
+T = TypeVar("T")
 
 
 def orbit_direction(text: str | None) -> OrbitDirection | None:
@@ -44,6 +47,22 @@ def is_kind(product_type: str, wanted: str) -> bool:
     """
     kind = product_type.removesuffix("-COG")
     return wanted in {kind, re.sub(r"^S[1-6]_", "SM_", kind)}
+
+
+def bounded(listed: Iterable[T], subject: str) -> Iterator[T]:
+    """Yield what a service lists page by page, but not without end.
+
+    Raises:
+        UserError: there are more than `MOST_LISTED`.
+    """
+    for number, each in enumerate(listed):
+        if number == MOST_LISTED:
+            raise UserError(
+                subject,
+                f"it lists more than {MOST_LISTED:,} products for one area, and goes on",
+                "ask for a shorter time or a smaller area; if it stays, use another service",
+            )
+        yield each
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token_store import remember_refusal, was_refused
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.common import MOST_LISTED
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
 from ssl4sar.acquire.providers.dhus_record import product_of_feature
 from ssl4sar.acquire.safe.verification import verify_product
@@ -152,7 +153,7 @@ class Dhus:
                 "has so many corners that the query is too long for the hub",
                 "give a simpler polygon",
             )
-        listed = api.query(area=area, order_by="+beginposition", **keywords)
+        listed = api.query(area=area, order_by="+beginposition", limit=MOST_LISTED, **keywords)
         count = api.count(area=area, **keywords)
         if len(listed) != count:
             raise UserError(

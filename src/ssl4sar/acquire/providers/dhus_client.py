@@ -6,7 +6,6 @@ import base64
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 import requests
@@ -33,10 +32,7 @@ class CountingAdapter(GuardedAdapter):
     """
 
     def __init__(self, hub: Address, slots: Slots, timeout_s: float) -> None:
-        super().__init__(
-            replace(short_answer(timeout_s), total_s=None),
-            lambda address: address.origin == hub.origin,
-        )
+        super().__init__(short_answer(timeout_s), lambda address: address.origin == hub.origin)
         self.most_bytes: int | None = None
         self._slots = slots
 

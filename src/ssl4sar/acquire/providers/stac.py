@@ -17,13 +17,13 @@ import requests
 
 from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access, require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
+from ssl4sar.acquire.network.exchange import BoundedRetry, GuardedAdapter, guard, short_answer
 from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import known_form
+from ssl4sar.acquire.providers.common import bounded, known_form
 from ssl4sar.acquire.providers.stac_item import (
     ITEM_ROLE,
     file_name,
@@ -81,11 +81,7 @@ class Stac:
             UserError: the API refuses, answers nonsense or cannot be reached, or none of the
                 products can be fetched without an account of the storage.
         """
-        found: dict[str, Product] = {}
-        for item in self._items(query):
-            with known_form(self._config.url, "use another collection or API"):
-                product = product_of_item(item)
-            found.setdefault(product.id, product)
+        found = self._found(query)
         closed = [product for product in found.values() if not _open_measurements(product)]
         if closed and len(closed) == len(found):
             raise self._storage_error(closed[0])
@@ -129,7 +125,8 @@ class Stac:
     def _is_own(self, address: Address) -> bool:
         return address.origin == self._address.origin
 
-    def _items(self, query: Query) -> list[dict[str, Any]]:
+    def _found(self, query: Query) -> dict[str, Product]:
+        """Return all products that the API lists, by identifier; the first of each counts."""
         from pystac_client import Client
         from pystac_client.stac_api_io import StacApiIO
 
@@ -146,7 +143,8 @@ class Stac:
             warnings.simplefilter("ignore")
             line = StacApiIO(timeout=self._patience.timeout_s)
             limits = short_answer(self._patience.timeout_s)
-            guard(line.session, GuardedAdapter(limits, self._is_own, _RETRIES))
+            retry = BoundedRetry(_RETRIES, raise_on_status=False)
+            guard(line.session, GuardedAdapter(limits, self._is_own, retry))
             # The library would send the default entry of netrc.
             line.session.auth = MACHINE_LOGIN
             client = Client.open(config.url, stac_io=line)
@@ -154,15 +152,21 @@ class Stac:
                 asked["query"] = {"eo:cloud_cover": {"lte": query.max_cloud_percent}}
             search = client.search(**asked)
             count = search.matched()
-            items = list(search.items_as_dicts())
-        tell(f"{self._address.host}: {len(items)} items for {query.glacier.name}")
-        if count is not None and len(items) < min(count, _COUNTED):
+            found: dict[str, Product] = {}
+            listed = 0
+            for item in bounded(search.items_as_dicts(), config.url):
+                listed += 1
+                with known_form(config.url, "use another collection or API"):
+                    product = product_of_item(item)
+                found.setdefault(product.id, product)
+        tell(f"{self._address.host}: {listed} items for {query.glacier.name}")
+        if count is not None and listed < min(count, _COUNTED):
             raise UserError(
                 config.url,
-                f"the API listed {len(items)} items of {count}",
+                f"the API listed {listed} items of {count}",
                 "rerun; if it stays, ask for a shorter time",
             )
-        return items
+        return found
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
