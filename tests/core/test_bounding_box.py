@@ -92,3 +92,11 @@ def test_missing_box_is_named(tmp_path: Path) -> None:
 def test_scaling_is_inverse() -> None:
     box = BoundingBox(1, 5, 2, 9)
     assert box.scaled(0.5, 0.25).scaled(2, 4) == box
+
+
+def test_a_box_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "box.txt"
+    with path.open("wb") as file:
+        file.truncate(50_000_000_000)
+    with pytest.raises(UserError, match=r"longer than 0\.1 MB"):
+        BoundingBox.read(path)

@@ -113,7 +113,12 @@ def test_an_alias_bomb_is_refused_and_honest_aliases_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[" * 3000 + "]" * 3000, "a: &a [*a]", "a: [", "*x", b"\x00", "!!python/none x: ["]
+    "text",
+    [
+        *("[" * 3000 + "]" * 3000, "a: &a [*a]", "a: [", "*x", b"\x00", "!!python/none x: ["),
+        *("a: 2026-13-45", "a: 2026-01-01T25:00:00", f"a: {'9' * 5000}"),
+        f"a: &a {'x' * 1000}\nb: [{', '.join(['*a'] * 1001)}]",
+    ],
 )
 def test_bad_yaml_is_refused_in_a_short_line(text: str | bytes) -> None:
     with pytest.raises(ForeignTextError) as caught:

@@ -274,3 +274,11 @@ def test_labels_that_contradict_each_other_are_refused(request_, folders) -> Non
         f"1 labelled fronts look odd, the first is {NAMES[1]}_front.png: the front is wider than "
         "one pixel; thin it: every pixel counts in the mean distance"
     )
+
+
+def test_a_label_that_is_a_link_to_itself_is_one_line(request_, folders) -> None:
+    front = sorted(folders.labels.fronts.iterdir())[0]
+    front.unlink()
+    front.symlink_to(front.name)
+    with pytest.raises(UserError, match="cannot be read"):
+        evaluate(request_)

@@ -126,3 +126,10 @@ def test_a_link_is_described_beside_the_link(project, tmp_path: Path) -> None:
         shutil.move(path, cache / f"key_{name}")
         path.symlink_to(cache / f"key_{name}")
     assert len(project.chain().nodes) == 4
+
+
+def test_a_link_to_itself_has_no_record(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.json"
+    loop.symlink_to(loop)
+    with pytest.raises(UserError):
+        chain_of(loop)

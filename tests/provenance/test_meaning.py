@@ -10,7 +10,7 @@ import pytest
 from reworded import reworded
 
 from ssl4sar.provenance.digest import SURROUNDINGS, source_digest
-from ssl4sar.provenance.meaning import meaning_of
+from ssl4sar.provenance.meaning import _MEASURED, meaning_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 BEFORE = '''
@@ -75,6 +75,35 @@ def test_texts_that_go_into_results_count() -> None:
     assert meaning("f(x, 'a')") != meaning("f(x, 'b')")
     assert meaning("f'{x:.2f}'") != meaning("f'{x:.3f}'")
     assert meaning("f(tell, 'a')") != meaning("f(tell, 'b')")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "for x in track(sorted(folder.glob({})), 'reading'): pass",
+        "list(progress.track([x for x in rows if x.kind == {}], 'rows'))",
+        "track_bytes(pieces(url + {}), 'loading', None)",
+        "FrontError(scene, sums[{}], 1)",
+        "SubsetError(mde_m=means[{}])",
+    ],
+)
+def test_what_is_worked_on_or_measured_counts_where_progress_or_errors_are_named(
+    form: str,
+) -> None:
+    assert meaning(form.format("'a'")) != meaning(form.format("'b'"))
+
+
+def test_only_measures_are_called_errors_without_being_raised() -> None:
+    """A class whose name ends like an exception's has its texts left out of every digest."""
+    found = {
+        node.name
+        for path in (PROJECT / "src").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+        and node.name.endswith(("Error", "Exception", "Warning"))
+        and not node.bases
+    }
+    assert found == _MEASURED
 
 
 def test_an_update_of_all_texts_changes_no_digest(tmp_path: Path) -> None:

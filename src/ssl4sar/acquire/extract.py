@@ -25,6 +25,8 @@ MAX_RATIO: Final = 100
 #: Below this size a high ratio does no harm, e.g. a zip of a few text files.
 _HARMLESS_BYTES: Final = 100_000_000
 _MAX_MEMBERS: Final = 1_000_000
+#: Longer names of files and folders no usual file system takes.
+_LONGEST_NAME_BYTES: Final = 255
 #: What one member says of itself besides its content: a long name, owners, times.
 _LONGEST_NOTE_BYTES: Final = 1_000_000
 #: All such notes of a tar, or the list of members of a zip: those of 300,000 files.
@@ -310,6 +312,8 @@ def _bad_name(name: str) -> str | None:
         return "leads out of the folder"
     if any(ord(character) < 32 for character in name):
         return "has a control character in its name"
+    if max(len(part.encode("utf-8", "surrogatepass")) for part in parts) > _LONGEST_NAME_BYTES:
+        return f"has a name of more than {_LONGEST_NAME_BYTES} bytes"
     return None
 
 

@@ -14,9 +14,12 @@ from typing import Final, Self
 
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, read_bounded
 
 #: Official boxes are projected floats: two corners may differ in the last printed digit.
 _SAME_PX: Final = 0.01
+#: A header and four corners; real files have some 100.
+_LONGEST_BYTES: Final = 100_000
 _FIX: Final = "use the header x,y and the corners left-upper, left-lower, right-lower, right-upper"
 
 
@@ -45,13 +48,15 @@ class BoundingBox:
         """
         path = Path(path)
         try:
-            data = path.read_bytes()
+            data = read_bounded(path, _LONGEST_BYTES)
         except FileNotFoundError as error:
             raise UserError(
                 path, "the bounding box is missing", "add the box file of this scene"
             ) from error
         except OSError as error:
             raise UserError(path, f"the box cannot be read ({error.strerror})", _FIX) from error
+        except ForeignTextError as error:
+            raise UserError(path, str(error), _FIX) from error
         return cls.parse(data, path)
 
     @classmethod

@@ -151,15 +151,20 @@ def parse_yaml(content: bytes | str, longest_bytes: int = _LONGEST_YAML) -> Any:
         raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
     try:
         _check_yaml(content)
-        return yaml.safe_load(content)
+        value = yaml.safe_load(content)
+        require_small(value)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = "" if mark is None else f", line {mark.line + 1}"
         raise ForeignTextError(
             f"it is not YAML ({printable(error.problem or error, 200)}{where})"
         ) from error
-    except (yaml.YAMLError, UnicodeError, RecursionError) as error:
+    except ForeignTextError:
+        raise
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        # A date of month 13, or a number of thousands of digits, is a ValueError of Python's own.
         raise ForeignTextError(f"it is not YAML ({printable(error, 200)})") from error
+    return value
 
 
 def _check_yaml(content: bytes | str) -> None:

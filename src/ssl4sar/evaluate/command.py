@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -158,18 +159,18 @@ def _require_sar(request: EvaluateRequest, names: Sequence[str]) -> None:
 
 def _keep_inputs(request: EvaluateRequest, names: Sequence[str], predicted: Iterable[Path]) -> None:
     """Refuse to write where something is read: predicted and labelled fronts share their names."""
-    out = request.out.resolve()
-    if out in {path.resolve() for path in (*_label_files(request, names), *predicted)}:
+    out = realpath(request.out)
+    if out in {realpath(path) for path in (*_label_files(request, names), *predicted)}:
         raise UserError(request.out, "--out is a file that is read", "give another file")
     if request.fronts_out is None:
         return
-    fronts_out = request.fronts_out.resolve()
+    fronts_out = realpath(request.fronts_out)
     if fronts_out == out:
         raise UserError(
             request.out, "--out and --fronts-out are the same", "give a file and a folder"
         )
     for content, folder in request.folders.items():
-        if fronts_out == folder.resolve():
+        if fronts_out == realpath(folder):
             raise UserError(
                 request.fronts_out,
                 f"--fronts-out is the folder of the {content}",
@@ -207,8 +208,8 @@ def _unused_warnings(request: EvaluateRequest, names: Sequence[str]) -> list[str
     if request.sar is not None:
         places["SAR images"] = (request.sar, (SAR_ENDING,))
     # Labels of several kinds may be in one folder, and results beside what is read.
-    known = {path.resolve() for path in (request.out, request.fronts_out) if path is not None}
-    known |= {path.resolve() for path in _label_files(request, names)}
+    known = {realpath(path) for path in (request.out, request.fronts_out) if path is not None}
+    known |= {realpath(path) for path in _label_files(request, names)}
     warnings = []
     for content, (folder, endings) in places.items():
         listed = list_named(folder, *endings)
@@ -218,7 +219,7 @@ def _unused_warnings(request: EvaluateRequest, names: Sequence[str]) -> list[str
             warnings.append(
                 f"{len(extra)} {content} belong to no scene and were not scored: {told}"
             )
-        others = [path for path in listed.others if path.resolve() not in known]
+        others = [path for path in listed.others if realpath(path) not in known]
         if others:
             told = some_names(others)
             warnings.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from os.path import realpath
 from pathlib import Path
 from typing import Final
 
@@ -180,7 +181,7 @@ def chain_of(path: str | Path, content: Content | None = None) -> Chain:
     claims, unusable = records.claims(path)
     if not claims and not unusable and Path(path).is_symlink():
         # Somebody's link to a result. One into a shared cache has its record beside it.
-        claims, unusable = records.claims(Path(path).resolve())
+        claims, unusable = records.claims(Path(realpath(path)))
     if not claims:
         raise unusable[0] if unusable else _no_record(path, records)
     rivals = [(Path(path), [claim.path for claim in claims])] if len(claims) > 1 else []

@@ -16,6 +16,10 @@ _TELLING: Final = frozenset(
     {"tell", "track", "track_bytes", "debug", "info", "warning", "exception", "warn"}
 )
 _TELLING_ENDINGS: Final = ("Error", "Exception", "Warning")
+#: Of these the first argument is what is worked on, and only the rest is for people.
+_TRACKING: Final = frozenset({"track", "track_bytes"})
+#: Errors that are measured, not raised.
+_MEASURED: Final = frozenset({"FrontError", "SubsetError"})
 
 
 def meaning_of(tree: ast.Module) -> str:
@@ -53,6 +57,7 @@ def _write(node: ast.AST, texts: bool, pieces: list[str]) -> None:
             if isinstance(value, ast.FormattedValue):
                 _write(value.value, texts, pieces)
         return
+    work = node.args[:1] if isinstance(node, ast.Call) and _name(node.func) in _TRACKING else []
     pieces.append(f"({kind.__name__}")
     for field in kind._fields:
         value = getattr(node, field, None)
@@ -63,13 +68,17 @@ def _write(node: ast.AST, texts: bool, pieces: list[str]) -> None:
             if not isinstance(each, ast.AST):
                 pieces.append(f"={each!r};")
             elif not _is_docstring(each):
-                _write(each, texts, pieces)
+                _write(each, texts or each in work, pieces)
     pieces.append(")")
 
 
 def _is_telling(function: ast.expr) -> bool:
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in _TELLING or name.endswith(_TELLING_ENDINGS)
+    name = _name(function)
+    return name in _TELLING or (name.endswith(_TELLING_ENDINGS) and name not in _MEASURED)
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _is_docstring(node: ast.AST) -> bool:

@@ -197,3 +197,11 @@ def test_what_was_left_out_is_a_sorted_table(tmp_path: Path) -> None:
         ["a", "cog_twin", ""],
         ["b", "duplicate", "of a, later"],
     ]
+
+
+def test_a_link_to_itself_or_a_folder_is_one_line(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path in (loop, tmp_path):
+        with pytest.raises(UserError, match="cannot be read"):
+            read_inventory(path)

@@ -447,3 +447,16 @@ def test_the_mirror_itself_is_never_changed(mirror: Path, tmp_path: Path) -> Non
             continue
         Local(mirror).fetch(product, tmp_path / product.name, Selection())
     assert state() == before
+
+
+@pytest.mark.parametrize("ending", ["", ".7z", ".rar", ".tar.bz2", ".SAFE.part", ".tiff"])
+def test_a_file_that_is_called_like_a_product_is_listed(tmp_path: Path, ending: str) -> None:
+    (tmp_path / f"{HH}{ending}").write_bytes(b"x")
+    (tmp_path / f"{HH}.png").write_bytes(b"a quick look")
+    assert strangers(tmp_path, query()) == {f"{HH}{ending}": "not_recognised"}
+
+
+def test_a_link_to_itself_does_not_end_the_search(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    write_folder(tmp_path, HH)
+    assert names(tmp_path, query()) == [HH]

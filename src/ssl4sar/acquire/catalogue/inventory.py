@@ -130,6 +130,10 @@ def read_inventory(path: str | Path) -> Inventory:
         raise UserError(
             path, "there is no inventory", "make it first: it is searched for"
         ) from error
+    except OSError as error:
+        raise UserError(
+            path, f"the file cannot be read ({error.strerror})", "check the file and its rights"
+        ) from error
     rows = [_row(path, number, line) for number, line in enumerate(lines, start=1)]
     if not rows or rows[0].get("schema") != SCHEMA:
         raise UserError(path, f"this is no inventory of the form {SCHEMA}", "search for it anew")

@@ -36,6 +36,11 @@ MAX_DEPTH: Final = 32
 _LIKE_A_PRODUCT: Final = re.compile(r"S[12][A-Z]_.*\d{8}T\d{6}", re.IGNORECASE)
 _OLD_OPTICAL: Final = re.compile(r"S2[A-Z]_OPER_PRD_MSI", re.IGNORECASE)
 _PACKED: Final = (".zip", ".tar", ".tgz", ".tar.gz", ".safe")
+#: Files that people keep beside a product and that are not one: metadata, checksums, quick looks.
+_BESIDE: Final = (
+    *(".xml", ".json", ".txt", ".csv", ".html", ".kml", ".meta4", ".md5", ".sha256", ".log"),
+    *(".png", ".jpg", ".jpeg", ".gif"),
+)
 _NOT_RECOGNISED: Final = "not_recognised"
 
 
@@ -320,7 +325,7 @@ class _Scan:
             self._add(_Listed(Path(entry.path), parsed))
         elif lower.endswith(".eof"):
             self._take_orbit(entry)
-        elif entry.is_dir():
+        elif _is_folder(entry):
             if parsed is not None:
                 self._hollow[entry.path] = parsed.name
             elif lower.endswith(".safe") or _OLD_OPTICAL.match(entry.name):
@@ -328,6 +333,8 @@ class _Scan:
             self._descend(entry, depth)
         elif is_packed:
             self._leave_out(entry.path, _why_strange(entry.name))
+        elif _LIKE_A_PRODUCT.match(entry.name) and not lower.endswith(_BESIDE):
+            self._leave_out(entry.path, "it is a file: of files only zips are read")
 
     def _descend(self, entry: os.DirEntry[str], depth: int) -> None:
         if depth >= MAX_DEPTH:
@@ -381,6 +388,13 @@ class _Listing:
         """Return the products that start at or after a time and before another, by name."""
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)
         return sorted(self._products[first:last], key=lambda each: each.parsed.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads to itself
 
 
 def _plain(name: str) -> str:
