@@ -22,7 +22,6 @@ PACKAGES = {
     "PIL": "pillow",
     "matplotlib": "matplotlib-base",
     "torch": "pytorch",
-    "urllib3": "requests",  # which is made of it
     "yaml": "pyyaml",
 }
 #: Libraries of extras, imported where they are used only; the error there tells how to install one.

@@ -16,6 +16,7 @@ from ssl4sar.core.atomic import (
     atomic_directory,
     atomic_file,
     atomic_files_into,
+    json_text,
     write_json,
     write_text,
 )
@@ -214,3 +215,10 @@ def test_a_linked_folder_gets_the_files_where_it_really_is(tmp_path: Path) -> No
         (temporary / "a").write_text("x")
     assert (real / "a").read_text() == "x"
     assert link.is_symlink()
+
+
+def test_the_form_of_json_is_pinned() -> None:
+    """No digest of code sees it, and it is in the bytes of results."""
+    assert json_text({"b": [1, 2.5, None], "a": {"é": "x"}}) == (
+        '{\n "b": [\n  1,\n  2.5,\n  null\n ],\n "a": {\n  "\\u00e9": "x"\n }\n}\n'
+    )

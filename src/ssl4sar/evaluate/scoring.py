@@ -131,7 +131,7 @@ class LabelFolders:
         zones_file, front_file = self.zones_file(name), self.front_file(name)
         box_file = self.box_file(name)
         zones = classes_from_greys(read_gray(zones_file), zones_file)
-        front = read_gray(front_file) > 0
+        front = _front_of_greys(read_gray(front_file), front_file)
         _require_size(
             front_file,
             front.shape,
@@ -141,6 +141,18 @@ class LabelFolders:
         height_px, width_px = zones.shape
         window = BoundingBox.read(box_file).window(height_px, width_px, box_file)
         return LabelledScene(scene, zones, front, window)
+
+
+def _front_of_greys(greys: NDArray[np.uint8], file: Path) -> NDArray[np.bool_]:
+    """Return where a label has its front, refusing what is not a label."""
+    front: NDArray[np.bool_] = greys == FRONT_GREY
+    if not np.all(front | (greys == 0)):
+        raise UserError(
+            file,
+            "it has grey values other than 0 and 255",
+            "give the labelled front as 255 on 0",
+        )
+    return front
 
 
 @dataclass(frozen=True)

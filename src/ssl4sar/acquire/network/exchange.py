@@ -260,9 +260,18 @@ def _watched_pieces(response: requests.Response, watch: _Watch) -> Iterator[byte
             raise SlowServerError(watch.problem)
         if not piece:
             watch.end()  # the line may serve another exchange now
+            if _is_cut(response.raw):
+                raise requests.exceptions.ContentDecodingError("the compressed answer was cut")
             return
         watch.note_bytes(len(piece))
         yield piece
+
+
+def _is_cut(raw: Any) -> bool:
+    """Return whether a compressed body ended before its own end, which the library lets pass."""
+    decoder = getattr(raw, "_decoder", None)
+    streams = [getattr(each, "_obj", None) for each in getattr(decoder, "_decoders", [decoder])]
+    return raw.tell() > 0 and any(getattr(each, "eof", True) is False for each in streams)
 
 
 def _content(response: requests.Response, longest_bytes: int) -> bytes:
@@ -404,30 +413,27 @@ class _Watch:
 _WATCH: Final[ContextVar[_Watch | None]] = ContextVar("watch", default=None)
 
 
-class _EndedConnection(HTTPConnection):
-    """A connection whose line the watch of the present exchange knows."""
+class _Ended:
+    """Tells the watch of the present exchange the line of a connection."""
+
+    sock: socket.socket | None
 
     def _new_conn(self) -> socket.socket:
-        line = super()._new_conn()
+        line: socket.socket = super()._new_conn()  # type: ignore[misc]
         _attach(line)
         return line
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         _attach(self.sock)
-        super().request(*args, **kwargs)
+        super().request(*args, **kwargs)  # type: ignore[misc]
 
 
-class _EndedSafeConnection(HTTPSConnection):
-    """The same, encrypted."""
+class _EndedConnection(_Ended, HTTPConnection):
+    pass
 
-    def _new_conn(self) -> socket.socket:
-        line = super()._new_conn()
-        _attach(line)
-        return line
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _attach(self.sock)
-        super().request(*args, **kwargs)
+class _EndedSafeConnection(_Ended, HTTPSConnection):
+    pass
 
 
 def _attach(line: socket.socket | None) -> None:
