@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from ssl4sar.acquire.network.download import DownloadRecord, download
+from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.core.address import AddressError, parse_address
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
@@ -143,7 +144,7 @@ def fetch_archives(
     """
     folder = Path(folder)
     staging = folder.with_name(folder.name + ".part")
-    patience = _Patience(attempts, first_wait_s, timeout_s)
+    patience = asdict(Patience(attempts, first_wait_s, timeout_s))
     published = _read_record(address, staging.with_name(staging.name + ".answer.json"), patience)
     if not published.archives:
         raise UserError(
@@ -160,42 +161,18 @@ def fetch_archives(
     downloads = {
         file.key: present[file.key]
         if file.key in present
-        else patience.download(file.url, staging / file.key, file.checksum, size_bytes=file.bytes)
+        else download(
+            file.url, staging / file.key, file.checksum, size_bytes=file.bytes, **patience
+        )
         for file in published.archives
     }
     _appear(staging, folder)
     return FetchedRecord(address, published, downloads)
 
 
-@dataclass(frozen=True)
-class _Patience:
-    attempts: int
-    first_wait_s: float
-    timeout_s: float
-
-    def download(
-        self,
-        url: str,
-        target: Path,
-        expected: Checksum | None,
-        size_bytes: int | None = None,
-        longest_bytes: int | None = None,
-    ) -> DownloadRecord:
-        return download(
-            url,
-            target,
-            expected,
-            size_bytes=size_bytes,
-            longest_bytes=longest_bytes,
-            attempts=self.attempts,
-            first_wait_s=self.first_wait_s,
-            timeout_s=self.timeout_s,
-        )
-
-
-def _read_record(address: str, answer: Path, patience: _Patience) -> PublishedRecord:
+def _read_record(address: str, answer: Path, patience: dict[str, Any]) -> PublishedRecord:
     try:
-        patience.download(address, answer, None, longest_bytes=_LONGEST_ANSWER_BYTES)
+        download(address, answer, longest_bytes=_LONGEST_ANSWER_BYTES, **patience)
         return parse_record(answer.read_bytes(), address)
     finally:
         answer.unlink(missing_ok=True)
