@@ -145,7 +145,11 @@ def _announced(session: requests.Session, address: Address) -> _Announced:
             break
         address = onward  # a repository that was renamed
     url = address.url
-    if answer.status_code in {401, 403, 404, 410}:
+    if answer.status_code in {401, 403}:
+        # Hubs say so of closed repositories and of what does not exist.
+        refused = f"the server refuses access (HTTP {answer.status_code}): closed, or not there"
+        raise UserError(url, refused, _FIX)
+    if answer.status_code in {404, 410}:
         raise UserError(url, f"there is no such file (HTTP {answer.status_code})", _FIX)
     commit = answer.headers.get("X-Repo-Commit", "").lower()
     digest = answer.headers.get("X-Linked-Etag", "").strip('"').lower()
