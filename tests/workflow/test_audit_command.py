@@ -29,7 +29,7 @@ def test_a_result_that_holds_exits_with_0(project, capsys) -> None:
         (
             "src/ssl4sar/train/counting.py",
             "\n",
-            " # x\n",
+            "; X = 1\n",
             "code: {root}/src/ssl4sar/train/counting",
         ),
         ("config/tiny.yaml", "0.002", "0.02", "config: training.learning_rate: is 0.02 today"),

@@ -232,7 +232,7 @@ def test_two_clones_share_one_cache_and_a_damaged_entry_is_refused(
     # The code is part of the key.
     scene = clone.root / "src/ssl4sar/scene/sar.py"
     text = scene.read_text()
-    scene.write_text(text + "# edited\n")
+    scene.write_text(text + "EDITED = True\n")
     assert "render_caffe" in clone.planned("--cache")
     scene.write_text(text)
 
