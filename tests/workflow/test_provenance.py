@@ -78,7 +78,7 @@ def test_one_byte_one_source_line_one_value_are_three_answers(finished) -> None:
 
     losses = finished.root / "src/ssl4sar/train/losses.py"
     text = losses.read_text()
-    losses.write_text(text + "# one line\n")
+    losses.write_text(text + "ONE = 1\n")
     (found,) = problems(finished)
     assert found[:2] == ("code", "src/ssl4sar/train/losses.py")
     assert set(found[2]) == TRAININGS
