@@ -117,7 +117,8 @@ class CodeRecord(_Part):
     """The code that ran."""
 
     digest: str
-    """SHA-256 over script and modules: the parameter ``source`` of the rule."""
+    """The parameter ``source`` of the rule: SHA-256 over what script and modules compute, or, of a
+    rule that fetches, that its product is kept by content."""
     script: _PathBelow
     """Script, path from the project."""
     files: dict[_PathBelow, str]

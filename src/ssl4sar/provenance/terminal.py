@@ -16,6 +16,7 @@ from ssl4sar.core.printing import console as safe_console
 from ssl4sar.core.wording import printable
 from ssl4sar.provenance.audit import Audit
 from ssl4sar.provenance.chain import Node
+from ssl4sar.provenance.digest import KEPT_BY_CONTENT
 from ssl4sar.provenance.problem import shown
 from ssl4sar.provenance.record import InputRecord, JobRecord, OutputRecord
 
@@ -141,7 +142,8 @@ def _code(record: JobRecord) -> str:
     state = "" if code.commit is None else f", commit {code.commit[:_SHORT]}"
     if code.changed:
         state += " with changes"
-    return f"code {code.digest[:_SHORT]} ({len(code.files)} files{state})"
+    digest = code.digest if code.digest == KEPT_BY_CONTENT else code.digest[:_SHORT]
+    return f"code {digest} ({len(code.files)} files{state})"
 
 
 def _outside(node: Node, entry: InputRecord) -> str:
