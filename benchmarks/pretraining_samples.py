@@ -27,11 +27,11 @@ from torch.nn.functional import interpolate
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.seeding import generator
 from ssl4sar.dataset.pair_store import DEPTH
-from ssl4sar.train.batches import BatchKey
-from ssl4sar.train.pair_crops import PairBatch, PairDataset
-from ssl4sar.train.pair_resize import pairs_on_device, resize_cubic
-from ssl4sar.train.pair_sampling import PairDraw, PairSampleDrawer
-from ssl4sar.train.sampling import Window
+from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.loop.sampling import Window
+from ssl4sar.train.pretext.pair_crops import PairBatch, PairDataset
+from ssl4sar.train.pretext.pair_resize import pairs_on_device, resize_cubic
+from ssl4sar.train.pretext.pair_sampling import PairDraw, PairSampleDrawer
 
 SIDE_PX = 1433  # the published mean size of an image
 INPUTS_PX = (128, 512)

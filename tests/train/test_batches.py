@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssl4sar.config.batch_shares import share_batches
-from ssl4sar.train.batches import EpochBatches
+from ssl4sar.train.loop.batches import EpochBatches
 
 
 def test_an_epoch_holds_every_sample_once():

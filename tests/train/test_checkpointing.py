@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 import torch
 
-from ssl4sar.train.checkpointing import (
+from ssl4sar.train.finetune.validation import ValidationScore
+from ssl4sar.train.loop.checkpointing import (
     AtomicCheckpointIO,
     Best,
     TrainingState,
     write_metrics,
 )
-from ssl4sar.train.module import EpochRecord
-from ssl4sar.train.resume_folder import LAST
-from ssl4sar.train.validation import ValidationScore
+from ssl4sar.train.loop.module import EpochRecord
+from ssl4sar.train.operations.resume_folder import LAST
 
 SCORE = ValidationScore(300.0, 0.5, (None, 0.25, 0.5, 0.75), 1, 8)
 RECORD = EpochRecord(1, 10, 0.9, 0.01, 20.0, 30.0, SCORE)

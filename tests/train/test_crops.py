@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from ssl4sar.dataset.store import Store
-from ssl4sar.train.batches import BatchKey
-from ssl4sar.train.crops import CropBatch, CropDataset
-from ssl4sar.train.sampling import SampleDraw, Window
+from ssl4sar.train.finetune.crops import CropBatch, CropDataset
+from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.loop.sampling import SampleDraw, Window
 
 
 class FixedDraws:

@@ -8,9 +8,9 @@ import torch
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.dataset.store import Store
-from ssl4sar.train.crops import CropBatch, CropDataset
-from ssl4sar.train.data import TrainingCrops
-from ssl4sar.train.sampling import SampleDrawer, SceneShape
+from ssl4sar.train.finetune.crops import CropBatch, CropDataset
+from ssl4sar.train.loop.data import TrainingCrops
+from ssl4sar.train.loop.sampling import SampleDrawer, SceneShape
 
 
 class CountingModule(pl.LightningModule):

@@ -10,11 +10,11 @@ from torch import nn
 
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.deadline import TimeLimit, expected_s, needed_s
-from ssl4sar.train.module import EpochRecord, TrainingModule
-from ssl4sar.train.pretrain_module import PretextScore
-from ssl4sar.train.stopping import StoppedError
-from ssl4sar.train.team import ALONE
+from ssl4sar.train.loop.deadline import TimeLimit, expected_s, needed_s
+from ssl4sar.train.loop.module import EpochRecord, TrainingModule
+from ssl4sar.train.operations.stopping import StoppedError
+from ssl4sar.train.operations.team import ALONE
+from ssl4sar.train.pretext.pretrain_module import PretextScore
 
 SCORE = PretextScore(0.5, 6)
 

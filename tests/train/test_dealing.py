@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssl4sar.train.dealing import Dealer
+from ssl4sar.train.loop.dealing import Dealer
 
 
 @given(

@@ -24,11 +24,11 @@ from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
-from ssl4sar.train.deadline import TimeLimit
-from ssl4sar.train.finetune import finetune
-from ssl4sar.train.finetune_module import FinetuneModule
-from ssl4sar.train.resume_folder import LAST, PREVIOUS
-from ssl4sar.train.stopping import StoppedError
+from ssl4sar.train.finetune.finetune import finetune
+from ssl4sar.train.finetune.finetune_module import FinetuneModule
+from ssl4sar.train.loop.deadline import TimeLimit
+from ssl4sar.train.operations.resume_folder import LAST, PREVIOUS
+from ssl4sar.train.operations.stopping import StoppedError
 
 # They train.
 pytestmark = pytest.mark.slow
@@ -221,7 +221,7 @@ def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(FinetuneModule, "on_train_epoch_end", slow)
         limit = functools.partial(TimeLimit, clock=lambda: clock.now_s)
-        patch.setattr("ssl4sar.train.run.TimeLimit", limit)
+        patch.setattr("ssl4sar.train.loop.run.TimeLimit", limit)
         with pytest.raises(StoppedError, match=r"after epoch 2 of 3, 10 min before the time limit"):
             train(tiny_store, tmp_path, end_s=2600.0)
         assert not (tmp_path / "model.ckpt").exists()
@@ -380,7 +380,7 @@ def test_a_full_disk_is_one_clear_line(tiny_store, tmp_path, monkeypatch, name):
 HOLDER = """
 import sys
 from pathlib import Path
-from ssl4sar.train.resume_lock import locked
+from ssl4sar.train.operations.resume_lock import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

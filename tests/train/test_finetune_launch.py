@@ -16,8 +16,8 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.evaluate.starting_point import read_training_record, starting_point
 from ssl4sar.models.checkpoint import load_network
-from ssl4sar.train.finetune_launch import FinetuneFiles, finetune_and_record
-from ssl4sar.train.pretrain_launch import PretrainFiles, pretrain_and_record
+from ssl4sar.train.finetune.finetune_launch import FinetuneFiles, finetune_and_record
+from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
 
 MODEL = ModelConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4

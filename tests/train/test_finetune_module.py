@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ssl4sar.config.training import TrainingConfig
-from ssl4sar.train.crops import CropBatch
-from ssl4sar.train.finetune_module import FinetuneModule
-from ssl4sar.train.losses import SegmentationLoss
-from ssl4sar.train.sampling import SampleDraw, Window
+from ssl4sar.train.finetune.crops import CropBatch
+from ssl4sar.train.finetune.finetune_module import FinetuneModule
+from ssl4sar.train.finetune.losses import SegmentationLoss
+from ssl4sar.train.loop.sampling import SampleDraw, Window
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.models.checkpoint import load_network
-from ssl4sar.train.finetune_process import finetune_as_told
-from ssl4sar.train.launch import launch
-from ssl4sar.train.resume_folder import LAST
+from ssl4sar.train.finetune.finetune_process import finetune_as_told
+from ssl4sar.train.operations.launch import launch
+from ssl4sar.train.operations.resume_folder import LAST
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import pytest
 
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.config.training import TrainingConfig
-from ssl4sar.train.fingerprint import deciding_keys, training_fingerprint
+from ssl4sar.train.loop.fingerprint import deciding_keys, training_fingerprint
 
 RECIPES = (OptSimMIMConfig(), OptTranslatorConfig(), TrainingConfig())
 

@@ -15,8 +15,8 @@ from waiting import wait_until
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.launch import launch, srun_command
-from ssl4sar.train.stopping import StoppedError
+from ssl4sar.train.operations.launch import launch, srun_command
+from ssl4sar.train.operations.stopping import StoppedError
 
 TOY = """
 import os, signal, time
@@ -24,8 +24,8 @@ import torch.distributed as dist
 from pathlib import Path
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
-from ssl4sar.train.launch import serve
-from ssl4sar.train.stopping import StoppedError
+from ssl4sar.train.operations.launch import serve
+from ssl4sar.train.operations.stopping import StoppedError
 
 
 def toy(request, team):
@@ -126,7 +126,7 @@ from pathlib import Path
 from toy_training import toy
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.launch import launch
+from ssl4sar.train.operations.launch import launch
 compute = ComputeConfig(devices=2, train_threads=1)
 try:
     launch(toy, {"task": "sleep", "pids": sys.argv[1]}, compute, Path(sys.argv[2]))

@@ -7,7 +7,12 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from ssl4sar.train.losses import SegmentationLoss, centre_of, dice_loss, pixel_cross_entropy
+from ssl4sar.train.finetune.losses import (
+    SegmentationLoss,
+    centre_of,
+    dice_loss,
+    pixel_cross_entropy,
+)
 
 
 def numpy_loss(logits, labels, target_px, smoothing, weights, dice_weight=1.0, centre_weight=0.5):

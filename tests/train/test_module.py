@@ -11,7 +11,7 @@ from torch import nn
 
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.module import EpochRecord, SampleLosses, TrainingModule, _logged
+from ssl4sar.train.loop.module import EpochRecord, SampleLosses, TrainingModule, _logged
 
 
 @dataclass(frozen=True)

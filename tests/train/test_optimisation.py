@@ -14,7 +14,7 @@ from torch import nn
 
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.config.training import TrainingConfig
-from ssl4sar.train.optimisation import (
+from ssl4sar.train.loop.optimisation import (
     build_optimiser,
     has_stagnated,
     learning_rate_at,

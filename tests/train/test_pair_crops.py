@@ -10,10 +10,10 @@ import torch
 from made_up_pairs import MadeUpPairs
 
 from ssl4sar.config.pretext import OptTranslatorConfig
-from ssl4sar.train.batches import BatchKey
-from ssl4sar.train.pair_crops import PairDataset
-from ssl4sar.train.pair_sampling import PairDraw, PairSampleDrawer
-from ssl4sar.train.sampling import Window
+from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.loop.sampling import Window
+from ssl4sar.train.pretext.pair_crops import PairDataset
+from ssl4sar.train.pretext.pair_sampling import PairDraw, PairSampleDrawer
 
 STORE = MadeUpPairs(((40, 60), (33, 17), (70, 90)), no_data=0.1)
 

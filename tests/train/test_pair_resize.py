@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 from made_up_pairs import MadeUpPairs
 from torch.nn.functional import interpolate
 
-from ssl4sar.train.batches import BatchKey
-from ssl4sar.train.pair_crops import PairBatch, PairDataset
-from ssl4sar.train.pair_resize import cubic_taps, pairs_on_device, resize_cubic, resize_valid
-from ssl4sar.train.pair_sampling import PairDraw
-from ssl4sar.train.sampling import Window
+from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.loop.sampling import Window
+from ssl4sar.train.pretext.pair_crops import PairBatch, PairDataset
+from ssl4sar.train.pretext.pair_resize import (
+    cubic_taps,
+    pairs_on_device,
+    resize_cubic,
+    resize_valid,
+)
+from ssl4sar.train.pretext.pair_sampling import PairDraw
 
 # cv2.resize(GREYS, size, interpolation=cv2.INTER_CUBIC), the same with OpenCV 4.11 and 5.0.
 GREYS = [[0, 255, 30, 200, 90], [10, 250, 0, 128, 255], [255, 0, 64, 3, 77], [5, 199, 180, 222, 0]]

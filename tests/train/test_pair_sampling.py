@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.seeding import generator
 from ssl4sar.models.token_mask import draw_token_mask
-from ssl4sar.train.pair_sampling import PairSampleDrawer, padding
+from ssl4sar.train.pretext.pair_sampling import PairSampleDrawer, padding
 
 SIZES = [(300, 200), (90, 400), (128, 128), (50, 60)]
 

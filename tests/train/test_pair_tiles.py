@@ -17,7 +17,7 @@ from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.pretext import PretextErrors, absolute_errors
-from ssl4sar.train.pair_tiles import PairTiles, PretextTotals, tile_windows
+from ssl4sar.train.pretext.pair_tiles import PairTiles, PretextTotals, tile_windows
 
 CPU = torch.device("cpu")
 STORE = MadeUpPairs(((70, 90), (40, 130), (64, 64)), no_data=0.1)

@@ -30,17 +30,17 @@ from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.tyrion import build_tyrion
 from ssl4sar.models.weights import load_starting_weights
 from ssl4sar.report.pretext_panels import read_panels
-from ssl4sar.train import pretrain_module
-from ssl4sar.train.deadline import TimeLimit
-from ssl4sar.train.finetune import _starting_network as finetune_start
-from ssl4sar.train.module import TrainingModule
-from ssl4sar.train.optimisation import plateaus
-from ssl4sar.train.pretrain import PretrainOutputs, pretrain, recipe_of
-from ssl4sar.train.pretrain import _starting_network as pretrain_start
-from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
-from ssl4sar.train.resume_folder import LAST, PREVIOUS
-from ssl4sar.train.run import Place
-from ssl4sar.train.stopping import StoppedError
+from ssl4sar.train.finetune.finetune import _starting_network as finetune_start
+from ssl4sar.train.loop.deadline import TimeLimit
+from ssl4sar.train.loop.module import TrainingModule
+from ssl4sar.train.loop.optimisation import plateaus
+from ssl4sar.train.loop.run import Place
+from ssl4sar.train.operations.resume_folder import LAST, PREVIOUS
+from ssl4sar.train.operations.stopping import StoppedError
+from ssl4sar.train.pretext import pretrain_module
+from ssl4sar.train.pretext.pretrain import PretrainOutputs, pretrain, recipe_of
+from ssl4sar.train.pretext.pretrain import _starting_network as pretrain_start
+from ssl4sar.train.pretext.pretrain_module import PretextScore, PretrainModule
 
 # They train.
 pytestmark = pytest.mark.slow
@@ -379,7 +379,7 @@ def test_an_early_end_before_the_export_is_only_exported(store, tmp_path, monkey
     recipe = changed(epochs=7, early_stop_patience=2)
     train(store, tmp_path / "peace", recipe=recipe)
     with monkeypatch.context() as patch:
-        patch.setattr("ssl4sar.train.pretrain._export", lambda *_: 1 / 0)
+        patch.setattr("ssl4sar.train.pretext.pretrain._export", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(store, tmp_path, recipe=recipe)
     (tmp_path / "m.csv").unlink()
@@ -514,7 +514,7 @@ def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(PretrainModule, "on_train_epoch_end", slow)
         limit = functools.partial(TimeLimit, clock=lambda: clock.now_s)
-        patch.setattr("ssl4sar.train.run.TimeLimit", limit)
+        patch.setattr("ssl4sar.train.loop.run.TimeLimit", limit)
         with pytest.raises(StoppedError, match=r"after epoch 2 of 3, 10 min before the time limit"):
             train(store, tmp_path, place={"end_s": 2600.0})
         assert not (tmp_path / "model.ckpt").exists()

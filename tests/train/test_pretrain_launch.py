@@ -12,7 +12,7 @@ from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.models.checkpoint import load_network
-from ssl4sar.train.pretrain_launch import PretrainFiles, pretrain_and_record
+from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
 
 MODEL = ModelConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4

@@ -16,12 +16,12 @@ from ssl4sar.core.seeding import generator
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.token_mask import draw_token_mask
-from ssl4sar.train.batches import BatchKey
-from ssl4sar.train.pair_crops import PairDataset
-from ssl4sar.train.pair_resize import pairs_on_device
-from ssl4sar.train.pair_sampling import PairSampleDrawer
-from ssl4sar.train.pair_tiles import PretextTotals
-from ssl4sar.train.pretrain_module import PretextScore, PretrainModule
+from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.pretext.pair_crops import PairDataset
+from ssl4sar.train.pretext.pair_resize import pairs_on_device
+from ssl4sar.train.pretext.pair_sampling import PairSampleDrawer
+from ssl4sar.train.pretext.pair_tiles import PretextTotals
+from ssl4sar.train.pretext.pretrain_module import PretextScore, PretrainModule
 
 MODEL = ModelConfig(
     input_px=64,

@@ -10,8 +10,8 @@ from made_up_pairs import MadeUpPairs
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.pair_layout import RGB_CHANNELS
 from ssl4sar.report.pretext_panels import read_panels
-from ssl4sar.train.pair_tiles import PairTiles
-from ssl4sar.train.pretrain_pictures import PretextPictures
+from ssl4sar.train.pretext.pair_tiles import PairTiles
+from ssl4sar.train.pretext.pretrain_pictures import PretextPictures
 
 CPU = torch.device("cpu")
 STORE = MadeUpPairs(((70, 90), (64, 64)))

@@ -12,8 +12,8 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.models.checkpoint import load_network, read_torch_file
-from ssl4sar.train.launch import launch
-from ssl4sar.train.pretrain_process import pretrain_as_told
+from ssl4sar.train.operations.launch import launch
+from ssl4sar.train.pretext.pretrain_process import pretrain_as_told
 
 MODEL = ModelConfig(
     input_px=64,

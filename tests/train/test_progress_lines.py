@@ -6,9 +6,9 @@ import logging
 from dataclasses import replace
 from types import SimpleNamespace
 
-from ssl4sar.train.module import EpochRecord
-from ssl4sar.train.progress_lines import ProgressLines
-from ssl4sar.train.validation import ValidationScore
+from ssl4sar.train.finetune.validation import ValidationScore
+from ssl4sar.train.loop.module import EpochRecord
+from ssl4sar.train.loop.progress_lines import ProgressLines
 
 SCORE = ValidationScore(300.0, 0.5, (None, 0.25, 0.5, 0.75), 1, 8)
 RECORD = EpochRecord(1, 10, 0.9, 0.01, 20.0, 30.0, SCORE)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ssl4sar.train.resume_folder import LAST, PREVIOUS, UPCOMING, claim
+from ssl4sar.train.operations.resume_folder import LAST, PREVIOUS, UPCOMING, claim
 
 BEST = "best_loss-epoch0002.pt"
 

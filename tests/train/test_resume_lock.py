@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.resume_lock import LOCK, locked
+from ssl4sar.train.operations.resume_lock import LOCK, locked
 
 # The owner leaves a forked child behind, as a training does with its loader processes.
 OWNER = """
 import os, sys
 from pathlib import Path
-from ssl4sar.train.resume_lock import locked
+from ssl4sar.train.operations.resume_lock import locked
 with locked(Path(sys.argv[1])):
     child = os.fork()
     if child:

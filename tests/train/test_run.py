@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssl4sar.train.run import matmul_precision
+from ssl4sar.train.loop.run import matmul_precision
 
 
 class PowerCutError(Exception):

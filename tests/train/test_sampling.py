@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssl4sar.config.training import AugmentationConfig
-from ssl4sar.train.sampling import SampleDrawer, SceneShape
+from ssl4sar.train.loop.sampling import SampleDrawer, SceneShape
 
 SCENES = [
     SceneShape("A", 300, 200),

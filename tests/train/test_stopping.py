@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.stopping import SIGNALS, StoppedError, StopSignals, stopped_by
+from ssl4sar.train.operations.stopping import SIGNALS, StoppedError, StopSignals, stopped_by
 
 
 def told(name):

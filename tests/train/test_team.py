@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.team import ALONE, Team
+from ssl4sar.train.operations.team import ALONE, Team
 
 
 def gpus(monkeypatch, count):

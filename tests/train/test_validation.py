@@ -12,7 +12,7 @@ from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.zones import GLACIER, NA, OCEAN
 from ssl4sar.dataset.store import Store
-from ssl4sar.train.validation import (
+from ssl4sar.train.finetune.validation import (
     StoreValidation,
     ValidationScore,
     ValidationTotals,

@@ -59,7 +59,7 @@ def test_a_finished_job_leaves_its_record(snakemake, tmp_path: Path) -> None:
     assert record.parameters == {"resume": "r"}
     assert record.resources == {"mem_mb": 100}
     assert "workflow/scripts/finetune.py" in record.code.files
-    assert "src/ssl4sar/train/finetune.py" in record.code.files
+    assert "src/ssl4sar/train/finetune/finetune.py" in record.code.files
 
 
 def test_a_failed_job_leaves_no_record(snakemake, tmp_path: Path) -> None:

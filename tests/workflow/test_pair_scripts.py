@@ -17,7 +17,7 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_store import PairStore
-from ssl4sar.scene.pairs import plan_pairs
+from ssl4sar.synthetic.pairs import plan_pairs
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 

@@ -76,11 +76,11 @@ def test_one_byte_one_source_line_one_value_are_three_answers(finished) -> None:
     content[-1] ^= 1
     scene.write_bytes(content)
 
-    losses = finished.root / "src/ssl4sar/train/losses.py"
+    losses = finished.root / "src/ssl4sar/train/finetune/losses.py"
     text = losses.read_text()
     losses.write_text(text + "ONE = 1\n")
     (found,) = problems(finished)
-    assert found[:2] == ("code", "src/ssl4sar/train/losses.py")
+    assert found[:2] == ("code", "src/ssl4sar/train/finetune/losses.py")
     assert set(found[2]) == TRAININGS
     losses.write_text(text)
 
@@ -230,7 +230,7 @@ def test_two_clones_share_one_cache_and_a_damaged_entry_is_refused(
     assert clone.planned("--cache") == set()
 
     # The code is part of the key.
-    scene = clone.root / "src/ssl4sar/scene/sar.py"
+    scene = clone.root / "src/ssl4sar/synthetic/sar.py"
     text = scene.read_text()
     scene.write_text(text + "EDITED = True\n")
     assert "render_caffe" in clone.planned("--cache")

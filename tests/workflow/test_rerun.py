@@ -37,7 +37,7 @@ def test_second_run_has_nothing_to_do(finished) -> None:
 
 
 def test_editing_a_module_reruns_its_users_only_whatever_its_time_stamp(finished) -> None:
-    path = finished.root / "src/ssl4sar/train/losses.py"
+    path = finished.root / "src/ssl4sar/train/finetune/losses.py"
     content = edit(path)
     os.utime(path, (1, 1))
     assert finished.planned() == {"finetune", *AFTER_TRAINING}

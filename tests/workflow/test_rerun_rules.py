@@ -32,7 +32,7 @@ from ssl4sar.config.block import Block
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.pretraining import TASKS, VARIANTS, Variant, starting_model
 from ssl4sar.config.study import StudyConfig
-from ssl4sar.train.pretrain import recipe_of
+from ssl4sar.train.pretext.pretrain import recipe_of
 from ssl4sar.workflow.study import open_study
 
 RULES = rules_of(open_study(pangaea(), [], {}, PROJECT))
@@ -365,7 +365,7 @@ def test_no_job_makes_a_block_of_its_own() -> None:
     }
     # How validation images are cut follows from the recipe; that its arithmetic, rotations and
     # windows per call are not those of the prediction is said there.
-    assert made == {("src/ssl4sar/train/validation.py", "PredictionConfig")}
+    assert made == {("src/ssl4sar/train/finetune/validation.py", "PredictionConfig")}
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -79,8 +79,8 @@ FEW = {
     "pretraining.variant",
     "seeds: one more",
     # Files.
-    "src/ssl4sar/scene/sar.py",
-    "src/ssl4sar/train/losses.py",
+    "src/ssl4sar/synthetic/sar.py",
+    "src/ssl4sar/train/finetune/losses.py",
     # A parameter of a rule.
     "evaluate_seed: a parameter",
     # Products.

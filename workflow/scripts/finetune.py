@@ -6,7 +6,7 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.pretraining import starting_model
 from ssl4sar.core.job_end import job_end_s
 from ssl4sar.provenance.deciding import deciding_digest
-from ssl4sar.train.finetune_launch import FinetuneFiles, finetune_and_record
+from ssl4sar.train.finetune.finetune_launch import FinetuneFiles, finetune_and_record
 from ssl4sar.workflow.job import job
 
 if __name__ == "__main__":
@@ -35,7 +35,7 @@ if __name__ == "__main__":
             compute=compute,
             seed=int(snakemake.wildcards.seed),
             # Not the parameter: that of a log line reruns the job, which then goes on.
-            source=deciding_digest("ssl4sar.train.finetune"),
+            source=deciding_digest("ssl4sar.train.finetune.finetune"),
             scratch=snakemake.resources.scratch,
             end_s=job_end_s(snakemake.resources.runtime, compute.max_time_min),
         )

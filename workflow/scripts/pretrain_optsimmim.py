@@ -6,7 +6,7 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.pretraining import starting_model
 from ssl4sar.core.job_end import job_end_s
 from ssl4sar.provenance.deciding import deciding_digest
-from ssl4sar.train.pretrain_launch import PretrainFiles, pretrain_and_record
+from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
 from ssl4sar.workflow.job import job
 
 if __name__ == "__main__":
@@ -33,7 +33,7 @@ if __name__ == "__main__":
             compute=compute,
             seed=int(snakemake.wildcards.seed),
             # Not the parameter: that of a log line reruns the job, which then goes on.
-            source=deciding_digest("ssl4sar.train.pretrain"),
+            source=deciding_digest("ssl4sar.train.pretext.pretrain"),
             scratch=snakemake.resources.scratch,
             end_s=job_end_s(snakemake.resources.runtime, compute.max_time_min),
         )

@@ -6,7 +6,7 @@ from typing import Any
 from ssl4sar.config.scene import SceneConfig
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.listing import write_listing
-from ssl4sar.scene.caffe import render_caffe
+from ssl4sar.synthetic.caffe import render_caffe
 from ssl4sar.workflow.job import job
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.listing import write_listing
-from ssl4sar.scene.pairs import render_pairs
+from ssl4sar.synthetic.pairs import render_pairs
 from ssl4sar.workflow.job import job
 
 

@@ -18,7 +18,7 @@ from ssl4sar.acquire.providers.synthetic import Synthetic, synthetic_glaciers
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import sar_glacier
-from ssl4sar.scene.pairs import SarPlan, plan_pairs, render_pairs
+from ssl4sar.synthetic.pairs import SarPlan, plan_pairs, render_pairs
 
 pytest.importorskip("rasterio")
 TINY = PairSceneConfig(glaciers=2, train_images=3, val_images=2, extent_km=3.0, spacing_m=60)

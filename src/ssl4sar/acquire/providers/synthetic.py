@@ -22,7 +22,7 @@ from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.progress import tell
-from ssl4sar.scene.pairs import (
+from ssl4sar.synthetic.pairs import (
     OpticalPlan,
     PairPlan,
     cloud_percent,

@@ -1,0 +1,1 @@
+"""Fine-tuning for zones: crops, augmentation, losses, validation."""

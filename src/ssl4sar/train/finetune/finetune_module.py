@@ -1,0 +1,67 @@
+"""The step and the validation of fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from ssl4sar.config.training import TrainingConfig
+from ssl4sar.models.tyrion import Tyrion
+from ssl4sar.train.finetune.augment import augment_batch
+from ssl4sar.train.finetune.crops import CropBatch
+from ssl4sar.train.finetune.losses import SegmentationLoss
+from ssl4sar.train.finetune.validation import ValidationScore, ValidationTotals
+from ssl4sar.train.loop.module import SampleLosses, TrainingModule
+
+#: Predicts and scores the share of the validation images that belongs to (rank, world size).
+Validate = Callable[[Tyrion, torch.device, int, int], ValidationTotals]
+
+
+class FinetuneModule(TrainingModule[Tyrion, CropBatch]):
+    """The fine-tuning of one network with one seed.
+
+    Args:
+        network: (B, 1, S, S) grey in [0, 1] -> (B, 4, S, S) logits.
+        input_px: side S.
+        config: the recipe.
+        seed: seed of the run.
+        validate: predicts and scores the validation images.
+        images: names of the training images, in the order of their numbers, for errors.
+    """
+
+    def __init__(
+        self,
+        network: Tyrion,
+        *,
+        input_px: int,
+        config: TrainingConfig,
+        seed: int,
+        validate: Validate,
+        images: Sequence[str],
+    ) -> None:
+        super().__init__(network, config=config, seed=seed, block="training")
+        self.loss = SegmentationLoss(
+            config.target_px,
+            config.label_smoothing,
+            config.class_weights,
+            config.dice_weight,
+            config.centre_weight,
+        )
+        self.input_px = input_px
+        self.augmentation = config.augmentation
+        self.validate_images = validate
+        self.images = tuple(images)
+
+    def sample_losses(self, batch: CropBatch) -> SampleLosses:
+        """Return the one loss of a batch: Dice is not a mean over samples."""
+        images, labels = augment_batch(batch, self.input_px, self.augmentation)
+        loss = self.loss(self.network(images), labels)
+        return SampleLosses(loss[None], [self.images[d.window.image] for d in batch.draws])
+
+    def score(self, network: Tyrion) -> ValidationScore:
+        """Predict and score all validation images."""
+        totals = self.validate_images(
+            network, self.device, self.global_rank, self.trainer.world_size
+        )
+        return ValidationTotals.from_tensor(self.reduce_sum(totals.as_tensor())).score()

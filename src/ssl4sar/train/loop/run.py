@@ -1,0 +1,319 @@
+"""What every training does around its steps: lock, resume, listen, fit, choose the weights.
+
+A training that was interrupted goes on from its last epoch where its fingerprint is the same.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from ssl4sar.config.batch_shares import BatchShares, share_batches
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.recipe import Recipe
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import bars_allowed, tell
+from ssl4sar.dataset.staging import staged
+from ssl4sar.train.loop.checkpointing import AtomicCheckpointIO, NetworkFiles, TrainingState
+from ssl4sar.train.loop.data import TrainingCrops
+from ssl4sar.train.loop.deadline import TimeLimit
+from ssl4sar.train.loop.fingerprint import training_fingerprint
+from ssl4sar.train.loop.module import Score, TrainingModule
+from ssl4sar.train.loop.progress_lines import ProgressLines
+from ssl4sar.train.operations.resume_folder import TENSORBOARD, ResumePoint, claim
+from ssl4sar.train.operations.resume_lock import locked
+from ssl4sar.train.operations.stopping import ListenInTraining, StopSignals, stopped_by
+from ssl4sar.train.operations.team import ALONE, Team
+
+T = TypeVar("T")
+#: Lightning and torch remark on what is meant here: crops read in the training process, averaged
+#: weights that stay in evaluation mode, functions to be replaced, a job of SLURM whose processes
+#: are started otherwise, an option of older torch, values that are equal in all processes.
+_EXPECTED_WARNINGS: Final = (
+    ".*does not have many workers.*",
+    r".*module\(s\) in eval mode.*",
+    ".*treespec.*is deprecated.*",
+    ".*`srun` command is available.*",
+    ".*`broadcast_buffers` is deprecated.*",
+    ".*sync_dist=True.*",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training runs; none of it changes the outcome beyond rounding.
+
+    Attributes:
+        compute: device, threads, loader processes, of this process alone.
+        resume_dir: folder for the state of the running training and its TensorBoard log; not an
+            output, so that the workflow does not delete it before a rerun. It may be removed
+            when the training is done.
+        scratch: folder on a disk of the node to copy the store to first; empty: none.
+        end_s: when the job will be ended, seconds since 1970; None: never.
+        team: place of this process among those that share the training. They all see the same
+            files; the leader writes.
+    """
+
+    compute: ComputeConfig
+    resume_dir: Path
+    scratch: str = ""
+    end_s: float | None = None
+    team: Team = ALONE
+
+
+@contextmanager
+def opened(place: Place, store_path: Path) -> Iterator[tuple[torch.device, Path]]:
+    """Take the resume folder and the device, and yield the device and the folder of the store.
+
+    Args:
+        place: where the training runs.
+        store_path: folder of the store; copied to the node's disk if that is asked for.
+
+    Raises:
+        UserError: no GPU, another process that trains here, or no room on the node's disk.
+    """
+    device = place.team.device(place.compute.device)
+    torch.set_num_threads(place.compute.train_threads)
+    # The lock is for writers, and another host may not know of it.
+    lock = locked(place.resume_dir) if place.team.leads else nullcontext()
+    with lock, staged(store_path, place.scratch) as folder:
+        yield device, folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that has ended, before its weights are exported.
+
+    Attributes:
+        state: its epochs and best weights.
+        epoch: epoch of the weights that go on, from 1; they are in the module's network.
+        validation: their scores; None where that epoch was not validated.
+        resumed_after_epoch: epochs that an earlier run had done; None: started anew.
+    """
+
+    state: TrainingState
+    epoch: int
+    validation: Score | None
+    resumed_after_epoch: int | None
+
+
+def run(
+    module: TrainingModule[Any, Any],
+    crops: TrainingCrops[Any],
+    *,
+    place: Place,
+    device: torch.device,
+    facts: Mapping[str, Any],
+    metrics_path: Path,
+    score_type: type[Score],
+    files: NetworkFiles,
+    finish: Callable[[Trained], T],
+) -> T:
+    """Train, choose the weights, and hand them on.
+
+    Args:
+        module: the training.
+        crops: its samples.
+        place: where it runs.
+        device: device of this process.
+        facts: JSON values by name: everything that decides the steps.
+        metrics_path: CSV file with a row per epoch.
+        score_type: what its validation gives.
+        files: how its network is written to files.
+        finish: what to do in the end, with the weights in ``module.network``.
+
+    Returns:
+        What ``finish`` returns.
+
+    Raises:
+        UserError: a loss that is not finite, a full disk, a time limit that is near, or a signal
+            to end.
+    """
+    recipe, team, folder = module.recipe, place.team, place.resume_dir
+    fingerprint = training_fingerprint(facts)
+    resume = team.agree(lambda: _claim(folder, fingerprint, recipe.epochs))
+    progress = ProgressLines()
+    state = TrainingState(folder, metrics_path, fingerprint, progress.tell_epoch, score_type, files)
+    signals = StopSignals()
+    callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
+    if place.end_s is not None:
+        callbacks.append(TimeLimit(place.end_s, team, lambda: state.records))
+
+    def epochs_done() -> int:
+        # Known even where the training is resumed and ended before it has read its state.
+        return max(len(state.records), 0 if resume is None else resume.epochs_done)
+
+    with signals.told(lambda name: stopped_by(name, epochs_done(), recipe.epochs)):
+        with _quiet_lightning(), matmul_precision(device, recipe.precision):
+            _trainer(device, module, folder, callbacks, resume, team).fit(
+                module,
+                datamodule=crops,
+                ckpt_path=None if resume is None else resume.path,
+                weights_only=True,
+            )
+        return finish(_trained(module, state, resume, team))
+
+
+def loader_of(
+    dataset: Any, recipe: Recipe, place: Place, device: torch.device, block: str
+) -> TrainingCrops[Any]:
+    """Return the loader of a training.
+
+    Args:
+        dataset: batches by ``BatchKey``.
+        recipe: the recipe.
+        place: where the training runs.
+        device: device of this process.
+        block: block of the configuration with the recipe, for errors.
+
+    Raises:
+        UserError: the processes cannot share the samples of a step evenly.
+    """
+    return TrainingCrops(
+        dataset,
+        samples_per_epoch=recipe.samples_per_epoch,
+        batch_size=recipe.batch_size,
+        workers=place.compute.loader_workers,
+        pin_memory=device.type == "cuda",
+        shares=_shares(recipe, place.team, block),
+    )
+
+
+def _shares(recipe: Recipe, team: Team, block: str) -> BatchShares:
+    try:
+        return share_batches(recipe.batch_size, recipe.accumulate_batches, team.size, block)
+    except ValueError as error:
+        subject, problem = str(error).split(": ", 1)
+        raise UserError(subject, problem, "choose numbers that divide each other") from None
+
+
+def _claim(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
+    resume = claim(folder, fingerprint)
+    if resume is not None and resume.epochs_done > epochs:
+        tell(f"{resume.epochs_done} epochs are done, {epochs} are asked for: nothing to train")
+    elif resume is not None:
+        tell(f"resuming after epoch {resume.epochs_done} of {epochs}")
+    return resume
+
+
+def _trained(
+    module: TrainingModule[Any, Any],
+    state: TrainingState,
+    resume: ResumePoint | None,
+    team: Team,
+) -> Trained:
+    checkpoint, done = module.recipe.checkpoint, len(state.records)
+    if done < module.recipe.epochs and not module.has_stagnated:
+        raise RuntimeError(f"training ended after {done} epochs")
+    last = checkpoint == "last"
+    if not last and checkpoint not in state.best:
+        raise UserError(
+            f"{module.block}.epochs",
+            f"none of the {done} epochs that are done was validated",
+            f"set it to {module.recipe.validate_every_epochs}, or {module.block}.checkpoint: last",
+        )
+    epoch = state.records[-1].epoch if last else state.best[checkpoint].epoch
+    if epoch > module.recipe.epochs:
+        # A later epoch than asked for must not go by the name of a shorter training.
+        raise UserError(
+            f"{module.block}.epochs",
+            f"{done} epochs are done, and the one to export is {epoch}",
+            f"set it to {done} to end the training there, or remove {state.folder} to train anew",
+        )
+    validation = state.records[-1].validation if last else state.best[checkpoint].score
+    if team.leads:
+        # A training that had already ended when it was resumed has not written its table again.
+        state.write_table()
+        if last:
+            module.network.load_state_dict(module.kept_network.state_dict())
+        else:
+            state.load_best(checkpoint, module.network)
+    return Trained(state, epoch, validation, None if resume is None else resume.epochs_done)
+
+
+def _trainer(
+    device: torch.device,
+    module: TrainingModule[Any, Any],
+    resume_dir: Path,
+    callbacks: list[Callback],
+    resume: ResumePoint | None,
+    team: Team,
+) -> pl.Trainer:
+    recipe = module.recipe
+    # Steps after the checkpoint are trained again: the log drops what it holds of them.
+    logger = TensorBoardLogger(
+        resume_dir,
+        name=TENSORBOARD,
+        version="",
+        purge_step=None if resume is None else resume.step,
+    )
+    return pl.Trainer(
+        **team.trainer_options(device),
+        precision="bf16-mixed" if recipe.precision == "bf16-mixed" else "32-true",
+        # Fewer epochs than are done already end the training; Lightning would refuse them.
+        max_epochs=recipe.epochs if resume is None else max(recipe.epochs, resume.epochs_done),
+        accumulate_grad_batches=_shares(recipe, team, module.block).accumulate_batches,
+        gradient_clip_val=recipe.gradient_clip_norm,
+        deterministic=device.type == "cpu",
+        logger=logger,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO(), team.environment()],
+        default_root_dir=resume_dir,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,  # values are logged per epoch; this only silences a remark
+        inference_mode=False,
+        enable_model_summary=False,
+        enable_progress_bar=bars_allowed(),
+    )
+
+
+@contextmanager
+def matmul_precision(device: torch.device, precision: str) -> Iterator[None]:
+    """Let matrix products of float32 use TF32 while training on a GPU with precision tf32.
+
+    Args:
+        device: where the training runs; a CPU knows no TF32.
+        precision: that of the recipe.
+    """
+    if device.type != "cuda" or precision != "tf32":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's greetings and put its global switches back afterwards."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    settings: Any = torch.utils.deterministic
+    fill = settings.fill_uninitialized_memory
+    # Every buffer is written before it is read here; filling them all first costs time.
+    settings.fill_uninitialized_memory = False
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for message in _EXPECTED_WARNINGS:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        logger.setLevel(level)
+        torch.use_deterministic_algorithms(deterministic)
+        settings.fill_uninitialized_memory = fill

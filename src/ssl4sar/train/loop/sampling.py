@@ -1,0 +1,190 @@
+"""What training sample ``index`` of epoch ``epoch`` is: image, window and every random parameter.
+
+All of it follows from (seed, epoch, index) alone, so a sample is the same in any worker, on any
+device, and after a resume. Source of the distributions: the published code of SSL4SAR
+(Gourmelon et al. 2025, doi:10.1109/TGRS.2025.3580945).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ssl4sar.config.training import AugmentationConfig
+from ssl4sar.core.seeding import derive_seed, generator
+from ssl4sar.train.loop.dealing import Dealer
+
+_SMALLEST_WINDOW_PX = 8
+_SPECKLE_PEAKS = 3
+
+
+@dataclass(frozen=True)
+class SceneShape:
+    """What sampling needs to know of a training image.
+
+    Attributes:
+        group: images of one group share a turn in balanced sampling, e.g. the glacier.
+        height_px: rows.
+        width_px: columns.
+    """
+
+    group: str
+    height_px: int
+    width_px: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of an image; it may reach beyond the image, which is then mirrored.
+
+    Attributes:
+        image: number of the image among the training images.
+        row: first row, negative above the image.
+        column: first column, negative left of the image.
+        height_px: rows.
+        width_px: columns.
+    """
+
+    image: int
+    row: int
+    column: int
+    height_px: int
+    width_px: int
+
+
+@dataclass(frozen=True)
+class SampleDraw:
+    """One training sample: where it is cut and how it is changed.
+
+    Attributes:
+        window: the crop.
+        partner: the crop mixed into the ocean; None: no mix-up.
+        partner_weight: weight w of the partner: (a + w b) / (1 + w).
+        speckle_peak: mean k of the Poisson noise, 1 to 3; 0: no noise.
+        brightness: factor; 1: unchanged.
+        contrast: factor about the mean; 1: unchanged.
+        gamma: exponent; 1: unchanged.
+        flip_columns: mirror left to right.
+        flip_rows: mirror top to bottom.
+        quarter_turns: counter-clockwise rotation after the flips, 0 to 3 times 90 degrees.
+        noise_seed: seed of the pixel noise.
+    """
+
+    window: Window
+    partner: Window | None = None
+    partner_weight: float = 0.0
+    speckle_peak: int = 0
+    brightness: float = 1.0
+    contrast: float = 1.0
+    gamma: float = 1.0
+    flip_columns: bool = False
+    flip_rows: bool = False
+    quarter_turns: int = 0
+    noise_seed: int = 0
+
+
+class SampleDrawer:
+    """Draws training samples.
+
+    Args:
+        scenes: the training images, in the order of their numbers.
+        input_px: side S of the network's input.
+        target_px: side of the central target. Windows may hang over the border by the margin
+            around the target, so that every pixel of an image is in a target equally often.
+        augmentation: probabilities and ranges.
+        sampling: images: every image equally often; glaciers: every group equally often, and the
+            images of a group equally often among themselves.
+        samples_per_epoch: length of an epoch.
+        seed: seed of the run.
+    """
+
+    def __init__(
+        self,
+        scenes: Sequence[SceneShape],
+        *,
+        input_px: int,
+        target_px: int,
+        augmentation: AugmentationConfig,
+        sampling: Literal["images", "glaciers"],
+        samples_per_epoch: int,
+        seed: int,
+    ) -> None:
+        self.scenes = tuple(scenes)
+        self.input_px = input_px
+        self.target_px = target_px
+        self.augmentation = augmentation
+        self.samples_per_epoch = samples_per_epoch
+        self.seed = seed
+        self._dealer = Dealer(self._groups(sampling), seed)
+
+    def _groups(self, sampling: Literal["images", "glaciers"]) -> tuple[tuple[int, ...], ...]:
+        if sampling == "images":
+            return (tuple(range(len(self.scenes))),)
+        names = sorted({scene.group for scene in self.scenes})
+        return tuple(
+            tuple(i for i, scene in enumerate(self.scenes) if scene.group == name) for name in names
+        )
+
+    def image(self, epoch: int, index: int) -> int:
+        """Return the number of the image of a sample; rounds of dealing run on over epochs."""
+        return self._dealer.member(epoch * self.samples_per_epoch + index)
+
+    def draw(self, epoch: int, index: int) -> SampleDraw:
+        """Return sample ``index`` of ``epoch``.
+
+        Every parameter is drawn whether or not it is used, so that a change of one probability
+        leaves all other draws of the sample as they are.
+        """
+        a = self.augmentation
+        random = generator(self.seed, "sample", epoch, index)
+        window = self._window(self.image(epoch, index), random)
+        partner = self._window(int(random.integers(len(self.scenes))), random)
+        mixes = random.random() < a.ocean_mixup_probability
+        partner_weight = random.uniform(*a.ocean_mixup_range)
+        speckles = random.random() < a.speckle_probability
+        speckle_peak = 1 + int(random.integers(_SPECKLE_PEAKS))
+        brightness = _factor(random, a.brightness_probability, a.brightness_range)
+        contrast = _factor(random, a.contrast_probability, a.contrast_range)
+        gamma = _factor(random, a.gamma_probability, a.gamma_range)
+        flip_columns, flip_rows = (bool(u < a.flip_probability) for u in random.random(2))
+        turns = random.random() < a.rotation_probability
+        quarter_turns = 1 + int(random.integers(3))
+        return SampleDraw(
+            window=window,
+            partner=partner if mixes else None,
+            partner_weight=partner_weight if mixes else 0.0,
+            speckle_peak=speckle_peak if speckles else 0,
+            brightness=brightness,
+            contrast=contrast,
+            gamma=gamma,
+            flip_columns=flip_columns,
+            flip_rows=flip_rows,
+            quarter_turns=quarter_turns if turns else 0,
+            noise_seed=derive_seed(self.seed, "noise", epoch, index),
+        )
+
+    def _window(self, image: int, random: np.random.Generator) -> Window:
+        scene = self.scenes[image]
+        zoom = _factor(random, self.augmentation.rezoom_probability, self.augmentation.rezoom_range)
+        side = max(int(self.input_px * zoom), _SMALLEST_WINDOW_PX)
+        row, column = (
+            self._start(side, length, float(random.random()))
+            for length in (scene.height_px, scene.width_px)
+        )
+        return Window(image, row, column, side, side)
+
+    def _start(self, side: int, length: int, position: float) -> int:
+        """First row of a window whose target lies in the image, or holds all of it."""
+        target = max(side * self.target_px // self.input_px, 1)
+        low, high = min(0, length - target), max(0, length - target)
+        start = low + min(int(position * (high - low + 1)), high - low)
+        return start - (side - target) // 2
+
+
+def _factor(random: np.random.Generator, probability: float, bounds: tuple[float, float]) -> float:
+    happens = random.random() < probability
+    value = float(random.uniform(*bounds))
+    return value if happens else 1.0

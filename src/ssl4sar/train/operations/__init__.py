@@ -1,0 +1,1 @@
+"""Running a training as a process: launching, teams of processes, stopping, resuming."""

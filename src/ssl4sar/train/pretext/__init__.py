@@ -1,0 +1,1 @@
+"""Pretraining with the pretext tasks: pairs, tiles, pictures."""

@@ -1,0 +1,161 @@
+"""The loader of pairs: it cuts uint8 windows out of memory-mapped arrays, and draws masks.
+
+One flat uint8 buffer per batch, as for the crops of the fine-tuning; resizing is done on the
+device. Optical channels lie side by side in a pixel, the mask of pixels with data behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ssl4sar.dataset.pair_store import DEPTH, PairStore
+from ssl4sar.dataset.store import reflect_crop
+from ssl4sar.models.token_mask import masked_tokens
+from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.pretext.pair_sampling import PairDraw
+
+
+class PairDrawer(Protocol):
+    """Says what each sample is."""
+
+    def draw(self, epoch: int, index: int) -> PairDraw:
+        """Return sample ``index`` of ``epoch``."""
+        ...
+
+    def mask(self, epoch: int, index: int) -> NDArray[np.bool_] | None:
+        """Return which tokens of the sample are masked; None for a task without masks."""
+        ...
+
+
+class Pair(NamedTuple):
+    """One sample before it is resized.
+
+    Attributes:
+        sar: (h, w) uint8 grey.
+        optical: (h, w, 15) uint8: 14 channels, then 255 where they are data.
+    """
+
+    sar: Tensor
+    optical: Tensor
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Pairs of different sizes in one buffer.
+
+    Attributes:
+        pixels: (total,) uint8: per sample its SAR crop and its optical crop.
+        draws: the draws of the samples, in order.
+        names: SAR images of the samples.
+        epoch: number from 0.
+        samples: sample numbers.
+        number: the batch of the recipe within the epoch that the samples belong to.
+        part: which of the processes that share this batch it is for.
+        weight: factor of the loss; 0: another process has the samples that count.
+        masked: (B, M) int32, numbers of the masked tokens; None for a task without masks.
+    """
+
+    pixels: Tensor
+    draws: tuple[PairDraw, ...]
+    names: tuple[str, ...]
+    epoch: int
+    samples: tuple[int, ...]
+    number: int = 0
+    part: int = 0
+    weight: float = 1.0
+    masked: Tensor | None = None
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.draws)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
+        """Return the batch with its pixels and masked tokens on ``device``."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Self:
+        """Return the batch in page-locked memory, from where it moves to a GPU faster."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, changed: Callable[[Tensor], Tensor]) -> Self:
+        masked = None if self.masked is None else changed(self.masked)
+        return replace(self, pixels=changed(self.pixels), masked=masked)
+
+    def pairs(self) -> list[Pair]:
+        """Return views of the crops."""
+        pairs, start = [], 0
+        for draw in self.draws:
+            height, width = draw.window.height_px, draw.window.width_px
+            middle = start + height * width
+            end = middle + height * width * DEPTH
+            sar = self.pixels[start:middle].view(height, width)
+            optical = self.pixels[middle:end].view(height, width, DEPTH)
+            pairs.append(Pair(sar, optical))
+            start = end
+        return pairs
+
+
+class PairDataset(Dataset[PairBatch]):
+    """Batches of pairs by (epoch, sample numbers).
+
+    Args:
+        store: the images.
+        scenes: numbers in ``store`` of the images; draws count in this order.
+        drawer: what each sample is.
+    """
+
+    def __init__(self, store: PairStore, scenes: Sequence[int], drawer: PairDrawer) -> None:
+        self.store = store
+        self.scenes = tuple(scenes)
+        self.drawer = drawer
+
+    def __getitem__(self, key: BatchKey) -> PairBatch:
+        """Return the batch of (epoch, sample numbers)."""
+        draws = tuple(self.drawer.draw(key.epoch, index) for index in key.samples)
+        areas = [draw.window.height_px * draw.window.width_px for draw in draws]
+        buffer = np.empty(sum(areas) * (1 + DEPTH), np.uint8)
+        start = 0
+        for draw in draws:
+            number = self.scenes[draw.window.image]
+            start = _cut(self.store.sar(number), draw, buffer, start)
+            start = _cut(self.store.optical(number), draw, buffer, start)
+        return PairBatch(
+            torch.from_numpy(buffer),
+            draws,
+            tuple(self.store.scenes[self.scenes[draw.window.image]].name for draw in draws),
+            key.epoch,
+            key.samples,
+            key.number,
+            key.part,
+            key.weight,
+            self._masked(key),
+        )
+
+    def _masked(self, key: BatchKey) -> Tensor | None:
+        # Drawn here, in a loader process, so that the training process does not wait for it.
+        masks = [self.drawer.mask(key.epoch, index) for index in key.samples]
+        drawn = [mask for mask in masks if mask is not None]
+        return masked_tokens(drawn) if drawn else None
+
+
+def _cut(array: NDArray[np.uint8], draw: PairDraw, buffer: NDArray[np.uint8], start: int) -> int:
+    """Cut the window of a draw into the buffer; return where the next one starts."""
+    window = draw.window
+    shape = (window.height_px, window.width_px)
+    values = array.shape[2] if array.ndim == 3 else 1
+    end = start + shape[0] * shape[1] * values
+    # All values of a pixel as one item: mirrored columns are copied three times faster so.
+    pixels, out = (
+        flat.view(f"V{values}").reshape(size)
+        for flat, size in ((array, array.shape[:2]), (buffer[start:end], shape))
+    )
+    reflect_crop(pixels, window.row, window.column, *shape, out=out)
+    return end

@@ -1,0 +1,54 @@
+"""Pretraining as a program: one process of those that share it.
+
+``python -m ssl4sar.train.pretext.pretrain_process REQUEST.json``, called by
+``ssl4sar.train.operations.launch``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.model import ModelConfig
+from ssl4sar.train.loop.run import Place
+from ssl4sar.train.operations.launch import serve
+from ssl4sar.train.operations.team import Team
+from ssl4sar.train.pretext.pretrain import PretrainOutputs, pretrain, recipe_of
+
+
+def pretrain_as_told(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
+    """Pretrain, and return the facts that equal trainings share.
+
+    Args:
+        request: the arguments of ``pretrain`` as JSON values: paths as texts, configurations as
+            mappings.
+        team: place of this process.
+
+    Raises:
+        UserError: see ``pretrain``.
+    """
+    result = pretrain(
+        task=request["task"],
+        store_path=Path(request["store"]),
+        model_config=ModelConfig.model_validate(request["model"]),
+        recipe=recipe_of(request["task"], request["recipe"]),
+        seed=request["seed"],
+        source=request["source"],
+        outputs=PretrainOutputs(
+            Path(request["checkpoint"]), Path(request["metrics"]), Path(request["pictures"])
+        ),
+        place=Place(
+            compute=ComputeConfig.model_validate(request["compute"]),
+            resume_dir=Path(request["resume"]),
+            scratch=request["scratch"],
+            end_s=request["end_s"],
+            team=team,
+        ),
+    )
+    return result.record()
+
+
+if __name__ == "__main__":
+    serve(pretrain_as_told)
