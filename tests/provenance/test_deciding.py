@@ -11,7 +11,8 @@ from ssl4sar.provenance import digest
 from ssl4sar.provenance.deciding import OPERATIONAL, deciding_digest, deciding_files
 
 SOURCE = Path(digest.__file__).resolve().parents[2]
-TRAININGS = ("pretrain", "finetune")
+MODULES = {"pretrain": "pretext.pretrain", "finetune": "finetune.finetune"}
+TRAININGS = tuple(MODULES)
 BOTH = {
     "config.batch_shares",
     "config.model",
@@ -24,15 +25,15 @@ BOTH = {
     "models.checkpoint",
     "models.tyrion",
     "models.weights",
-    "train.batches",
-    "train.checkpointing",
-    "train.data",
-    "train.dealing",
-    "train.fingerprint",
-    "train.module",
-    "train.optimisation",
-    "train.run",
-    "train.sampling",
+    "train.loop.batches",
+    "train.loop.checkpointing",
+    "train.loop.data",
+    "train.loop.dealing",
+    "train.loop.fingerprint",
+    "train.loop.module",
+    "train.loop.optimisation",
+    "train.loop.run",
+    "train.loop.sampling",
 }
 OWN = {
     "pretrain": {
@@ -41,29 +42,29 @@ OWN = {
         "models.opttranslator",
         "models.pretext",
         "models.token_mask",
-        "train.pair_crops",
-        "train.pair_resize",
-        "train.pair_sampling",
-        "train.pair_tiles",
-        "train.pretrain_module",
+        "train.pretext.pair_crops",
+        "train.pretext.pair_resize",
+        "train.pretext.pair_sampling",
+        "train.pretext.pair_tiles",
+        "train.pretext.pretrain_module",
     },
     "finetune": {
         "metrics.distances",
         "metrics.fronts",
         "metrics.segmentation",
         "models.sliding_window",
-        "train.augment",
-        "train.crops",
-        "train.finetune_module",
-        "train.losses",
-        "train.validation",
+        "train.finetune.augment",
+        "train.finetune.crops",
+        "train.finetune.finetune_module",
+        "train.finetune.losses",
+        "train.finetune.validation",
     },
 }
 
 
 @pytest.mark.parametrize("training", TRAININGS)
 def test_what_decides_the_numbers_counts(training: str) -> None:
-    files = deciding_files(f"ssl4sar.train.{training}")
+    files = deciding_files(f"ssl4sar.train.{MODULES[training]}")
     assert files["script"].name == f"{training}.py"
     names = {name.removeprefix("ssl4sar.") for name in files}
     assert names >= BOTH | OWN[training]
@@ -73,7 +74,13 @@ def test_what_decides_the_numbers_counts(training: str) -> None:
 def test_every_operational_module_is_one_that_a_training_reaches() -> None:
     reached: set[str] = set()
     for training in TRAININGS:
-        reached |= set(digest.source_files(SOURCE / "ssl4sar" / "train" / f"{training}.py"))
+        reached |= set(
+            digest.source_files(
+                SOURCE.joinpath("ssl4sar", "train", *MODULES[training].split(".")).with_suffix(
+                    ".py"
+                )
+            )
+        )
     assert set(OPERATIONAL) <= reached
     assert len(set(OPERATIONAL)) == len(OPERATIONAL)
 
@@ -89,17 +96,19 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("module", "counts"),
     [
         ("models/tyrion", {"pretrain", "finetune"}),
-        ("train/pretrain", {"pretrain"}),
-        ("train/losses", {"finetune"}),
-        ("train/deadline", set()),
-        ("train/launch", set()),
+        ("train/pretext/pretrain", {"pretrain"}),
+        ("train/finetune/losses", {"finetune"}),
+        ("train/loop/deadline", set()),
+        ("train/operations/launch", set()),
         ("core/progress", set()),
         ("provenance/recorder", set()),
     ],
 )
 def test_an_edit(copied: Path, module: str, counts: set[str]) -> None:
     def digests() -> dict[str, str]:
-        return {name: deciding_digest(f"ssl4sar.train.{name}", copied) for name in TRAININGS}
+        return {
+            name: deciding_digest(f"ssl4sar.train.{MODULES[name]}", copied) for name in TRAININGS
+        }
 
     before = digests()
     path = copied / "ssl4sar" / f"{module}.py"
@@ -108,10 +117,14 @@ def test_an_edit(copied: Path, module: str, counts: set[str]) -> None:
     after = digests()
     path.write_text(content)
     assert {name for name in TRAININGS if after[name] != before[name]} == counts
-    assert digests() == before == {n: deciding_digest(f"ssl4sar.train.{n}") for n in TRAININGS}
+    assert (
+        digests()
+        == before
+        == {n: deciding_digest(f"ssl4sar.train.{MODULES[n]}") for n in TRAININGS}
+    )
 
 
 @pytest.mark.parametrize("rule", ["pretrain_optsimmim", "pretrain_opttranslator", "finetune"])
 def test_the_scripts_hand_it_to_the_training_that_they_run(rule: str) -> None:
     text = (SOURCE.parent / "workflow" / "scripts" / f"{rule}.py").read_text()
-    assert f'source=deciding_digest("ssl4sar.train.{rule.partition("_")[0]}")' in text
+    assert f'source=deciding_digest("ssl4sar.train.{MODULES[rule.partition("_")[0]]}")' in text

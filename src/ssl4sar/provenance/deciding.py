@@ -33,13 +33,13 @@ OPERATIONAL: Final = tuple(
         "core.hashing",
         "dataset.staging",
         "models.device",
-        "train.deadline",
-        "train.pretrain_pictures",
-        "train.progress_lines",
-        "train.resume_folder",
-        "train.resume_lock",
-        "train.stopping",
-        "train.team",
+        "train.loop.deadline",
+        "train.pretext.pretrain_pictures",
+        "train.loop.progress_lines",
+        "train.operations.resume_folder",
+        "train.operations.resume_lock",
+        "train.operations.stopping",
+        "train.operations.team",
     )
 )
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
