@@ -29,7 +29,7 @@ from project_copy import House
 from waiting import wait_until
 
 # Many jobs one after the other; each wait for one is short and says for what.
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.timeout(900)]
 
 #: Comparing these covers the chain: data, training, prediction, evaluation, pictures.
 PRODUCTS = (
@@ -114,16 +114,16 @@ def test_a_study_that_is_killed_on_the_way_equals_the_local_one(
     said = house.build()
 
     jobs = slurm.jobs(house.root)
-    data = {"render_caffe", "validate_caffe", "resample_caffe", "prepare_store"}
-    once = {*data, "score_baselines", "caffe_mde"}
+    once = {"render_caffe", "validate_caffe", "resample_caffe", "prepare_store", "caffe_mde"}
     completed = Counter(job.rule for job in jobs if job.state == "COMPLETED")
+    # Perhaps twice: it may have ended just before the kill, unseen.
+    assert completed.pop("score_baselines") in {1, 2}
     trained = {"finetune": 2, "predict": 2, "evaluate_seed": 2}
     assert completed == {**dict.fromkeys(once, 1), **trained}
     assert "CANCELLED" in {job.state for job in of_rule(jobs, "finetune")}
-    numbers = {job.number for job in jobs}
-    assert set(submitted(said)) < numbers
+    assert set(submitted(said)) < {job.number for job in jobs}
     logged = "".join(log.read_text() for log in (house.root / ".snakemake/log").iterdir())
-    assert [n for n in numbers if f"SLURM jobid {n} " not in logged] == []
+    assert [n for n in submitted(said) if f"SLURM jobid {n} " not in logged] == []
     # A job that fails gets more memory and time.
     failed, *others = sorted(of_rule(jobs, "predict"), key=lambda job: job.state != "FAILED")
     assert failed.comment.startswith("rule_predict")

@@ -229,17 +229,6 @@ def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
     assert rows(tmp_path) == rows(reference[0])
 
 
-def test_nothing_intact_starts_anew(reference, tiny_store, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 2, 0)
-        with pytest.raises(PowerCutError):
-            train(tiny_store, tmp_path)
-    for name in (LAST, PREVIOUS):
-        (tmp_path / "resume" / name).write_bytes(b"half")
-    assert train(tiny_store, tmp_path).resumed_after_epoch is None
-    assert weights_sha(tmp_path) == weights_sha(reference[0])
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -389,24 +378,6 @@ def test_a_gpu_trains_in_mixed_precision(tiny_store, tmp_path, convolved_in):
     assert (row["step"], result.validation.images) == ("2", 2)
     assert math.isfinite(float(row["train_loss"]))
     assert convolved_in == {("training", torch.bfloat16), ("validation", torch.float32)}
-
-
-def test_a_loss_that_is_not_finite_names_place_and_cure(tiny_store, tmp_path, monkeypatch):
-    whole = FinetuneModule.training_step
-
-    def step(self, crops, index):
-        if (self.current_epoch, index) == (1, 2):
-            with torch.no_grad():
-                self.network.head.weight.fill_(float("nan"))
-        return whole(self, crops, index)
-
-    monkeypatch.setattr(FinetuneModule, "training_step", step)
-    with pytest.raises(
-        UserError,
-        match=r"nan in epoch 2, batch 3, image .*_50_1_001 .sample \d+\).*rate.*after epoch 1 is",
-    ):
-        train(tiny_store, tmp_path)
-    assert not (tmp_path / "model.ckpt").exists()
 
 
 def test_a_missing_gpu_is_told_before_anything_is_read(tmp_path):

@@ -166,7 +166,7 @@ def test_from_catalogue_to_verified_scenes_through_broken_answers(
     altered.write_bytes(b"altered")
     text = house.build("--forcerun", "fetch_scene")
     assert text.count("have changed since they were fetched") == 1
-    assert {url for url in cdse.asked[asked:] if "/Nodes(measurement)" in url}
+    assert len(cdse.asked) > asked
     assert {path: path.read_bytes() for path in before} == before
     assert_all_fetched(house, cdse)
 
