@@ -61,7 +61,12 @@ def resumed(trained: str) -> str:
 
 def log_of_finetune(seed: int = 0, model: str = MAIN) -> str:
     """Return the log of a fine-tuning."""
-    return f"{LOGS}/finetune_{model}_seed{seed}.log"
+    return log_of("finetune", seed, model)
+
+
+def log_of(rule: str, seed: int = 0, model: str = MAIN) -> str:
+    """Return the log of a job that works on one network."""
+    return f"{LOGS}/{rule}_{model}_seed{seed}.log"
 
 
 def log_of_pretrain(task: str, seed: int = 0) -> str:

@@ -30,6 +30,7 @@ from micro_study import (
     LOGS,
     RESUME,
     fine_tuned,
+    log_of,
     log_of_finetune,
     log_of_pretrain,
     outputs_of,
@@ -55,9 +56,9 @@ ORPHANS = {
     "render_caffe": f"{LOGS}/render_caffe.log",
     "finetune": log_of_finetune(),
     "pretrain_optsimmim": log_of_pretrain("optsimmim"),
-    "predict": f"{LOGS}/predict_none_seed0.log",
-    "evaluate_seed": f"{LOGS}/evaluate_seed_none_seed0.log",
-    "pretext_panels": f"{LOGS}/pretext_panels_optsimmim_seed0.log",
+    "predict": log_of("predict"),
+    "evaluate_seed": log_of("evaluate_seed"),
+    "pretext_panels": log_of("pretext_panels", model="optsimmim"),
     **{
         rule: f"{LOGS}/{rule}.log"
         for rule in (
