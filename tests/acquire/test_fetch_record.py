@@ -47,7 +47,7 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
 def test_a_record_of_no_product_is_told(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     record_of("NAME.SAFE").model_copy(update={"product": {"name": "x"}}).write(path)
-    with pytest.raises(UserError, match="no record of a fetched product"):
+    with pytest.raises(UserError, match="not a valid record of a fetched product"):
         FetchRecord.read(path)
 
 
@@ -55,5 +55,5 @@ def test_a_record_of_no_product_is_told(tmp_path: Path) -> None:
 def test_a_broken_record_is_told(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no record of a fetched product"):
+    with pytest.raises(UserError, match="not a valid record of a fetched product"):
         FetchRecord.read(path)

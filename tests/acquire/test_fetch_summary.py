@@ -65,7 +65,7 @@ def test_missing_orbits_are_listed_and_no_failure(tmp_path: Path) -> None:
     summary.write(tmp_path / "summary.json")
     assert json.loads((tmp_path / "summary.json").read_text())["missing_orbits"]
     (tmp_path / "there.json").write_text("[]")
-    with pytest.raises(UserError, match="no record of an orbit"):
+    with pytest.raises(UserError, match="not a valid record of an orbit"):
         FetchSummary.read([], [tmp_path / "there.json"])
 
 

@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
 from ssl4sar.acquire.product import Product
-from ssl4sar.core.atomic import write_json
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
 from ssl4sar.core.listing import FileRecord
+from ssl4sar.core.record import Record
 
-SCHEMA: Final = "ssl4sar.product/1"
 
-
-class FetchRecord(BaseModel):
+class FetchRecord(Record):
     """What became of a product; the file that the workflow tracks.
 
     Attributes:
-        file_format: name and version of this format.
         product: the line of the inventory.
         status: fetched, or missing for good.
         polarisations: what is there, or was asked for in vain; copolar only where the product does
-            not tell its own. None: all that the product has.
+            not name its own. None: all that the product has.
         reason: why it is missing.
         path: the product within its folder: NAME.SAFE, NAME.zip, or ``.`` for single images.
         files: size and hash by path below the product's folder.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    SCHEMA: ClassVar[str] = "ssl4sar.product/1"
+    NAME: ClassVar[str] = "record of a fetched product"
+    FIX: ClassVar[str] = "delete it and rerun"
+    KEY: ClassVar[str] = "file_format"
 
-    file_format: Literal["ssl4sar.product/1"] = SCHEMA
     product: dict[str, Any]
     status: Literal["fetched", "missing"]
     polarisations: tuple[str, ...] | None
     reason: str | None = None
     path: str | None = None
-    files: dict[str, FileRecord] = {}
+    files: dict[str, FileRecord] = Field(default_factory=dict)
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any], path: Path) -> Self:
+        """Return a record of JSON values.
+
+        Raises:
+            ValueError: a value is missing, unknown or wrong, also of the product.
+        """
+        record = cls.model_validate(values)
+        Product.from_row(record.product)
+        return record
 
     @property
     def total_bytes(self) -> int:
@@ -76,25 +84,3 @@ class FetchRecord(BaseModel):
             return False
         both = then.checksums.keys() & now.checksums.keys()
         return all(then.checksums[each] == now.checksums[each] for each in both)
-
-    def write(self, path: Path) -> None:
-        """Write it as JSON, atomically."""
-        write_json(path, self.model_dump(mode="json"))
-
-    @classmethod
-    def read(cls, path: Path) -> FetchRecord:
-        """Read it.
-
-        Raises:
-            UserError: the file is missing or holds something else.
-        """
-        try:
-            record = cls.model_validate(read_json(path))
-            Product.from_row(record.product)
-        except FileNotFoundError as error:
-            raise UserError(path, "the file does not exist", "fetch the product anew") from error
-        except (ValidationError, ValueError) as error:
-            raise UserError(
-                path, "this is no record of a fetched product", "delete it and rerun"
-            ) from error
-        return record

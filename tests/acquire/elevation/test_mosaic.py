@@ -181,7 +181,7 @@ def test_tiles_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 def test_a_missing_or_changed_tile_is_told(tmp_path: Path) -> None:
     bounds = Bounds(10.2, 78.2, 10.8, 78.8)
-    with pytest.raises(UserError, match=r"N78_E010\.json: the tile is not there; fetch it first"):
+    with pytest.raises(UserError, match=r"N78_E010\.json: the record of a tile is missing"):
         mosaic(tmp_path, bounds)
     put_tile(tmp_path, Tile(78, 10), tile_heights(Tile(78, 10)))
     raster = tmp_path / "N78_E010.tif"
