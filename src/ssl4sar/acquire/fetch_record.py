@@ -1,4 +1,8 @@
-"""What became of a product of the inventories: fetched, or missing for good."""
+"""What became of a product of the inventories: fetched, or missing for good.
+
+The record of a product holds what its catalogue says, which changes without the product. What reads
+a product therefore has its manifest as input, which changes only with its files.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from ssl4sar.acquire.product import Product
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.record import Record
 
@@ -84,3 +89,57 @@ class FetchRecord(Record):
             return False
         both = then.checksums.keys() & now.checksums.keys()
         return all(then.checksums[each] == now.checksums[each] for each in both)
+
+    def manifest(self) -> ProductManifest:
+        """Return what a rule that reads the product depends on."""
+        return ProductManifest(
+            name=self.product["name"], status=self.status, path=self.path, files=self.files
+        )
+
+
+class ProductManifest(Record):
+    """The files of a fetched product: a rule that reads them declares this file as its input.
+
+    Snakemake compares small inputs by content, so that such a rule runs again only when a file of
+    the product changed.
+
+    Attributes:
+        name: of the product.
+        status: fetched, or missing for good.
+        path: the product within its folder: NAME.SAFE, NAME.zip, or ``.`` for single images; None
+            of a missing one.
+        files: size and hash by path below the product's folder.
+    """
+
+    SCHEMA: ClassVar[str] = "ssl4sar.product-files/1"
+    NAME: ClassVar[str] = "manifest of a fetched product"
+    FIX: ClassVar[str] = "delete it and rerun"
+
+    name: str
+    status: Literal["fetched", "missing"]
+    path: str | None
+    files: dict[str, FileRecord]
+
+
+def fetched_product(manifest: str | Path) -> tuple[Path, dict[Path, FileRecord]]:
+    """Return where a product is that a rule has as input by its manifest.
+
+    Args:
+        manifest: file ``NAME.manifest.json`` beside the product's folder.
+
+    Returns:
+        The product (a folder ``NAME.SAFE``, an archive ``NAME.zip``, or a folder of images), and
+        size and hash of each of its files by path.
+
+    Raises:
+        UserError: the manifest is missing or damaged, or the product is missing for good.
+    """
+    found = ProductManifest.read(manifest)
+    if found.path is None:
+        raise UserError(
+            found.name,
+            "the product is missing, as its record says",
+            "leave it out by acquisition.leave_out, or delete its records to try again",
+        )
+    folder = Path(manifest).parent / found.name
+    return folder / found.path, {folder / name: file for name, file in found.files.items()}
