@@ -36,7 +36,7 @@ from ssl4sar.core.progress import tell
 
 _FIX: Final = "remove it and fetch it again"
 #: What a zip archive may raise that is damaged, or made to do harm.
-_BROKEN_ZIP: Final = (
+BROKEN_ZIP: Final = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -204,7 +204,7 @@ def _verify_content(path: Path) -> tuple[str | None, tuple[ManifestFile, ...]]:
             for member in sorted(present - compared):
                 with archive.open(member) as stream:
                     stream_digests(stream, ())
-    except _BROKEN_ZIP as error:
+    except BROKEN_ZIP as error:
         raise DamagedProductError(path, f"the archive is damaged ({error})", _FIX) from error
     return folder, files
 
