@@ -62,7 +62,7 @@ rule fetch_scene:
             "sentinel.polarisation",
             deciding=STUDY.acquisition.fetch_service,
             product=STUDY.acquisition.product,
-            kept=STUDY.acquisition.product_folder,
+            kept=["data/scenes/{product}"],
         ),
     script:
         "../scripts/fetch_scene.py"
@@ -80,7 +80,7 @@ rule fetch_orbit:
         **STUDY.given(
             "fetch_orbit",
             orbit=STUDY.acquisition.orbit,
-            kept=STUDY.acquisition.orbit_file,
+            kept=["data/orbits/{orbit}.EOF"],
         ),
     script:
         "../scripts/fetch_orbit.py"
@@ -141,7 +141,7 @@ rule fetch_elevation_tile:
         **STUDY.given(
             "fetch_elevation_tile",
             deciding=STUDY.cfg("elevation.tile_url"),
-            kept=STUDY.acquisition.tile_file,
+            kept=["data/elevation/tiles/{tile}.tif"],
         ),
     script:
         "../scripts/fetch_elevation_tile.py"
@@ -164,7 +164,7 @@ rule fetch_geoid:
                 "elevation.geoid_sha256",
                 "elevation.geoid_model",
             ),
-            kept=STUDY.acquisition.geoid_file,
+            kept=["data/geoid/geoid.tif"],
         ),
     script:
         "../scripts/fetch_geoid.py"
