@@ -165,24 +165,3 @@ def test_a_geoid_that_does_not_cover_the_area_is_refused(tmp_path: Path) -> None
     assert not (tmp_path / "Made.tif").exists()
     with pytest.raises(UserError, match="does not exist"):
         build_elevation(HERE, tmp_path, tmp_path / "Made.tif", CONFIG, tmp_path / "none.tif")
-
-
-def test_another_geoid_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    put_all(tmp_path, HERE)
-    write_geoid(tmp_path / "geoid.tif")
-    config = CONFIG.model_copy(update={"geoid_model": "EGM96"})
-    record = build_elevation(HERE, tmp_path, tmp_path / "Made.tif", config, tmp_path / "geoid.tif")
-    assert record["geoid"]["model"] == "EGM96"
-    assert "EGM96: the tiles refer to EGM2008" in capsys.readouterr().err
-
-
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    put_all(tmp_path, HERE)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file stands where a folder is needed"):
-        build_elevation(HERE, tmp_path, tmp_path / "file" / "Made.tif", CONFIG)
-
-
-def test_an_area_at_the_pole_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"Made: .*over a pole"):
-        build_elevation(glacier((0, 89.9, 1, 89.99)), tmp_path, tmp_path / "Made.tif", CONFIG)

@@ -161,16 +161,6 @@ def test_an_area_of_sea_has_the_grid_of_its_latitude(tmp_path: Path) -> None:
     assert (flags == SEA).all()
 
 
-def test_a_large_area_is_read_in_blocks(tmp_path: Path) -> None:
-    # More rows than one block, over three by two degrees.
-    bounds = Bounds(10.1, 40.1, 12.9, 41.9)
-    for tile in tiles_of_bounds(bounds):
-        put_tile(tmp_path, tile, tile_heights(tile, 300, rows=300))
-    grid, heights, _ = mosaic(tmp_path, bounds)
-    assert grid.shape[0] > 512
-    np.testing.assert_allclose(heights, truth(grid), atol=2e-3)
-
-
 def test_tiles_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     bounds = Bounds(10.2, 78.2, 11.8, 78.8)
     put_tile(tmp_path, Tile(78, 10), tile_heights(Tile(78, 10), rows=40))

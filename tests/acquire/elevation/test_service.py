@@ -81,25 +81,6 @@ def test_what_is_there_is_not_fetched_again(service: FileService, tmp_path: Path
     assert service.asked == []
 
 
-def test_a_tile_of_another_service_is_not_passed_off_as_that_of_this_one(
-    service: FileService, tmp_path: Path
-) -> None:
-    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
-    other = config(service, tile_url=service.url + "/other_{lat}{lon}.tif")
-    service.files["/other_N78E012.tif"] = service.files[path_of(LAND)] + b" "
-    record = fetch_tile(LAND, other, tmp_path, LISTED, QUICK)
-    assert record.url == service.url + "/other_N78E012.tif"
-    assert (tmp_path / "N78_E012.tif").read_bytes() == service.files["/other_N78E012.tif"]
-
-
-def test_a_foreign_tile_is_fetched_again(service: FileService, tmp_path: Path) -> None:
-    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
-    raster = tmp_path / "N78_E012.tif"
-    raster.write_bytes(service.files[path_of(KNOWN)])
-    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
-    assert raster.read_bytes() == service.files[path_of(LAND)]
-
-
 def test_a_tile_that_is_not_listed_is_sea_without_a_question(
     service: FileService, tmp_path: Path
 ) -> None:
@@ -161,24 +142,6 @@ def test_sea_becomes_land_when_the_list_says_so(service: FileService, tmp_path: 
     assert not fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK).sea
     assert fetch_tile(LAND, config(service), tmp_path, frozenset({KNOWN}), QUICK).sea
     assert not (tmp_path / "N78_E012.tif").exists()
-
-
-def test_a_broken_transfer_goes_on(service: FileService, tmp_path: Path) -> None:
-    service.break_after[path_of(LAND)] = [70_000, 10_000]
-    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
-    assert (tmp_path / "N78_E012.tif").read_bytes() == service.files[path_of(LAND)]
-    assert service.ranges
-    assert "bytes=0-" not in service.ranges
-
-
-def test_a_transfer_goes_on_where_another_try_gave_up(service: FileService, tmp_path: Path) -> None:
-    service.break_after[path_of(LAND)] = [70_000]
-    with pytest.raises(UserError):
-        fetch_tile(LAND, config(service), tmp_path, LISTED, Patience(1, 0.01, 5))
-    assert not (tmp_path / "N78_E012.tif").exists()
-    fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK)
-    assert len(service.ranges) == 1
-    assert service.ranges != ["bytes=0-"]
 
 
 @pytest.mark.parametrize("kind", ["another place", "truncated", "html", "another planet"])

@@ -25,15 +25,6 @@ def resorb(start: str, created: str, hours: float = 3.28, platform: str = "S1A")
     )
 
 
-def test_names_tell_platform_kind_and_times() -> None:
-    name = "S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20140408T225944_20140410T005944"
-    told = OrbitName.parse(f"{name}.EOF")
-    assert told == OrbitName.parse(name)
-    assert (told.platform, told.kind) == ("S1A", "POEORB")
-    assert told.created == at("2021-03-01 13:44:50")
-    assert (told.start, told.stop) == (at("2014-04-08 22:59:44"), at("2014-04-10 00:59:44"))
-
-
 @given(
     st.datetimes(datetime(2014, 1, 1), datetime(2030, 1, 1)),
     st.integers(1, 16_200),
@@ -143,12 +134,6 @@ def test_a_file_covers_a_scene_and_a_minute_around_it(
     _, chosen = choose_orbits([product], MadeCatalogue([record(name)]))
     assert (product.name in chosen) is covered
     assert timedelta(seconds=60) == ORBIT_MARGIN
-
-
-def test_a_scene_across_midnight_has_a_file() -> None:
-    product = scene("2021-03-05 23:59:50")
-    _, chosen = choose_orbits([product], MadeCatalogue(MARCH))
-    assert chosen[product.name] in {poeorb("2021-03-05"), poeorb("2021-03-06")}
 
 
 def test_restituted_files_stand_in_and_the_farthest_reaching_wins() -> None:
