@@ -5,7 +5,7 @@
 rule search_scenes:
     """Search the scenes of a glacier and freeze what the catalogue lists."""
     output:
-        # A search that fails must not cost the frozen inventory: `update` keeps and restores it.
+        # A search that fails must not cost the frozen inventory: `update` saves and restores it.
         inventory=update("data/inventory/{glacier}/inventory.jsonl"),
         left_out=shown(update("data/inventory/{glacier}/left_out.csv"), "left_out"),
         choice=shown(

@@ -42,8 +42,6 @@ def draw_elevation(
     path: str | Path,
     elevation: str | Path,
     glacier: Glacier,
-    *,
-    synthetic: bool = False,
     longest_px: int = 860,
 ) -> None:
     """Draw an elevation model, atomically.
@@ -52,11 +50,10 @@ def draw_elevation(
         path: PNG file.
         elevation: GeoTIFF as :func:`ssl4sar.acquire.elevation.model.build_elevation` writes it.
         glacier: whose model it is; its area is outlined.
-        synthetic: whether the terrain is made up; then the picture says so.
         longest_px: longest side of the map, pixels.
 
     Raises:
-        UserError: the GeoTIFF is missing or no elevation model.
+        UserError: the GeoTIFF is missing or not an elevation model.
     """
     view = read_elevation(elevation, longest_px)
     height_px, width_px = view.heights_m.shape
@@ -86,12 +83,10 @@ def draw_elevation(
     _draw_area(axes, view, glacier)
     _draw_scale_bar(axes, view)
     _label_degrees(axes)
-    if synthetic:
-        _draw_synthetic(axes)
     if (view.flags != SEA).any():
         bar_px = min(height_px, 420)
         bar = place(left_px + width_px + 20, _BOTTOM_PX + (height_px - bar_px) // 2, 16, bar_px)
-        _drawheight_scale(bar, scale, view.tags)
+        _draw_height_scale(bar, scale, view.tags)
     _title(figure, glacier, view.tags)
     figure.legend(
         handles=_legend(view),
@@ -159,23 +154,6 @@ def _draw_scale_bar(axes: Axes, view: ElevationView) -> None:
     )
 
 
-def _draw_synthetic(axes: Axes) -> None:
-    axes.annotate(
-        "SYNTHETIC",
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(10, -10),
-        textcoords="offset points",
-        ha="left",
-        va="top",
-        fontsize=15,
-        fontweight="bold",
-        color="black",
-        bbox={"facecolor": "#F0E442", "edgecolor": "black", "pad": 4},
-        zorder=6,
-    )
-
-
 def _label_degrees(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -195,7 +173,7 @@ def _degrees(value: float, positive: str, negative: str) -> str:
     return f"{rounded:g}°{side}"
 
 
-def _drawheight_scale(axes: Axes, scale: Normalize, tags: dict[str, str]) -> None:
+def _draw_height_scale(axes: Axes, scale: Normalize, tags: dict[str, str]) -> None:
     low, high = float(scale.vmin or 0.0), float(scale.vmax or 1.0)
     ramp = np.linspace(0.0, 1.0, 256)[:, None]
     axes.imshow(HEIGHT_COLOURS(ramp), extent=(0, 1, low, high), origin="lower", aspect="auto")

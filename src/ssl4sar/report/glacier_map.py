@@ -65,8 +65,10 @@ def draw_areas(path: str | Path, glaciers: Sequence[Glacier], title: str = "") -
         _draw_north(figure, northern, width_px, height_px)
     if others:
         _draw_others(figure, others, width_px, height_px)
-    told = title or f"Areas of interest: {len(glaciers)} glacier{'' if len(glaciers) == 1 else 's'}"
-    figure.text(0.5, 1 - 24 / height_px, told, ha="center", va="center", fontsize=14)
+    heading = (
+        title or f"Areas of interest: {len(glaciers)} glacier{'' if len(glaciers) == 1 else 's'}"
+    )
+    figure.text(0.5, 1 - 24 / height_px, heading, ha="center", va="center", fontsize=14)
     figure.text(
         0.5,
         1 - 50 / height_px,
@@ -195,14 +197,14 @@ def _spread(
         up[index] = max(up[index], up[index - 1] + step)
     for index in range(len(down) - 2, -1, -1):
         down[index] = min(down[index], down[index + 1] - step)
-    # Both keep the step, so their mean does, and a crowd spreads to both sides.
+    # Both have the step, so their mean does, and a crowd spreads to both sides.
     places = (up + down) / 2
     steps = step * np.arange(len(places))
     return np.clip(places, low + steps, high - steps[::-1])
 
 
 def _middle(projection: Projection, glacier: Glacier) -> tuple[float, float]:
-    # The middle of the two parts of an area across the antimeridian lies in neither.
+    # The middle of the two parts of an area across the antimeridian is in neither.
     lons, lats = (np.array(values) for values in np.transpose(_corners(glacier)))
     x, y = projection.xy_km(lons, lats)
     return float(x.mean()), float(y.mean())

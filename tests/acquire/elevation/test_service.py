@@ -185,5 +185,5 @@ def test_what_is_no_list_is_refused(service: FileService, tmp_path: Path) -> Non
 
 
 def test_a_known_tile_that_does_not_exist_is_told(service: FileService, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"elevation\.known_tile: .*no name of a tile"):
+    with pytest.raises(UserError, match=r"elevation\.known_tile: .*not the name of a tile"):
         fetch_tile(SEA, config(service, known_tile="S00_E000"), tmp_path, None, QUICK)

@@ -72,7 +72,7 @@ def test_a_text_that_ends_too_early_is_told(tmp_path: Path, name: str) -> None:
     path.write_bytes(TEXTS[name])
     assert decoding_problem(path) is None
     path.write_bytes(TEXTS[name][:-1])
-    assert "no complete" in (decoding_problem(path) or "")
+    assert "not complete" in (decoding_problem(path) or "")
 
 
 @pytest.mark.parametrize("name", ["red.tif", "red.jp2", "red.xml", "red.json", "red.png", "red"])

@@ -1,7 +1,7 @@
 """Tiles of the Copernicus DEM GLO-30 that an area needs: names, addresses, the rectangle they fill.
 
 A tile covers one degree by one degree and is named after its south-western corner. Its heights
-belong to points: the first column lies on the western edge, the first row on the northern one, and
+belong to points: the first column is on the western edge, the first row on the northern one, and
 the eastern and southern edges belong to the neighbours (readme of the public bucket). A tile so
 owns longitudes W <= lon < W + 1 and latitudes S < lat <= S + 1.
 """
@@ -70,17 +70,17 @@ class Tile:
         """Return the tile of a name.
 
         Raises:
-            ValueError: this is no name of a tile.
+            ValueError: this is not the name of a tile.
         """
         match = _NAME.fullmatch(name)
         if match is None:
-            raise ValueError(f"{name!r} is no name of a tile such as N78_E012")
+            raise ValueError(f"{name!r} is not the name of a tile such as N78_E012")
         tile = cls(
             int(match[2]) * (1 if match[1] == "N" else -1),
             int(match[4]) * (1 if match[3] == "E" else -1),
         )
         if tile.name != name:  # S00, W000 and the like
-            raise ValueError(f"{name!r} is no name of a tile: it is called {tile.name}")
+            raise ValueError(f"{name!r} is not the name of a tile: it is called {tile.name}")
         return tile
 
     def url(self, template: str) -> str:
