@@ -1,4 +1,4 @@
-"""Voids of an elevation model: small ones are filled from their rims, large ones stay and are reported.
+"""Voids of an elevation model: small ones are filled from their rims, large ones are reported.
 
 Within a void the surface is the membrane spanned by its rim: every height is the mean of its four
 neighbours (Laplace's equation). It invents no summit and no pit, and continues a slope exactly.

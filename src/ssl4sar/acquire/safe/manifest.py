@@ -192,7 +192,7 @@ def _optical_files(
         )
     wanted = [_band_name(band) for band in bands or CHANNELS]
     missing = [band for band in wanted if band not in finest]
-    # Level 1C has no maps of water vapour and classes; that is not a fault unless they are asked for.
+    # Level 1C has no maps of water vapour and classes: a fault only where they are asked for.
     if (missing and bands) or len(missing) == len(wanted):
         raise MissingProductError(
             subject,
