@@ -72,7 +72,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     [{"size_bytes": 2_000}, {"checksums": {"md5": "1" * 32}}],
     ids=lambda c: next(iter(c)),
 )
-def test_an_archive_that_is_listed_with_other_content_is_fetched_anew(
+def test_an_archive_that_is_listed_with_other_content_is_fetched_again(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     fetched(tmp_path, MemoryProvider(FILES, archive=True))
@@ -260,7 +260,7 @@ def test_leftovers_of_another_provider_are_no_part_of_a_product(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "add"])
-def test_a_damaged_product_is_fetched_anew(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_product_is_fetched_again(tmp_path: Path, damage: str) -> None:
     provider = MemoryProvider(FILES)
     first = fetched(tmp_path, provider)
     file = next(tmp_path.rglob("hh.tiff"))

@@ -45,7 +45,7 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
     assert FetchRecord.read(tmp_path / "record.json") == record
 
 
-def test_a_record_of_no_product_is_told(tmp_path: Path) -> None:
+def test_a_record_of_no_product_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     record_of("NAME.SAFE").model_copy(update={"product": {"name": "x"}}).write(path)
     with pytest.raises(UserError, match="not a valid record of a fetched product"):
@@ -53,7 +53,7 @@ def test_a_record_of_no_product_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"status": "fetched"}', b"\xff"])
-def test_a_broken_record_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_record_is_reported(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(content)
     with pytest.raises(UserError, match="not a valid record of a fetched product"):

@@ -104,8 +104,9 @@ def test_names_of_the_shipped_list_neither_overlap_nor_leave_the_picture(
         assert not boxes[one].overlaps(boxes[two]), (one, two)
 
 
-@pytest.mark.parametrize(("lon", "lat"), [(12, 79), (178, 61), (2, 61)])
-@pytest.mark.parametrize("count", [1, 12, 60])
+@pytest.mark.parametrize(
+    ("count", "lon", "lat"), [(1, 12, 79), (12, 178, 61), (60, 178, 61), (60, 2, 61)]
+)
 def test_names_of_a_crowd_do_not_overlap(
     tmp_path: Path, figures: list[Figure], count: int, lon: float, lat: float
 ) -> None:

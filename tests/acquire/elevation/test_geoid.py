@@ -165,7 +165,7 @@ def test_a_wrong_grid_never_gets_the_name(service: FileService, tmp_path: Path) 
         fetch_geoid(ElevationConfig(geoid_url=None), target, QUICK)
 
 
-def test_another_geoid_than_that_of_the_tiles_is_told(
+def test_another_geoid_than_that_of_the_tiles_is_reported(
     service: FileService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ElevationConfig(geoid_url=f"{service.url}/geoid.tif", geoid_model="EGM96")

@@ -112,7 +112,7 @@ def test_equal_tiles_give_equal_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_small_voids_are_filled_and_large_ones_told(
+def test_small_voids_are_filled_and_large_ones_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heights = tile_heights(Tile(78, 10))
@@ -128,9 +128,9 @@ def test_small_voids_are_filled_and_large_ones_told(
     assert (flags == 3).sum() == 208
     assert (np.isnan(got) == (flags == 3)).all()
     np.testing.assert_allclose(got[flags != 3], truth[flags != 3], atol=0.02)
-    told = capsys.readouterr().err
-    assert "1 voids filled, 9 pixels" in told
-    assert "1 voids of 208 pixels are left" in told
+    reported = capsys.readouterr().err
+    assert "1 voids filled, 9 pixels" in reported
+    assert "1 voids of 208 pixels are left" in reported
 
 
 def test_a_void_across_tiles_is_one(tmp_path: Path) -> None:

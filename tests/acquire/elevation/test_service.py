@@ -156,8 +156,8 @@ def test_a_wrong_file_never_becomes_a_tile(service: FileService, tmp_path: Path,
         "another planet": high.read_bytes(),
     }[kind]
     folder = tmp_path / "tiles"
-    told = "a web page instead of the file" if kind == "html" else "^http"
-    with pytest.raises(UserError, match=told):
+    reported = "a web page instead of the file" if kind == "html" else "^http"
+    with pytest.raises(UserError, match=reported):
         fetch_tile(LAND, config(service), folder, LISTED, QUICK)
     assert list(folder.iterdir()) == []
 
@@ -184,6 +184,6 @@ def test_what_is_no_list_is_refused(service: FileService, tmp_path: Path) -> Non
         read_tile_list(tmp_path / "none.txt", config(service))
 
 
-def test_a_known_tile_that_does_not_exist_is_told(service: FileService, tmp_path: Path) -> None:
+def test_a_known_tile_that_does_not_exist_is_reported(service: FileService, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"elevation\.known_tile: .*not the name of a tile"):
         fetch_tile(SEA, config(service, known_tile="S00_E000"), tmp_path, None, QUICK)

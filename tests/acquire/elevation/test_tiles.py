@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, Polygon, box
 
@@ -70,6 +70,7 @@ def brute_force(bounds: Bounds) -> set[Tile]:
     return found
 
 
+@settings(max_examples=25)
 @given(
     st.floats(-180, 179.99),
     st.floats(-85, 80),

@@ -62,7 +62,7 @@ def test_the_satellite_is_known_however_it_is_written(tmp_path: Path, mission: s
         (eof(NAME, step_s=60), "gap between its state vectors"),
         (eof(NAME, radius_m=6.4e6), "not on the orbit of Sentinel-1"),
         (eof(NAME).replace(' count="181"', ""), "no list of state vectors"),
-        (eof(NAME).replace("<X unit", "<W unit").replace("</X>", "</W>"), "X is missing"),
+        (eof(NAME).replace("<X unit", "<W unit").replace("</X>", "</W>"), "'X' is missing"),
         (eof(NAME).replace("UTC=2021-03-05T03:10:00", "UTC=noon"), "not a valid orbit file"),
         (eof(NAME).replace("03:10:00.0", "03:09:40.0"), "out of order"),
         (
@@ -81,7 +81,7 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist; fetch it first"):
         read_orbit(tmp_path / "none.EOF")
 

@@ -176,7 +176,7 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">%s]><x>&z;<
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "damaged"),
         (b"not xml", "damaged"),
@@ -192,8 +192,8 @@ BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">%s]><x>&z;<
         (manifest_of({"a.xml": b"", "A.xml": b""}), "twice"),
     ],
 )
-def test_a_damaged_manifest_is_told(content: bytes, told: str) -> None:
-    with pytest.raises(UserError, match=told) as caught:
+def test_a_damaged_manifest_is_reported(content: bytes, reported: str) -> None:
+    with pytest.raises(UserError, match=reported) as caught:
         parse_manifest(content, "m.safe")
     assert str(caught.value).startswith("m.safe: ")
     assert "\n" not in str(caught.value)
@@ -215,6 +215,6 @@ def test_no_bytes_break_it(content: bytes) -> None:
         parse_manifest(content, "m")
 
 
-def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_manifest(tmp_path / "manifest.safe")

@@ -68,7 +68,7 @@ def test_without_the_library_blake3_is_left_out(
     assert verify_product(archive, checksums={"blake3": "0" * 64}).steps == ("manifest", "zip")
 
 
-def test_damaged_checksums_of_a_catalogue_are_told_and_left_out(
+def test_damaged_checksums_of_a_catalogue_are_reported_and_left_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     good = "0" * 32
@@ -112,7 +112,7 @@ def test_every_changed_byte_of_content_is_found(tmp_path: Path) -> None:
             verify_product(path)
 
 
-def test_a_missing_product_is_told(tmp_path: Path) -> None:
+def test_a_missing_product_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         verify_product(tmp_path / "x.zip")
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from ssl4sar.acquire.elevation.raster import TileGrid, opened, read_heights, read_tile_grid
+from ssl4sar.acquire.elevation.raster import opened, read_heights
 from ssl4sar.acquire.elevation.service import TileRecord
 from ssl4sar.acquire.elevation.tiles import Bounds, Tile
 from ssl4sar.acquire.elevation.voids import MEASURED, SEA, VOID
@@ -108,13 +108,10 @@ def read_sources(tiles: Sequence[Tile], folder: Path) -> list[Source]:
             raise UserError(
                 folder / f"{tile.name}.json", f"is the record of {record.tile}", "fetch it again"
             )
-        if not record.sea:
-            if not path.is_file() or sha256_file(path) != record.sha256:
-                raise UserError(
-                    path, "is missing or not the file that was fetched", "fetch the tile again"
-                )
-            if read_tile_grid(path, tile) != TileGrid(record.rows or 0, record.columns or 0):
-                raise UserError(path, "has another size than recorded", "fetch the tile again")
+        if not record.sea and (not path.is_file() or sha256_file(path) != record.sha256):
+            raise UserError(
+                path, "is missing or not the file that was fetched", "fetch the tile again"
+            )
         sources.append(Source(tile, record, path))
     return sources
 

@@ -135,19 +135,13 @@ def bounds_of_area(area: BaseGeometry, margin_km: float, name: str = "area") -> 
     _, south, _, north = area.bounds
     margin_deg = margin_km / KM_PER_DEG
     farthest_deg = max(abs(south), abs(north))
-    if farthest_deg + margin_deg >= 90.0 or east - west > _WIDEST_DEG:
-        raise UserError(
-            name,
-            f"with its margin of {margin_km:g} km it reaches around or over a pole",
-            "choose a smaller area or elevation.margin_km",
-        )
     # The circle of this radius around a point spans so many degrees of longitude.
     widening_deg = math.degrees(
         math.asin(
             min(math.sin(math.radians(margin_deg)) / math.cos(math.radians(farthest_deg)), 1.0)
         )
     )
-    if east - west + 2 * widening_deg > _WIDEST_DEG:
+    if farthest_deg + margin_deg >= 90.0 or east - west + 2 * widening_deg > _WIDEST_DEG:
         raise UserError(
             name,
             f"with its margin of {margin_km:g} km it reaches around or over a pole",

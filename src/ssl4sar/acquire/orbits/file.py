@@ -105,18 +105,19 @@ def read_orbit(path: str | Path) -> OrbitFacts:
         return _facts(parse_xml(read_bounded(path, _LONGEST_BYTES)))
     except FileNotFoundError as error:
         raise UserError(path, "the orbit file does not exist", "fetch it first") from error
-    except ValueError as error:
-        raise UserError(path, f"this is not a valid orbit file ({error})", _FIX) from error
+    except (ValueError, KeyError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise UserError(path, f"this is not a valid orbit file ({reason})", _FIX) from error
 
 
 def _facts(root: Element) -> OrbitFacts:
     listed = root.find(".//{*}List_of_OSVs")
     if listed is None:
         raise ValueError("there is no list of state vectors")
-    vectors = listed.findall("{*}OSV")
+    vectors = [_parts(vector) for vector in listed.iterfind("{*}OSV")]
     announced = listed.get("count", "").strip()
-    times = [_time(_text(vector, "UTC")) for vector in vectors]
-    radii_m = [math.hypot(*(float(_text(each, axis)) for axis in "XYZ")) for each in vectors]
+    times = [_time(vector["UTC"]) for vector in vectors]
+    radii_m = [math.hypot(*(float(vector[axis]) for axis in "XYZ")) for vector in vectors]
     start, stop = (_time(_text(root, f"Validity_{end}")) for end in ("Start", "Stop"))
     if not announced.isdigit():
         raise ValueError("there is no list of state vectors")
@@ -135,12 +136,16 @@ def _facts(root: Element) -> OrbitFacts:
     return OrbitFacts(platform, file_type, start, stop, len(times), times[0], times[-1])
 
 
-def _text(element: Element, name: str) -> str:
+def _text(root: Element, name: str) -> str:
     # Some files declare a namespace, others do not.
-    text = element.findtext(f".//{{*}}{name}")
+    text = root.findtext(f".//{{*}}{name}")
     if text is None:
-        raise ValueError(f"{name} is missing")
+        raise KeyError(name)
     return text.strip()
+
+
+def _parts(element: Element) -> dict[str, str]:
+    return {part.tag.rpartition("}")[2]: (part.text or "").strip() for part in element}
 
 
 def _platform(mission: str) -> str:
