@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -204,46 +203,6 @@ def test_the_report_shows_scenes_choices_and_areas(acquired: House, tmp_path: Pa
     text = page.read_text(encoding="utf-8")
     for label in ("products fetched and missing", "scenes over time", "choice of the optical"):
         assert label in text
-
-
-READER = """
-
-rule read_scene:
-    input:
-        "data/scenes/{product}.manifest.json",
-    output:
-        "runs/read/{product}.txt",
-    shell:
-        "cp {input} {output}"
-"""
-
-
-@pytest.mark.slow
-def test_what_reads_a_product_by_its_manifest_follows_the_files_alone(house: House) -> None:
-    snakefile = house.root / "Snakefile"
-    snakefile.write_text(snakefile.read_text() + READER)
-    name = json.loads((house.root / SUMMARY).read_text())["products"][0]
-    target = f"runs/read/{name}.txt"
-    made(house, "--", target)
-    assert "Nothing to be done" in made(house, "-n", "--", target)
-    # The catalogue says something else of the same product: it is fetched again, its files stay.
-    inventory = next(
-        path
-        for path in (house.root / "data/inventory").rglob("inventory.jsonl")
-        if name in path.read_text()
-    )
-    inventory.write_text(
-        "".join(
-            line.replace('"online":true', '"online":false') if name in line else line
-            for line in inventory.read_text().splitlines(keepends=True)
-        )
-    )
-    assert fetched_by(made(house, "--", "scenes")) == 1
-    assert "Nothing to be done" in made(house, "-n", "--", target)
-    # A fetch that brought another file would write another hash.
-    manifest = house.root / f"data/scenes/{name}.manifest.json"
-    manifest.write_text(re.sub('(?<="sha256": ")[0-9a-f]{8}', "00000000", manifest.read_text()))
-    assert "rule read_scene:" in made(house, "-n", "--", target)
 
 
 # What is missing or wrong ------------------------------------------------------------------------
