@@ -248,6 +248,8 @@ def test_copolar_is_the_polarisation_that_a_product_has(tmp_path: Path) -> None:
     vv = made_product(polarisations=("VV", "VH"))
     assert wanted_polarisation(vv, Selection()) == "VV"
     assert wanted_polarisation(made_product(polarisations=()), Selection()) == "copolar"
+    image = made_product(mission="sentinel-2", polarisations=())
+    assert {wanted_polarisation(image, Selection(each)) for each in ("HH", "HV")} == {"copolar"}
 
 
 def test_leftovers_of_another_provider_are_no_part_of_a_product(tmp_path: Path) -> None:

@@ -84,3 +84,19 @@ def test_the_manifest_of_a_missing_product_says_so(tmp_path: Path) -> None:
     missing.manifest().write(tmp_path / "NAME.manifest.json")
     with pytest.raises(UserError, match=r"the product is missing.*acquisition\.leave_out"):
         fetched_product(tmp_path / "NAME.manifest.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"status": "fetched"}', None])
+def test_what_is_not_a_record_of_a_product_is_one_line(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "record.json"
+    record = record_of("NAME.SAFE")
+    record.write(path)
+    assert FetchRecord.read(path) == record
+    if content is None:
+        record.model_copy(update={"product": {"name": "x"}}).write(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="not a valid record of a fetched product"):
+        FetchRecord.read(path)
