@@ -11,7 +11,8 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.elevation.model import build_elevation
 from ssl4sar.acquire.elevation.tiles import Tile, tiles_of_area
 from ssl4sar.config.services import ElevationConfig
-from ssl4sar.report.elevation import draw_elevation, longitude_label
+from ssl4sar.report.degrees import longitude_label
+from ssl4sar.report.elevation import draw_elevation
 from ssl4sar.report.elevation_view import read_elevation
 
 CONFIG = ElevationConfig(margin_km=2.0, max_void_px=0)
