@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from ssl4sar.config.pretraining import TASKS, VARIANTS
 from ssl4sar.core.errors import UserError
+from ssl4sar.workflow.rule_parts import ReportPages, complete_rules
 from ssl4sar.workflow.study import (
     default_config,
     open_study,
@@ -38,6 +39,8 @@ except UserError as error:
 
 STUDY.acquisition.follow(workflow)
 
+shown = ReportPages(Path(workflow.basedir) / "workflow/report/pages.yaml").shown
+
 # Reports and jobs see the whole validated configuration, defaults and shortcuts resolved.
 config.clear()
 config.update(STUDY.as_config())
@@ -60,6 +63,9 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
+
+
+complete_rules(workflow.rules, STUDY.config.name)
 
 
 report: "workflow/report/workflow.rst"

@@ -119,7 +119,7 @@ def test_a_change_of_the_program_keeps_the_frozen_inventories(house: House) -> N
     module.write_text(module.read_text() + "\nUPGRADED = True\n")
     text = made(house, "--", "inventory")
     # Synthetic products depend on the code, so their searches run, and find what is frozen.
-    assert text.count("is kept: `refresh` searches anew") == 2
+    assert text.count("is reused: `refresh` searches again") == 2
     assert {path: path.read_bytes() for path in before} == before
     assert "Nothing to be done" in made(house, "-n", "--", "inventory")
 

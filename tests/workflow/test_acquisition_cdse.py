@@ -229,7 +229,7 @@ def test_products_that_are_gone_are_tolerated_up_to_a_number(
     assert done.returncode != 0
     told = [line for line in done.stderr.splitlines() if "ssl4sar: error:" in line]
     assert len(told) == 1
-    assert f"1 of {SCENES} products cannot be had ({made_up_name(0)})" in told[0]
+    assert f"1 of {SCENES} products are unavailable ({made_up_name(0)})" in told[0]
     record = FetchRecord.read(house.root / f"data/scenes/{made_up_name(0)}.json")
     assert record.status == "missing"
 
@@ -293,7 +293,7 @@ def test_a_scene_that_is_wrong_twice_is_damaged_at_source(house: House, cdse: Cd
     done = run(house, "scenes", "--keep-going")
     told = [line for line in done.stderr.splitlines() if "ssl4sar: error:" in line]
     assert len(told) == 1, told
-    assert f"1 of {SCENES} products cannot be had ({made_up_name(1)})" in told[0]
+    assert f"1 of {SCENES} products are unavailable ({made_up_name(1)})" in told[0]
     record = FetchRecord.read(house.root / f"data/scenes/{made_up_name(1)}.json")
     assert record.status == "missing"
     assert record.reason is not None
