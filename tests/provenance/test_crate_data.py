@@ -22,13 +22,6 @@ def node_of(project: RecordedProject, job: str):
     return next(node for node in project.chain().nodes if node.record.job == job)
 
 
-def test_paths_count_from_the_project(project: RecordedProject, tmp_path: Path) -> None:
-    layout = Layout.of(project.chain())
-    assert layout == Layout(project.root, project.root)
-    assert layout.place(project.result) == "results/total.json"
-    assert layout.place(project.outside) is None
-
-
 def test_results_elsewhere_count_from_where_the_workflow_ran(project: RecordedProject) -> None:
     chain = project.chain()
     moved = Path("/scratch/run")
@@ -58,12 +51,6 @@ def test_a_folder_goes_in_with_all_its_files(project: RecordedProject, data: Cra
     assert data.left_out == {}
 
 
-def test_output_and_input_are_one_entity(project: RecordedProject, data: CrateData) -> None:
-    cut, count = node_of(project, "cut"), node_of(project, "count seed=0")
-    made = [data.entity_of(cut, entry) for entry in cut.record.outputs]
-    assert [data.entity_of(count, entry) for entry in count.record.inputs] == made
-
-
 def test_the_limit_counts_whole_folders(project: RecordedProject) -> None:
     node = node_of(project, "cut")
     for limit_bytes, inside in ((8, False), (9, True)):
@@ -84,16 +71,6 @@ def test_a_folder_with_one_more_file_stays_out(project: RecordedProject, data: C
     assert data.left_out == {"runs/tiny/pieces": "it has another content now"}
     told = data.graph.entities[identifier]["description"]
     assert told.startswith("Not included in this crate: it has another content now. 3 files, 9 by")
-
-
-def test_two_versions_of_a_source_file_are_two_entities(
-    project: RecordedProject, data: CrateData
-) -> None:
-    file = "src/ssl4sar/core/cutting.py"
-    today = sha256_file(project.root / file)
-    assert data.source_file(project.root, file, today) == file
-    assert data.source_file(project.root, file, "0" * 64) == f"#not-included/{file}@000000000000"
-    assert data.source_file(project.root, file, today) == file
 
 
 def test_a_place_is_given_away_once(project: RecordedProject, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from ssl4sar.provenance.crate_graph import (
     CrateGraph,
     encoding_format,
     reference,
-    references,
 )
 
 
@@ -30,31 +29,13 @@ def test_formats_by_name(name: str, expected: str) -> None:
     assert encoding_format(name) == expected
 
 
-def test_references_come_once_and_in_order() -> None:
-    assert references(["b", "a", "b"]) == [{"@id": "b"}, {"@id": "a"}]
-
-
-def test_what_is_empty_is_left_out() -> None:
-    graph = CrateGraph()
-    assert graph.add("#a", "Thing", name="x", value="", hasPart=[], url=None, position=0) == "#a"
-    assert graph.entities["#a"] == {"@type": "Thing", "name": "x", "position": 0}
-
-
-def test_append_names_each_once() -> None:
-    graph = CrateGraph()
-    graph.add("#a", "Thing")
-    graph.append("#a", "mentions", "#b", "#c")
-    graph.append("#a", "mentions", "#c", "#d")
-    assert graph.entities["#a"]["mentions"] == references(["#b", "#c", "#d"])
-
-
 def test_writing_copies_files_and_quotes_their_names(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_text("content")
     graph = CrateGraph()
     graph.add(ROOT, "Dataset", name="crate", license=[reference("#licence")])
     part = graph.add_file("a folder/ä b.txt", source, description="text")
-    graph.add_folder("a folder", hasPart=[reference(part)])
+    graph.add("a%20folder/", "Dataset", hasPart=[reference(part)])
     graph.add("#licence", "CreativeWork", name="free")
     (tmp_path / "crate").mkdir()
     graph.write(tmp_path / "crate")
