@@ -73,7 +73,7 @@ def _check_added(
 def _beside(folder: Path, known: set[Path]) -> Iterator[str]:
     """Yield the files beside those that were read, below a folder from outside.
 
-    A note in the folder itself, beside someone's own data, is no part of them.
+    A note in the folder itself, beside someone's own data, is not part of them.
     """
     for place in known:
         if folder in place.parents:

@@ -20,7 +20,7 @@ from ssl4sar.provenance.meaning import meaning_of
 
 PACKAGE: Final = "ssl4sar"
 #: What surrounds the work of a job and cannot change its outcome: how errors are worded, progress
-#: is shown, files are written atomically, servers are asked patiently, records are kept. Not part
+#: is shown, files are written atomically, servers are asked patiently, records are made. Not part
 #: of any digest, so that work on them repeats nothing.
 SURROUNDINGS: Final = tuple(
     f"{PACKAGE}.{name}"
@@ -219,8 +219,8 @@ def _absolute(node: ast.ImportFrom, module: str, is_package: bool) -> str:
     if node.level == 0:
         return node.module or ""
     parts = module.split(".")
-    keep = len(parts) - node.level + (1 if is_package else 0)
-    return ".".join([*parts[:keep], *([node.module] if node.module else [])])
+    level = len(parts) - node.level + (1 if is_package else 0)
+    return ".".join([*parts[:level], *([node.module] if node.module else [])])
 
 
 def _refuse_dynamic(node: ast.Call, path: Path) -> None:

@@ -85,7 +85,7 @@ class Recorder:
         code: what it runs.
         started: time of its beginning.
         started_s: the same on the clock that never goes back.
-        known: records of kept files that the job itself has read or found untouched, by their
+        known: records of reused files that the job itself has read or found untouched, by their
             path: they are not read once more.
     """
 
