@@ -34,7 +34,7 @@ from ssl4sar.train.finetune.finetune import _starting_network as finetune_start
 from ssl4sar.train.loop.deadline import TimeLimit
 from ssl4sar.train.loop.module import TrainingModule
 from ssl4sar.train.loop.optimisation import plateaus
-from ssl4sar.train.loop.run import Place
+from ssl4sar.train.loop.run import Runtime
 from ssl4sar.train.operations.resume_folder import LAST, PREVIOUS
 from ssl4sar.train.operations.stopping import StoppedError
 from ssl4sar.train.pretext import pretrain_module
@@ -77,7 +77,7 @@ def train(store, folder, task="opttranslator", *, place=None, **changes):
         "seed": 1,
         "source": "digest",
         "outputs": PretrainOutputs(*(folder / name for name in (FILES[0], "m.csv", FILES[1]))),
-        "place": Place(**{"compute": COMPUTE, "resume_dir": folder / "resume", **place}),
+        "runtime": Runtime(**{"compute": COMPUTE, "resume_dir": folder / "resume", **place}),
     } | changes
     return pretrain(**arguments)
 
@@ -540,7 +540,7 @@ def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
             train(store, tmp_path, "optsimmim")
     assert str(caught.value) == (
         "training: ended by SIGTERM (time limit, preemption or scancel) after 1 of 3 epochs, "
-        "the running epoch is lost; the next attempt goes on after epoch 1"
+        "the running epoch is lost; the next attempt resumes after epoch 1"
     )
     assert [path.name for path in tmp_path.rglob("*.part")] == []
     assert train(store, tmp_path, "optsimmim").resumed_after_epoch == 1
@@ -553,7 +553,7 @@ def spoilt(monkeypatch, place, value, epoch):
 
     def pairs(batch, *arguments, **options):
         made = whole(batch, *arguments, **options)
-        if (batch.epoch, batch.number) != (epoch, 2):
+        if (batch.key.epoch, batch.key.number) != (epoch, 2):
             return made
         spoilt = {name: getattr(made, name).clone() for name in ("sar", "optical")}
         spoilt[place][1] = value
