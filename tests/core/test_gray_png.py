@@ -135,17 +135,20 @@ def _transparent() -> Image.Image:
     return picture
 
 
-def _deep() -> bytes:
-    """Grey of 16 bits in three channels, which Pillow cannot write."""
-    row = b"\0" + b"\x12\x34" * 6  # no filter; two pixels
+def _png(width: int, height: int, bits: int, colour: int, pixels: bytes) -> bytes:
+    """A file of these pixels, compressed, whatever its header claims."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         body = kind + content
         return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
 
-    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
-    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(row)), chunk(b"IEND", b""))
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+#: Grey of 16 bits in three channels, which Pillow cannot write: no filter; two pixels.
+DEEP = _png(2, 1, 16, 2, zlib.compress(b"\0" + b"\x12\x34" * 6))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +160,7 @@ def _deep() -> bytes:
         (_bytes_of(GREY.convert("RGB"), transparency=(7, 7, 7)), "mode RGB and transparent"),
         (_bytes_of(Image.fromarray(GREYS.astype(np.uint16))), "mode I;16 with 16 bit"),
         # Two bytes of grey per channel: Pillow would keep the upper one alone.
-        (_deep(), "mode RGB with 16 bit"),
+        (DEEP, "mode RGB with 16 bit"),
         (b"", "empty"),
         (_bytes_of(GREY.convert("RGB"))[:-40], "damaged"),
     ],
@@ -227,16 +230,6 @@ def test_a_large_image_in_colours_is_read_within_the_stated_memory(tmp_path: Pat
     assert memory_mb < 5 * 169 + 150
 
 
-def _header(width: int, height: int, colour: int, pixels: bytes) -> bytes:
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        body = kind + content
-        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    parts = (chunk(b"IHDR", header), chunk(b"IDAT", pixels), chunk(b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
 @pytest.mark.parametrize(
     ("width", "height", "colour", "told"),
     [
@@ -248,7 +241,7 @@ def _header(width: int, height: int, colour: int, pixels: bytes) -> bytes:
     ],
 )
 def test_a_header_is_not_believed(width: int, height: int, colour: int, told: str) -> None:
-    data = _header(width, height, colour, zlib.compress(b"")[:2] + bytes(8))
+    data = _png(width, height, 8, colour, zlib.compress(b"")[:2] + bytes(8))
     tracemalloc.start()
     for decode in (decode_gray, decode_lossless):
         with pytest.raises(UserError, match=told):

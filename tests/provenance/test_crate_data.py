@@ -38,31 +38,6 @@ def test_results_elsewhere_count_from_where_the_workflow_ran(project: RecordedPr
     assert layout.place(Path("/elsewhere/x")) is None
 
 
-def test_a_folder_goes_in_with_all_its_files(project: RecordedProject, data: CrateData) -> None:
-    node = node_of(project, "cut")
-    folder = data.entity_of(node, node.record.outputs[0])
-    assert folder == "runs/tiny/pieces/"
-    parts = [each["@id"] for each in data.graph.entities[folder]["hasPart"]]
-    assert parts == [f"runs/tiny/pieces/sub/{number}.txt" for number in (0, 3, 6)]
-    assert data.graph.entities[folder]["identifier"] == f"sha256:{node.record.outputs[0].sha256}"
-    assert data.graph.entities[folder]["contentSize"] == "9"
-    assert data.graph.entities[parts[0]]["sha256"] == sha256_file(project.root / parts[0])
-    assert set(data.graph.copies) == set(parts)
-    assert data.left_out == {}
-
-
-def test_the_limit_counts_whole_folders(project: RecordedProject) -> None:
-    node = node_of(project, "cut")
-    for limit_bytes, inside in ((8, False), (9, True)):
-        data = CrateData(CrateGraph(), Layout.of(project.chain()), limit_bytes)
-        identifier = data.entity_of(node, node.record.outputs[0])
-        assert identifier.startswith("#not-included/runs/tiny/pieces@") != inside
-        assert bool(data.graph.copies) == inside
-    wanted = frozenset({project.root / "runs/tiny/pieces"})
-    data = CrateData(CrateGraph(), Layout.of(project.chain()), 0, wanted)
-    assert data.entity_of(node, node.record.outputs[0]) == "runs/tiny/pieces/"
-
-
 def test_a_folder_with_one_more_file_stays_out(project: RecordedProject, data: CrateData) -> None:
     (project.root / "runs/tiny/pieces/new.txt").write_text("?")
     node = node_of(project, "cut")

@@ -3,30 +3,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.provenance.crate_graph import (
     ROOT,
     CrateGraph,
-    encoding_format,
     reference,
 )
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("results/a.json", "application/json"),
-        ("a.PNG", "image/png"),
-        ("a.py", "text/x-python"),
-        ("Snakefile", "text/plain"),
-        ("data.zip", "application/zip"),
-        ("images.u8", "application/octet-stream"),
-    ],
-)
-def test_formats_by_name(name: str, expected: str) -> None:
-    assert encoding_format(name) == expected
 
 
 def test_writing_copies_files_and_quotes_their_names(tmp_path: Path) -> None:

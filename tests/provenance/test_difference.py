@@ -67,22 +67,23 @@ def test_a_source_file_is_found(project, another) -> None:
     assert "src/ssl4sar/core/cutting.py" in printed(comparison)
 
 
-def test_an_input_from_outside_is_found(project, another) -> None:
-    another.outside.write_text("abcabcaad")
+@pytest.mark.parametrize(
+    ("old", "new", "job", "kind", "subjects"),
+    [
+        ("[0, 1]", "[0, 1, 2]", "total", "job", [("count", "none", "count seed=2")]),
+        ("abcabcabd", "abcabcaad", "cut", "input", ["raw.txt"]),
+    ],
+)
+def test_an_additional_job_and_an_input_from_outside_are_found(
+    project, another, old: str, new: str, job: str, kind: str, subjects: list[object]
+) -> None:
+    for path in (another.root / "config/tiny.yaml", another.outside):
+        path.write_text(path.read_text().replace(old, new))
     another.make()
-    comparison = compared(project, another)
-    assert [pair.name for pair in comparison.causes] == ["cut"]
-    assert [subject for subject, _, _ in found(comparison.causes[0], "input")] == ["raw.txt"]
-
-
-def test_an_additional_job_is_found(project, another) -> None:
-    path = another.root / "config/tiny.yaml"
-    path.write_text(path.read_text().replace("[0, 1]", "[0, 1, 2]"))
-    another.make()
-    comparison = compared(project, another)
-    (cause,) = comparison.causes
-    assert cause.name == "total"
-    assert found(cause, "job") == [("count", "none", "count seed=2")]
+    (cause,) = compared(project, another).causes
+    assert cause.name == job
+    differences = found(cause, kind)
+    assert differences == subjects or [each[0] for each in differences] == subjects
 
 
 def test_two_seeds_of_one_project_are_paired_by_their_rule(project) -> None:

@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ssl4sar.core.pair_layout import CHANNELS, RASTER_BANDS
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import GLACIER, NA, OCEAN, ROCK
 from ssl4sar.synthetic.grid import Grid
@@ -71,11 +70,6 @@ def summer(world: World) -> tuple[Surface, np.ndarray]:
 
 def band(image: np.ndarray, name: str) -> np.ndarray:
     return image[BANDS.index(name)]
-
-
-def test_bands_are_those_of_the_published_loader() -> None:
-    assert tuple(BANDS[i - 1] for i in RASTER_BANDS) == CHANNELS
-    assert BANDS[12] == "AOT"
 
 
 def test_numbers_have_the_scale_of_the_product(summer) -> None:
