@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
-from rich.console import Console
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.chain import chain_of
-from ssl4sar.provenance.difference import compare_chains, difference_json, print_difference
+from ssl4sar.provenance.difference import compare_chains, difference_json, difference_lines
 from ssl4sar.provenance.record import JobRecord
 
 
@@ -21,9 +19,7 @@ def compared_files(one, other):
 
 
 def printed(comparison) -> str:
-    stream = io.StringIO()
-    print_difference(comparison, "a", "b", Console(file=stream, width=200))
-    return stream.getvalue()
+    return "\n".join(difference_lines(comparison, "a", "b"))
 
 
 def found(pair, kind: str) -> list[tuple[str, str, str]]:

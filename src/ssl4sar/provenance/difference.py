@@ -9,12 +9,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from rich.console import Console
-
 from ssl4sar.config.keys import leaves
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.printing import console as safe_console
-from ssl4sar.core.wording import printable
 from ssl4sar.provenance.chain import Chain, Node
 from ssl4sar.provenance.findings import listed
 
@@ -139,27 +135,20 @@ def difference_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def print_difference(
-    comparison: Comparison, one: str, other: str, console: Console | None = None
-) -> None:
-    """Print a comparison: what differs in every pair of jobs, then where it begins."""
-    console = console or safe_console(soft_wrap=True)
-
-    def line(text: str, style: str = "") -> None:
-        console.print(printable(text), style=style, highlight=False, markup=False)
-
-    line(f"one:   {one}")
-    line(f"other: {other}")
+def difference_lines(comparison: Comparison, one: str, other: str) -> Iterator[str]:
+    """Yield a comparison for people: what differs in every pair of jobs, then where it begins."""
+    yield f"one:   {one}"
+    yield f"other: {other}"
     for pair in comparison.pairs:
         outputs = ", ".join(pair.different_outputs)
         if not outputs and not pair.differences:
             continue
-        line(f"{pair.name}: {f'different {outputs}' if outputs else 'same outputs'}", "bold")
+        yield f"{pair.name}: {f'different {outputs}' if outputs else 'same outputs'}"
         for found in pair.differences:
-            line(f"  {found.kind} {found.subject}: {found.one} | {found.other}")
+            yield f"  {found.kind} {found.subject}: {found.one} | {found.other}"
         if pair.follows:
-            line(f"  read different results of {', '.join(pair.follows)}")
-    line(_verdict(comparison), "bold")
+            yield f"  read different results of {', '.join(pair.follows)}"
+    yield _verdict(comparison)
 
 
 def _verdict(comparison: Comparison) -> str:

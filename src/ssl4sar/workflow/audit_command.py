@@ -19,7 +19,7 @@ from ssl4sar.core.printing import print_lines
 from ssl4sar.provenance.audit import audit_chain
 from ssl4sar.provenance.chain import Chain, chain_of, recorded_sha256
 from ssl4sar.provenance.contents import Content, content_of
-from ssl4sar.provenance.difference import compare_chains, difference_json, print_difference
+from ssl4sar.provenance.difference import compare_chains, difference_json, difference_lines
 from ssl4sar.provenance.record import path_from
 from ssl4sar.provenance.terminal import audit_json, print_audit
 from ssl4sar.workflow.study import DEFAULT_CONFIG, default_config
@@ -104,7 +104,7 @@ def explain_difference(one: Path, other: Path, as_json: bool) -> bool:
     if as_json:
         sys.stdout.write(json_text(difference_json(difference)))
     else:
-        print_difference(difference, str(one), str(other))
+        print_lines(difference_lines(difference, str(one), str(other)))
     return difference.equal
 
 
