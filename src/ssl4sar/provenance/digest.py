@@ -20,7 +20,7 @@ from ssl4sar.provenance.meaning import meaning_of
 
 PACKAGE: Final = "ssl4sar"
 #: What surrounds the work of a job and cannot change its outcome: how errors are worded, progress
-#: is shown, files are written atomically, servers are asked patiently, records are made. Not part
+#: is shown, files are written atomically, servers are asked patiently, records are kept. Not part
 #: of any digest, so that work on them repeats nothing.
 SURROUNDINGS: Final = tuple(
     f"{PACKAGE}.{name}"

@@ -13,7 +13,7 @@ from typing import Final
 
 #: Functions whose texts are for people, beside everything that is called an error or a warning.
 _TELLING: Final = frozenset(
-    {"tell", "log_line", "track", "track_bytes", "debug", "info", "warning", "exception", "warn"}
+    {"tell", "track", "track_bytes", "debug", "info", "warning", "exception", "warn"}
 )
 _TELLING_ENDINGS: Final = ("Error", "Exception", "Warning")
 #: Of these the first argument is what is worked on, and only the rest is for people.

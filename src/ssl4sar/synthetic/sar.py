@@ -316,11 +316,11 @@ def swath_edge(
     def reach(left: float, right: float, bottom: float, top: float) -> float:
         return max(left * x, right * x) + max(bottom * y, top * y)
 
-    spared = reach(*spare_m)
+    keep = reach(*spare_m)
     corner = reach(grid.left_m, grid.right_m, grid.bottom_m, grid.top_m)
-    if present > 0.3 or corner <= spared:
+    if present > 0.3 or corner <= keep:
         return np.zeros(grid.shape, bool)
-    edge = corner - (0.3 + 0.6 * share) * (corner - spared)
+    edge = corner - (0.3 + 0.6 * share) * (corner - keep)
     outside: NDArray[np.bool_] = grid.x_m() * x + grid.y_m() * y > edge
     return outside
 

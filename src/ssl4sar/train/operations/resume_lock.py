@@ -22,7 +22,7 @@ LOCK: Final = "training.lock"
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Lock other processes out of a resume folder.
+    """Keep other processes out of a resume folder.
 
     The kernel takes the lock back when the process ends, however it ends. It belongs to the
     process (POSIX ``lockf``), not to the open file (``flock``): loader processes, forked from the
