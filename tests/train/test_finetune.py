@@ -198,7 +198,7 @@ def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
             train(tiny_store, tmp_path)
     assert str(caught.value) == (
         f"training: ended by {number.name} (time limit, preemption or scancel) after 1 of 3 "
-        "epochs, the running epoch is lost; the next attempt goes on after epoch 1"
+        "epochs, the running epoch is lost; the next attempt resumes after epoch 1"
     )
     assert signal.getsignal(number) == before
     assert [path.name for path in tmp_path.rglob("*.part")] == []
