@@ -17,8 +17,12 @@ import requests
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import BoundedRetry, guarded_session, short_answer
-from ssl4sar.acquire.network.patience import TRANSIENT_STATUS
+from ssl4sar.acquire.network.exchange import (
+    TRANSIENT_STATUS,
+    BoundedRetry,
+    guarded_session,
+    short_answer,
+)
 from ssl4sar.core.address import Address, AddressError
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError

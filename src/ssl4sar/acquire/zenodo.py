@@ -22,13 +22,13 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from ssl4sar.acquire.network.download import DownloadRecord, download
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.core.address import AddressError, parse_address
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import Patience
 
 RECORD_SCHEMA: Final = "ssl4sar.fetched-record/1"
 #: How the names of archives end that :mod:`ssl4sar.acquire.extract` can read.

@@ -26,11 +26,11 @@ from ssl4sar.acquire.network.exchange import (
     guarded_session,
     pieces,
 )
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.network.transfer import WrongContentError
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 pytestmark = pytest.mark.slow
 CONTENT = bytes(range(256)) * 8

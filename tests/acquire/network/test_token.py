@@ -17,9 +17,9 @@ from waiting import wait_until
 
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Account
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.token import LOGIN_WAITS_S, TokenSource
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 LONG = 600.0
 

@@ -19,7 +19,6 @@ from cdse_server import CdseServer, Fault, Served
 from ssl4sar.acquire.network import transfer
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.download import DownloadRecord, download
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
@@ -27,6 +26,7 @@ from ssl4sar.acquire.providers.cdse import account
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.retry import Patience
 
 XML_ERROR = b'<?xml version="1.0"?><error><message>no stream, token hunter2</message></error>'
 JSON_ERROR = b'{"detail": "Max session number 4 exceeded."}'

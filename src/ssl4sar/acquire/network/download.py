@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +20,6 @@ import requests
 from ssl4sar.acquire.network.access import Access, require_web_address
 from ssl4sar.acquire.network.error_answer import error_kind
 from ssl4sar.acquire.network.exchange import Limits, guarded_session
-from ssl4sar.acquire.network.patience import Failures, Patience, TransientError
 from ssl4sar.acquire.network.private_files import is_still
 from ssl4sar.acquire.network.transfer import (
     OverlongError,
@@ -37,6 +35,7 @@ from ssl4sar.core.atomic import NO_SPACE, sync, write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, can_compute, file_digests
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import Failures, Patience, TransientError
 
 _ALGORITHM_NAMES: Final = {
     "md5": "MD5",
@@ -219,7 +218,7 @@ def _fetch_patiently(
             if size > furthest and not error.is_slow:
                 failures.reset()
             furthest = max(furthest, size)
-            time.sleep(failures.wait_s(error))
+            failures.wait(error)
             continue
         if problem is None:
             return digests["sha256"]

@@ -12,9 +12,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final, Self, TypeVar
 
@@ -26,7 +28,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry
 
 from ssl4sar.core.address import Address, AddressError, parse_address
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import LONGEST_BYTES
+from ssl4sar.core.retry import BusyError, TransientError
 
 USER_AGENT: Final = "ssl4sar (calving fronts from SAR images)"
 _CHUNK_BYTES: Final = 1 << 16
@@ -34,8 +38,13 @@ _CHUNK_BYTES: Final = 1 << 16
 _SILENCES_BEFORE_ANSWER: Final = 3
 #: What belongs to one host alone.
 _SECRET_HEADERS: Final = ("Authorization", "Cookie")
+#: Answers after which the same request may succeed later.
+TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BUSY_STATUS: Final = 429
+#: A server that asks for more is asked again after this time.
+_LONGEST_ASKED_WAIT_S: Final = 600.0
 #: A server that asks a library for more is asked again after this time.
-_LONGEST_ASKED_WAIT_S: Final = 60.0
+_LONGEST_LIBRARY_WAIT_S: Final = 60.0
 S = TypeVar("S", bound=requests.Session)
 
 
@@ -45,6 +54,89 @@ class SlowServerError(requests.exceptions.Timeout):
 
 class TooLongError(requests.exceptions.RequestException):
     """An answer is longer than it may be."""
+
+
+def transient_error(response: requests.Response, problem: str) -> TransientError:
+    """Return the error for an answer of `TRANSIENT_STATUS`, with the wait that it asks for."""
+    kind = BusyError if response.status_code == _BUSY_STATUS else TransientError
+    return kind(problem, asked_wait_s(response))
+
+
+def asked_wait_s(response: requests.Response) -> float | None:
+    """Return the wait that an answer asks for by ``Retry-After`` (RFC 9110, 10.2.3); None if none.
+
+    A date is compared with the server's own clock as it stands in the answer: clocks differ.
+    """
+    asked = response.headers.get("Retry-After", "").strip()
+    if asked.isascii() and asked.isdigit():
+        return min(float(asked[:9]), _LONGEST_ASKED_WAIT_S)
+    until = _date(asked)
+    if until is None:
+        return None
+    now = _date(response.headers.get("Date", "")) or datetime.now(UTC)
+    return min(max((until - now).total_seconds(), 0.0), _LONGEST_ASKED_WAIT_S)
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        parsed = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+
+
+def line_problem(error: requests.RequestException) -> str | None:
+    """Return in plain words what is wrong with the line; None for failures of another kind.
+
+    The text of the error itself is not repeated: it may hold an address with a signature.
+    """
+    kinds = requests.exceptions
+    if isinstance(error, SlowServerError):
+        return str(error)
+    if isinstance(error, kinds.SSLError):
+        return "no safe connection: the certificate of the host or a proxy is not trusted"
+    if isinstance(error, kinds.ProxyError):
+        return "the proxy does not let the connection through"
+    if isinstance(error, kinds.ConnectTimeout):
+        return "the host does not answer"
+    if isinstance(error, kinds.Timeout):
+        return "the server fell silent"
+    if isinstance(error, kinds.ChunkedEncodingError | kinds.ContentDecodingError):
+        return "the connection broke off"
+    if isinstance(error, kinds.ConnectionError):
+        # requests reports an unknown host, a refused connection and a broken one by one class.
+        return "the host cannot be reached or the connection broke off"
+    return None
+
+
+def asking_problem(error: requests.RequestException) -> str:
+    """Return in plain words why a question got no answer that can be used."""
+    if isinstance(error, TooLongError | requests.exceptions.InvalidURL):
+        return str(error)
+    return line_problem(error) or "it cannot be asked"
+
+
+@contextmanager
+def failing_line(url: str, fix: str) -> Iterator[None]:
+    """Turn what the library raises during the block into errors of this package.
+
+    Their cause is left out: the request in it may hold a password.
+
+    Args:
+        url: what is asked, for the error.
+        fix: of an address that cannot be asked.
+
+    Raises:
+        TransientError: a failure of the line.
+        UserError: another one.
+    """
+    try:
+        yield
+    except requests.RequestException as error:
+        problem = line_problem(error)
+        if problem is None:
+            raise UserError(url, asking_problem(error), fix) from None
+        raise TransientError(problem, is_slow=isinstance(error, SlowServerError)) from None
 
 
 class _NoLogin(requests.auth.AuthBase):
@@ -87,7 +179,7 @@ class BoundedRetry(Retry):
     def get_retry_after(self, response: Any) -> float | None:
         """Return the wait that a server asks for, within a limit."""
         asked_s = super().get_retry_after(response)
-        return None if asked_s is None else min(asked_s, _LONGEST_ASKED_WAIT_S)
+        return None if asked_s is None else min(asked_s, _LONGEST_LIBRARY_WAIT_S)
 
     def increment(
         self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **kwargs: Any

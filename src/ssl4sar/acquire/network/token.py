@@ -24,13 +24,11 @@ import requests
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.exchange import guarded_session, short_answer
-from ssl4sar.acquire.network.patience import (
+from ssl4sar.acquire.network.exchange import (
     TRANSIENT_STATUS,
-    Failures,
-    Patience,
-    TransientError,
-    line_problem,
+    failing_line,
+    guarded_session,
+    short_answer,
     transient_error,
 )
 from ssl4sar.acquire.network.token_store import (
@@ -47,6 +45,7 @@ from ssl4sar.core.address import Address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import Patience, patiently
 
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
 #: What may stand in a header; anything else would also be repeated by the error of the library.
@@ -214,38 +213,24 @@ class TokenSource:
 
     def _ask(self, form: dict[str, str]) -> Grant:
         """Ask until there is an answer; only failures of the line are asked again."""
-        failures = Failures(
+        return patiently(
+            lambda: self._ask_once(form),
             self._patience,
             "token service",
             subject=self._url,
             what="the token service",
             fix="check the connection and rerun",
         )
-        while True:
-            try:
-                return self._ask_once(form)
-            except TransientError as error:
-                wait_s = failures.wait_s(error)
-            time.sleep(wait_s)
 
     def _ask_once(self, form: dict[str, str]) -> Grant:
         at = Moment.now()  # before the request: a slow answer must not make the token look younger
         limits = short_answer(self._patience.timeout_s, _LONGEST_ANSWER_BYTES)
-        try:
-            with guarded_session(limits) as session:
-                response = session.post(
-                    _safe(self._url).url,
-                    data={"client_id": self._client_id, **form},
-                    allow_redirects=False,
-                )
-        except requests.RequestException as error:
-            # Without its cause: the request in it holds the password.
-            problem = line_problem(error)
-            if problem is None:
-                raise UserError(
-                    self._url, "the token service cannot be asked", "correct the address"
-                ) from None
-            raise TransientError(problem) from None
+        with failing_line(self._url, "correct the address"), guarded_session(limits) as session:
+            response = session.post(
+                _safe(self._url).url,
+                data={"client_id": self._client_id, **form},
+                allow_redirects=False,
+            )
         return self._read(response, at)
 
     def _read(self, response: requests.Response, at: Moment) -> Grant:

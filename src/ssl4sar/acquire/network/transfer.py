@@ -18,17 +18,12 @@ import requests
 
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.error_answer import LONGEST_BYTES, message_kind
-from ssl4sar.acquire.network.exchange import SlowServerError, pieces
-from ssl4sar.acquire.network.patience import (
-    TRANSIENT_STATUS,
-    TransientError,
-    line_problem,
-    transient_error,
-)
+from ssl4sar.acquire.network.exchange import TRANSIENT_STATUS, failing_line, pieces, transient_error
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, read_json
 from ssl4sar.core.progress import tell, track_bytes
+from ssl4sar.core.retry import TransientError
 
 #: Encodings that are undone on the way (RFC 9110, 8.4.1); a file is asked for without any.
 _UNDONE: Final = frozenset({"gzip", "x-gzip", "deflate"})
@@ -144,21 +139,15 @@ def fetch_once(
         headers["Range"] = f"bytes={start}-"
     if start and version is not None and version.validator is not None:
         headers["If-Range"] = version.validator
-    try:
-        with source.access.open(session, source.url, headers, timeout_s=timeout_s) as response:
-            total = _accept(response, source, target, part, version)
-            if total == part_size(part):
-                return
-            _require_space(target, total, part_size(part))
-            _receive(response, source, target, part, total)
-    except requests.RequestException as error:
-        problem = line_problem(error)
-        if problem is None:
-            raise UserError(
-                source.url, "the download failed: this cannot be asked for", "check the address"
-            ) from error
-        is_slow = isinstance(error, SlowServerError)
-        raise TransientError(problem, is_slow=is_slow) from error
+    with (
+        failing_line(source.url, "check the address"),
+        source.access.open(session, source.url, headers, timeout_s=timeout_s) as response,
+    ):
+        total = _accept(response, source, target, part, version)
+        if total == part_size(part):
+            return
+        _require_space(target, total, part_size(part))
+        _receive(response, source, target, part, total)
 
 
 def part_size(part: BinaryIO) -> int:

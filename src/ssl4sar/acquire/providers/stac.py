@@ -17,8 +17,13 @@ import requests
 
 from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access, require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import BoundedRetry, GuardedAdapter, guard, short_answer
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
+from ssl4sar.acquire.network.exchange import (
+    BoundedRetry,
+    GuardedAdapter,
+    asking_problem,
+    guard,
+    short_answer,
+)
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
@@ -39,6 +44,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.pair_layout import CHANNELS
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 _PAGE_SIZE: Final = 100
 #: Search engines count exactly up to here.
