@@ -15,8 +15,8 @@ from shapely.geometry import MultiPolygon, box
 from taken import taken
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.network.download import NotThereError
 from ssl4sar.acquire.network.exchange import Limits
-from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection

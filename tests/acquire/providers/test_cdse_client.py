@@ -9,7 +9,7 @@ import pytest
 from cdse_server import CdseServer, Fault, Served, made_safe, record_of
 from odata_catalogue import ODataAnswers
 
-from ssl4sar.acquire.network.transfer import NotThereError
+from ssl4sar.acquire.network.download import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.cdse import account
 from ssl4sar.acquire.providers.cdse_client import CdseClient

@@ -13,10 +13,9 @@ from urllib.parse import quote
 
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.credentials import Account, find_credentials
-from ssl4sar.acquire.network.download import DownloadRecord, download
+from ssl4sar.acquire.network.download import DownloadRecord, NotThereError, download
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import TokenSource
-from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.catalogue_access import (
     GONE_STATUS,
