@@ -409,5 +409,5 @@ def test_facts_of_the_newer_form() -> None:
 def test_what_is_no_frozen_record_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "archives.json").write_text(text)
-    with pytest.raises(UserError, match=r"archives\.json: this is no record of a download"):
+    with pytest.raises(UserError, match=r"archives\.json: this is not a record of a download"):
         archive_names(tmp_path / "archives.json")
