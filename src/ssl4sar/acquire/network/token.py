@@ -38,7 +38,6 @@ from ssl4sar.acquire.network.token_store import (
     Refusal,
     RefusedLogins,
     Shared,
-    Timestamp,
     TokenStore,
 )
 from ssl4sar.core.address import Address
@@ -168,10 +167,9 @@ class TokenSource:
     def _wait_s(self, shared: Shared, credentials: Credentials) -> float:
         """Return how long these credentials must not be tried, because others did just now."""
         logins = shared.refused_logins
-        if logins is None or not self._login_waits_s or not shared.has_proven(credentials):
+        if logins is None or not shared.has_proven(credentials):
             return 0.0
-        wait_s = self._login_waits_s[min(logins.number, len(self._login_waits_s)) - 1]
-        return max(wait_s - logins.at.distance_s(), 0.0)
+        return logins.wait_s(self._login_waits_s)
 
     def _asked(self, shared: Shared, credentials: Credentials) -> Shared:
         """Ask for a token; what is to be shared then holds a new grant or a refusal."""
@@ -185,7 +183,7 @@ class TokenSource:
         if not refused.problem and shared.has_proven(credentials):
             number = 1 + (shared.refused_logins.number if shared.refused_logins else 0)
             if number <= len(self._login_waits_s):
-                logins = RefusedLogins(number, Timestamp.now())
+                logins = RefusedLogins(number, time.time())
                 return replace(shared, refusal=None, refused_logins=logins)
             shared = replace(shared, proven=None, refused_logins=None)
         refusal = Refusal.of(credentials, refused.problem, refused.fix)
@@ -224,9 +222,7 @@ class TokenSource:
         )
 
     def _ask_once(self, form: dict[str, str]) -> Grant:
-        at = (
-            Timestamp.now()
-        )  # before the request: a slow answer must not make the token look younger
+        at = time.time()  # before the request: a slow answer must not make the token look younger
         limits = short_answer(self._patience.timeout_s, _LONGEST_ANSWER_BYTES)
         with failing_line(self._url, "correct the address"), guarded_session(limits) as session:
             response = session.post(
@@ -236,7 +232,7 @@ class TokenSource:
             )
         return self._read(response, at)
 
-    def _read(self, response: requests.Response, at: Timestamp) -> Grant:
+    def _read(self, response: requests.Response, at: float) -> Grant:
         status = response.status_code
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status}")
@@ -300,7 +296,7 @@ def _json(body: bytes) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _grant(answer: dict[str, Any], at: Timestamp) -> Grant | None:
+def _grant(answer: dict[str, Any], at: float) -> Grant | None:
     access, refresh = answer.get("access_token"), answer.get("refresh_token")
     if not isinstance(access, str) or _TOKEN.fullmatch(access) is None:
         return None

@@ -1,8 +1,8 @@
-"""What the jobs of a user share about a token: one file of mode 0600, changed under a lock.
+"""What the jobs of a user share about a login: one file of mode 0600, changed under a lock.
 
-No clock of the server is used, and a wall clock that jumps does no harm: a time is noted as that
-since the start of the machine, and only another machine that shares the folder falls back on the
-wall clock.
+No clock of the server is used. Where the wall clock of this machine jumps, or that of another one
+that shares the folder is wrong, a token counts as old too early, or the server refuses it: either
+way the next one is got.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import math
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,51 +34,15 @@ REFUSAL_LASTS_S: Final = 900.0
 #: A token counts as old this long before its end, or at half of a shorter life.
 _MARGIN_S: Final = 60.0
 _MARGIN_SHARE: Final = 0.5
-_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class RefusedCredentialsError(Exception):
     """A service does not accept user name and password."""
 
 
-@dataclass(frozen=True)
-class Timestamp:
-    """A time by two clocks.
-
-    Attributes:
-        machine: identifies one run of one machine.
-        uptime_s: seconds since its start, suspended time included.
-        unix_s: wall clock.
-    """
-
-    machine: str
-    uptime_s: float
-    unix_s: float
-
-    @classmethod
-    def now(cls) -> Timestamp:
-        """Return the present time."""
-        try:
-            machine = _BOOT.read_text(encoding="ascii").strip()
-            uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-        except (OSError, AttributeError):
-            machine, uptime_s = "", time.monotonic()
-        return cls(machine, uptime_s, time.time())
-
-    def age_s(self) -> float:
-        """Return the seconds since; infinite where the clocks contradict each other."""
-        now = Timestamp.now()
-        same = bool(self.machine) and self.machine == now.machine
-        age_s = now.uptime_s - self.uptime_s if same else now.unix_s - self.unix_s
-        return age_s if age_s >= 0 else math.inf
-
-    def distance_s(self) -> float:
-        """Return the seconds since, or until where the clock of another machine is ahead of ours.
-
-        For what must not be done again too early, as a login that may lock the account.
-        """
-        age_s = self.age_s()
-        return abs(time.time() - self.unix_s) if math.isinf(age_s) else age_s
+def age_s(at: float) -> float:
+    """Return the seconds since a time, or until it where another clock was ahead of ours."""
+    return abs(time.time() - at)
 
 
 @dataclass(frozen=True)
@@ -91,24 +54,24 @@ class Grant:
         life_s: how long it lives.
         refresh: token that gets the next grant; None where there is none.
         refresh_life_s: how long that lives; None without an end.
-        at: when it was asked for.
+        at: when it was asked for, seconds since 1970.
     """
 
     access: str = field(repr=False)
     life_s: float
     refresh: str | None = field(repr=False)
     refresh_life_s: float | None
-    at: Timestamp
+    at: float
 
     def is_fresh(self) -> bool:
         """Return whether the access token can still be used for a while."""
-        return self.at.age_s() < _useful_s(self.life_s)
+        return age_s(self.at) < _useful_s(self.life_s)
 
     def can_refresh(self) -> bool:
         """Return whether the refresh token is worth a try."""
         if self.refresh is None:
             return False
-        return self.refresh_life_s is None or self.at.age_s() < _useful_s(self.refresh_life_s)
+        return self.refresh_life_s is None or age_s(self.at) < _useful_s(self.refresh_life_s)
 
 
 def _useful_s(life_s: float) -> float:
@@ -150,20 +113,18 @@ class Refusal:
     """
 
     fingerprint: Fingerprint
-    at: Timestamp
+    at: float
     problem: str = ""
     fix: str = ""
 
     @classmethod
     def of(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Refusal:
         """Return the refusal of credentials, now."""
-        return cls(Fingerprint.of(credentials), Timestamp.now(), problem, fix)
+        return cls(Fingerprint.of(credentials), time.time(), problem, fix)
 
     def holds_for(self, credentials: Credentials) -> bool:
         """Return whether these credentials were refused a short while ago."""
-        if self.at.distance_s() > REFUSAL_LASTS_S:
-            return False
-        return self.fingerprint.fits(credentials)
+        return age_s(self.at) <= REFUSAL_LASTS_S and self.fingerprint.fits(credentials)
 
 
 @dataclass(frozen=True)
@@ -176,7 +137,12 @@ class RefusedLogins:
     """
 
     number: int
-    at: Timestamp
+    at: float
+
+    def wait_s(self, waits_s: Sequence[float]) -> float:
+        """Return how long to wait before the next try, given the wait after each refusal."""
+        wait_s = waits_s[min(self.number, len(waits_s)) - 1] if waits_s else 0.0
+        return max(wait_s - age_s(self.at), 0.0)
 
 
 def _hash(credentials: Credentials, salt: str) -> str:
@@ -260,9 +226,7 @@ class TokenStore:
 
 
 @contextmanager
-def tried_once(
-    service: str, credentials: Credentials, folder: Path | None = None
-) -> Iterator[None]:
+def tried_once(service: str, credentials: Credentials) -> Iterator[None]:
     """Let jobs log in one by one, and none with what was refused a short while ago.
 
     The block raises `RefusedCredentialsError` where the service refuses the credentials.
@@ -270,12 +234,11 @@ def tried_once(
     Args:
         service: its address.
         credentials: what the block logs in with.
-        folder: private folder of the shared file; None means the user's.
 
     Raises:
         RefusedCredentialsError: from the block, or by an earlier job.
     """
-    store = TokenStore(f"{service} {credentials.user}", folder)
+    store = _store(service, credentials)
     with store.locked():
         refusal = store.read().refusal
         if refusal is not None and refusal.holds_for(credentials):
@@ -291,7 +254,7 @@ def tried_once(
 
 def was_refused(service: str, credentials: Credentials) -> bool:
     """Return whether a service refused these credentials a short while ago, in whatever job."""
-    refusal = TokenStore(f"{service} {credentials.user}").read().refusal
+    refusal = _store(service, credentials).read().refusal
     return refusal is not None and refusal.holds_for(credentials)
 
 
@@ -301,9 +264,13 @@ def remember_refusal(service: str, credentials: Credentials) -> None:
     Raises:
         UserError: the folder is not this user's alone, or the file cannot be written.
     """
-    store = TokenStore(f"{service} {credentials.user}")
+    store = _store(service, credentials)
     with store.locked():
         store.write(Shared(refusal=Refusal.of(credentials)))
+
+
+def _store(service: str, credentials: Credentials) -> TokenStore:
+    return TokenStore(f"{service} {credentials.user}")
 
 
 def cache_folder() -> Path:
