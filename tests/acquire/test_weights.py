@@ -217,6 +217,6 @@ def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
 )
 def test_what_is_no_safetensors_file_is_refused(hub: Hub, tmp_path: Path, content: bytes) -> None:
     hub.content = content
-    with pytest.raises(UserError, match="no safetensors file"):
+    with pytest.raises(UserError, match="not a safetensors file"):
         fetch(hub, tmp_path / "w.safetensors")
     assert list(tmp_path.iterdir()) == []

@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
 from typing import Any, Final, TypeVar
@@ -26,6 +24,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util import Retry
 
 from ssl4sar.core.address import Address, AddressError, parse_address
 from ssl4sar.core.errors import UserError
@@ -55,6 +54,25 @@ WATCH_THREAD: Final = "watch over an exchange"
 S = TypeVar("S", bound=requests.Session)
 
 
+#: By kind of error, the special before the general: requests reports an unknown host, a refused
+#: connection and a broken one by one class.
+_LINE_PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (
+        requests.exceptions.SSLError,
+        "no safe connection: the certificate of the host or a proxy is not trusted",
+    ),
+    (requests.exceptions.ProxyError, "the proxy does not let the connection through"),
+    (requests.exceptions.ConnectTimeout, "the host does not answer"),
+    (requests.exceptions.Timeout, "the server fell silent"),
+    (requests.exceptions.ChunkedEncodingError, "the connection broke off"),
+    (requests.exceptions.ContentDecodingError, "the connection broke off"),
+    (
+        requests.exceptions.ConnectionError,
+        "the host cannot be reached or the connection broke off",
+    ),
+)
+
+
 class SlowServerError(requests.exceptions.Timeout):
     """A server sends, but less than the least rate, or longer than an exchange may take."""
 
@@ -70,26 +88,12 @@ def transient_error(response: requests.Response, problem: str) -> TransientError
 
 
 def asked_wait_s(response: requests.Response) -> float | None:
-    """Return the wait that an answer asks for by ``Retry-After`` (RFC 9110, 10.2.3); None if none.
-
-    A date is compared with the server's own clock as it stands in the answer: clocks differ.
-    """
-    asked = response.headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return min(float(asked[:9]), _LONGEST_ASKED_WAIT_S)
-    until = _date(asked)
-    if until is None:
-        return None
-    now = _date(response.headers.get("Date", "")) or datetime.now(UTC)
-    return min(max((until - now).total_seconds(), 0.0), _LONGEST_ASKED_WAIT_S)
-
-
-def _date(text: str) -> datetime | None:
+    """Return the wait that an answer asks for by ``Retry-After``; None where it asks for none."""
     try:
-        parsed = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+        asked_s = Retry().parse_retry_after(response.headers.get("Retry-After", ""))
+    except (urllib3.exceptions.HTTPError, ValueError, TypeError, IndexError, OverflowError):
         return None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+    return min(asked_s, _LONGEST_ASKED_WAIT_S)
 
 
 def line_problem(error: requests.RequestException) -> str | None:
@@ -97,23 +101,9 @@ def line_problem(error: requests.RequestException) -> str | None:
 
     The text of the error itself is not repeated: it may hold an address with a signature.
     """
-    kinds = requests.exceptions
     if isinstance(error, SlowServerError):
         return str(error)
-    if isinstance(error, kinds.SSLError):
-        return "no safe connection: the certificate of the host or a proxy is not trusted"
-    if isinstance(error, kinds.ProxyError):
-        return "the proxy does not let the connection through"
-    if isinstance(error, kinds.ConnectTimeout):
-        return "the host does not answer"
-    if isinstance(error, kinds.Timeout):
-        return "the server fell silent"
-    if isinstance(error, kinds.ChunkedEncodingError | kinds.ContentDecodingError):
-        return "the connection broke off"
-    if isinstance(error, kinds.ConnectionError):
-        # requests reports an unknown host, a refused connection and a broken one by one class.
-        return "the host cannot be reached or the connection broke off"
-    return None
+    return next((problem for kind, problem in _LINE_PROBLEMS if isinstance(error, kind)), None)
 
 
 def asking_problem(error: requests.RequestException) -> str:
