@@ -17,10 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import (
-    guarded_session,
-    short_answer,
-)
+from ssl4sar.acquire.network.exchange import asking_problem, guarded_session, short_answer
 from ssl4sar.core.address import Address, AddressError
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError

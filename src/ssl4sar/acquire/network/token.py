@@ -11,16 +11,16 @@ times more, by one job for all.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import requests
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
@@ -48,12 +48,11 @@ from ssl4sar.core.retry import Patience, patiently
 
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
 #: What may stand in a header; anything else would also be repeated by the error of the library.
-_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,65536}")
+_Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,65536}$")]
 #: Errors of OAuth 2 (RFC 6749, 5.2) that a configuration causes, not a password.
 _CLIENT_ERRORS: Final = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type"}
 )
-_GRANT_ERRORS: Final = frozenset({"invalid_grant"})
 #: Others that may be repeated to the user; an unknown text could hold what was sent.
 _OTHER_ERRORS: Final = frozenset({"access_denied", "invalid_scope"})
 _LATER: Final = f"it is not asked again for {REFUSAL_LASTS_S / 60:.0f} minutes"
@@ -69,6 +68,25 @@ class _RefusedError(Exception):
     def __init__(self, problem: str = "", fix: str = "") -> None:
         super().__init__(problem)
         self.problem, self.fix = problem, fix
+
+
+class _Answer(BaseModel):
+    """What the token service answers (RFC 6749, 5.1, and Keycloak's life of the refresh token)."""
+
+    access_token: _Token
+    expires_in: float = 0.0
+    refresh_token: _Token | None = None
+    refresh_expires_in: float = 0.0
+
+    def grant(self, at: float) -> Grant:
+        """Return it with the time when it was asked for; a life of 0 has no end, or is not said."""
+        return Grant(
+            self.access_token,
+            self.expires_in or _DEFAULT_LIFE_S,
+            self.refresh_token,
+            self.refresh_expires_in or None,
+            at,
+        )
 
 
 class TokenSource:
@@ -236,34 +254,40 @@ class TokenSource:
         status = response.status_code
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status}")
-        answer = _json(response.content)
-        refusal = self._refusal(status, str(answer.get("error") or ""))
-        if refusal is not None:
-            raise refusal
-        grant = _grant(answer, at) if status == 200 else None
-        if grant is None:
-            problem = f"the answer of {self._url} (status {status}) holds no token"
-            fix = "check the address, and whether a proxy answers instead"
-            if status == 200:
-                # It may have opened a session, of which services allow few.
-                raise _RefusedError(problem, f"{fix}; {_LATER}")
+        problem = f"the answer of {self._url} (status {status}) holds no token"
+        fix = "check the address, and whether a proxy answers instead"
+        try:
+            answer = parse_json(response.content)
+        except ForeignTextError:
+            answer = {}
+        code = str((isinstance(answer, dict) and answer.get("error")) or "")
+        self._require_accepted(status, code)
+        if status != 200:
             raise UserError(self._account.service, problem, fix)
-        return grant
+        try:
+            return _Answer.model_validate(answer).grant(at)
+        except ValidationError:
+            # It may have opened a session, of which services allow few.
+            raise _RefusedError(problem, f"{fix}; {_LATER}") from None
 
-    def _refusal(self, status: int, code: str) -> _RefusedError | None:
-        """Return what a definite refusal means; None where the answer is none."""
+    def _require_accepted(self, status: int, code: str) -> None:
+        """Raise where the service itself refuses, not something in between.
+
+        Raises:
+            _RefusedError: it does.
+        """
         if status not in {400, 401, 403} or not (code or status == 401):
-            return None
+            return
         if code in _CLIENT_ERRORS:
-            return _RefusedError(
+            raise _RefusedError(
                 f"the token service does not accept the client ({code})",
                 f"check the client's name in the configuration; {_LATER}",
             )
-        if code in _GRANT_ERRORS or not code:
-            return _RefusedError()
-        told = f", {code}" if code in _OTHER_ERRORS else ""
-        return _RefusedError(
-            f"the token service refuses the login (status {status}{told})",
+        if code in {"", "invalid_grant"}:
+            raise _RefusedError
+        said = f", {code}" if code in _OTHER_ERRORS else ""
+        raise _RefusedError(
+            f"the token service refuses the login (status {status}{said})",
             f"find out why by logging in at {self._account.register_url}; {_LATER}",
         )
 
@@ -286,37 +310,3 @@ def _safe(url: str) -> Address:
     if not address.is_safe:
         raise UserError(url, "a password is sent by https only", "correct the address")
     return address
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        answer = parse_json(body)
-    except ForeignTextError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _grant(answer: dict[str, Any], at: float) -> Grant | None:
-    access, refresh = answer.get("access_token"), answer.get("refresh_token")
-    if not isinstance(access, str) or _TOKEN.fullmatch(access) is None:
-        return None
-    usable = isinstance(refresh, str) and _TOKEN.fullmatch(refresh) is not None
-    refresh_life_s = _life_s(answer.get("refresh_expires_in"))
-    return Grant(
-        access,
-        _life_s(answer.get("expires_in")) or _DEFAULT_LIFE_S,
-        refresh if usable else None,
-        refresh_life_s,
-        at,
-    )
-
-
-def _life_s(value: object) -> float | None:
-    """Return a life in seconds; 0 means without an end (offline tokens of Keycloak)."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        life_s = float(value)
-    except ValueError:
-        return None
-    return life_s if 0 < life_s < 1e9 else None
