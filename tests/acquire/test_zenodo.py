@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import shutil
@@ -18,7 +17,6 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from ssl4sar.acquire.network import download as module
 from ssl4sar.acquire.zenodo import (
     FetchedRecord,
     archive_names,
@@ -207,14 +205,6 @@ def test_what_the_record_no_longer_has_or_has_changed_is_not_kept(
     assert (tmp_path / "archives/train.zip").read_bytes() == TRAIN
 
 
-def test_an_older_folder_is_replaced_as_a_whole(repository: Repository, tmp_path: Path) -> None:
-    folder = tmp_path / "archives"
-    folder.mkdir()
-    (folder / "old.zip").write_bytes(b"old")
-    fetch(repository, folder)
-    assert not (folder / "old.zip").exists()
-
-
 def test_a_wrong_checksum_is_told_and_the_file_not_left(
     repository: Repository, tmp_path: Path
 ) -> None:
@@ -225,24 +215,6 @@ def test_a_wrong_checksum_is_told_and_the_file_not_left(
     assert not (tmp_path / "archives").exists()
     # The archive that came before it was right and is kept for the next try.
     assert [path.name for path in (tmp_path / "archives.part").iterdir()] == ["optical.tar.gz"]
-
-
-@pytest.mark.parametrize(
-    ("status", "told"),
-    [(404, "not there"), (410, "not there"), (403, "refuses access"), (400, "answered 400")],
-)
-def test_a_record_that_is_refused(
-    repository: Repository, tmp_path: Path, status: int, told: str
-) -> None:
-    repository.status = status
-    refused(repository, tmp_path / "archives", told)
-
-
-def test_an_archive_that_is_not_there(repository: Repository, tmp_path: Path) -> None:
-    repository.missing = {"train.zip"}
-    with pytest.raises(UserError, match=r"train\.zip/content: the file is not there \(HTTP 404\)"):
-        fetch(repository, tmp_path / "archives")
-    assert not (tmp_path / "archives").exists()
 
 
 @pytest.mark.parametrize(
@@ -323,35 +295,6 @@ def test_a_disk_too_small_for_all_is_told_before_the_first_transfer(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
     refused(repository, tmp_path / "archives", r"archives: 0\.00 GB are to come")
     assert repository.asked_for("optical.tar.gz") == []
-
-
-def test_a_disk_that_fills_up_is_told_and_what_arrived_kept(
-    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    append = module._Part.append
-
-    def until_full(part: module._Part, content: bytes) -> None:
-        if part.size >= 200_000:
-            raise OSError(errno.ENOSPC, "full")
-        append(part, content)
-
-    monkeypatch.setattr(module._Part, "append", until_full)
-    with pytest.raises(UserError, match=r"train\.zip: no space left on the disk or quota"):
-        fetch(repository, tmp_path / "archives")
-    assert not (tmp_path / "archives").exists()
-    assert (tmp_path / "archives.part/train.zip.part").stat().st_size >= 200_000
-    monkeypatch.undo()
-    fetch(repository, tmp_path / "archives")
-    assert (tmp_path / "archives/train.zip").read_bytes() == TRAIN
-
-
-def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
-    # Port 9 of the loopback device has no listener.
-    with pytest.raises(UserError, match="host cannot be reached"):
-        fetch_archives(
-            "http://127.0.0.1:9/api/records/7", tmp_path / "archives", attempts=2, first_wait_s=0.01
-        )
-    assert list(tmp_path.iterdir()) == []
 
 
 ENTRY = {"key": "a b.zip", "size": 3, "checksum": "md5:" + "a" * 32}

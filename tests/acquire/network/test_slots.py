@@ -14,7 +14,6 @@ import pytest
 
 from ssl4sar.acquire.network.private_files import private_folder
 from ssl4sar.acquire.network.slots import Slots, locks_folder
-from ssl4sar.core.errors import UserError
 
 HOLD = (
     "import sys, time; from pathlib import Path; from ssl4sar.acquire.network.slots import Slots\n"
@@ -49,11 +48,6 @@ def test_threads_share_the_slots(folder: Path) -> None:
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(work, range(40)))
     assert most == 3
-
-
-def test_accounts_do_not_share_slots(folder: Path) -> None:
-    with slots(folder, 1, "me").hold(), slots(folder, 1, "you").hold():
-        pass
 
 
 def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
@@ -141,13 +135,6 @@ def test_the_slots_come_back_after_a_while(folder: Path) -> None:
             assert can_hold(folder) is is_free
 
 
-def test_a_busy_service_of_one_account_is_none_of_another(folder: Path) -> None:
-    with slots(folder, 2, "you").hold():
-        slots(folder, 2, "you").note_busy()
-    with slots(folder, 4).hold():
-        assert can_hold(folder)
-
-
 @pytest.mark.parametrize("content", ["", "x", "-3", "99"])
 def test_a_damaged_note_never_stops_all(folder: Path, content: str) -> None:
     with slots(folder, 4).hold():
@@ -183,13 +170,6 @@ def test_jobs_of_a_busy_service_queue_here(folder: Path, monkeypatch: pytest.Mon
     assert "1 connections of the account, which are fewer while" in lines[0]
 
 
-def test_a_slot_is_free_again_after_an_error(folder: Path) -> None:
-    with pytest.raises(KeyError), slots(folder, 1).hold():
-        raise KeyError
-    with slots(folder, 1).hold():
-        pass
-
-
 def test_the_folder_is_private(folder: Path) -> None:
     with slots(folder, 1, "a secret name").hold():
         assert folder.stat().st_mode & 0o777 == 0o700
@@ -198,20 +178,8 @@ def test_the_folder_is_private(folder: Path) -> None:
         assert "secret" not in files[0].name
 
 
-def test_a_folder_open_to_others_is_refused(folder: Path) -> None:
-    folder.mkdir()
-    folder.chmod(0o777)
-    with pytest.raises(UserError, match="SSL4SAR_LOCKS"), slots(folder, 1).hold():
-        pass
-
-
 def test_the_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL4SAR_LOCKS", "/somewhere")
     assert locks_folder() == Path("/somewhere")
     monkeypatch.delenv("SSL4SAR_LOCKS")
     assert locks_folder().name.startswith("ssl4sar-")
-
-
-def test_at_least_one_slot() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        Slots("me", 0)
