@@ -57,13 +57,13 @@ class _Member:
     Attributes:
         name: path in the archive.
         is_dir: whether it is a folder.
-        bytes: size that the archive states.
+        size_bytes: size that the archive states.
         open: opens its content.
     """
 
     name: str
     is_dir: bool
-    bytes: int
+    size_bytes: int
     open: Callable[[], IO[bytes] | None]
 
     @property
@@ -93,7 +93,7 @@ def extract_archive(archive: str | Path, target: str | Path) -> list[str]:
     opened = _zip_members if _starts_with(archive, _ZIP_START) else _tar_members
     with _damage_reported(archive), opened(archive) as members:
         _check(archive, members)
-        require_space(target, sum(member.bytes for member in members), "to be extracted")
+        require_space(target, sum(member.size_bytes for member in members), "to be extracted")
         files = [member for member in members if not member.is_dir]
         with atomic_directory(target) as folder:
             for member in track(files, f"extracting {archive.name}"):
@@ -299,7 +299,7 @@ def _check(archive: Path, members: Sequence[_Member]) -> None:
     both = next((each for m in members for each in m.path.parents if each in files), None)
     if both is not None:
         raise UserError(archive, f"member {str(both)!r} is both a file and a folder", _NOT_OURS)
-    _refuse_bomb(archive, sum(member.bytes for member in members))
+    _refuse_bomb(archive, sum(member.size_bytes for member in members))
 
 
 def _refuse_bad_name(archive: Path, shown: str, name: str) -> None:
@@ -347,5 +347,5 @@ def _extract(archive: Path, member: _Member, folder: Path) -> None:
             shutil.copyfileobj(source, file, _CHUNK_BYTES)
     except _DAMAGE as error:
         raise UserError(archive, f"member {member.name!r} is damaged ({error})", _AGAIN) from error
-    if path.stat().st_size != member.bytes:
+    if path.stat().st_size != member.size_bytes:
         raise UserError(archive, f"member {member.name!r} is cut off", _AGAIN)

@@ -252,6 +252,18 @@ def _send(
         raise UserError(address.url, problem, "report it to the service") from None
 
 
+def require_safe_address(url: str) -> Address:
+    """Return the address of a service, to which a password may be sent.
+
+    Raises:
+        UserError: it cannot be used, or the password would go unprotected.
+    """
+    address = require_web_address(url)
+    if not address.is_safe:
+        raise UserError(url, "a password is sent by https only", _ADDRESS_FIX)
+    return address
+
+
 def require_web_address(url: str) -> Address:
     """Return an address that can be used.
 

@@ -22,7 +22,7 @@ from typing import Annotated, Final, Literal
 import requests
 from pydantic import BaseModel, StringConstraints, ValidationError
 
-from ssl4sar.acquire.network.access import require_web_address
+from ssl4sar.acquire.network.access import require_safe_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
 from ssl4sar.acquire.network.exchange import (
     TRANSIENT_STATUS,
@@ -40,15 +40,14 @@ from ssl4sar.acquire.network.token_store import (
     Shared,
     TokenStore,
 )
-from ssl4sar.core.address import Address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.progress import tell
 from ssl4sar.core.retry import Patience, patiently
 
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
-#: What may stand in a header; anything else would also be repeated by the error of the library.
-_Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,65536}$")]
+#: A token as it may stand in a header; the library's error would repeat anything else.
+Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,65536}$")]
 #: Errors of OAuth 2 (RFC 6749, 5.2) that a configuration causes, not a password.
 _CLIENT_ERRORS: Final = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type"}
@@ -73,9 +72,9 @@ class _RefusedError(Exception):
 class _Answer(BaseModel):
     """What the token service answers (RFC 6749, 5.1, and Keycloak's life of the refresh token)."""
 
-    access_token: _Token
+    access_token: Token
     expires_in: float = 0.0
-    refresh_token: _Token | None = None
+    refresh_token: Token | None = None
     refresh_expires_in: float = 0.0
 
     def grant(self, at: float) -> Grant:
@@ -155,7 +154,7 @@ class TokenSource:
         credentials = find_credentials(self._account)
         if self._refused is not None and self._refused[0] == credentials:
             raise self._wrong(*self._refused)
-        _safe(self._url)  # before anything is asked or locked
+        require_safe_address(self._url)  # before anything is asked or locked
         store = TokenStore(f"{self._url} {self._client_id} {credentials.user}", self._folder)
         while True:
             with store.locked():
@@ -244,7 +243,7 @@ class TokenSource:
         limits = short_answer(self._patience.timeout_s, _LONGEST_ANSWER_BYTES)
         with failing_line(self._url, "correct the address"), guarded_session(limits) as session:
             response = session.post(
-                _safe(self._url).url,
+                require_safe_address(self._url).url,
                 data={"client_id": self._client_id, **form},
                 allow_redirects=False,
             )
@@ -302,11 +301,3 @@ class TokenSource:
             f"user name or password from {credentials.source} were refused {when}".rstrip(),
             f"correct them{second}; they are not tried again, so that the account is not locked",
         )
-
-
-def _safe(url: str) -> Address:
-    """Return the address of a token service, to which a password may be sent."""
-    address = require_web_address(url)
-    if not address.is_safe:
-        raise UserError(url, "a password is sent by https only", "correct the address")
-    return address
