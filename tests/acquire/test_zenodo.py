@@ -18,11 +18,11 @@ import numpy as np
 import pytest
 
 from ssl4sar.acquire.zenodo import (
-    FetchedRecord,
     archive_names,
     fetch_archives,
     parse_record,
 )
+from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
 
@@ -117,7 +117,7 @@ def repository() -> Iterator[Repository]:
     http.server_close()
 
 
-def fetch(repository: Repository, folder: Path, attempts: int = 3) -> FetchedRecord:
+def fetch(repository: Repository, folder: Path, attempts: int = 3) -> dict[str, Any]:
     return fetch_archives(repository.url, folder, attempts=attempts, first_wait_s=0.01, timeout_s=5)
 
 
@@ -132,14 +132,13 @@ def refused(repository: Repository, folder: Path, told: str) -> None:
 
 def test_archives_are_fetched_verified_and_frozen(repository: Repository, tmp_path: Path) -> None:
     folder = tmp_path / "resources" / "archives"
-    fetched = fetch(repository, folder)
+    frozen = fetch(repository, folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         "train.zip": TRAIN,
         "optical.tar.gz": OPTICAL,
     }
     assert [path.name for path in folder.parent.iterdir()] == ["archives"]
-    fetched.write(tmp_path / "archives.json")
-    frozen = json.loads((tmp_path / "archives.json").read_text())
+    write_json(tmp_path / "archives.json", frozen)
     assert frozen["schema"] == "ssl4sar.fetched-record/1"
     assert frozen["address"] == repository.url
     assert (frozen["doi"], frozen["version"]) == ("10.5281/zenodo.7", "2")

@@ -23,7 +23,6 @@ from urllib.parse import quote
 
 from ssl4sar.acquire.network.download import PART_ENDINGS, DownloadRecord, download
 from ssl4sar.core.address import AddressError, parse_address
-from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
 from ssl4sar.core.hashing import Checksum, file_digests
@@ -91,36 +90,6 @@ class PublishedRecord:
         return tuple(file for file in self.files if not file.is_archive)
 
 
-@dataclass(frozen=True)
-class FetchedRecord:
-    """What was fetched.
-
-    Attributes:
-        address: address of the record that was asked.
-        published: what the repository said.
-        downloads: size and SHA-256 of every archive, by name.
-    """
-
-    address: str
-    published: PublishedRecord
-    downloads: Mapping[str, DownloadRecord]
-
-    def write(self, path: str | Path) -> None:
-        """Write the frozen record as JSON, atomically."""
-        archives = [
-            {**file.as_row(), "url": file.url, "sha256": self.downloads[file.key].sha256}
-            for file in self.published.archives
-        ]
-        content = {
-            "schema": RECORD_SCHEMA,
-            "address": self.address,
-            **self.published.facts,
-            "archives": archives,
-            "not_fetched": [file.as_row() for file in self.published.others],
-        }
-        write_json(path, content)
-
-
 def fetch_archives(
     address: str,
     folder: str | Path,
@@ -128,7 +97,7 @@ def fetch_archives(
     attempts: int = 6,
     first_wait_s: float = 1.0,
     timeout_s: float = 60.0,
-) -> FetchedRecord:
+) -> dict[str, Any]:
     """Download all archives of a record into a folder that appears complete or not at all.
 
     Args:
@@ -139,7 +108,7 @@ def fetch_archives(
         timeout_s: longest silence of the server.
 
     Returns:
-        What the record says and what was downloaded.
+        The frozen record, as JSON values: what the repository said, and the SHA-256 of each archive.
 
     Raises:
         UserError: bad address, host unreachable, no such record, a damaged answer, no archive in
@@ -169,7 +138,16 @@ def fetch_archives(
             file.url, staging / file.key, file.checksum, size_bytes=file.bytes, **patience
         )
     _appear(staging, folder)
-    return FetchedRecord(address, published, downloads)
+    return {
+        "schema": RECORD_SCHEMA,
+        "address": address,
+        **published.facts,
+        "archives": [
+            {**file.as_row(), "url": file.url, "sha256": downloads[file.key].sha256}
+            for file in archives
+        ],
+        "not_fetched": [file.as_row() for file in published.others],
+    }
 
 
 def _read_record(address: str, answer: Path, patience: dict[str, Any]) -> PublishedRecord:
