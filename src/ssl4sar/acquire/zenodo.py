@@ -108,7 +108,7 @@ def fetch_archives(
         timeout_s: longest silence of the server.
 
     Returns:
-        The frozen record, as JSON values: what the repository said, and the SHA-256 of each archive.
+        The frozen record as JSON values: what the repository said and the SHA-256 of each archive.
 
     Raises:
         UserError: bad address, host unreachable, no such record, a damaged answer, no archive in
