@@ -172,6 +172,7 @@ def test_a_broken_connection_is_resumed(server: SimpleNamespace, tmp_path: Path)
     assert server.way.requests[1]["If-Range"] == '"v1"'
 
 
+@pytest.mark.slow
 def test_a_killed_download_goes_on_where_it_stopped(
     server: SimpleNamespace, tmp_path: Path
 ) -> None:

@@ -50,6 +50,7 @@ def test_threads_share_the_slots(folder: Path) -> None:
     assert most == 3
 
 
+@pytest.mark.slow
 def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)
     assert child.stdout is not None

@@ -70,6 +70,7 @@ def test_a_token_is_renewed_before_its_end(
     assert cdse.grants == {"password": 1} | ({"refresh": 1} if is_renewed else {})
 
 
+@pytest.mark.slow
 def test_processes_share_the_token(cdse: CdseServer) -> None:
     cdse.token_life_s = LONG
     program = (
@@ -173,6 +174,7 @@ def test_credentials_that_have_worked_are_tried_again(
     assert capsys.readouterr().err.count("refused though it has worked before; next try") == 2
 
 
+@pytest.mark.slow
 def test_jobs_share_the_tries_of_credentials_that_have_worked(
     cdse: CdseServer, worked: str, own_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,6 +413,7 @@ def test_an_unreachable_service_is_told(cdse: CdseServer) -> None:
     assert os.environ["CDSE_PASSWORD"] not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_killed_renewal_does_not_block_others(cdse: CdseServer) -> None:
     cdse.login_faults = [Fault(silence_s=30.0, status=503)]
     program = (

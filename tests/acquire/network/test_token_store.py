@@ -1,16 +1,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ssl4sar.acquire.network.credentials import Credentials
 from ssl4sar.acquire.network.token_store import (
-    Fingerprint,
     Grant,
-    Refusal,
-    RefusedLogins,
+    Login,
     Shared,
     TokenStore,
     cache_folder,
@@ -29,8 +28,7 @@ def grant(at: float, refresh_life_s: float | None = 3600.0) -> Grant:
 
 
 def test_what_is_shared_is_read_by_others(store: TokenStore, tmp_path: Path) -> None:
-    logins = RefusedLogins(2, time.time())
-    shared = Shared(grant(time.time()), Refusal.of(ME), Fingerprint.of(ME), logins)
+    shared = Shared(grant(time.time()), Login.refused(ME, "problem", "fix"))
     with store.locked():
         store.write(shared)
     other = TokenStore("https://x me", tmp_path / "cache")
@@ -63,35 +61,39 @@ def test_a_refresh_token_may_have_no_end() -> None:
 
 @pytest.mark.parametrize(("ahead_s", "holds"), [(30.0, True), (-30.0, True), (2000.0, False)])
 def test_a_refusal_noted_by_a_machine_with_another_clock_holds(ahead_s: float, holds: bool) -> None:
-    own = Refusal.of(ME).fingerprint
-    told = Refusal(own, time.time() + ahead_s)
-    assert told.holds_for(ME) is holds
+    noted = replace(Login.refused(ME), at=time.time() + ahead_s)
+    assert noted.is_refused() is holds
 
 
-def test_a_refusal_holds_for_the_same_credentials_only() -> None:
-    refusal = Refusal.of(ME)
-    assert refusal.holds_for(ME)
+def test_a_login_is_that_of_the_same_credentials_only() -> None:
+    login = Login.refused(ME)
+    assert Shared(login=login).login_with(ME) == login
+    assert Shared().login_with(ME) is None
     for other in (
         Credentials("you", "hunter2", "s", "123456"),
         Credentials("me", "hunter3", "s", "123456"),
         Credentials("me", "hunter2", "s", "654321"),
         Credentials("me", "hunter2", "s"),
     ):
-        assert not refusal.holds_for(other)
-    assert refusal.fingerprint != Refusal.of(ME).fingerprint  # salted
+        assert Shared(login=login).login_with(other) is None
+    assert login.digest != Login.refused(ME).digest  # salted
 
 
-def test_what_has_worked_is_known_again_except_one_time_codes() -> None:
-    plain = Credentials("me", "hunter2", "here")
-    shared = Shared(proven=Fingerprint.of(plain))
-    assert shared.has_proven(Credentials("me", "hunter2", "elsewhere"))
-    assert not shared.has_proven(Credentials("me", "hunter3", "here"))
-    assert not Shared().has_proven(plain)
-    assert not Shared(proven=Fingerprint.of(ME)).has_proven(ME)
+def test_what_has_worked_is_tried_again_except_one_time_codes() -> None:
+    plain = Login.accepted(Credentials("me", "hunter2", "here"))
+    assert plain.has_worked
+    assert not Login.accepted(ME).has_worked
+    waits = (60.0, 300.0)
+    assert plain.wait_s(waits) == 0.0
+    for refusals, wait_s in ((1, 60.0), (2, 300.0), (9, 300.0)):
+        again = replace(plain, refusals=refusals)
+        assert again.wait_s(waits) == pytest.approx(wait_s, abs=5.0)
+        assert not again.is_refused()
+    assert replace(plain, refusals=1).wait_s(()) == 0.0
 
 
 def test_no_secret_shows_in_texts() -> None:
-    shared = Shared(grant(time.time()), Refusal.of(ME), Fingerprint.of(ME))
+    shared = Shared(grant(time.time()), Login.refused(ME))
     assert "hunter2" not in repr(shared)
     assert "'access'" not in repr(shared)
     assert "'refresh'" not in repr(shared)

@@ -84,6 +84,7 @@ def right(path: Path, product: Served) -> bool:
     return path.read_bytes() == product.value()
 
 
+@pytest.mark.slow
 def test_a_busy_account_with_a_bad_line_gets_every_file_right(
     cdse: CdseServer, tmp_path: Path
 ) -> None:
@@ -307,6 +308,7 @@ def test_wrong_credentials_end_all_downloads_after_one_login(
     assert cdse.grants == {"refused": 1}
 
 
+@pytest.mark.slow
 def test_no_slot_is_held_while_waiting(
     cdse: CdseServer, client: Client, product: Served, tmp_path: Path
 ) -> None:

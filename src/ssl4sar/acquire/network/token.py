@@ -31,15 +31,7 @@ from ssl4sar.acquire.network.exchange import (
     short_answer,
     transient_error,
 )
-from ssl4sar.acquire.network.token_store import (
-    REFUSAL_LASTS_S,
-    Fingerprint,
-    Grant,
-    Refusal,
-    RefusedLogins,
-    Shared,
-    TokenStore,
-)
+from ssl4sar.acquire.network.token_store import REFUSAL_LASTS_S, Grant, Login, Shared, TokenStore
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.progress import tell
@@ -122,7 +114,7 @@ class TokenSource:
         self._login_waits_s = tuple(login_waits_s)
         self._lock = threading.Lock()
         self._grant: Grant | None = None
-        self._refused: tuple[Credentials, Refusal] | None = None
+        self._refused: tuple[Credentials, Login] | None = None
         self.grants: Counter[Literal["password", "refresh"]] = Counter()
 
     def token(self) -> str:
@@ -161,19 +153,21 @@ class TokenSource:
                 shared = store.read()
                 if shared.grant is not None and suits(shared.grant):
                     return shared.grant
-                if shared.refusal is not None and shared.refusal.holds_for(credentials):
-                    self._refused = credentials, shared.refusal
-                    raise self._wrong(credentials, shared.refusal, "some minutes ago")
-                wait_s = self._wait_s(shared, credentials)
-                if wait_s == 0.0:
-                    shared = self._asked(shared, credentials)
+                login = shared.login_with(credentials)
+                if login is not None and login.is_refused():
+                    self._refused = credentials, login
+                    raise self._wrong(credentials, login, " some minutes ago")
+                if login is None or login.wait_s(self._login_waits_s) == 0.0:
+                    shared = self._asked(shared, login, credentials)
                     store.write(shared)
-                    if shared.refusal is not None:
-                        self._refused = credentials, shared.refusal
-                        raise self._wrong(credentials, shared.refusal)
-                    if shared.refused_logins is None and shared.grant is not None:
+                    login = shared.login
+                    if login is None or login.refusals == 0:
+                        assert shared.grant is not None
                         return shared.grant
-                    wait_s = self._wait_s(shared, credentials)
+                    if login.is_final:
+                        self._refused = credentials, login
+                        raise self._wrong(credentials, login)
+                wait_s = login.wait_s(self._login_waits_s)
             # Others wait beside this job: whoever is the first then asks for all.
             tell(
                 f"{self._account.service}: the login was refused though it has worked before; "
@@ -181,30 +175,26 @@ class TokenSource:
             )
             time.sleep(wait_s)
 
-    def _wait_s(self, shared: Shared, credentials: Credentials) -> float:
-        """Return how long these credentials must not be tried, because others did just now."""
-        logins = shared.refused_logins
-        if logins is None or not shared.has_proven(credentials):
-            return 0.0
-        return logins.wait_s(self._login_waits_s)
+    def _asked(self, shared: Shared, login: Login | None, credentials: Credentials) -> Shared:
+        """Ask for a token, and return what is to be shared: a new grant or a refusal.
 
-    def _asked(self, shared: Shared, credentials: Credentials) -> Shared:
-        """Ask for a token; what is to be shared then holds a new grant or a refusal."""
+        Args:
+            shared: what was shared until now.
+            login: what became of earlier logins with these credentials.
+            credentials: for the next.
+        """
         try:
             renewed = self._refresh(shared.grant)
             if renewed is not None:
-                return Shared(renewed, proven=shared.proven)
-            return Shared(self._log_in(credentials), proven=Fingerprint.of(credentials))
+                return Shared(renewed, shared.login and replace(shared.login, refusals=0))
+            return Shared(self._log_in(credentials), Login.accepted(credentials))
         except _RefusedError as error:
             refused = error
-        if not refused.problem and shared.has_proven(credentials):
-            number = 1 + (shared.refused_logins.number if shared.refused_logins else 0)
-            if number <= len(self._login_waits_s):
-                logins = RefusedLogins(number, time.time())
-                return replace(shared, refusal=None, refused_logins=logins)
-            shared = replace(shared, proven=None, refused_logins=None)
-        refusal = Refusal.of(credentials, refused.problem, refused.fix)
-        return replace(shared, grant=None, refusal=refusal)
+        may_pass = login is not None and login.has_worked and not refused.problem
+        if login is not None and may_pass and login.refusals < len(self._login_waits_s):
+            login = replace(login, refusals=login.refusals + 1, at=time.time())
+            return replace(shared, login=login)
+        return Shared(login=Login.refused(credentials, refused.problem, refused.fix))
 
     def _refresh(self, old: Grant | None) -> Grant | None:
         if old is None or old.refresh is None or not old.can_refresh():
@@ -290,14 +280,13 @@ class TokenSource:
             f"find out why by logging in at {self._account.register_url}; {_LATER}",
         )
 
-    def _wrong(self, credentials: Credentials, refusal: Refusal, when: str = "") -> UserError:
-        if refusal.problem:
-            problem = f"{refusal.problem} {when}".rstrip()
-            return UserError(self._account.service, problem, refusal.fix)
+    def _wrong(self, credentials: Credentials, login: Login, when: str = "") -> UserError:
+        if login.problem:
+            return UserError(self._account.service, f"{login.problem}{when}", login.fix)
         code = self._account.one_time_variable
         second = f", and with two factors a new code in {code}" if code else ""
         return UserError(
             self._account.service,
-            f"user name or password from {credentials.source} were refused {when}".rstrip(),
+            f"user name or password from {credentials.source} were refused{when}",
             f"correct them{second}; they are not tried again, so that the account is not locked",
         )

@@ -79,76 +79,64 @@ def _useful_s(life_s: float) -> float:
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """Credentials as a salted hash.
+class Login:
+    """What became of the latest logins with some credentials.
 
     Attributes:
-        salt: hexadecimal.
-        digest: hexadecimal; scrypt of user, password and one-time code.
+        salt: of the hash, hexadecimal.
+        digest: scrypt of user, password and one-time code, hexadecimal.
+        has_worked: whether one was accepted and none was refused for good since; a one-time code
+            never works twice.
+        refusals: how many were refused in a row.
+        at: when the latest was, seconds since 1970.
+        problem: why it was refused, in words that may be shown; empty where the password is wrong.
+        fix: what to do about that problem.
     """
 
     salt: str
     digest: str
-
-    @classmethod
-    def of(cls, credentials: Credentials) -> Fingerprint:
-        """Return the fingerprint of credentials, another one each time."""
-        salt = secrets.token_hex(16)
-        return cls(salt, _hash(credentials, salt))
-
-    def fits(self, credentials: Credentials) -> bool:
-        """Return whether it is one of these credentials."""
-        return hmac.compare_digest(self.digest, _hash(credentials, self.salt))
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Credentials that the service refused.
-
-    Attributes:
-        fingerprint: of the credentials.
-        at: when they were refused.
-        problem: why, in words that may be shown; empty where the password is wrong.
-        fix: what to do about that problem.
-    """
-
-    fingerprint: Fingerprint
+    has_worked: bool
+    refusals: int
     at: float
     problem: str = ""
     fix: str = ""
 
     @classmethod
-    def of(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Refusal:
-        """Return the refusal of credentials, now."""
-        return cls(Fingerprint.of(credentials), time.time(), problem, fix)
+    def accepted(cls, credentials: Credentials) -> Login:
+        """Return that these credentials were accepted now."""
+        return cls(*_fingerprint(credentials), credentials.one_time_code is None, 0, time.time())
 
-    def holds_for(self, credentials: Credentials) -> bool:
-        """Return whether these credentials were refused a short while ago."""
-        return age_s(self.at) <= REFUSAL_LASTS_S and self.fingerprint.fits(credentials)
+    @classmethod
+    def refused(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Login:
+        """Return that these credentials were refused now, for good."""
+        return cls(*_fingerprint(credentials), False, 1, time.time(), problem, fix)
 
+    def fits(self, credentials: Credentials) -> bool:
+        """Return whether it is of these credentials; hashing takes a while, on purpose."""
+        return hmac.compare_digest(self.digest, _fingerprint(credentials, self.salt)[1])
 
-@dataclass(frozen=True)
-class RefusedLogins:
-    """Refusals in a row of credentials that have worked before.
+    @property
+    def is_final(self) -> bool:
+        """Whether the credentials were refused for good."""
+        return self.refusals > 0 and not self.has_worked
 
-    Attributes:
-        number: how many, at least 1.
-        at: when the latest was.
-    """
-
-    number: int
-    at: float
+    def is_refused(self) -> bool:
+        """Return whether the credentials were refused for good a short while ago."""
+        return self.is_final and age_s(self.at) <= REFUSAL_LASTS_S
 
     def wait_s(self, waits_s: Sequence[float]) -> float:
         """Return how long to wait before the next try, given the wait after each refusal."""
-        wait_s = waits_s[min(self.number, len(waits_s)) - 1] if waits_s else 0.0
-        return max(wait_s - age_s(self.at), 0.0)
+        if not (self.has_worked and self.refusals and waits_s):
+            return 0.0
+        return max(waits_s[min(self.refusals, len(waits_s)) - 1] - age_s(self.at), 0.0)
 
 
-def _hash(credentials: Credentials, salt: str) -> str:
+def _fingerprint(credentials: Credentials, salt: str = "") -> tuple[str, str]:
+    """Return salt, another one each time unless it is given, and hash of credentials."""
+    salt = salt or secrets.token_hex(16)
     secret = "\0".join((credentials.user, credentials.password, credentials.one_time_code or ""))
     # Slow on purpose: the file must not help to guess a password.
-    return hashlib.scrypt(secret.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1).hex()
+    return salt, hashlib.scrypt(secret.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1).hex()
 
 
 @dataclass(frozen=True)
@@ -157,25 +145,15 @@ class Shared:
 
     Attributes:
         grant: latest grant; None before the first.
-        refusal: latest refusal; None after a success.
-        proven: the latest credentials that a login accepted; None before the first, and once they
-            are refused for good.
-        refused_logins: with the proven ones; None after a success.
+        login: latest logins; None before the first.
     """
 
     grant: Grant | None = None
-    refusal: Refusal | None = None
-    proven: Fingerprint | None = None
-    refused_logins: RefusedLogins | None = None
+    login: Login | None = None
 
-    def has_proven(self, credentials: Credentials) -> bool:
-        """Return whether these credentials have worked before; a one-time code never works twice.
-
-        The answer takes a while: hashing is slow on purpose.
-        """
-        if self.proven is None or credentials.one_time_code:
-            return False
-        return self.proven.fits(credentials)
+    def login_with(self, credentials: Credentials) -> Login | None:
+        """Return what became of the logins with these credentials; None if they are others."""
+        return self.login if self.login is not None and self.login.fits(credentials) else None
 
 
 _SHARED: Final = TypeAdapter(Shared)
@@ -240,22 +218,22 @@ def tried_once(service: str, credentials: Credentials) -> Iterator[None]:
     """
     store = _store(service, credentials)
     with store.locked():
-        refusal = store.read().refusal
-        if refusal is not None and refusal.holds_for(credentials):
+        login = store.read().login_with(credentials)
+        if login is not None and login.is_refused():
             raise RefusedCredentialsError
         try:
             yield
         except RefusedCredentialsError:
-            store.write(Shared(refusal=Refusal.of(credentials)))
+            store.write(Shared(login=Login.refused(credentials)))
             raise
-        if refusal is not None:
+        if login is not None:
             store.write(Shared())
 
 
 def was_refused(service: str, credentials: Credentials) -> bool:
     """Return whether a service refused these credentials a short while ago, in whatever job."""
-    refusal = _store(service, credentials).read().refusal
-    return refusal is not None and refusal.holds_for(credentials)
+    login = _store(service, credentials).read().login_with(credentials)
+    return login is not None and login.is_refused()
 
 
 def remember_refusal(service: str, credentials: Credentials) -> None:
@@ -266,7 +244,7 @@ def remember_refusal(service: str, credentials: Credentials) -> None:
     """
     store = _store(service, credentials)
     with store.locked():
-        store.write(Shared(refusal=Refusal.of(credentials)))
+        store.write(Shared(login=Login.refused(credentials)))
 
 
 def _store(service: str, credentials: Credentials) -> TokenStore:
