@@ -31,9 +31,12 @@ SURROUNDINGS: Final = tuple(
         "core.cached_file",
         "core.errors",
         "core.foreign",
+        "core.lock",
         "core.printing",
         "core.progress",
         "core.record",
+        "core.retry",
+        "core.space",
         "provenance",
         "workflow.job",
     )

@@ -43,7 +43,7 @@ def test_forms_of_the_wait_that_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, asked: str, least: float, most: float
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("ssl4sar.acquire.providers.catalogue_access.time.sleep", waits.append)
+    monkeypatch.setattr("ssl4sar.core.retry.time.sleep", waits.append)
     answers = ODataAnswers(faults=["503"], headers={"Retry-After": asked})
     with serve_catalogue(answers) as url:
         CatalogueAccess(url, first_wait_s=0.01).json(f"{url}/Products")
@@ -72,7 +72,7 @@ def test_which_addresses_are_its_own(url: str, own: bool) -> None:
 
 def test_the_waits_double_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("ssl4sar.acquire.providers.catalogue_access.time.sleep", waits.append)
+    monkeypatch.setattr("ssl4sar.core.retry.time.sleep", waits.append)
     answers = ODataAnswers(faults=["500"] * 6)
     with serve_catalogue(answers) as url:
         with pytest.raises(UserError, match="failed 6 times in a row"):
@@ -85,7 +85,7 @@ def test_the_waits_double_and_vary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_outage_of_minutes_is_survived(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("ssl4sar.acquire.providers.catalogue_access.time.sleep", waits.append)
+    monkeypatch.setattr("ssl4sar.core.retry.time.sleep", waits.append)
     answers = ODataAnswers(faults=["503"] * 11)
     with serve_catalogue(answers) as url:
         CatalogueAccess(url).json(f"{url}/Products")
@@ -96,7 +96,7 @@ def test_a_busy_catalogue_is_waited_for_without_counting_tries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("ssl4sar.acquire.providers.catalogue_access.time.sleep", waits.append)
+    monkeypatch.setattr("ssl4sar.core.retry.time.sleep", waits.append)
     with serve_catalogue(ODataAnswers(faults=["429"] * 30)) as url:
         CatalogueAccess(url, attempts=2).json(f"{url}/Products")
     assert len(waits) == 30

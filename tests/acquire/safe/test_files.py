@@ -76,6 +76,13 @@ def test_a_zip_of_another_product_or_without_a_file_is_damaged(
         take_zip(source, tmp_path / "t" / source.name, folder)
 
 
+def test_what_is_not_a_zip_is_damaged(tmp_path: Path) -> None:
+    source = tmp_path / "a.zip"
+    source.write_bytes(b"no zip")
+    with pytest.raises(MissingProductError, match="not a complete zip"):
+        take_zip(source, tmp_path / "t" / source.name, "a.SAFE")
+
+
 def test_an_old_copy_of_a_changed_source_is_replaced(tmp_path: Path) -> None:
     source = write_zip(tmp_path, NAMES["vv"])
     target = tmp_path / "t" / source.name

@@ -20,11 +20,9 @@ from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
 from ssl4sar.acquire.network.access import Access, Bearer, FixedToken, require_web_address
-from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
+from ssl4sar.acquire.network.download import NotThereError, WrongContentError, download
+from ssl4sar.acquire.network.exchange import GuardedAdapter, asking_problem, guard, short_answer
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product, utc_time
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import bounded, known_form, not_found, orbit_direction
@@ -33,6 +31,7 @@ from ssl4sar.acquire.safe.verification import known_checksums, verify_product
 from ssl4sar.config.services import AsfConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 #: Names of the facility for ground range products, dual and single polarisation, by their kind.
 _LEVELS: Final = {"GRDH": ("GRD_HD", "GRD_HS"), "GRDM": ("GRD_MD", "GRD_MS")}

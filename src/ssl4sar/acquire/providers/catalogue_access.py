@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,22 +9,18 @@ import requests
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.exchange import (
+    TRANSIENT_STATUS,
     SlowServerError,
     TooLongError,
     guarded_session,
-    short_answer,
-)
-from ssl4sar.acquire.network.patience import (
-    TRANSIENT_STATUS,
-    Failures,
-    Patience,
-    TransientError,
     line_problem,
+    short_answer,
     transient_error,
 )
 from ssl4sar.core.address import AddressError, parse_address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
+from ssl4sar.core.retry import Patience, TransientError, patiently
 from ssl4sar.core.wording import printable
 
 #: With these a service says that it has no such thing (any more).
@@ -88,19 +83,14 @@ class CatalogueAccess:
             RefusedError: the catalogue refuses (4xx) or sends elsewhere.
             UserError: it cannot be reached, keeps failing, or answers with something else.
         """
-        failures = Failures(
+        return patiently(
+            lambda: self._once(url, parameters),
             self._patience,
             self._origin[1],
             subject=self.url,
             what="the catalogue",
             fix=f"check the connection and {self._key}, and rerun later",
         )
-        while True:
-            try:
-                return self._once(url, parameters)
-            except TransientError as error:
-                wait_s = failures.wait_s(error)
-            time.sleep(wait_s)
 
     def _once(self, url: str, parameters: Mapping[str, str] | None) -> dict[str, Any]:
         self.requests += 1

@@ -15,9 +15,7 @@ from typing import Final
 from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account
-from ssl4sar.acquire.network.download import DownloadRecord
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
+from ssl4sar.acquire.network.download import DownloadRecord, NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.cdse_client import CdseClient
@@ -39,6 +37,7 @@ from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import can_compute
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
 

@@ -13,11 +13,9 @@ from urllib.parse import quote
 
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.credentials import Account, find_credentials
-from ssl4sar.acquire.network.download import DownloadRecord, download
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.download import DownloadRecord, NotThereError, download
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import TokenSource
-from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.catalogue_access import (
     GONE_STATUS,
@@ -27,6 +25,7 @@ from ssl4sar.acquire.providers.catalogue_access import (
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import Patience
 
 #: Tries of a file that is not there though the catalogue lists its product: 15 s of waits.
 _TRIES_OF_NODE: Final = 5

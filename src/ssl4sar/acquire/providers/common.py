@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from ssl4sar.acquire.network.transfer import NotThereError
+from ssl4sar.acquire.network.download import NotThereError
 from ssl4sar.acquire.product import OrbitDirection, Product
 from ssl4sar.acquire.providers.base import MissingProductError
 from ssl4sar.core.errors import UserError

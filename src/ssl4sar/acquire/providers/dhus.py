@@ -18,8 +18,7 @@ from shapely.geometry import Polygon
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.exchange import guard
-from ssl4sar.acquire.network.patience import asking_problem
+from ssl4sar.acquire.network.exchange import asking_problem, guard
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token_store import remember_refusal, was_refused
 from ssl4sar.acquire.product import Mission, Product

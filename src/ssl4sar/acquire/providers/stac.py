@@ -9,18 +9,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 import requests
 
 from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access, require_web_address
-from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import BoundedRetry, GuardedAdapter, guard, short_answer
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
+from ssl4sar.acquire.network.download import NotThereError, WrongContentError, download
+from ssl4sar.acquire.network.exchange import (
+    GuardedAdapter,
+    asking_problem,
+    guard,
+    short_answer,
+)
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import bounded, known_form
@@ -39,6 +42,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.pair_layout import CHANNELS
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 _PAGE_SIZE: Final = 100
 #: Search engines count exactly up to here.
@@ -48,8 +52,8 @@ _NONSENSE: Final = (
     *(AttributeError, KeyError, NotImplementedError, TypeError, ValueError),
     *(OverflowError, RecursionError),
 )
-#: Of connections that break, as the library has it.
-_RETRIES: Final = 5
+#: Tries of one question to the catalogue.
+_ATTEMPTS: Final = 6
 _SERVICE_FIX: Final = "check stac.url and the line, and rerun"
 
 
@@ -143,8 +147,8 @@ class Stac:
             warnings.simplefilter("ignore")
             line = StacApiIO(timeout=self._patience.timeout_s)
             limits = short_answer(self._patience.timeout_s)
-            retry = BoundedRetry(_RETRIES, raise_on_status=False)
-            guard(line.session, GuardedAdapter(limits, self._is_own, retry))
+            patience = replace(self._patience, attempts=_ATTEMPTS)
+            guard(line.session, GuardedAdapter(limits, self._is_own, patience))
             # The library would send the default entry of netrc.
             line.session.auth = MACHINE_LOGIN
             client = Client.open(config.url, stac_io=line)
