@@ -182,14 +182,14 @@ def test_parts_around_a_pole_are_refused(tmp_path: Path) -> None:
         (polygon(), "is empty"),
         (polygon([]), "is empty"),
         ({"type": "MultiPolygon", "coordinates": []}, "is empty"),
-        ({"type": "Point", "coordinates": [12, 78]}, "no polygon"),
-        ({"type": "GeometryCollection", "geometries": []}, "no polygon"),
-        (polygon([[12, 78], [13, 78], [13, 79]]), "no GeoJSON"),
-        (polygon([[12, 78], [13, 78]]), "no GeoJSON"),
-        (polygon([["a", 78], [13, 78], [13, 79], ["a", 78]]), "no GeoJSON"),
-        ({"type": "Polygon"}, "no GeoJSON"),
-        ({}, "no GeoJSON"),
-        ("POLYGON ((12 78, 13 78, 13 79, 12 78))", "no GeoJSON"),
+        ({"type": "Point", "coordinates": [12, 78]}, "not a polygon"),
+        ({"type": "GeometryCollection", "geometries": []}, "not a polygon"),
+        (polygon([[12, 78], [13, 78], [13, 79]]), "not GeoJSON"),
+        (polygon([[12, 78], [13, 78]]), "not GeoJSON"),
+        (polygon([["a", 78], [13, 78], [13, 79], ["a", 78]]), "not GeoJSON"),
+        ({"type": "Polygon"}, "not GeoJSON"),
+        ({}, "not GeoJSON"),
+        ("POLYGON ((12 78, 13 78, 13 79, 12 78))", "not GeoJSON"),
         # Metres instead of degrees, and latitude first where that leaves the globe.
         (polygon([[4e5, 8e6], [5e5, 8e6], [5e5, 9e6], [4e5, 8e6]]), "longitude first"),
         (polygon([[61, -147], [62, -147], [62, -146], [61, -147]]), "longitude first"),
@@ -207,9 +207,9 @@ def test_an_area_that_is_none_is_refused(tmp_path: Path, geometry: Any, told: st
 def test_a_feature_without_geometry_is_refused(tmp_path: Path) -> None:
     bare = feature()
     bare["geometry"] = None
-    assert "no GeoJSON" in refused(tmp_path, bare)
+    assert "not GeoJSON" in refused(tmp_path, bare)
     del bare["geometry"]
-    assert "no GeoJSON" in refused(tmp_path, bare)
+    assert "not GeoJSON" in refused(tmp_path, bare)
 
 
 def test_the_next_zone_may_be_used(tmp_path: Path) -> None:
@@ -224,8 +224,8 @@ def test_the_next_zone_may_be_used(tmp_path: Path) -> None:
     ("epsg", "told"),
     [
         (32600, "greater than or equal to 32601"),
-        (32661, "is no UTM zone"),
-        (32700, "is no UTM zone"),
+        (32661, "is not a UTM zone"),
+        (32700, "is not a UTM zone"),
         (32761, "less than or equal to 32760"),
         (3413, "greater than or equal to 32601"),
         ("UTM33", "valid integer"),
@@ -257,8 +257,8 @@ def test_a_wrong_zone_is_refused(tmp_path: Path, epsg: Any, told: str) -> None:
         ('{"type": "FeatureCollection", "features": []}', "no features"),
         ('{"type": "FeatureCollection", "features": {"a": 1}}', "no features"),
         (json.dumps(feature()), "no features"),
-        (json.dumps({"features": [3]}), "feature 1: is no GeoJSON feature"),
-        (json.dumps({"features": [feature(), None]}), "feature 2: is no GeoJSON feature"),
+        (json.dumps({"features": [3]}), "feature 1: is not a GeoJSON feature"),
+        (json.dumps({"features": [feature(), None]}), "feature 2: is not a GeoJSON feature"),
         (json.dumps({"features": [{"geometry": polygon(SQUARE)}]}), "feature 1: properties"),
     ],
 )

@@ -19,8 +19,8 @@ from ssl4sar.acquire.network.private_files import private_folder
 from ssl4sar.acquire.network.slots import LOCKS_VARIABLE, locks_folder
 from ssl4sar.acquire.network.token_store import CACHE_VARIABLE, cache_folder
 from ssl4sar.acquire.providers.cdse import account as cdse_account
-from ssl4sar.acquire.providers.choose import LIBRARIES, install_command
 from ssl4sar.acquire.providers.dhus import Dhus
+from ssl4sar.acquire.providers.registry import LIBRARIES, install_command
 from ssl4sar.config.sentinel import ProviderName
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError

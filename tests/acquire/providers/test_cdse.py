@@ -24,8 +24,8 @@ from shapely.geometry import MultiPolygon, box
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import MissingProductError, Provider, Query, Selection
 from ssl4sar.acquire.providers.cdse import Cdse
+from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
 
@@ -38,7 +38,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import Selection
+from ssl4sar.acquire.query import Selection
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.config.services import CdseConfig
 
@@ -156,13 +156,6 @@ def test_faults_of_single_files_are_survived(
     cdse: CdseServer, served: Served, tmp_path: Path, fault: Fault, place: str
 ) -> None:
     cdse.fault(place, fault)
-    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
-
-
-def test_a_damaged_measurement_is_fetched_again(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    cdse.fault(".tiff", Fault(corrupt=True))
     assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
 
 
@@ -398,16 +391,6 @@ def test_an_offline_product_is_told_without_asking(
     assert cdse.grants == {}
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_product_that_is_gone_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path, whole: bool
-) -> None:
-    product = listed(served)
-    cdse.products.clear()
-    with pytest.raises(MissingProductError, match="does not have it any more"):
-        provider(cdse, whole_products=whole).fetch(product, tmp_path, Selection())
-
-
 def list_in_catalogue(cdse: CdseServer, *products: Served, **changes: Any) -> ODataAnswers:
     answers = ODataAnswers([{**record_of(each), **changes} for each in products])
     cdse.catalogue = answers.answer
@@ -555,12 +538,6 @@ def test_a_single_file_is_fetched_and_verified(
     cdse.fault("$value", *[Fault(corrupt=True)] * 2)
     with pytest.raises(MissingProductError, match="damaged"):
         provider(cdse).fetch_file(listed(orbit), tmp_path / "Y.EOF")
-
-
-def test_it_is_a_provider(cdse: CdseServer) -> None:
-    made: Provider = provider(cdse)
-    assert made.name == "cdse"
-    assert made.missions == {"sentinel-1", "sentinel-2"}
 
 
 def job(cdse: CdseServer, folder: Path, *products: Product) -> subprocess.Popen[bytes]:

@@ -12,8 +12,7 @@ from odata_catalogue import ODataAnswers
 from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.cdse import account
-from ssl4sar.acquire.providers.cdse_client import CdseClient
+from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
 
@@ -30,10 +29,10 @@ PRODUCT = Product(
 )
 
 
-def client(cdse: CdseServer) -> CdseClient:
+def client(cdse: CdseServer) -> Cdse:
     cdse.token_life_s = 600.0
     config = CdseConfig(**cdse.config_values())
-    return CdseClient(config, account(config), Patience(3, 0.01, 5.0))
+    return Cdse(config, patience=Patience(3, 0.01, 5.0))
 
 
 @pytest.fixture
@@ -81,9 +80,7 @@ def test_a_file_of_a_listed_product_is_asked_for_again(
     is_there: bool,
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(
-        "ssl4sar.acquire.providers.cdse_client.time", SimpleNamespace(sleep=waits.append)
-    )
+    monkeypatch.setattr("ssl4sar.acquire.providers.cdse.time", SimpleNamespace(sleep=waits.append))
     answers = ODataAnswers([record_of(served)])
     cdse.catalogue = answers.answer
     cdse.fault("manifest.safe", *[Fault(status=404)] * absent)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from odata_catalogue import (
     ODataAnswers,
     archive,
@@ -19,13 +23,19 @@ from odata_catalogue import (
     serve_catalogue,
     square,
 )
+from shapely import from_wkt
 from shapely.geometry import MultiPolygon, Point, Polygon, box
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.providers.base import Query
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
-from ssl4sar.acquire.providers.odata import ODataCatalogue
-from ssl4sar.acquire.providers.odata_filter import collection_is, intersects
+from ssl4sar.acquire.providers.odata import (
+    ODataCatalogue,
+    collection_is,
+    intersects,
+    query_filters,
+    short_outline,
+)
+from ssl4sar.acquire.query import Query
 from ssl4sar.core.errors import UserError
 
 MARCH = datetime(2020, 3, 1, tzinfo=UTC)
@@ -192,7 +202,7 @@ def test_a_passing_failure_is_waited_for(fault: str) -> None:
         ("500", r"failed 3 times in a row \(it answered 500 Internal Server Error\); check"),
         ("broken_json", r"failed 3 times in a row \(its answer cannot be used: it is not JSON"),
         ("html", "web page, not with JSON; check cdse.catalogue_url and whether a proxy"),
-        ("list", r"its answer is no object: '\[\]'; correct cdse.catalogue_url"),
+        ("list", r"its answer is not an object: '\[\]'; correct cdse.catalogue_url"),
         ("other_shape", "without a list of records with identifiers; correct"),
         ("no_count", "without the number of records; correct cdse.catalogue_url"),
         ("400", "refuses the question: 400 not now; check cdse.catalogue_url"),
@@ -210,7 +220,7 @@ def test_a_catalogue_that_cannot_be_reached() -> None:
     with serve_catalogue(ODataAnswers()) as url:
         pass
     catalogue = ODataCatalogue(url, access=CatalogueAccess(url, attempts=2, first_wait_s=0.01))
-    with pytest.raises(UserError, match=r"2 times in a row .it cannot be reached"):
+    with pytest.raises(UserError, match=r"2 times in a row .the host cannot be reached"):
         list(catalogue.records(SAR, MARCH, APRIL))
 
 
@@ -293,7 +303,7 @@ def test_records_of_another_form_are_told() -> None:
     answers = ODataAnswers()
     answers._chosen = _Everything([record])
     with opened(answers) as catalogue:
-        with pytest.raises(UserError, match=r"a record of another form: .*Name is missing"):
+        with pytest.raises(UserError, match=r"a record of another form: .*name is missing"):
             list(catalogue.products(a_query()))
 
 
@@ -364,3 +374,95 @@ def test_the_real_pages_are_walked(test_data: Path) -> None:
     )
     assert set(json.loads(body)) == set(pages[0])
     assert set(sar_record(MARCH)) == set(records[0])
+
+
+@given(
+    lon=st.floats(-179, 179),
+    lat=st.floats(-88, 88),
+    radii=st.lists(st.floats(0.01, 1.0), min_size=3, max_size=900),
+    longest=st.integers(200, 3000),
+)
+def test_a_short_outline_holds_the_area(
+    lon: float, lat: float, radii: list[float], longest: int
+) -> None:
+    turn = 2 * math.pi / len(radii)
+    area = Polygon(
+        [(lon + r * math.cos(i * turn), lat + r * math.sin(i * turn)) for i, r in enumerate(radii)]
+    )
+    if not area.is_valid:
+        return
+    outline = short_outline(area, longest)
+    assert outline.covers(area)
+    west, south, east, north = outline.bounds
+    assert -180 <= west <= east <= 180
+    assert -90 <= south <= north <= 90
+    sent = intersects(outline)
+    text = sent[sent.index("POLYGON") : sent.index("))") + 2]
+    assert len(text) <= max(longest, 200)
+
+
+def test_coordinates_have_no_exponent() -> None:
+    text = intersects(Polygon([(1e-30, 0), (1e-7, 1), (-1e-7, 1)]))
+    assert "POLYGON((0 0,0.0000001 1,-0.0000001 1,0 0))" in text
+
+
+def test_a_short_outline_is_left_as_it_is() -> None:
+    area = box(10.0, 70.1, 12.3456789, 71.0)
+    text = intersects(area)
+    assert text.startswith("OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((")
+    assert from_wkt(text.split(";")[1].removesuffix("')")).equals(area)
+
+
+def test_an_outline_at_the_edge_of_the_globe_stays_on_it() -> None:
+    area = box(-180, -90, 180, 90).intersection(Point(179.9, 89.5).buffer(2, quad_segs=900))
+    assert isinstance(area, Polygon)
+    outline = short_outline(area)
+    assert outline.covers(area)
+    assert box(-180, -90, 180, 90).covers(outline)
+    assert len(quote(intersects(area))) < 5000
+
+
+def test_a_short_outline_is_not_much_larger_than_the_area() -> None:
+    area = Point(10, 70).buffer(1.0, quad_segs=2000)
+    assert isinstance(area, Polygon)
+    outline = short_outline(area)
+    assert area.area < outline.area < 1.05 * area.area
+
+
+def test_holes_are_filled() -> None:
+    ring = Point(0, 0).buffer(1.0).difference(Point(0, 0).buffer(0.5))
+    assert isinstance(ring, Polygon)
+    assert short_outline(ring).covers(Point(0, 0))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {},
+            "Collection/Name eq 'SENTINEL-1' and "
+            "Attributes/OData.CSC.StringAttribute/any(att:att/Name eq 'productType' and "
+            "att/OData.CSC.StringAttribute/Value eq 'IW_GRDH_1S')",
+        ),
+        (
+            {"mission": "sentinel-2", "product_type": "it's", "max_cloud_percent": 20},
+            "Collection/Name eq 'SENTINEL-2' and "
+            "Attributes/OData.CSC.StringAttribute/any(att:att/Name eq 'productType' and "
+            "att/OData.CSC.StringAttribute/Value eq 'it''s') and "
+            "Attributes/OData.CSC.DoubleAttribute/any(att:att/Name eq 'cloudCover' and "
+            "att/OData.CSC.DoubleAttribute/Value le 20.00)",
+        ),
+    ],
+)
+def test_the_documented_forms(changes: dict[str, object], expected: str) -> None:
+    assert " and ".join(query_filters(a_query(**changes))) == expected  # type: ignore[arg-type]
+
+
+def test_times_are_written_in_utc() -> None:
+    start = datetime(2020, 1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
+    answers = ODataAnswers()
+    walked(answers, start=start, stop=datetime(2020, 1, 2, 0, 0, 0, 5, tzinfo=UTC))
+    assert answers.asked[0]["$filter"].endswith(
+        "ContentDate/Start ge 2019-12-31T23:00:00.000000Z and "
+        "ContentDate/Start lt 2020-01-02T00:00:00.000005Z"
+    )

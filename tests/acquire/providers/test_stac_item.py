@@ -13,7 +13,6 @@ from ssl4sar.acquire.providers.stac_item import (
     file_name,
     optical_assets,
     parse_multihash,
-    product_of_item,
     sar_assets,
 )
 from ssl4sar.core.hashing import Checksum
@@ -95,17 +94,3 @@ def test_names_of_files(asset: str, url: str, name: str) -> None:
 def test_assets_cannot_lead_elsewhere(asset: str) -> None:
     with pytest.raises(ValueError, match="the asset is called"):
         file_name(asset, "https://h/a.tif")
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        {},
-        {"id": "a", "properties": {}, "assets": {}},
-        {"id": "a", "properties": None, "assets": {}},
-        {"id": "a", "properties": {}, "assets": [1]},
-    ],
-)
-def test_other_forms_are_a_value_error(item: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        product_of_item(item)

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import MissingProductError
+from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError

@@ -9,12 +9,7 @@ from typing import Any, Final
 import requests
 
 from ssl4sar.acquire.network.access import require_web_address
-from ssl4sar.acquire.network.exchange import (
-    SlowServerError,
-    TooLongError,
-    guarded_session,
-    short_answer,
-)
+from ssl4sar.acquire.network.exchange import TooLongError, guarded_session, short_answer
 from ssl4sar.acquire.network.patience import (
     TRANSIENT_STATUS,
     Failures,
@@ -75,7 +70,7 @@ class CatalogueAccess:
         self._session.headers["Accept"] = "application/json"
 
     def is_own(self, url: str) -> bool:
-        """Return whether an address lies on the catalogue's host, port and protocol included."""
+        """Return whether an address is on the catalogue's host, port and protocol included."""
         try:
             return parse_address(url).origin == self._origin
         except AddressError:
@@ -97,37 +92,30 @@ class CatalogueAccess:
         )
         while True:
             try:
-                return self._once(url, parameters)
+                return self._object(self._answer(url, parameters))
             except TransientError as error:
                 wait_s = failures.wait_s(error)
             time.sleep(wait_s)
 
-    def _once(self, url: str, parameters: Mapping[str, str] | None) -> dict[str, Any]:
+    def _answer(self, url: str, parameters: Mapping[str, str] | None) -> bytes:
         self.requests += 1
         try:
             # A redirect is refused: the library would send credentials of ~/.netrc along.
             response = self._session.get(url, params=parameters, allow_redirects=False)
         except TooLongError as error:
-            raise UserError(
-                self.url, str(error), f"correct {self._key}, or ask for smaller pages"
-            ) from error
+            fix = f"correct {self._key}, or ask for smaller pages"
+            raise UserError(self.url, str(error), fix) from error
         except requests.RequestException as error:
-            if line_problem(error) is not None:
-                raise TransientError(_reason(error)) from error
-            raise UserError(
-                self.url, f"it cannot be asked ({error})", f"correct {self._key}"
-            ) from error
-        self._refuse(response)
-        return self._object(response)
-
-    def _refuse(self, response: requests.Response) -> None:
+            problem = line_problem(error)
+            if problem is not None:
+                raise TransientError(problem) from error
+            raise self._wrong(f"it cannot be asked ({error})") from error
         status = response.status_code
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status} {response.reason}")
         if 300 <= status < 400:
-            raise RefusedError(
-                self.url, f"the catalogue sends {_where(response)}", f"correct {self._key}", status
-            )
+            problem, fix = f"the catalogue sends {_where(response)}", f"correct {self._key}"
+            raise RefusedError(self.url, problem, fix, status)
         if status != 200:
             raise RefusedError(
                 self.url,
@@ -135,9 +123,9 @@ class CatalogueAccess:
                 f"check {self._key}; if it is right, report this with your configuration",
                 status,
             )
+        return response.content
 
-    def _object(self, response: requests.Response) -> dict[str, Any]:
-        content = response.content
+    def _object(self, content: bytes) -> dict[str, Any]:
         if content.lstrip()[:1] == b"<":
             raise UserError(
                 self.url,
@@ -149,12 +137,12 @@ class CatalogueAccess:
         except ForeignTextError as error:
             raise TransientError(f"its answer cannot be used: {error}") from error
         if not isinstance(value, dict):
-            raise UserError(
-                self.url,
-                f"its answer is no object: {_beginning(content)!r}",
-                f"correct {self._key}",
-            )
+            begin = content[: 2 * _SHOWN_CHARS].decode("utf-8", errors="replace")
+            raise self._wrong(f"its answer is not an object: {_shown(begin)!r}")
         return value
+
+    def _wrong(self, problem: str) -> UserError:
+        return UserError(self.url, problem, f"correct {self._key}")
 
 
 def _where(response: requests.Response) -> str:
@@ -177,20 +165,5 @@ def _message(response: requests.Response) -> str:
     return _shown(str(detail))
 
 
-def _beginning(content: bytes) -> str:
-    return _shown(content[: 2 * _SHOWN_CHARS].decode("utf-8", errors="replace"))
-
-
 def _shown(text: str) -> str:
     return printable(" ".join(text.split()), _SHOWN_CHARS)
-
-
-def _reason(error: requests.RequestException) -> str:
-    # Told behind the name of the catalogue's host, so in fewer words than `line_problem` has.
-    if isinstance(error, SlowServerError):
-        return str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return "no safe connection"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "it does not answer"
-    return "it cannot be reached or the connection broke off"

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from ssl4sar.acquire.product import Mission
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.pair_layout import CHANNELS
