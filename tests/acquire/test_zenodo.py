@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,8 +18,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 
-from ssl4sar.acquire import zenodo as module
-from ssl4sar.acquire.network import transfer
+from ssl4sar.acquire.network import download as module
 from ssl4sar.acquire.zenodo import (
     FetchedRecord,
     archive_names,
@@ -158,7 +158,7 @@ def test_archives_are_fetched_verified_and_frozen(repository: Repository, tmp_pa
     assert repository.asked_for("readme.txt") == []
 
 
-@pytest.mark.parametrize("cut", [0, 1, 65_535, 65_536, 65_537, 131_072, 200_001, 399_999])
+@pytest.mark.parametrize("cut", [0, 1, 65_536, 399_999])
 def test_a_connection_cut_at_any_byte_is_resumed(
     repository: Repository, tmp_path: Path, cut: int
 ) -> None:
@@ -177,7 +177,7 @@ def test_each_archive_goes_on_by_itself_after_a_failed_try(
 ) -> None:
     folder = tmp_path / "archives"
     repository.break_after = {"train.zip": [200_000, *[0] * 9]}
-    with pytest.raises(UserError, match="goes on where it stopped"):
+    with pytest.raises(UserError, match="resumes where it stopped"):
         fetch(repository, folder)
     assert not folder.exists()
     repository.break_after = {}
@@ -252,7 +252,7 @@ def test_an_archive_that_is_not_there(repository: Repository, tmp_path: Path) ->
         (b"<html>sign in to this network</html>", "not a record of an API"),
         (b'{"files": [{"key": "a.zip"', "not a record of an API"),
         (b"[" * 100_000, "not a record of an API"),
-        (b"[]", "no record"),
+        (b"[]", "not a record"),
         (b"{}", "has no files"),
         (b'{"files": []}', "has no files"),
         (b'{"files": {"enabled": false}}', "has no files"),
@@ -320,7 +320,7 @@ def test_an_incomplete_or_unsafe_entry_is_refused(
 def test_a_disk_too_small_for_all_is_told_before_the_first_transfer(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=500_000))
     refused(repository, tmp_path / "archives", r"archives: 0\.00 GB are to come")
     assert repository.asked_for("optical.tar.gz") == []
 
@@ -328,21 +328,14 @@ def test_a_disk_too_small_for_all_is_told_before_the_first_transfer(
 def test_a_disk_that_fills_up_is_told_and_what_arrived_kept(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receive = transfer._receive
+    append = module._Part.append
 
-    class Full:
-        def __init__(self, part: Any) -> None:
-            self.part = part
+    def until_full(part: module._Part, content: bytes) -> None:
+        if part.size >= 200_000:
+            raise OSError(errno.ENOSPC, "full")
+        append(part, content)
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self.part, name)
-
-        def write(self, data: bytes) -> int:
-            if self.part.tell() >= 200_000:
-                raise OSError(errno.ENOSPC, "full")
-            return self.part.write(data)
-
-    monkeypatch.setattr(transfer, "_receive", lambda r, s, t, p, n: receive(r, s, t, Full(p), n))
+    monkeypatch.setattr(module._Part, "append", until_full)
     with pytest.raises(UserError, match=r"train\.zip: no space left on the disk or quota"):
         fetch(repository, tmp_path / "archives")
     assert not (tmp_path / "archives").exists()
@@ -416,5 +409,5 @@ def test_facts_of_the_newer_form() -> None:
 def test_what_is_no_frozen_record_is_refused(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "archives.json").write_text(text)
-    with pytest.raises(UserError, match=r"archives\.json: this is no record of a download"):
+    with pytest.raises(UserError, match=r"archives\.json: this is not a record of a download"):
         archive_names(tmp_path / "archives.json")

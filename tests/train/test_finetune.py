@@ -380,8 +380,9 @@ def test_a_full_disk_is_one_clear_line(tiny_store, tmp_path, monkeypatch, name):
 HOLDER = """
 import sys
 from pathlib import Path
-from ssl4sar.train.operations.resume_lock import locked
-with locked(Path(sys.argv[1])):
+from ssl4sar.core.lock import sole
+folder = Path(sys.argv[1])
+with sole(folder / "training.lock", folder, "trains here"):
     print("locked", flush=True)
     sys.stdin.read()
 """

@@ -9,8 +9,7 @@ import requests
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.exchange import guarded_session, short_answer
-from ssl4sar.acquire.network.patience import asking_problem
+from ssl4sar.acquire.network.exchange import asking_problem, guarded_session, short_answer
 from ssl4sar.acquire.network.token_store import RefusedCredentialsError, tried_once
 from ssl4sar.core.address import Address
 from ssl4sar.core.errors import UserError

@@ -38,8 +38,8 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
     with atomic_directory(target) as root:
         for archive in map(Path, archives):
             extracted = root / ".extracted"
-            record = extract_archive(archive, extracted)
-            names = [name for name in map(PurePosixPath, record.files) if _is_data(name)]
+            names = map(PurePosixPath, extract_archive(archive, extracted))
+            names = [name for name in names if all(map(is_visible, name.parts))]
             # Beside folders of the layout, what lies outside of them is no image.
             in_folders = any(_folder(name) for name in names)
             meant = None if in_folders else _folder_meant(archive.name)
@@ -59,10 +59,6 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
             )
         for kind in LAYOUT:
             tell(f"{kind}: {sum(1 for _ in (root / kind).iterdir())} files")
-
-
-def _is_data(name: PurePosixPath) -> bool:
-    return all(map(is_visible, name.parts))
 
 
 def _folder(name: PurePosixPath) -> str | None:

@@ -17,13 +17,16 @@ import requests
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import BoundedRetry, guarded_session, short_answer
-from ssl4sar.acquire.network.patience import TRANSIENT_STATUS
+from ssl4sar.acquire.network.exchange import (
+    guarded_session,
+    short_answer,
+)
 from ssl4sar.core.address import Address, AddressError
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json
 from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.retry import Patience
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -118,13 +121,8 @@ def fetch_weights(
 def _ask(url: str, attempts: int, first_wait_s: float, timeout_s: float) -> _Announced:
     """Ask for commit and hash without fetching the content."""
     address = require_web_address(url)
-    retry = BoundedRetry(
-        total=attempts - 1,
-        backoff_factor=first_wait_s,
-        status_forcelist=TRANSIENT_STATUS,
-        raise_on_status=False,
-    )
-    with guarded_session(short_answer(timeout_s), retry=retry) as session:
+    patience = Patience(attempts, first_wait_s, timeout_s)
+    with guarded_session(short_answer(timeout_s), patience=patience) as session:
         session.headers["Accept-Encoding"] = "identity"
         try:
             return _announced(session, address)

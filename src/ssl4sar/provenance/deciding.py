@@ -37,7 +37,6 @@ OPERATIONAL: Final = tuple(
         "train.pretext.pretrain_pictures",
         "train.loop.progress_lines",
         "train.operations.resume_folder",
-        "train.operations.resume_lock",
         "train.operations.stopping",
         "train.operations.team",
     )

@@ -30,8 +30,11 @@ SURROUNDINGS: Final = tuple(
         "core.atomic",
         "core.errors",
         "core.foreign",
+        "core.lock",
         "core.printing",
         "core.progress",
+        "core.retry",
+        "core.space",
         "provenance",
         "workflow.job",
     )

@@ -41,6 +41,7 @@ from ssl4sar.acquire.providers.odata import ODataCatalogue, product_of_record
 from ssl4sar.acquire.query import LeftOut, Query, Selection
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 #: Within tile 33XVG.
 TINY = Glacier("Tiny", "Tiny", "nowhere", MultiPolygon([box(12.5, 77.6, 13.5, 78.1)]), 32633)
@@ -418,7 +419,7 @@ def test_a_search_in_a_catalogue_from_end_to_end() -> None:
     ]
     answers = ODataAnswers(products + twins + old + away + images, faults=["500", "", "429"])
     with serve_catalogue(answers) as url:
-        access = CatalogueAccess(url, first_wait_s=0.01)
+        access = CatalogueAccess(url, Patience(12, 0.01))
         provider = Catalogued(catalogue=ODataCatalogue(url, 20, access=access))
         study = config({"count": 1})
         outcome = search_glacier(study, TINY, provider, provider, searched_utc=NOW)

@@ -15,10 +15,10 @@ from made_geoid import STEP, undulation, write_grid, write_gtx
 from rasterio.transform import Affine
 
 from ssl4sar.acquire.elevation.geoid import GeoidGrid, check_geoid, fetch_geoid, read_geoid
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.retry import Patience
 
 QUICK = Patience(attempts=2, first_wait_s=0.01, timeout_s=5)
 EGM96 = Path(os.environ.get("SSL4SAR_EGM96_GRID", "/usr/share/proj/egm96_15.gtx"))

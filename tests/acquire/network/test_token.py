@@ -17,9 +17,9 @@ from waiting import wait_until
 
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Account
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.token import LOGIN_WAITS_S, TokenSource
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 LONG = 600.0
 
@@ -66,7 +66,7 @@ def test_a_token_is_renewed_before_its_end(
     cdse.token_life_s = life_s
     tokens = source(cdse)
     first = tokens.token()
-    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: age_s)
+    monkeypatch.setattr(token_store.Timestamp, "age_s", lambda _: age_s)
     assert (tokens.token() != first) is is_renewed
     assert cdse.grants == {"password": 1} | ({"refresh": 1} if is_renewed else {})
 
@@ -228,7 +228,7 @@ def test_jobs_share_the_tries_of_credentials_that_have_worked(
         assert awake.acquire(timeout=20)
 
     monkeypatch.setattr("ssl4sar.acquire.network.token.time", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: ages_s[-1])
+    monkeypatch.setattr(token_store.Timestamp, "age_s", lambda _: ages_s[-1])
     cdse.login_faults = [WRONG] * 2
     jobs = [source(cdse) for _ in range(count)]
     with ThreadPoolExecutor(count) as pool:
@@ -281,7 +281,7 @@ def test_a_job_that_comes_later_does_not_begin_anew(
     assert len(cdse.login_faults) == 8
     assert all(0 < wait_s <= LOGIN_WAITS_S[0] for wait_s in slept)
     # After its wait one more try, then the next, longer wait.
-    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: LOGIN_WAITS_S[0])
+    monkeypatch.setattr(token_store.Timestamp, "age_s", lambda _: LOGIN_WAITS_S[0])
     with pytest.raises(KeyboardInterrupt):
         source(cdse).renew(worked)
     assert len(cdse.login_faults) == 7

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Credentials
 from ssl4sar.acquire.network.token_store import (
-    Doubt,
     Fingerprint,
     Grant,
-    Moment,
     Refusal,
+    RefusedLogins,
     Shared,
+    Timestamp,
     TokenStore,
     cache_folder,
 )
@@ -29,18 +29,18 @@ def store(tmp_path: Path) -> TokenStore:
     return TokenStore("https://x me", tmp_path / "cache")
 
 
-def grant(at: Moment, refresh_life_s: float | None = 3600.0) -> Grant:
+def grant(at: Timestamp, refresh_life_s: float | None = 3600.0) -> Grant:
     return Grant("access", 600.0, "refresh", refresh_life_s, at)
 
 
-def ago(seconds: float) -> Moment:
-    now = Moment.now()
-    return Moment(now.machine, now.uptime_s - seconds, now.unix_s - seconds)
+def ago(seconds: float) -> Timestamp:
+    now = Timestamp.now()
+    return Timestamp(now.machine, now.uptime_s - seconds, now.unix_s - seconds)
 
 
 def test_what_is_shared_is_read_by_others(store: TokenStore, tmp_path: Path) -> None:
-    doubt = Doubt(2, Moment.now())
-    shared = Shared(grant(Moment.now()), Refusal.of(ME), Fingerprint.of(ME), doubt)
+    logins = RefusedLogins(2, Timestamp.now())
+    shared = Shared(grant(Timestamp.now()), Refusal.of(ME), Fingerprint.of(ME), logins)
     with store.locked():
         store.write(shared)
     other = TokenStore("https://x me", tmp_path / "cache")
@@ -56,15 +56,15 @@ def test_age_is_time_since(seconds: float) -> None:
 
 def test_a_moment_to_come_is_not_believed() -> None:
     assert ago(-100.0).age_s() == math.inf
-    now = Moment.now()
-    assert Moment("another", 0.0, now.unix_s + 100).age_s() == math.inf
+    now = Timestamp.now()
+    assert Timestamp("another", 0.0, now.unix_s + 100).age_s() == math.inf
 
 
 def test_without_a_boot_the_wall_clock_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(token_store, "_BOOT", tmp_path / "missing")
-    assert Moment("", 1e9, time.time() - 10).age_s() == pytest.approx(10.0, abs=5.0)
+    assert Timestamp("", 1e9, time.time() - 10).age_s() == pytest.approx(10.0, abs=5.0)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_refresh_token_may_have_no_end() -> None:
 @pytest.mark.parametrize(("ahead_s", "holds"), [(30.0, True), (-30.0, True), (2000.0, False)])
 def test_a_refusal_told_by_a_machine_with_another_clock_holds(ahead_s: float, holds: bool) -> None:
     own = Refusal.of(ME).fingerprint
-    told = Refusal(own, Moment("another", 1.0, time.time() + ahead_s))
+    told = Refusal(own, Timestamp("another", 1.0, time.time() + ahead_s))
     assert told.holds_for(ME) is holds
 
 
@@ -114,12 +114,12 @@ def test_what_has_worked_is_known_again_except_one_time_codes() -> None:
 
 @pytest.mark.parametrize("ahead_s", [-40.0, 40.0])
 def test_the_distance_of_a_moment_of_another_machine_goes_by_the_wall_clock(ahead_s: float) -> None:
-    told = Moment("another", 1.0, time.time() + ahead_s)
+    told = Timestamp("another", 1.0, time.time() + ahead_s)
     assert told.distance_s() == pytest.approx(40.0, abs=5.0)
 
 
 def test_no_secret_shows_in_texts() -> None:
-    shared = Shared(grant(Moment.now()), Refusal.of(ME), Fingerprint.of(ME))
+    shared = Shared(grant(Timestamp.now()), Refusal.of(ME), Fingerprint.of(ME))
     assert "hunter2" not in repr(shared)
     assert "'access'" not in repr(shared)
     assert "'refresh'" not in repr(shared)

@@ -15,14 +15,14 @@ from shapely.geometry import MultiPolygon, box
 from taken import taken
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.network.download import NotThereError
 from ssl4sar.acquire.network.exchange import Limits
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
-from ssl4sar.acquire.network.transfer import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.services import AsfConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 asf_search = pytest.importorskip("asf_search", reason="the extra asf is not installed")
 HH = NAMES["hh"]

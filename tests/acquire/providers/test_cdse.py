@@ -22,12 +22,12 @@ from odata_catalogue import ODataAnswers
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 SUPPORT = Path(__file__).parents[2] / "support"
 NAME = "S1A_IW_GRDH_1SDH_20200101T070000_20200101T070025_030600_038000_ABCD"
@@ -36,7 +36,7 @@ JOB = """
 import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.core.retry import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.query import Selection
 from ssl4sar.acquire.providers.cdse import Cdse
@@ -508,9 +508,7 @@ def test_connections_that_are_taken_are_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(
-        "ssl4sar.acquire.network.download.time", SimpleNamespace(sleep=waits.append)
-    )
+    monkeypatch.setattr("ssl4sar.core.retry.time", SimpleNamespace(sleep=waits.append))
     cdse.fault("manifest.safe", *[Fault(status=429, headers={"Retry-After": "1"})] * 60)
     made = Cdse(CdseConfig(**cdse.config_values()))
     assert_fetched(made.fetch(listed(served), tmp_path, Selection()), served)

@@ -9,12 +9,12 @@ import pytest
 from cdse_server import CdseServer, Fault, Served, made_safe, record_of
 from odata_catalogue import ODataAnswers
 
-from ssl4sar.acquire.network.patience import Patience
-from ssl4sar.acquire.network.transfer import NotThereError
+from ssl4sar.acquire.network.download import NotThereError
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 TIME = datetime(2020, 1, 1, 7, tzinfo=UTC)
 PRODUCT = Product(

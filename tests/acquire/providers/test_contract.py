@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
@@ -26,7 +25,6 @@ from taken import taken
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.product_name import parse_name
 from ssl4sar.acquire.network.exchange import Limits
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.providers.cdse import Cdse
@@ -41,6 +39,7 @@ from ssl4sar.config.sentinel import ProviderName
 from ssl4sar.config.services import AsfConfig, CdseConfig, DhusConfig, Services, StacConfig
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 HH = NAMES["hh"]
 PATIENCE = Patience(2, 0.01, 10.0)
@@ -298,9 +297,7 @@ def test_a_service_that_cannot_be_reached_is_one_line(
 ) -> None:
     for variable in ("DHUS_USERNAME", "DHUS_PASSWORD"):
         monkeypatch.setenv(variable, "x")
-    monkeypatch.setattr(
-        "ssl4sar.acquire.providers.catalogue_access.time", SimpleNamespace(sleep=lambda _: None)
-    )
+    monkeypatch.setattr("ssl4sar.core.retry.time.sleep", lambda _: None)
     nowhere, adapter = "http://127.0.0.1:9", PlainAdapter(Limits(10.0))
     provider = {
         "cdse": lambda: Cdse(CdseConfig(catalogue_url=nowhere)),

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -37,6 +36,7 @@ from ssl4sar.acquire.providers.odata import (
 )
 from ssl4sar.acquire.query import Query
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 MARCH = datetime(2020, 3, 1, tzinfo=UTC)
 APRIL = datetime(2020, 4, 1, tzinfo=UTC)
@@ -44,11 +44,9 @@ SAR = [collection_is("SENTINEL-1")]
 
 
 @contextmanager
-def opened(
-    answers: ODataAnswers, page_size: int = 1000, attempts: int = 3, timeout_s: float = 30.0
-) -> Iterator[ODataCatalogue]:
+def opened(answers: ODataAnswers, page_size: int = 1000) -> Iterator[ODataCatalogue]:
     with serve_catalogue(answers) as url:
-        access = CatalogueAccess(url, attempts=attempts, first_wait_s=0.01, timeout_s=timeout_s)
+        access = CatalogueAccess(url, Patience(3, 0.01, 30.0))
         yield ODataCatalogue(url, page_size, answers.max_skip, access=access)
 
 
@@ -70,7 +68,7 @@ def walked(
         return found, catalogue.requests
 
 
-def test_45_records_by_the_links_of_pages_of_20() -> None:
+def test_45_records_by_pages_of_20() -> None:
     answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)))
     found, requests = walked(answers, page_size=20)
     assert len(found) == 45
@@ -90,8 +88,8 @@ def test_10050_records_of_one_window_are_split_without_loss_or_repetition() -> N
     found, requests = walked(answers)
     assert len(found) == len(set(found)) == 10_050
     assert set(found) == names(answers.records)
-    # One to count, one to find the middle, six pages of each half.
-    assert requests == 14
+    # One to count, six and five pages of the halves.
+    assert requests == 12
     assert max(int(asked.get("$skip", "0")) for asked in answers.asked) <= 10_000
 
 
@@ -125,21 +123,6 @@ def test_more_records_of_one_instant_than_can_be_paged_through_are_an_error() ->
     answers = ODataAnswers(archive(130, MARCH, timedelta(0)), max_skip=100)
     with pytest.raises(UserError, match=r"counts 130 records .* gives 120 different ones"):
         walked(answers, page_size=20)
-
-
-@pytest.mark.parametrize("origin", ["https://elsewhere.example", "http://127.0.0.1:1", "file:"])
-def test_a_link_to_another_host_is_not_followed(origin: str) -> None:
-    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), link_origin=origin)
-    found, requests = walked(answers, page_size=20)
-    assert set(found) == names(answers.records)
-    assert len(found) == 45
-    assert requests == 3
-
-
-def test_pages_without_links_are_walked_by_skipping() -> None:
-    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), links=False)
-    found, _ = walked(answers, page_size=20)
-    assert (len(found), set(found)) == (45, names(answers.records))
 
 
 def test_pages_that_repeat_and_lose_records_of_one_time_are_asked_for_in_parts() -> None:
@@ -205,7 +188,7 @@ def test_a_passing_failure_is_waited_for(fault: str) -> None:
         ("list", r"its answer is not an object: '\[\]'; correct cdse.catalogue_url"),
         ("other_shape", "without a list of records with identifiers; correct"),
         ("no_count", "without the number of records; correct cdse.catalogue_url"),
-        ("400", "refuses the question: 400 not now; check cdse.catalogue_url"),
+        ("400", "refuses the question: 400 not now; correct cdse.catalogue_url"),
         ("401", "refuses the question: 401 not now"),
         ("302", "the catalogue sends elsewhere; correct cdse.catalogue_url"),
     ],
@@ -219,7 +202,7 @@ def test_a_lasting_failure_is_one_clear_line(fault: str, told: str) -> None:
 def test_a_catalogue_that_cannot_be_reached() -> None:
     with serve_catalogue(ODataAnswers()) as url:
         pass
-    catalogue = ODataCatalogue(url, access=CatalogueAccess(url, attempts=2, first_wait_s=0.01))
+    catalogue = ODataCatalogue(url, access=CatalogueAccess(url, Patience(2, 0.01)))
     with pytest.raises(UserError, match=r"2 times in a row .the host cannot be reached"):
         list(catalogue.records(SAR, MARCH, APRIL))
 
@@ -380,25 +363,16 @@ def test_the_real_pages_are_walked(test_data: Path) -> None:
     lon=st.floats(-179, 179),
     lat=st.floats(-88, 88),
     radii=st.lists(st.floats(0.01, 1.0), min_size=3, max_size=900),
-    longest=st.integers(200, 3000),
 )
-def test_a_short_outline_holds_the_area(
-    lon: float, lat: float, radii: list[float], longest: int
-) -> None:
+def test_a_short_outline_holds_the_area(lon: float, lat: float, radii: list[float]) -> None:
     turn = 2 * math.pi / len(radii)
     area = Polygon(
         [(lon + r * math.cos(i * turn), lat + r * math.sin(i * turn)) for i, r in enumerate(radii)]
     )
     if not area.is_valid:
         return
-    outline = short_outline(area, longest)
-    assert outline.covers(area)
-    west, south, east, north = outline.bounds
-    assert -180 <= west <= east <= 180
-    assert -90 <= south <= north <= 90
-    sent = intersects(outline)
-    text = sent[sent.index("POLYGON") : sent.index("))") + 2]
-    assert len(text) <= max(longest, 200)
+    assert short_outline(area).covers(area)
+    assert len(intersects(area)) < 3100
 
 
 def test_coordinates_have_no_exponent() -> None:
@@ -411,22 +385,6 @@ def test_a_short_outline_is_left_as_it_is() -> None:
     text = intersects(area)
     assert text.startswith("OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((")
     assert from_wkt(text.split(";")[1].removesuffix("')")).equals(area)
-
-
-def test_an_outline_at_the_edge_of_the_globe_stays_on_it() -> None:
-    area = box(-180, -90, 180, 90).intersection(Point(179.9, 89.5).buffer(2, quad_segs=900))
-    assert isinstance(area, Polygon)
-    outline = short_outline(area)
-    assert outline.covers(area)
-    assert box(-180, -90, 180, 90).covers(outline)
-    assert len(quote(intersects(area))) < 5000
-
-
-def test_a_short_outline_is_not_much_larger_than_the_area() -> None:
-    area = Point(10, 70).buffer(1.0, quad_segs=2000)
-    assert isinstance(area, Polygon)
-    outline = short_outline(area)
-    assert area.area < outline.area < 1.05 * area.area
 
 
 def test_holes_are_filled() -> None:

@@ -16,7 +16,6 @@ from taken import taken
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.search import sort_out
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import common
 from ssl4sar.acquire.providers.stac import Stac
@@ -25,6 +24,7 @@ from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.services import StacConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import CHANNELS
+from ssl4sar.core.retry import Patience
 
 pytest.importorskip("pystac_client", reason="the extra stac is not installed")
 
@@ -128,9 +128,7 @@ def test_a_quarter_of_an_hour_of_outage_is_survived(
 ) -> None:
     waits: list[float] = []
     product = the(api, query())
-    monkeypatch.setattr(
-        "ssl4sar.acquire.network.download.time", SimpleNamespace(sleep=waits.append)
-    )
+    monkeypatch.setattr("ssl4sar.core.retry.time", SimpleNamespace(sleep=waits.append))
     api.break_after = [0] * 19
     made = Stac(StacConfig.model_validate({"url": f"{api.url}/v1"}))
     made.fetch(product, tmp_path / "a", Selection(bands=("B4",)))

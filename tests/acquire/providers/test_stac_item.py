@@ -61,19 +61,11 @@ def test_multihashes_of_known_algorithms(content: bytes) -> None:
     assert parse_multihash("1114" + sha1) is None
 
 
-@given(st.binary(max_size=40))
-def test_any_bytes_are_a_checksum_none_or_an_error(data: bytes) -> None:
-    try:
-        checksum = parse_multihash(data.hex())
-    except ValueError:
-        return
-    assert checksum is None or data.hex().endswith(checksum.digits)
-
-
-@pytest.mark.parametrize("text", ["", "12", "1220", "1220ab", "zz", "ff" * 20])
-def test_damaged_multihashes(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "12", "1220", "1220ab", "ff" * 20])
+def test_a_multihash_of_another_kind_or_length_is_unknown(text: str) -> None:
+    assert parse_multihash(text) is None
     with pytest.raises(ValueError):
-        parse_multihash(text)
+        parse_multihash(f"{text}zz")
 
 
 @pytest.mark.parametrize(

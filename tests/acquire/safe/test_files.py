@@ -85,7 +85,7 @@ def test_a_zip_without_a_listed_file_is_damaged(tmp_path: Path) -> None:
 def test_what_is_not_a_zip_is_damaged(tmp_path: Path) -> None:
     source = tmp_path / "a.zip"
     source.write_bytes(b"no zip")
-    with pytest.raises(MissingProductError, match="no complete zip"):
+    with pytest.raises(MissingProductError, match="not a complete zip"):
         take_zip(source, tmp_path / "t" / source.name, "a.SAFE")
 
 

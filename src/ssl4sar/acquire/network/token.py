@@ -24,29 +24,28 @@ import requests
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.exchange import guarded_session, short_answer
-from ssl4sar.acquire.network.patience import (
+from ssl4sar.acquire.network.exchange import (
     TRANSIENT_STATUS,
-    Failures,
-    Patience,
-    TransientError,
-    line_problem,
+    failing_line,
+    guarded_session,
+    short_answer,
     transient_error,
 )
 from ssl4sar.acquire.network.token_store import (
     REFUSAL_LASTS_S,
-    Doubt,
     Fingerprint,
     Grant,
-    Moment,
     Refusal,
+    RefusedLogins,
     Shared,
+    Timestamp,
     TokenStore,
 )
 from ssl4sar.core.address import Address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import Patience, patiently
 
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
 #: What may stand in a header; anything else would also be repeated by the error of the library.
@@ -156,7 +155,7 @@ class TokenSource:
                     if shared.refusal is not None:
                         self._refused = credentials, shared.refusal
                         raise self._wrong(credentials, shared.refusal)
-                    if shared.doubt is None and shared.grant is not None:
+                    if shared.refused_logins is None and shared.grant is not None:
                         return shared.grant
                     wait_s = self._wait_s(shared, credentials)
             # Others wait beside this job: whoever is the first then asks for all.
@@ -168,14 +167,14 @@ class TokenSource:
 
     def _wait_s(self, shared: Shared, credentials: Credentials) -> float:
         """Return how long these credentials must not be tried, because others did just now."""
-        doubt = shared.doubt
-        if doubt is None or not self._login_waits_s or not shared.has_proven(credentials):
+        logins = shared.refused_logins
+        if logins is None or not self._login_waits_s or not shared.has_proven(credentials):
             return 0.0
-        wait_s = self._login_waits_s[min(doubt.refusals, len(self._login_waits_s)) - 1]
-        return max(wait_s - doubt.at.distance_s(), 0.0)
+        wait_s = self._login_waits_s[min(logins.number, len(self._login_waits_s)) - 1]
+        return max(wait_s - logins.at.distance_s(), 0.0)
 
     def _asked(self, shared: Shared, credentials: Credentials) -> Shared:
-        """Ask for a token; what is to be shared then holds a new grant, a refusal or a doubt."""
+        """Ask for a token; what is to be shared then holds a new grant or a refusal."""
         try:
             renewed = self._refresh(shared.grant)
             if renewed is not None:
@@ -184,10 +183,11 @@ class TokenSource:
         except _RefusedError as error:
             refused = error
         if not refused.problem and shared.has_proven(credentials):
-            refusals = 1 + (shared.doubt.refusals if shared.doubt is not None else 0)
-            if refusals <= len(self._login_waits_s):
-                return replace(shared, refusal=None, doubt=Doubt(refusals, Moment.now()))
-            shared = replace(shared, proven=None, doubt=None)
+            number = 1 + (shared.refused_logins.number if shared.refused_logins else 0)
+            if number <= len(self._login_waits_s):
+                logins = RefusedLogins(number, Timestamp.now())
+                return replace(shared, refusal=None, refused_logins=logins)
+            shared = replace(shared, proven=None, refused_logins=None)
         refusal = Refusal.of(credentials, refused.problem, refused.fix)
         return replace(shared, grant=None, refusal=refusal)
 
@@ -214,41 +214,29 @@ class TokenSource:
 
     def _ask(self, form: dict[str, str]) -> Grant:
         """Ask until there is an answer; only failures of the line are asked again."""
-        failures = Failures(
+        return patiently(
+            lambda: self._ask_once(form),
             self._patience,
             "token service",
             subject=self._url,
             what="the token service",
             fix="check the connection and rerun",
         )
-        while True:
-            try:
-                return self._ask_once(form)
-            except TransientError as error:
-                wait_s = failures.wait_s(error)
-            time.sleep(wait_s)
 
     def _ask_once(self, form: dict[str, str]) -> Grant:
-        at = Moment.now()  # before the request: a slow answer must not make the token look younger
+        at = (
+            Timestamp.now()
+        )  # before the request: a slow answer must not make the token look younger
         limits = short_answer(self._patience.timeout_s, _LONGEST_ANSWER_BYTES)
-        try:
-            with guarded_session(limits) as session:
-                response = session.post(
-                    _safe(self._url).url,
-                    data={"client_id": self._client_id, **form},
-                    allow_redirects=False,
-                )
-        except requests.RequestException as error:
-            # Without its cause: the request in it holds the password.
-            problem = line_problem(error)
-            if problem is None:
-                raise UserError(
-                    self._url, "the token service cannot be asked", "correct the address"
-                ) from None
-            raise TransientError(problem) from None
+        with failing_line(self._url, "correct the address"), guarded_session(limits) as session:
+            response = session.post(
+                _safe(self._url).url,
+                data={"client_id": self._client_id, **form},
+                allow_redirects=False,
+            )
         return self._read(response, at)
 
-    def _read(self, response: requests.Response, at: Moment) -> Grant:
+    def _read(self, response: requests.Response, at: Timestamp) -> Grant:
         status = response.status_code
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status}")
@@ -312,7 +300,7 @@ def _json(body: bytes) -> dict[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _grant(answer: dict[str, Any], at: Moment) -> Grant | None:
+def _grant(answer: dict[str, Any], at: Timestamp) -> Grant | None:
     access, refresh = answer.get("access_token"), answer.get("refresh_token")
     if not isinstance(access, str) or _TOKEN.fullmatch(access) is None:
         return None

@@ -1,6 +1,6 @@
 """What the jobs of a user share about a token: one file of mode 0600, changed under a lock.
 
-No clock of the server is used, and a wall clock that jumps does no harm: a moment is kept as time
+No clock of the server is used, and a wall clock that jumps does no harm: a time is noted as that
 since the start of the machine, and only another machine that shares the folder falls back on the
 wall clock.
 """
@@ -14,20 +14,19 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from platformdirs import user_cache_path
+from pydantic import TypeAdapter, ValidationError
 
 from ssl4sar.acquire.network.credentials import Credentials
-from ssl4sar.acquire.network.private_files import (
-    exclusive,
-    private_folder,
-    read_private,
-    write_private,
-)
-from ssl4sar.core.foreign import parse_json
+from ssl4sar.acquire.network.private_files import private_folder, read_private, write_private
+from ssl4sar.core.foreign import ForeignTextError, parse_json
+from ssl4sar.core.lock import locked
 
 #: Environment variable with the folder of the tokens.
 CACHE_VARIABLE: Final = "SSL4SAR_CACHE"
@@ -44,8 +43,8 @@ class RefusedCredentialsError(Exception):
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A moment by two clocks.
+class Timestamp:
+    """A time by two clocks.
 
     Attributes:
         machine: identifies one run of one machine.
@@ -58,8 +57,8 @@ class Moment:
     unix_s: float
 
     @classmethod
-    def now(cls) -> Moment:
-        """Return the present moment."""
+    def now(cls) -> Timestamp:
+        """Return the present time."""
         try:
             machine = _BOOT.read_text(encoding="ascii").strip()
             uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
@@ -69,7 +68,7 @@ class Moment:
 
     def age_s(self) -> float:
         """Return the seconds since; infinite where the clocks contradict each other."""
-        now = Moment.now()
+        now = Timestamp.now()
         same = bool(self.machine) and self.machine == now.machine
         age_s = now.uptime_s - self.uptime_s if same else now.unix_s - self.unix_s
         return age_s if age_s >= 0 else math.inf
@@ -99,7 +98,7 @@ class Grant:
     life_s: float
     refresh: str | None = field(repr=False)
     refresh_life_s: float | None
-    at: Moment
+    at: Timestamp
 
     def is_fresh(self) -> bool:
         """Return whether the access token can still be used for a while."""
@@ -151,14 +150,14 @@ class Refusal:
     """
 
     fingerprint: Fingerprint
-    at: Moment
+    at: Timestamp
     problem: str = ""
     fix: str = ""
 
     @classmethod
     def of(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Refusal:
         """Return the refusal of credentials, now."""
-        return cls(Fingerprint.of(credentials), Moment.now(), problem, fix)
+        return cls(Fingerprint.of(credentials), Timestamp.now(), problem, fix)
 
     def holds_for(self, credentials: Credentials) -> bool:
         """Return whether these credentials were refused a short while ago."""
@@ -168,16 +167,16 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class RefusedLogins:
     """Refusals in a row of credentials that have worked before.
 
     Attributes:
-        refusals: how many, at least 1.
+        number: how many, at least 1.
         at: when the latest was.
     """
 
-    refusals: int
-    at: Moment
+    number: int
+    at: Timestamp
 
 
 def _hash(credentials: Credentials, salt: str) -> str:
@@ -195,13 +194,13 @@ class Shared:
         refusal: latest refusal; None after a success.
         proven: the latest credentials that a login accepted; None before the first, and once they
             are refused for good.
-        doubt: refusals of the proven ones; None after a success.
+        refused_logins: with the proven ones; None after a success.
     """
 
     grant: Grant | None = None
     refusal: Refusal | None = None
     proven: Fingerprint | None = None
-    doubt: Doubt | None = None
+    refused_logins: RefusedLogins | None = None
 
     def has_proven(self, credentials: Credentials) -> bool:
         """Return whether these credentials have worked before; a one-time code never works twice.
@@ -213,17 +212,19 @@ class Shared:
         return self.proven.fits(credentials)
 
 
+_SHARED: Final = TypeAdapter(Shared)
+
+
 class TokenStore:
     """The file that the jobs of a user share.
 
     Args:
         key: what the token is for: service, client and user; only its hash is written.
-        folder: private folder; None means that of `SSL4SAR_CACHE`, else ``ssl4sar`` below
-            ``$XDG_CACHE_HOME`` or ``~/.cache``.
+        folder: private folder; None means `cache_folder`.
     """
 
     def __init__(self, key: str, folder: Path | None = None) -> None:
-        self._folder = folder
+        self._folder = folder or cache_folder()
         self._name = f"token-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
     @contextmanager
@@ -233,26 +234,20 @@ class TokenStore:
         Raises:
             UserError: the folder is not this user's alone.
         """
-        folder = private_folder(self._folder or cache_folder(), CACHE_VARIABLE)
-        with exclusive(folder / f"{self._name}.lock"):
+        folder = private_folder(self._folder, CACHE_VARIABLE)
+        with locked(folder / f"{self._name}.lock"):
             yield
 
     @property
     def path(self) -> Path:
         """The file."""
-        return (self._folder or cache_folder()) / f"{self._name}.json"
+        return self._folder / f"{self._name}.json"
 
     def read(self) -> Shared:
         """Return what is shared; nothing where the file is missing, damaged or not private."""
         try:
-            values = parse_json(read_private(self.path) or "{}")
-            return Shared(
-                _grant(values.get("grant")),
-                _refusal(values.get("refusal")),
-                _fingerprint(values.get("proven")),
-                _doubt(values.get("doubt")),
-            )
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return _SHARED.validate_python(parse_json(read_private(self.path) or "{}"))
+        except (ForeignTextError, ValidationError):
             return Shared()
 
     def write(self, shared: Shared) -> None:
@@ -312,46 +307,6 @@ def remember_refusal(service: str, credentials: Credentials) -> None:
 
 
 def cache_folder() -> Path:
-    """Return the folder of what jobs share."""
+    """Return the folder of what jobs share: that of `SSL4SAR_CACHE`, else the user's cache."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "ssl4sar"
-
-
-def _moment(values: Mapping[str, Any]) -> Moment:
-    return Moment(str(values["machine"]), float(values["uptime_s"]), float(values["unix_s"]))
-
-
-def _grant(values: Mapping[str, Any] | None) -> Grant | None:
-    if values is None:
-        return None
-    refresh, refresh_life_s = values["refresh"], values["refresh_life_s"]
-    return Grant(
-        str(values["access"]),
-        float(values["life_s"]),
-        None if refresh is None else str(refresh),
-        None if refresh_life_s is None else float(refresh_life_s),
-        _moment(values["at"]),
-    )
-
-
-def _fingerprint(values: Mapping[str, Any] | None) -> Fingerprint | None:
-    return None if values is None else Fingerprint(str(values["salt"]), str(values["digest"]))
-
-
-def _doubt(values: Mapping[str, Any] | None) -> Doubt | None:
-    return None if values is None else Doubt(int(values["refusals"]), _moment(values["at"]))
-
-
-def _refusal(values: Mapping[str, Any] | None) -> Refusal | None:
-    fingerprint = None if values is None else _fingerprint(values["fingerprint"])
-    if values is None or fingerprint is None:
-        return None
-    return Refusal(
-        fingerprint,
-        _moment(values["at"]),
-        str(values.get("problem", "")),
-        str(values.get("fix", "")),
-    )
+    return Path(chosen).expanduser() if chosen else user_cache_path("ssl4sar")

@@ -18,11 +18,9 @@ from ssl4sar.acquire.catalogue.footprint import footprint_of
 from ssl4sar.acquire.catalogue.record import fields_of, known_form, product_of
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
 from ssl4sar.acquire.network.access import Access, Bearer, FixedToken, require_web_address
-from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.download import WrongContentError, download
 from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.transfer import WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.common import bounded, final_failures, library_errors
 from ssl4sar.acquire.query import Query, Selection
@@ -30,6 +28,7 @@ from ssl4sar.acquire.safe.verification import known_checksums, verify_product
 from ssl4sar.config.services import AsfConfig, Services
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 #: Names of the facility for ground range products, dual and single polarisation, by their kind.
 _LEVELS: Final = {"GRDH": ("GRD_HD", "GRD_HS"), "GRDM": ("GRD_MD", "GRD_MS")}

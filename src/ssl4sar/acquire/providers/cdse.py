@@ -20,11 +20,14 @@ from urllib.parse import quote
 from ssl4sar.acquire.catalogue.product_name import parse_name
 from ssl4sar.acquire.network.access import Access, require_web_address
 from ssl4sar.acquire.network.credentials import Account, find_credentials
-from ssl4sar.acquire.network.download import DownloadRecord, download
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
+from ssl4sar.acquire.network.download import (
+    DownloadRecord,
+    NotThereError,
+    WrongContentError,
+    download,
+)
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import TokenSource
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.catalogue_access import GONE_STATUS, CatalogueAccess, RefusedError
 from ssl4sar.acquire.providers.common import BOTH_MISSIONS, final_failures
@@ -46,6 +49,7 @@ from ssl4sar.config.services import CdseConfig, Services
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, can_compute
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
 #: Tries of a file that is not there though the catalogue lists its product: 15 s of waits.
@@ -129,7 +133,7 @@ class Cdse:
         Raises:
             UserError: the catalogue cannot say.
         """
-        catalogue = CatalogueAccess(self._config.catalogue_url, **asdict(self._patience))
+        catalogue = CatalogueAccess(self._config.catalogue_url, self._patience)
         try:
             record = catalogue.json(f"{catalogue.url}/Products({quote(product.id, safe='')})")
         except RefusedError as error:

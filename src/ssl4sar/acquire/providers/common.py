@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 import requests
 
 from ssl4sar.acquire.catalogue.record import FORM_ERRORS
-from ssl4sar.acquire.network.patience import asking_problem
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
+from ssl4sar.acquire.network.download import NotThereError, WrongContentError
+from ssl4sar.acquire.network.exchange import asking_problem
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.acquire.safe.verification import DamagedProductError

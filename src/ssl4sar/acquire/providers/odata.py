@@ -2,10 +2,11 @@
 
 What the catalogue does, by its documentation and its answers: pages of 1000 records at most;
 ``$skip`` of 10,000 at most, above it error 422, and the link to the next page is then missing
-without an error; without ``$orderby`` pages lose and repeat records, with it the catalogue itself
-orders records of one time by their identifier, and takes no second key. So each time window is
-compared with the number of records that the catalogue counts in it, and a window that is too long
-to be paged through, or whose pages disagree with the count, is split in time.
+without an error, so pages are asked for by ``$skip``; without ``$orderby`` pages lose and repeat
+records, with it the catalogue itself orders records of one time by their identifier, and takes no
+second key. So each time window is compared with the number of records that the catalogue counts in
+it, and a window that is too long to be paged through, or whose pages disagree with the count, is
+split in time.
 
 Source of the filters: section "Filter option" of its OData page. It takes points and polygons but
 no MULTIPOLYGON, so an area in several parts is asked for part by part. The filter by an integer
@@ -24,8 +25,8 @@ from shapely.geometry import Polygon, box
 from shapely.geometry.polygon import orient
 
 from ssl4sar.acquire.catalogue.footprint import footprint_of
-from ssl4sar.acquire.catalogue.record import FORM_ERRORS, checksums_of, known_form, product_of
-from ssl4sar.acquire.product import Mission, Product, utc_time
+from ssl4sar.acquire.catalogue.record import checksums_of, known_form, product_of
+from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess, RefusedError
 from ssl4sar.acquire.query import Query
 from ssl4sar.core.errors import UserError
@@ -43,13 +44,9 @@ _ATTRIBUTES: Final = {
 _NODE_TIMES: Final = ("startTimeFromAscendingNode", "completionTimeFromAscendingNode")
 #: The catalogue's times are as fine as this, so a shorter window holds one time only.
 _SHORTEST_WINDOW: Final = timedelta(microseconds=1)
-_INSTANT: Final = timedelta(milliseconds=1)
 #: A month has 2^41 microseconds: a catalogue that wants more splits does not count what it gives.
 _MOST_SPLITS: Final = 60
 _STRIPMAP_BEAMS: Final = range(1, 7)
-_GLOBE: Final = box(-180.0, -90.0, 180.0, 90.0)
-#: Margins to try when an outline is too long for an address, degrees.
-_MARGINS_DEG: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 #: Servers and proxies take addresses of 8 kB; the filter is the longest part, percent-encoded.
 LONGEST_POLYGON_CHARS: Final = 3000
 
@@ -131,13 +128,19 @@ class ODataCatalogue:
             return
         if depth >= _MOST_SPLITS:
             self._give_up(start, stop, window)
-        middle = self._middle(filters, start, stop, window)
+        middle = start + (stop - start) / 2
         yield from self._records(filters, start, middle, depth + 1)
         yield from self._records(filters, middle, stop, depth + 1)
 
     def _window(self, filters: list[str], start: datetime, stop: datetime) -> _Window:
         """Walk through the pages of a window; of one that is too long only the first is taken."""
-        asked = _asked(filters, start, stop, self._page_size) | {"$expand": "Attributes"}
+        within = f"ContentDate/Start ge {_time(start)} and ContentDate/Start lt {_time(stop)}"
+        asked = {
+            "$filter": " and ".join([*filters, within]),
+            "$orderby": "ContentDate/Start asc",
+            "$top": str(self._page_size),
+            "$expand": "Attributes",
+        }
         page = self._page(asked | {"$count": "true"})
         counted = page.get("@odata.count")
         if not isinstance(counted, int) or isinstance(counted, bool):
@@ -146,46 +149,23 @@ class ODataCatalogue:
         window.take(page["value"])
         if window.counted > self._max_skip and not _is_instant(start, stop):
             return window
-        while page["value"] and window.taken <= window.counted:
-            link = page.get("@odata.nextLink")
-            if window.taken >= window.counted and not link:
-                break
+        while page["value"] and window.taken < window.counted:
             try:
-                if isinstance(link, str) and self._access.is_own(link):
-                    page = self._checked(self._access.json(link))
-                else:
-                    page = self._page(asked | {"$skip": str(window.taken)})
+                page = self._page(asked | {"$skip": str(window.taken)})
             except RefusedError:
                 break  # e.g. 422 beyond the largest skip; the count says what is missing
             window.take(page["value"])
         return window
 
     def _page(self, asked: dict[str, str]) -> Record:
-        return self._checked(self._access.json(self._url, asked))
-
-    def _checked(self, page: Record) -> Record:
-        """Return a page whose records can be told apart and sorted into windows."""
+        """Return a page whose records can be told apart."""
+        page = self._access.json(self._url, asked)
         records = page.get("value")
         if not isinstance(records, list) or not all(
             isinstance(each, dict) and isinstance(each.get("Id"), str) for each in records
         ):
             raise self._other_shape("a page without a list of records with identifiers")
         return page
-
-    def _middle(
-        self, filters: list[str], start: datetime, stop: datetime, window: _Window
-    ) -> datetime:
-        """Return a time that splits the records of a window, not its hours, in halves."""
-        half = str(min(window.counted // 2, self._max_skip))
-        records = self._page(_asked(filters, start, stop, 1) | {"$skip": half})["value"]
-        try:
-            median = utc_time(records[0]["ContentDate"]["Start"])
-        except FORM_ERRORS:
-            median = start
-        if start < median < stop:
-            return median
-        # Half of the records share the first time: cut off an instant that holds them.
-        return start + min((stop - start) / 2, _INSTANT)
 
     def _other_shape(self, what: str) -> UserError:
         return UserError(
@@ -292,38 +272,19 @@ def intersects(part: Polygon) -> str:
     return f"OData.CSC.Intersects(area=geography'SRID=4326;{_polygon_text(short_outline(part))}')"
 
 
-def short_outline(part: Polygon, longest_chars: int = LONGEST_POLYGON_CHARS) -> Polygon:
+def short_outline(part: Polygon) -> Polygon:
     """Return a polygon without holes that holds ``part`` and whose text is short enough.
+
+    What the catalogue lists beyond the area is sorted out by its coverage.
 
     Args:
         part: in degrees, within -180 to 180.
-        longest_chars: length of its text at most; a rectangle is returned whatever its length.
     """
     whole = Polygon(part.exterior)
-    if len(_polygon_text(whole)) <= longest_chars:
-        return whole
-    hull = whole.convex_hull
-    for margin in _MARGINS_DEG:
-        # Simplifying and rounding move the outline by less than the margin that was added.
-        wide = hull.buffer(margin, join_style="mitre").simplify(margin / 2.0)
-        if not isinstance(wide, Polygon):
-            continue
-        rounded = Polygon([(round(x, 4), round(y, 4)) for x, y in wide.exterior.coords])
-        outline = rounded.intersection(_GLOBE)
-        if not isinstance(outline, Polygon) or not outline.covers(part):
-            continue
-        if len(_polygon_text(outline)) <= longest_chars:
-            return orient(outline)
+    for outline in (whole, whole.convex_hull):
+        if isinstance(outline, Polygon) and len(_polygon_text(outline)) <= LONGEST_POLYGON_CHARS:
+            return outline
     return orient(box(*part.bounds))
-
-
-def _asked(filters: Sequence[str], start: datetime, stop: datetime, most: int) -> dict[str, str]:
-    window = f"ContentDate/Start ge {_time(start)} and ContentDate/Start lt {_time(stop)}"
-    return {
-        "$filter": " and ".join([*filters, window]),
-        "$orderby": "ContentDate/Start asc",
-        "$top": str(most),
-    }
 
 
 def _attribute(kind: str, name: str, condition: str) -> str:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from ssl4sar.acquire.catalogue.record import known_form
 from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access, require_web_address
-from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import BoundedRetry, GuardedAdapter, guard, short_answer
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
+from ssl4sar.acquire.network.download import NotThereError, WrongContentError, download
+from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.common import BOTH_MISSIONS, bounded, library_errors
 from ssl4sar.acquire.providers.stac_item import (
@@ -38,12 +36,13 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.pair_layout import CHANNELS
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 _PAGE_SIZE: Final = 100
 #: Search engines count exactly up to here.
 _COUNTED: Final = 10_000
-#: Of connections that break, as the library has it.
-_RETRIES: Final = 5
+#: Tries of one question to the catalogue.
+_ATTEMPTS: Final = 6
 
 
 class Stac:
@@ -128,8 +127,8 @@ class Stac:
             warnings.simplefilter("ignore")
             line = StacApiIO(timeout=self._patience.timeout_s)
             limits = short_answer(self._patience.timeout_s)
-            retry = BoundedRetry(_RETRIES, raise_on_status=False)
-            guard(line.session, GuardedAdapter(limits, self._is_own, retry))
+            patience = replace(self._patience, attempts=_ATTEMPTS)
+            guard(line.session, GuardedAdapter(limits, self._is_own, patience))
             # The library would send the default entry of netrc.
             line.session.auth = MACHINE_LOGIN
             client = Client.open(config.url, stac_io=line)

@@ -44,13 +44,13 @@ _NAME: Final = re.compile(
     r"S1[A-D]_[A-Z0-9]{2}_[A-Z]{3}[A-Z_]_[A-Z0-9]{4}_\d{8}T\d{6}_\d{8}T\d{6}_\d{6}_[0-9A-F]{6}"
     r"_[0-9A-F]{4}(?:_COG)?|S2[A-D]_MSIL[12][AC]_\d{8}T\d{6}_N\d{4}_R\d{3}_T\w{5}_\d{8}T\d{6}"
 )
-#: Algorithms by their code in a multihash.
+#: How a hexadecimal multihash begins, code and length, by algorithm.
 _MULTIHASH: Final = {
-    0x12: "sha256",
-    0x13: "sha512",
-    0x16: "sha3-256",
-    0x1E: "blake3",
-    0xD5: "md5",
+    "1220": "sha256",
+    "1340": "sha512",
+    "1620": "sha3-256",
+    "1e20": "blake3",
+    "d50110": "md5",
 }
 
 
@@ -137,30 +137,17 @@ def file_name(asset: str, url: str) -> str:
 
 
 def parse_multihash(text: str) -> Checksum | None:
-    """Read a hexadecimal multihash; None for an algorithm that is not known here.
+    """Read a hexadecimal multihash; None for an algorithm or length that is not known here.
 
     Raises:
-        ValueError: it is not one, or its length is another one than it says.
+        ValueError: it is not hexadecimal.
     """
-    data = bytes.fromhex(text)
-    code, rest = _varint(data)
-    length, digest = _varint(rest)
-    if length != len(digest):
-        raise ValueError(f"{text!r} is not a multihash")
-    algorithm = _MULTIHASH.get(code)
-    if algorithm is None or CHECKSUM_DIGITS.get(algorithm) != 2 * length:
-        return None
-    return Checksum(algorithm, digest.hex())
-
-
-def _varint(data: bytes) -> tuple[int, bytes]:
-    """Return an unsigned number of seven bits per byte, the lowest first, and what follows."""
-    number = 0
-    for index, byte in enumerate(data[:9]):
-        number |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return number, data[index + 1 :]
-    raise ValueError("this is not a multihash")
+    bytes.fromhex(text)
+    for start, algorithm in _MULTIHASH.items():
+        digits = text.lower().removeprefix(start)
+        if text.lower().startswith(start) and CHECKSUM_DIGITS.get(algorithm) == len(digits):
+            return Checksum(algorithm, digits)
+    return None
 
 
 def _name(item: Mapping[str, Any]) -> str:

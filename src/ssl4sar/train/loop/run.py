@@ -22,6 +22,7 @@ from ssl4sar.config.batch_shares import BatchShares, share_batches
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.lock import sole
 from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.dataset.staging import staged
 from ssl4sar.train.loop.checkpointing import AtomicCheckpointIO, NetworkFiles, TrainingState
@@ -31,11 +32,13 @@ from ssl4sar.train.loop.fingerprint import training_fingerprint
 from ssl4sar.train.loop.module import Score, TrainingModule
 from ssl4sar.train.loop.progress_lines import ProgressLines
 from ssl4sar.train.operations.resume_folder import TENSORBOARD, ResumePoint, claim
-from ssl4sar.train.operations.resume_lock import locked
 from ssl4sar.train.operations.stopping import ListenInTraining, StopSignals, stopped_by
 from ssl4sar.train.operations.team import ALONE, Team
 
 T = TypeVar("T")
+#: In the folder of a training: whatever kills a workflow may leave its training alive, and a second
+#: one there would mix its checkpoints with those of the first.
+LOCK: Final = "training.lock"
 #: Lightning and torch remark on what is meant here: crops read in the training process, averaged
 #: weights that stay in evaluation mode, functions to be replaced, a job of SLURM whose processes
 #: are started otherwise, an option of older torch, values that are equal in all processes.
@@ -85,7 +88,8 @@ def opened(place: Place, store_path: Path) -> Iterator[tuple[torch.device, Path]
     device = place.team.device(place.compute.device)
     torch.set_num_threads(place.compute.train_threads)
     # The lock is for writers, and another host may not know of it.
-    lock = locked(place.resume_dir) if place.team.leads else nullcontext()
+    resume = place.resume_dir
+    lock = sole(resume / LOCK, resume, "trains here") if place.team.leads else nullcontext()
     with lock, staged(store_path, place.scratch) as folder:
         yield device, folder
 
