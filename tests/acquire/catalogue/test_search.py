@@ -311,12 +311,6 @@ def test_what_a_provider_does_not_recognise_is_listed_once_and_counted(
     assert "widen" not in told
 
 
-def test_stripmaps_of_every_beam_are_of_the_wanted_type() -> None:
-    records = [sar(1, kind="S1_GRDH"), sar(2, kind="S6_GRDH"), sar(3, kind="IW_GRDH")]
-    outcome = searched(records, config(product_type="SM_GRDH_1S"))
-    assert kept(outcome) == names(records[:2])
-
-
 def test_offline_products_are_kept_and_counted() -> None:
     outcome = searched([sar(0), sar(1, Online=False)])
     assert outcome.inventory.header.counts["offline"] == 1

@@ -25,6 +25,8 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 asf_search = pytest.importorskip("asf_search", reason="the extra asf is not installed")
+#: Each starts a server; `test_contract.py` asks the same server in the quick tier.
+pytestmark = pytest.mark.slow
 HH = NAMES["hh"]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from cdse_server import CdseServer, Fault, Served, made_safe, packed, record_of, serve_cdse
+from cdse_server import CdseServer, Fault, Served, made_safe, packed, record_of
 from odata_catalogue import ODataAnswers
 from shapely.geometry import MultiPolygon, box
 
@@ -29,6 +29,8 @@ from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.retry import Patience
 
+#: Each starts a server; `test_contract.py` asks the same server in the quick tier.
+pytestmark = pytest.mark.slow
 SUPPORT = Path(__file__).parents[2] / "support"
 NAME = "S1A_IW_GRDH_1SDH_20200101T070000_20200101T070025_030600_038000_ABCD"
 #: A job of its own: addresses, folder and name of the product are its arguments.
@@ -98,30 +100,18 @@ def assert_fetched(safe: Path, served: Served, pol: str = "hh") -> None:
         assert (safe / path).read_bytes() == content
 
 
+@pytest.mark.parametrize(("polarisation", "taken"), [("copolar", "hh"), ("HV", "hv")])
 def test_only_the_needed_files_are_fetched(
-    cdse: CdseServer, served: Served, tmp_path: Path
+    cdse: CdseServer, served: Served, tmp_path: Path, polarisation: str, taken: str
 ) -> None:
-    safe = provider(cdse).fetch(listed(served), tmp_path / "x", Selection())
+    safe = provider(cdse).fetch(listed(served), tmp_path / "x", Selection(polarisation))
     assert safe == tmp_path / "x" / f"{NAME}.SAFE"
-    assert_fetched(safe, served)
-    paths = [each.path for each in cdse.asked if each.status == 200]
-    assert len(paths) == 5
+    assert_fetched(safe, served, taken)
+    with pytest.raises(MissingProductError, match=f"^{NAME}: .*VV"):
+        provider(cdse).fetch(listed(served), tmp_path / "y", Selection("VV"))
+    paths = [each.path for each in cdse.asked if each.status == 200][:5]
     assert paths[0].endswith("/Nodes(manifest.safe)/$value")
     assert cdse.grants == {"password": 1}
-
-
-def test_another_polarisation_can_be_fetched(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    safe = provider(cdse).fetch(listed(served), tmp_path, Selection("HV"))
-    assert_fetched(safe, served, "hv")
-
-
-def test_a_polarisation_that_is_not_there_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    with pytest.raises(MissingProductError, match=f"^{NAME}: .*VV"):
-        provider(cdse).fetch(listed(served), tmp_path, Selection("VV"))
 
 
 def test_what_is_there_is_not_fetched_again(
@@ -295,19 +285,6 @@ def test_a_service_that_tells_no_version_any_more_does_not_mix_packings(
     assert path.read_bytes() in served.packings
 
 
-def test_pieces_that_did_not_fit_are_not_tried_a_second_time(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    product = listed(served)
-    served.packs_anew = 0
-    cdse.validators = False
-    # Cut, continued to the wrong content, begun anew, cut, and begun anew.
-    cdse.fault("$value", Fault(cut_after=200_000), Fault(), Fault(cut_after=200_000))
-    path = whole(cdse).fetch(product, tmp_path, Selection())
-    assert path.read_bytes() == served.packings[3]
-    assert cdse.resumes == 1
-
-
 def test_an_archive_whose_length_is_announced_wrong_is_not_fetched_twice(
     cdse: CdseServer, served: Served, tmp_path: Path
 ) -> None:
@@ -340,19 +317,6 @@ def test_an_empty_checksum_leaves_the_manifest(
     assert [each.status for each in cdse.asked].count(200) == 2
 
 
-def test_a_product_that_is_broken_at_source_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    path = next(name for name in served.files if name.endswith(".tiff"))
-    files = served.files | {path: b"x" + served.files[path][1:]}
-    broken = cdse.add(Served(served.name, files))
-    for whole in (False, True):
-        with pytest.raises(MissingProductError, match=f"^{NAME}: .*damaged"):
-            provider(cdse, whole_products=whole).fetch(listed(broken), tmp_path, Selection())
-    content = packed({f"{served.name}/{k}": v for k, v in files.items()})
-    assert broken.value() == content
-
-
 def test_without_checksums_in_the_manifest_the_whole_product_is_compared_with_the_catalogue(
     cdse: CdseServer, served: Served, tmp_path: Path
 ) -> None:
@@ -365,30 +329,65 @@ def test_without_checksums_in_the_manifest_the_whole_product_is_compared_with_th
     assert names(tmp_path) == {archive.name}
 
 
-def test_the_manifest_of_another_product_makes_the_product_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
+@pytest.mark.parametrize(
+    ("online", "variable", "told"),
+    [
+        (False, "CDSE_TOTP", r"offline.*Data Workspace"),
+        (True, "CDSE_USERNAME", r"CDSE_USERNAME.*machine 127\.0\.0\.1 login"),
+    ],
+)
+def test_what_cannot_be_fetched_is_not_asked_for(
+    cdse: CdseServer,
+    served: Served,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    online: bool,
+    variable: str,
+    told: str,
 ) -> None:
-    other = made_safe(NAME.replace("20200101T07", "20200113T07"))
-    wrong = cdse.add(Served(served.name, other.files))
-    with pytest.raises(MissingProductError, match="manifest is that of another product"):
-        provider(cdse).fetch(listed(wrong), tmp_path, Selection())
-
-
-def test_a_manifest_that_stays_nonsense_makes_the_product_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    broken = cdse.add(Served(served.name, served.files | {"manifest.safe": b"<x/>"}))
-    with pytest.raises(MissingProductError, match="lists no files"):
-        provider(cdse).fetch(listed(broken), tmp_path, Selection())
-
-
-def test_an_offline_product_is_told_without_asking(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    with pytest.raises(MissingProductError, match=r"offline.*Data Workspace"):
-        provider(cdse).fetch(listed(served, online=False), tmp_path, Selection())
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("CDSE_PASSWORD")
+    with pytest.raises(UserError, match=told):
+        provider(cdse).fetch(listed(served, online=online), tmp_path, Selection())
     assert cdse.asked == []
     assert cdse.grants == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "whole", "told"),
+    [
+        ({".tiff": b"other"}, False, f"^{NAME}: .*damaged"),
+        ({".tiff": b"other"}, True, f"^{NAME}: .*damaged"),
+        ({"manifest.safe": b"<x/>"}, False, "lists no files"),
+        ({"": b""}, False, "manifest is that of another product"),
+    ],
+    ids=["file", "file of an archive", "manifest", "another product"],
+)
+def test_a_product_that_is_broken_at_source_is_missing(
+    cdse: CdseServer,
+    served: Served,
+    tmp_path: Path,
+    changed: dict[str, bytes],
+    whole: bool,
+    told: str,
+) -> None:
+    files = dict(made_safe(NAME.replace("20200101T07", "20200113T07")).files)
+    for ending, content in changed.items():
+        if ending:
+            path = next(each for each in served.files if each.endswith(ending))
+            files = served.files | {path: content}
+    broken = cdse.add(Served(served.name, files))
+    with pytest.raises(MissingProductError, match=told):
+        provider(cdse, whole_products=whole).fetch(listed(broken), tmp_path, Selection())
+
+
+def test_addresses_are_those_of_the_interface(cdse: CdseServer, served: Served) -> None:
+    made, base = provider(cdse), f"{cdse.download_url}/Products(an%20id%2F)"
+    product = listed(served, id="an id/")
+    assert made.address(product) == f"{base}/$value"
+    nodes = ("X.SAFE", "a b", "c.tiff")
+    expected = f"{base}/Nodes(X.SAFE)/Nodes(a%20b)/Nodes(c.tiff)/$value"
+    assert made.address(product, *nodes) == expected
 
 
 def list_in_catalogue(cdse: CdseServer, *products: Served, **changes: Any) -> ODataAnswers:
@@ -453,16 +452,6 @@ def test_single_files_are_kept_where_the_archive_is_not_there_either(
     assert ".tiff" in again.pop()
 
 
-def test_a_single_file_that_the_catalogue_still_lists_is_not_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    list_in_catalogue(cdse, served)
-    cdse.fault("$value", Fault(status=404))
-    with pytest.raises(UserError, match="rerun later") as caught:
-        provider(cdse).fetch_file(listed(served), tmp_path / "x.EOF")
-    assert not isinstance(caught.value, MissingProductError)
-
-
 def test_a_catalogue_that_cannot_tell_makes_nothing_missing(
     cdse: CdseServer, served: Served, tmp_path: Path
 ) -> None:
@@ -479,14 +468,6 @@ def test_what_has_gone_offline_or_from_the_catalogue_is_missing(
 ) -> None:
     list_in_catalogue(cdse, *[served] * is_listed, Online=False)
     cdse.products.clear()
-    with pytest.raises(MissingProductError, match="does not have it any more"):
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
-
-
-def test_a_product_removed_for_good_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    cdse.fault("$value", *[Fault(status=410)] * 3)
     with pytest.raises(MissingProductError, match="does not have it any more"):
         provider(cdse).fetch(listed(served), tmp_path, Selection())
 
@@ -515,16 +496,6 @@ def test_connections_that_are_taken_are_waited_for(
     assert 50 * 60 < sum(waits) < 80 * 60
 
 
-def test_without_credentials_nothing_is_asked(
-    cdse: CdseServer, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("CDSE_USERNAME")
-    monkeypatch.delenv("CDSE_PASSWORD")
-    with pytest.raises(UserError, match=r"CDSE_USERNAME.*machine 127\.0\.0\.1 login"):
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
-    assert cdse.asked == []
-
-
 def test_a_single_file_is_fetched_and_verified(
     cdse: CdseServer, served: Served, tmp_path: Path
 ) -> None:
@@ -547,7 +518,6 @@ def job(cdse: CdseServer, folder: Path, *products: Product) -> subprocess.Popen[
         )
 
 
-@pytest.mark.slow
 def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: Path) -> None:
     """Acceptance test A14 for the fetch."""
     served = cdse.add(made_safe(NAME, size=3_000_000))
@@ -570,7 +540,6 @@ def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: 
     assert cdse.grants["password"] == 1  # the second job took over the session of the first
 
 
-@pytest.mark.slow
 def test_two_jobs_share_the_connections_of_the_account(cdse: CdseServer, tmp_path: Path) -> None:
     cdse.pause_s = 0.01
     cdse.token_life_s = 0.5
@@ -677,8 +646,3 @@ def test_search_and_fetch_from_the_server_as_a_program(
         "measurement",
     }
     assert len(names(safe)) == 5
-
-
-def test_a_server_for_tests_can_run_twice(own_folders: Path) -> None:
-    with serve_cdse() as one, serve_cdse() as two:
-        assert one.port != two.port

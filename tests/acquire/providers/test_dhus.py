@@ -24,6 +24,8 @@ from ssl4sar.config.services import DhusConfig
 from ssl4sar.core.errors import UserError
 
 sentinelsat = pytest.importorskip("sentinelsat", reason="the extra dhus is not installed")
+#: Each starts a server; `test_contract.py` asks the same server in the quick tier.
+pytestmark = pytest.mark.slow
 ONE, TWO = "uuid-of-hh", "uuid-of-vv"
 
 

@@ -83,6 +83,7 @@ def test_records_come_in_the_order_of_time() -> None:
     assert starts == sorted(starts)
 
 
+@pytest.mark.slow
 def test_10050_records_of_one_window_are_split_without_loss_or_repetition() -> None:
     answers = ODataAnswers(archive(10_050, MARCH, timedelta(minutes=4)))
     found, requests = walked(answers)

@@ -26,6 +26,8 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import CHANNELS
 from ssl4sar.core.retry import Patience
 
+#: Each starts a server; `test_contract.py` asks the same server in the quick tier.
+pytestmark = pytest.mark.slow
 pytest.importorskip("pystac_client", reason="the extra stac is not installed")
 
 

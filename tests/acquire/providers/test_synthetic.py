@@ -93,6 +93,7 @@ def test_tracks_are_compared_and_directions_are_not() -> None:
     )
 
 
+@pytest.mark.slow
 def test_fetched_bytes_are_those_of_the_rendered_dataset(tmp_path: Path) -> None:
     render_pairs(TINY, tmp_path / "pairs")
     provider = Synthetic(TINY)

@@ -11,6 +11,7 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -30,8 +31,6 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 from ssl4sar.core.wording import counted, printable
 
-#: Mirrors sort products by mission, kind, year, month and day, clouds by much more.
-MAX_DEPTH: Final = 32
 #: Names with a satellite and a time are those of products, though perhaps not as published.
 _LIKE_A_PRODUCT: Final = re.compile(r"S[12][A-Z]_.*\d{8}T\d{6}", re.IGNORECASE)
 _OLD_OPTICAL: Final = re.compile(r"S2[A-Z]_OPER_PRD_MSI", re.IGNORECASE)
@@ -52,7 +51,7 @@ class Local:
     products in the naming before December 2016 (Sentinel-2), which hold several tiles.
 
     Args:
-        root: folder that holds the products, at most ``MAX_DEPTH`` folders down.
+        root: folder that holds the products, at any depth.
 
     Raises:
         UserError: there is no such folder.
@@ -195,7 +194,7 @@ class _Listed:
 
 @dataclass
 class _Listing:
-    """Everything below a folder, by names; links may form loops.
+    """Everything below a folder, by names; what links make reachable twice is listed once.
 
     Attributes:
         root: the folder.
@@ -210,16 +209,27 @@ class _Listing:
     orbits: list[tuple[Path, OrbitName]] = field(default_factory=list)
     strangers: list[LeftOut] = field(default_factory=list)
     _products: dict[str, _Listed] = field(default_factory=dict)
-    _waiting: list[tuple[str, int]] = field(default_factory=list)
-    _linked: set[str] = field(default_factory=set)
     #: Folders that are called like a product, and its name, before a manifest is found in them.
-    _hollow: dict[str, str] = field(default_factory=dict)
+    _hollow: dict[Path, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Look through all folders."""
-        self._waiting.append((os.fspath(self.root), 0))
-        for folder, depth in track(self._folders(), f"listing {self.root}"):
-            self._look_into(folder, depth)
+        # A link that leads up would list what is not of the mirror.
+        seen = {os.fspath(folder) for folder in Path(os.path.realpath(self.root)).parents}
+        walk = os.walk(self.root, onerror=self._note_unreadable, followlinks=True)
+        for place, folders, files in track(walk, f"listing {self.root}"):
+            folder, here = Path(place), os.path.realpath(place)
+            if here in seen:
+                folders.clear()
+            elif MANIFEST in files:
+                self._take_by_manifest(folder)
+                folders.clear()
+            else:
+                shown = sorted(name for name in folders if not name.startswith("."))
+                folders[:] = [name for name in shown if self._is_to_be_entered(folder / name)]
+                for name in files:
+                    self._take_file(folder / name)
+            seen.add(here)
         for path, name in self._hollow.items():
             if name not in self._products:
                 self._leave_out(path, f"there is no {MANIFEST} in it")
@@ -233,63 +243,45 @@ class _Listing:
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)
         return sorted(self._by_time[first:last], key=lambda each: each.name.name)
 
-    def _folders(self) -> Iterator[tuple[str, int]]:
-        while self._waiting:
-            yield self._waiting.pop()
+    def _note_unreadable(self, error: OSError) -> None:
+        path = Path(str(error.filename))
+        if path == self.root:
+            raise UserError(path, "the folder cannot be read", "check its rights") from error
+        self._leave_out(path, f"the folder cannot be read ({error.strerror})")
 
-    def _look_into(self, folder: str, depth: int) -> None:
-        try:
-            with os.scandir(folder) as opened:
-                entries = [entry for entry in opened if not entry.name.startswith(".")]
-        except OSError as error:
-            if depth == 0:
-                raise UserError(folder, "the folder cannot be read", "check its rights") from error
-            self._leave_out(folder, f"the folder cannot be read ({error.strerror})")
-            return
-        if all(entry.name != MANIFEST for entry in entries):
-            for entry in entries:
-                self._take(entry, depth)
-            return
-        # A folder that holds a manifest is a product, whatever it is called.
+    def _take_by_manifest(self, folder: Path) -> None:
+        """Take a folder that holds a manifest: it is a product, whatever it is called."""
         self._hollow.pop(folder, None)
-        name = _parsed(_official_name(Path(folder)))
+        name = _parsed(_official_name(folder))
         if name is None:
-            self._leave_out(folder, _why_strange(Path(folder).name))
+            self._leave_out(folder, _why_strange(folder.name))
         else:
-            self._add(_Listed(Path(folder), name))
+            self._add(_Listed(folder, name))
 
-    def _take(self, entry: os.DirEntry[str], depth: int) -> None:
-        """Sort one entry in, by its name as far as that goes."""
-        lower, is_like = entry.name.lower(), _LIKE_A_PRODUCT.match(entry.name) is not None
-        name = _parsed(entry.name) if is_like else None
-        if name is not None and lower.endswith((".safe", ".zip")):
-            self._add(_Listed(Path(entry.path), name))
-        elif lower.endswith(".eof"):
-            try:
-                self.orbits.append((Path(entry.path), OrbitName.parse(entry.name)))
-            except ValueError:
-                return  # of another satellite or kind, not a product
-        elif _is_folder(entry):
-            if name or lower.endswith(".safe") or _OLD_OPTICAL.match(entry.name):
-                self._hollow[entry.path] = name.name if name else ""
-            self._descend(entry, depth)
-        elif lower.endswith(_PACKED):
-            self._leave_out(entry.path, _why_strange(entry.name))
-        elif is_like and not lower.endswith(_BESIDE):
-            self._leave_out(entry.path, "it is a file: of files only zips are read")
+    def _is_to_be_entered(self, folder: Path) -> bool:
+        """Sort a folder in by its name, as far as that goes; return whether to look into it."""
+        name = _parsed(folder.name) if _LIKE_A_PRODUCT.match(folder.name) else None
+        if name is not None and folder.suffix.lower() in {".safe", ".zip"}:
+            self._add(_Listed(folder, name))
+            return False
+        if name or folder.suffix.lower() == ".safe" or _OLD_OPTICAL.match(folder.name):
+            self._hollow[folder] = name.name if name else ""
+        return True
 
-    def _descend(self, entry: os.DirEntry[str], depth: int) -> None:
-        if depth >= MAX_DEPTH:
-            self._leave_out(entry.path, f"it is more than {MAX_DEPTH} folders down")
+    def _take_file(self, path: Path) -> None:
+        lower, is_like = path.name.lower(), _LIKE_A_PRODUCT.match(path.name) is not None
+        name = _parsed(path.name) if is_like else None
+        if lower.startswith("."):
             return
-        if entry.is_symlink():
-            # Where a link leads is looked into once; leading up again, it would never end.
-            there = os.path.realpath(entry.path)
-            here = os.path.realpath(self.root)
-            if there in self._linked or f"{here}/".startswith(f"{there}/".replace("//", "/")):
-                return
-            self._linked.add(there)
-        self._waiting.append((entry.path, depth + 1))
+        if name is not None and lower.endswith((".safe", ".zip")):
+            self._add(_Listed(path, name))
+        elif lower.endswith(".eof"):
+            with suppress(ValueError):  # of another satellite or kind, not a product
+                self.orbits.append((path, OrbitName.parse(path.name)))
+        elif lower.endswith(_PACKED):
+            self._leave_out(path, _why_strange(path.name))
+        elif is_like and not lower.endswith(_BESIDE):
+            self._leave_out(path, "it is a file: of files only zips are read")
 
     def _add(self, listed: _Listed) -> None:
         earlier = self._products.get(listed.name.name)
@@ -297,16 +289,9 @@ class _Listing:
         if earlier is None or earlier.path.suffix.lower() == ".zip":
             self._products[listed.name.name] = listed
 
-    def _leave_out(self, path: str, why: str) -> None:
+    def _leave_out(self, path: Path, why: str) -> None:
         place = os.path.relpath(path, self.root)
         self.strangers.append(LeftOut(printable(place, 300), "not_recognised", why))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link that leads to itself
 
 
 def _plain(name: str) -> str:
