@@ -9,12 +9,12 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Final, Self, TypeVar
+from typing import ClassVar, Final, Self
 from urllib.parse import quote
 
 from ssl4sar.acquire.catalogue.product_name import parse_name
@@ -30,7 +30,7 @@ from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.catalogue_access import GONE_STATUS, CatalogueAccess, RefusedError
-from ssl4sar.acquire.providers.common import BOTH_MISSIONS, final_failures
+from ssl4sar.acquire.providers.common import BOTH_MISSIONS, final_failures, usable
 from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.acquire.safe.manifest import (
@@ -46,7 +46,6 @@ from ssl4sar.acquire.safe.verification import (
     verify_archive,
 )
 from ssl4sar.config.services import CdseConfig, Services
-from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, can_compute
 from ssl4sar.core.progress import tell
 from ssl4sar.core.retry import FOR_PRODUCTS, Patience
@@ -54,7 +53,6 @@ from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
 #: Tries of a file that is not there though the catalogue lists its product: 15 s of waits.
 _TRIES_OF_NODE: Final = 5
-T = TypeVar("T")
 
 
 class Cdse:
@@ -265,7 +263,7 @@ class Cdse:
             self.download_node(product, (safe.name, MANIFEST_NAME), path)
 
         try:
-            return _twice(product, path, fetch, lambda: read_manifest(path))
+            return usable(product.name, path, fetch, lambda: read_manifest(path))
         except DamagedProductError as error:
             url = self.address(product, safe.name, MANIFEST_NAME)
             raise WrongContentError(url, error.problem, error.fix) from error
@@ -279,8 +277,8 @@ class Cdse:
             size, url = product.size_bytes, self.address(product)
             self._download(url, archive, checksums, size, is_binding=False)
 
-        verified = _twice(
-            product,
+        verified = usable(
+            product.name,
             archive,
             fetch,
             lambda: verify_archive(
@@ -304,25 +302,6 @@ def account(config: CdseConfig) -> Account:
         register_url=REGISTER_URL,
         one_time_variable="CDSE_TOTP",
     )
-
-
-def _twice(product: Product, path: Path, fetch: Callable[[], None], read: Callable[[], T]) -> T:
-    """Return what a file holds; one that cannot be used is downloaded once more.
-
-    Raises:
-        DamagedProductError: it cannot be used then either.
-    """
-    for is_last in (False, True):
-        if not path.is_file():
-            fetch()
-        try:
-            return read()
-        except UserError as error:
-            path.unlink()
-            if is_last:
-                raise DamagedProductError(product.name, error.problem, "rerun later") from error
-            tell(f"{product.name}: {error.problem}; downloading it once more")
-    raise AssertionError("the second round returns or raises")
 
 
 def _require_own(product: Product, files: tuple[ManifestFile, ...]) -> None:

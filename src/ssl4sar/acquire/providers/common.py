@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
 import requests
@@ -15,6 +16,7 @@ from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.acquire.safe.verification import DamagedProductError
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
 
 BOTH_MISSIONS: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
 #: Of one glacier; ten years of all tiles over the largest are some ten thousand.
@@ -112,3 +114,28 @@ def final_failures(
         raise MissingProductError(
             product.name, f"what the service delivers is damaged: {error.problem}", fix
         ) from error
+
+
+def usable(name: str, path: Path, fetch: Callable[[], None], read: Callable[[], T]) -> T:
+    """Return what a file holds; one that cannot be used is downloaded once more.
+
+    Args:
+        name: what is downloaded, for people.
+        path: the file.
+        fetch: downloads it.
+        read: returns its content, or raises an error of the user that says what is wrong.
+
+    Raises:
+        DamagedProductError: it cannot be used then either.
+    """
+    for is_last in (False, True):
+        if not path.is_file():
+            fetch()
+        try:
+            return read()
+        except UserError as error:
+            path.unlink()
+            if is_last:
+                raise DamagedProductError(name, error.problem, "rerun later") from error
+            tell(f"{name}: {error.problem}; downloading it once more")
+    raise AssertionError("the second round returns or raises")

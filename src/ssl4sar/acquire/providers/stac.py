@@ -1,7 +1,7 @@
 """Single images of Sentinel products from a STAC API, by the library pystac-client.
 
 The usual ones serve Sentinel-2 L2A bands as cloud-optimised GeoTIFF without an account. Of
-Sentinel-1 GRD they list measurements that often lie in a storage with accounts of its own.
+Sentinel-1 GRD they list measurements that often are in a storage with accounts of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ssl4sar.acquire.network.download import NotThereError, WrongContentError, d
 from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.common import BOTH_MISSIONS, bounded, library_errors
+from ssl4sar.acquire.providers.common import BOTH_MISSIONS, bounded, library_errors, usable
 from ssl4sar.acquire.providers.stac_item import (
     ITEM_ROLE,
     file_name,
@@ -29,7 +29,7 @@ from ssl4sar.acquire.providers.stac_item import (
 )
 from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.acquire.safe.decoding import decoding_problem
-from ssl4sar.acquire.safe.verification import known_checksums
+from ssl4sar.acquire.safe.verification import DamagedProductError, known_checksums
 from ssl4sar.config.services import Services, StacConfig
 from ssl4sar.core.address import Address, AddressError, parse_address
 from ssl4sar.core.errors import UserError
@@ -179,10 +179,18 @@ class Stac:
 
     def _fetch_file(self, product: Product, asset: str, target: Path) -> None:
         checksums = known_checksums(_of_asset(product, asset))
-        if target.is_file() and _problem(target, checksums) is None:
-            return
+        url = product.urls[asset]
+
+        def fetch() -> None:
+            download(url, target, checksums, access=self._access, **asdict(self._patience))
+
+        def read() -> None:
+            problem = _problem(target, checksums)
+            if problem is not None:
+                raise DamagedProductError(url, problem, "rerun later")
+
         try:
-            self._download(product, asset, target, checksums)
+            usable(f"{product.name}: asset {asset}", target, fetch, read)
         except NotThereError as error:
             if asset == ITEM_ROLE:
                 raise MissingProductError(
@@ -201,27 +209,12 @@ class Stac:
                 "the asset is really gone, refresh the inventory or name the product in "
                 "acquisition.leave_out",
             ) from error
-        except WrongContentError as error:
+        except (WrongContentError, DamagedProductError) as error:
             raise MissingProductError(
                 product.name,
                 f"asset {asset} is damaged: {error.problem}",
                 "refresh the inventory, or leave it out",
             ) from error
-
-    def _download(
-        self, product: Product, asset: str, target: Path, checksums: list[Checksum]
-    ) -> None:
-        url = product.urls[asset]
-        for is_last in (False, True):
-            download(url, target, checksums, access=self._access, **asdict(self._patience))
-            # Checksums have just been compared.
-            problem = None if checksums else decoding_problem(target)
-            if problem is None:
-                return
-            target.unlink()
-            if is_last:
-                raise WrongContentError(url, problem, "rerun later")
-            tell(f"{product.name}: asset {asset}: {problem}; downloading it once more")
 
     def _storage_error(self, product: Product, asset: str | None = None) -> UserError:
         assets = [asset] if asset else [*_measurements(product), *product.urls]
@@ -261,7 +254,7 @@ def _of_asset(product: Product, asset: str) -> dict[str, str]:
 
 
 def _problem(path: Path, checksums: list[Checksum]) -> str | None:
-    """Return what is wrong with a file that an earlier try left."""
+    """Return what is wrong with a file."""
     if not checksums:
         return decoding_problem(path)
     digests = file_digests(path, {each.algorithm for each in checksums})
