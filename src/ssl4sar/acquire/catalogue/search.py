@@ -38,6 +38,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 from ssl4sar.core.wording import counted
 
+Window = tuple[datetime, datetime]
 #: Orbit files for products: the files, and the name of the file by product.
 OrbitChoice = Callable[[Sequence[Product]], tuple[Sequence[Product], Mapping[str, str]]]
 _SEARCH_KEYS: Final = (
@@ -200,7 +201,7 @@ def query_values(config: SearchConfig) -> dict[str, Any]:
     return values | {f"optical.{key}": v for key, v in optical.items()} | dict(config.service)
 
 
-def month_windows(start: date, end: date) -> Iterator[tuple[datetime, datetime]]:
+def month_windows(start: date, end: date) -> Iterator[Window]:
     """Yield the calendar months of a span of days, the first and last cut to it.
 
     Catalogues answer short windows faster and never lose part of them.
@@ -272,45 +273,31 @@ def sort_out(
 
 
 def _search_sar(
-    config: SentinelConfig,
-    glacier: Glacier,
-    provider: Provider,
-    windows: Sequence[tuple[datetime, datetime]],
+    config: SentinelConfig, glacier: Glacier, provider: Provider, windows: Sequence[Window]
 ) -> Found:
-    _require(provider, "sentinel-1", "sentinel.provider")
     wanted = config.polarisation
     query = Query(
-        glacier=glacier,
-        mission="sentinel-1",
-        product_type=config.product_type,
-        start=windows[0][0],
-        stop=windows[-1][1],
+        glacier,
+        "sentinel-1",
+        config.product_type,
+        *_whole(windows),
         orbit_direction=None if config.orbit_direction == "any" else config.orbit_direction,
         relative_orbits=config.relative_orbits,
         polarisations=("HH", "VV") if wanted == "copolar" else (wanted,),
     )
-    return sort_out(_listed(provider, query, windows), query, config.min_coverage_percent)
+    listed = _listed(provider, "sentinel.provider", query, windows)
+    return sort_out(listed, query, config.min_coverage_percent)
 
 
 def _search_optical(
-    config: OpticalConfig,
-    glacier: Glacier,
-    provider: Provider,
-    windows: Sequence[tuple[datetime, datetime]],
+    config: OpticalConfig, glacier: Glacier, provider: Provider, windows: Sequence[Window]
 ) -> tuple[Found, list[Candidate]]:
-    _require(provider, "sentinel-2", "sentinel.optical_provider")
-    query = Query(
-        glacier=glacier,
-        mission="sentinel-2",
-        product_type=config.product_type,
-        start=windows[0][0],
-        stop=windows[-1][1],
-        max_cloud_percent=config.max_cloud_percent,
-    )
+    most, kind = config.max_cloud_percent, config.product_type
+    query = Query(glacier, "sentinel-2", kind, *_whole(windows), max_cloud_percent=most)
     months = season_months(config.months, glacier.area.centroid.y)
-    listed = _listed(provider, query, [each for each in windows if each[0].month in months])
+    season = [each for each in windows if each[0].month in months]
     # Tiles are combined before their coverage is assessed, so each may cover as little as it does.
-    found = sort_out(listed, query, 0.0)
+    found = sort_out(_listed(provider, "sentinel.optical_provider", query, season), query, 0.0)
     candidates = choose_optical(found.kept, glacier.area, config)
     unusable = sum(each.reason in _UNUSABLE for each in found.left_out)
     _tell_choice(glacier, candidates, config.count, unusable)
@@ -321,20 +308,20 @@ def _search_optical(
     return Found(found.number, chosen, found.left_out + others), candidates
 
 
-def _require(provider: Provider, mission: Mission, key: str) -> None:
-    if mission not in provider.missions:
-        raise UserError(
-            f"{key}: {provider.name}", f"it holds no {mission}", "name another provider there"
-        )
+def _whole(windows: Sequence[Window]) -> Window:
+    return windows[0][0], windows[-1][1]
 
 
 def _listed(
-    provider: Provider, query: Query, windows: Sequence[tuple[datetime, datetime]]
+    provider: Provider, key: str, query: Query, windows: Sequence[Window]
 ) -> list[Product | LeftOut]:
     """Search window by window; the order of the products is that of the provider.
 
     What starts in one month and ends in the next may be listed for both: it counts once.
     """
+    if query.mission not in provider.missions:
+        problem = f"it holds no {query.mission}"
+        raise UserError(f"{key}: {provider.name}", problem, "name another provider there")
     found: dict[object, Product | LeftOut] = {}
     described = f"{query.glacier.name}: searching {query.mission} at {provider.name} (months)"
     for start, stop in track(windows, described):
