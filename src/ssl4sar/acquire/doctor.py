@@ -28,8 +28,8 @@ from ssl4sar.acquire.network.private_files import private_folder
 from ssl4sar.acquire.network.slots import LOCKS_VARIABLE, locks_folder
 from ssl4sar.acquire.network.token_store import CACHE_VARIABLE, cache_folder
 from ssl4sar.acquire.providers.cdse import account as cdse_account
-from ssl4sar.acquire.providers.choose import LIBRARIES, install_command
 from ssl4sar.acquire.providers.dhus import Dhus
+from ssl4sar.acquire.providers.registry import LIBRARIES, install_command
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.sentinel import ProviderName
 from ssl4sar.config.study import StudyConfig

@@ -328,7 +328,7 @@ def test_a_token_service_that_trickles_does_not_hold_its_lock(
     ],
 )
 def test_a_catalogue_is_given_up_in_one_line(url: str, path: str, match: str) -> None:
-    access = CatalogueAccess(f"{url}/{path}", attempts=2, first_wait_s=0.01, timeout_s=0.5)
+    access = CatalogueAccess(f"{url}/{path}", Patience(2, 0.01, 0.5))
     with pytest.raises(UserError, match=match) as caught:
         access.json(access.url)
     assert len(str(caught.value)) < 400

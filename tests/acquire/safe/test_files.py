@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.acquire.safe.files import take_folder, take_zip
 from ssl4sar.core.errors import UserError
 
