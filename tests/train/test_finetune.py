@@ -198,7 +198,7 @@ def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
             train(tiny_store, tmp_path)
     assert str(caught.value) == (
         f"training: ended by {number.name} (time limit, preemption or scancel) after 1 of 3 "
-        "epochs, the running epoch is lost; the next attempt goes on after epoch 1"
+        "epochs, the running epoch is lost; the next attempt resumes after epoch 1"
     )
     assert signal.getsignal(number) == before
     assert [path.name for path in tmp_path.rglob("*.part")] == []
@@ -337,8 +337,9 @@ def test_a_full_disk_is_one_clear_line(tiny_store, tmp_path, monkeypatch, name):
 HOLDER = """
 import sys
 from pathlib import Path
-from ssl4sar.train.operations.resume_lock import locked
-with locked(Path(sys.argv[1])):
+from ssl4sar.core.lock import sole
+folder = Path(sys.argv[1])
+with sole(folder / "training.lock", folder, "trains here"):
     print("locked", flush=True)
     sys.stdin.read()
 """
@@ -425,7 +426,7 @@ def test_kill_in_the_middle_then_resume(tiny_store, tmp_path):
     last = folder / "resume" / LAST
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as process:
         wait_until(
-            lambda: last.exists() or process.poll() is not None, "the first epoch", poll_s=0.005
+            lambda: last.exists() or process.poll() is not None, "the first epoch", 240, 0.005
         )
         assert process.poll() is None, "the training ended by itself"
         time.sleep(0.2)

@@ -17,7 +17,7 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.model import ModelConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.models.checkpoint import load_network
-from ssl4sar.train.finetune.finetune_process import finetune_as_told
+from ssl4sar.train.finetune.finetune_process import finetune_from_request
 from ssl4sar.train.operations.launch import launch
 from ssl4sar.train.operations.resume_folder import LAST
 
@@ -66,7 +66,7 @@ def request(store: Path, folder: Path, config: TrainingConfig, compute: ComputeC
 def train(store, folder, config=TRAINING, devices=1):
     compute = ComputeConfig(devices=devices, train_threads=1)
     told = request(store, folder, config, compute)
-    return launch(finetune_as_told, told, compute, folder / "resume")
+    return launch(finetune_from_request, told, compute, folder / "resume")
 
 
 def rows(folder):
@@ -139,7 +139,7 @@ def test_a_signal_ends_both_and_the_next_attempt_goes_on(tiny_store, tmp_path, p
         [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
     ) as process:
         wait_until(
-            lambda: last.exists() or process.poll() is not None, "the first epoch", poll_s=0.005
+            lambda: last.exists() or process.poll() is not None, "the first epoch", 240, 0.005
         )
         assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGTERM)

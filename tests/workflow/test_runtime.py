@@ -135,7 +135,7 @@ def test_a_study_asks_for_more_with_every_attempt(
 
 @pytest.mark.slow
 def test_the_workflow_asks_for_what_is_on_record_and_reruns_nothing(finished) -> None:
-    record(finished.root / "benchmarks/results/micro", "predict_seed0", 1200, pss=9000)
+    record(finished.root / "benchmarks/results/micro", "predict/none/seed0", 1200, pss=9000)
     assert finished.planned() == set()
     text = finished.build("-n", "--forcerun", "predict")
     block = text.split("rule predict:")[1].split("rule ")[0]
