@@ -103,7 +103,7 @@ def test_a_built_dataset_must_be_what_its_manifest_lists(pairs: PairFolder) -> N
         (f"{pairs.train}/S1_B_20200801_014.png", "dataset.json does not list the file"),
         (
             f"{pairs.val}/S1_B_20200727_014.png",
-            "the image lies up to 4.5 pixels off its optical image (transforms (20, 0, 0, 0, -20, "
+            "the image is up to 4.5 pixels off its optical image (transforms (20, 0, 0, 0, -20, "
             "0) and (20, 0, 90, 0, -20, 0)) (data_optical/B_20200715_S2.tif)",
         ),
     ]

@@ -15,9 +15,8 @@ from pair_folder import PairFolder
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray
-from ssl4sar.dataset.optical_bytes import optical_bytes
+from ssl4sar.dataset.optical import optical_bytes, read_channels
 from ssl4sar.dataset.pair_manifest import PairManifest
-from ssl4sar.dataset.pair_raster import read_channels
 from ssl4sar.dataset.pair_store import DEPTH, PairStore
 from ssl4sar.dataset.staging import staged
 from ssl4sar.dataset.store import reflect_crop

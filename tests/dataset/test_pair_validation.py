@@ -95,7 +95,7 @@ def test_images_of_another_size_tell_both_sizes(pairs: PairFolder) -> None:
     ("crs", "east_m", "told_"),
     [
         ("EPSG:32622", 500000, None),
-        ("EPSG:32622", 500010, "the image lies up to 0.5 pixels off its optical image"),
+        ("EPSG:32622", 500010, "the image is up to 0.5 pixels off its optical image"),
         ("EPSG:32623", 500000, "the image is in EPSG:32623, its optical image in EPSG:32622"),
     ],
 )

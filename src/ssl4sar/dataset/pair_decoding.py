@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from ssl4sar.core.atomic import atomic_directory, write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.image import decode_checked
 from ssl4sar.core.pair_layout import CHANNELS, PAIR_SPLITS
 from ssl4sar.core.progress import track
 from ssl4sar.dataset.flat_arrays import INDEX_NAME, HashingWriter
-from ssl4sar.dataset.optical_bytes import OpticalScale, optical_bytes
+from ssl4sar.dataset.optical import OpticalScale, optical_bytes, read_channels
 from ssl4sar.dataset.pair_manifest import OpticalImage, PairImage, PairManifest, SarImage
-from ssl4sar.dataset.pair_raster import decode_sar, read_channels
 from ssl4sar.dataset.pair_store import OPTICAL_NAME, SAR_NAME, SCHEMA, PairGlacier, PairScene
 
 
@@ -87,7 +87,7 @@ def _append_sar(manifest: PairManifest, image: SarImage, writer: HashingWriter) 
     data = path.read_bytes() if path.is_file() else None
     digest = None if data is None else hashlib.sha256(data).hexdigest()
     _require_hash(path, digest, image)
-    pixels = decode_sar(data or b"", path).pixels
+    pixels = decode_checked(data or b"", path, lossless=True).pixels
     _require_size(path, pixels, image)
     return PairScene(
         name=path.stem,

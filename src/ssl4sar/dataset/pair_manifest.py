@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
+from ssl4sar.core.grid import Grid, Transform, size_difference
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
 
 SCHEMA: Final = "ssl4sar.pretraining-dataset/1"
@@ -79,7 +80,7 @@ class PairImage(_Record):
     crs: str | None = Field(default=None, min_length=1)
     transform: (
         Annotated[
-            tuple[float, float, float, float, float, float],
+            Transform,
             # JSON has lists only.
             Field(strict=False),
             AfterValidator(_is_invertible),
@@ -89,6 +90,21 @@ class PairImage(_Record):
     bytes: int = Field(ge=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     processing: dict[str, Any] | None = None
+
+    @property
+    def grid(self) -> Grid | None:
+        """Its pixel grid; None where it is not known."""
+        if self.transform is None:
+            return None
+        return Grid(self.height, self.width, self.transform, self.crs)
+
+    def difference(self, other: PairImage, called: str) -> str | None:
+        """Say how the pixel grid differs from that of another image, as far as both are known."""
+        shape, grid = (self.height, self.width), self.grid
+        fault = size_difference(shape, (other.height, other.width), called)
+        if fault is not None or grid is None or other.grid is None:
+            return fault
+        return grid.difference(other.grid, called)
 
 
 class SarImage(PairImage):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,8 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, read_bounded
-from ssl4sar.core.gray_png import LONGEST_FILE_BYTES, decode_gray
+from ssl4sar.core.gray_png import LONGEST_FILE_BYTES
+from ssl4sar.core.image import decode_checked
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS, classes_from_greys
@@ -27,7 +27,6 @@ from ssl4sar.dataset.problems import Problem, Severity
 ZONE_GREYS: Final = frozenset({*CLASS_GREYS, 63})
 FRONT_GREYS: Final = frozenset({0, 255})
 _SHOWN: Final = 5
-_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -114,15 +113,10 @@ class _SceneCheck:
         if data is None:
             return None
         try:
-            image = decode_gray(data, path)
+            return decode_checked(data, path).pixels
         except UserError as error:
             self.add(path, error.problem, error.fix)
             return None
-        damage = png_damage(data)
-        if damage is not None:
-            self.add(path, f"the PNG is damaged ({damage})", "replace the file by the original")
-            return None
-        return image
 
     def same_size(
         self, path: Path, mask: NDArray[np.uint8], size_px: tuple[int, int] | None
@@ -198,30 +192,3 @@ class _SceneCheck:
                 "nothing: it is cut at the border",
                 "warning",
             )
-
-
-def png_damage(data: bytes) -> str | None:
-    """Tell what is wrong with the chunks of a PNG: Pillow forgives a bad checksum of pixels.
-
-    Args:
-        data: content of the file.
-
-    Returns:
-        What is wrong, or None.
-    """
-    if not data.startswith(_PNG_SIGNATURE):
-        return "no PNG signature"
-    view = memoryview(data)
-    start = len(_PNG_SIGNATURE)
-    while start + 12 <= len(data):
-        length = int.from_bytes(view[start : start + 4], "big")
-        end = start + 8 + length
-        kind = bytes(view[start + 4 : start + 8])
-        if end + 4 > len(data):
-            break
-        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            return f"checksum of chunk {kind.decode('ascii', 'replace')} differs"
-        if kind == b"IEND":
-            return None
-        start = end + 4
-    return "the file is truncated"
