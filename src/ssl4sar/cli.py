@@ -147,7 +147,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     evaluate(
         EvaluateRequest(
             predictions=options.predictions,
-            labels=LabelFolders(options.zones, options.fronts, options.bounding_boxes),
+            labels=LabelFolders(options.zones, options.fronts, options.bounding_boxes, options.sar),
             out=options.out,
             name=options.name or options.predictions.resolve().name,
             fronts_out=options.fronts_out,

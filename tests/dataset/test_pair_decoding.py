@@ -9,7 +9,7 @@ from pair_folder import PairFolder
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
-from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.decoding import build_pair_store
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_store import PairStore
@@ -62,5 +62,5 @@ def test_a_manifest_that_errs_about_a_size_is_refused(
     values = manifest.model_dump()
     for image in (*values["sar"], *values["optical"]):
         image["width"] += 1
-    with pytest.raises(UserError, match="the image is 40x50 px, its manifest tells 40x51 px"):
+    with pytest.raises(UserError, match="the image is 40x50 px, its manifest says 40x51 px"):
         build_pair_store(PairManifest.model_validate(values), "maximum", tmp_path / "store")

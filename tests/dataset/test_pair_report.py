@@ -18,13 +18,13 @@ from ssl4sar.dataset.problems import Problem
 @pytest.fixture
 def report() -> PairReport:
     return PairReport(
-        "/data/pairs",
-        PairRules("local", ("Columbia",)),
-        None,
-        (ExcludedGlacier(glacier="Columbia", train=3, val=1, optical=1),),
-        (LeftOutImage(file="val/z.png", why="ssl4sar.leave_out: z*"),),
-        PairCounts({"train": {"A": 5, "B": 2}, "val": {}}, (40, 60), None, {"A": 0.987}, 12),
-        [
+        root="/data/pairs",
+        rules=PairRules("local", ("Columbia",)),
+        manifest=None,
+        excluded=(ExcludedGlacier(glacier="Columbia", train=3, val=1, optical=1),),
+        left_out=(LeftOutImage(file="val/z.png", why="ssl4sar.leave_out: z*"),),
+        counts=PairCounts({"train": {"A": 5, "B": 2}, "val": {}}, (40, 60), None, {"A": 0.987}, 12),
+        problems=[
             Problem("error", "x.png", "it is damaged", "replace it"),
             Problem("warning", "y.png", "it is odd", "nothing"),
         ],

@@ -15,11 +15,11 @@ from pair_folder import PairFolder
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray
+from ssl4sar.dataset.flat_arrays import reflect_crop
 from ssl4sar.dataset.optical import optical_bytes, read_channels
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_store import DEPTH, PairStore
 from ssl4sar.dataset.staging import staged
-from ssl4sar.dataset.store import reflect_crop
 
 
 def test_a_store_returns_what_the_files_hold(
@@ -92,8 +92,8 @@ def test_opening_refuses_what_does_not_fit_together(built_pairs: Path) -> None:
     ("change", "told"),
     [
         (lambda index: index.update(schema="other/9"), "schema other/9"),
-        (lambda index: index["scenes"][1].update(offset=5), "does not lie where it should"),
-        (lambda index: index["glaciers"][1].update(offset=5), "B does not lie where it should"),
+        (lambda index: index["scenes"][1].update(offset=5), "is not where it should be"),
+        (lambda index: index["glaciers"][1].update(offset=5), "B is not where it should be"),
         (lambda index: index["scenes"][1].update(colour="red"), "cannot be read"),
         (lambda index: index["glaciers"][1].pop("tops"), "cannot be read"),
         (lambda index: index["scenes"][1].update(glacier="X"), "no optical image of its size"),

@@ -13,7 +13,7 @@ from PIL import Image
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.decoding import build_pair_store
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_report import PairReport
 from ssl4sar.dataset.pair_selection import PairRules

@@ -16,7 +16,9 @@ from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.zones import classes_from_greys
-from ssl4sar.dataset.store import Store, build_store, reflect_crop
+from ssl4sar.dataset.decoding import build_store
+from ssl4sar.dataset.flat_arrays import reflect_crop
+from ssl4sar.dataset.store import Store
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_opening_refuses_what_does_not_fit_together(built: Path) -> None:
     ("change", "told"),
     [
         (lambda index: index.update(schema="other/9"), "schema other/9"),
-        (lambda index: index["scenes"][1].update(offset=5), "does not lie where it should"),
+        (lambda index: index["scenes"][1].update(offset=5), "is not where it should be"),
         (lambda index: index["scenes"][1].update(colour="red"), "cannot be read"),
         (lambda index: index["scenes"][1].pop("box"), "cannot be read"),
         (lambda index: index["scenes"].clear(), "not complete"),

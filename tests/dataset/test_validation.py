@@ -14,10 +14,10 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import record_files
+from ssl4sar.dataset.decoding import build_store
 from ssl4sar.dataset.manifest import TreeManifest, build_manifest
 from ssl4sar.dataset.official import NATIVE_SIZES_PX
 from ssl4sar.dataset.resampling import resample_tree
-from ssl4sar.dataset.store import build_store
 from ssl4sar.dataset.validation import ValidationReport, validate_tree
 
 WriteScene = Callable[[Path, Split, str, int, int], None]
@@ -32,7 +32,7 @@ def test_the_real_tree_is_good(test_data: Path) -> None:
     assert counts["test"]["scenes"] == 69
     assert counts["train"]["glaciers"] == {"DBE": 133, "JAC": 159, "SI": 120}
     assert counts["train"]["resolutions_m"] == {"80": 412}
-    assert counts["test"]["height_px"] == [297, 297]
+    assert counts["test"]["height_px"] == (297, 297)
     assert len(report.files) == 4 * 481
     report.raise_if_bad("report.json")
 
@@ -199,7 +199,7 @@ def test_the_official_names_and_sizes_have_no_error(test_data: Path) -> None:
     }
     parts = {name: name.split("_") for name in scenes["test"]}
     sizes = {n: NATIVE_SIZES_PX.get((p[0], int(p[3])), (470, 440)) for n, p in parts.items()}
-    report = ValidationReport("r", scenes, sizes, {})
+    report = ValidationReport(root="r", scenes=scenes, sizes_px=sizes, files={})
     assert report.is_official
     assert report.as_official() == report
     assert report.split_line() == "this is the official split: 559 train, 122 test"
@@ -253,7 +253,7 @@ def test_folders_of_other_splits_are_errors(own_tree: CaffeTree, folder: str, sp
     shutil.copytree(own_tree.root / folder / "train", own_tree.root / folder / split)
     (error,) = validate_tree(own_tree.root).errors
     assert error.file == f"{folder}/{split}"
-    assert error.problem == "the folder is no part of CaFFe, its 6 entries are not used"
+    assert error.problem == "the folder is not part of CaFFe, its 6 entries are not used"
     assert ("caffe.validation_fraction" in error.fix) == split.startswith("val")
 
 

@@ -6,7 +6,7 @@ or not at all. The raster library is imported where it is needed: most trees are
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -31,8 +31,6 @@ from ssl4sar.core.raster import UnreadableRasterError, open_raster
 
 PNG: Final = ".png"
 TIFF: Final = ".tif"
-#: What an image may be called, in lower case.
-IMAGE_SUFFIXES: Final = (PNG, TIFF, ".tiff")
 #: Endings of files beside an image that georeference it, after its stem or its whole name.
 GEOREFERENCES: Final = (".pgw", ".pngw", ".tfw", ".tifw", ".tiffw", ".wld", ".aux.xml", ".prj")
 #: An image is decoded at once. The largest published ones have a few hundred megabytes.
@@ -66,6 +64,47 @@ def read_image(path: str | Path) -> GeoImage:
         raise UserError(path, "the file does not exist", "check the folder and the name")
     with open_image(path, "GTiff") as raster:
         return GeoImage(_grey_band(raster, path), raster_grid(raster, path))
+
+
+def shared_grid(images: Sequence[tuple[Path, GeoImage]]) -> tuple[Grid | None, Path]:
+    """Return the grid of the images of one scene, and the first of their files that has it.
+
+    Args:
+        images: files and contents; the first file is the image, the others are its masks.
+
+    Returns:
+        The grid and its file; None and the first file where none has coordinates.
+
+    Raises:
+        UserError: an image differs from those before it in size or place.
+    """
+    (placed, (first, grid)), *masks = images
+    for path, (mask, mask_grid) in masks:
+        if mask.shape != first.shape:
+            raise UserError(
+                path,
+                f"the mask is {mask.shape[0]}x{mask.shape[1]} px, its image "
+                f"{first.shape[0]}x{first.shape[1]} px",
+                "replace it by the mask of this image",
+            )
+        if grid is None:
+            grid, placed = (mask_grid, path) if mask_grid is not None else (None, placed)
+        else:
+            require_place(path, mask_grid, grid)
+    return grid, placed
+
+
+def require_place(path: Path, grid: Grid | None, expected: Grid | None) -> None:
+    """Refuse an image on another grid than that of its scene, as far as both are known.
+
+    Raises:
+        UserError: they differ.
+    """
+    if grid is None or expected is None:
+        return
+    fault = grid.difference(expected, "another image of its scene")
+    if fault is not None:
+        raise UserError(path, fault, "bring all images of the scene to one pixel grid")
 
 
 def decode_checked(data: bytes, path: Path, *, lossless: bool = False) -> GrayImage:

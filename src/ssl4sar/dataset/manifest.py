@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -16,6 +16,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.dataset.official import is_official_test
@@ -36,6 +37,7 @@ class TreeManifest:
         comparable_with_published: true only for the official full-size test set.
         scenes: sorted scene names per split.
         files: record of every file, by path relative to ``root``.
+        grids: where the pixels are, by name of the scenes of which it is known.
     """
 
     root: str
@@ -44,6 +46,7 @@ class TreeManifest:
     comparable_with_published: bool
     scenes: dict[Split, list[str]]
     files: dict[str, FileRecord]
+    grids: dict[str, Grid] = field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
@@ -65,7 +68,11 @@ class TreeManifest:
         root = self.root
         if not Path(root).is_absolute():
             root = Path(os.path.relpath(root, Path(path).parent)).as_posix()
-        write_json(path, {"schema": SCHEMA, **asdict(self), "root": root})
+        values = {"schema": SCHEMA, **asdict(self), "root": root}
+        values["grids"] = {name: grid.to_json() for name, grid in self.grids.items()}
+        if not self.grids:
+            del values["grids"]
+        write_json(path, values)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -81,8 +88,9 @@ class TreeManifest:
             if schema != SCHEMA:
                 raise UserError(path, f"the manifest has schema {schema}, not {SCHEMA}", fix)
             files = {name: FileRecord(**record) for name, record in content.pop("files").items()}
+            grids = {n: Grid.from_json(grid) for n, grid in content.pop("grids", {}).items()}
             root = os.path.normpath(Path(path).parent / content.pop("root"))
-            return cls(root, **content, files=files)
+            return cls(root, **content, files=files, grids=grids)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(path, f"the manifest cannot be read ({error})", fix) from error
 
@@ -94,6 +102,7 @@ def build_manifest(
     scenes: Mapping[Split, Sequence[str]],
     sizes_px: Mapping[str, tuple[int, int]],
     files: Mapping[str, FileRecord],
+    grids: Mapping[str, Grid] | None = None,
 ) -> TreeManifest:
     """Put the facts of a checked tree together.
 
@@ -104,6 +113,7 @@ def build_manifest(
         scenes: scene names per split.
         sizes_px: height and width by scene name.
         files: record of every file by path relative to ``root``.
+        grids: where the pixels are, by name of the scenes of which it is known.
 
     Returns:
         The manifest; results count as comparable with published ones only where the test split is
@@ -117,4 +127,5 @@ def build_manifest(
         comparable_with_published=official and spacing_m is None and source != "synthetic",
         scenes={split: sorted(names) for split, names in scenes.items()},
         files={name: files[name] for name in sorted(files)},
+        grids=dict(sorted((grids or {}).items())),
     )

@@ -7,7 +7,7 @@ told and kept in the report.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from ssl4sar.dataset.pair_manifest import (
 )
 from ssl4sar.dataset.pair_report import PairCounts, PairReport
 from ssl4sar.dataset.pair_selection import PairRules, Selection, select_pairs
-from ssl4sar.dataset.problems import Problem, ordered
+from ssl4sar.dataset.problems import Problem, limits, ordered
 
 
 def validate_pairs(root: str | Path, rules: PairRules, workers: int = 1) -> PairReport:
@@ -77,13 +77,13 @@ def validate_pairs(root: str | Path, rules: PairRules, workers: int = 1) -> Pair
     left_out = _left_out((*selection.left_out, *copies), built)
     sound = not any(problem.severity == "error" for problem in problems)
     return PairReport(
-        str(root),
-        rules,
-        _manifest(root, rules, images, excluded, left_out, built) if sound else None,
-        excluded,
-        left_out,
-        _counts(images, dict(zip(selection.optical, optical, strict=True))),
-        ordered(problems),
+        root=str(root),
+        rules=rules,
+        manifest=_manifest(root, rules, images, excluded, left_out, built) if sound else None,
+        excluded=excluded,
+        left_out=left_out,
+        counts=_counts(images, dict(zip(selection.optical, optical, strict=True))),
+        problems=ordered(problems),
     )
 
 
@@ -249,15 +249,10 @@ def _counts(images: PairImages, optical: Mapping[str, ImageFacts]) -> PairCounts
             split: dict(sorted(Counter(i.glacier for i in images.sar if i.split == split).items()))
             for split in PAIR_SPLITS
         },
-        height_px=_range(image.height for image in images.sar),
-        width_px=_range(image.width for image in images.sar),
+        height_px=limits(image.height for image in images.sar),
+        width_px=limits(image.width for image in images.sar),
         valid_fraction={
             glacier: round(share, 6) for glacier, share in shares.items() if share is not None
         },
         bytes=sum(image.bytes for image in every),
     )
-
-
-def _range(values: Iterable[int]) -> tuple[int, int] | None:
-    listed = list(values)
-    return (min(listed), max(listed)) if listed else None

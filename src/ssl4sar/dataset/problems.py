@@ -1,12 +1,13 @@
-"""What is wrong with the files of a dataset, and how it is told."""
+"""What is wrong with the files of a dataset, and how it is reported."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 
 _SHOWN: Final = 5
@@ -29,6 +30,64 @@ class Problem:
     file: str
     problem: str
     fix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Result of reading a whole dataset.
+
+    Attributes:
+        root: folder of the dataset.
+        problems: errors first, then warnings, by file.
+    """
+
+    root: str
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Problem]:
+        """Problems that stop the workflow."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+    @property
+    def warnings(self) -> list[Problem]:
+        """Problems that do not."""
+        return [problem for problem in self.problems if problem.severity == "warning"]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is reported besides the problems, as plain values."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return {
+            "root": self.root,
+            "ok": not self.errors,
+            "errors": len(self.errors),
+            "warnings": len(self.warnings),
+            **self.facts(),
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+    def problem_lines(self) -> list[str]:
+        """Return a line for a person on every problem, with their numbers before."""
+        counts = f"errors: {len(self.errors)}, warnings: {len(self.warnings)}"
+        return [counts, *(f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems)]
+
+    def write(self, path: str | Path) -> None:
+        """Write the report as JSON, atomically."""
+        write_json(path, self.as_dict())
+
+
+def limits(values: Iterable[int]) -> tuple[int, int] | None:
+    """Return the smallest and the largest of some numbers; None without any."""
+    listed = list(values)
+    return (min(listed), max(listed)) if listed else None
+
+
+def span(ends: tuple[int, int] | None) -> str:
+    """Return limits in words."""
+    return "unknown" if ends is None else f"{ends[0]}-{ends[1]}"
 
 
 def ordered(problems: Iterable[Problem]) -> list[Problem]:

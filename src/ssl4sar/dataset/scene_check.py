@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,8 @@ from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, read_bounded
 from ssl4sar.core.gray_png import LONGEST_FILE_BYTES
-from ssl4sar.core.image import decode_checked
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.image import GeoImage, decode_checked, georeferences, image_grid, shared_grid
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS, classes_from_greys
@@ -31,12 +33,13 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What a scene's files tell.
+    """What a scene's files say.
 
     Attributes:
         split: train or test.
         name: scene name.
         size_px: height and width of the SAR image; None where it cannot be read.
+        grid: where the pixels are; None without coordinates.
         files: record of every file that could be read, by path relative to the tree.
         problems: what is wrong with them.
     """
@@ -44,6 +47,7 @@ class SceneFacts:
     split: Split
     name: str
     size_px: tuple[int, int] | None
+    grid: Grid | None
     files: dict[str, FileRecord]
     problems: tuple[Problem, ...]
 
@@ -57,21 +61,19 @@ def check_scene(tree: CaffeTree, job: tuple[Split, str]) -> SceneFacts:
     """
     split, name = job
     check = _SceneCheck(tree.root)
-    check.name(tree.sar(split, name), name)
-    image = check.image(tree.sar(split, name))
-    zones = check.image(tree.zones(split, name))
-    front = check.image(tree.front(split, name))
-    size = None if image is None else (image.shape[0], image.shape[1])
-    if zones is not None:
-        check.same_size(tree.zones(split, name), zones, size)
-        check.greys(tree.zones(split, name), zones, ZONE_GREYS)
-    if front is not None:
-        check.same_size(tree.front(split, name), front, size)
-        check.front(tree.front(split, name), front)
-    if zones is not None and front is not None and zones.shape == front.shape:
-        check.labels(tree.front(split, name), name, zones, front)
+    sar, zones, front = tree.sar(split, name), tree.zones(split, name), tree.front(split, name)
+    scene = check.name(sar, name)
+    images = {path: image for path in (sar, zones, front) if (image := check.image(path))}
+    grid = check.places(images, sar, scene)
+    size = (images[sar].pixels.shape[0], images[sar].pixels.shape[1]) if sar in images else None
+    if zones in images:
+        check.greys(zones, images[zones].pixels, ZONE_GREYS)
+    if front in images:
+        check.front(front, images[front].pixels)
+    if scene is not None and {zones, front} <= images.keys():
+        check.labels(front, scene.resolution_m, images[zones].pixels, images[front].pixels)
     check.box(tree.box(name), size)
-    return SceneFacts(split, name, size, check.files, tuple(check.problems))
+    return SceneFacts(split, name, size, grid, check.files, tuple(check.problems))
 
 
 class _SceneCheck:
@@ -86,11 +88,12 @@ class _SceneCheck:
         file = path.relative_to(self.root).as_posix()
         self.problems.append(Problem(severity, file, problem, fix))
 
-    def name(self, path: Path, name: str) -> None:
+    def name(self, path: Path, name: str) -> SceneName | None:
         try:
-            SceneName.parse(name)
+            return SceneName.parse(name)
         except UserError as error:
             self.add(path, error.problem, error.fix)
+            return None
 
     def read(self, path: Path) -> bytes | None:
         try:
@@ -108,26 +111,43 @@ class _SceneCheck:
         self.files[relative] = FileRecord(len(data), hashlib.sha256(data).hexdigest())
         return data
 
-    def image(self, path: Path) -> NDArray[np.uint8] | None:
+    def image(self, path: Path) -> GeoImage | None:
         data = self.read(path)
         if data is None:
             return None
         try:
-            return decode_checked(data, path).pixels
+            pixels = decode_checked(data, path).pixels
+            for place in georeferences(path):
+                if place.is_file():
+                    self.read(place)
+            return GeoImage(pixels, image_grid(path))
         except UserError as error:
             self.add(path, error.problem, error.fix)
             return None
 
-    def same_size(
-        self, path: Path, mask: NDArray[np.uint8], size_px: tuple[int, int] | None
-    ) -> None:
-        if size_px is not None and mask.shape != size_px:
-            self.add(
-                path,
-                f"the mask is {mask.shape[0]}x{mask.shape[1]} px, its image "
-                f"{size_px[0]}x{size_px[1]} px",
-                "replace it by the mask of this image",
-            )
+    def places(
+        self, images: Mapping[Path, GeoImage], sar: Path, scene: SceneName | None
+    ) -> Grid | None:
+        """Return the grid of the images that can be read, each compared with the SAR image."""
+        agreeing = [(sar, images[sar])] if sar in images else []
+        for path, image in images.items():
+            if path == sar:
+                continue
+            try:
+                shared_grid([*agreeing[:1], (path, image)])
+                agreeing.append((path, image))
+            except UserError as error:
+                self.add(path, error.problem, error.fix)
+        if not agreeing:
+            return None
+        try:
+            grid, placed = shared_grid(agreeing)
+            if scene is not None:
+                scene.spacing_m(grid, placed)
+        except UserError as error:
+            self.add(Path(error.subject), error.problem, error.fix)
+            return None
+        return grid
 
     def greys(
         self, path: Path, mask: NDArray[np.uint8], allowed: frozenset[int]
@@ -157,14 +177,15 @@ class _SceneCheck:
             )
 
     def labels(
-        self, path: Path, name: str, zones: NDArray[np.uint8], front: NDArray[np.uint8]
+        self, path: Path, resolution_m: int, zones: NDArray[np.uint8], front: NDArray[np.uint8]
     ) -> None:
         try:
-            scene = SceneName.parse(name)
             classes = classes_from_greys(zones, path)
         except UserError:
             return  # listed already: there is nothing to compare
-        fault = label_fault(classes, front > 0, scene.resolution_m)
+        if zones.shape != front.shape:
+            return
+        fault = label_fault(classes, front > 0, resolution_m)
         if fault is not None:
             severity: Severity = "error" if fault.impossible else "warning"
             self.add(path, fault.problem, fault.fix, severity)
