@@ -85,7 +85,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         type=Path,
         required=True,
         metavar="DIR",
-        help="zone maps NAME.png or NAME_zones.png, one per scene",
+        help="zone maps NAME.png or NAME_zones.png (or .tif), one per scene",
     )
     parser.add_argument(
         "--zones",
