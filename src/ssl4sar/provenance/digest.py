@@ -28,10 +28,12 @@ SURROUNDINGS: Final = tuple(
         "acquire.network",
         "core.address",
         "core.atomic",
+        "core.cached_file",
         "core.errors",
         "core.foreign",
         "core.printing",
         "core.progress",
+        "core.record",
         "provenance",
         "workflow.job",
     )
