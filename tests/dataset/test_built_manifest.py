@@ -77,7 +77,7 @@ def test_a_dataset_that_is_not_built_needs_its_manifest(pairs: PairFolder) -> No
     (pairs.root / "dataset.json").write_text("{")
     ((_, file, problem),) = told(validate_pairs(pairs.root, BUILT))
     assert file == "dataset.json"
-    assert problem.startswith("the manifest cannot be read")
+    assert problem.startswith("this is not a valid manifest")
     # Other sources do not look at it.
     assert validate_pairs(pairs.root, RULES).problems == []
 
