@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.dataset.problems import Problem, ordered, refuse_errors
+from ssl4sar.dataset.problems import Problem, Report, ordered
 
 
 def problem(severity: str, file: str) -> Problem:
@@ -16,9 +16,13 @@ def test_errors_come_before_warnings_and_files_in_order() -> None:
 
 
 def test_errors_are_told_in_one_line_and_none_pass() -> None:
-    refuse_errors("root", "CaFFe tree", [], "rerun")
+    Report(root="root").refuse_errors("CaFFe tree", "rerun")
     with pytest.raises(UserError) as caught:
-        refuse_errors("root", "dataset", [problem("error", "x.png")], "correct them")
+        Report(root="root", problems=[problem("error", "x.png")]).refuse_errors(
+            "dataset", "correct them"
+        )
     assert str(caught.value) == ("root: the dataset has 1 error (x.png: it is wrong); correct them")
     with pytest.raises(UserError, match=r"7 errors \(0: .*; 4: it is wrong; and 2 more\)"):
-        refuse_errors("r", "dataset", [problem("error", str(n)) for n in range(7)], "f")
+        Report(root="r", problems=[problem("error", str(n)) for n in range(7)]).refuse_errors(
+            "dataset", "f"
+        )

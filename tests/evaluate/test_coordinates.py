@@ -239,6 +239,24 @@ def test_the_published_list_places_official_images_and_lengths_stay_nominal(
     assert new.grids[OFFICIAL.replace("_7_", "_14_")].spacing == pytest.approx(40 / 3)
 
 
+def test_coordinates_of_another_size_are_refused(tree: CaffeTree, tmp_path: Path) -> None:
+    manifest = manifest_of(validate_tree(tree.root))
+    predict(manifest, tmp_path / "zones")
+    place(tree, {7: 7.0, 20: 20.0}, ("sar",))
+    path = tree.sar("test", NEW)
+    pixels, grid = read_image(path)
+    assert grid is not None
+    write_image(path, pixels[1:], replace(grid, height=39))
+    labels = LabelFolders.of_tree(tree, "test")
+    with pytest.raises(UserError, match="39x50 px, the zone mask of the scene 40x50 px"):
+        score_folder(tmp_path / "zones", labels, labels.names())
+    path.unlink()
+    write_image(path, pixels[1:])
+    listed = manifest.model_copy(update={"grids": {NEW: grid}})
+    with pytest.raises(UserError, match="39x50 px, its listed grid 40x50 px"):
+        predict(listed, tmp_path / "zones")
+
+
 @pytest.mark.parametrize(
     ("rest", "problem"),
     [("COL;HH;EPSG:32606", "line 2 has no BoundingBox"),

@@ -314,7 +314,7 @@ class Grid:
         return [self.place(*c) for c in ((0, 0), (width, 0), (0, height), (width, height))]
 
 
-def size_difference(shape: tuple[int, int], other: tuple[int, int], called: str) -> str | None:
+def size_difference(shape: tuple[int, ...], other: tuple[int, ...], called: str) -> str | None:
     """Say how the size of an image differs from another one, rows x columns, else None."""
     if shape == other:
         return None

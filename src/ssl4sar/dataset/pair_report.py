@@ -10,7 +10,7 @@ from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
 from ssl4sar.core.printing import printable_lines
 from ssl4sar.dataset.pair_manifest import ExcludedGlacier, LeftOutImage, PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
-from ssl4sar.dataset.problems import Report, refuse_errors, span
+from ssl4sar.dataset.problems import Report, span
 
 SCHEMA: Final = "ssl4sar.pretraining-validation/1"
 
@@ -107,7 +107,7 @@ class PairReport(Report):
         # What a record published cannot be corrected: the next job would refuse the change.
         correct = "" if self.rules.source == "zenodo" else "correct the files or "
         fix = f"{correct}name them in ssl4sar.leave_out, as listed in {report_path}, and rerun"
-        refuse_errors(self.root, "pretraining dataset", self.errors, fix)
+        self.refuse_errors("pretraining dataset", fix)
         if self.manifest is None:
             raise AssertionError("a dataset without errors has a manifest")
         return self.manifest

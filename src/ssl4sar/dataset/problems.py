@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -78,6 +78,25 @@ class Report:
         """Write the report as JSON, atomically."""
         write_json(path, self.as_dict())
 
+    def refuse_errors(self, dataset: str, fix: str) -> None:
+        """Refuse a dataset with errors.
+
+        Args:
+            dataset: what it is, e.g. "CaFFe tree".
+            fix: what to do, with the place of the whole report.
+
+        Raises:
+            UserError: there are errors; the first few are named.
+        """
+        if not self.errors:
+            return
+        first = "; ".join(f"{p.file}: {p.problem}" for p in self.errors[:_SHOWN])
+        more = f"; and {len(self.errors) - _SHOWN} more" if len(self.errors) > _SHOWN else ""
+        noun = "error" if len(self.errors) == 1 else "errors"
+        raise UserError(
+            self.root, f"the {dataset} has {len(self.errors)} {noun} ({first}{more})", fix
+        )
+
 
 def limits(values: Iterable[int]) -> tuple[int, int] | None:
     """Return the smallest and the largest of some numbers; None without any."""
@@ -93,27 +112,3 @@ def span(ends: tuple[int, int] | None) -> str:
 def ordered(problems: Iterable[Problem]) -> list[Problem]:
     """Return errors first, then warnings, each by file."""
     return sorted(problems, key=lambda p: (p.severity, p.file, p.problem))
-
-
-def refuse_errors(root: str | Path, dataset: str, errors: Sequence[Problem], fix: str) -> None:
-    """Refuse a dataset with errors.
-
-    Args:
-        root: folder of the dataset.
-        dataset: what it is, e.g. "CaFFe tree".
-        errors: its errors.
-        fix: what to do, with the place of the whole report.
-
-    Raises:
-        UserError: there are errors; the first few are told.
-    """
-    if not errors:
-        return
-    first = "; ".join(f"{p.file}: {p.problem}" for p in errors[:_SHOWN])
-    more = f"; and {len(errors) - _SHOWN} more" if len(errors) > _SHOWN else ""
-    noun = "error" if len(errors) == 1 else "errors"
-    raise UserError(
-        root,
-        f"the {dataset} has {len(errors)} {noun} ({first}{more})",
-        fix,
-    )

@@ -40,7 +40,6 @@ from ssl4sar.dataset.problems import (
     Severity,
     limits,
     ordered,
-    refuse_errors,
     span,
 )
 from ssl4sar.dataset.scene_check import SceneFacts, check_scene
@@ -141,7 +140,7 @@ class ValidationReport(Report):
             UserError: there are errors; the first few are named.
         """
         fix = f"correct the files as listed in {report_path} and rerun"
-        refuse_errors(self.root, "CaFFe tree", self.errors, fix)
+        self.refuse_errors("CaFFe tree", fix)
 
 
 def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:

@@ -157,6 +157,8 @@ class LabelFolders:
         if grid is None and self.sar is not None:
             file = named_file(self.sar, name, *SAR_ENDINGS)
             grid = image_grid(file) if file.exists() else None
+            if grid is not None:
+                _require_size(file, grid.shape, zones.shape, fix)
         return LabelledScene(scene, zones, front, window, scene.spacing_m(grid, file), grid)
 
 

@@ -14,7 +14,7 @@ from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.grid import Grid
+from ssl4sar.core.grid import Grid, size_difference
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.image import read_image, write_image
 from ssl4sar.core.progress import track
@@ -69,6 +69,9 @@ def predict_tree(
         for name in track(names, "predicting scenes"):
             image, grid = read_image(tree.sar(split, name))
             grid = grid or (grids or {}).get(name)
+            fault = grid and size_difference(image.shape, grid.shape, "its listed grid")
+            if fault:
+                raise UserError(tree.sar(split, name), fault, "validate the tree again")
             probabilities = predict_probabilities(network, image, config, device, subject=name)
             classes = probabilities.argmax(0).astype(np.uint8)
             path = write_image(zones / name, greys_from_classes(classes), grid)
