@@ -22,7 +22,7 @@ from ssl4sar.core.image import decode_checked, image_grid
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.pair_layout import BANDS, CHANNELS, RASTER_BANDS, PairTree
 from ssl4sar.dataset.optical import Channels, OpticalHeader, optical_header, read_channels
-from ssl4sar.dataset.problems import Problem
+from ssl4sar.dataset.problems import Problem, problem_of
 
 #: Names of bands of Sentinel-2 products that are not among the first 15 of Level-2A.
 _OTHER_BANDS: Final = ("B10", "TCI_R", "TCI_G", "TCI_B", "MSK_CLDPRB", "MSK_SNWPRB", "QA60")
@@ -31,7 +31,7 @@ _EXPORT: Final = f"export the bands {', '.join(BANDS)} in this order"
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What one image tells.
+    """What one image says.
 
     Attributes:
         file: path below the root, POSIX.
@@ -70,7 +70,7 @@ def check_sar(tree: PairTree, path: Path) -> ImageFacts:
         image, converted_from = decode_checked(data, path, lossless=True)
         grid = image_grid(path)
     except (OSError, UserError, ForeignTextError) as error:
-        return ImageFacts(file, record, None, None, None, None, (_told(file, error),))
+        return ImageFacts(file, record, None, None, None, None, (problem_of(file, error),))
     problems: tuple[Problem, ...] = ()
     if image.min() == image.max():
         problems = (
@@ -104,22 +104,13 @@ def check_optical(tree: PairTree, path: Path) -> ImageFacts:
             valid_fraction = float(channels.valid.mean())
             problems = list(_pixel_problems(file, channels))
     except (OSError, UserError) as error:
-        return ImageFacts(file, record, None, None, None, None, (_told(file, error),))
+        return ImageFacts(file, record, None, None, None, None, (problem_of(file, error),))
     facts = header.shape, header.grid, header.bands
     return ImageFacts(file, record, *facts, valid_fraction, tuple(problems))
 
 
-def _told(file: str, error: OSError | UserError | ForeignTextError) -> Problem:
-    if isinstance(error, UserError):
-        return Problem("error", file, error.problem, error.fix)
-    if isinstance(error, ForeignTextError):
-        return Problem("error", file, str(error), "replace it by the original")
-    problem = f"the file cannot be read ({error.strerror})"
-    return Problem("error", file, problem, "check its permissions and its disk")
-
-
 def _band_problems(file: str, header: OpticalHeader) -> Iterator[Problem]:
-    """Tell which bands lack, by name if the raster names its bands, else by number."""
+    """Say which bands lack, by name if the raster names its bands, else by number."""
     names = [_band_name(name) for name in header.names]
     known = set(BANDS) | set(_OTHER_BANDS)
     if header.bands < len(BANDS):

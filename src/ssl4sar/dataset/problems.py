@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError
 
 _SHOWN: Final = 5
 
@@ -30,6 +31,23 @@ class Problem:
     file: str
     problem: str
     fix: str
+
+
+def problem_of(file: str, error: OSError | UserError | ForeignTextError) -> Problem:
+    """Return the problem of a file that cannot be read.
+
+    Args:
+        file: path relative to the dataset, POSIX.
+        error: why.
+    """
+    if isinstance(error, UserError):
+        return Problem("error", file, error.problem, error.fix)
+    if isinstance(error, ForeignTextError):
+        return Problem("error", file, str(error), "replace the file by the original")
+    if isinstance(error, FileNotFoundError):
+        return Problem("error", file, "the file is missing", "add it or remove its scene")
+    problem = f"the file cannot be read ({error.strerror})"
+    return Problem("error", file, problem, "check its permissions and its disk")
 
 
 @dataclass(frozen=True, kw_only=True)

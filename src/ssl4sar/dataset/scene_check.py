@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,13 @@ from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS, classes_from_greys
 from ssl4sar.dataset.label_check import label_fault
-from ssl4sar.dataset.problems import Problem, Severity
+from ssl4sar.dataset.problems import Problem, Severity, problem_of
 
 #: 63 stands for rock in a few official masks.
 ZONE_GREYS: Final = frozenset({*CLASS_GREYS, 63})
 FRONT_GREYS: Final = frozenset({0, 255})
 _SHOWN: Final = 5
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def check_scene(tree: CaffeTree, job: tuple[Split, str]) -> SceneFacts:
     split, name = job
     check = _SceneCheck(tree.root)
     sar, zones, front = tree.sar(split, name), tree.zones(split, name), tree.front(split, name)
-    scene = check.name(sar, name)
+    scene = check.attempt(sar, lambda: SceneName.parse(name))
     images = {path: image for path in (sar, zones, front) if (image := check.image(path))}
     grid = check.places(images, sar, scene)
     size = (images[sar].pixels.shape[0], images[sar].pixels.shape[1]) if sar in images else None
@@ -84,46 +86,36 @@ class _SceneCheck:
         self.files: dict[str, FileRecord] = {}
         self.problems: list[Problem] = []
 
-    def add(self, path: Path, problem: str, fix: str, severity: Severity = "error") -> None:
-        file = path.relative_to(self.root).as_posix()
-        self.problems.append(Problem(severity, file, problem, fix))
+    def file(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
-    def name(self, path: Path, name: str) -> SceneName | None:
+    def add(self, path: Path, problem: str, fix: str, severity: Severity = "error") -> None:
+        self.problems.append(Problem(severity, self.file(path), problem, fix))
+
+    def attempt(self, path: Path, read: Callable[[], T]) -> T | None:
+        """Return what is read; None where it cannot be, which is listed."""
         try:
-            return SceneName.parse(name)
-        except UserError as error:
-            self.add(path, error.problem, error.fix)
+            return read()
+        except (OSError, UserError, ForeignTextError) as error:
+            self.problems.append(problem_of(self.file(path), error))
             return None
 
     def read(self, path: Path) -> bytes | None:
-        try:
-            data = read_bounded(path, LONGEST_FILE_BYTES)
-        except FileNotFoundError:
-            self.add(path, "the file is missing", "add it or remove the scene")
-            return None
-        except OSError as error:
-            self.add(path, f"the file cannot be read ({error.strerror})", "check its permissions")
-            return None
-        except ForeignTextError as error:
-            self.add(path, str(error), "replace the file by the original")
-            return None
-        relative = path.relative_to(self.root).as_posix()
-        self.files[relative] = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+        data = self.attempt(path, lambda: read_bounded(path, LONGEST_FILE_BYTES))
+        if data is not None:
+            self.files[self.file(path)] = FileRecord(len(data), hashlib.sha256(data).hexdigest())
         return data
 
     def image(self, path: Path) -> GeoImage | None:
         data = self.read(path)
         if data is None:
             return None
-        try:
-            pixels = decode_checked(data, path).pixels
-            for place in georeferences(path):
-                if place.is_file():
-                    self.read(place)
-            return GeoImage(pixels, image_grid(path))
-        except UserError as error:
-            self.add(path, error.problem, error.fix)
-            return None
+        for place in georeferences(path):
+            if place.is_file():
+                self.read(place)
+        return self.attempt(
+            path, lambda: GeoImage(decode_checked(data, path).pixels, image_grid(path))
+        )
 
     def places(
         self, images: Mapping[Path, GeoImage], sar: Path, scene: SceneName | None
@@ -131,21 +123,16 @@ class _SceneCheck:
         """Return the grid of the images that can be read, each compared with the SAR image."""
         agreeing = [(sar, images[sar])] if sar in images else []
         for path, image in images.items():
-            if path == sar:
-                continue
-            try:
-                shared_grid([*agreeing[:1], (path, image)])
+            compare = partial(shared_grid, [*agreeing, (path, image)])
+            if path != sar and self.attempt(path, compare) is not None:
                 agreeing.append((path, image))
-            except UserError as error:
-                self.add(path, error.problem, error.fix)
         if not agreeing:
             return None
-        try:
-            grid, placed = shared_grid(agreeing)
-            if scene is not None:
-                scene.spacing_m(grid, placed)
-        except UserError as error:
-            self.add(Path(error.subject), error.problem, error.fix)
+        grid, placed = shared_grid(agreeing)
+        if (
+            scene is not None
+            and self.attempt(placed, lambda: scene.spacing_m(grid, placed)) is None
+        ):
             return None
         return grid
 
@@ -192,24 +179,20 @@ class _SceneCheck:
 
     def box(self, path: Path, size_px: tuple[int, int] | None) -> None:
         data = self.read(path)
-        if data is None:
+        box = None if data is None else self.attempt(path, lambda: BoundingBox.parse(data, path))
+        if box is None or size_px is None:
             return
-        try:
-            box = BoundingBox.parse(data, path)
-            if size_px is not None:
-                box.window(*size_px, path)
-        except UserError as error:
-            self.add(path, error.problem, error.fix)
+        height_px, width_px = size_px
+        if self.attempt(path, lambda: box.window(height_px, width_px, path)) is None:
             return
-        if size_px is not None and (
-            box.left_px < 0
-            or box.lower_px < 0
-            or box.right_px > size_px[1]
-            or box.upper_px > size_px[0]
+        if (
+            min(box.left_px, box.lower_px) < 0
+            or box.right_px > width_px
+            or box.upper_px > height_px
         ):
             self.add(
                 path,
-                f"the box reaches beyond the {size_px[0]}x{size_px[1]} px image",
+                f"the box reaches beyond the {height_px}x{width_px} px image",
                 "nothing: it is cut at the border",
                 "warning",
             )
