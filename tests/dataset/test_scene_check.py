@@ -11,8 +11,8 @@ from PIL import Image
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree
-from ssl4sar.core.gray_png import read_gray, write_gray
-from ssl4sar.dataset.scene_check import SceneFacts, check_scene, png_damage
+from ssl4sar.core.gray_png import png_damage, read_gray, write_gray
+from ssl4sar.dataset.scene_check import SceneFacts, check_scene
 
 NAME = "COL_2012-03-04_TDX_7_1_024"
 

@@ -231,7 +231,7 @@ def test_what_systems_leave_behind_changes_nothing(request_, folders, folder: st
     assert evaluate(with_sar) == expected
 
 
-@pytest.mark.parametrize("ending", ["_zones.tif", ".png", "_zones.jpg", "_zones", "_front.txt"])
+@pytest.mark.parametrize("ending", [".tif", ".png", "_zones.jpg", "_zones", "_front.txt"])
 def test_a_mask_of_another_ending_is_refused_by_name(request_, folders, ending: str) -> None:
     file = min(folders.labels.zones.iterdir())
     name = file.name.replace("_zones.png", ending)

@@ -19,7 +19,6 @@ BOTH = {
     "core.seeding",
     "core.zones",
     "dataset.flat_arrays",
-    "dataset.store",
     "models.attention",
     "models.blocks",
     "models.checkpoint",
@@ -48,6 +47,7 @@ OWN = {
         "train.pretext.pretrain_module",
     },
     "finetune": {
+        "dataset.store",
         "metrics.distances",
         "metrics.fronts",
         "metrics.segmentation",

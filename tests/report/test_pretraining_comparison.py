@@ -45,7 +45,12 @@ class Study:
     def compare(self, asked=VARIANTS, weights: str = "none", official: bool = False) -> dict:
         source = "pangaea" if official else "synthetic"
         manifest = TreeManifest(
-            str(self.root), source, None, official, {"train": [], "test": list(NAMES)}, {}
+            root=str(self.root),
+            source=source,
+            spacing_m=None,
+            comparable_with_published=official,
+            scenes={"train": [], "test": list(NAMES)},
+            files={},
         )
         return write_pretraining_comparison(
             "micro",

@@ -53,14 +53,14 @@ class LabelFault:
 
 
 def label_fault(
-    zones: NDArray[np.uint8], front: NDArray[np.bool_], resolution_m: int
+    zones: NDArray[np.uint8], front: NDArray[np.bool_], resolution_m: float
 ) -> LabelFault | None:
     """Compare the front of a scene with its zones.
 
     Args:
         zones: (H, W) uint8 class ids 0-3.
         front: (H, W) bool, labelled front.
-        resolution_m: pixel size, whole metres.
+        resolution_m: pixel size, metres.
 
     Returns:
         The worst fault; None for labels that belong together, and for an empty front.
