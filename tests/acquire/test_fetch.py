@@ -15,7 +15,7 @@ from made_up_safe import NAMES, write_zip
 from ssl4sar.acquire.fetch import CONTENT_NAME, fetch_product, wanted_polarisation
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
-from ssl4sar.acquire.providers.base import Selection
+from ssl4sar.acquire.query import Selection
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import FileRecord

@@ -13,7 +13,7 @@ from made_products import MemoryProvider, made_product
 from ssl4sar.acquire.fetch import fetch_product
 from ssl4sar.acquire.fetch_summary import FORGET_MISSING, FetchSummary
 from ssl4sar.acquire.orbits.file import write_missing_orbit
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.core.errors import UserError
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from ssl4sar.acquire.fetch import fetch_product
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import Selection
-from ssl4sar.acquire.providers.choose import open_provider
+from ssl4sar.acquire.providers.registry import open_provider
+from ssl4sar.acquire.query import Selection
 from ssl4sar.config.services import Services
 from ssl4sar.workflow.job import job
 

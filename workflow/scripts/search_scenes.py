@@ -8,9 +8,9 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.inventory import TIME_FORMAT, is_of_time
 from ssl4sar.acquire.catalogue.search import SearchConfig, search_glacier
 from ssl4sar.acquire.orbits.choice import choose_orbits
-from ssl4sar.acquire.providers.choose import open_provider
 from ssl4sar.acquire.providers.local import Local
 from ssl4sar.acquire.providers.odata import ODataCatalogue
+from ssl4sar.acquire.providers.registry import open_provider
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.config.services import Services
 from ssl4sar.core.progress import tell

@@ -20,7 +20,7 @@ from typing import Final
 
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Provider, Selection
+from ssl4sar.acquire.query import MissingProductError, Provider, Selection
 from ssl4sar.acquire.safe.verification import verify_archive
 from ssl4sar.acquire.stamps import record_untouched, stamp
 from ssl4sar.core.errors import UserError

@@ -32,7 +32,7 @@ class Checksum:
     def __post_init__(self) -> None:
         length = CHECKSUM_DIGITS.get(self.algorithm)
         if length is None or re.fullmatch(f"[0-9a-f]{{{length}}}", self.digits) is None:
-            raise ValueError(f"{str(self)!r} is no checksum")
+            raise ValueError(f"{str(self)!r} is not a checksum")
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.digits}"
@@ -92,5 +92,5 @@ def _hash(algorithm: str) -> Any:
         from blake3 import blake3
 
         return blake3()
-    # MD5 tells damage here, nothing else; some systems allow it for that purpose only.
+    # MD5 finds damage here, nothing else; some systems allow it for that purpose only.
     return hashlib.new(algorithm.replace("-", "_"), usedforsecurity=False)

@@ -78,15 +78,18 @@ class Acquisition:
     def __init__(self, config: StudyConfig) -> None:
         self._config = config
         self._workflow: Any = None
+        self._refresh = _REFRESH
 
-    def follow(self, workflow: Any) -> None:
+    def follow(self, workflow: Any, renamed: Callable[[str], str] = str) -> None:
         """Let a new search follow the targets that Snakemake is asked for.
 
         Args:
             workflow: Snakemake's own object, as Snakefiles see it; its targets are known when the
                 jobs are planned.
+            renamed: returns what another workflow, of which this one is a module, calls a rule.
         """
         self._workflow = workflow
+        self._refresh = renamed(_REFRESH)
 
     @property
     def _is_refresh(self) -> bool:
@@ -98,7 +101,7 @@ class Acquisition:
         if asked is None:
             return False
         # Snakemake makes targets also of the rules that these two options name.
-        return _REFRESH in {*asked.targets, *asked.forcerun, *asked.until}
+        return self._refresh in {*asked.targets, *asked.forcerun, *asked.until}
 
     @cached_property
     def glaciers(self) -> dict[str, Glacier]:

@@ -21,10 +21,10 @@ from ssl4sar.acquire.elevation.geoid import (
     fetch_geoid,
     read_geoid,
 )
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.retry import Patience
 
 QUICK = Patience(attempts=2, first_wait_s=0.01, timeout_s=5)
 EGM96 = Path(os.environ.get("SSL4SAR_EGM96_GRID", "/usr/share/proj/egm96_15.gtx"))

@@ -15,10 +15,10 @@ from ssl4sar.acquire.elevation.service import (
     read_tile_list,
 )
 from ssl4sar.acquire.elevation.tiles import Tile
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.retry import Patience
 
 KNOWN = Tile(78, 16)
 LAND = Tile(78, 12)

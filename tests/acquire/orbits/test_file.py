@@ -17,7 +17,7 @@ from ssl4sar.acquire.orbits.file import (
     write_missing_orbit,
 )
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import MissingProductError
+from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.acquire.safe.files import take_folder, take_zip
 from ssl4sar.core.errors import UserError
 
@@ -74,6 +74,13 @@ def test_a_zip_of_another_product_or_without_a_file_is_damaged(
     source = write_zip(tmp_path, name, {f"{name}.SAFE/manifest.safe": listed})
     with pytest.raises(MissingProductError, match=problem):
         take_zip(source, tmp_path / "t" / source.name, folder)
+
+
+def test_what_is_not_a_zip_is_damaged(tmp_path: Path) -> None:
+    source = tmp_path / "a.zip"
+    source.write_bytes(b"no zip")
+    with pytest.raises(MissingProductError, match="not a complete zip"):
+        take_zip(source, tmp_path / "t" / source.name, "a.SAFE")
 
 
 def test_an_old_copy_of_a_changed_source_is_replaced(tmp_path: Path) -> None:

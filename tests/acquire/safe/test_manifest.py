@@ -10,7 +10,7 @@ from cdse_server import made_safe, manifest_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.acquire.safe.manifest import (
     ManifestFile,
     needed_files,

@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from ssl4sar.acquire.elevation.raster import opened
 from ssl4sar.acquire.elevation.service import PATIENT
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.cached_file import cached_file
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.progress import tell
 from ssl4sar.core.record import Record
+from ssl4sar.core.retry import Patience
 
 #: Longitude, latitude and EGM96 undulation (m) of two places: near Rome, and at Jakobshavn Isbrae.
 #: EGM2008 differs by about a metre; a grid that is turned, shifted or of another sign by far more.

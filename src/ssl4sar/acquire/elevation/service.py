@@ -11,7 +11,6 @@ A few tiles of Armenia and Azerbaijan are not public and count as sea: no glacie
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, Final
@@ -22,13 +21,11 @@ from ssl4sar.acquire.elevation.raster import check_heights, read_tile_grid
 from ssl4sar.acquire.elevation.tiles import Tile
 from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import guarded_session, short_answer
-from ssl4sar.acquire.network.patience import (
+from ssl4sar.acquire.network.exchange import (
     TRANSIENT_STATUS,
-    Failures,
-    Patience,
-    TransientError,
-    line_problem,
+    failing_line,
+    guarded_session,
+    short_answer,
     transient_error,
 )
 from ssl4sar.config.services import ElevationConfig
@@ -37,6 +34,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, read_bounded
 from ssl4sar.core.progress import tell
 from ssl4sar.core.record import Record
+from ssl4sar.core.retry import Patience, patiently
 
 #: A line of the public list names a tile like this; other lines are not about tiles.
 _LISTED: Final = re.compile(r"([NS]\d\d)_00_([EW]\d\d\d)_00")
@@ -234,29 +232,24 @@ def _exists(url: str, patience: Patience) -> bool:
     Raises:
         UserError: it neither says yes nor no.
     """
-    failures = Failures(
+    access = Access()
+
+    def ask() -> bool:
+        with (
+            failing_line(url, "correct elevation.tile_url"),
+            guarded_session(short_answer(patience.timeout_s), access.may_carry) as session,
+            access.open(session, url, method="HEAD", timeout_s=patience.timeout_s) as answer,
+        ):
+            return _says_yes(answer, url)
+
+    return patiently(
+        ask,
         patience,
         "elevation tiles",
         subject=url,
         what="the question whether it exists",
         fix="check connection and elevation.tile_url, then rerun",
     )
-    access = Access()
-    while True:
-        try:
-            with (
-                guarded_session(short_answer(patience.timeout_s), access.may_carry) as session,
-                access.open(session, url, method="HEAD", timeout_s=patience.timeout_s) as answer,
-            ):
-                return _says_yes(answer, url)
-        except requests.RequestException as error:
-            problem = line_problem(error)
-            if problem is None:
-                raise UserError(url, "it cannot be asked", "correct elevation.tile_url") from error
-            wait_s = failures.wait_s(TransientError(problem))
-        except TransientError as error:
-            wait_s = failures.wait_s(error)
-        time.sleep(wait_s)
 
 
 def _says_yes(answer: requests.Response, url: str) -> bool:

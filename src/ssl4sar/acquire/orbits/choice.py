@@ -19,9 +19,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, Protocol, Self
 
+from ssl4sar.acquire.catalogue.record import checksums_of, known_form
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.common import known_form
-from ssl4sar.acquire.providers.odata_record import checksums_of
 from ssl4sar.core.progress import tell
 
 OrbitKind = Literal["POEORB", "RESORB"]

@@ -18,7 +18,7 @@ from xml.etree.ElementTree import Element
 
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import MissingProductError
+from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.core.cached_file import cached_file, matching_sha256
 from ssl4sar.core.errors import UserError

@@ -12,7 +12,7 @@ from typing import Final
 
 from ssl4sar.acquire.extract import open_zip
 from ssl4sar.acquire.product import Mission
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.acquire.safe.manifest import MANIFEST_NAME, needed_files, read_manifest
 from ssl4sar.acquire.safe.verification import DamagedProductError, file_problem, verify_product
 from ssl4sar.core.atomic import atomic_file

@@ -15,7 +15,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from ssl4sar.acquire.product import Mission
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_xml, read_bounded
 from ssl4sar.core.hashing import Checksum
