@@ -52,7 +52,7 @@ def test_clamps_follow_the_benchmark() -> None:
         ("", "header and four corners"),
         ("x,y\n1,2\n1,1\n2,1\n", "header and four corners"),
         ("a,b\n1,2\n1,1\n2,1\n2,2\n", "header and four corners"),
-        ("x,y\n1,2\n1,one\n2,1\n2,2\n", "no pair of numbers"),
+        ("x,y\n1,2\n1,one\n2,1\n2,2\n", "not a pair of numbers"),
         ("x,y\n1,nan\n1,1\n2,1\n2,nan\n", "finite"),
         ("x,y\n1,2\n3,1\n2,1\n2,2\n", "axis-parallel"),
         ("x,y\n1,1\n1,2\n2,2\n2,1\n", "swapped"),

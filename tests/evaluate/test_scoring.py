@@ -170,7 +170,7 @@ def move_box(folders, name: str) -> None:
     ("damage", "file", "message"),
     [
         (damage_size, ".png", "60x79 px, the zone mask of the scene 60x80"),
-        (damage_grey, ".png", "grey value 200 at row 3, column 5 is no zone"),
+        (damage_grey, ".png", "grey value 200 at row 3, column 5 is not a zone"),
         (damage_rgb, ".png", "mode RGB"),
         (damage_16_bit, ".png", "mode I;16"),
         (damage_empty, ".png", "empty"),
@@ -209,7 +209,7 @@ def test_each_size_gets_its_own_advice(folders) -> None:
     [
         ("COL_2011-06-18", "GLACIER_YYYY-MM-DD"),
         ("col_2011-06-18_TDX_7_1_024", "the glacier COL is written col"),
-        ("COL_2011-13-18_TDX_7_1_024", "no date"),
+        ("COL_2011-13-18_TDX_7_1_024", "not a date"),
         ("COL_2011-06-18_LANDSAT_7_1_024", "unknown sensor"),
     ],
 )

@@ -111,12 +111,12 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def is_visible(name: str) -> bool:
-    """Return whether a file or folder is somebody's, judged by its own name without its path."""
+    """Return whether a file or folder is somebody's, by its own name without its path."""
     return not name.startswith(".") and name.lower() not in _LEFT_BEHIND
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file may be an image, judged by its ending."""
+    """Return whether a file may be an image, by its ending."""
     return path.suffix.lower() in _IMAGES
 
 
