@@ -34,7 +34,7 @@ def test_round_trip(name: SceneName) -> None:
         ("COL_2011-06-18_TDX_7_1_24", "does not read"),
         ("COL_2011-06-18_TDX_07_1_024", "does not read"),
         ("COL_2011-06-18_TDX_7_7_024", "does not read"),
-        ("COL_2011-02-30_TDX_7_1_024", "no date"),
+        ("COL_2011-02-30_TDX_7_1_024", "not a date"),
         ("Col_2011-06-18_TDX_7_1_024", "the glacier COL is written Col; write COL"),
         ("COL_2011-06-18_S2_7_1_024", "unknown sensor"),
         ("", "does not read"),

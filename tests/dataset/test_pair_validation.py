@@ -195,8 +195,8 @@ def test_stray_files_are_warnings_and_world_files_are_none(pairs: PairFolder) ->
     (pairs.root / "README.txt").touch()
     (pairs.root / pairs.train / "Thumbs.db").touch()
     assert told(validate_pairs(pairs.root, RULES)) == [
-        ("warning", f"{pairs.optical}/more", "the folder is no image of the dataset"),
-        ("warning", f"{pairs.train}/notes.txt", "the file is no image of the dataset"),
+        ("warning", f"{pairs.optical}/more", "the folder is not an image of the dataset"),
+        ("warning", f"{pairs.train}/notes.txt", "the file is not an image of the dataset"),
     ]
 
 
@@ -446,4 +446,4 @@ def test_a_manifest_of_another_folder_is_an_error(pairs: PairFolder) -> None:
     build(pairs, root="elsewhere")
     ((_, file, problem),) = told(validate_pairs(pairs.root, BUILT))
     assert file == "dataset.json"
-    assert "not the folder that it lies in" in problem
+    assert "not the folder that it is in" in problem

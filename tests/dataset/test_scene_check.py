@@ -169,7 +169,7 @@ def test_every_problem_of_a_scene_is_listed(own_tree: CaffeTree) -> None:
 def test_a_malformed_name_is_a_problem_of_the_image(own_tree: CaffeTree) -> None:
     facts = check_scene(own_tree, ("test", "COL_2012-13-04_TDX_7_1_024"))
     assert facts.problems[0].file == "sar_images/test/COL_2012-13-04_TDX_7_1_024.png"
-    assert "no date" in facts.problems[0].problem
+    assert "not a date" in facts.problems[0].problem
     assert facts.size_px is None
 
 

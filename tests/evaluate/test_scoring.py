@@ -209,7 +209,7 @@ def test_each_size_gets_its_own_advice(folders) -> None:
     [
         ("COL_2011-06-18", "GLACIER_YYYY-MM-DD"),
         ("col_2011-06-18_TDX_7_1_024", "the glacier COL is written col"),
-        ("COL_2011-13-18_TDX_7_1_024", "no date"),
+        ("COL_2011-13-18_TDX_7_1_024", "not a date"),
         ("COL_2011-06-18_LANDSAT_7_1_024", "unknown sensor"),
     ],
 )

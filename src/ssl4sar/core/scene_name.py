@@ -90,7 +90,7 @@ class SceneName:
         try:
             day = date.fromisoformat(match["date"])
         except ValueError as error:
-            raise UserError(name, f"{match['date']} is no date", "use YYYY-MM-DD") from error
+            raise UserError(name, f"{match['date']} is not a date", "use YYYY-MM-DD") from error
         return cls(
             match["glacier"],
             day,

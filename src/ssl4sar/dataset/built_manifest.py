@@ -28,7 +28,7 @@ def read_built_manifest(
     Args:
         tree: folders of the dataset.
         rules: what is asked of it.
-        facts: what its images tell.
+        facts: what its images say.
 
     Returns:
         The manifest, None for other sources and where it cannot be read; what is wrong.
@@ -63,7 +63,7 @@ def images_by_file(manifest: PairManifest | None) -> Mapping[str, PairImage]:
 
 
 def _told_test_glaciers(manifest: PairManifest, rules: PairRules) -> Iterator[Problem]:
-    """Tell glaciers that the maker of a dataset took for those of the test set."""
+    """List glaciers that the maker of a dataset took for those of the test set."""
     if manifest.included_test_glaciers and not rules.allow_test_glaciers:
         names = ", ".join(manifest.included_test_glaciers)
         yield Problem(
@@ -79,7 +79,7 @@ def _contradictions(
 ) -> Iterator[Problem]:
     fix = "build the dataset again"
     if Path(manifest.root).resolve() != tree.root.resolve():
-        problem = f"its root is {manifest.root}, not the folder that it lies in"
+        problem = f"its root is {manifest.root}, not the folder that it is in"
         yield Problem("error", MANIFEST_NAME, problem, fix)
         return
     listed = images_by_file(manifest)
@@ -87,9 +87,9 @@ def _contradictions(
     for fact in facts:
         image = listed.get(fact.file)
         if image is not None and _place(image) != named[fact.file]:
-            told = " ".join(filter(None, _place(image)))
+            said = " ".join(filter(None, _place(image)))
             there = " ".join(filter(None, named[fact.file]))
-            problem = f"{MANIFEST_NAME} calls it {told}, by its folder and name it is {there}"
+            problem = f"{MANIFEST_NAME} calls it {said}, by its folder and name it is {there}"
             yield Problem("error", fact.file, problem, fix)
         if image is None:
             yield Problem("error", fact.file, f"{MANIFEST_NAME} does not list the file", fix)
@@ -115,7 +115,7 @@ def _place(image: PairImage) -> tuple[str | None, ...]:
 
 
 def _by_name(tree: PairTree) -> dict[str, tuple[str | None, ...]]:
-    """Return glacier and split of every image as its name and folder tell."""
+    """Return glacier and split of every image as its name and folder say."""
     named: dict[str, tuple[str | None, ...]] = {
         tree.name(path): (sar_glacier(path.name), split)
         for split in PAIR_SPLITS

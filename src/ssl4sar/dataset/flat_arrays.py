@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 
-#: File of a store that says where everything lies, with the SHA-256 of all other files.
+#: File of a store that says where everything is, with the SHA-256 of all other files.
 INDEX_NAME: Final = "index.json"
 _FIX: Final = "remove the store and rerun the workflow"
 
@@ -141,7 +141,7 @@ def reflect_crop(
 ) -> None:
     """Cut a window that may reach beyond the image, which continues mirrored.
 
-    The mirror lies on the outer edge of the border pixels, so these are repeated (``np.pad`` mode
+    The mirror is on the outer edge of the border pixels, so these are repeated (``np.pad`` mode
     ``symmetric``); an image smaller than the window is mirrored again and again.
 
     Args:

@@ -71,7 +71,7 @@ def label_fault(
     thickness = _blocks(front) / count
     if thickness > _THICK:
         return LabelFault(
-            f"the front is no line: {count / front.size:.1%} of the image, mostly as an area",
+            f"the front is not a line: {count / front.size:.1%} of the image, mostly as an area",
             "give the front as a line of one pixel, 255 on 0 (are 0 and 255 swapped?)",
             impossible=True,
         )

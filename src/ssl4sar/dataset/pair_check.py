@@ -130,8 +130,8 @@ def _band_problems(file: str, header: OpticalHeader) -> Iterator[Problem]:
         return
     lacking = [wanted for _, _, wanted in wrong if wanted not in names]
     number, name, wanted = wrong[0]
-    told = f"{_listed(lacking)}, " if lacking else "the bands are in another order: "
-    yield Problem("error", file, f"{told}band {number} is {name}, not {wanted}", _EXPORT)
+    fault = f"{_listed(lacking)}, " if lacking else "the bands are in another order: "
+    yield Problem("error", file, f"{fault}band {number} is {name}, not {wanted}", _EXPORT)
 
 
 def _band_name(description: str) -> str:

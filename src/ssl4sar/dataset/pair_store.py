@@ -1,7 +1,7 @@
 """The pair store: all pairs decoded once into flat, memory-mapped bytes.
 
 The published loader keeps padded copies of all images in the memory of every process. Here one
-copy lies on disk, which all processes map. The channels of an optical pixel lie side by side, so
+copy is on disk, which all processes map. The channels of an optical pixel are side by side, so
 that a row of a window is one run of bytes: a third to a half more crops per second than from
 planes (``benchmarks/pretraining_crops.py``). Windows are cut with
 :func:`ssl4sar.dataset.flat_arrays.reflect_crop`.
@@ -39,7 +39,7 @@ _FIX: Final = "remove the store and rerun the workflow"
 
 @dataclass(frozen=True)
 class PairGlacier:
-    """Where the optical image of a glacier lies in the store, and its facts.
+    """Where the optical image of a glacier is in the store, and its facts.
 
     Attributes:
         glacier: its name.
@@ -62,7 +62,7 @@ class PairGlacier:
 
 @dataclass(frozen=True)
 class PairScene:
-    """Where a Sentinel-1 image lies in the store, and its facts.
+    """Where a Sentinel-1 image is in the store, and its facts.
 
     Attributes:
         name: file name without its ending.
@@ -117,7 +117,7 @@ class PairStore:
 
         Raises:
             UserError: a file is missing, the index is damaged or of another schema, or an array
-                does not have the size that the index tells.
+                does not have the size that the index says.
         """
         folder = Path(path).resolve()
         keys = ("synthetic", "included_test_glaciers")

@@ -1,7 +1,7 @@
 """Checking a pretraining dataset: every file is read once, every problem is listed.
 
 An error stops the workflow, because a later step would fail or learn what is wrong; a warning is
-told and kept in the report.
+reported, too.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _images(
 
 
 def _values(fact: ImageFacts, glacier: str, listed: PairImage | None) -> dict[str, Any] | None:
-    """Return the values of a manifest's entry: from the file, else from what its maker tells."""
+    """Return the values of a manifest's entry: from the file, else from what its maker says."""
     if fact.shape is None or fact.record is None:
         return None
     grid = fact.grid
@@ -134,7 +134,7 @@ def _values(fact: ImageFacts, glacier: str, listed: PairImage | None) -> dict[st
 
 
 def _converted(facts: Sequence[ImageFacts]) -> Iterator[Problem]:
-    """Tell images that are grey, but not stored so: one line for all of a kind."""
+    """List images that are grey, but not stored so: one line for all of a kind."""
     kinds: dict[str, list[str]] = {}
     for fact in facts:
         if fact.converted_from is not None:
@@ -150,7 +150,7 @@ def _converted(facts: Sequence[ImageFacts]) -> Iterator[Problem]:
 
 
 def _other_grids(images: PairImages) -> Iterator[Problem]:
-    """Tell SAR images that do not lie on the pixel grid of their optical image."""
+    """List SAR images that are not on the pixel grid of their optical image."""
     for image in images.sar:
         partner = images.optical.get(image.glacier)
         if partner is None:
@@ -181,7 +181,7 @@ def _stray_files(tree: PairTree) -> Iterator[Problem]:
         for path in visible_entries(folder):
             if path not in expected:
                 what = "folder" if path.is_dir() else "file"
-                problem = f"the {what} is no image of the dataset"
+                problem = f"the {what} is not an image of the dataset"
                 yield Problem("warning", tree.name(path), problem, "remove it")
 
 

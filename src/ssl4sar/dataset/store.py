@@ -35,7 +35,7 @@ Subset = Literal["train", "val"]
 
 @dataclass(frozen=True)
 class StoreScene:
-    """Where a scene lies in the store, and its facts.
+    """Where a scene is in the store, and its facts.
 
     Attributes:
         name: scene name.
@@ -106,7 +106,7 @@ class Store:
 
         Raises:
             UserError: a file is missing, the index is damaged or of another schema, or an array
-                does not have the size that the index tells.
+                does not have the size that the index says.
         """
         folder = Path(path).resolve()
         index = read_index(folder, "training store", SCHEMA, ARRAY_NAMES)
