@@ -17,11 +17,14 @@ sys.path.insert(0, str(BASE / "src"))
 from ssl4sar.config.pretraining import TASKS, VARIANTS
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.entry import study_of
+from ssl4sar.workflow.rule_parts import ReportPages, complete_rules
 
 try:
     STUDY = study_of(workflow, config, BASE)
 except UserError as error:
     sys.exit(f"ssl4sar: error: {error}")
+
+shown = ReportPages(BASE / "workflow/report/pages.yaml").shown
 
 # Reports and jobs see the whole validated configuration, defaults and shortcuts resolved. A new
 # dictionary: that of a workflow around this one stays as it is.
@@ -45,6 +48,9 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
+
+
+complete_rules(workflow.rules, STUDY.config.name)
 
 
 report: "workflow/report/workflow.rst"

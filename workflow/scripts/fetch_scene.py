@@ -12,12 +12,18 @@ from ssl4sar.workflow.job import job
 
 
 def main(
-    product: Product, services: Services, selection: Selection, folder: Path, record: Path
+    product: Product,
+    services: Services,
+    selection: Selection,
+    folder: Path,
+    record: Path,
+    manifest: Path,
 ) -> FetchRecord:
     """Fetch the product, or find it in its folder, and write what became of it."""
     provider = open_provider(product.provider, services)
     fetched = fetch_product(product, provider, folder, selection)
     fetched.write(record)
+    fetched.manifest().write(manifest)
     return fetched
 
 
@@ -30,5 +36,6 @@ if __name__ == "__main__":
             selection=Selection(polarisation=snakemake.params.cfg["sentinel.polarisation"]),
             folder=folder,
             record=Path(snakemake.output.record),
+            manifest=Path(snakemake.output.manifest),
         )
         recorder.known.update({folder / name: file for name, file in fetched.files.items()})

@@ -20,9 +20,9 @@ from ssl4sar.workflow.job import job
 def main(
     glacier: Glacier, config: SearchConfig, services: Services, searched_utc: str, inventory: Path
 ) -> None:
-    """Ask the providers, and write the inventory and what explains it; keep a frozen one."""
+    """Ask the providers, and write the inventory and what explains it; reuse a frozen one."""
     if is_of_time(inventory, searched_utc):
-        tell(f"{glacier.name}: the inventory of {searched_utc} is kept: `refresh` searches anew")
+        tell(f"{glacier.name}: the inventory of {searched_utc} is reused: `refresh` searches again")
         return
     sentinel, cdse = config.sentinel, services.cdse
     optical = sentinel.optical_provider or sentinel.provider

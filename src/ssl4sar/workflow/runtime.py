@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import csv
 import math
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
-
-from ssl4sar.config.pretraining import VARIANTS
 
 #: Machines differ and are shared: ask for more than it took.
 TIME_MARGIN: Final = 1.5
@@ -41,9 +38,7 @@ def runtime_min(
     """
     taken_s = [row["s"] for row in _rows(folders, rule)]
     if run is not None:
-        taken_s += [
-            _trained_s(path) for path in sorted(run.glob(f"{_folder(rule)}/seed*/metrics.csv"))
-        ]
+        taken_s += [_trained_s(path) for path in sorted(run.glob(f"{_folder(rule)}/*/metrics.csv"))]
     longest_s = max(taken_s, default=0.0)
     if longest_s <= 0:
         return default_min
@@ -67,18 +62,14 @@ def mem_mb(folders: Sequence[Path], rule: str, default_mb: int) -> int:
 
 def _rows(folders: Sequence[Path], rule: str) -> Iterator[dict[str, float]]:
     """Yield seconds and MiB (whole process tree) of every job of a rule that is on record."""
-    # Starting points cost alike.
-    name = re.compile(rf"{re.escape(rule)}(_({'|'.join(VARIANTS)}))?(_seed\d+)?\.tsv")
-    for path in (
-        path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())
-    ):
-        if name.fullmatch(path.name):
+    for folder in folders:
+        for path in (folder / f"{rule}.tsv", *sorted((folder / rule).rglob("*.tsv"))):
             for row in _table(path, "\t"):
                 yield {key: _number(row.get(key)) for key in _COLUMNS}
 
 
 def _folder(rule: str) -> str:
-    """Return the folder of a training's tables: pretrain/TASK or finetune/START."""
+    """Return the folder of a training's tables: pretrain/TASK or finetune/MODEL."""
     stage, _, task = rule.partition("_")
     return f"{stage}/{task or '*'}"
 

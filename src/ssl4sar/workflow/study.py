@@ -116,6 +116,31 @@ class Study:
         folder = Path("benchmarks/results")
         return folder / self.config.name, folder
 
+    def asks(self, rule: str, mem_mb: int, runtime_min: int, **resources: Any) -> dict[str, Any]:
+        """Return the block ``resources`` of a rule, to be unpacked there.
+
+        Args:
+            rule: name of the rule.
+            mem_mb: least memory on the first attempt, MB.
+            runtime_min: minutes on the first attempt where no earlier run is on record.
+            resources: others, as they are.
+        """
+        return {
+            "mem_mb": self.mem_mb(rule, mem_mb),
+            "runtime": self.runtime(rule, runtime_min),
+            **resources,
+        }
+
+    def given(self, rule: str, *keys: str, **params: Any) -> dict[str, Any]:
+        """Return the block ``params`` of a rule, to be unpacked there.
+
+        Args:
+            rule: name of the rule: the digest of its sources becomes the parameter ``source``.
+            keys: dotted keys of the configuration that it reads, which become ``cfg``.
+            params: others, as they are.
+        """
+        return {"source": self.source(rule), "cfg": self.cfg(*keys), **params}
+
     def source(self, rule: str) -> str:
         """Return the source digest of a rule's script.
 

@@ -217,7 +217,7 @@ def test_a_product_that_is_packed_anew_is_proven_by_its_manifest(
     assert len(served.packings) == 1
     told = capsys.readouterr().err
     assert told.count("warning") == 1
-    assert "it is packed anew: all 11 files agree with the manifest" in told
+    assert "it is packed again: all 11 files agree with the manifest" in told
     whole(cdse).fetch(listed(served), tmp_path, Selection())
     assert len(served.packings) == 1
 

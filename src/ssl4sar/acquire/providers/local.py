@@ -25,7 +25,8 @@ from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.common import is_kind
 from ssl4sar.acquire.safe.files import take_file, take_folder, take_zip
-from ssl4sar.acquire.safe.overview import MANIFEST, SafeOverview, read_overview
+from ssl4sar.acquire.safe.manifest import MANIFEST_NAME
+from ssl4sar.acquire.safe.overview import SafeOverview, read_overview
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 from ssl4sar.core.wording import counted, printable
@@ -294,7 +295,7 @@ class _Scan:
             self._look_into(folder, depth)
         for path, name in self._hollow.items():
             if name not in self.products:
-                self._leave_out(path, f"there is no {MANIFEST} in it")
+                self._leave_out(path, f"there is no {MANIFEST_NAME} in it")
         self.strangers.sort(key=lambda each: (each.name, each.detail))
 
     def _folders(self) -> Iterator[tuple[str, int]]:
@@ -310,7 +311,7 @@ class _Scan:
                 raise UserError(folder, "the folder cannot be read", "check its rights") from error
             self._leave_out(folder, f"the folder cannot be read ({error.strerror})")
             return
-        if any(entry.name == MANIFEST for entry in entries):
+        if any(entry.name == MANIFEST_NAME for entry in entries):
             self._take_by_manifest(folder)
             return
         for entry in entries:

@@ -1,0 +1,74 @@
+"""The parts that all rules have in common: log, benchmark, environment, page of the report.
+
+A rule states inputs, outputs, keys and script; what follows from its name and its wildcards is put
+in here, in one place. A rule that states a part itself has its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from snakemake.io import report, strip_wildcard_constraints
+
+#: Environment of a rule that names none, seen from the files of the rules.
+ENVIRONMENT: Final = "../../envs/data.yaml"
+_CAPTIONS: Final = "../report"
+_WILDCARD: Final = re.compile(r"\{(\w+)\}")
+
+
+def complete_rules(rules: Iterable[Any], run: str) -> None:
+    """Give every rule of this workflow the parts that it does not state.
+
+    Args:
+        rules: all rules of Snakemake's workflow; those without a record of provenance are targets,
+            or belong to a workflow around this one.
+        run: name of the study: products below ``runs/`` and ``results/`` are its own, all others
+            are shared by all studies.
+    """
+    for rule in rules:
+        if "provenance" not in dict(rule.output.items()):
+            continue
+        output = strip_wildcard_constraints(str(rule.output[0]))
+        folder = f"{run}/" if re.search(r"(^|/)(runs|results)/", output) else ""
+        wildcards = "/".join(f"{{{name}}}" for name in dict.fromkeys(_WILDCARD.findall(output)))
+        name = folder + "/".join(filter(None, (rule.name, wildcards)))
+        if not rule.log:
+            rule.log_modifier = rule.output_modifier
+            rule.set_log(f"logs/{name}.log")
+        # A product of a shared cache has no time of its own: Snakemake forbids both.
+        if rule.benchmark is None and not rule.cache:
+            rule.benchmark_modifier = rule.output_modifier
+            rule.benchmark = f"benchmarks/results/{name}.tsv"
+        if rule.conda_env is None:
+            rule.conda_env = ENVIRONMENT
+
+
+class ReportPages:
+    """Where outputs stand in Snakemake's report.
+
+    Args:
+        file: YAML file that gives each page, by the name of its caption, ``category``, ``what``
+            and where wanted ``subcategory`` and ``patterns``.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._pages: Mapping[str, Mapping[str, Any]] = yaml.safe_load(
+            file.read_text(encoding="utf-8")
+        )
+
+    def shown(self, output: Any, page: str) -> Any:
+        """Return an output that the report shows, labelled with what it is and its wildcards.
+
+        Args:
+            output: path of an output, perhaps a flagged one.
+            page: name of the page and of its caption in ``workflow/report``.
+        """
+        known = dict(self._pages[page])
+        labels = {"what": known.pop("what")} if "what" in known else {}
+        for text in (str(output), *known.get("patterns", ())):
+            labels |= {name: f"{{{name}}}" for name in _WILDCARD.findall(text)}
+        return report(output, caption=f"{_CAPTIONS}/{page}.rst", labels=labels, **known)
