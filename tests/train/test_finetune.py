@@ -426,7 +426,7 @@ def test_kill_in_the_middle_then_resume(tiny_store, tmp_path):
     last = folder / "resume" / LAST
     with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as process:
         wait_until(
-            lambda: last.exists() or process.poll() is not None, "the first epoch", poll_s=0.005
+            lambda: last.exists() or process.poll() is not None, "the first epoch", 240, 0.005
         )
         assert process.poll() is None, "the training ended by itself"
         time.sleep(0.2)

@@ -139,7 +139,7 @@ def test_a_signal_ends_both_and_the_next_attempt_goes_on(tiny_store, tmp_path, p
         [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
     ) as process:
         wait_until(
-            lambda: last.exists() or process.poll() is not None, "the first epoch", poll_s=0.005
+            lambda: last.exists() or process.poll() is not None, "the first epoch", 240, 0.005
         )
         assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGTERM)
