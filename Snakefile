@@ -8,7 +8,7 @@ min_version("9.20")
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from ssl4sar.config.pretraining import TASKS, VARIANTS
+from ssl4sar.config.models import TASKS
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.rule_parts import ReportPages, complete_rules
 from ssl4sar.workflow.study import (
@@ -47,8 +47,8 @@ config.update(STUDY.as_config())
 
 
 wildcard_constraints:
-    seed="|".join(map(str, sorted({*STUDY.config.seeds, *STUDY.pretrain_seeds}))),
-    variant="|".join(VARIANTS),
+    model="|".join(STUDY.config.models),
+    member="|".join(STUDY.members),
     task="|".join(TASKS),
     glacier="[A-Za-z0-9]+",
     product="[A-Za-z0-9][A-Za-z0-9_.-]*",

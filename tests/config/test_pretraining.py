@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.config.loading import read_config, study_from
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.config.pretraining import VARIANTS, Variant, starting_model
 from ssl4sar.config.study import StudyConfig
@@ -97,9 +97,9 @@ def test_recipes_of_the_pretext_tasks_are_the_published_ones(task: str) -> None:
 def test_the_block_of_a_starting_point_is_a_valid_network(
     variant: Variant, block: dict[str, object]
 ) -> None:
-    before = ModelConfig.model_validate(block)
+    before = TyrionConfig.model_validate(block)
     plain = before.model_dump(mode="json")
-    made = ModelConfig.model_validate(starting_model(plain, variant, ["w"]))
+    made = TyrionConfig.model_validate(starting_model(plain, variant, ["w"]))
     # All but its start is the network of the configuration.
     start = {"weights": "none", "weights_file": None, "legacy_post_norm_ones": False}
     assert made.model_copy(update=start) == before.model_copy(update=start)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import (
     NETWORK_NAME,
@@ -21,7 +21,7 @@ from ssl4sar.models.checkpoint import (
 )
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_tokens=4
 )
 

@@ -7,10 +7,10 @@ import timm
 import torch
 from pydantic import ValidationError
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.models.tyrion import Tyrion, attention_windows, build_encoder, build_tyrion
 
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=64, embed_dim=8, depths=(2, 1, 1, 1), num_heads=(1, 2, 2, 4), window_tokens=4
 )
 
@@ -21,7 +21,7 @@ def parameter_count(module: torch.nn.Module) -> int:
 
 @pytest.fixture(scope="module")
 def paper() -> Tyrion:
-    return build_tyrion(ModelConfig()).eval()
+    return build_tyrion(TyrionConfig()).eval()
 
 
 @pytest.mark.slow
@@ -123,7 +123,7 @@ def test_windows_shrink_to_small_maps() -> None:
 
 def test_windows_that_do_not_divide_a_map_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"window_tokens: 8 .* 20 tokens .* stage 2"):
-        ModelConfig(input_px=160, window_tokens=8)
+        TyrionConfig(input_px=160, window_tokens=8)
 
 
 def test_post_norms_start_closed_and_open_in_legacy_mode() -> None:

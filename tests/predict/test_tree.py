@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.errors import UserError
@@ -92,7 +92,7 @@ def test_probabilities_are_optional(tree: CaffeTree, tmp_path: Path) -> None:
 
 def test_the_real_network_runs(tree: CaffeTree, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    config = ModelConfig(
+    config = TyrionConfig(
         input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_tokens=4
     )
     manifest = run(tree, tmp_path / "out", build_tyrion(config))

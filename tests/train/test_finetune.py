@@ -20,7 +20,7 @@ import pytest
 import torch
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
@@ -33,7 +33,7 @@ from ssl4sar.train.operations.stopping import StoppedError
 # They train.
 pytestmark = pytest.mark.slow
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )
 TRAINING = TrainingConfig(

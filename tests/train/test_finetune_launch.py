@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.config.pretraining import starting_model
 from ssl4sar.config.training import TrainingConfig
@@ -19,7 +19,7 @@ from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.finetune.finetune_launch import FinetuneFiles, finetune_and_record
 from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )
 SHORT = {"epochs": 1, "samples_per_epoch": 2, "batch_size": 2, "accumulate_batches": 1}

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.finetune.finetune_process import finetune_as_told
@@ -23,7 +23,7 @@ from ssl4sar.train.operations.resume_folder import LAST
 
 pytestmark = pytest.mark.slow
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64,
     embed_dim=8,
     depths=(1, 1, 1, 1),

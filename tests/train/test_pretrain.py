@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.config.pretraining import TASKS, starting_model
 from ssl4sar.core.errors import UserError
@@ -45,7 +45,7 @@ from ssl4sar.train.pretext.pretrain_module import PretextScore, PretrainModule
 # They train.
 pytestmark = pytest.mark.slow
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )
 SHORT = {
@@ -749,7 +749,7 @@ def test_optical_images_without_data_are_told_before_the_first_epoch(store, tmp_
 def starts(task, path):
     """Return the network of a fine-tuning with seed 7 from a checkpoint, and what was loaded."""
     config = starting_model(MODEL.model_dump(mode="json"), task, [str(path)] if path else [])
-    return finetune_start(ModelConfig.model_validate(config), 7)
+    return finetune_start(TyrionConfig.model_validate(config), 7)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -808,7 +808,7 @@ def test_a_pretraining_starts_from_given_weights(store, tmp_path):
     given = tmp_path / "given.ckpt"
     donor, _ = starts("none", None)
     save_network(given, donor, MODEL, {})
-    config = ModelConfig.model_validate(
+    config = TyrionConfig.model_validate(
         starting_model(MODEL.model_dump(mode="json"), "opttranslator", [str(given)])
     )
     short = changed(epochs=1)
@@ -835,7 +835,7 @@ def test_a_pretraining_starts_from_given_weights(store, tmp_path):
 )
 def test_a_checkpoint_of_another_geometry_is_refused(reference, change, told):
     path = reference[0] / "opttranslator" / "model.ckpt"
-    config = ModelConfig(
+    config = TyrionConfig(
         **{**MODEL.model_dump(), **change, "weights": "tyrion", "weights_file": str(path)}
     )
     network = build_tyrion(config)

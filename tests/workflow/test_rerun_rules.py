@@ -29,7 +29,7 @@ from rerun_prediction import (
 )
 
 from ssl4sar.config.block import Block
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretraining import TASKS, VARIANTS, Variant, starting_model
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.train.pretext.pretrain import recipe_of
@@ -339,7 +339,7 @@ def test_a_pretext_task_gets_its_whole_recipe(task: str) -> None:
 def test_every_starting_point_is_the_configured_network(variant: Variant) -> None:
     study = open_study(with_values(fetching(), {"model.dropout": 0.25}), [], {}, PROJECT)
     cfg = rules_of(study)["finetune"].params["cfg"]
-    made = ModelConfig.model_validate(starting_model(cfg["model"], variant, ["some.ckpt"]))
+    made = TyrionConfig.model_validate(starting_model(cfg["model"], variant, ["some.ckpt"]))
     assert made.weights_file == (None if variant == "none" else "some.ckpt")
     configured = study.config.model.weights
     own = {"none": "none", "imagenet": configured, "checkpoint": configured}

@@ -53,7 +53,7 @@ class ModelRow(_FileBlock):
     weights_file: str | None = None
     """File with the weights: the checkpoint, or ImageNet weights in place of `weights.url` (in the
     layout of timm or of Microsoft's release)."""
-    recipe: dict[str, Any] = {}
+    recipe: dict[str, Any] = Field(default_factory=dict)
     """Keys of `training` that are different for this model."""
     seeds: tuple[int, ...] | None = Field(default=None, min_length=1)
     """Seeds of its trainings; null: the `seeds` of the study."""
@@ -75,7 +75,7 @@ class ModelRow(_FileBlock):
 class PretrainingConfig(_FileBlock):
     """The pretraining behind models whose weights are optsimmim or opttranslator."""
 
-    weights: WeightsKind = "none"  # type: ignore[assignment] # fewer than a model may have
+    weights: WeightsKind = "none"
     """What the pretraining itself starts from; the published one started from imagenet."""
     weights_file: str | None = None
     """File with those weights, as for a model."""

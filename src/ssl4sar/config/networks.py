@@ -18,7 +18,7 @@ WeightsKind = Literal["none", "imagenet", "checkpoint"]
 
 
 class NetworkSettings(Block):
-    """What every network has."""
+    """What every network has: a class of this file, and the module of its name in models."""
 
     name: str
     """Name of the network."""
@@ -92,8 +92,42 @@ class TyrionConfig(NetworkSettings):
         return self.model_copy(update={"legacy_post_norm_ones": False})
 
 
+class AsppUnetConfig(NetworkSettings):
+    """The benchmark's U-Net for zones, with atrous pyramid pooling at its deepest level."""
+
+    name: Literal["aspp_unet"] = "aspp_unet"
+    """The U-Net of Gourmelon et al. 2022. It normalises over the batch: give it at least two crops
+    (`training.batch_size`)."""
+    input_px: int = Field(default=256, ge=64)
+    """Side of the network's input window, pixels; can be halved `levels` - 1 times."""
+    first_channels: int = Field(default=32, ge=4)
+    """Channels at full resolution; each level down has twice as many."""
+    levels: int = Field(default=5, ge=2, le=8)
+    """Resolutions, the full one among them."""
+    kernel_px: Literal[3, 5, 7] = 3
+    """Side of the kernels of the way down and up."""
+    dilations: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(1, 2, 4, 8), min_length=1)
+    """Dilations of the pyramid, pixels of the deepest map."""
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    """Dropout probability behind the pyramid."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.input_px % (1 << (self.levels - 1)):
+            raise ValueError(
+                f"input_px: {self.input_px} pixels cannot be halved {self.levels - 1} times, "
+                "as levels ask for"
+            )
+        return self
+
+    @property
+    def crop_memory_mb(self) -> float:
+        """Memory of one crop in the backward pass on a CPU, MB."""
+        return 1500 * (self.first_channels / 32) * (self.input_px / 512) ** 2
+
+
 #: Every network; its name says which settings there are.
-Network = TyrionConfig
+Network = Annotated[TyrionConfig | AsppUnetConfig, Field(discriminator="name")]
 _NETWORK: Final[TypeAdapter[NetworkSettings]] = TypeAdapter(Network)
 
 

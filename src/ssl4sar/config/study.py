@@ -37,7 +37,6 @@ from ssl4sar.config.ssl4sar_data import Ssl4sarDataConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.config.weights import WeightsConfig
 
-
 ModelName = Annotated[str, StringConstraints(pattern=NAME)]
 
 
@@ -117,7 +116,7 @@ class StudyConfig(Block):
         return self
 
     def _check_names(self) -> None:
-        for key, names in (("model", (self.main,)), ("compare", self.compared)):
+        for key, names in (("model", [self.main]), ("compare", self.compare or ())):
             for name in names:
                 if name not in self.models:
                     raise ValueError(
@@ -201,7 +200,9 @@ class StudyConfig(Block):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             key = ".".join(["models", model, "recipe", *map(str, first["loc"])])
-            raise ValueError(f"{key}: {first['msg'].removeprefix('Value error, ')}") from error
+            unknown = first["type"] == "extra_forbidden"
+            problem = "is not a key of training" if unknown else first["msg"]
+            raise ValueError(f"{key}: {problem.removeprefix('Value error, ')}") from error
 
     def resolved(self) -> dict[str, Any]:
         """Return every key as JSON value, with what the rows leave to the study filled in.

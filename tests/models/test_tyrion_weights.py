@@ -13,14 +13,14 @@ from safetensors.torch import save_file
 from timm.models.swin_transformer_v2 import WindowAttention
 from torch import Tensor, nn
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import save_network
 from ssl4sar.models.tyrion import Tyrion, build_tyrion
 from ssl4sar.models.weights import load_starting_weights
 
 # The file is made at half the input size, like the ImageNet weights (256) and Tyrion (512).
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=128, embed_dim=8, depths=(2, 1, 1, 1), num_heads=(1, 2, 2, 4), window_tokens=8
 )
 State = dict[str, Tensor]
@@ -96,8 +96,8 @@ def lightning(state: State, **beside: Tensor) -> dict[str, object]:
     return {"epoch": 3, "global_step": 7, "state_dict": {**table, **beside}}
 
 
-def config_for(source: str, path: Path) -> ModelConfig:
-    return ModelConfig(**{**TINY.model_dump(), "weights": source, "weights_file": str(path)})
+def config_for(source: str, path: Path) -> TyrionConfig:
+    return TyrionConfig(**{**TINY.model_dump(), "weights": source, "weights_file": str(path)})
 
 
 def assert_equal_states(a: State, b: State) -> None:
@@ -270,13 +270,13 @@ def test_original_checkpoints_are_mapped_strictly(tmp_path: Path) -> None:
 def test_a_network_of_another_size(tmp_path: Path) -> None:
     path = tmp_path / "n.ckpt"
     torch.save(lightning(official_layout(build_tyrion(TINY))), path)
-    config = ModelConfig(**{**config_for("tyrion", path).model_dump(), "embed_dim": 16})
+    config = TyrionConfig(**{**config_for("tyrion", path).model_dump(), "embed_dim": 16})
     with pytest.raises(UserError, match="has shape"):
         load_starting_weights(build_tyrion(config), config)
 
 
 def test_image_net_weights_without_their_file_are_never_fetched_here() -> None:
-    config = ModelConfig(**{**TINY.model_dump(), "weights": "timm"})
+    config = TyrionConfig(**{**TINY.model_dump(), "weights": "timm"})
     with pytest.raises(UserError, match=r"model\.weights_file: no file"):
         load_starting_weights(build_tyrion(config), config)
 
