@@ -8,7 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from ssl4sar.config.networks import TyrionConfig
-from ssl4sar.models.tyrion import Tyrion, attention_windows, build_encoder, build_tyrion
+from ssl4sar.models.tyrion import Tyrion, attention_windows, build, build_encoder
 
 TINY = TyrionConfig(
     input_px=64, embed_dim=8, depths=(2, 1, 1, 1), num_heads=(1, 2, 2, 4), window_tokens=4
@@ -21,7 +21,7 @@ def parameter_count(module: torch.nn.Module) -> int:
 
 @pytest.fixture(scope="module")
 def paper() -> Tyrion:
-    return build_tyrion(TyrionConfig()).eval()
+    return build(TyrionConfig()).eval()
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_a_random_encoder_equals_the_one_timm_builds() -> None:
 
 def test_the_decoder_joins_its_map_and_the_skip_in_this_order() -> None:
     torch.manual_seed(0)
-    network = build_tyrion(TINY).eval()
+    network = build(TINY).eval()
     image = torch.rand(1, 1, 64, 64)
     blocks = network.decoder.blocks
     with torch.no_grad():
@@ -135,20 +135,20 @@ def test_post_norms_start_closed_and_open_in_legacy_mode() -> None:
 
 
 def test_other_image_sizes_are_refused() -> None:
-    network = build_tyrion(TINY)
+    network = build(TINY)
     for shape in ((1, 1, 32, 64), (1, 3, 64, 64), (64, 64)):
         with pytest.raises(ValueError, match="expected images"):
             network(torch.zeros(shape))
 
 
 def test_the_head_has_any_number_of_outputs() -> None:
-    assert build_tyrion(TINY, 14).eval()(torch.zeros(1, 1, 64, 64)).shape == (1, 14, 64, 64)
+    assert build(TINY, 14).eval()(torch.zeros(1, 1, 64, 64)).shape == (1, 14, 64, 64)
 
 
 def test_every_parameter_learns() -> None:
     torch.manual_seed(0)
     config = TINY.model_copy(update={"legacy_post_norm_ones": True})
-    network = build_tyrion(config)
+    network = build(config)
     network(torch.rand(2, 1, 64, 64)).square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -158,7 +158,7 @@ def test_every_parameter_learns() -> None:
 def test_only_dropout_makes_a_training_pass_random() -> None:
     image = torch.rand(1, 1, 64, 64)
     for dropout, equal in ((0.0, True), (0.5, False)):
-        network = build_tyrion(TINY.model_copy(update={"dropout": dropout})).train()
+        network = build(TINY.model_copy(update={"dropout": dropout})).train()
         with torch.no_grad():
             same = torch.equal(network(image), network(image))
         assert same is equal
@@ -167,7 +167,7 @@ def test_only_dropout_makes_a_training_pass_random() -> None:
 def random_network(**changes: object) -> Tyrion:
     torch.manual_seed(0)
     config = TINY.model_copy(update={"legacy_post_norm_ones": True, "dropout": 0.0} | changes)
-    return build_tyrion(config)
+    return build(config)
 
 
 def test_the_encoder_maps_are_those_of_timm_bit_by_bit() -> None:

@@ -16,7 +16,7 @@ from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.zones import CLASS_GREYS
-from ssl4sar.models.tyrion import build_tyrion
+from ssl4sar.models.tyrion import build
 from ssl4sar.predict.probabilities import ProbabilityReader
 from ssl4sar.predict.tree import predict_tree
 
@@ -95,7 +95,7 @@ def test_the_real_network_runs(tree: CaffeTree, tmp_path: Path) -> None:
     config = TyrionConfig(
         input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_tokens=4
     )
-    manifest = run(tree, tmp_path / "out", build_tyrion(config))
+    manifest = run(tree, tmp_path / "out", build(config))
     assert manifest["prediction"]["stride_px"] == 16  # type: ignore[index]
 
 

@@ -26,7 +26,13 @@ def dataset(glaciers: Sequence[str] = ("A", "B"), **changes: object) -> dict[str
 
 
 def record(weights: str, seed: int, pairs: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the record of a model named after its weights; ``pairs`` are the facts of its pretraining's dataset."""
+    """Return the record of a run of a model that is named after its weights.
+
+    Args:
+        weights: starting weights.
+        seed: seed of the run.
+        pairs: facts of the dataset of its pretraining; None: there was none.
+    """
     pretraining = None
     sha256 = None if weights == "none" else weights[0].encode().hex()[:1] * 64
     if pairs is not None:

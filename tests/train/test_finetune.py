@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.models import StartingWeights
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
@@ -54,7 +55,8 @@ COMPUTE = ComputeConfig(train_threads=1)
 def train(store, folder, **changes):
     arguments = {
         "store_path": store,
-        "model_config": MODEL,
+        "settings": MODEL,
+        "weights": StartingWeights(),
         "training_config": TRAINING,
         "centre_px": 64,
         "sigma_px": 16.0,
@@ -257,7 +259,7 @@ def test_nothing_intact_starts_anew(reference, tiny_store, tmp_path, monkeypatch
         {"source": "other digest"},
         pytest.param({"seed": 3}, marks=pytest.mark.slow),
         pytest.param(
-            {"model_config": MODEL.model_copy(update={"dropout": 0.2})}, marks=pytest.mark.slow
+            {"settings": MODEL.model_copy(update={"dropout": 0.2})}, marks=pytest.mark.slow
         ),
     ],
     ids=["training", "source", "seed", "model"],

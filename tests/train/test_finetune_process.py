@@ -48,7 +48,8 @@ TRAINING = TrainingConfig(
 def request(store: Path, folder: Path, config: TrainingConfig, compute: ComputeConfig):
     return {
         "store": str(store),
-        "model": MODEL.model_dump(mode="json"),
+        "network": MODEL.model_dump(mode="json"),
+        "weights": {"kind": "none", "file": None},
         "training": config.model_dump(mode="json"),
         "prediction.centre_px": 64,
         "prediction.sigma_px": 16.0,
@@ -125,7 +126,9 @@ def test_split_batches_give_the_losses_of_one_process(tiny_store, tmp_path):
     compute = {devices: ComputeConfig(devices=devices, train_threads=1) for devices in (1, 2)}
     for devices, each in compute.items():
         folder = tmp_path / str(devices)
-        told = request(tiny_store, folder, config, each) | {"model": plain.model_dump(mode="json")}
+        told = request(tiny_store, folder, config, each) | {
+            "network": plain.model_dump(mode="json")
+        }
         launch(finetune_as_told, told, each, folder / "resume")
     assert_same_training(tmp_path / "1", tmp_path / "2")
 

@@ -37,6 +37,8 @@ def pretrain(files, seed=4):
         "opttranslator",
         files,
         MODEL.model_dump(mode="json"),
+        "none",
+        [],
         RECIPE.model_dump(mode="json"),
         ComputeConfig(train_threads=1),
         seed,

@@ -45,7 +45,8 @@ def train(store, folder, recipe, devices):
     request = {
         "task": "optsimmim" if isinstance(recipe, OptSimMIMConfig) else "opttranslator",
         "store": str(store),
-        "model": MODEL.model_dump(mode="json"),
+        "network": MODEL.model_dump(mode="json"),
+        "weights": {"kind": "none", "file": None},
         "recipe": recipe.model_dump(mode="json"),
         "compute": compute.model_dump(mode="json"),
         "seed": 1,

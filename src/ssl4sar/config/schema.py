@@ -163,4 +163,8 @@ def _spelled(kind: Any) -> str:
         return _spelled(get_args(kind)[0])
     if get_origin(kind) in {Union, UnionType}:
         return " | ".join(map(_spelled, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return f"tuple[{', '.join(map(_spelled, get_args(kind)))}]"
+    if kind is Ellipsis:
+        return "..."
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
