@@ -1,4 +1,4 @@
-"""Shared fixtures: where the real test data lie, and a tiny CaFFe tree."""
+"""Shared fixtures: where the real test data are, a tiny CaFFe tree, a finished study."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 import pytest
-import yaml
 from hypothesis import settings
 from project_copy import House, copy_project
 from recorded_project import RecordedProject
-from rerun_prediction import whole
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
@@ -122,47 +120,27 @@ def another(tmp_path: Path) -> RecordedProject:
     return made
 
 
-def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Return a copy of a folder that the first test process which asks has made.
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The smallest study with both results, made once for all test processes; read only.
 
-    Each process has a copy of its own: a command that runs in one must not disturb those who copy.
-
-    Args:
-        factory: of temporary folders; those of all processes lie in one folder.
-        name: of the folder.
-        make: makes it.
+    What runs a command works in a copy: `House.copy` takes time stamps and Snakemake's records
+    along.
     """
-    base = factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / f"{name}_once"
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished_study"
     done = folder.with_suffix(".done")
+    # Where several test processes ask, the first makes it and the others wait.
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
-            make(folder)
+            copy_project(folder).build(target="all")
             done.touch()
-    own = factory.mktemp(name) / "house"
-    shutil.copytree(folder, own, symlinks=True)
-    return own
+    return House(folder)
 
 
-@pytest.fixture(scope="session")
-def finished_original(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """The micro run, really executed once per test session; do not change it."""
-    return House(made_once(tmp_path_factory, "finished", lambda root: copy_project(root).build()))
-
-
-@pytest.fixture(scope="session")
-def finished_whole(tmp_path_factory: pytest.TempPathFactory, finished_original: House) -> House:
-    """The micro run with both pretext tasks, executed once per test session; do not change it."""
-
-    def house(root: Path) -> House:
-        return House(root, config="config/whole.yaml", target="all")
-
-    def make(root: Path) -> None:
-        shutil.copytree(finished_original.root, root, symlinks=True)
-        made = house(root)
-        (root / made.config).write_text(yaml.safe_dump(whole()))
-        made.build()
-
-    return house(made_once(tmp_path_factory, "whole", make))
+@pytest.fixture
+def finished(finished_study: House, tmp_path: Path) -> House:
+    """A private copy of the finished study."""
+    return finished_study.copy(tmp_path / "house")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from loaded_rules import loaded_rules
 
 from ssl4sar.provenance.digest import source_files
 
@@ -69,20 +70,11 @@ def imported(paths: list[Path]) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"ssl4sar"}
 
 
-def environment_of(script: Path) -> Path:
-    for path in (PROJECT / "workflow/rules").glob("*.smk"):
-        blocks = path.read_text(encoding="utf-8").split(f"rule {script.stem}:\n")
-        if len(blocks) == 2:
-            match = re.search(r"envs/\w+\.yaml", blocks[1])
-            assert match is not None
-            return PROJECT / match[0]
-    raise AssertionError(f"no rule for {script}")
-
-
-@pytest.mark.parametrize(
-    "script", sorted((PROJECT / "workflow/scripts").glob("*.py")), ids=lambda p: p.stem
-)
-def test_an_environment_holds_what_its_rule_imports(script: Path) -> None:
-    there = environment(environment_of(script))
-    needed = {PACKAGES.get(name, name) for name in imported(list(source_files(script).values()))}
-    assert needed - there.keys() - OPTIONAL == set()
+def test_an_environment_holds_what_its_rules_import() -> None:
+    lacking = {}
+    for name, rule in loaded_rules().items():
+        there = environment(Path(rule.basedir) / str(rule.conda_env))
+        files = source_files(PROJECT / "workflow/scripts" / f"{name}.py")
+        needed = {PACKAGES.get(each, each) for each in imported(list(files.values()))}
+        lacking[name] = needed - there.keys() - OPTIONAL
+    assert {name: packages for name, packages in lacking.items() if packages} == {}

@@ -147,27 +147,29 @@ resource.setrlimit(resource.RLIMIT_AS, (3_000_000_000, 3_000_000_000))
 from pathlib import Path
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.study import default_config, open_study
-values = yaml.safe_load(open(sys.argv[1]))
-for what in (
-    lambda: open_study(values, [Path("study.yaml")], {}, Path(sys.argv[2])),
-    lambda: open_study({}, [], values, Path(sys.argv[2])),
-    lambda: default_config(Path(sys.argv[2]), values),
-):
-    try:
-        what()
-    except UserError as error:
-        print(error)
+project, *paths = map(Path, sys.argv[1:])
+for path in paths:
+    values = yaml.safe_load(path.open())
+    for what in (
+        lambda: open_study(values, [Path("study.yaml")], {}, project),
+        lambda: open_study({}, [], values, project),
+        lambda: default_config(project, values),
+    ):
+        try:
+            what()
+        except UserError as error:
+            print(error)
 """
 
 
-@pytest.mark.parametrize("kind", ["list", "block", "text"])
-def test_a_bomb_that_snakemake_has_loaded_is_one_short_line(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "study.yaml"
+def test_a_bomb_that_snakemake_has_loaded_is_one_short_line(tmp_path: Path) -> None:
     text = f"name: &a {'x' * 900_000}\nseeds: [{', '.join(['*a'] * 20_000)}]\n"
-    path.write_text(text if kind == "text" else bomb(kind))
+    paths = [tmp_path / name for name in ("list.yaml", "block.yaml", "text.yaml")]
+    for path, content in zip(paths, (bomb("list"), bomb("block"), text), strict=True):
+        path.write_text(content)
     project = Path(__file__).resolve().parents[1]
     done = subprocess.run(
-        [sys.executable, "-c", PARSED_ELSEWHERE, str(path), str(project)],
+        [sys.executable, "-c", PARSED_ELSEWHERE, str(project), *map(str, paths)],
         capture_output=True,
         text=True,
         timeout=60,
@@ -175,7 +177,7 @@ def test_a_bomb_that_snakemake_has_loaded_is_one_short_line(tmp_path: Path, kind
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len(lines) == 3
+    assert len(lines) == 3 * len(paths)
     assert all("aliases are written out" in line and len(line) < 300 for line in lines)
 
 

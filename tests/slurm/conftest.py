@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,6 @@ def house(slurm: OneNodeSlurm, tmp_path: Path) -> House:
 
 
 @pytest.fixture
-def finished(slurm: OneNodeSlurm, finished_original: House, tmp_path: Path) -> House:
-    """A copy of the finished local run, for SLURM."""
-    shutil.copytree(finished_original.root, tmp_path / "house", symlinks=True)
-    return with_slurm_profile(House(tmp_path / "house"))
+def finished(slurm: OneNodeSlurm, finished_study: House, tmp_path: Path) -> House:
+    """A copy of the finished local study, for SLURM."""
+    return with_slurm_profile(finished_study.copy(tmp_path / "house"))

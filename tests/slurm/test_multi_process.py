@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from micro_study import PROJECT, fine_tuned, log_of_finetune
 from one_node_slurm import OneNodeSlurm
-from project_copy import PROJECT, House
+from project_copy import House
 from waiting import wait_until
 
 # Many jobs one after the other; each wait for one is short and says for what.
@@ -97,7 +98,7 @@ def change(path: Path, **blocks: dict[str, object]) -> None:
 
 
 def log(house: House) -> str:
-    path = house.root / "logs/micro/finetune_none_seed0.log"
+    path = house.root / log_of_finetune()
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
@@ -116,7 +117,7 @@ def test_a_training_of_two_processes_stops_before_its_limit_resumes_and_is_cance
     # The least: a minute to start, a minute of epochs, a minute for the last writes.
     wanted = {"runtime": 3, "scratch": f"{scratch.parent}/$SCRATCH_OF_TEST"}
     change(profile, **{"set-resources": {"finetune": wanted}})
-    finished.target = "runs/micro/finetune/none/seed0/model.json"
+    finished.target = f"{fine_tuned()}/model.json"
     os.environ["SCRATCH_OF_TEST"] = "scratch"
     try:
         with finished.running() as process:
@@ -157,7 +158,7 @@ def test_a_job_for_several_nodes_calls_srun_itself_and_tells_what_it_says(
     # This SLURM has one node: the job gets it, and the training asks srun for two.
     profile = finished.root / finished.execution[1] / "config.yaml"
     change(profile, **{"set-resources": {"finetune": {"nodes": 1}}})
-    finished.target = "runs/micro/finetune/none/seed0/model.json"
+    finished.target = f"{fine_tuned()}/model.json"
     with finished.running() as process:
         wait_until(lambda: "error:" in log(finished), "the end", PATIENCE_S)
         process.kill()

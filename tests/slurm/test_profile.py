@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from project_copy import House, copy_project
+from project_copy import PROJECT, House, copy_project, planned_jobs
 
-PROJECT = Path(__file__).resolve().parents[2]
 PROFILES = PROJECT / "workflow" / "profiles"
 TEXT = (PROFILES / "slurm" / "config.yaml").read_text(encoding="utf-8")
 
@@ -19,12 +18,9 @@ def with_examples(text: str) -> str:
     return re.sub(r"^( *)#(?=\S)", r"\1", text, flags=re.MULTILINE)
 
 
-def resources(house: House, rule: str, *arguments: str) -> dict[str, str]:
-    """Resources of a rule's first job as the dry run tells them."""
-    done = house.snakemake("-n", "--configfile", house.config, *arguments, "--", house.target)
-    assert done.returncode == 0, done.stderr[-3000:]
-    text = done.stdout + done.stderr
-    line = re.search(rf"^rule {rule}:.*?^    resources: (.*?)$", text, re.MULTILINE | re.DOTALL)
+def resources(plan: str, rule: str) -> dict[str, str]:
+    """Return the resources of a rule's first job as a dry run states them."""
+    line = re.search(rf"^rule {rule}:.*?^    resources: (.*?)$", plan, re.MULTILINE | re.DOTALL)
     assert line is not None
     return dict(part.split("=", 1) for part in line[1].split(", "))
 
@@ -33,12 +29,6 @@ def resources(house: House, rule: str, *arguments: str) -> dict[str, str]:
 def clone(tmp_path: Path) -> House:
     house = copy_project(tmp_path / "house")
     return House(house.root, execution=("--profile", "workflow/profiles/slurm"))
-
-
-@pytest.mark.slow
-def test_a_fresh_clone_can_be_planned(clone: House) -> None:
-    assert {"render_caffe", "finetune", "caffe_mde"} <= clone.planned()
-    assert int(resources(clone, "finetune")["runtime"]) > 0
 
 
 def test_a_retry_is_a_new_slurm_job() -> None:
@@ -55,31 +45,36 @@ def test_the_default_profile_overrides_nothing() -> None:
 
 
 @pytest.mark.slow
-def test_every_example_works_when_switched_on(clone: House) -> None:
+def test_a_fresh_clone_is_planned_as_shipped_and_with_every_example(clone: House) -> None:
+    shipped = clone.build("-n")
+    assert {"render_caffe", "finetune", "caffe_mde"} <= set(planned_jobs(shipped))
+    assert int(resources(shipped, "finetune")["runtime"]) > 0
+
     (clone.root / "workflow/profiles/slurm/config.yaml").write_text(with_examples(TEXT))
-    everywhere = resources(clone, "render_caffe")
+    clone.configure({"compute.device": "cuda"})
+    plan = clone.build("-n", target="all")
+    everywhere = resources(plan, "render_caffe")
     assert everywhere["slurm_account"] == "my_project"
     assert everywhere["slurm_partition"] == "cpu"
     assert everywhere["slurm_extra"] == "--mail-type=FAIL"
-    training = resources(clone, "finetune", "--config", "compute={device: cuda}")
+    training = resources(plan, "finetune")
     assert training["slurm_partition"] == "gpu"
     assert training["gpu_model"] == "a100"
     assert training["gpu"] == "1"
     assert training["mem_mb"] == "32000"
     assert "scratch" in training
-    values = ("pretraining={variant: opttranslator}", "compute={device: cuda}")
-    pretraining = resources(clone, "pretrain_opttranslator", "--config", *values)
+    pretraining = resources(plan, "pretrain_opttranslator")
     assert pretraining["slurm_partition"] == "gpu"
     assert pretraining["gpu_model"] == "a100"
     assert (pretraining["gpu"], pretraining["runtime"]) == ("1", "1440")
 
 
 @pytest.mark.slow
-def test_an_unknown_profile_is_told_in_one_line(clone: House) -> None:
+def test_an_unknown_profile_is_named_in_one_line(clone: House) -> None:
     clone.execution = ("--profile", "workflow/profiles/slrum")
     done = clone.snakemake("-n")
     assert done.returncode == 1
-    told = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
-    assert len(told) == 1
-    assert "workflow/profiles/slrum" in told[0]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("Error:")]
+    assert len(lines) == 1
+    assert "workflow/profiles/slrum" in lines[0]
     assert "Traceback" not in done.stderr

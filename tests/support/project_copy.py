@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+import yaml
+from micro_study import MICRO, PROJECT, RESULT, micro, with_values
+
 #: Variables that would change what Snakemake does, or which SLURM its commands talk to.
 FOREIGN = ("SNAKEMAKE", "SLURM", "SBATCH", "SRUN", "SQUEUE", "SCANCEL", "SINFO", "MUNGE")
 #: A copy keeps its compiled modules: without them each of its many jobs compiles all anew.
@@ -34,9 +37,11 @@ class House:
 
     root: Path
     config: str = "config/micro.yaml"
-    target: str = "results/caffe_mde.json"
+    target: str = RESULT
     #: How Snakemake runs its jobs: local, or with a profile.
     execution: tuple[str, ...] = ("--cores", "2")
+    #: Environment variables beside those of the tests.
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "snakemake", *self.execution, *arguments]
@@ -44,7 +49,8 @@ class House:
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith((*FOREIGN, COMPILED))}
         # The copy's own sources must win over an editable installation of the project.
-        return {**kept, "PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
+        own = {"PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
+        return {**kept, **own, **self.variables}
 
     def snakemake(
         self, *arguments: str, timeout: float = BUILD_PATIENCE_S
@@ -71,10 +77,30 @@ class House:
             check=False,
         )
 
-    def build(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        done = self.snakemake("--configfile", self.config, *arguments, "--", self.target)
+    def copy(self, root: Path) -> House:
+        """Return a copy with its results, time stamps and Snakemake's records."""
+        shutil.copytree(self.root, root, symlinks=True)
+        return replace(self, root=root)
+
+    def configure(self, values: Mapping[str, Any]) -> None:
+        """Write the configuration of the smallest study with some values changed."""
+        text = yaml.safe_dump(with_values(micro(), values))
+        (self.root / self.config).write_text(text, encoding="utf-8")
+
+    def build(self, *arguments: str, target: str | None = None) -> str:
+        """Make a target; return what Snakemake said."""
+        done = self.snakemake(
+            "--configfile", self.config, *arguments, "--", *(target or self.target).split()
+        )
         assert done.returncode == 0, done.stderr[-6000:]
-        return done
+        return done.stdout + done.stderr
+
+    def fail(self, *arguments: str, target: str | None = None) -> str:
+        """Try to make a target; return the only line for the user."""
+        done = self.snakemake(
+            "--configfile", self.config, *arguments, "--", *(target or self.target).split()
+        )
+        return told(done)
 
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -123,27 +149,31 @@ class House:
                 again_s = now_s + 10
             time.sleep(0.1)
 
-    def planned(self, *arguments: str, config: str | None = None) -> set[str]:
+    def planned(self, *arguments: str, target: str | None = None) -> set[str]:
         """Names of the rules that a run would execute."""
-        return set(self.planned_jobs(*arguments, config=config))
+        return set(self.planned_jobs(*arguments, target=target))
 
-    def planned_jobs(self, *arguments: str, config: str | None = None) -> dict[str, int]:
+    def planned_jobs(self, *arguments: str, target: str | None = None) -> dict[str, int]:
         """Number of the jobs that a run would execute, by rule."""
-        done = self.snakemake(
-            *("-n", "--configfile", config or self.config, *arguments, "--", self.target),
-            timeout=PATIENCE_S,
-        )
-        assert done.returncode == 0, done.stderr[-6000:]
-        return planned_jobs(done.stdout + done.stderr)
+        return planned_jobs(self.build("-n", *arguments, target=target))
 
 
 def planned_jobs(text: str) -> dict[str, int]:
-    """Return the number of jobs by rule of what a dry run told."""
+    """Return the number of jobs by rule from what a dry run says."""
     if "Nothing to be done" in text:
         return {}
     table = text.split("Job stats:")[1].split("total", maxsplit=1)[0]
     counts = re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)
     return {rule: int(count) for rule, count in counts}
+
+
+def told(done: subprocess.CompletedProcess[str]) -> str:
+    """Return the only line in which a failed command says what is wrong."""
+    assert done.returncode != 0, done.stdout[-2000:] + done.stderr[-2000:]
+    lines = [line for line in done.stderr.splitlines() if "ssl4sar: error:" in line]
+    assert len(lines) == 1, done.stderr[-3000:]
+    assert "Traceback" not in done.stdout + done.stderr
+    return lines[0]
 
 
 def copy_project(target: Path) -> House:
@@ -156,5 +186,5 @@ def copy_project(target: Path) -> House:
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / part)
-    shutil.copy2(PROJECT / "tests" / "workflow" / "micro.yaml", target / House.config)
+    shutil.copy2(MICRO, target / House.config)
     return House(target)

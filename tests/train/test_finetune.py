@@ -18,6 +18,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from waiting import wait_until
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.models import StartingWeights
@@ -138,23 +139,20 @@ def test_lightning_checkpoints_hold_plain_content_only(reference):
         assert any(key.startswith("average.") for key in content["state_dict"])
 
 
-def test_same_seed_same_weights(reference, tiny_store, tmp_path):
-    train(tiny_store, tmp_path)
-    assert weights_sha(tmp_path) == weights_sha(reference[0])
+def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, tiny_store, tmp_path):
+    """The same seed gives the same files."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    compute = ComputeConfig(train_threads=1, loader_workers=2)
+    train(tiny_store, tmp_path, compute_config=compute, scratch=str(scratch))
+    assert (tmp_path / "model.ckpt").read_bytes() == (reference[0] / "model.ckpt").read_bytes()
     assert rows(tmp_path) == rows(reference[0])
+    assert [path for path in scratch.rglob("*") if path.is_file()] == []
+    # The global switches of PyTorch are put back.
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_other_seed_other_weights(reference, tiny_store, tmp_path):
-    train(tiny_store, tmp_path, seed=2)
-    assert weights_sha(tmp_path) != weights_sha(reference[0])
-
-
-def test_loader_processes_change_nothing(reference, tiny_store, tmp_path):
-    train(tiny_store, tmp_path, compute_config=ComputeConfig(train_threads=1, loader_workers=2))
-    assert weights_sha(tmp_path) == weights_sha(reference[0])
-
-
-@pytest.mark.parametrize(("epoch", "batch"), [(0, 1), (1, 0), (2, 2)])
+@pytest.mark.parametrize(("epoch", "batch"), [(0, 1), (2, 2)])
 def test_an_interrupted_training_ends_with_the_same_bits(
     reference, tiny_store, tmp_path, monkeypatch, epoch, batch
 ):
@@ -184,10 +182,10 @@ def test_two_interruptions_and_a_damaged_checkpoint(reference, tiny_store, tmp_p
     assert rows(tmp_path) == rows(reference[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
-    reference, tiny_store, tmp_path, monkeypatch, number
+    reference, tiny_store, tmp_path, monkeypatch
 ):
+    number = signal.SIGTERM
     whole = FinetuneModule.training_step
 
     def step(self, crops, index):
@@ -233,36 +231,14 @@ def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
     assert rows(tmp_path) == rows(reference[0])
 
 
-def test_a_copy_on_scratch_changes_nothing(reference, tiny_store, tmp_path):
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    train(tiny_store, tmp_path, scratch=str(scratch))
-    assert (tmp_path / "model.ckpt").read_bytes() == (reference[0] / "model.ckpt").read_bytes()
-    assert [path for path in scratch.rglob("*") if path.is_file()] == []
-
-
-def test_nothing_intact_starts_anew(reference, tiny_store, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 2, 0)
-        with pytest.raises(PowerCutError):
-            train(tiny_store, tmp_path)
-    for name in (LAST, PREVIOUS):
-        (tmp_path / "resume" / name).write_bytes(b"half")
-    assert train(tiny_store, tmp_path).resumed_after_epoch is None
-    assert weights_sha(tmp_path) == weights_sha(reference[0])
-
-
 @pytest.mark.parametrize(
     "change",
     [
-        {"training_config": changed(learning_rate=2e-3)},
         {"source": "other digest"},
-        pytest.param({"seed": 3}, marks=pytest.mark.slow),
-        pytest.param(
-            {"settings": MODEL.model_copy(update={"dropout": 0.2})}, marks=pytest.mark.slow
-        ),
+        {"seed": 3},
+        {"settings": MODEL.model_copy(update={"dropout": 0.2})},
     ],
-    ids=["training", "source", "seed", "model"],
+    ids=["source", "seed", "model"],
 )
 def test_a_changed_training_starts_anew(tiny_store, tmp_path, monkeypatch, change):
     with monkeypatch.context() as patch:
@@ -274,15 +250,6 @@ def test_a_changed_training_starts_anew(tiny_store, tmp_path, monkeypatch, chang
     assert weights_sha(tmp_path) == weights_sha(tmp_path / "fresh")
 
 
-def test_a_change_of_processor_use_goes_on(tiny_store, tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        interrupt(patch, 1, 0)
-        with pytest.raises(PowerCutError):
-            train(tiny_store, tmp_path)
-    compute = ComputeConfig(train_threads=1, loader_workers=1)
-    assert train(tiny_store, tmp_path, compute_config=compute).resumed_after_epoch == 1
-
-
 def test_a_finished_training_is_only_exported_again(reference, tiny_store, tmp_path):
     train(tiny_store, tmp_path)
     for name in ("model.ckpt", "metrics.csv"):
@@ -291,11 +258,6 @@ def test_a_finished_training_is_only_exported_again(reference, tiny_store, tmp_p
     assert result.resumed_after_epoch == TRAINING.epochs
     assert weights_sha(tmp_path) == weights_sha(reference[0])
     assert rows(tmp_path) == rows(reference[0])
-
-
-def test_equal_trainings_give_equal_checkpoint_files(reference, tiny_store, tmp_path):
-    train(tiny_store, tmp_path)
-    assert (tmp_path / "model.ckpt").read_bytes() == (reference[0] / "model.ckpt").read_bytes()
 
 
 def test_last_weights_are_the_averaged_ones(tiny_store, tmp_path):
@@ -359,11 +321,6 @@ def test_mixed_precision_is_that_of_the_training_alone(tiny_store, tmp_path, con
     assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=1e-2)
 
 
-def test_tf32_changes_nothing_on_a_processor(reference, tiny_store, tmp_path):
-    train(tiny_store, tmp_path, training_config=changed(precision="tf32"))
-    assert weights_sha(tmp_path) == weights_sha(reference[0])
-
-
 @pytest.mark.parametrize("name", ["best_mde-epoch0001.pt", "upcoming.ckpt", "model.ckpt"])
 def test_a_full_disk_is_one_clear_line(tiny_store, tmp_path, monkeypatch, name):
     whole = Path.open
@@ -425,28 +382,6 @@ def test_a_gpu_trains_in_mixed_precision(tiny_store, tmp_path, convolved_in):
     assert convolved_in == {("training", torch.bfloat16), ("validation", torch.float32)}
 
 
-def test_the_global_switches_of_torch_are_put_back(reference):
-    assert not torch.are_deterministic_algorithms_enabled()
-
-
-def test_a_loss_that_is_not_finite_names_place_and_cure(tiny_store, tmp_path, monkeypatch):
-    whole = FinetuneModule.training_step
-
-    def step(self, crops, index):
-        if (self.current_epoch, index) == (1, 2):
-            with torch.no_grad():
-                self.network.head.weight.fill_(float("nan"))
-        return whole(self, crops, index)
-
-    monkeypatch.setattr(FinetuneModule, "training_step", step)
-    with pytest.raises(
-        UserError,
-        match=r"nan in epoch 2, batch 3, image .*_50_1_001 .sample \d+\).*rate.*after epoch 1 is",
-    ):
-        train(tiny_store, tmp_path)
-    assert not (tmp_path / "model.ckpt").exists()
-
-
 def test_a_missing_gpu_is_told_before_anything_is_read(tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
@@ -477,33 +412,28 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_finetune
 test_finetune.train(Path({store!r}), Path({folder!r}),
-                    training_config=test_finetune.changed(epochs=40, validate_every_epochs=40))
+                    training_config=test_finetune.changed(epochs=20, validate_every_epochs=20))
 """
 
 
 def test_kill_in_the_middle_then_resume(tiny_store, tmp_path):
-    """SIGKILL at arbitrary moments; the bits are those of a training left in peace."""
-    config = changed(epochs=40, validate_every_epochs=40)
+    """SIGKILL at an arbitrary moment; the bits are those of a training left in peace."""
+    config = changed(epochs=20, validate_every_epochs=20)
     train(tiny_store, tmp_path / "peace", training_config=config)
     folder = tmp_path / "killed"
     program = PROGRAM.format(
         tests=str(Path(__file__).parent), store=str(tiny_store), folder=str(folder)
     )
     last = folder / "resume" / LAST
-    seen_ns = 0
-    for _ in range(2):
-        process = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
-        deadline_s = time.monotonic() + 120
-        while not (last.exists() and last.stat().st_mtime_ns > seen_ns):
-            assert process.poll() is None, "the training ended by itself"
-            assert time.monotonic() < deadline_s, "the training does not get anywhere"
-            time.sleep(0.005)
-        time.sleep(0.3)
+    with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL) as process:
+        wait_until(
+            lambda: last.exists() or process.poll() is not None, "the first epoch", poll_s=0.005
+        )
+        assert process.poll() is None, "the training ended by itself"
+        time.sleep(0.2)
         process.kill()
-        assert process.wait() == -signal.SIGKILL
-        seen_ns = max(path.stat().st_mtime_ns for path in last.parent.glob("*.ckpt"))
     assert not (folder / "model.ckpt").exists(), "the training ended before it could be killed"
     result = train(tiny_store, folder, training_config=config)
-    assert 0 < result.resumed_after_epoch < 40
+    assert 0 < result.resumed_after_epoch < 20
     assert weights_sha(folder) == weights_sha(tmp_path / "peace")
     assert rows(folder) == rows(tmp_path / "peace")

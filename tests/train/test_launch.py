@@ -22,7 +22,6 @@ TOY = """
 import os, signal, time
 import torch.distributed as dist
 from pathlib import Path
-from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
 from ssl4sar.train.operations.launch import serve
 from ssl4sar.train.operations.stopping import StoppedError
@@ -33,13 +32,11 @@ def toy(request, team):
     task = request["task"]
     if task == "sleep":
         time.sleep(600)
-    if task in {"mistake", "crash", "killed", "stopped"}:
+    if task in {"crash", "killed", "stopped"}:
         if team.leads:
             dist.barrier()
         if task == "stopped":
             raise StoppedError("training", "stopped after epoch 3 of 9", "the next goes on")
-        if task == "mistake":
-            raise UserError("training.learning_rate", "is too high", "lower it")
         if task == "crash":
             raise ValueError("an odd thing\\nwith a second line")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -102,7 +99,6 @@ def test_a_team_agrees_and_only_its_leader_speaks(toy, tmp_path, pids, caplog):
 @pytest.mark.parametrize(
     ("task", "error", "pattern"),
     [
-        ("mistake", UserError, r"^training\.learning_rate: is too high; lower it$"),
         ("stopped", StoppedError, r"^training: stopped after epoch 3 of 9; the next goes on$"),
         ("crash", RuntimeError, r"^process 2 of 2: ValueError: an odd thing \(traceback in .*k1"),
         ("killed", UserError, r"^training: process 2 of 2 was ended by SIGKILL, perhaps .*memory"),
@@ -136,7 +132,7 @@ except UserError as error:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.usefixtures("toy")
 def test_the_end_of_the_launcher_is_the_end_of_all(tmp_path, pids, number):
     command = [sys.executable, "-c", LAUNCHER, str(pids), str(tmp_path / "resume")]

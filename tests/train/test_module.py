@@ -11,7 +11,7 @@ from torch import nn
 
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.train.loop.module import EpochRecord, SampleLosses, TrainingModule, _logged
+from ssl4sar.train.loop.module import SampleLosses, TrainingModule
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,3 @@ def test_what_the_schedule_follows_is_part_of_a_checkpoint(line):
     line.validation_losses = []
     line.on_load_checkpoint(checkpoint)
     assert line.validation_losses == [3.0, 2.0]
-
-
-def test_averaged_weights_are_kept_where_there_are_any():
-    config = OptTranslatorConfig(ema_decay=0.9)
-    module = Line(nn.Linear(1, 1), config=config, seed=1, block="opttranslator")
-    assert module.kept_network is module.average
-    assert not any(p.requires_grad for p in module.kept_network.parameters())
-
-
-def test_scores_are_logged_beside_the_loss():
-    record = EpochRecord(1, 2, 0.5, 0.1, 3.0, 4.0, Loss(0.25))
-    assert _logged(record)["val/loss"] == 0.25
-    assert _logged(record)["train/loss"] == 0.5

@@ -70,16 +70,6 @@ def test_values_are_those_of_opencv(expected):
     assert np.array_equal(np.rint(found), expected)
 
 
-def test_whole_crops_are_those_of_opencv():
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
-    random = np.random.default_rng(0)
-    for side, new in ((434, 512), (358, 512), (511, 512), (45, 64), (108, 128)):
-        array = random.integers(0, 256, (side, side)).astype(np.uint8)
-        expected = cv2.resize(array, (new, new), interpolation=cv2.INTER_CUBIC)
-        found = resized(array, new, new).clamp(0, 255).numpy()
-        assert np.abs(found - expected).max() < 0.51
-
-
 @settings(max_examples=60)
 @given(
     height=st.integers(1, 90),
@@ -110,11 +100,6 @@ def test_mixed_precision_leaves_pixels_alone():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         resize_cubic(planes, mixed)
     assert torch.equal(plain, mixed)
-
-
-def test_an_equal_size_changes_nothing():
-    array = np.random.default_rng(0).integers(0, 256, (64, 64))
-    assert torch.equal(resized(array, 64, 64), torch.tensor(array).float())
 
 
 @given(new=st.integers(1, 300), old=st.integers(1, 300))
@@ -199,15 +184,6 @@ def test_everything_is_mirrored_alike(columns, rows):
     for one, other in zip(plain, mirrored, strict=True):
         assert torch.equal(one.flip(-1 if columns else -2), other)
         assert not torch.equal(one, other)
-
-
-def test_what_is_valid_may_be_ignored():
-    batch = batch_of(PairDraw(Window(0, 3, 4, 50, 50)), no_data=0.01)
-    ignoring, learning = (pairs_on_device(batch, 64, ignore_no_data=on) for on in (True, False))
-    has_data = batch.pairs()[0].optical[..., -1] == 255
-    assert torch.equal(ignoring.valid[0, 0], resize_valid(has_data, 64))
-    assert bool(learning.valid.all())
-    assert torch.equal(ignoring.optical, learning.optical)
 
 
 def test_a_sample_does_not_depend_on_its_batch():

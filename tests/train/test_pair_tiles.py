@@ -165,12 +165,6 @@ def test_masks_of_the_original_change_from_validation_to_validation():
     assert not torch.equal(masks_of(config, 1), masks_of(config, 2))
 
 
-def test_the_translator_is_not_masked():
-    network = CopiesSar()
-    tiles().validate(network, CPU, 0, 1, 0)
-    assert set(network.masks) == {None}
-
-
 def test_the_loss_is_that_of_the_masked_tokens():
     torch.manual_seed(0)
     network = OptSimMIM(TINY).eval()
@@ -185,16 +179,6 @@ def test_the_loss_is_that_of_the_masked_tokens():
     assert totals.counted == sum(int(e.counted) for e in errors)
     assert totals.absolute == pytest.approx(sum(float(e.absolute) for e in errors), rel=1e-5)
     assert totals.counted < 28 * 77 * 16 * 14
-
-
-def test_no_gradient_is_kept():
-    class Learns(CopiesSar):
-        def errors(self, sar, optical, valid, masked):
-            assert not torch.is_grad_enabled()
-            return super().errors(sar, optical, valid, masked)
-
-    tiles().validate(Learns(), CPU, 0, 1, 0)
-    assert torch.is_grad_enabled()
 
 
 def test_chosen_tiles_are_spread_over_all_images():
@@ -226,11 +210,6 @@ def test_without_any_data_there_is_no_loss():
     assert (totals.counted, totals.tiles) == (0, 9)
     with pytest.raises(UserError, match="no pixel of the 9 tiles counts"):
         _ = totals.mean
-
-
-def test_large_sums_survive_the_way_between_processes():
-    totals = PretextTotals(12345678.9, 2**50 + 1, 7)
-    assert PretextTotals.from_tensor(totals.as_tensor()) == totals
 
 
 def test_errors_are_summed_in_double_precision():

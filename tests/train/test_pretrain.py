@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import csv
-import functools
 import json
 import logging
 import math
-import os
 import shutil
-import signal
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -31,12 +27,9 @@ from ssl4sar.models.registry import load_weights
 from ssl4sar.models.tyrion import build
 from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train.finetune.finetune import _starting_network as finetune_start
-from ssl4sar.train.loop.deadline import TimeLimit
 from ssl4sar.train.loop.module import TrainingModule
-from ssl4sar.train.loop.optimisation import plateaus
 from ssl4sar.train.loop.run import Place
 from ssl4sar.train.operations.resume_folder import LAST, PREVIOUS
-from ssl4sar.train.operations.stopping import StoppedError
 from ssl4sar.train.pretext import pretrain_module
 from ssl4sar.train.pretext.pretrain import PretrainOutputs, pretrain, recipe_of
 from ssl4sar.train.pretext.pretrain import _starting_network as pretrain_start
@@ -195,19 +188,6 @@ def test_pictures_of_the_first_every_second_and_the_last_epoch(reference, task):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_same_seed_same_bits_and_another_seed_others(reference, store, tmp_path, task):
-    torch.manual_seed(123)  # the state of the process must not matter
-    train(store, tmp_path / "same", task)
-    assert_equal(tmp_path / "same", reference[0] / task)
-    train(store, tmp_path / "other", task, seed=2)
-    one, other = (
-        load_network(f / "model.ckpt")[0] for f in (tmp_path / "same", tmp_path / "other")
-    )
-    assert not torch.equal(one.head.weight, other.head.weight)
-    assert rows(tmp_path / "other") != rows(reference[0] / task)
-
-
-@pytest.mark.parametrize("task", TASKS)
 def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store, tmp_path, task):
     (tmp_path / "scratch").mkdir()
     compute = ComputeConfig(train_threads=1, loader_workers=2)
@@ -216,8 +196,7 @@ def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store,
     assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize(("epoch", "batch"), [(0, 1), (1, 0), (2, 2)])
+@pytest.mark.parametrize(("task", "epoch", "batch"), [("opttranslator", 1, 0), ("optsimmim", 2, 2)])
 def test_an_interrupted_pretraining_ends_with_the_same_bits(
     reference, store, tmp_path, monkeypatch, task, epoch, batch
 ):
@@ -292,7 +271,7 @@ def other_store(store, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("what", ["recipe", "seed", "store", "source", "model", "task"])
+@pytest.mark.parametrize("what", ["recipe", "store", "task"])
 def test_a_changed_pretraining_starts_anew_without_old_pictures(
     store, other_store, tmp_path, monkeypatch, what
 ):
@@ -304,10 +283,7 @@ def test_a_changed_pretraining_starts_anew_without_old_pictures(
     shutil.copy(picture, picture.with_name("epoch00002.npy"))
     change = {
         "recipe": {"recipe": short.model_copy(update={"learning_rate": 2e-3})},
-        "seed": {"seed": 3},
         "store": {"store": other_store},
-        "source": {"source": "other digest"},
-        "model": {"settings": MODEL.model_copy(update={"dropout": 0.2})},
         "task": {
             "task": "optsimmim",
             "recipe": changed("optsimmim", **seldom),
@@ -395,7 +371,7 @@ def test_a_finished_pretraining_is_only_exported_again(reference, store, tmp_pat
     assert_equal(tmp_path, reference[0] / "optsimmim")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", TASKS[:1])
 def test_lost_pictures_of_a_finished_pretraining_are_drawn_from_its_weights(
     reference, store, tmp_path, monkeypatch, capsys, task
 ):
@@ -493,61 +469,6 @@ def test_the_plateau_schedule_survives_interruptions(store, tmp_path, monkeypatc
     assert_equal(tmp_path, tmp_path / "peace")
 
 
-def test_the_rate_follows_the_real_losses(reference):
-    for task in TASKS:
-        table = rows(reference[0] / task)
-        losses = [float(row["val_loss"]) for row in table]
-        for number, row in enumerate(table):
-            falls = plateaus(losses[:number], RECIPES[task].plateau_patience)
-            assert float(row["learning_rate"]) == 3e-3 * 0.5**falls
-
-
-def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
-    reference, store, tmp_path, monkeypatch
-):
-    clock = SimpleNamespace(now_s=0.0)
-    whole = PretrainModule.on_train_epoch_end
-
-    def slow(self):
-        whole(self)
-        clock.now_s += 1000
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PretrainModule, "on_train_epoch_end", slow)
-        limit = functools.partial(TimeLimit, clock=lambda: clock.now_s)
-        patch.setattr("ssl4sar.train.loop.run.TimeLimit", limit)
-        with pytest.raises(StoppedError, match=r"after epoch 2 of 3, 10 min before the time limit"):
-            train(store, tmp_path, place={"end_s": 2600.0})
-        assert not (tmp_path / "model.ckpt").exists()
-        # The limit does not matter to a training that is done.
-        result = train(store, tmp_path, place={"end_s": clock.now_s + 1300})
-        assert result.resumed_after_epoch == 2
-    assert_equal(tmp_path, reference[0] / "opttranslator")
-
-
-def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
-    reference, store, tmp_path, monkeypatch
-):
-    whole = PretrainModule.training_step
-
-    def step(self, pairs, index):
-        if (self.current_epoch, index) == (1, 1):
-            os.kill(os.getpid(), signal.SIGTERM)
-        return whole(self, pairs, index)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(PretrainModule, "training_step", step)
-        with pytest.raises(StoppedError) as caught:
-            train(store, tmp_path, "optsimmim")
-    assert str(caught.value) == (
-        "training: ended by SIGTERM (time limit, preemption or scancel) after 1 of 3 epochs, "
-        "the running epoch is lost; the next attempt goes on after epoch 1"
-    )
-    assert [path.name for path in tmp_path.rglob("*.part")] == []
-    assert train(store, tmp_path, "optsimmim").resumed_after_epoch == 1
-    assert_equal(tmp_path, reference[0] / "optsimmim")
-
-
 def spoilt(monkeypatch, place, value, epoch):
     """Let a value of the second sample of the third batch of an epoch be no number any more."""
     whole = pretrain_module.pairs_on_device
@@ -566,10 +487,8 @@ def spoilt(monkeypatch, place, value, epoch):
 @pytest.mark.parametrize(
     ("task", "place", "value"),
     [
-        ("opttranslator", "optical", "nan"),
         ("opttranslator", "sar", "nan"),
         ("optsimmim", "optical", "inf"),
-        ("optsimmim", "sar", "nan"),
     ],
 )
 def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_state(
@@ -592,13 +511,6 @@ def test_a_loss_that_is_not_finite_names_batch_and_image_and_keeps_the_last_stat
     assert not (tmp_path / "model.ckpt").exists()
     assert train(store, tmp_path, task).resumed_after_epoch == 1
     assert_equal(tmp_path, reference[0] / task)
-
-
-def test_a_spoilt_first_epoch_promises_nothing(store, tmp_path, monkeypatch):
-    spoilt(monkeypatch, "optical", math.nan, 0)
-    with pytest.raises(UserError, match=r"epoch 1, batch 3, image \S+ \(sample 6\); look at the"):
-        train(store, tmp_path)
-    assert not (tmp_path / "resume" / LAST).exists()
 
 
 def test_weights_spoilt_by_the_last_step_of_an_epoch_are_not_saved(
@@ -637,11 +549,6 @@ def test_a_validation_loss_that_is_not_finite_is_not_saved(reference, store, tmp
     assert_equal(tmp_path, reference[0] / "opttranslator")
 
 
-def test_only_due_epochs_and_the_last_are_validated(store, tmp_path):
-    train(store, tmp_path, recipe=changed(epochs=5, validate_every_epochs=2))
-    assert [row["epoch"] for row in rows(tmp_path) if row["val_loss"]] == ["2", "4", "5"]
-
-
 def test_last_weights_are_the_averaged_ones(store, tmp_path):
     result = train(store, tmp_path, "optsimmim", recipe=changed("optsimmim", checkpoint="last"))
     assert result.epoch == 3
@@ -673,17 +580,13 @@ def test_every_switch_matters(reference, store, tmp_path, task, change):
     assert rows(tmp_path)[0][column] != before
 
 
-def test_the_published_optimiser_trains(store, tmp_path):
-    published = {"optimiser": "sgd", "gradient_clip_norm": None, "epochs": 2, "checkpoint": "last"}
-    train(store, tmp_path / "sgd", recipe=changed(**published))
-    losses = [float(row["train_loss"]) for row in rows(tmp_path / "sgd")]
-    assert losses[1] < losses[0]
-
-
-@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(
-    ("precision", "trained_in"),
-    [("32-true", torch.float32), ("tf32", torch.float32), ("bf16-mixed", torch.bfloat16)],
+    ("task", "precision", "trained_in"),
+    [
+        ("optsimmim", "32-true", torch.float32),
+        ("opttranslator", "tf32", torch.float32),
+        ("optsimmim", "bf16-mixed", torch.bfloat16),
+    ],
 )
 def test_each_precision_is_that_of_the_training_alone(
     reference, store, tmp_path, convolved_in, task, precision, trained_in
@@ -777,7 +680,7 @@ def test_all_of_encoder_and_decoder_goes_over_and_the_head_is_new(reference, tas
     assert (nothing["source"], nothing["sha256"], nothing["tensors"]) == ("none", None, 0)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", TASKS[:1])
 def test_the_best_weights_of_a_running_pretraining_are_a_starting_point(
     reference, store, tmp_path, monkeypatch, task
 ):
@@ -844,11 +747,11 @@ def test_a_checkpoint_of_another_geometry_is_refused(reference, change, told):
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize("kept", [0, 100, 0.5, 0.999])
+@pytest.mark.parametrize("kept", [0, 0.999])
 def test_a_damaged_checkpoint_is_one_line(reference, tmp_path, kept):
     data = (reference[0] / "opttranslator" / "model.ckpt").read_bytes()
     path = tmp_path / "model.ckpt"
-    path.write_bytes(data[: kept if isinstance(kept, int) else int(kept * len(data))])
+    path.write_bytes(data[: int(kept * len(data))])
     with pytest.raises(UserError, match="damaged") as caught:
         starts("opttranslator", path)
     assert str(caught.value).startswith(f"{path}: ")

@@ -89,15 +89,6 @@ def test_what_is_drawn_so_far_can_be_read_after_every_drawing(tmp_path, config, 
         assert (tmp_path / "end.npz").read_bytes() == (tmp_path / "pictures.npz").read_bytes()
 
 
-def test_what_is_drawn_is_known(tmp_path):
-    made, _ = pictures(tmp_path)
-    for epoch in (1, 3, 8):
-        made.draw(Paints(), CPU, epoch)
-    assert made.drawn([1, 2, 3]) == [1, 3]
-    made.clear()
-    assert made.drawn([1, 2, 3]) == []
-
-
 def test_only_epochs_of_this_training_that_were_drawn_are_gathered(tmp_path):
     made, _ = pictures(tmp_path)
     for epoch in (1, 3, 8):
@@ -121,10 +112,3 @@ def test_a_later_drawing_of_an_epoch_replaces_the_earlier(tmp_path):
     made.draw(Paints(0.6), CPU, 1)
     assert gathered(made, tmp_path, [1])["predicted"].min() >= 150
     assert len(list((tmp_path / "pictures").iterdir())) == 1
-
-
-@pytest.mark.parametrize("count", [1, 3, 99])
-def test_as_many_tiles_as_asked_for_or_there_are(tmp_path, count):
-    made, samples = pictures(tmp_path, count=count)
-    made.draw(Paints(), CPU, 1)
-    assert len(gathered(made, tmp_path, [1])["sar"]) == len(samples) == min(count, 18)

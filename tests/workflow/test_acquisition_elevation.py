@@ -9,12 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-import yaml
-from config_values import with_values
 from made_elevation import FileService, file_service, write_tile
 from made_geoid import undulation, write_grid
+from micro_study import PROJECT
 from project_copy import House, copy_project
-from rerun_prediction import micro
 
 from ssl4sar.acquire.areas import read_glaciers
 from ssl4sar.acquire.elevation.service import TileRecord
@@ -22,7 +20,6 @@ from ssl4sar.acquire.elevation.tiles import tiles_of_area
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).resolve().parents[2]
 GLACIER = "Kronebreen"
 MARGIN_KM = 5.0
 HEIGHT_M = 250.0
@@ -47,10 +44,9 @@ def service(tmp_path: Path) -> Iterator[FileService]:
 
 
 @pytest.fixture
-def house(service: FileService, tmp_path: Path) -> House:
-    house = copy_project(tmp_path / "house")
+def values(service: FileService) -> dict[str, object]:
     area = read_glaciers(PROJECT / "config" / "glaciers.geojson")[GLACIER].area
-    values = {
+    return {
         "acquisition.glaciers": [GLACIER],
         "sentinel.provider": "cdse",
         "elevation.tile_url": service.url + "/{lat}{lon}.tif",
@@ -59,19 +55,21 @@ def house(service: FileService, tmp_path: Path) -> House:
         "elevation.geoid_url": service.url + "/geoid.tif",
         "elevation.margin_km": MARGIN_KM,
     }
-    (house.root / house.config).write_text(yaml.safe_dump(with_values(micro(), values)))
-    return House(house.root, house.config, "elevation")
 
 
-def made(house: House, *arguments: str) -> str:
-    done = house.snakemake("--configfile", house.config, *arguments, "--", "elevation")
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout + done.stderr
+@pytest.fixture
+def house(values: dict[str, object], tmp_path: Path) -> House:
+    house = copy_project(tmp_path / "house")
+    house.target = "elevation"
+    house.configure(values)
+    return house
 
 
-def test_from_tiles_to_heights_over_the_ellipsoid(house: House, service: FileService) -> None:
+def test_from_tiles_to_heights_over_the_ellipsoid(
+    house: House, service: FileService, values: dict[str, object]
+) -> None:
     service.break_after[next(iter(service.files))] = [10_000]
-    made(house)
+    house.build()
     records = sorted((house.root / "data/elevation/tiles").glob("N??_E???.json"))
     sea = [record for record in records if TileRecord.read(record).sea]
     assert len(sea) == 1
@@ -93,32 +91,27 @@ def test_from_tiles_to_heights_over_the_ellipsoid(house: House, service: FileSer
     assert record["flags_px"]["sea tile, geoid height 0"] > 0
 
     asked = len(service.asked)
-    assert "Nothing to be done" in made(house, "-n")
-    # Tiles and grid are kept: another margin within the same tiles asks for nothing.
-    config = yaml.safe_load((house.root / house.config).read_text())
-    config["elevation"]["max_void_px"] = 3
-    (house.root / house.config).write_text(yaml.safe_dump(config))
-    text = made(house, "--forcerun", "fetch_elevation_tile", "fetch_geoid")
+    assert house.planned() == set()
+    # Tiles and grid are kept: another demand on the same tiles asks for nothing.
+    house.configure({**values, "elevation.max_void_px": 3})
+    text = house.build("--forcerun", "fetch_elevation_tile", "fetch_geoid")
     assert "rule mosaic_elevation:" in text
     assert service.asked[asked:] == []
     done = house.python("-m", "ssl4sar.cli", "audit", f"data/elevation/{GLACIER}.tif")
     assert done.returncode == 0, done.stdout + done.stderr
 
-
-def test_without_a_geoid_heights_say_so(house: House) -> None:
-    config = yaml.safe_load((house.root / house.config).read_text())
-    config["elevation"]["geoid_url"] = None
-    (house.root / house.config).write_text(yaml.safe_dump(config))
-    made(house)
+    # Without a geoid, heights say so.
+    house.configure({**values, "elevation.geoid_url": None})
+    house.build()
     with rasterio.open(house.root / f"data/elevation/{GLACIER}.tif") as file:
         assert file.tags()["HEIGHTS"] == "orthometric"
 
 
-def test_a_service_without_the_known_tile_makes_no_sea(house: House, service: FileService) -> None:
-    config = yaml.safe_load((house.root / house.config).read_text())
-    config["elevation"] |= {"tile_url": service.url + "/wrong/{lat}{lon}.tif"}
-    config["elevation"]["tile_list_url"] = None
-    (house.root / house.config).write_text(yaml.safe_dump(config))
+def test_a_service_without_the_known_tile_makes_no_sea(
+    house: House, service: FileService, values: dict[str, object]
+) -> None:
+    wrong = {"elevation.tile_url": service.url + "/wrong/{lat}{lon}.tif"}
+    house.configure({**values, **wrong, "elevation.tile_list_url": None})
     done = house.snakemake("--configfile", house.config, "--", "elevation")
     assert done.returncode != 0
     assert "ssl4sar: error:" in done.stderr

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from crate_validation import problems
+from micro_study import RESULT, STORED_IMAGES, fine_tuned
 
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.provenance.audit import audit_chain
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_crate_of_a_study_is_accepted_and_complete(finished, tmp_path: Path) -> None:
     crate = tmp_path / "crate"
-    chain = chain_of(finished.root / "results/caffe_mde.json")
+    chain = chain_of(finished.root / RESULT)
     summary = write_crate(chain, crate)
     assert summary.left_out == {}
     assert problems(crate) == []
@@ -31,23 +32,23 @@ def test_the_crate_of_a_study_is_accepted_and_complete(finished, tmp_path: Path)
     assert "says nothing about a real glacier" in graph["./"]["description"]
     actions = [entity for entity in content["@graph"] if entity["@type"] == "CreateAction"]
     assert len(actions) == len(chain.nodes) + 1
-    sample = ("results/caffe_mde.json", "runs/micro/finetune/none/seed0/model.ckpt", "Snakefile")
+    sample = (RESULT, f"{fine_tuned()}/model.ckpt", "Snakefile")
     for name in sample:
         assert (
             graph[name]["sha256"] == sha256_file(finished.root / name) == sha256_file(crate / name)
         )
 
     shutil.rmtree(finished.root)
-    inside = chain_of(crate / "results/caffe_mde.json")
+    inside = chain_of(crate / RESULT)
     assert audit_chain(inside, configuration_of_today(inside, None)).problems == []
 
 
 def test_a_checkpoint_has_a_crate_of_its_own(finished, tmp_path: Path) -> None:
     crate = tmp_path / "crate"
-    model = finished.root / "runs/micro/finetune/none/seed1/model.ckpt"
+    model = finished.root / f"{fine_tuned(1)}/model.ckpt"
     summary = write_crate(chain_of(model), crate, limit_mb=0.01)
-    assert (crate / "runs/micro/finetune/none/seed1/model.ckpt").is_file()
-    assert not (crate / "runs/micro/store/images.u8").exists()
-    assert "runs/micro/store/images.u8" in summary.left_out
+    assert (crate / f"{fine_tuned(1)}/model.ckpt").is_file()
+    assert not (crate / STORED_IMAGES).exists()
+    assert STORED_IMAGES in summary.left_out
     assert not (crate / "results").exists()
     assert problems(crate) == []

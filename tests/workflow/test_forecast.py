@@ -10,9 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from config_values import with_values
 from made_products import made_product
-from rerun_prediction import micro
+from micro_study import micro, with_values
 
 from ssl4sar.acquire.areas import Glacier, read_glaciers
 from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, write_inventory
@@ -175,17 +174,15 @@ def test_a_missing_or_damaged_inventory_ends_snakemake_with_one_line(workdir: Pa
         _ = acquisition(**{"acquisition.glaciers": ["Nowhere"]}).glaciers
 
 
-def test_inventories_of_another_query_are_told_and_used(
-    workdir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def searched_glacier() -> tuple[str, Acquisition, InventoryHeader]:
+    """Freeze the inventory of one glacier as a search would have left it."""
     name = next(g.name for g in read_glaciers(GLACIERS).values() if not g.is_test)
     plan = acquisition(**{"acquisition.glaciers": [name]})
     config = study_of(**{"acquisition.glaciers": [name]})
-    feature = plan.glaciers[name].as_feature()
     header = InventoryHeader(
         glacier=name,
         caffe_test=False,
-        area=Glacier.from_feature(feature).geojson,
+        area=Glacier.from_feature(plan.glaciers[name].as_feature()).geojson,
         providers={"sentinel-1": "cdse", "sentinel-2": "cdse"},
         query=query_values(SearchConfig(config.sentinel, config.optical)),
         searched_utc=made_product().start,
@@ -193,6 +190,36 @@ def test_inventories_of_another_query_are_told_and_used(
     )
     path = INVENTORIES / name / "inventory.jsonl"
     write_inventory(path, Inventory(header, (made_product(1),)))
+    return name, plan, header
+
+
+@pytest.mark.parametrize(
+    ("asked", "is_refresh"),
+    [
+        ({"targets": {"refresh"}}, True),
+        ({"targets": {"refresh"}, "until": {"search_scenes"}}, True),
+        ({"targets": {"refresh"}, "until": {"refresh"}}, True),
+        ({"targets": {"inventory"}, "forcerun": {"refresh"}}, True),
+        # Words of the command line that are values of other options do not count.
+        ({"targets": {"inventory"}, "forcerun": {"inventory_overview"}}, False),
+        ({"targets": {"inventory"}}, False),
+        ({"targets": set()}, False),
+    ],
+)
+def test_only_the_target_searches_again(
+    workdir: Path, asked: dict[str, set[str]], is_refresh: bool
+) -> None:
+    name, plan, header = searched_glacier()
+    settings = {"targets": set(), "forcerun": set(), "until": set(), **asked}
+    plan.follow(SimpleNamespace(dag_settings=SimpleNamespace(**settings)))
+    searched = plan.searched_utc(SimpleNamespace(glacier=name))
+    assert (searched == header.searched_text) is not is_refresh
+
+
+def test_inventories_of_another_query_are_reported_and_used(
+    workdir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, plan, _ = searched_glacier()
     assert len(plan.scene_records()) == 1
     assert capsys.readouterr().err == ""
 

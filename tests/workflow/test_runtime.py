@@ -138,14 +138,9 @@ def test_a_study_asks_for_more_with_every_attempt(
 
 @pytest.mark.slow
 def test_the_workflow_asks_for_what_is_on_record_and_reruns_nothing(finished) -> None:
+    record(finished.root / "benchmarks/results/micro", "predict/none/seed0", 1200, pss=9000)
     assert finished.planned() == set()
-    folder = finished.root / "benchmarks/results/micro"
-    record(folder, "predict/none/seed0", 1200, pss=9000)
-    assert finished.planned() == set()
-    done = finished.snakemake(
-        "-n", "--configfile", finished.config, "--forcerun", "predict", "--", finished.target
-    )
-    text = done.stdout + done.stderr
+    text = finished.build("-n", "--forcerun", "predict")
     block = text.split("rule predict:")[1].split("rule ")[0]
     assert "runtime=30" in block
     assert f"mem_mb={int(9000 * 1.2 * 1.048576) + 1}" in block
