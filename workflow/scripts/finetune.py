@@ -26,8 +26,15 @@ if __name__ == "__main__":
                 resume=Path(snakemake.params.resume),
             ),
             model=model,
-            row={key: cfg[f"models.{model}.{key}"] for key in ("network", "weights", "recipe")},
-            windows={key: cfg[key] for key in ("prediction.centre_px", "prediction.sigma_px")},
+            row={
+                "network": cfg[f"models.{model}.network"],
+                "weights": cfg[f"models.{model}.weights"],
+                "recipe": cfg[f"models.{model}.recipe"],
+            },
+            windows={
+                "prediction.centre_px": cfg["prediction.centre_px"],
+                "prediction.sigma_px": cfg["prediction.sigma_px"],
+            },
             weights_files=snakemake.input.weights,
             compute=compute,
             seed=seed_of(snakemake.wildcards.member),

@@ -41,7 +41,7 @@ def complete_rules(rules: Iterable[Any], run: str) -> None:
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"logs/{name}.log")
         # A product of a shared cache has no time of its own: Snakemake forbids both.
-        if rule.benchmark is None and not rule.cache:
+        if rule.benchmark is None and not rule.cache.flag.value:
             rule.benchmark_modifier = rule.output_modifier
             rule.benchmark = f"benchmarks/results/{name}.tsv"
         if rule.conda_env is None:
