@@ -200,5 +200,12 @@ def names(keys: str) -> list[str]:
 
 #: Keys that choose which jobs there are, so that no rule reads them.
 #: (`training` counts in the recipes of the models.)
-SHAPING = {"name", "seeds", "training", "caffe.source", "ssl4sar.source", "pretraining.weights_file"}
+SHAPING = {
+    "name",
+    "seeds",
+    "training",
+    "caffe.source",
+    "ssl4sar.source",
+    "pretraining.weights_file",
+}
 SHAPING |= {f"pretraining.{key}" for key in ("seed", "own_seeds")}
