@@ -6,44 +6,29 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+# Not `workflow.basedir`, which is the folder of a workflow that uses this one as a module.
+BASE = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+if not (BASE / "src" / "ssl4sar").is_dir():
+    sys.exit(
+        f"ssl4sar: error: {BASE}: the package is missing; use the Snakefile of a clone"
+    )
+sys.path.insert(0, str(BASE / "src"))
 
 from ssl4sar.config.models import TASKS
 from ssl4sar.core.errors import UserError
+from ssl4sar.workflow.entry import study_of
 from ssl4sar.workflow.rule_parts import ReportPages, complete_rules
-from ssl4sar.workflow.study import (
-    default_config,
-    open_study,
-    require_usable_python,
-    share_sources,
-)
 
-share_sources(Path(workflow.basedir))
-
-# One file is one complete run: a file on the command line replaces the default, nothing merges.
 try:
-    require_usable_python(
-        sys.executable,
-        in_environments=bool(workflow.deployment_settings.deployment_method),
-    )
-    if not workflow.overwrite_configfiles:
-        config.update(default_config(Path(workflow.basedir), config))
-    STUDY = open_study(
-        config,
-        files=workflow.overwrite_configfiles,
-        command_line=workflow.config_settings.config,
-        base=Path(workflow.basedir),
-    )
+    STUDY = study_of(workflow, config, BASE)
 except UserError as error:
     sys.exit(f"ssl4sar: error: {error}")
 
-STUDY.acquisition.follow(workflow)
+shown = ReportPages(BASE / "workflow/report/pages.yaml").shown
 
-shown = ReportPages(Path(workflow.basedir) / "workflow/report/pages.yaml").shown
-
-# Reports and jobs see the whole validated configuration, defaults and shortcuts resolved.
-config.clear()
-config.update(STUDY.as_config())
+# Reports and jobs see the whole validated configuration, defaults and shortcuts resolved. A new
+# dictionary: that of a workflow around this one stays as it is.
+config = STUDY.as_config()
 
 
 wildcard_constraints:

@@ -86,8 +86,8 @@ def main() -> None:
             (folder / private).mkdir(mode=0o700)
         from ssl4sar.acquire.fetch import fetch_product
         from ssl4sar.acquire.product import Product
-        from ssl4sar.acquire.providers.base import Selection
         from ssl4sar.acquire.providers.cdse import Cdse
+        from ssl4sar.acquire.query import Selection
         from ssl4sar.config.services import CdseConfig
 
         provider = Cdse(CdseConfig(**told["config"]))

@@ -61,6 +61,20 @@ def test_imports_point_to_the_left(package: str) -> None:
     assert wrong == []
 
 
+def test_the_folders_of_acquire_do_not_import_each_other_in_a_circle() -> None:
+    # A module beside the folders counts as one of its own.
+    room = SOURCE / "acquire"
+    arrows: dict[str, set[str]] = {}
+    for path in sorted(room.rglob("*.py")):
+        own = path.relative_to(room).with_suffix("").parts[0]
+        imported = {name.split(".")[2] for name in first_party_imports(path) if "acquire." in name}
+        arrows[own] = arrows.get(own, set()) | imported - {own}
+    while arrows:
+        ends = {name for name, targets in arrows.items() if not targets & set(arrows)}
+        assert ends, f"a circle of imports is among {sorted(arrows)}"
+        arrows = {name: targets for name, targets in arrows.items() if name not in ends}
+
+
 @pytest.mark.parametrize(
     "path", sorted(SOURCE.rglob("__init__.py")), ids=lambda p: str(p.relative_to(SOURCE))
 )

@@ -47,6 +47,13 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_blocks_of_a_list_belong_to_it_on_the_site_too(path: Path) -> None:
+    # GitHub takes two or three spaces; the Markdown of the site ends the list there.
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
+    assert re.findall(r"\n\n {1,3}\S.*", text) == []
+
+
 def test_configurations_named_in_the_documents_exist() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
     named = set(re.findall(r"config/\w+\.yaml", text))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from ssl4sar.acquire.elevation import geoid
 from ssl4sar.acquire.fetch_record import FetchRecord
-from ssl4sar.acquire.orbits.file import missing_orbit
+from ssl4sar.acquire.orbits.file import OrbitRecord
 from ssl4sar.acquire.safe.decoding import decoding_problem
 from ssl4sar.acquire.stamps import _read as read_stamps
 from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.core.cached_file import _origin
 from ssl4sar.core.errors import UserError
 from ssl4sar.dataset import pair_store, store
 from ssl4sar.dataset.manifest import TreeManifest
@@ -42,7 +42,7 @@ STRICT: dict[str, Callable[[Path], object]] = {
     "tree": TreeManifest.read,
     "pairs": PairManifest.read,
     "product": FetchRecord.read,
-    "orbit": missing_orbit,
+    "orbit": OrbitRecord.read,
     "scores": read_scores,
     "baselines": read_baselines,
     "training": read_training_record,
@@ -52,7 +52,7 @@ STRICT: dict[str, Callable[[Path], object]] = {
 LENIENT: dict[str, Callable[[Path], object]] = {
     "fingerprints": _remembered,
     "stamps": read_stamps,
-    "geoid": geoid._known,
+    "origin of a cached file": _origin,
 }
 
 
@@ -85,7 +85,7 @@ def test_a_hostile_index_is_one_short_line(tmp_path: Path, module, content: str)
 def test_a_hostile_note_counts_as_none(tmp_path: Path, reader: str, content: str) -> None:
     path = tmp_path / "file.json"
     path.write_bytes(HOSTILE[content])
-    assert LENIENT[reader](path) == {}
+    assert not LENIENT[reader](path)
 
 
 @pytest.mark.parametrize("content", sorted(set(HOSTILE) - {"escapes"}))
@@ -145,6 +145,7 @@ PARSED_ELSEWHERE = """
 import resource, sys, yaml
 resource.setrlimit(resource.RLIMIT_AS, (3_000_000_000, 3_000_000_000))
 from pathlib import Path
+from ssl4sar.core.cached_file import _origin
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.study import default_config, open_study
 project, *paths = map(Path, sys.argv[1:])

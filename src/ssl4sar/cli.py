@@ -31,29 +31,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 for success, 1 where ``validate``, ``audit`` or ``doctor`` found problems, 2 for a mistake
-        of the user, told in one line, 130 after Ctrl-C.
+        of the user, in one line, 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
     except UserError as error:
-        _tell(f"ssl4sar: error: {error}")
+        _print_error(error)
         return EXIT_USER_ERROR
     except OSError as error:
         subject = error.filename2 or error.filename or "input or output"
         problem = error.strerror or str(error) or type(error).__name__
-        told = UserError(str(subject), problem, "check the path, its permissions and its disk")
-        _tell(f"ssl4sar: error: {told}")
+        found = UserError(str(subject), problem, "check the path, its permissions and its disk")
+        _print_error(found)
         return EXIT_USER_ERROR
     except KeyboardInterrupt:
-        _tell("ssl4sar: error: interrupted; files written so far are complete")
+        _print_error("interrupted; files written so far are complete")
         return EXIT_INTERRUPTED
     return code
 
 
-def _tell(line: str) -> None:
+def _print_error(error: object) -> None:
     # One error is one line, whatever a library put into its message.
-    print_lines([" ".join(line.split())], sys.stderr)
+    print_lines([" ".join(f"ssl4sar: error: {error}".split())], sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -263,7 +263,7 @@ def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         type=Path,
         nargs=2,
         metavar=("A", "B"),
-        help="tell why two files differ instead",
+        help="say why two files differ instead",
     )
     what.add_argument(
         "--crate",
@@ -362,7 +362,6 @@ def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def _show_config(options: argparse.Namespace) -> int:
     from ssl4sar.config.loading import read_config, study_from
     from ssl4sar.config.schema import annotated
-    from ssl4sar.core.printing import print_lines
 
     file = options.file
     values = {"name": "my_study"} if file is None else read_config(file)
@@ -397,7 +396,7 @@ def _config_docs(options: argparse.Namespace) -> int:
 def _positive(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
 
 

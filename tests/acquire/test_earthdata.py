@@ -66,7 +66,7 @@ def test_refused_token_is_not_asked_for_again(facility: Facility) -> None:
 
 
 def test_password_is_never_sent_unprotected() -> None:
-    with pytest.raises(UserError, match="no https address"):
+    with pytest.raises(UserError, match="by https only"):
         EarthdataLogin("http://urs.example.org")
 
 

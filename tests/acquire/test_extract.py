@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import stat
 import struct
 import subprocess
@@ -9,17 +10,17 @@ import sys
 import tarfile
 import warnings
 import zipfile
-import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ssl4sar.acquire import extract as module
 from ssl4sar.acquire.caffe import find_caffe_root
-from ssl4sar.acquire.extract import extract_archive, extract_tar, extract_zip
+from ssl4sar.acquire.extract import extract_archive
 from ssl4sar.core.errors import UserError
 
 FILES = {
@@ -27,6 +28,9 @@ FILES = {
     "data_raw/bounding_boxes/a.txt": b"x,y\n",
     "data_raw/readme.txt": b"",
 }
+
+
+Write = Callable[[Path, Any], Path]
 
 
 def write_zip(
@@ -62,7 +66,7 @@ def refused(archive: Path, told: str) -> None:
     """Assert that the archive is refused by its name and that nothing is left."""
     target = archive.parent / "out" / "tree"
     with pytest.raises(UserError, match=told) as caught:
-        (extract_tar if archive.suffix == ".tar" else extract_zip)(archive, target)
+        extract_archive(archive, target)
     assert str(archive) in str(caught.value)
     assert "\n" not in str(caught.value)
     left = [path for path in archive.parent.rglob("*") if path.is_file()]
@@ -71,20 +75,16 @@ def refused(archive: Path, told: str) -> None:
 
 def test_all_files_come_out_and_are_listed(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", [("data_raw/", b""), *FILES.items()])
-    record = extract_zip(archive, tmp_path / "tree")
+    names = extract_archive(archive, tmp_path / "tree")
     for name, content in FILES.items():
         assert (tmp_path / "tree" / name).read_bytes() == content
-        assert record.files[name].bytes == len(content)
-        assert record.files[name].crc32 == zlib.crc32(content)
-    assert list(record.files) == sorted(FILES)
-    record.write(tmp_path / "listing.json")
-    assert '"archive": "a.zip"' in (tmp_path / "listing.json").read_text()
+    assert names == sorted(FILES)
 
 
 def test_the_junk_folder_of_macos_does_no_harm(tmp_path: Path) -> None:
     junk = {f"__MACOSX/{Path(name).parent}/._{Path(name).name}": b"\0" for name in FILES}
     archive = write_zip(tmp_path / "a.zip", {**FILES, **junk, "data_raw/.DS_Store": b"\0"})
-    extract_zip(archive, tmp_path / "tree")
+    extract_archive(archive, tmp_path / "tree")
     assert (tmp_path / "tree/__MACOSX/data_raw/sar_images").is_dir()
     assert find_caffe_root(tmp_path / "tree") == tmp_path / "tree" / "data_raw"
 
@@ -92,7 +92,7 @@ def test_the_junk_folder_of_macos_does_no_harm(tmp_path: Path) -> None:
 def test_an_older_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "old").write_text("old")
-    extract_zip(write_zip(tmp_path / "a.zip", FILES), tmp_path / "tree")
+    extract_archive(write_zip(tmp_path / "a.zip", FILES), tmp_path / "tree")
     assert [path.name for path in (tmp_path / "tree").iterdir()] == ["data_raw"]
 
 
@@ -101,12 +101,16 @@ def test_a_bad_archive_leaves_the_older_folder(tmp_path: Path) -> None:
     (tmp_path / "tree" / "old").write_text("old")
     archive = write_zip(tmp_path / "a.zip", {"../x": b"x"})
     with pytest.raises(UserError):
-        extract_zip(archive, tmp_path / "tree")
+        extract_archive(archive, tmp_path / "tree")
     assert (tmp_path / "tree" / "old").read_text() == "old"
 
 
+KINDS = pytest.mark.parametrize(("write", "name"), [(write_zip, "a.zip"), (write_tar, "a.tar")])
+
+
+@KINDS
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("member", "told"),
     [
         ("/etc/passwd", "absolute"),
         ("../outside", "leads out"),
@@ -118,11 +122,62 @@ def test_a_bad_archive_leaves_the_older_folder(tmp_path: Path) -> None:
         ("..\\outside", "backslash"),
         ("data\\x", "backslash"),
         ("a\nb", "control character"),
-        ("//", "no name"),
+        ("data_raw//readme.txt", "'data_raw/readme.txt' is there 2"),
+        ("./data_raw/readme.txt", "'data_raw/readme.txt' is there 2"),
+        ("data_raw/readme.txt/x", "'data_raw/readme.txt' is both a file and a folder"),
     ],
 )
-def test_a_name_that_leads_elsewhere_is_refused(tmp_path: Path, name: str, told: str) -> None:
-    refused(write_zip(tmp_path / "a.zip", [*FILES.items(), (name, b"evil")]), told)
+def test_a_name_that_leads_elsewhere_or_is_used_twice_is_refused(
+    tmp_path: Path, write: Write, name: str, member: str, told: str
+) -> None:
+    refused(write(tmp_path / name, [*FILES.items(), (member, b"evil")]), told)
+
+
+def test_a_name_of_slashes_is_refused(tmp_path: Path) -> None:
+    refused(write_zip(tmp_path / "a.zip", {"//": b"x"}), "no name")
+
+
+@KINDS
+def test_a_bomb_is_refused(tmp_path: Path, write: Write, name: str) -> None:
+    archive = write(tmp_path / name, {"zeros": bytes(150_000_000)})
+    if name == "a.tar":
+        archive.write_bytes(gzip.compress(archive.read_bytes()))
+    refused(archive, "unpack to 0.1 GB")
+
+
+SPOILT = {"d/a": b"stored content", "d/b": b"deflated content" * 9}
+
+
+@KINDS
+def test_no_spoilt_byte_gets_past(tmp_path: Path, write: Write, name: str) -> None:
+    base = write(tmp_path / name, SPOILT).read_bytes()
+    packed = gzip.compress(base)
+    (tmp_path / name).unlink()
+    archive, target = tmp_path / "fuzz" / name, tmp_path / "fuzz" / "out" / "tree"
+    archive.parent.mkdir()
+
+    @settings(max_examples=200, deadline=None)
+    # A name that begins with a zero byte is not a name.
+    @example([(196, 0)], False)
+    @given(
+        st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=3), st.booleans()
+    )
+    def spoilt(changes: list[tuple[int, int]], is_packed: bool) -> None:
+        data = bytearray(packed if is_packed else base)
+        for place, value in changes:
+            data[place % len(data)] = value
+        archive.write_bytes(data)
+        try:
+            names = extract_archive(archive, target)
+        except UserError as error:
+            assert name in str(error)
+        else:
+            out = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
+            assert out == {str(PurePosixPath(each)) for each in names}
+        assert {path.name for path in archive.parent.iterdir()} <= {name, "out"}
+
+    spoilt()
+    assert [path.name for path in tmp_path.iterdir()] == ["fuzz"]
 
 
 def test_a_zero_byte_does_not_hide_a_name(tmp_path: Path) -> None:
@@ -133,21 +188,16 @@ def test_a_zero_byte_does_not_hide_a_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [(stat.S_IFLNK, "symbolic link"), (stat.S_IFIFO, "no plain file"), (stat.S_IFBLK, "no plain")],
+    [
+        (stat.S_IFLNK, "is a link"),
+        (stat.S_IFIFO, "not a plain file"),
+        (stat.S_IFBLK, "not a plain"),
+    ],
 )
 def test_links_and_devices_are_refused(tmp_path: Path, kind: int, told: str) -> None:
     link = zipfile.ZipInfo("data_raw/link")
     link.external_attr = (kind | 0o777) << 16
     refused(write_zip(tmp_path / "a.zip", [*FILES.items(), (link, b"/etc")]), told)
-
-
-@pytest.mark.parametrize("second", ["a/b", "a//b", "./a/b"])
-def test_a_name_used_twice_is_refused(tmp_path: Path, second: str) -> None:
-    refused(write_zip(tmp_path / "a.zip", [("a/b", b"1"), (second, b"2")]), "'a/b' is there 2")
-
-
-def test_a_file_that_is_also_a_folder_is_refused(tmp_path: Path) -> None:
-    refused(write_zip(tmp_path / "a.zip", {"a": b"1", "a/b": b"2"}), "'a' is both a file")
 
 
 def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
@@ -164,10 +214,6 @@ def test_an_unusual_compression_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "a.zip", "'x' has compression 14")
 
 
-def test_a_bomb_is_refused(tmp_path: Path) -> None:
-    refused(write_zip(tmp_path / "a.zip", {"zeros": bytes(150_000_000)}), "unpack to 0.1 GB")
-
-
 def test_a_member_cannot_be_longer_than_stated(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", {"zeros": bytes(100_000)})
     data = archive.read_bytes()
@@ -178,10 +224,10 @@ def test_a_member_cannot_be_longer_than_stated(tmp_path: Path) -> None:
 def test_a_disk_too_small_is_told_before_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     archive = write_zip(tmp_path / "a.zip", FILES)
     with pytest.raises(UserError, match=r"tree: 0\.00 GB are to be extracted"):
-        extract_zip(archive, tmp_path / "tree")
+        extract_archive(archive, tmp_path / "tree")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
@@ -203,12 +249,12 @@ def test_a_truncated_archive_is_refused(tmp_path: Path, keep: float) -> None:
     archive = write_zip(tmp_path / "a.zip", FILES)
     data = archive.read_bytes()
     archive.write_bytes(data[: int(keep * len(data))])
-    refused(archive, "no complete zip")
+    refused(archive, "not a complete zip")
 
 
 def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_text("<html>please log in</html>")
-    refused(tmp_path / "a.zip", "no complete zip")
+    refused(tmp_path / "a.zip", "not a complete zip")
     refused(write_zip(tmp_path / "a.zip", {}), "the archive is empty")
     (tmp_path / "a.zip").unlink()
     refused(tmp_path / "a.zip", "does not exist")
@@ -217,43 +263,7 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
 def test_a_folder_with_content_is_refused(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "a.zip", {"a/b": b"content"})
     archive.write_bytes(archive.read_bytes().replace(b"a/b", b"a//"))
-    refused(archive, "folder 'a//' has content")
-
-
-def base_archive() -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("d/a", b"stored content")
-        archive.writestr("d/b", b"deflated content" * 9, zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()
-
-
-BASE = base_archive()
-
-
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-# A name that begins with a zero byte is no name.
-@example([(196, 0)])
-@given(st.lists(st.tuples(st.integers(0, len(BASE) - 1), st.integers(0, 255)), max_size=3))
-def test_no_spoilt_byte_gets_past(tmp_path: Path, changes: list[tuple[int, int]]) -> None:
-    data = bytearray(BASE)
-    for place, value in changes:
-        data[place] = value
-    archive = tmp_path / "fuzz" / "a.zip"
-    archive.parent.mkdir(exist_ok=True)
-    archive.write_bytes(data)
-    target = tmp_path / "fuzz" / "out" / "tree"
-    try:
-        record = extract_zip(archive, target)
-    except UserError as error:
-        assert "a.zip" in str(error)
-    else:
-        out = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
-        assert out == set(record.files)
-    assert {path.name for path in archive.parent.iterdir()} <= {"a.zip", "out"}
-    assert [path.name for path in tmp_path.iterdir()] == ["fuzz"]
+    refused(archive, "'a//' is a folder with content")
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz"])
@@ -262,8 +272,8 @@ def test_a_tar_comes_out_like_a_zip(tmp_path: Path, mode: str) -> None:
     here = tar_member(".", tarfile.DIRTYPE)
     archive = write_tar(tmp_path / "a.tar", [(here, b""), (folder, b""), *FILES.items()], mode)
     zipped = write_zip(tmp_path / "a.zip", FILES)
-    record = extract_archive(archive, tmp_path / "tree")
-    assert record.files == extract_archive(zipped, tmp_path / "same").files
+    names = extract_archive(archive, tmp_path / "tree")
+    assert names == extract_archive(zipped, tmp_path / "same")
     for name, content in FILES.items():
         assert (tmp_path / "tree" / name).read_bytes() == content
 
@@ -271,27 +281,7 @@ def test_a_tar_comes_out_like_a_zip(tmp_path: Path, mode: str) -> None:
 def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path) -> None:
     inner = write_zip(tmp_path / "inner.zip", FILES).read_bytes()
     archive = write_tar(tmp_path / "a.tar", {"inner.zip": inner})
-    assert list(extract_archive(archive, tmp_path / "tree").files) == ["inner.zip"]
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("/etc/passwd", "absolute"),
-        ("../outside", "leads out"),
-        ("data/../../outside", "leads out"),
-        ("C:x", "drive letter"),
-        ("a/" + 128 * "\u00e5", "more than 255 bytes"),
-        ("data\\x", "backslash"),
-        ("a\nb", "control character"),
-        ("data_raw//readme.txt", "'data_raw/readme.txt' is there 2"),
-        ("data_raw/readme.txt/x", "both a file and a folder"),
-    ],
-)
-def test_a_name_in_a_tar_that_leads_elsewhere_is_refused(
-    tmp_path: Path, name: str, told: str
-) -> None:
-    refused(write_tar(tmp_path / "a.tar", [*FILES.items(), (name, b"evil")]), told)
+    assert extract_archive(archive, tmp_path / "tree") == ["inner.zip"]
 
 
 @pytest.mark.parametrize(
@@ -301,8 +291,8 @@ def test_a_name_in_a_tar_that_leads_elsewhere_is_refused(
         # The filter of the standard library would let these two through.
         (tar_member("link", tarfile.SYMTYPE, "data_raw"), "'link' is a link"),
         (tar_member("link", tarfile.LNKTYPE, "data_raw/readme.txt"), "'link' is a link"),
-        (tar_member("pipe", tarfile.FIFOTYPE), "'pipe' is no plain file"),
-        (tar_member("disk", tarfile.BLKTYPE), "'disk' is no plain file"),
+        (tar_member("pipe", tarfile.FIFOTYPE), "'pipe' is not a plain file"),
+        (tar_member("disk", tarfile.BLKTYPE), "'disk' is not a plain file"),
     ],
 )
 def test_links_and_devices_in_a_tar_are_refused(
@@ -318,7 +308,7 @@ def test_a_truncated_tar_is_refused(tmp_path: Path, mode: str, keep: float) -> N
     archive = write_tar(tmp_path / "a.tar", {"a": content, "b": content}, mode)
     data = archive.read_bytes()
     archive.write_bytes(data[: int(keep * len(data))])
-    refused(archive, r"no complete zip or tar|empty|is damaged|is cut off")
+    refused(archive, r"not a complete zip or tar|empty|is damaged|is cut off")
 
 
 @pytest.mark.parametrize("change", ["flipped", "cut"])
@@ -338,62 +328,7 @@ def test_damage_in_a_compressed_tar_is_noticed(tmp_path: Path, place: float) -> 
     data = bytearray(archive.read_bytes())
     data[int(place * len(data))] ^= 4
     archive.write_bytes(data)
-    refused(archive, "no complete zip or tar|is damaged")
-
-
-def test_a_tar_bomb_is_refused(tmp_path: Path) -> None:
-    refused(
-        write_tar(tmp_path / "a.tar", {"zeros": bytes(150_000_000)}, "w:gz"), "unpack to 0.1 GB"
-    )
-
-
-def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.tar").write_text("<html>please log in</html>")
-    with pytest.raises(UserError, match=r"a\.tar: the file is no complete zip or tar archive"):
-        extract_archive(tmp_path / "a.tar", tmp_path / "tree")
-    with pytest.raises(UserError, match="does not exist"):
-        extract_archive(tmp_path / "b.tar", tmp_path / "tree")
-
-
-def base_tar() -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name in ("d/a", "d/b"):
-            member = tarfile.TarInfo(name)
-            member.size = 16
-            archive.addfile(member, io.BytesIO(b"sixteen bytes..."))
-    return buffer.getvalue()
-
-
-BASE_TAR = base_tar()
-
-
-@settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    st.lists(st.tuples(st.integers(0, len(BASE_TAR) - 1), st.integers(0, 255)), max_size=3),
-    st.booleans(),
-)
-def test_no_spoilt_byte_of_a_tar_gets_past(
-    tmp_path: Path, changes: list[tuple[int, int]], unpacked: bool
-) -> None:
-    data = bytearray(gzip.decompress(BASE_TAR)[:3072] if unpacked else BASE_TAR)
-    for place, value in changes:
-        data[place] = value
-    archive = tmp_path / "fuzz" / "a.tar"
-    archive.parent.mkdir(exist_ok=True)
-    archive.write_bytes(data)
-    target = tmp_path / "fuzz" / "out" / "tree"
-    try:
-        record = extract_tar(archive, target)
-    except UserError as error:
-        assert "a.tar" in str(error)
-    else:
-        out = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
-        assert out == {str(PurePosixPath(name)) for name in record.files}
-    assert {path.name for path in archive.parent.iterdir()} <= {"a.tar", "out"}
-    assert [path.name for path in tmp_path.iterdir()] == ["fuzz"]
+    refused(archive, "not a complete zip or tar|is damaged")
 
 
 #: Extracts an archive; prints the error and the memory that it took, MB.
@@ -449,6 +384,7 @@ def note_archive(path: Path, kind: bytes, size: int, times: int = 1, packed: boo
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K", b"X"])
 def test_a_long_note_of_a_member_is_not_read(tmp_path: Path, kind: bytes, packed: bool) -> None:
@@ -458,18 +394,20 @@ def test_a_long_note_of_a_member_is_not_read(tmp_path: Path, kind: bytes, packed
     assert memory_mb < 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [b"x", b"g"])
 def test_many_notes_of_members_are_not_read(tmp_path: Path, kind: bytes) -> None:
     archive = note_archive(tmp_path / "a.tar", kind, 900_000, times=200, packed=True)
     told, memory_mb = extracted_apart(archive)
-    assert "no complete zip or tar" in told
+    assert "not a complete zip or tar" in told
     assert memory_mb < 150
 
 
 def test_a_chain_of_notes_is_refused(tmp_path: Path) -> None:
-    refused(note_archive(tmp_path / "a.tar", b"L", 20, times=5000), "no complete zip or tar")
+    refused(note_archive(tmp_path / "a.tar", b"L", 20, times=5000), "not a complete zip or tar")
 
 
+@pytest.mark.slow
 def test_a_map_of_holes_is_not_read_to_its_end(tmp_path: Path) -> None:
     record = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
     archive = tmp_path / "a.tar"
@@ -491,9 +429,10 @@ def test_notes_of_usual_length_are_read(tmp_path: Path) -> None:
                 member = tarfile.TarInfo(f"{name}{number}")
                 member.size = 1
                 opened.addfile(member, io.BytesIO(b"a"))
-        assert len(extract_tar(archive, tmp_path / f"out{kind}").files) == 300
+        assert len(extract_archive(archive, tmp_path / f"out{kind}")) == 300
 
 
+@pytest.mark.slow
 def test_a_zip_with_an_endless_list_is_not_read(tmp_path: Path) -> None:
     archive = tmp_path / "a.zip"
     entry = struct.pack("<4s6H3I5H2I", b"PK\1\2", *[0] * 6, 0, 0, 0, 1, *[0] * 4, 0, 0) + b"a"

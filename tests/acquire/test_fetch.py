@@ -15,7 +15,7 @@ from made_up_safe import NAMES, write_zip
 from ssl4sar.acquire.fetch import CONTENT_NAME, fetch_product, wanted_polarisation
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
-from ssl4sar.acquire.providers.base import Selection
+from ssl4sar.acquire.query import Selection
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import FileRecord
@@ -72,7 +72,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     [{"size_bytes": 2_000}, {"checksums": {"md5": "1" * 32}}],
     ids=lambda c: next(iter(c)),
 )
-def test_an_archive_that_is_listed_with_other_content_is_fetched_anew(
+def test_an_archive_that_is_listed_with_other_content_is_fetched_again(
     tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     fetched(tmp_path, MemoryProvider(FILES, archive=True))
@@ -248,6 +248,8 @@ def test_copolar_is_the_polarisation_that_a_product_has(tmp_path: Path) -> None:
     vv = made_product(polarisations=("VV", "VH"))
     assert wanted_polarisation(vv, Selection()) == "VV"
     assert wanted_polarisation(made_product(polarisations=()), Selection()) == "copolar"
+    image = made_product(mission="sentinel-2", polarisations=())
+    assert {wanted_polarisation(image, Selection(each)) for each in ("HH", "HV")} == {"copolar"}
 
 
 def test_leftovers_of_another_provider_are_no_part_of_a_product(tmp_path: Path) -> None:
@@ -260,7 +262,7 @@ def test_leftovers_of_another_provider_are_no_part_of_a_product(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "add"])
-def test_a_damaged_product_is_fetched_anew(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_product_is_fetched_again(tmp_path: Path, damage: str) -> None:
     provider = MemoryProvider(FILES)
     first = fetched(tmp_path, provider)
     file = next(tmp_path.rglob("hh.tiff"))

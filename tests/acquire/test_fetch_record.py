@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from made_products import made_product
 
-from ssl4sar.acquire.fetch_record import FetchRecord
+from ssl4sar.acquire.fetch_record import FetchRecord, fetched_product
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.listing import FileRecord
 
 
 def record_of(path: str, **changes: object) -> FetchRecord:
@@ -44,16 +45,58 @@ def test_a_record_comes_back(tmp_path: Path) -> None:
     assert FetchRecord.read(tmp_path / "record.json") == record
 
 
-def test_a_record_of_no_product_is_told(tmp_path: Path) -> None:
+def test_a_record_of_no_product_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     record_of("NAME.SAFE").model_copy(update={"product": {"name": "x"}}).write(path)
-    with pytest.raises(UserError, match="no record of a fetched product"):
+    with pytest.raises(UserError, match="not a valid record of a fetched product"):
         FetchRecord.read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"status": "fetched"}', b"\xff"])
-def test_a_broken_record_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_broken_record_is_reported(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(content)
-    with pytest.raises(UserError, match="no record of a fetched product"):
+    with pytest.raises(UserError, match="not a valid record of a fetched product"):
+        FetchRecord.read(path)
+
+
+def test_a_product_is_found_by_its_manifest(tmp_path: Path) -> None:
+    file = FileRecord(3, "0" * 64)
+    record = record_of("NAME.SAFE").model_copy(update={"files": {"NAME.SAFE/manifest.safe": file}})
+    manifest = tmp_path / "NAME.manifest.json"
+    record.manifest().write(manifest)
+
+    place, files = fetched_product(manifest)
+
+    folder = tmp_path / made_product().name
+    assert place == folder / "NAME.SAFE"
+    assert files == {folder / "NAME.SAFE/manifest.safe": file}
+
+
+def test_what_a_catalogue_says_is_not_in_the_manifest() -> None:
+    first, now = record_of("NAME.SAFE"), record_of("NAME.SAFE", online=False, size_bytes=5)
+    assert first != now
+    assert first.manifest() == now.manifest()
+
+
+def test_the_manifest_of_a_missing_product_says_so(tmp_path: Path) -> None:
+    missing = record_of("NAME.SAFE").model_copy(update={"status": "missing", "path": None})
+    missing.manifest().write(tmp_path / "NAME.manifest.json")
+    with pytest.raises(UserError, match=r"the product is missing.*acquisition\.leave_out"):
+        fetched_product(tmp_path / "NAME.manifest.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"status": "fetched"}', None])
+def test_what_is_not_a_record_of_a_product_is_one_line(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "record.json"
+    record = record_of("NAME.SAFE")
+    record.write(path)
+    assert FetchRecord.read(path) == record
+    if content is None:
+        record.model_copy(update={"product": {"name": "x"}}).write(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="not a valid record of a fetched product"):
         FetchRecord.read(path)

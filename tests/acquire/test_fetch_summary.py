@@ -13,7 +13,7 @@ from made_products import MemoryProvider, made_product
 from ssl4sar.acquire.fetch import fetch_product
 from ssl4sar.acquire.fetch_summary import FORGET_MISSING, FetchSummary
 from ssl4sar.acquire.orbits.file import write_missing_orbit
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.core.errors import UserError
 
 
@@ -43,11 +43,11 @@ def test_too_many_missing_products_are_refused_with_what_to_do(tmp_path: Path) -
     summary.require(2, Path("all.csv"))
     with pytest.raises(UserError) as error:
         summary.require(1, Path("all.csv"))
-    told = str(error.value)
-    assert "2 of 5 products" in told
-    assert "acquisition.max_missing 1" in told
-    assert FORGET_MISSING in told
-    assert "\n" not in told
+    reported = str(error.value)
+    assert "2 of 5 products" in reported
+    assert "acquisition.max_missing 1" in reported
+    assert FORGET_MISSING in reported
+    assert "\n" not in reported
 
 
 def test_what_the_configuration_leaves_out_is_listed(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_missing_orbits_are_listed_and_no_failure(tmp_path: Path) -> None:
     summary.write(tmp_path / "summary.json")
     assert json.loads((tmp_path / "summary.json").read_text())["missing_orbits"]
     (tmp_path / "there.json").write_text("[]")
-    with pytest.raises(UserError, match="no record of an orbit"):
+    with pytest.raises(UserError, match="not a valid record of an orbit"):
         FetchSummary.read([], [tmp_path / "there.json"])
 
 
@@ -117,13 +117,13 @@ def test_the_command_copes_with_more_records_than_a_command_line_holds(
 
 
 def test_the_command_spares_what_products_hold(scenes: Path) -> None:
-    told = '{"status": "missing"}'
+    reported = '{"status": "missing"}'
     within = [scenes / "S1A_X" / name for name in ("product.json", "item.json")]
     kept = [*within, scenes / ".S1A_X.partial" / "item.json", scenes / "S1A_X" / "S1A_X.json"]
     for path in kept:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(told)
-    (scenes / "S1A_X.json").write_text(told)
+        path.write_text(reported)
+    (scenes / "S1A_X.json").write_text(reported)
     forget_missing(scenes.parents[1])
     assert all(path.is_file() for path in kept)
     assert not (scenes / "S1A_X.json").exists()

@@ -132,6 +132,6 @@ def test_a_damaged_archive_keeps_the_older_folder(tmp_path: Path) -> None:
     good = write_zip(tmp_path / "a.zip", EXPECTED)
     bad = tmp_path / "b.zip"
     bad.write_bytes(good.read_bytes()[:-30])
-    with pytest.raises(UserError, match="no complete zip"):
+    with pytest.raises(UserError, match="not a complete zip"):
         extract_ssl4sar([good, bad], tmp_path / "out")
     assert contents(tmp_path / "out") == {"old": b"old"}

@@ -140,13 +140,6 @@ def test_a_broken_transfer_is_resumed_through_the_hub(hub: Hub, tmp_path: Path) 
     assert len(starts) == 3
 
 
-def test_a_wrong_content_is_refused(hub: Hub, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=f"expected {'0' * 64}"):
-        fetch(hub, tmp_path / "w.safetensors", "0" * 64)
-    assert list(tmp_path.iterdir()) == []
-    assert fetch(hub, tmp_path / "w.safetensors", hub.sha256).verified_by == "config"
-
-
 def test_the_hash_that_the_hub_announces_counts(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +147,8 @@ def test_the_hash_that_the_hub_announces_counts(
     with pytest.raises(UserError, match=f"expected {'a' * 64}"):
         fetch(hub, tmp_path / "w.safetensors")
     assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert fetch(hub, tmp_path / "w.safetensors", hub.sha256).verified_by == "config"
 
 
 def test_a_server_that_announces_nothing_is_used_as_it_is(hub: Hub, tmp_path: Path) -> None:
@@ -197,12 +192,6 @@ def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("url", ["ftp://host/w", "w.safetensors", "http:///w"])
-def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="this address cannot be used"):
-        fetch_weights(url, tmp_path / "w")
-
-
 @pytest.mark.parametrize(
     "content",
     [
@@ -217,6 +206,6 @@ def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
 )
 def test_what_is_no_safetensors_file_is_refused(hub: Hub, tmp_path: Path, content: bytes) -> None:
     hub.content = content
-    with pytest.raises(UserError, match="no safetensors file"):
+    with pytest.raises(UserError, match="not a safetensors file"):
         fetch(hub, tmp_path / "w.safetensors")
     assert list(tmp_path.iterdir()) == []

@@ -21,10 +21,6 @@ def test_paths_follow_the_official_layout(test_data: Path) -> None:
             assert path.is_file(), path
 
 
-def test_an_absent_folder_holds_no_scenes(tmp_path: Path) -> None:
-    assert CaffeTree(tmp_path).names("train") == []
-
-
 def test_companions_of_macos_are_no_scenes(tmp_path: Path) -> None:
     folder = tmp_path / "sar_images" / "train"
     folder.mkdir(parents=True)

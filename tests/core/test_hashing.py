@@ -27,5 +27,5 @@ def test_a_checksum_is_read_as_published() -> None:
     "text", ["", "md5", "md5:", "md5:12", "crc32:" + "0" * 32, "md5:" + "g" * 32]
 )
 def test_what_is_no_checksum_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no checksum"):
+    with pytest.raises(ValueError, match="is not a checksum"):
         Checksum.parse(text)

@@ -7,7 +7,6 @@ from datetime import datetime
 
 import pytest
 
-from ssl4sar.core import job_end
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.job_end import job_end_s
 
@@ -41,21 +40,10 @@ def test_slurm_tells_the_end_or_is_asked():
     assert end_s(JOB, f"{when.isoformat()}\n") == when.timestamp()
 
 
-@pytest.mark.parametrize("answer", ["NONE", "N/A", "Unknown"])
-def test_a_job_without_limit(answer):
-    assert end_s(JOB, answer) is None
-
-
 @pytest.mark.parametrize("answer", [no_squeue, failing, "", "slurm_load_jobs error"])
 def test_where_slurm_does_not_answer_the_limit_of_the_rule_counts(answer):
     assert end_s(JOB, answer) == 1000 + 30 * 60
     assert end_s(JOB, answer, runtime_min=None) is None
-
-
-@pytest.mark.parametrize("environment", [{}, {"PBS_JOBID": "1"}])
-def test_ones_own_limit_counts_from_the_start_of_the_process(environment):
-    assert end_s(environment, never_asked, max_time_min=20) == 1000 + 20 * 60
-    assert job_end_s(None, 1, environment) == job_end._STARTED_S + 60
 
 
 def test_a_time_that_is_told_counts_without_any_queue():

@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ssl4sar.cli import main
-from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.printing import console, print_lines
 from ssl4sar.provenance.record import JobRecord
@@ -81,39 +80,6 @@ def test_validate_names_hostile_files(tmp_path: Path, capsys) -> None:
     assert "owned" in shown(capsys)
 
 
-def test_validate_pairs_names_hostile_files(tmp_path: Path, capsys) -> None:
-    for folder in ("unlabeled_data_raw_train", "unlabeled_data_raw_val", "data_optical"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / f"A_{HOSTILE}.tif").write_text("x")
-    main(["validate", "--pairs", str(tmp_path)])
-    assert "owned" in shown(capsys)
-
-
-def test_evaluate_names_hostile_folders_and_files(tmp_path: Path, capsys) -> None:
-    scene = "COL_2012-03-04_TDX_7_1_024"
-    zones = np.full((20, 20), 254, np.uint8)
-    zones[:, :10] = 127
-    front = np.zeros((20, 20), np.uint8)
-    front[:, 10] = 255
-    predictions = tmp_path / f"p{HOSTILE}"
-    for folder in ("z", "f", "b", predictions.name):
-        (tmp_path / folder).mkdir()
-    write_gray(tmp_path / f"z/{scene}_zones.png", zones, {"Comment": HOSTILE})
-    write_gray(tmp_path / f"f/{scene}_front.png", front)
-    write_gray(predictions / f"{scene}.png", zones)
-    BoundingBox(1.0, 19.0, 1.0, 19.0).write(tmp_path / f"b/{scene}_front_extent_coord.txt")
-    options = [
-        *("--predictions", str(predictions), "--zones", str(tmp_path / "z")),
-        *("--fronts", str(tmp_path / "f"), "--bounding-boxes", str(tmp_path / "b")),
-        *("--out", str(tmp_path / "out.json")),
-    ]
-    assert main(["evaluate", *options]) == 0
-    assert "owned" in shown(capsys)
-    (predictions / f"{scene}.png").rename(predictions / f"{HOSTILE}.png")
-    assert main(["evaluate", *options]) == 2
-    shown(capsys)
-
-
 @pytest.fixture
 def hostile_record(project) -> Path:
     """A result whose record holds hostile values wherever it may hold any."""
@@ -147,14 +113,6 @@ def test_an_audit_of_a_hostile_record_is_harmless(hostile_record: Path, capsys) 
     for options in ([], ["--quick"], ["--json"]):
         assert main(["audit", str(hostile_record), *options]) == 1
         assert "owned" in shown(capsys)
-
-
-def test_a_difference_from_a_hostile_record_is_harmless(
-    hostile_record: Path, another, capsys
-) -> None:
-    another.make()
-    main(["audit", "--diff", str(another.result), str(hostile_record)])
-    assert "owned" in shown(capsys)
 
 
 def test_errors_and_the_doctor_are_harmless(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -28,10 +28,6 @@ def test_plain_lines_hold_in_a_terminal_too(monkeypatch) -> None:
     assert progress.bars_allowed()
 
 
-def test_a_log_never_gets_bars() -> None:
-    assert not progress.bars_allowed()
-
-
 def test_bytes_are_told_with_rate_and_time_left(
     caplog: pytest.LogCaptureFixture, monkeypatch
 ) -> None:
@@ -46,17 +42,6 @@ def test_bytes_are_told_with_rate_and_time_left(
         "x.zip: 5.0 of 10.0 MB, 1.0 MB/s, 5 s left",
         "x.zip: 4.0 MB in 4.0 s (1.0 MB/s)",
     ]
-
-
-def test_bytes_of_an_unknown_whole_are_told_without_an_end(
-    caplog: pytest.LogCaptureFixture, monkeypatch
-) -> None:
-    monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
-    clock = iter([0.0, 2.0, 2.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
-    with caplog.at_level(logging.INFO, logger="ssl4sar"):
-        progress.track_bytes(iter([2_000_000]), "x.zip", None)
-    assert caplog.records[0].getMessage() == "x.zip: 2.0 MB, 1.0 MB/s"
 
 
 def test_lines_of_strangers_cannot_move_the_terminal(capsys) -> None:

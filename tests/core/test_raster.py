@@ -83,7 +83,7 @@ def test_a_header_is_not_believed(tmp_path: Path, lie: str, name: str) -> None:
     problem = decoding_problem(path)
     assert problem is not None
     assert problem.startswith("the image cannot be decoded (")
-    with pytest.raises(UserError, match="no complete raster"):
+    with pytest.raises(UserError, match="not a complete raster"):
         check_heights(path)
     assert time.monotonic() - start < 10
 
@@ -198,7 +198,7 @@ def test_another_format_in_a_file_of_that_name_is_not_opened(tmp_path: Path) -> 
     )
     with rasterio.open(path) as raster:
         assert raster.driver == "VRT"
-    with pytest.raises(UserError, match="no complete raster"):
+    with pytest.raises(UserError, match="not a complete raster"):
         check_heights(path)
 
 

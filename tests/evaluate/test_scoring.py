@@ -170,7 +170,7 @@ def move_box(folders, name: str) -> None:
     ("damage", "file", "message"),
     [
         (damage_size, ".png", "60x79 px, the zone mask of the scene 60x80"),
-        (damage_grey, ".png", "grey value 200 at row 3, column 5 is no zone"),
+        (damage_grey, ".png", "grey value 200 at row 3, column 5 is not a zone"),
         (damage_rgb, ".png", "mode RGB"),
         (damage_16_bit, ".png", "mode I;16"),
         (damage_empty, ".png", "empty"),

@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssl4sar.models.blocks import (
-    ResidualBlock,
-    UpBlock,
     doubled_convolution,
     doubled_head,
     group_count,
@@ -21,22 +19,6 @@ from ssl4sar.models.blocks import (
 )
 def test_group_count(channels: int, groups: int) -> None:
     assert group_count(channels) == groups
-
-
-def test_blocks_change_channels_and_size_as_told() -> None:
-    x = torch.rand(1, 16, 4, 6)
-    assert ResidualBlock(16, 8, 0.1)(x).shape == (1, 8, 4, 6)
-    assert UpBlock(16, 8, 0.1)(x).shape == (1, 8, 8, 12)
-    assert UpBlock(16, 8, 0.1, upsample=False)(x).shape == (1, 8, 4, 6)
-
-
-def test_a_residual_block_with_a_closed_branch_is_the_identity() -> None:
-    block = ResidualBlock(8, 8, 0.0)
-    assert block.conv2.bias is not None
-    nn.init.zeros_(block.conv2.weight)
-    nn.init.zeros_(block.conv2.bias)
-    x = torch.rand(1, 8, 4, 4)
-    assert torch.equal(block(x), x)
 
 
 def doubled(x: Tensor) -> Tensor:

@@ -173,33 +173,6 @@ def test_a_pixelwise_network_gives_back_every_pixel(
     np.testing.assert_allclose(result.sum(0), 1, atol=1e-5)
 
 
-def test_the_batch_size_changes_nothing() -> None:
-    image = noise(40, 50)
-    one = predict_probabilities(Positional(), image, config(batch_size=1), "cpu")
-    many = predict_probabilities(Positional(), image, config(batch_size=100), "cpu")
-    np.testing.assert_allclose(one, many, atol=1e-6)
-
-
-def test_an_image_shifted_by_a_stride_gives_shifted_probabilities() -> None:
-    image = noise(96, 96)
-    whole = predict_probabilities(Positional(), image, config(), "cpu")
-    shifted = predict_probabilities(Positional(), image[8:, 16:], config(), "cpu")
-    inner = shifted[:, 16:-32, 16:-32]
-    np.testing.assert_allclose(inner, whole[:, 24:-32, 32:-32], atol=1e-6)
-
-
-def test_rotations_make_the_prediction_equivariant() -> None:
-    # 40 px is a whole number of strides, but the windows lie differently seen from the other end,
-    # so the image is as long as its windows: one window, centred.
-    image = noise(16, 16)
-    cfg = config(centre_px=16, stride_px=16, rotations=(0, 90, 180, 270))
-    plain = predict_probabilities(Positional(), image, cfg, "cpu")
-    turned = predict_probabilities(Positional(), np.rot90(image), cfg, "cpu")
-    np.testing.assert_allclose(turned, np.rot90(plain, axes=(1, 2)), atol=1e-6)
-    upright = predict_probabilities(Positional(), image, config(centre_px=16, stride_px=16), "cpu")
-    assert np.abs(upright - plain).max() > 0.01
-
-
 def test_rotations_average_the_turned_predictions() -> None:
     image = noise(21, 34)
     parts = [
@@ -233,24 +206,6 @@ def test_windows_reach_exactly_as_far_as_the_network_sees() -> None:
     assert full[0].max() > 0.5
 
 
-def test_half_precision_stays_close() -> None:
-    class Convolution(Stub):
-        def __init__(self) -> None:
-            super().__init__()
-            torch.manual_seed(0)
-            self.layer = nn.Conv2d(1, 4, 3, padding=1)
-
-        def forward(self, image: Tensor) -> Tensor:
-            logits: Tensor = self.layer(image)
-            return logits
-
-    image = noise(20, 20)
-    full = predict_probabilities(Convolution(), image, config(), "cpu")
-    half = predict_probabilities(Convolution(), image, config(precision="bf16-mixed"), "cpu")
-    assert half.dtype == np.float32
-    assert 0 < np.abs(full - half).max() < 0.02
-
-
 def test_nan_names_the_scene() -> None:
     class Broken(Stub):
         def forward(self, image: Tensor) -> Tensor:
@@ -273,13 +228,6 @@ def test_progress_is_told_on_request(capsys: pytest.CaptureFixture[str]) -> None
 def test_other_arrays_are_refused(image: NDArray[np.uint8]) -> None:
     with pytest.raises(ValueError, match="expected"):
         predict_probabilities(Constant(), image, config(), "cpu")
-
-
-def test_misuse_is_refused() -> None:
-    with pytest.raises(ValueError, match="training mode"):
-        predict_probabilities(Constant().train(), noise(4, 4), config(), "cpu")
-    with pytest.raises(ValueError, match="exceeds"):
-        predict_probabilities(Constant(8), noise(4, 4), config(), "cpu")
 
 
 def test_memory_does_not_grow_with_the_number_of_windows() -> None:

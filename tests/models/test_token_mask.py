@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssl4sar.models.token_mask import (
-    assemble_tokens,
     draw_token_mask,
     masked_token_count,
     masked_tokens,
@@ -77,8 +76,3 @@ def test_values_of_a_token_are_ordered_by_row_column_and_channel():
         for channel in range(14)
     ]
     assert patches[0, 4].tolist() == expected
-
-
-def test_tokens_are_put_together_again():
-    image = torch.rand(2, 14, 16, 16)
-    assert torch.equal(assemble_tokens(token_patches(image), 16), image)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.listing import FileRecord, folder_files
+from ssl4sar.core.listing import FileRecord
 from ssl4sar.provenance.contents import Content, content_of
 
 
@@ -79,9 +79,3 @@ def test_missing_things_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "tree" / "gone").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UserError, match="does not exist"):
         content_of(tmp_path / "tree")
-
-
-def test_hidden_and_empty_folders(tmp_path: Path) -> None:
-    (tmp_path / "tree" / "empty").mkdir(parents=True)
-    assert list(folder_files(tmp_path / "tree")) == []
-    assert content_of(tmp_path / "tree").files == {}

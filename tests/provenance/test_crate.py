@@ -5,13 +5,11 @@ import json
 import re
 import shutil
 import sys
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import rocrate.rocrate
 from crate_validation import problems
 from recorded_project import RecordedProject
 
@@ -180,14 +178,6 @@ def test_it_uses_only_terms_of_its_contexts(crate: Path) -> None:
     assert {"CreateAction", "sha256", "resourceUsage", "Person", "Organization"} <= used
 
 
-def test_the_package_reads_it_without_complaint(crate: Path) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        read = rocrate.rocrate.ROCrate(crate)
-    assert read.mainEntity.id == "Snakefile"
-    assert read.datePublished.isoformat().startswith("2026-01-02")
-
-
 def test_an_audit_of_the_result_in_the_crate_holds(crate: Path, study: RecordedProject) -> None:
     today = study.config
     shutil.rmtree(study.root)
@@ -203,7 +193,7 @@ def test_large_files_are_described_only(study: RecordedProject, tmp_path: Path) 
     assert not (crate / "runs/tiny/pieces").exists()
     assert not (crate / "runs/tiny/count0.json").exists()
     assert summary.left_out["runs/tiny/pieces"] == "it is larger than 0 MB"
-    assert summary.left_out["raw.txt"] == "it lies outside the project"
+    assert summary.left_out["raw.txt"] == "it is outside the project"
     graph = graph_of(crate)
     sha256 = sha256_file(study.root / "runs/tiny/count0.json")
     described = graph[f"#not-included/runs/tiny/count0.json@{sha256[:12]}"]
@@ -289,7 +279,7 @@ def test_authors_and_licence_come_from_the_citation(crate: Path) -> None:
     assert targets(authors[0], "url") == ["https://example.org/tiny"]
 
 
-@pytest.mark.parametrize("text", [None, "[", "just a line", "authors: [1]\n"])
+@pytest.mark.parametrize("text", [None, "[", "authors: [1]\n"])
 def test_without_a_citation_the_licence_is_not_stated(
     study: RecordedProject, tmp_path: Path, text: str | None
 ) -> None:
@@ -353,21 +343,6 @@ def test_downloads_have_their_address_and_licence(study: RecordedProject, tmp_pa
     assert problems(crate) == []
 
 
-def test_weights_have_their_address_too(study: RecordedProject, tmp_path: Path) -> None:
-    (study.root / "workflow/scripts/fetch_weights.py").write_text("")
-    cfg = {"weights": {"url": "https://example.org/w.safetensors", "sha256": None}}
-    outputs = ["resources/w.safetensors"]
-    recorder = Recorder.begin(study.facts("fetch_weights", [], outputs, cfg))
-    (study.root / "resources").mkdir()
-    (study.root / outputs[0]).write_text("w")
-    recorder.finish()
-    write_crate(chain_of(study.root / outputs[0]), tmp_path / "crate")
-    graph = graph_of(tmp_path / "crate")
-    assert graph[outputs[0]]["url"] == "https://example.org/w.safetensors"
-    assert "isBasedOn" not in graph[outputs[0]]
-    assert targets(graph["./"], "license") == ["https://spdx.org/licenses/Apache-2.0"]
-
-
 def test_a_missing_package_is_told_in_one_line(
     study: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,7 +359,7 @@ def test_a_folder_with_something_else_is_left_alone(study: RecordedProject, tmp_
     with pytest.raises(UserError, match="not empty and holds no ro-crate-metadata"):
         write_crate(study.chain(), study.root)
     assert study.result.is_file()
-    with pytest.raises(UserError, match="lies in an output of cut"):
+    with pytest.raises(UserError, match="it is in an output of cut"):
         write_crate(study.chain(), study.root / "runs/tiny/pieces/crate")
     (tmp_path / "file").write_text("mine")
     with pytest.raises(UserError, match="file"):
@@ -397,16 +372,7 @@ def test_an_older_crate_is_replaced(study: RecordedProject, crate: Path) -> None
     summary = write_crate(study.chain(), crate)
     assert not (crate / "results/old.json").exists()
     assert summary.files == sum(path.is_file() for path in crate.rglob("*"))
-    assert summary.told.endswith("; 1 described, not included")
-
-
-def test_an_empty_folder_may_be_there(
-    study: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "empty").mkdir()
-    monkeypatch.chdir(tmp_path / "empty")
-    assert write_crate(study.chain(), ".").files > 10
-    assert (tmp_path / "empty/ro-crate-metadata.json").is_file()
+    assert str(summary).endswith("; 1 described, not included")
 
 
 def test_a_failure_leaves_the_older_crate(

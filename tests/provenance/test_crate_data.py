@@ -22,13 +22,6 @@ def node_of(project: RecordedProject, job: str):
     return next(node for node in project.chain().nodes if node.record.job == job)
 
 
-def test_paths_count_from_the_project(project: RecordedProject, tmp_path: Path) -> None:
-    layout = Layout.of(project.chain())
-    assert layout == Layout(project.root, project.root)
-    assert layout.place(project.result) == "results/total.json"
-    assert layout.place(project.outside) is None
-
-
 def test_results_elsewhere_count_from_where_the_workflow_ran(project: RecordedProject) -> None:
     chain = project.chain()
     moved = Path("/scratch/run")
@@ -45,37 +38,6 @@ def test_results_elsewhere_count_from_where_the_workflow_ran(project: RecordedPr
     assert layout.place(Path("/elsewhere/x")) is None
 
 
-def test_a_folder_goes_in_with_all_its_files(project: RecordedProject, data: CrateData) -> None:
-    node = node_of(project, "cut")
-    folder = data.entity_of(node, node.record.outputs[0])
-    assert folder == "runs/tiny/pieces/"
-    parts = [each["@id"] for each in data.graph.entities[folder]["hasPart"]]
-    assert parts == [f"runs/tiny/pieces/sub/{number}.txt" for number in (0, 3, 6)]
-    assert data.graph.entities[folder]["identifier"] == f"sha256:{node.record.outputs[0].sha256}"
-    assert data.graph.entities[folder]["contentSize"] == "9"
-    assert data.graph.entities[parts[0]]["sha256"] == sha256_file(project.root / parts[0])
-    assert set(data.graph.copies) == set(parts)
-    assert data.left_out == {}
-
-
-def test_output_and_input_are_one_entity(project: RecordedProject, data: CrateData) -> None:
-    cut, count = node_of(project, "cut"), node_of(project, "count seed=0")
-    made = [data.entity_of(cut, entry) for entry in cut.record.outputs]
-    assert [data.entity_of(count, entry) for entry in count.record.inputs] == made
-
-
-def test_the_limit_counts_whole_folders(project: RecordedProject) -> None:
-    node = node_of(project, "cut")
-    for limit_bytes, inside in ((8, False), (9, True)):
-        data = CrateData(CrateGraph(), Layout.of(project.chain()), limit_bytes)
-        identifier = data.entity_of(node, node.record.outputs[0])
-        assert identifier.startswith("#not-included/runs/tiny/pieces@") != inside
-        assert bool(data.graph.copies) == inside
-    wanted = frozenset({project.root / "runs/tiny/pieces"})
-    data = CrateData(CrateGraph(), Layout.of(project.chain()), 0, wanted)
-    assert data.entity_of(node, node.record.outputs[0]) == "runs/tiny/pieces/"
-
-
 def test_a_folder_with_one_more_file_stays_out(project: RecordedProject, data: CrateData) -> None:
     (project.root / "runs/tiny/pieces/new.txt").write_text("?")
     node = node_of(project, "cut")
@@ -84,16 +46,6 @@ def test_a_folder_with_one_more_file_stays_out(project: RecordedProject, data: C
     assert data.left_out == {"runs/tiny/pieces": "it has another content now"}
     told = data.graph.entities[identifier]["description"]
     assert told.startswith("Not included in this crate: it has another content now. 3 files, 9 by")
-
-
-def test_two_versions_of_a_source_file_are_two_entities(
-    project: RecordedProject, data: CrateData
-) -> None:
-    file = "src/ssl4sar/core/cutting.py"
-    today = sha256_file(project.root / file)
-    assert data.source_file(project.root, file, today) == file
-    assert data.source_file(project.root, file, "0" * 64) == f"#not-included/{file}@000000000000"
-    assert data.source_file(project.root, file, today) == file
 
 
 def test_a_place_is_given_away_once(project: RecordedProject, tmp_path: Path) -> None:

@@ -3,49 +3,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.provenance.crate_graph import (
     ROOT,
     CrateGraph,
-    encoding_format,
     reference,
-    references,
 )
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("results/a.json", "application/json"),
-        ("a.PNG", "image/png"),
-        ("a.py", "text/x-python"),
-        ("Snakefile", "text/plain"),
-        ("data.zip", "application/zip"),
-        ("images.u8", "application/octet-stream"),
-    ],
-)
-def test_formats_by_name(name: str, expected: str) -> None:
-    assert encoding_format(name) == expected
-
-
-def test_references_come_once_and_in_order() -> None:
-    assert references(["b", "a", "b"]) == [{"@id": "b"}, {"@id": "a"}]
-
-
-def test_what_is_empty_is_left_out() -> None:
-    graph = CrateGraph()
-    assert graph.add("#a", "Thing", name="x", value="", hasPart=[], url=None, position=0) == "#a"
-    assert graph.entities["#a"] == {"@type": "Thing", "name": "x", "position": 0}
-
-
-def test_append_names_each_once() -> None:
-    graph = CrateGraph()
-    graph.add("#a", "Thing")
-    graph.append("#a", "mentions", "#b", "#c")
-    graph.append("#a", "mentions", "#c", "#d")
-    assert graph.entities["#a"]["mentions"] == references(["#b", "#c", "#d"])
 
 
 def test_writing_copies_files_and_quotes_their_names(tmp_path: Path) -> None:
@@ -54,7 +17,7 @@ def test_writing_copies_files_and_quotes_their_names(tmp_path: Path) -> None:
     graph = CrateGraph()
     graph.add(ROOT, "Dataset", name="crate", license=[reference("#licence")])
     part = graph.add_file("a folder/ä b.txt", source, description="text")
-    graph.add_folder("a folder", hasPart=[reference(part)])
+    graph.add("a%20folder/", "Dataset", hasPart=[reference(part)])
     graph.add("#licence", "CreativeWork", name="free")
     (tmp_path / "crate").mkdir()
     graph.write(tmp_path / "crate")

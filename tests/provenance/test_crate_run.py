@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from recorded_project import RecordedProject
 
-from ssl4sar.provenance.chain import Chain, chain_of
+from ssl4sar.provenance.chain import Chain
 from ssl4sar.provenance.crate_data import CrateData, Layout
 from ssl4sar.provenance.crate_graph import ROOT, CrateGraph
 from ssl4sar.provenance.crate_run import describe_run
@@ -110,17 +110,6 @@ def test_the_whole_run_goes_from_outside_to_the_result(study: RecordedProject, g
     assert targets(graph[ROOT], "mentions")[0] == "#run"
     assert len(targets(graph[ROOT], "mentions")) == 5
     assert targets(graph["Snakefile"], "output") == ["#parameter/output%20results/total.json"]
-
-
-def test_a_job_that_read_nothing_is_described(study: RecordedProject) -> None:
-    from ssl4sar.provenance.recorder import Recorder
-
-    (study.root / "workflow/scripts/draw.py").write_text("")
-    recorder = Recorder.begin(study.facts("draw", [], ["runs/tiny/drawn.txt"], {}))
-    (study.root / "runs/tiny/drawn.txt").write_text("x")
-    recorder.finish()
-    graph = described(chain_of(study.root / "runs/tiny/drawn.txt"))
-    assert "object" not in graph["#job/runs/tiny/drawn"]
 
 
 def test_places_outside_and_overrides(study: RecordedProject) -> None:

@@ -31,7 +31,6 @@ BOTH = {
     "train.loop.batches",
     "train.loop.checkpointing",
     "train.loop.data",
-    "train.loop.dealing",
     "train.loop.fingerprint",
     "train.loop.module",
     "train.loop.optimisation",

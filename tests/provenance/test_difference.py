@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
-from rich.console import Console
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.chain import chain_of
-from ssl4sar.provenance.difference import compare_chains, difference_json, print_difference
+from ssl4sar.provenance.difference import compare_chains, difference_json, difference_lines
 from ssl4sar.provenance.record import JobRecord
 
 
@@ -21,9 +19,7 @@ def compared_files(one, other):
 
 
 def printed(comparison) -> str:
-    stream = io.StringIO()
-    print_difference(comparison, "a", "b", Console(file=stream, width=200))
-    return stream.getvalue()
+    return "\n".join(difference_lines(comparison, "a", "b"))
 
 
 def found(pair, kind: str) -> list[tuple[str, str, str]]:
@@ -35,7 +31,7 @@ def test_two_clones_of_equal_runs_have_no_difference(project, another) -> None:
     comparison = compared(project, another)
     assert comparison.equal
     assert comparison.causes == ()
-    assert all(pair.same_outputs for pair in comparison.pairs)
+    assert all(pair.different_outputs == () for pair in comparison.pairs)
     assert all(pair.differences == () for pair in comparison.pairs)
     assert "the two files have the same content" in printed(comparison)
 
@@ -67,22 +63,23 @@ def test_a_source_file_is_found(project, another) -> None:
     assert "src/ssl4sar/core/cutting.py" in printed(comparison)
 
 
-def test_an_input_from_outside_is_found(project, another) -> None:
-    another.outside.write_text("abcabcaad")
+@pytest.mark.parametrize(
+    ("old", "new", "job", "kind", "subjects"),
+    [
+        ("[0, 1]", "[0, 1, 2]", "total", "job", [("count", "none", "count seed=2")]),
+        ("abcabcabd", "abcabcaad", "cut", "input", ["raw.txt"]),
+    ],
+)
+def test_an_additional_job_and_an_input_from_outside_are_found(
+    project, another, old: str, new: str, job: str, kind: str, subjects: list[object]
+) -> None:
+    for path in (another.root / "config/tiny.yaml", another.outside):
+        path.write_text(path.read_text().replace(old, new))
     another.make()
-    comparison = compared(project, another)
-    assert [pair.name for pair in comparison.causes] == ["cut"]
-    assert [subject for subject, _, _ in found(comparison.causes[0], "input")] == ["raw.txt"]
-
-
-def test_an_additional_job_is_found(project, another) -> None:
-    path = another.root / "config/tiny.yaml"
-    path.write_text(path.read_text().replace("[0, 1]", "[0, 1, 2]"))
-    another.make()
-    comparison = compared(project, another)
-    (cause,) = comparison.causes
-    assert cause.name == "total"
-    assert found(cause, "job") == [("count", "none", "count seed=2")]
+    (cause,) = compared(project, another).causes
+    assert cause.name == job
+    differences = found(cause, kind)
+    assert differences == subjects or [each[0] for each in differences] == subjects
 
 
 def test_two_seeds_of_one_project_are_paired_by_their_rule(project) -> None:

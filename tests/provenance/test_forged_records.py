@@ -15,10 +15,11 @@ from recorded_project import RecordedProject
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.record import RecordError
 from ssl4sar.provenance.audit import audit_chain
 from ssl4sar.provenance.chain import chain_of
 from ssl4sar.provenance.crate import write_crate
-from ssl4sar.provenance.record import JobRecord, RecordError
+from ssl4sar.provenance.record import JobRecord
 
 SECRET = "machine example.org login me password hidden\n"
 RECORD = "results/total.provenance.json"
@@ -157,7 +158,7 @@ def test_devices_and_pipes_are_not_read(study, tmp_path: Path) -> None:
     found = audit_chain(chain, study.config)
     unreadable = [p for p in found.problems if p.kind == "unreadable"]
     assert len(unreadable) >= 3
-    assert all("not a regular file" in p.told for p in unreadable)
+    assert all("not a regular file" in p.message for p in unreadable)
     write_crate(chain, tmp_path / "crate")
 
 
@@ -200,4 +201,4 @@ def test_links_that_go_in_circles_end(study) -> None:
             (study.root / f"runs/tiny/pieces/{one}/{number}").symlink_to(f"../{other}")
     (problem,) = audit_chain(study.chain(), study.config).problems
     assert problem.kind == "unreadable"
-    assert "a link leads back" in problem.told
+    assert "a link leads back" in problem.message

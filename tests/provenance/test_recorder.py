@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,8 +14,9 @@ from ssl4sar.provenance.audit import audit_chain
 from ssl4sar.provenance.record import JobRecord
 
 
-def test_an_altered_input_is_refused_with_the_job_that_made_it(project) -> None:
-    path = project.root / "runs/tiny/pieces/sub/3.txt"
+@pytest.mark.parametrize("name", ["sub/3.txt", "added.txt"])
+def test_an_altered_input_is_refused_with_the_job_that_made_it(project, name: str) -> None:
+    path = project.root / "runs/tiny/pieces" / name
     path.write_text("abz")
     with pytest.raises(UserError) as caught:
         project.count(0)
@@ -43,13 +43,7 @@ def test_a_damaged_cache_entry_is_refused_and_named(project, tmp_path: Path, dam
 
 def test_a_damaged_record_of_an_input_is_refused(project) -> None:
     (project.root / "runs/tiny/pieces.provenance.json").write_text("{")
-    with pytest.raises(UserError, match="the record cannot be read"):
-        project.count(0)
-
-
-def test_an_added_file_in_an_input_folder_is_refused(project) -> None:
-    (project.root / "runs/tiny/pieces/new.txt").write_text("a")
-    with pytest.raises(UserError, match=r"new\.txt: its content is not what cut wrote"):
+    with pytest.raises(UserError, match="this is not a valid record of a job"):
         project.count(0)
 
 
@@ -104,16 +98,6 @@ def test_a_wrong_clock_does_not_stop_a_job(project, monkeypatch: pytest.MonkeyPa
     record = JobRecord.read(project.root / "results/total.provenance.json")
     assert record.ended < record.started
     assert record.duration_s >= 0
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_one_line(project) -> None:
-    project.result.parent.chmod(0o500)
-    try:
-        with pytest.raises(UserError, match="cannot be written"):
-            project.total()
-    finally:
-        project.result.parent.chmod(0o700)
 
 
 def test_records_hold_no_environment_and_no_user(project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,7 +104,7 @@ def test_a_model_without_land_is_painted(flag: int) -> None:
 
 def test_what_is_no_elevation_model_is_refused(tmp_path: Path) -> None:
     put_tile(tmp_path, Tile(78, 10), tile_heights(Tile(78, 10)))
-    with pytest.raises(UserError, match="no elevation model with flags"):
+    with pytest.raises(UserError, match="not an elevation model with flags"):
         read_elevation(tmp_path / "N78_E010.tif", 100)
-    with pytest.raises(UserError, match="no complete raster"):
+    with pytest.raises(UserError, match="not a complete raster"):
         read_elevation(tmp_path / "none.tif", 100)

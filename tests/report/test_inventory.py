@@ -188,7 +188,7 @@ def test_test_glaciers_are_marked(tmp_path: Path, texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("products", [{}, {"Aa": []}, {"Aa": [], "Bb": []}])
-def test_nothing_found_is_told(
+def test_nothing_found_is_reported(
     tmp_path: Path, texts: list[str], products: dict[str, list[Product]]
 ) -> None:
     draw_inventories(tmp_path / "one.png", products)

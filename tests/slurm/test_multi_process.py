@@ -126,7 +126,7 @@ def test_a_training_of_two_processes_stops_before_its_limit_resumes_and_is_cance
             # Whichever process comes first makes the copy, and the leader tells where it reads.
             assert any("cop" in line and f" {scratch}/" in line for line in stop), stop
             assert stop[-1].startswith("error: training: stopped after epoch "), stop
-            assert stop[-1].endswith(" before the time limit; the next attempt goes on there")
+            assert stop[-1].endswith(" before the time limit; the next attempt resumes there")
             done = int(stop[-1].split("stopped after epoch ")[1].split()[0])
             assert 1 <= done < 100_000
             wait_until(

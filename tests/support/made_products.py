@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.query import MissingProductError, Query, Selection
 
 START = datetime(2020, 3, 4, 5, 6, 7, tzinfo=UTC)
 

@@ -5,17 +5,24 @@ Landing page with conformance, collections, item search by POST with paging, ite
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+import numpy as np
+from affine import Affine
+from rasterio.io import MemoryFile
 from shapely.geometry import shape
+
+from ssl4sar.acquire.providers.stac_item import BAND_ASSETS
 
 _CORE = "https://api.stacspec.org/v1.0.0"
 COLLECTIONS = ("sentinel-1-grd", "sentinel-2-l2a")
@@ -166,3 +173,80 @@ def stac_server() -> Iterator[Api]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+FOOTPRINT = {
+    "type": "Polygon",
+    "coordinates": [[[8, 79], [10, 77], [20, 77.5], [18, 79.5], [8, 79]]],
+}
+SAR = "S1A_IW_GRDH_1SDH_20200305T065432_20200305T065457_031540_03A21C_1A2B"
+
+
+def optical_name(day: int) -> str:
+    return f"S2A_MSIL2A_202007{day:02}T124711_N0214_R138_T33XVG_202007{day:02}T145016"
+
+
+def optical_item(api: Api, day: int, clouds: float, id: str | None = None) -> dict[str, Any]:
+    id = id or f"S2A_33XVG_202007{day:02}_0_L2A"
+    assets = {}
+    for key in BAND_ASSETS.values():
+        content = f"{key} of {id}".encode()
+        checksum = "1220" + hashlib.sha256(content).hexdigest()
+        assets[key] = api.asset(f"{id}/{key}.tif", content, **{"file:checksum": checksum})
+    assets["thumbnail"] = {"href": "s3://bucket/preview.jpg"}
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        "id": id,
+        "collection": "sentinel-2-l2a",
+        "geometry": FOOTPRINT,
+        "bbox": [8, 77, 20, 79.5],
+        "links": [{"rel": "self", "href": f"{api.url}/v1/items/{id}"}],
+        "assets": assets,
+        "properties": {
+            "datetime": f"2020-07-{day:02}T12:50:00.123000Z",
+            "eo:cloud_cover": clouds,
+            "s2:product_uri": f"{optical_name(day)}.SAFE",
+        },
+    }
+
+
+@cache
+def image() -> bytes:
+    """Return a GeoTIFF."""
+    values = np.random.default_rng(0).integers(0, 4000, (1, 64, 64)).astype(np.uint16)
+    with MemoryFile() as memory:
+        place = {"crs": "EPSG:32633", "transform": Affine.scale(10.0)}
+        with memory.open(
+            driver="GTiff", width=64, height=64, count=1, dtype="uint16", **place
+        ) as file:
+            file.write(values)
+        return bytes(memory.read())
+
+
+def sar_item(api: Api, scheme: str = "http") -> dict[str, Any]:
+    assets: dict[str, Any] = {}
+    for key in ("hh", "hv", "safe-manifest", "schema-product-hh", "schema-calibration-hh"):
+        suffix = ".tiff" if len(key) == 2 else ".xml"
+        content = image() if len(key) == 2 else f"<{key}/>".encode()
+        assets[key] = api.asset(f"s1/{key}{suffix}", content)
+        if scheme == "s3":
+            assets[key]["href"] = f"s3://sentinel-s1-l1c/GRD/{SAR}/{key}{suffix}"
+    return {
+        "type": "Feature",
+        "stac_version": "1.0.0",
+        # The way of Earth Search: the name without its last part, which is in the addresses.
+        "id": SAR.rpartition("_")[0],
+        "collection": "sentinel-1-grd",
+        "geometry": FOOTPRINT,
+        "bbox": [8, 77, 20, 79.5],
+        "links": [],
+        "assets": {**assets, "thumbnail": {"href": f"https://example.org/{SAR}/preview.png"}},
+        "properties": {
+            "datetime": "2020-03-05T06:54:44Z",
+            "start_datetime": "2020-03-05T06:54:32Z",
+            "end_datetime": "2020-03-05T06:54:57Z",
+            "sat:orbit_state": "descending",
+            "sat:relative_orbit": 143,
+        },
+    }

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.catalogue.search import sort_out
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import Provider, Query
+from ssl4sar.acquire.query import LeftOut, Provider, Query
 
 
 def taken(provider: Provider, asked: Query) -> list[Product]:

@@ -79,33 +79,11 @@ def test_plan_names_parse_and_lie_in_the_mission_years(seed):
         assert SENSORS[name.sensor].first <= name.date <= SENSORS[name.sensor].last
 
 
-def test_every_sensor_and_pixel_size_of_a_glacier_comes_before_repeats():
-    plans = plan_scenes(SceneConfig(train_images=60, test_images=20))
-    for glacier, products in OFFICIAL_COUNTS.items():
-        seen = {(p.name.sensor, p.name.resolution_m) for p in plans if p.name.glacier == glacier}
-        assert seen == set(products)
-
-
 def test_official_counts_add_up():
     split = Counter()
     for glacier, products in OFFICIAL_COUNTS.items():
         split["test" if glacier in TEST_GLACIERS else "train"] += sum(products.values())
     assert split == {"train": 559, "test": 122}
-
-
-def test_orbit_repeats_within_sensor_and_glacier():
-    plans = plan_scenes(SceneConfig(train_images=200, test_images=20))
-    orbits: dict[tuple[str, str], set[str]] = {}
-    for plan in plans:
-        orbits.setdefault((plan.name.glacier, plan.name.sensor), set()).add(plan.name.orbit)
-    assert all(len(found) <= 2 for found in orbits.values())
-
-
-def test_quality_varies():
-    plans = plan_scenes(SceneConfig(train_images=200, test_images=20))
-    counts = Counter(plan.name.quality for plan in plans)
-    assert counts[1] > 0.2 * len(plans)
-    assert max(counts) >= 4
 
 
 def test_tree_is_complete_and_says_that_it_is_synthetic(tree, scenes):
@@ -151,13 +129,6 @@ def test_front_lies_on_ocean_beside_glacier_in_the_box(scenes):
         assert window[rows, columns].all(), name
 
 
-def test_front_is_one_pixel_wide(scenes):
-    for *_, front, _ in scenes:
-        on = front > 0
-        blocks = on[1:, 1:] & on[1:, :-1] & on[:-1, 1:] & on[:-1, :-1]
-        assert blocks.sum() <= 0.01 * on.sum()
-
-
 def test_true_zones_give_the_true_front(scenes):
     """The benchmark's rules, in a few independent lines, find the labelled front again."""
     neighbours = np.ones((3, 3))
@@ -201,12 +172,6 @@ def test_scene_does_not_depend_on_the_scenes_before_it(tree, tmp_path):
     alone = hashes(tmp_path)
     assert len(alone) == 4
     assert alone.items() <= hashes(tree.root).items()
-
-
-def test_other_seed_gives_other_scenes(tree, tmp_path):
-    config = TINY.model_copy(update={"seed": 1})
-    render_scene(config, plan_scenes(config)[0], tmp_path)
-    assert not set(hashes(tmp_path).values()) & set(hashes(tree.root).values())
 
 
 def brightness_auc(grey, zones):

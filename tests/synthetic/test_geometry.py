@@ -21,13 +21,6 @@ def test_straight_valley_has_its_width_and_direction():
     assert valley.distance_m(x, y)[0, 0] == pytest.approx(-half_width[0, 0])
 
 
-def test_tributary_ends():
-    valley = Valley((0.0, 0.0), 0.0, 500.0, (), end_m=0.0)
-    x = np.array([[-2000.0, -50.0, 300.0]])
-    distance = valley.distance_m(x, np.zeros((1, 1)))[0]
-    assert distance[0] < distance[1] < 0 < distance[2] == 300
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_ground_is_low_in_the_valley_and_high_beside_it(seed):
     geometry = build_geometry(seed, "SI", 6000.0, 5000.0)
@@ -37,10 +30,3 @@ def test_ground_is_low_in_the_valley_and_high_beside_it(seed):
     assert geometry.terrain_m.min() > 0
     # Snow fields never reach into a valley.
     assert (geometry.distance_m[geometry.snow > 0] > 0).all()
-
-
-def test_same_seed_same_ground_other_place_other_ground():
-    first, again = (build_geometry(1, "SI", 3000.0, 3000.0) for _ in range(2))
-    other = build_geometry(1, "DBE", 3000.0, 3000.0)
-    np.testing.assert_array_equal(first.terrain_m, again.terrain_m)
-    assert not np.array_equal(first.terrain_m, other.terrain_m)

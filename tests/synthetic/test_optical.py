@@ -10,7 +10,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from ssl4sar.core.pair_layout import CHANNELS, RASTER_BANDS
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import GLACIER, NA, OCEAN, ROCK
 from ssl4sar.synthetic.grid import Grid
@@ -73,11 +72,6 @@ def band(image: np.ndarray, name: str) -> np.ndarray:
     return image[BANDS.index(name)]
 
 
-def test_bands_are_those_of_the_published_loader() -> None:
-    assert tuple(BANDS[i - 1] for i in RASTER_BANDS) == CHANNELS
-    assert BANDS[12] == "AOT"
-
-
 def test_numbers_have_the_scale_of_the_product(summer) -> None:
     surface, image = summer
     assert image.shape == (15, *surface.grid.shape)
@@ -88,12 +82,6 @@ def test_numbers_have_the_scale_of_the_product(summer) -> None:
     assert 200 < band(image, "WVP").min() <= band(image, "WVP").max() < 2000
     assert 20 < band(image, "AOT").min() <= band(image, "AOT").max() < 250
     assert set(np.unique(image[SCL_BAND])) <= CODES
-
-
-def test_same_draws_give_the_same_image_and_others_another(world, summer) -> None:
-    surface, image = summer
-    np.testing.assert_array_equal(render(world, surface), image)
-    assert not np.array_equal(render(world, surface, seed=1), image)
 
 
 def test_kinds_of_ground_have_their_spectra(world) -> None:
@@ -121,26 +109,6 @@ def test_kinds_of_ground_have_their_spectra(world) -> None:
     assert median("B4", rock) > median("B2", rock)
 
 
-def test_no_two_bands_are_the_same_and_neighbours_are_alike(summer) -> None:
-    _, image = summer
-    matrix = np.corrcoef(image[:12].reshape(12, -1))
-    assert matrix[np.triu_indices(12, 1)].max() < 0.9999
-    assert all(matrix[i, i + 1] > 0.9 for i in range(1, 8))
-    # 1.6 um tells what the visible light does not.
-    assert matrix[3, 10] < 0.3
-
-
-def test_coarse_bands_are_smoother_than_fine_ones(summer) -> None:
-    _, image = summer
-
-    def roughness(name: str) -> float:
-        layer = band(image, name)
-        return float(np.abs(np.diff(layer, axis=0)).mean() / layer.std())
-
-    assert roughness("B1") < 0.7 * roughness("B2")
-    assert roughness("B9") < 0.7 * roughness("B8A")
-
-
 def test_snow_line_rises_with_the_melt_line(world) -> None:
     surface = surface_of(world, spacing_m=40.0)
     land = surface.zone != OCEAN
@@ -158,15 +126,6 @@ def test_snow_line_rises_with_the_melt_line(world) -> None:
     spring, _ = snow_cover(with_melt(surface, -0.5, warmth=-0.3), world.geometry)
     assert spring[rock].mean() > 0.4
     assert spring[surface.kind == TONGUE].min() > 0.9
-
-
-def test_above_the_line_snow_below_it_ice(world) -> None:
-    surface = with_melt(surface_of(world, spacing_m=40.0), 0.4)
-    cover, _ = snow_cover(surface, world.geometry)
-    height = surface.elevation_m / world.geometry.relief_m
-    firn = surface.kind == SNOW_FIELD
-    assert cover[firn & (height > 0.6)].min() > 0.8
-    assert cover[(surface.kind == TONGUE) & (height < 0.15)].max() < 0.1
 
 
 def test_mixtures_are_whole(world) -> None:

@@ -144,13 +144,6 @@ def test_an_image_does_not_depend_on_those_before_it(root: Path, tmp_path: Path)
     assert alone.items() <= hashes(root).items()
 
 
-def test_other_seed_gives_other_images(root: Path, tmp_path: Path) -> None:
-    config = TINY.model_copy(update={"seed": 1})
-    for plan in plan_pairs(config)[:2]:
-        render_pair_image(config, plan, tmp_path)
-    assert not set(hashes(tmp_path).values()) & set(hashes(root).values())
-
-
 def test_difficulty_leaves_the_optical_image_and_the_plan_alone(root: Path, tmp_path: Path) -> None:
     easy = TINY.model_copy(update={"difficulty": 0.0})
     files = [plan.file for plan in plan_pairs(TINY)]

@@ -15,12 +15,6 @@ def fail(number: int) -> None:
     raise OSError(f"no room for {number}")
 
 
-def test_every_job_is_done_once_and_in_order() -> None:
-    calls: list[int] = []
-    render_all(calls.append, list(range(5)), 1, "numbers")
-    assert calls == list(range(5))
-
-
 def test_several_processes_write_the_same_files(tmp_path: Path) -> None:
     # A function of the standard library, which fresh processes can import.
     names = [tmp_path / str(number) for number in range(9)]

@@ -35,18 +35,6 @@ def test_homogeneous_area_has_the_looks_of_the_sensor(sensor):
         assert inner.mean() ** 2 / inner.var() == pytest.approx(looks, rel=0.06)
 
 
-def test_speckle_is_correlated_by_the_point_spread_only():
-    mean = np.ones((300, 300), np.float32)
-    sharp = speckled(generator(2), mean, 3.0, 0.0)
-    blurred = speckled(generator(2), mean, 3.0, 0.8)
-
-    def neighbour_correlation(image):
-        return np.corrcoef(image[:, :-1].ravel(), image[:, 1:].ravel())[0, 1]
-
-    assert abs(neighbour_correlation(sharp)) < 0.02
-    assert 0.3 < neighbour_correlation(blurred) < 0.9
-
-
 def tower(height_m: float):
     """A world whose only terrain is a square block."""
     geometry = glacier_world(4, "COL", 3000.0).geometry
@@ -69,13 +57,6 @@ def test_shadow_lies_behind_and_has_the_length_of_the_height(azimuth_deg):
     end_m = 200 + behind.sum() * 10**2 / 120
     assert end_m - 140 == pytest.approx(height_m * math.tan(math.radians(40)), rel=0.12)
     assert not (view.unseen & (away < -700)).any()
-
-
-def test_flat_ground_hides_nothing_and_stays_neutral():
-    geometry = tower(0.0)
-    view = visibility(geometry, Viewing(35.0, 1.0), Grid.centred(2000.0, 2000.0, 20.0))
-    assert not view.unseen.any()
-    np.testing.assert_allclose(view.slope_db, 0, atol=1e-3)
 
 
 def test_slopes_towards_the_radar_are_bright():
@@ -124,11 +105,6 @@ def test_levels_close_up_with_difficulty():
         assert gap(0, kind) > gap(0.5, kind) > gap(1, kind)
 
 
-def test_wet_snow_darkens_less_in_l_band():
-    wet = {band: draw_levels(generator(5), band, 5.0, 35.0, 1.0).wet_db for band in "CXL"}
-    assert wet["X"] < wet["C"] < wet["L"] < 0
-
-
 def test_render_marks_unseen_ground_and_is_deterministic():
     world = glacier_world(6, "Crane", 3000.0)
     grid = Grid.centred(world.width_m, world.height_m, 20.0)
@@ -154,21 +130,3 @@ def test_render_marks_unseen_ground_and_is_deterministic():
     assert np.isfinite(first.sigma0_db).all()
     seen = first.zones != NA
     np.testing.assert_array_equal(first.zones[seen], surface.zone[seen])
-
-
-def test_pixel_size_unknown_to_the_sensor():
-    world = glacier_world(6, "Crane", 3000.0)
-    grid = Grid.centred(600.0, 600.0, 33.0)
-    radar = SENSORS["S1"]
-    surface = world.sample(grid, radar.first)
-    levels = draw_levels(generator(1), "C", 5.0, 35.0, 1.0)
-    with pytest.raises(KeyError):
-        render_sar(
-            generator(9),
-            surface,
-            world.geometry,
-            radar,
-            Viewing(35.0, 0.0),
-            levels,
-            world.dynamic_bay_m,
-        )

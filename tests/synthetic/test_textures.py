@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ssl4sar.synthetic.textures import TILE_PX, on_map, textures
+from ssl4sar.synthetic.textures import TILE_PX, textures
 
 
 def test_tiles_have_the_promised_ranges():
@@ -32,11 +32,3 @@ def test_stripes_run_along_and_crevasses_across_the_flow():
 
     assert lag(tiles.stripes, 0) > lag(tiles.stripes, 1) + 0.1
     assert lag(tiles.crevasses, 1) > lag(tiles.crevasses, 0) + 0.2
-
-
-def test_tile_repeats_on_the_map():
-    tile = textures(5).swell
-    x, y = np.array([[12.0, 12.0 + 8.0 * TILE_PX]]), np.array([[-3.0]])
-    values = on_map(tile, x, y)
-    assert values.shape == (1, 2)
-    assert values[0, 0] == values[0, 1]

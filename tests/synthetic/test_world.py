@@ -9,7 +9,7 @@ import pytest
 
 from ssl4sar.core.zones import GLACIER, OCEAN, ROCK
 from ssl4sar.synthetic.grid import Grid
-from ssl4sar.synthetic.world import MELANGE, SEA_ICE, TONGUE, WATER, World, glacier_world
+from ssl4sar.synthetic.world import MELANGE, SEA_ICE, TONGUE, World, glacier_world
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +44,6 @@ def test_same_ground_on_fine_and_coarse_grids(world):
     coarse = world.sample(Grid(-1500.0, 1500.0, 30.0, 100, 100), day)
     centres = fine.zone[1::3, 1::3]
     assert (centres == coarse.zone).mean() > 0.97
-
-
-def test_part_of_a_grid_equals_the_whole(world):
-    day = date(2012, 2, 3)
-    large = world.sample(Grid(-2000.0, 2000.0, 20.0, 200, 200), day)
-    small = world.sample(Grid(-1000.0, 1000.0, 20.0, 80, 100), day)
-    part = (slice(50, 130), slice(50, 150))
-    assert (large.zone[part] == small.zone).mean() > 0.995
-    np.testing.assert_allclose(large.elevation_m[part], small.elevation_m, atol=200)
 
 
 def test_grid_beyond_the_world_is_refused(world):
@@ -108,27 +99,3 @@ def test_dynamic_bay_lies_in_the_area_and_holds_all_fronts(world):
         assert (grid.x_m()[0, columns] < right).all()
         assert (grid.y_m()[rows, 0] > bottom).all()
         assert (grid.y_m()[rows, 0] < top).all()
-
-
-def test_places_and_seeds_differ():
-    worlds = [glacier_world(11, "DBE", 4000.0), glacier_world(11, "SI", 4000.0)]
-    worlds.append(glacier_world(12, "DBE", 4000.0))
-    azimuths = {w.geometry.valleys[0].azimuth_rad for w in worlds}
-    assert len(azimuths) == 3
-
-
-def test_open_water_and_ice_both_occur():
-    world = glacier_world(13, "COL", 4000.0)
-    kinds = set()
-    for month in range(1, 13):
-        kinds |= set(np.unique(world.sample(whole(world, 50.0), date(2012, month, 10)).kind))
-    assert {WATER, SEA_ICE, MELANGE, TONGUE} <= kinds
-
-
-def test_hemisphere_of_other_places_can_be_chosen():
-    assert glacier_world(13, "COL", 4000.0).northern
-    assert not glacier_world(13, "SI", 4000.0).northern
-    assert not glacier_world(13, "Synthetic01", 4000.0).northern
-    north = glacier_world(13, "Synthetic01", 4000.0, northern=True)
-    assert north.northern
-    assert north.environment(date(2016, 7, 20)).warmth > 0.9

@@ -40,7 +40,7 @@ def test_crops_are_mirrored_windows_of_image_and_labels(tiny_store):
     )
     dataset = CropDataset(store, (1, 3), FixedDraws(inside, beyond))
     batch = dataset[BatchKey(0, (0, 1))]
-    assert (len(batch), batch.samples) == (2, (0, 1))
+    assert (len(batch), batch.key.samples) == (2, (0, 1))
     assert batch.pixels.dtype == torch.uint8
     assert batch.pixels.numel() == 2 * 20**2 + 2 * 150**2 + 33**2
     first, second = batch.crops()

@@ -66,7 +66,7 @@ def test_the_next_epoch_begins_only_where_the_longest_would_fit():
         training.epoch(1000)
     assert str(caught.value) == (
         "training: stopped after epoch 2 of 10, 41 min before the time limit; "
-        "the next attempt goes on there"
+        "the next attempt resumes there"
     )
 
 
@@ -94,7 +94,7 @@ def test_an_epoch_that_cannot_fit_is_told_early_and_named_at_the_end(caplog, res
     told = str(caught.value)
     assert "no epoch was finished, one takes about 100 min" in told
     assert "raise the resource `runtime`" in told
-    assert ("goes on after epoch 1" if resumed else "starts anew") in told
+    assert ("resumes after epoch 1" if resumed else "starts again") in told
     warnings = [r.message for r in caplog.records if "probably be lost" in r.message]
     assert len(warnings) == 1
     assert "an epoch takes about 100 min" in warnings[0]

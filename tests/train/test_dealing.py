@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssl4sar.train.loop.dealing import Dealer
+from ssl4sar.train.loop.sampling import BalancedOrder
 
 
 @given(
@@ -19,8 +19,8 @@ from ssl4sar.train.loop.dealing import Dealer
 def test_groups_are_dealt_equally_and_so_are_their_members(sizes, seed, rounds):
     members = iter(range(sum(sizes)))
     groups = [[next(members) for _ in range(size)] for size in sizes]
-    dealer = Dealer(groups, seed)
-    dealt = [dealer.member(position) for position in range(rounds * len(groups))]
+    balanced = BalancedOrder(groups, seed)
+    dealt = [balanced.member(position) for position in range(rounds * len(groups))]
     counts = Counter(dealt)
     for group in groups:
         own = [counts[member] for member in group]
@@ -33,18 +33,18 @@ def test_groups_are_dealt_equally_and_so_are_their_members(sizes, seed, rounds):
 
 def test_the_order_follows_from_the_seed_alone():
     def order(seed):
-        dealer = Dealer([range(20)], seed)
-        return [dealer.member(position) for position in range(60)]
+        balanced = BalancedOrder([range(20)], seed)
+        return [balanced.member(position) for position in range(60)]
 
     assert order(1) == order(1)
     assert order(1) != order(2)
     first, second = order(1)[:20], order(1)[20:40]
     assert sorted(first) == sorted(second) == list(range(20))
     assert first != second
-    assert Dealer([range(20)], 1).member(41) == order(1)[41]
+    assert BalancedOrder([range(20)], 1).member(41) == order(1)[41]
 
 
 @pytest.mark.parametrize("groups", [[], [[]], [[1], []]])
 def test_nothing_to_deal_is_refused(groups):
     with pytest.raises(ValueError, match="no training image"):
-        Dealer(groups, 0)
+        BalancedOrder(groups, 0)

@@ -200,7 +200,7 @@ def test_a_signal_ends_with_one_line_and_the_next_attempt_goes_on(
             train(tiny_store, tmp_path)
     assert str(caught.value) == (
         f"training: ended by {number.name} (time limit, preemption or scancel) after 1 of 3 "
-        "epochs, the running epoch is lost; the next attempt goes on after epoch 1"
+        "epochs, the running epoch is lost; the next attempt resumes after epoch 1"
     )
     assert signal.getsignal(number) == before
     assert [path.name for path in tmp_path.rglob("*.part")] == []
@@ -339,8 +339,9 @@ def test_a_full_disk_is_one_clear_line(tiny_store, tmp_path, monkeypatch, name):
 HOLDER = """
 import sys
 from pathlib import Path
-from ssl4sar.train.operations.resume_lock import locked
-with locked(Path(sys.argv[1])):
+from ssl4sar.core.lock import sole
+folder = Path(sys.argv[1])
+with sole(folder / "training.lock", folder, "trains here"):
     print("locked", flush=True)
     sys.stdin.read()
 """

@@ -17,7 +17,7 @@ from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.models.checkpoint import load_network
-from ssl4sar.train.finetune.finetune_process import finetune_as_told
+from ssl4sar.train.finetune.finetune_process import finetune_from_request
 from ssl4sar.train.operations.launch import launch
 from ssl4sar.train.operations.resume_folder import LAST
 
@@ -67,7 +67,7 @@ def request(store: Path, folder: Path, config: TrainingConfig, compute: ComputeC
 def train(store, folder, config=TRAINING, devices=1):
     compute = ComputeConfig(devices=devices, train_threads=1)
     told = request(store, folder, config, compute)
-    return launch(finetune_as_told, told, compute, folder / "resume")
+    return launch(finetune_from_request, told, compute, folder / "resume")
 
 
 def rows(folder):
@@ -129,7 +129,7 @@ def test_split_batches_give_the_losses_of_one_process(tiny_store, tmp_path):
         told = request(tiny_store, folder, config, each) | {
             "network": plain.model_dump(mode="json")
         }
-        launch(finetune_as_told, told, each, folder / "resume")
+        launch(finetune_from_request, told, each, folder / "resume")
     assert_same_training(tmp_path / "1", tmp_path / "2")
 
 

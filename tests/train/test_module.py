@@ -11,7 +11,10 @@ from torch import nn
 
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.train.loop.batches import BatchKey
 from ssl4sar.train.loop.module import SampleLosses, TrainingModule
+
+KEY = BatchKey(0, (0, 1, 2))
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,7 @@ class Numbers:
 
     values: torch.Tensor
     names: tuple[str, ...]
-    samples: tuple[int, ...] = (0, 1, 2)
-    number: int = 0
-    part: int = 0
-    weight: float = 1.0
+    key: BatchKey = KEY
 
     def __len__(self):
         return len(self.values)
@@ -63,7 +63,9 @@ def test_the_loss_of_a_batch_is_the_mean_times_its_weight(line, monkeypatch):
     monkeypatch.setattr(type(line), "current_epoch", 0)
     values = torch.tensor([[1.0], [2.0]])
     assert line.training_step(Numbers(values, ("a", "b")), 0).item() == 3.0
-    assert line.training_step(Numbers(values, ("a", "b"), weight=0.5), 1).item() == 1.5
+    assert (
+        line.training_step(Numbers(values, ("a", "b"), KEY._replace(weight=0.5)), 1).item() == 1.5
+    )
 
 
 def test_the_image_of_a_loss_that_is_not_finite_is_named(line, monkeypatch):
@@ -72,12 +74,12 @@ def test_the_image_of_a_loss_that_is_not_finite_is_named(line, monkeypatch):
     bad = torch.tensor([[1.0], [float("inf")], [1.0]])
     with pytest.raises(UserError) as caught:
         # The second step of the third of four processes.
-        line.training_step(Numbers(bad, ("a", "b", "c"), (18, 19, 20), number=6), 1)
+        line.training_step(Numbers(bad, ("a", "b", "c"), BatchKey(4, (18, 19, 20), number=6)), 1)
     line_told = str(caught.value)
     assert "the loss became inf in epoch 5, batch 7, image b (sample 20);" in line_told
     assert line_told.endswith(
         "; look at the image, lower opttranslator.learning_rate or set "
-        "opttranslator.gradient_clip_norm; it then starts anew, the state after epoch 4 is set "
+        "opttranslator.gradient_clip_norm; it then starts again, the state after epoch 4 is set "
         "aside in its resume folder; or end with that state by opttranslator.epochs: 4"
     )
 
@@ -98,7 +100,7 @@ def test_a_loss_that_samples_share_names_them_all(line, monkeypatch):
     monkeypatch.setattr(type(line), "current_epoch", 0)
     shared = SampleLosses(torch.tensor([float("nan")]), tuple("abcdef"))
     monkeypatch.setattr(line, "sample_losses", lambda batch: shared)
-    batch = Numbers(torch.ones(6, 1), tuple("abcdef"), tuple(range(6)))
+    batch = Numbers(torch.ones(6, 1), tuple("abcdef"), BatchKey(0, tuple(range(6))))
     with pytest.raises(UserError, match=r"image a \(sample 1\), .*, d \(sample 4\) and 2 more;"):
         line.training_step(batch, 0)
 

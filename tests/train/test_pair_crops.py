@@ -60,8 +60,8 @@ def test_pairs_are_mirrored_windows_of_both_images():
         assert np.array_equal(pair.sar, mirrored(STORE.sar(number), window))
         assert np.array_equal(pair.optical, mirrored(STORE.optical(number), window))
     assert batch.names == tuple(STORE.scenes[number].name for number in (2, 1, 1, 2))
-    assert (batch.epoch, batch.samples) == (4, (0, 1, 2, 3))
-    assert (batch.number, batch.part, batch.weight) == (7, 1, 0.5)
+    assert (batch.key.epoch, batch.key.samples) == (4, (0, 1, 2, 3))
+    assert batch.key[2:] == (7, 1, 0.5)
 
 
 @pytest.mark.parametrize("masks", [True, False])
@@ -82,7 +82,7 @@ def test_pixels_and_masked_tokens_move_with_a_batch(masks, monkeypatch):
     batch.pin_memory()
     expected = [batch.pixels, batch.masked] if masks else [batch.pixels]
     assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in expected}
-    assert (moved.draws, moved.names, moved.samples) == (batch.draws, batch.names, batch.samples)
+    assert (moved.draws, moved.names, moved.key) == (batch.draws, batch.names, batch.key)
     assert batch.pairs()[0].sar.data_ptr() == batch.pixels.data_ptr()
 
 

@@ -28,7 +28,7 @@ from ssl4sar.models.tyrion import build
 from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train.finetune.finetune import _starting_network as finetune_start
 from ssl4sar.train.loop.module import TrainingModule
-from ssl4sar.train.loop.run import Place
+from ssl4sar.train.loop.run import Runtime
 from ssl4sar.train.operations.resume_folder import LAST, PREVIOUS
 from ssl4sar.train.pretext import pretrain_module
 from ssl4sar.train.pretext.pretrain import PretrainOutputs, pretrain, recipe_of
@@ -71,7 +71,7 @@ def train(store, folder, task="opttranslator", *, place=None, **changes):
         "seed": 1,
         "source": "digest",
         "outputs": PretrainOutputs(*(folder / name for name in (FILES[0], "m.csv", FILES[1]))),
-        "place": Place(**{"compute": COMPUTE, "resume_dir": folder / "resume", **place}),
+        "runtime": Runtime(**{"compute": COMPUTE, "resume_dir": folder / "resume", **place}),
     } | changes
     return pretrain(**arguments)
 
@@ -475,7 +475,7 @@ def spoilt(monkeypatch, place, value, epoch):
 
     def pairs(batch, *arguments, **options):
         made = whole(batch, *arguments, **options)
-        if (batch.epoch, batch.number) != (epoch, 2):
+        if (batch.key.epoch, batch.key.number) != (epoch, 2):
             return made
         spoilt = {name: getattr(made, name).clone() for name in ("sar", "optical")}
         spoilt[place][1] = value

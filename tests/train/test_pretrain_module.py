@@ -126,7 +126,7 @@ def test_a_score_is_built_again_from_its_values():
     assert PretextScore(**score.as_dict()) == score
     assert len(score.row()) == len(PretextScore.COLUMNS)
     assert score.logged() == {"val/loss": 0.125}
-    assert score.told() == "validation loss 0.1250"
+    assert score.text() == "validation loss 0.1250"
 
 
 def test_a_tie_keeps_the_earlier_epoch():

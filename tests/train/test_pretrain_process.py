@@ -13,7 +13,7 @@ from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.models.checkpoint import load_network, read_torch_file
 from ssl4sar.train.operations.launch import launch
-from ssl4sar.train.pretext.pretrain_process import pretrain_as_told
+from ssl4sar.train.pretext.pretrain_process import pretrain_from_request
 
 MODEL = TyrionConfig(
     input_px=64,
@@ -58,7 +58,7 @@ def train(store, folder, recipe, devices):
         "scratch": "",
         "end_s": None,
     }
-    return launch(pretrain_as_told, request, compute, folder / "resume")
+    return launch(pretrain_from_request, request, compute, folder / "resume")
 
 
 def column(folder, name):

@@ -86,7 +86,7 @@ def test_another_training_starts_anew_and_the_state_comes_back(tmp_path, caplog)
     assert content(tmp_path) == {"notes.txt": "of the user"}
     aside = tmp_path / "superseded-aaaaaaaa"
     (told,) = [record.getMessage() for record in caplog.records]
-    assert f"have changed: the state after epoch 2 lies in {aside} now; put the change" in told
+    assert f"have changed: the state after epoch 2 is in {aside} now; put the change" in told
     # The other training is ended in its first epoch, or after some.
     (tmp_path / BEST).write_text("b")
     assert claim(tmp_path, "a" * 64).epochs_done == 2
@@ -171,7 +171,7 @@ def test_what_cannot_be_read_is_set_aside_too(tmp_path, caplog):
         assert claim(tmp_path, "a" * 64) is None
     assert content(tmp_path) == {}
     assert (tmp_path / "superseded-unknown" / BEST).read_text() == "a" * 64
-    assert "starting anew" in caplog.text
+    assert "starting again" in caplog.text
 
 
 def test_a_first_epoch_that_was_never_finished_leaves_nothing(tmp_path):

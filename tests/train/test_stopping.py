@@ -19,18 +19,18 @@ def told(name):
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_becomes_one_line_and_the_handlers_come_back(number):
     before = [signal.getsignal(each) for each in SIGNALS]
-    with pytest.raises(StoppedError) as caught, StopSignals().told(told):
+    with pytest.raises(StoppedError) as caught, StopSignals().raised_as(told):
         os.kill(os.getpid(), number)
     text = str(caught.value)
     assert signal.Signals(number).name in text
     assert "after 3 of 10 epochs" in text
-    assert "goes on after epoch 3" in text
+    assert "resumes after epoch 3" in text
     assert "\n" not in text
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
 def test_nobody_swallows_the_stop_and_a_second_signal_does_not_disturb_the_end():
-    with pytest.raises(StoppedError), StopSignals().told(told):
+    with pytest.raises(StoppedError), StopSignals().raised_as(told):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except Exception:
@@ -40,7 +40,7 @@ def test_nobody_swallows_the_stop_and_a_second_signal_does_not_disturb_the_end()
 
 
 def test_what_fails_because_of_the_signal_is_told_as_the_signal():
-    with pytest.raises(StoppedError), StopSignals().told(told):
+    with pytest.raises(StoppedError), StopSignals().raised_as(told):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
@@ -49,7 +49,7 @@ def test_what_fails_because_of_the_signal_is_told_as_the_signal():
 
 @pytest.mark.parametrize("error", [ValueError("x"), UserError("a", "b", "c")])
 def test_other_errors_pass(error):
-    with pytest.raises(type(error)) as caught, StopSignals().told(told):
+    with pytest.raises(type(error)) as caught, StopSignals().raised_as(told):
         raise error
     assert caught.value is error
 
@@ -58,13 +58,13 @@ def test_the_inner_line_is_the_one_that_is_told():
     def less_precise(name):
         return StoppedError("training", name, "nothing")
 
-    with pytest.raises(StoppedError, match="3 of 10"), StopSignals().told(less_precise):
-        with StopSignals().told(told):
+    with pytest.raises(StoppedError, match="3 of 10"), StopSignals().raised_as(less_precise):
+        with StopSignals().raised_as(told):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_a_first_epoch_starts_anew():
-    assert "starts anew" in str(stopped_by("SIGTERM", 0, 10))
+    assert "starts again" in str(stopped_by("SIGTERM", 0, 10))
 
 
 def test_other_threads_leave_signals_alone():
@@ -72,7 +72,7 @@ def test_other_threads_leave_signals_alone():
 
     def work():
         try:
-            with StopSignals().told(told):
+            with StopSignals().raised_as(told):
                 pass
         except ValueError as error:
             failures.append(error)

@@ -140,7 +140,7 @@ def test_frozen_inventories_change_by_a_refresh_alone(house: House) -> None:
     module = house.root / "src/ssl4sar/acquire/catalogue/search.py"
     module.write_text(module.read_text() + "\nUPGRADED = True\n")
     text = house.build(target="inventory")
-    assert text.count("is kept: `refresh` searches anew") == 2
+    assert text.count("is reused: `refresh` searches again") == 2
     assert [p for p in inventories if p.read_bytes() != frozen[p]] == []
     assert house.planned(target="inventory") == set()
 

@@ -103,7 +103,7 @@ def test_a_copied_result_is_told_to_lack_its_project(project, capsys, tmp_path: 
     shutil.copytree(project.result.parent, tmp_path / "mine" / "results")
     code, out, _ = run(capsys, tmp_path / "mine/results/total.json", "--json")
     assert code == EXIT_PROBLEMS
-    told = {p["kind"]: p["told"] for p in json.loads(out)["problems"]}
+    told = {p["kind"]: p["message"] for p in json.loads(out)["problems"]}
     assert "no Snakefile" in told["config"]
     assert "the record is missing" in told["record"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import chdir
 from dataclasses import replace
 from datetime import timedelta
@@ -16,10 +15,12 @@ from micro_study import micro, with_values
 from ssl4sar.acquire.areas import Glacier, read_glaciers
 from ssl4sar.acquire.catalogue.inventory import Inventory, InventoryHeader, write_inventory
 from ssl4sar.acquire.catalogue.search import SearchConfig, query_values
+from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.workflow.acquisition import INVENTORIES, SCENES, Acquisition
+from ssl4sar.workflow.acquisition import INVENTORIES, Acquisition
+from ssl4sar.workflow.forecast import SCENES
 
 PROJECT = Path(__file__).resolve().parents[2]
 GLACIERS = PROJECT / "config" / "glaciers.geojson"
@@ -137,14 +138,15 @@ def test_what_is_there_offline_or_of_unknown_size_is_counted_apart(workdir: Path
     freeze(names[0], products)
     record = SCENES / f"{products[0].name}.json"
     record.parent.mkdir(parents=True)
-    record.write_text(json.dumps({}))
+    record.write_text("{}")
     gone = made_product(5)
     freeze(names[0], [*products, gone])
-    (SCENES / f"{gone.name}.json").write_text(json.dumps({"status": "missing"}))
+    missing = FetchRecord(product=gone.as_row(), status="missing", polarisations=("HH",))
+    missing.write(SCENES / f"{gone.name}.json")
     told = acquisition(**{"acquisition.glaciers": names}).forecast()
     assert "1 there; " in told
     assert "and 1 product of unknown size to come" in told
-    assert "; 1 could not be had" in told
+    assert "; 1 unavailable" in told
     assert "; 1 listed as offline" in told
 
 

@@ -7,20 +7,13 @@ rule download_caffe:
         archive="resources/caffe/data_raw.zip",
         record="resources/caffe/data_raw.zip.json",
         provenance="resources/caffe/data_raw.provenance.json",
-    log:
-        "logs/download_caffe.log",
     cache: True
     # Compute nodes often have no internet: this runs where Snakemake itself runs.
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("download_caffe", 1000),
-        runtime=STUDY.runtime("download_caffe", 240),
+        **STUDY.asks("download_caffe", 1000, 240),
     params:
-        source=STUDY.source("download_caffe"),
-        cfg=STUDY.cfg("caffe.url", "caffe.sha256"),
+        **STUDY.given("download_caffe", "caffe.url", "caffe.sha256"),
     script:
         "../scripts/download_caffe.py"
 
@@ -31,20 +24,11 @@ rule fetch_weights:
         weights="resources/weights/swinv2_tiny_window16_256.safetensors",
         record="resources/weights/swinv2_tiny_window16_256.safetensors.json",
         provenance="resources/weights/swinv2_tiny_window16_256.provenance.json",
-    log:
-        "logs/fetch_weights.log",
-    benchmark:
-        "benchmarks/results/fetch_weights.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("fetch_weights", 1000),
-        runtime=STUDY.runtime("fetch_weights", 60),
+        **STUDY.asks("fetch_weights", 1000, 60),
     params:
-        source=STUDY.source("fetch_weights"),
-        cfg=STUDY.cfg("weights.url", "weights.sha256"),
+        **STUDY.given("fetch_weights", "weights.url", "weights.sha256"),
     script:
         "../scripts/fetch_weights.py"
 
@@ -55,27 +39,12 @@ rule extract_caffe:
         archive=rules.download_caffe.output.archive,
     output:
         folder=directory("resources/caffe/official"),
-        listing=report(
-            "resources/caffe/official.json",
-            category="1 Data",
-            subcategory="scenes",
-            caption="../report/extracted.rst",
-            labels={"what": "files of the official archive"},
-        ),
+        listing=shown("resources/caffe/official.json", "extracted"),
         provenance="resources/caffe/official.provenance.json",
-    log:
-        "logs/extract_caffe.log",
-    benchmark:
-        "benchmarks/results/extract_caffe.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("extract_caffe", 2000),
-        runtime=STUDY.runtime("extract_caffe", 60),
+        **STUDY.asks("extract_caffe", 2000, 60),
     params:
-        source=STUDY.source("extract_caffe"),
-        cfg={},
+        **STUDY.given("extract_caffe"),
     script:
         "../scripts/extract_caffe.py"
 
@@ -84,56 +53,31 @@ rule render_caffe:
     """Render SYNTHETIC scenes in the official layout with the glacier scene model."""
     output:
         folder=directory(f"{STUDY.run}/caffe/rendered"),
-        listing=report(
-            f"{STUDY.run}/caffe/rendered.json",
-            category="1 Data",
-            subcategory="scenes",
-            caption="../report/rendered.rst",
-            labels={"what": "files of the rendered tree"},
-        ),
+        listing=shown(f"{STUDY.run}/caffe/rendered.json", "rendered"),
         provenance=f"{STUDY.run}/caffe/rendered.provenance.json",
-    log:
-        f"logs/{STUDY.config.name}/render_caffe.log",
     cache: True
-    conda:
-        "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=STUDY.mem_mb("render_caffe", 4000),
-        runtime=STUDY.runtime("render_caffe", 60),
+        **STUDY.asks("render_caffe", 4000, 60),
     params:
-        source=STUDY.source("render_caffe"),
-        cfg=STUDY.cfg("scene"),
+        **STUDY.given("render_caffe", "scene"),
     script:
         "../scripts/render_caffe.py"
 
 
 rule download_ssl4sar:
-    """Download the archives of the SSL4SAR dataset, each going on where an earlier try stopped."""
+    """Download the archives of the SSL4SAR dataset, each resuming where an earlier try stopped."""
     output:
         archives=directory("resources/ssl4sar/archives"),
-        record=report(
-            "resources/ssl4sar/archives.json",
-            category="1 Data",
-            subcategory="pretraining",
-            caption="../report/ssl4sar_archives.rst",
-            labels={"what": "archives of SSL4SAR as fetched"},
-        ),
+        record=shown("resources/ssl4sar/archives.json", "ssl4sar_archives"),
         provenance="resources/ssl4sar/archives.provenance.json",
-    log:
-        "logs/download_ssl4sar.log",
     cache: True
     # Compute nodes often have no internet: this runs where Snakemake itself runs.
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("download_ssl4sar", 1000),
-        runtime=STUDY.runtime("download_ssl4sar", 720),
+        **STUDY.asks("download_ssl4sar", 1000, 720),
     params:
-        source=STUDY.source("download_ssl4sar"),
-        cfg=STUDY.cfg("ssl4sar.record_url"),
+        **STUDY.given("download_ssl4sar", "ssl4sar.record_url"),
     script:
         "../scripts/download_ssl4sar.py"
 
@@ -146,27 +90,12 @@ rule extract_ssl4sar:
         archives=ancient(rules.download_ssl4sar.output.archives),
     output:
         folder=directory("resources/ssl4sar/extracted"),
-        listing=report(
-            "resources/ssl4sar/extracted.json",
-            category="1 Data",
-            subcategory="pretraining",
-            caption="../report/ssl4sar_extracted.rst",
-            labels={"what": "files of the SSL4SAR archives"},
-        ),
+        listing=shown("resources/ssl4sar/extracted.json", "ssl4sar_extracted"),
         provenance="resources/ssl4sar/extracted.provenance.json",
-    log:
-        "logs/extract_ssl4sar.log",
-    benchmark:
-        "benchmarks/results/extract_ssl4sar.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("extract_ssl4sar", 2000),
-        runtime=STUDY.runtime("extract_ssl4sar", 120),
+        **STUDY.asks("extract_ssl4sar", 2000, 120),
     params:
-        source=STUDY.source("extract_ssl4sar"),
-        cfg={},
+        **STUDY.given("extract_ssl4sar"),
     script:
         "../scripts/extract_ssl4sar.py"
 
@@ -175,25 +104,13 @@ rule render_pairs:
     """Render SYNTHETIC pairs of SAR and optical images with the glacier scene model."""
     output:
         folder=directory(f"{STUDY.run}/ssl4sar/rendered"),
-        listing=report(
-            f"{STUDY.run}/ssl4sar/rendered.json",
-            category="1 Data",
-            subcategory="pretraining",
-            caption="../report/rendered_pairs.rst",
-            labels={"what": "files of the rendered pairs"},
-        ),
+        listing=shown(f"{STUDY.run}/ssl4sar/rendered.json", "rendered_pairs"),
         provenance=f"{STUDY.run}/ssl4sar/rendered.provenance.json",
-    log:
-        f"logs/{STUDY.config.name}/render_pairs.log",
     cache: True
-    conda:
-        "../../envs/data.yaml"
     threads: 2
     resources:
-        mem_mb=STUDY.mem_mb("render_pairs", 4000),
-        runtime=STUDY.runtime("render_pairs", 60),
+        **STUDY.asks("render_pairs", 4000, 60),
     params:
-        source=STUDY.source("render_pairs"),
-        cfg=STUDY.cfg("pair_scene"),
+        **STUDY.given("render_pairs", "pair_scene"),
     script:
         "../scripts/render_pairs.py"

@@ -5,108 +5,65 @@
 rule search_scenes:
     """Search the scenes of a glacier and freeze what the catalogue lists."""
     output:
-        # A search that fails must not cost the frozen inventory: `update` keeps and restores it.
+        # A search that fails must not cost the frozen inventory: `update` saves and restores it.
         inventory=update("data/inventory/{glacier}/inventory.jsonl"),
-        left_out=report(
-            update("data/inventory/{glacier}/left_out.csv"),
-            category="1 Data",
-            subcategory="acquisition",
-            caption="../report/left_out.rst",
-            labels={"what": "products left out", "glacier": "{glacier}"},
-        ),
-        choice=report(
-            update("data/inventory/{glacier}/optical_choice.csv"),
-            category="1 Data",
-            subcategory="acquisition",
-            caption="../report/optical_choice.rst",
-            labels={"what": "choice of the optical image", "glacier": "{glacier}"},
+        left_out=shown(update("data/inventory/{glacier}/left_out.csv"), "left_out"),
+        choice=shown(
+            update("data/inventory/{glacier}/optical_choice.csv"), "optical_choice"
         ),
         provenance=update("data/inventory/{glacier}/inventory.provenance.json"),
-    log:
-        "logs/search_scenes/{glacier}.log",
-    benchmark:
-        "benchmarks/results/search_scenes/{glacier}.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("search_scenes", 1000),
-        runtime=STUDY.runtime("search_scenes", 60),
-        connections=1,
+        **STUDY.asks("search_scenes", 1000, 60, connections=1),
     params:
-        source=STUDY.source("search_scenes"),
-        cfg=STUDY.cfg("sentinel", "optical"),
-        service=STUDY.acquisition.search_service,
-        searched_utc=STUDY.acquisition.searched_utc,
-        glacier=STUDY.acquisition.glacier,
+        **STUDY.given(
+            "search_scenes",
+            "sentinel",
+            "optical",
+            service=STUDY.acquisition.search_service,
+            searched_utc=STUDY.acquisition.searched_utc,
+            glacier=STUDY.acquisition.glacier,
+        ),
     script:
         "../scripts/search_scenes.py"
 
 
 rule inventory_overview:
-    """Draw what the inventories hold: scenes over time, and where the glaciers lie."""
+    """Draw what the inventories hold: scenes over time, and where the glaciers are."""
     input:
         inventories=STUDY.acquisition.inventory_files,
     output:
-        picture=report(
-            f"{STUDY.run}/sentinel/inventory.png",
-            category="1 Data",
-            subcategory="acquisition",
-            caption="../report/inventory.rst",
-            labels={"what": "scenes over time"},
-        ),
-        areas=report(
-            f"{STUDY.run}/sentinel/areas.png",
-            category="1 Data",
-            subcategory="acquisition",
-            caption="../report/areas.rst",
-            labels={"what": "where the glaciers lie"},
-        ),
+        picture=shown(f"{STUDY.run}/sentinel/inventory.png", "inventory"),
+        areas=shown(f"{STUDY.run}/sentinel/areas.png", "areas"),
         provenance=f"{STUDY.run}/sentinel/inventory.provenance.json",
-    log:
-        f"logs/{STUDY.config.name}/inventory_overview.log",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/inventory_overview.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("inventory_overview", 2000),
-        runtime=STUDY.runtime("inventory_overview", 10),
+        **STUDY.asks("inventory_overview", 2000, 10),
     params:
-        source=STUDY.source("inventory_overview"),
-        cfg={},
-        glaciers=STUDY.acquisition.features,
+        **STUDY.given("inventory_overview", glaciers=STUDY.acquisition.features),
     script:
         "../scripts/inventory_overview.py"
 
 
 rule fetch_scene:
-    """Fetch one product of the inventories, verified, going on where an earlier try stopped."""
+    """Fetch one product of the inventories, verified, resuming where an earlier try stopped."""
     output:
-        # The product itself lies beside the record and is kept: see ssl4sar.acquire.fetch.
+        # The product is in a folder beside them, which a rerun reuses: see ssl4sar.acquire.fetch.
+        # The manifest is the input of what reads the product: it changes only with its files.
+        manifest="data/scenes/{product}.manifest.json",
         record="data/scenes/{product}.json",
         provenance="data/scenes/{product}.provenance.json",
-    log:
-        "logs/fetch_scene/{product}.log",
-    benchmark:
-        "benchmarks/results/fetch_scene/{product}.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("fetch_scene", 500),
-        runtime=STUDY.runtime("fetch_scene", 240),
-        connections=1,
+        **STUDY.asks("fetch_scene", 500, 240, connections=1),
     params:
-        source=STUDY.source("fetch_scene"),
-        cfg=STUDY.cfg("sentinel.polarisation"),
-        deciding=STUDY.acquisition.fetch_service,
-        product=STUDY.acquisition.product,
-        kept=STUDY.acquisition.product_folder,
+        **STUDY.given(
+            "fetch_scene",
+            "sentinel.polarisation",
+            deciding=STUDY.acquisition.fetch_service,
+            product=STUDY.acquisition.product,
+            kept=["data/scenes/{product}"],
+        ),
     script:
         "../scripts/fetch_scene.py"
 
@@ -116,23 +73,15 @@ rule fetch_orbit:
     output:
         record="data/orbits/{orbit}.json",
         provenance="data/orbits/{orbit}.provenance.json",
-    log:
-        "logs/fetch_orbit/{orbit}.log",
-    benchmark:
-        "benchmarks/results/fetch_orbit/{orbit}.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("fetch_orbit", 500),
-        runtime=STUDY.runtime("fetch_orbit", 60),
-        connections=1,
+        **STUDY.asks("fetch_orbit", 500, 60, connections=1),
     params:
-        source=STUDY.source("fetch_orbit"),
-        cfg={},
-        orbit=STUDY.acquisition.orbit,
-        kept=STUDY.acquisition.orbit_file,
+        **STUDY.given(
+            "fetch_orbit",
+            orbit=STUDY.acquisition.orbit,
+            kept=["data/orbits/{orbit}.EOF"],
+        ),
     script:
         "../scripts/fetch_orbit.py"
 
@@ -144,30 +93,19 @@ rule scenes_report:
         orbits=STUDY.acquisition.orbit_records,
     output:
         summary=f"{STUDY.run}/sentinel/scenes.json",
-        table=report(
-            f"{STUDY.run}/sentinel/scenes.csv",
-            category="1 Data",
-            subcategory="acquisition",
-            caption="../report/acquired.rst",
-            labels={"what": "products fetched and missing"},
-        ),
+        table=shown(f"{STUDY.run}/sentinel/scenes.csv", "acquired"),
         provenance=f"{STUDY.run}/sentinel/scenes.provenance.json",
     log:
         f"logs/{STUDY.config.name}/scenes_report.log",
         # Written before the job fails for what is missing, when its outputs are deleted.
         problems=f"logs/{STUDY.config.name}/scenes_report.csv",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/scenes_report.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("scenes_report", 1000),
-        runtime=STUDY.runtime("scenes_report", 30),
+        **STUDY.asks("scenes_report", 1000, 30),
     params:
-        source=STUDY.source("scenes_report"),
-        cfg=STUDY.cfg("acquisition.max_missing", "acquisition.leave_out"),
+        **STUDY.given(
+            "scenes_report", "acquisition.max_missing", "acquisition.leave_out"
+        ),
     script:
         "../scripts/scenes_report.py"
 
@@ -177,22 +115,14 @@ rule fetch_elevation_list:
     output:
         listing="data/elevation/tile_list.txt",
         provenance="data/elevation/tile_list.provenance.json",
-    log:
-        "logs/fetch_elevation_list.log",
-    benchmark:
-        "benchmarks/results/fetch_elevation_list.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("fetch_elevation_list", 500),
-        runtime=STUDY.runtime("fetch_elevation_list", 30),
-        connections=1,
+        **STUDY.asks("fetch_elevation_list", 500, 30, connections=1),
     params:
-        source=STUDY.source("fetch_elevation_list"),
-        cfg={},
-        deciding=STUDY.cfg("elevation.tile_list_url"),
+        **STUDY.given(
+            "fetch_elevation_list",
+            deciding=STUDY.cfg("elevation.tile_list_url"),
+        ),
     script:
         "../scripts/fetch_elevation_list.py"
 
@@ -204,23 +134,15 @@ rule fetch_elevation_tile:
     output:
         record="data/elevation/tiles/{tile}.json",
         provenance="data/elevation/tiles/{tile}.provenance.json",
-    log:
-        "logs/fetch_elevation_tile/{tile}.log",
-    benchmark:
-        "benchmarks/results/fetch_elevation_tile/{tile}.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("fetch_elevation_tile", 500),
-        runtime=STUDY.runtime("fetch_elevation_tile", 60),
-        connections=1,
+        **STUDY.asks("fetch_elevation_tile", 500, 60, connections=1),
     params:
-        source=STUDY.source("fetch_elevation_tile"),
-        cfg={},
-        deciding=STUDY.cfg("elevation.tile_url"),
-        kept=STUDY.acquisition.tile_file,
+        **STUDY.given(
+            "fetch_elevation_tile",
+            deciding=STUDY.cfg("elevation.tile_url"),
+            kept=["data/elevation/tiles/{tile}.tif"],
+        ),
     script:
         "../scripts/fetch_elevation_tile.py"
 
@@ -228,28 +150,22 @@ rule fetch_elevation_tile:
 rule fetch_geoid:
     """Fetch the grid of geoid heights over the ellipsoid."""
     output:
-        # The grid itself lies beside it and is kept.
+        # The grid is beside it, and a rerun reuses it.
         record="data/geoid/geoid.tif.json",
         provenance="data/geoid/geoid.provenance.json",
-    log:
-        "logs/fetch_geoid.log",
-    benchmark:
-        "benchmarks/results/fetch_geoid.tsv"
     localrule: True
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("fetch_geoid", 500),
-        runtime=STUDY.runtime("fetch_geoid", 60),
-        connections=1,
+        **STUDY.asks("fetch_geoid", 500, 60, connections=1),
     params:
-        source=STUDY.source("fetch_geoid"),
-        cfg={},
-        deciding=STUDY.cfg(
-            "elevation.geoid_url", "elevation.geoid_sha256", "elevation.geoid_model"
+        **STUDY.given(
+            "fetch_geoid",
+            deciding=STUDY.cfg(
+                "elevation.geoid_url",
+                "elevation.geoid_sha256",
+                "elevation.geoid_model",
+            ),
+            kept=["data/geoid/geoid.tif"],
         ),
-        kept=STUDY.acquisition.geoid_file,
     script:
         "../scripts/fetch_geoid.py"
 
@@ -262,27 +178,15 @@ rule mosaic_elevation:
     output:
         elevation="data/elevation/{glacier}.tif",
         record="data/elevation/{glacier}.json",
-        picture=report(
-            "data/elevation/{glacier}.png",
-            category="1 Data",
-            subcategory="elevation",
-            caption="../report/elevation.rst",
-            labels={"what": "elevation model", "glacier": "{glacier}"},
-        ),
+        picture=shown("data/elevation/{glacier}.png", "elevation"),
         provenance="data/elevation/{glacier}.provenance.json",
-    log:
-        "logs/mosaic_elevation/{glacier}.log",
-    benchmark:
-        "benchmarks/results/mosaic_elevation/{glacier}.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
     resources:
-        mem_mb=STUDY.mem_mb("mosaic_elevation", 2000),
-        runtime=STUDY.runtime("mosaic_elevation", 20),
+        **STUDY.asks("mosaic_elevation", 2000, 20),
     params:
-        source=STUDY.source("mosaic_elevation"),
-        cfg=STUDY.cfg("elevation"),
-        glacier=STUDY.acquisition.glacier,
+        **STUDY.given(
+            "mosaic_elevation",
+            "elevation",
+            glacier=STUDY.acquisition.glacier,
+        ),
     script:
         "../scripts/mosaic_elevation.py"

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from ssl4sar.acquire.extract import extract_zip
+from ssl4sar.acquire.extract import extract_archive
 from ssl4sar.core.listing import write_listing
 from ssl4sar.workflow.job import job
 
 
 def main(archive: Path, folder: Path, listing: Path) -> None:
     """Extract, and list the files with their hashes."""
-    extract_zip(archive, folder)
+    extract_archive(archive, folder)
     write_listing(folder, listing)
 
 

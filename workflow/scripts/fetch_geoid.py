@@ -8,7 +8,7 @@ from ssl4sar.workflow.job import job
 
 
 def main(config: ElevationConfig, grid: Path) -> None:
-    """Fetch the grid, or find it there; its record lies beside it."""
+    """Fetch the grid, or find it there; its record is beside it."""
     fetch_geoid(config, grid)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from ssl4sar.acquire.orbits.file import fetch_orbit, write_missing_orbit
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import MissingProductError
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.acquire.providers.local import Local
+from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.config.services import Services
 from ssl4sar.workflow.job import job
 

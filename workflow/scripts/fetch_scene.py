@@ -5,19 +5,25 @@ from pathlib import Path
 from ssl4sar.acquire.fetch import fetch_product
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import Selection
-from ssl4sar.acquire.providers.choose import open_provider
+from ssl4sar.acquire.providers.registry import open_provider
+from ssl4sar.acquire.query import Selection
 from ssl4sar.config.services import Services
 from ssl4sar.workflow.job import job
 
 
 def main(
-    product: Product, services: Services, selection: Selection, folder: Path, record: Path
+    product: Product,
+    services: Services,
+    selection: Selection,
+    folder: Path,
+    record: Path,
+    manifest: Path,
 ) -> FetchRecord:
     """Fetch the product, or find it in its folder, and write what became of it."""
     provider = open_provider(product.provider, services)
     fetched = fetch_product(product, provider, folder, selection)
     fetched.write(record)
+    fetched.manifest().write(manifest)
     return fetched
 
 
@@ -30,5 +36,6 @@ if __name__ == "__main__":
             selection=Selection(polarisation=snakemake.params.cfg["sentinel.polarisation"]),
             folder=folder,
             record=Path(snakemake.output.record),
+            manifest=Path(snakemake.output.manifest),
         )
         recorder.known.update({folder / name: file for name, file in fetched.files.items()})

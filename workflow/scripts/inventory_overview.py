@@ -13,7 +13,7 @@ from ssl4sar.workflow.job import job
 def main(
     features: list[dict[str, Any]], inventories: list[Path], picture: Path, areas: Path
 ) -> None:
-    """Draw scenes over time, and where the glaciers lie."""
+    """Draw scenes over time, and where the glaciers are."""
     glaciers = [Glacier.from_feature(feature) for feature in features]
     found = [read_inventory(path) for path in inventories]
     draw_inventories(

@@ -8,9 +8,9 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.inventory import TIME_FORMAT, is_of_time
 from ssl4sar.acquire.catalogue.search import SearchConfig, search_glacier
 from ssl4sar.acquire.orbits.choice import choose_orbits
-from ssl4sar.acquire.providers.choose import open_provider
 from ssl4sar.acquire.providers.local import Local
 from ssl4sar.acquire.providers.odata import ODataCatalogue
+from ssl4sar.acquire.providers.registry import open_provider
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.config.services import Services
 from ssl4sar.core.progress import tell
@@ -20,9 +20,9 @@ from ssl4sar.workflow.job import job
 def main(
     glacier: Glacier, config: SearchConfig, services: Services, searched_utc: str, inventory: Path
 ) -> None:
-    """Ask the providers, and write the inventory and what explains it; keep a frozen one."""
+    """Ask the providers, and write the inventory and what explains it; reuse a frozen one."""
     if is_of_time(inventory, searched_utc):
-        tell(f"{glacier.name}: the inventory of {searched_utc} is kept: `refresh` searches anew")
+        tell(f"{glacier.name}: the inventory of {searched_utc} is reused: `refresh` searches again")
         return
     sentinel, cdse = config.sentinel, services.cdse
     optical = sentinel.optical_provider or sentinel.provider

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from shapely import from_geojson, is_valid_reason, make_valid, to_geojson
+from shapely import from_geojson, get_coordinates, is_valid_reason, make_valid, to_geojson
 from shapely.affinity import translate
 from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon, box
@@ -44,7 +46,7 @@ KM_PER_DEG: Final = 111.195
 
 
 class _Properties(BaseModel):
-    """What a feature tells of its glacier."""
+    """What a feature says of its glacier."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,7 +67,7 @@ class Glacier:
     Attributes:
         name: letters and digits, at least one letter, fit for the file names of SSL4SAR.
         long_name: name for people.
-        region: where it lies.
+        region: where it is.
         area: polygons in degrees, longitudes -180 to 180, cut at the antimeridian.
         rgi_id: number in the Randolph Glacier Inventory, where known.
         epsg: UTM zone of its images.
@@ -129,16 +131,13 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
             UTM zone, or a glacier has the name of a test glacier of CaFFe but not its flag.
     """
     path = Path(path)
+    fix = "correct acquisition.glaciers_file"
     try:
         document = read_json(path, _LONGEST_FILE_BYTES)
     except FileNotFoundError as error:
-        raise UserError(
-            path, "the file does not exist", "correct acquisition.glaciers_file"
-        ) from error
+        raise UserError(path, "the file does not exist", fix) from error
     except OSError as error:
-        raise UserError(
-            path, f"the file cannot be read ({error.strerror})", "correct acquisition.glaciers_file"
-        ) from error
+        raise UserError(path, f"the file cannot be read ({error.strerror})", fix) from error
     except ForeignTextError as error:
         raise UserError(path, str(error), "give a GeoJSON file") from error
     features = document.get("features") if isinstance(document, dict) else None
@@ -183,6 +182,12 @@ def choose_glaciers(
     return [glacier for glacier in glaciers.values() if glacier.caffe is None]
 
 
+def polygons_of(geometry: BaseGeometry) -> list[Polygon]:
+    """Return the polygons of a geometry that are not empty, in their order."""
+    parts = getattr(geometry, "geoms", [geometry])
+    return [part for part in parts if isinstance(part, Polygon) and not part.is_empty]
+
+
 def coverage_percent(area: BaseGeometry, footprint: BaseGeometry) -> float:
     """Return how much of an area a footprint covers, 0 to 100, in longitude and latitude.
 
@@ -201,11 +206,9 @@ def coverage_percent(area: BaseGeometry, footprint: BaseGeometry) -> float:
 
 def area_km2(area: BaseGeometry) -> float:
     """Return the size of a small area on the ground, square kilometres (sphere)."""
+    parts = getattr(area, "geoms", [area])
     return float(
-        sum(
-            part.area * KM_PER_DEG**2 * math.cos(math.radians(part.centroid.y))
-            for part in getattr(area, "geoms", [area])
-        )
+        sum(part.area * KM_PER_DEG**2 * math.cos(math.radians(part.centroid.y)) for part in parts)
     )
 
 
@@ -220,10 +223,11 @@ def unwrap(polygon: Polygon) -> Polygon:
     Raises:
         ValueError: it holds a pole: its ring winds around the globe.
     """
-    shell = _unwrapped(list(polygon.exterior.coords))
-    return Polygon(
-        shell, [_unwrapped(list(ring.coords), near=shell[0][0]) for ring in polygon.interiors]
-    )
+    shell = _unwrapped(get_coordinates(polygon.exterior))
+    holes = [_unwrapped(get_coordinates(ring)) for ring in polygon.interiors]
+    turns = [_GLOBE_DEG * round((shell[0, 0] - hole[0, 0]) / _GLOBE_DEG) for hole in holes]
+    moved = [hole + np.array([turn, 0.0]) for hole, turn in zip(holes, turns, strict=True)]
+    return Polygon(shell, moved)
 
 
 def cut_at_antimeridian(polygon: Polygon) -> list[Polygon]:
@@ -237,32 +241,27 @@ def cut_at_antimeridian(polygon: Polygon) -> list[Polygon]:
     """
     whole = unwrap(polygon)
     pieces = []
-    for turns in range(-2, 3):
-        lowest = -180.0 + 360.0 * turns
-        piece = whole.intersection(box(lowest, -90.0, lowest + 360.0, 90.0))
-        for part in getattr(piece, "geoms", [piece]):
-            if isinstance(part, Polygon) and not part.is_empty:
-                pieces.append(orient(translate(part, -360.0 * turns)))
+    for turn in (_GLOBE_DEG * number for number in range(-2, 3)):
+        piece = whole.intersection(box(turn - 180.0, -90.0, turn + 180.0, 90.0))
+        pieces += [orient(translate(part, -turn)) for part in polygons_of(piece)]
     return pieces
 
 
-def _unwrapped(
-    ring: list[tuple[float, ...]], near: float | None = None
-) -> list[tuple[float, float]]:
-    first = ring[0][0]
-    offset = 0.0 if near is None else 360.0 * round((near - first) / 360.0)
-    points = [(first + offset, ring[0][1])]
-    for lon, lat in (point[:2] for point in ring[1:]):
-        points.append((lon + 360.0 * round((points[-1][0] - lon) / 360.0), lat))
-    if abs(points[-1][0] - points[0][0]) > _WIDEST_DEG:
+def _unwrapped(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a ring, longitudes and latitudes, whose longitude never jumps by half the globe."""
+    turns = np.round(-np.diff(ring[:, 0], prepend=ring[0, 0]) / _GLOBE_DEG).cumsum()
+    unwrapped: NDArray[np.float64] = ring + np.column_stack(
+        [_GLOBE_DEG * turns, np.zeros_like(turns)]
+    )
+    if abs(unwrapped[-1, 0] - unwrapped[0, 0]) > _WIDEST_DEG:
         raise ValueError("it holds a pole")
-    return points
+    return unwrapped
 
 
 def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
     subject = f"{path}: feature {index}"
     if not isinstance(feature, Mapping):
-        raise UserError(subject, "is no GeoJSON feature", "correct the file")
+        raise UserError(subject, "is not a GeoJSON feature", "correct the file")
     given = feature.get("properties")
     name = given.get("name") if isinstance(given, dict) else None
     if isinstance(name, str):
@@ -284,16 +283,7 @@ def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
     _check_flag(subject, properties)
     area = _area(subject, feature.get("geometry"))
     _check_zone(subject, properties.epsg, area)
-    return Glacier(
-        name=properties.name,
-        long_name=properties.long_name,
-        region=properties.region,
-        area=area,
-        epsg=properties.epsg,
-        rgi_id=properties.rgi_id,
-        stable_terrain=properties.stable_terrain,
-        caffe=properties.caffe,
-    )
+    return Glacier(area=area, **properties.model_dump(exclude={"note"}))
 
 
 def _name_problem(name: str) -> str:
@@ -306,9 +296,9 @@ def _name_problem(name: str) -> str:
 
 def _check_flag(subject: str, properties: _Properties) -> None:
     """Refuse a test glacier of the benchmark that would pass for an ordinary one."""
+    names = (properties.name, properties.long_name)
     if properties.caffe != "test" and any(
-        is_named_after(name, BENCHMARK_TEST_GLACIERS)
-        for name in (properties.name, properties.long_name)
+        is_named_after(name, BENCHMARK_TEST_GLACIERS) for name in names
     ):
         raise UserError(
             subject,
@@ -322,9 +312,9 @@ def _check_zone(subject: str, epsg: int, area: MultiPolygon) -> None:
     number, southern = epsg % 100, epsg >= 32700
     if not 1 <= number <= 60:
         raise UserError(
-            subject, f"epsg: {epsg} is no UTM zone", "give 32601 to 32660 or 32701 to 32760"
+            subject, f"epsg: {epsg} is not a UTM zone", "give 32601 to 32660 or 32701 to 32760"
         )
-    # The parts of an area across the antimeridian lie far from each other in longitude.
+    # The parts of an area across the antimeridian are far from each other in longitude.
     point = area.geoms[0].representative_point()
     meridian = 6 * number - 183
     away = abs((point.x - meridian + 180.0) % 360.0 - 180.0)
@@ -332,7 +322,7 @@ def _check_zone(subject: str, epsg: int, area: MultiPolygon) -> None:
         hemisphere = "south" if southern else "north"
         raise UserError(
             subject,
-            f"epsg: {epsg} is the zone around {meridian} E in the {hemisphere}, but the area lies "
+            f"epsg: {epsg} is the zone around {meridian} E in the {hemisphere}, but the area is "
             f"at {point.x:.2f} E {point.y:.2f} N",
             "give the UTM zone of the area; coordinates are longitude first",
         )
@@ -345,11 +335,10 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
     except ShapelyError as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            subject, f"its geometry is no GeoJSON ({reason})", "give a Polygon"
+            subject, f"its geometry is not GeoJSON ({reason})", "give a Polygon"
         ) from error
-    empty = _empty(subject)
     if not isinstance(shape, Polygon | MultiPolygon) or shape.is_empty:
-        raise empty
+        raise _empty(subject)
     west, south, east, north = shape.bounds
     for what, least, most, limit in (
         ("latitudes", south, north, 90.0),
@@ -365,15 +354,15 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
     _check_width(subject, wholes)
     united = unary_union([piece for whole in wholes for piece in cut_at_antimeridian(whole)])
     # Normalised, so that the same area always has the same corners in the same order.
-    parts = [part.normalize() for part in getattr(united, "geoms", [united])]
-    area = MultiPolygon([orient(part) for part in parts if isinstance(part, Polygon)])
+    normal = [each for part in polygons_of(united) for each in polygons_of(part.normalize())]
+    area = MultiPolygon([orient(part) for part in normal])
     if area.area < _SMALLEST_DEG2:
-        raise empty
+        raise _empty(subject)
     return area
 
 
 def _empty(subject: str) -> UserError:
-    return UserError(subject, "its area is empty or no polygon", "give a Polygon with an area")
+    return UserError(subject, "its area is empty or not a polygon", "give a Polygon with an area")
 
 
 def _whole(subject: str, polygon: Polygon) -> Polygon:
@@ -412,10 +401,12 @@ def _whole(subject: str, polygon: Polygon) -> Polygon:
 
 
 def _check_width(subject: str, wholes: Sequence[Polygon]) -> None:
-    """Refuse parts that together span half the globe: they could lie around a pole."""
+    """Refuse parts that together span half the globe: they could be around a pole."""
     first = wholes[0].centroid.x
-    shifts = [360.0 * round((first - whole.centroid.x) / 360.0) for whole in wholes]
-    moved = [translate(whole, shift) for whole, shift in zip(wholes, shifts, strict=True)]
+    moved = [
+        translate(whole, _GLOBE_DEG * round((first - whole.centroid.x) / _GLOBE_DEG))
+        for whole in wholes
+    ]
     width = max(whole.bounds[2] for whole in moved) - min(whole.bounds[0] for whole in moved)
     if width > _WIDEST_DEG:
         raise UserError(

@@ -1,23 +1,79 @@
-"""Telling what this installation can use, for people and for programs."""
+"""What this installation can use, for people and for programs.
+
+Providers, libraries, programs, credentials, folders: each with its version, or with the reason why
+it is missing and what helps.
+"""
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
+import importlib.util
 import json
+import os
+import shutil
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from rich.table import Table
 from rich.text import Text
 
-from ssl4sar.acquire.backends import Backend, find_backends
+from ssl4sar.acquire.earthdata import TOKEN_VARIABLE
+from ssl4sar.acquire.earthdata import account as earthdata_account
+from ssl4sar.acquire.network.credentials import Account, find_credentials
+from ssl4sar.acquire.network.private_files import private_folder
+from ssl4sar.acquire.network.slots import LOCKS_VARIABLE, locks_folder
+from ssl4sar.acquire.network.token_store import CACHE_VARIABLE, cache_folder
+from ssl4sar.acquire.providers.cdse import account as cdse_account
+from ssl4sar.acquire.providers.dhus import Dhus
+from ssl4sar.acquire.providers.registry import LIBRARIES, install_command
 from ssl4sar.config.loading import read_config, study_from
+from ssl4sar.config.sentinel import ProviderName
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.printing import console as safe_console
+from ssl4sar.version import VERSION
 
 SCHEMA: Final = "ssl4sar.doctor/1"
 DEFAULT_CONFIG: Final = Path("config/config.yaml")
 _WIDTH_WITHOUT_TERMINAL: Final = 160
+#: pip installs pyroSAR without the GDAL that it imports, so it comes from conda-forge.
+_CONDA: Final = "conda install -c conda-forge pyrosar gdal"
+_SNAP: Final = "install ESA SNAP (step.esa.int) and put its folder bin on PATH"
+#: Providers that need credentials for a download.
+_WITH_ACCOUNT: Final[frozenset[ProviderName]] = frozenset({"cdse", "dhus", "asf"})
+_OVER_THE_NET: Final = _WITH_ACCOUNT | {"stac"}
+Kind = Literal["provider", "library", "program", "credentials", "folder"]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One thing that may be there or not.
+
+    Attributes:
+        kind: what it is.
+        name: its name.
+        present: whether it can be used.
+        version: its version, where it has one.
+        reason: why it is missing, or where it was found; never a secret.
+        remedy: what makes it available; None where nothing is missing.
+        needed: whether the configuration at hand needs it.
+    """
+
+    kind: Kind
+    name: str
+    present: bool = True
+    version: str | None = None
+    reason: str = ""
+    remedy: str | None = None
+    needed: bool = False
+
+    def missing(self, reason: str, remedy: str) -> Backend:
+        """Return that it is missing."""
+        return replace(self, present=False, version=None, reason=reason, remedy=remedy)
 
 
 def doctor(config_file: Path | None, *, as_json: bool) -> bool:
@@ -34,7 +90,11 @@ def doctor(config_file: Path | None, *, as_json: bool) -> bool:
     Raises:
         UserError: the configuration is missing or wrong.
     """
-    config, source = _config(config_file)
+    if config_file is None and not DEFAULT_CONFIG.is_file():
+        config, source = StudyConfig(name="default"), "defaults"
+    else:
+        chosen = config_file or DEFAULT_CONFIG
+        config, source = study_from(read_config(chosen), chosen), str(chosen)
     backends = find_backends(config)
     missing = [each for each in backends if each.needed and not each.present]
     if as_json:
@@ -42,7 +102,7 @@ def doctor(config_file: Path | None, *, as_json: bool) -> bool:
             "schema": SCHEMA,
             "config": source,
             "ready": not missing,
-            "backends": [each.as_row() for each in backends],
+            "backends": [asdict(each) for each in backends],
         }
         sys.stdout.write(json.dumps(content, indent=1) + "\n")
     else:
@@ -50,40 +110,167 @@ def doctor(config_file: Path | None, *, as_json: bool) -> bool:
     return not missing
 
 
-def _config(path: Path | None) -> tuple[StudyConfig, str]:
-    if path is None and not DEFAULT_CONFIG.is_file():
-        return StudyConfig(name="default"), "defaults"
-    chosen = path or DEFAULT_CONFIG
-    return study_from(read_config(chosen), chosen), str(chosen)
-
-
 def _print(backends: list[Backend], missing: list[Backend], source: str) -> None:
-    console = safe_console(
-        highlight=False,
-        width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL,
-    )
+    width = None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL
+    console = safe_console(highlight=False, width=width)
     table = Table(title=Text(f"Backends; needed is what {source} uses"))
     for heading in ("kind", "name", "state", "version", "needed"):
         table.add_column(heading, no_wrap=True)
     table.add_column("found, or why not and what helps", overflow="fold")
     for each in backends:
-        state = Text("ok", "green") if each.present else Text("missing", _colour(each))
-        told = each.reason if each.remedy is None else f"{each.reason}; {each.remedy}"
+        lacking = Text("missing", "red" if each.needed else "yellow")
         table.add_row(
             each.kind,
             each.name,
-            state,
+            Text("ok", "green") if each.present else lacking,
             each.version or "",
             "yes" if each.needed else "",
-            Text(told),
+            Text("; ".join(filter(None, (each.reason, each.remedy)))),
         )
     console.print(table)
+    names = ", ".join(f"{each.kind} {each.name}" for each in missing)
     if missing:
-        names = ", ".join(f"{each.kind} {each.name}" for each in missing)
         console.print(Text(f"Missing for {source}: {names}", "red"))
     else:
         console.print(Text(f"All is there that {source} needs."))
 
 
-def _colour(backend: Backend) -> str:
-    return "red" if backend.needed else "yellow"
+def find_backends(config: StudyConfig) -> list[Backend]:
+    """Return what there is and what is missing, and which of it a configuration needs.
+
+    No network is used. Folders of locks and tokens are made if they are missing.
+
+    Args:
+        config: the configuration.
+    """
+    providers: set[ProviderName] = {config.sentinel.provider}
+    if config.optical.count:
+        providers.add(config.sentinel.optical_from)
+    if config.sentinel.orbits == "precise":
+        providers.add("cdse")  # orbit files come from there whatever the scenes come from
+    return [
+        *_providers(config, providers),
+        *_libraries(),
+        _snap(),
+        *_all_credentials(config, providers),
+        *_folders(bool(providers & _OVER_THE_NET)),
+    ]
+
+
+def _providers(config: StudyConfig, needed: set[ProviderName]) -> Iterator[Backend]:
+    def built_in(name: ProviderName) -> Backend:
+        return Backend("provider", name, True, VERSION, "built in", needed=name in needed)
+
+    yield built_in("cdse")
+    for name, (library, extra) in LIBRARIES.items():
+        found = _library("provider", name, library, install_command(extra), name in needed)
+        if name == "dhus" and found.present:
+            try:
+                Dhus(config.dhus)
+            except UserError as error:
+                found = found.missing(f"{error.subject}: {error.problem}", error.fix)
+        yield found
+    root, local = config.sentinel.root, built_in("local")
+    if root is None:
+        yield replace(local, present=not local.needed)
+    elif Path(root).expanduser().is_dir():
+        yield replace(local, reason=f"reads {root}")
+    else:
+        yield local.missing(f"the folder {root} does not exist", "correct sentinel.root")
+    yield built_in("synthetic")
+
+
+def _libraries() -> Iterator[Backend]:
+    yield _library("library", "blake3", "blake3", install_command("blake3"))
+    rasterio = _library("library", "rasterio", "rasterio", "pip install -e .", needed=True)
+    if rasterio.present:
+        from rasterio import __gdal_version__, __proj_version__
+
+        reason = f"GDAL {__gdal_version__}, PROJ {__proj_version__}"
+        rasterio = replace(rasterio, reason=reason)
+    yield rasterio
+    gdal = _library("library", "osgeo", "osgeo", _CONDA)
+    yield gdal
+    # Importing pyroSAR writes into the home folder and wants GDAL: it is only looked for.
+    pyrosar = Backend("library", "pyroSAR", True, _version("pyroSAR"))
+    absence = _absence("pyroSAR")
+    if absence is None and not gdal.present:
+        absence = "it needs osgeo (GDAL)"
+    yield pyrosar if absence is None else pyrosar.missing(absence, _CONDA)
+
+
+def _absence(library: str) -> str | None:
+    """Return why a library cannot even be looked for or found; None where it is there."""
+    try:
+        found = importlib.util.find_spec(library)
+    except (ImportError, ValueError) as error:
+        return f"{library} cannot be imported ({error})"
+    return None if found is not None else f"{library} is not installed"
+
+
+def _library(kind: Kind, name: str, library: str, remedy: str, needed: bool = False) -> Backend:
+    """Find out whether a library can be imported, which says more than that it is installed."""
+    backend = Backend(kind, name, needed=needed)
+    absence = _absence(library)
+    if absence is not None:
+        return backend.missing(absence, remedy)
+    try:
+        module = importlib.import_module(library)
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        return backend.missing(f"{library} cannot be imported ({said})", remedy)
+    version = _version(library) or getattr(module, "__version__", None)
+    return replace(backend, version=version, reason=library if library != name else "")
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _snap() -> Backend:
+    backend, path = Backend("program", "SNAP gpt"), shutil.which("gpt")
+    if path is None:
+        return backend.missing("SNAP's gpt is not on PATH", _SNAP)
+    return replace(backend, reason=path)
+
+
+def _all_credentials(config: StudyConfig, needed: set[ProviderName]) -> Iterator[Backend]:
+    yield _credentials("cdse", lambda: cdse_account(config.cdse), needed)
+    if config.dhus.hub_url is not None:
+        yield _credentials("dhus", lambda: Dhus(config.dhus).account, needed)
+    if os.environ.get(TOKEN_VARIABLE):
+        reason = f"{TOKEN_VARIABLE} in the environment"
+        yield Backend("credentials", "asf", reason=reason, needed="asf" in needed)
+    else:
+        yield _credentials("asf", lambda: earthdata_account(config.asf.login_url), needed)
+
+
+def _credentials(
+    name: ProviderName, account: Callable[[], Account], needed: set[ProviderName]
+) -> Backend:
+    backend = Backend("credentials", name, needed=name in needed)
+    try:
+        return replace(backend, reason=find_credentials(account()).source)
+    except UserError as error:
+        return backend.missing(error.problem, error.fix)
+
+
+def _folders(needed: bool) -> Iterator[Backend]:
+    places = (
+        ("locks", locks_folder(), LOCKS_VARIABLE),
+        ("tokens", cache_folder(), CACHE_VARIABLE),
+    )
+    for name, path, variable in places:
+        backend = Backend("folder", name, reason=str(path), needed=needed)
+        try:
+            private_folder(path, variable)
+        except UserError as error:
+            backend = backend.missing(f"{error.subject}: {error.problem}", error.fix)
+        else:
+            if not os.access(path, os.W_OK | os.X_OK):
+                remedy = f"choose another folder in {variable}"
+                backend = backend.missing(f"{path} cannot be written", remedy)
+        yield backend

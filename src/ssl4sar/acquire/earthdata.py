@@ -6,11 +6,12 @@ import threading
 from typing import Final
 
 import requests
+from pydantic import BaseModel, ValidationError
 
-from ssl4sar.acquire.network.access import require_web_address
+from ssl4sar.acquire.network.access import require_safe_address, require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.exchange import guarded_session, short_answer
-from ssl4sar.acquire.network.patience import asking_problem
+from ssl4sar.acquire.network.exchange import asking_problem, guarded_session, short_answer
+from ssl4sar.acquire.network.token import Token
 from ssl4sar.acquire.network.token_store import RefusedCredentialsError, tried_once
 from ssl4sar.core.address import Address
 from ssl4sar.core.errors import UserError
@@ -32,6 +33,10 @@ def account(login_url: str) -> Account:
     )
 
 
+class _Answer(BaseModel):
+    access_token: Token
+
+
 class EarthdataLogin:
     """Gives the token of an account: the service hands out the one that there is, or makes one.
 
@@ -44,10 +49,7 @@ class EarthdataLogin:
     """
 
     def __init__(self, login_url: str, *, timeout_s: float = 60.0) -> None:
-        if not require_web_address(login_url).is_safe:
-            raise UserError(
-                "asf.login_url", f"{login_url} is no https address", "give the https address"
-            )
+        self._origin = require_safe_address(login_url).origin
         self._url = login_url.rstrip("/")
         self._timeout_s = timeout_s
         self._token: str | None = None
@@ -62,11 +64,21 @@ class EarthdataLogin:
         """
         with self._lock:
             if self._token is None:
-                self._token = self._asked()
+                login = find_credentials(account(self._url))
+                try:
+                    with tried_once(self._url, login):
+                        self._token = self._token_for(login)
+                except RefusedCredentialsError:
+                    raise UserError(
+                        self._url,
+                        f"user name or password of {login.source} refused",
+                        "correct them; they are not tried again for some minutes, so that the "
+                        "account is not locked",
+                    ) from None
             return self._token
 
     def renew(self, refused: str) -> str:
-        """Tell that a token is refused: the service would hand out the same one again.
+        """Say that a token is refused: the service would hand out the same one again.
 
         Raises:
             UserError: always.
@@ -79,45 +91,29 @@ class EarthdataLogin:
             "Facility",
         )
 
-    def _asked(self) -> str:
-        login = find_credentials(account(self._url))
-        try:
-            with tried_once(self._url, login):
-                return self._token_for(login)
-        except RefusedCredentialsError:
-            raise UserError(
-                self._url,
-                f"user name or password of {login.source} refused",
-                "correct them; they are not tried again for some minutes, so that the account is "
-                "not locked",
-            ) from None
-
-    def _is_own(self, address: Address) -> bool:
-        return address.origin == require_web_address(self._url).origin
-
     def _token_for(self, login: Credentials) -> str:
+        def is_own(address: Address) -> bool:
+            return address.origin == self._origin
+
         try:
             # Redirects are not followed: the password belongs to this address alone.
-            with guarded_session(short_answer(self._timeout_s), self._is_own) as session:
+            with guarded_session(short_answer(self._timeout_s), is_own) as session:
                 response = session.post(
                     f"{self._url}/api/users/find_or_create_token",
                     auth=(login.user, login.password),
                     allow_redirects=False,
                 )
         except requests.RequestException as error:
-            problem = asking_problem(error)
-            raise UserError(self._url, problem, "check the line and rerun") from error
+            raise UserError(self._url, asking_problem(error), "check the line and rerun") from error
         if response.status_code in {401, 403}:
             raise RefusedCredentialsError
         try:
-            token = parse_json(response.content)["access_token"] if response.ok else None
-        except (ForeignTextError, KeyError, TypeError):
-            token = None
-        # What stands in a header must be one word; anything else would break the request.
-        if not isinstance(token, str) or not token or not all("!" <= sign <= "~" for sign in token):
-            raise UserError(
-                self._url,
-                f"it answered {response.status_code} without a token",
-                f"rerun later, or put a token from its site into {TOKEN_VARIABLE}",
-            )
-        return token
+            if response.ok:
+                return _Answer.model_validate(parse_json(response.content)).access_token
+        except (ForeignTextError, ValidationError):
+            pass
+        raise UserError(
+            self._url,
+            f"it answered {response.status_code} without a token",
+            f"rerun later, or put a token from its site into {TOKEN_VARIABLE}",
+        )

@@ -1,10 +1,10 @@
 """From a line of an inventory to a verified product on disk, or to a record that it is missing.
 
-A product lies in ``FOLDER/NAME/``. That folder is no declared output of a rule: a rerun of the
+A product is in ``FOLDER/NAME/``. That folder is not a declared output of a rule: a rerun of the
 rule, for a change of code, must not fetch terabytes again. What it holds and what it was made from
-stands in ``product.json`` within it; if that still fits the line of the inventory and the files are
-those, only the record is written anew. Unfinished work lies in
-``FOLDER/.NAME.PROVIDER.POLARISATION.partial/``, where the next try goes on.
+is in ``product.json`` within it; if that still fits the line of the inventory and the files are
+those, only the record is written again. Unfinished work is in
+``FOLDER/.NAME.PROVIDER.POLARISATION.partial/``, where the next try resumes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final
 
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Provider, Selection
+from ssl4sar.acquire.query import MissingProductError, Provider, Selection
 from ssl4sar.acquire.safe.verification import verify_archive
 from ssl4sar.acquire.stamps import record_untouched, stamp
 from ssl4sar.core.errors import UserError
@@ -47,16 +47,16 @@ def fetch_product(
         What became of it; ``status`` missing where it will never be there.
 
     Raises:
-        UserError: what the user can mend: credentials, disk, line; or another process fetches it.
+        UserError: what the user can fix: credentials, disk, line; or another process fetches it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     wanted = wanted_polarisation(product, selection)
     with _alone(target):
         held = _held(product, target)
         if held is not None and held.holds(wanted):
-            tell(f"{product.name}: is there already, its files are those that were fetched")
+            tell(f"{product.name}: reused, its files are those that were fetched")
             return held.model_copy(update={"product": product.as_row()})
-        # What another provider or another selection left behind is no part of this one.
+        # What another provider or another selection left behind is not part of this one.
         partial = target.with_name(f".{target.name}.{product.provider}.{wanted}.partial")
         partial.mkdir(exist_ok=True)
         try:
@@ -93,16 +93,16 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     try:
         record = FetchRecord.read(target / CONTENT_NAME)
     except UserError:
-        tell(f"{product.name}: {CONTENT_NAME} in its folder cannot be used: fetching it anew")
+        tell(f"{product.name}: {CONTENT_NAME} in its folder cannot be used: fetching it again")
         return None
     is_same = record.is_of(product)
     if not is_same and not _proves_itself(record, product, target):
-        tell(f"{product.name}: the inventory lists another content now: fetching it anew")
+        tell(f"{product.name}: the inventory lists another content now: fetching it again")
         return None
     found = record_untouched(target, _stamps(target))
     found.pop(CONTENT_NAME, None)
     if found != record.files:
-        tell(f"{product.name}: its files have changed since they were fetched: fetching it anew")
+        tell(f"{product.name}: its files have changed since they were fetched: fetching it again")
         return None
     if not is_same:
         # The next rerun need not read the archive once more to see the same.
@@ -114,7 +114,7 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
 def _proves_itself(record: FetchRecord, product: Product, target: Path) -> bool:
     """Return whether an archive is the product, though it is listed otherwise now.
 
-    Services pack archives anew; of the new one only the list may be known, and not of ours.
+    Services pack archives again; of the new one only the list may be known, and not of ours.
     """
     was = (record.product["provider"], record.product["name"])
     if not record.is_archive or was != (product.provider, product.name):
@@ -184,7 +184,7 @@ def _add(held: FetchRecord, target: Path, partial: Path) -> None:
 
 
 def _remove_beside(path: Path, partial: Path) -> None:
-    """Remove what is no part of the product: parts of an archive begun before its files came."""
+    """Remove what is not part of the product: parts of an archive begun before its files came."""
     if path == partial:
         return
     for name in list(folder_files(partial)):

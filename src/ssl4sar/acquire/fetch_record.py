@@ -1,44 +1,57 @@
-"""What became of a product of the inventories: fetched, or missing for good."""
+"""What became of a product of the inventories: fetched, or missing for good.
+
+The record of a product holds what its catalogue says, which changes without the product. What reads
+a product therefore has its manifest as input, which changes only with its files.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
 from ssl4sar.acquire.product import Product
-from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
 from ssl4sar.core.listing import FileRecord
+from ssl4sar.core.record import Record
 
-SCHEMA: Final = "ssl4sar.product/1"
 
-
-class FetchRecord(BaseModel):
+class FetchRecord(Record):
     """What became of a product; the file that the workflow tracks.
 
     Attributes:
-        file_format: name and version of this format.
         product: the line of the inventory.
         status: fetched, or missing for good.
         polarisations: what is there, or was asked for in vain; copolar only where the product does
-            not tell its own. None: all that the product has.
+            not name its own. None: all that the product has.
         reason: why it is missing.
         path: the product within its folder: NAME.SAFE, NAME.zip, or ``.`` for single images.
         files: size and hash by path below the product's folder.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    SCHEMA: ClassVar[str] = "ssl4sar.product/1"
+    NAME: ClassVar[str] = "record of a fetched product"
+    FIX: ClassVar[str] = "delete it and rerun"
+    KEY: ClassVar[str] = "file_format"
 
-    file_format: Literal["ssl4sar.product/1"] = SCHEMA
     product: dict[str, Any]
     status: Literal["fetched", "missing"]
     polarisations: tuple[str, ...] | None
     reason: str | None = None
     path: str | None = None
-    files: dict[str, FileRecord] = {}
+    files: dict[str, FileRecord] = Field(default_factory=dict)
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any], path: Path) -> Self:
+        """Return a record of JSON values.
+
+        Raises:
+            ValueError: a value is missing, unknown or wrong, also of the product.
+        """
+        record = cls.model_validate(values)
+        Product.from_row(record.product)
+        return record
 
     @property
     def total_bytes(self) -> int:
@@ -77,24 +90,56 @@ class FetchRecord(BaseModel):
         both = then.checksums.keys() & now.checksums.keys()
         return all(then.checksums[each] == now.checksums[each] for each in both)
 
-    def write(self, path: Path) -> None:
-        """Write it as JSON, atomically."""
-        write_json(path, self.model_dump(mode="json"))
+    def manifest(self) -> ProductManifest:
+        """Return what a rule that reads the product depends on."""
+        return ProductManifest(
+            name=self.product["name"], status=self.status, path=self.path, files=self.files
+        )
 
-    @classmethod
-    def read(cls, path: Path) -> FetchRecord:
-        """Read it.
 
-        Raises:
-            UserError: the file is missing or holds something else.
-        """
-        try:
-            record = cls.model_validate(read_json(path))
-            Product.from_row(record.product)
-        except FileNotFoundError as error:
-            raise UserError(path, "the file does not exist", "fetch the product anew") from error
-        except (ValidationError, ValueError) as error:
-            raise UserError(
-                path, "this is no record of a fetched product", "delete it and rerun"
-            ) from error
-        return record
+class ProductManifest(Record):
+    """The files of a fetched product: a rule that reads them declares this file as its input.
+
+    Snakemake compares small inputs by content, so that such a rule runs again only when a file of
+    the product changed.
+
+    Attributes:
+        name: of the product.
+        status: fetched, or missing for good.
+        path: the product within its folder: NAME.SAFE, NAME.zip, or ``.`` for single images; None
+            of a missing one.
+        files: size and hash by path below the product's folder.
+    """
+
+    SCHEMA: ClassVar[str] = "ssl4sar.product-files/1"
+    NAME: ClassVar[str] = "manifest of a fetched product"
+    FIX: ClassVar[str] = "delete it and rerun"
+
+    name: str
+    status: Literal["fetched", "missing"]
+    path: str | None
+    files: dict[str, FileRecord]
+
+
+def fetched_product(manifest: str | Path) -> tuple[Path, dict[Path, FileRecord]]:
+    """Return where a product is that a rule has as input by its manifest.
+
+    Args:
+        manifest: file ``NAME.manifest.json`` beside the product's folder.
+
+    Returns:
+        The product (a folder ``NAME.SAFE``, an archive ``NAME.zip``, or a folder of images), and
+        size and hash of each of its files by path.
+
+    Raises:
+        UserError: the manifest is missing or damaged, or the product is missing for good.
+    """
+    found = ProductManifest.read(manifest)
+    if found.path is None:
+        raise UserError(
+            found.name,
+            "the product is missing, as its record says",
+            "leave it out by acquisition.leave_out, or delete its records to try again",
+        )
+    folder = Path(manifest).parent / found.name
+    return folder / found.path, {folder / name: file for name, file in found.files.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ssl4sar.acquire.fetch_record import FetchRecord
-from ssl4sar.acquire.orbits.file import missing_orbit
+from ssl4sar.acquire.orbits.file import OrbitRecord
 from ssl4sar.core.atomic import atomic_file, write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.wording import counted, size_text
@@ -54,16 +54,16 @@ class FetchSummary:
         Raises:
             UserError: one is missing or damaged.
         """
-        missing = [missing_orbit(path) for path in orbits]
+        found = [OrbitRecord.read(path) for path in orbits]
         return cls(
             {str(path): FetchRecord.read(path) for path in paths},
-            dict(each for each in missing if each is not None),
+            {orbit.name: orbit.missing for orbit in found if orbit.missing is not None},
             left_out,
         )
 
     @property
     def missing(self) -> dict[str, FetchRecord]:
-        """Products that could not be had, by the path of their record."""
+        """Unavailable products, by the path of their record."""
         return {path: r for path, r in self.records.items() if r.status == "missing"}
 
     def __str__(self) -> str:
@@ -114,10 +114,10 @@ class FetchSummary:
         more = " ..." if len(names) > _NAMES_TOLD else ""
         raise UserError(
             "scenes",
-            f"{len(names)} of {counted(len(self.records), 'product')} cannot be had "
+            f"{len(names)} of {counted(len(self.records), 'product')} are unavailable "
             f"({', '.join(names[:_NAMES_TOLD])}{more}), "
             f"more than acquisition.max_missing {max_missing}; {table} says why",
-            f"to try again delete their records ({FORGET_MISSING}) and rerun; to go on without "
+            f"to try again delete their records ({FORGET_MISSING}) and rerun; to continue without "
             "them raise acquisition.max_missing or name them in acquisition.leave_out",
         )
 

@@ -7,14 +7,16 @@ and texts are frozen into inventories, numbers decide what is chosen.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, Self, get_args
+from functools import cache
+from typing import Annotated, Any, Final, Literal, Self, get_type_hints
 
 import numpy as np
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import create_model as create_form
 from shapely import get_coordinates
 from shapely.geometry import shape
 
@@ -26,17 +28,49 @@ OrbitDirection = Literal["ascending", "descending"]
 SYNTHETIC_TYPE: Final = "synthetic"
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 #: Fit for the name of a file or folder with endings behind it; two dots in a row are left out too.
-_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,149}")
-_DIGEST: Final = re.compile(r"[0-9a-f]{1,256}")
-_POLARISATIONS: Final = frozenset({"HH", "HV", "VV", "VH"})
+_FILE_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,149}")
 #: Years that times of products have; both hubs and people write 0001 and 9999 for "unknown".
 _YEARS: Final = range(1950, 2200)
-_LONGEST_ID: Final = 1000
-_LONGEST_URL: Final = 4000
-_LONGEST_TEXT: Final = 100
 _MOST_URLS: Final = 500
-_MOST_BYTES: Final = 10**15
-_MOST_TRACKS: Final = 1000
+
+
+def _in_one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("it has control characters in it")
+    return text
+
+
+def _fit_for_a_file(name: str) -> str:
+    if _FILE_NAME.fullmatch(name) is None:
+        raise ValueError("it is not fit for a file")
+    return name
+
+
+def _within_years(time: datetime) -> datetime:
+    if time.year not in _YEARS:
+        raise ValueError("it is not the time of a product")
+    return time
+
+
+def _on_the_globe(footprint: Mapping[str, Any]) -> Mapping[str, Any]:
+    problem = "it is not a polygon with longitudes and latitudes on the globe"
+    try:
+        points = get_coordinates(shape(dict(footprint)))
+        is_polygon = footprint["type"] in {"Polygon", "MultiPolygon"}
+    except Exception as error:  # shapely raises whatever its parts raise
+        raise ValueError(problem) from error
+    # Cutting at the antimeridian may move a corner by a last digit; what is not a number is not
+    # below a limit either.
+    if not is_polygon or not (np.abs(points) <= (180.000001, 90.000001)).all():
+        raise ValueError(problem)
+    return footprint
+
+
+Text = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_in_one_line)]
+Time = Annotated[AwareDatetime, AfterValidator(_within_years)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{1,256}\z")]
+Url = Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_in_one_line)]
+Polarisation = Annotated[str, Field(pattern=r"^(HH|HV|VV|VH)\z")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +90,7 @@ class Product:
         start: first line, UTC.
         stop: last line, UTC.
         mode: acquisition mode of the radar, e.g. IW.
-        polarisations: e.g. HH and HV; empty where the catalogue does not tell.
+        polarisations: e.g. HH and HV; empty where the catalogue does not say.
         relative_orbit: track, from 1.
         orbit_direction: of the satellite over the scene.
         direction_stated: whether the direction is only what the service says of the datatake, of
@@ -64,7 +98,7 @@ class Product:
         datatake: identifier of the datatake as in the product's name, hexadecimal.
         processor_version: version of the processor (IPF) or processing baseline, e.g. 3.40.
         cloud_percent: clouds in the whole product, 0 to 100.
-        size_bytes: size as listed; None where the catalogue does not tell.
+        size_bytes: size as listed; None where the catalogue does not say.
         checksums: hexadecimal digests by algorithm (md5, blake3, sha256), lower case; may be empty.
         online: whether it can be fetched now.
         footprint: GeoJSON geometry in degrees, cut at the antimeridian; None where unknown.
@@ -75,36 +109,43 @@ class Product:
         ValueError: a value is of another form or out of its range; the message is a short phrase.
     """
 
-    provider: str
-    id: str
-    name: str
+    provider: Text
+    id: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_in_one_line)]
+    name: Annotated[str, AfterValidator(_fit_for_a_file)]
     mission: Mission
-    platform: str
-    product_type: str
-    start: datetime
-    stop: datetime
-    mode: str | None = None
-    polarisations: tuple[str, ...] = ()
-    relative_orbit: int | None = None
+    platform: Text
+    product_type: Text
+    start: Time
+    stop: Time
+    mode: Text | None = None
+    polarisations: tuple[Polarisation, ...] = ()
+    relative_orbit: Annotated[int, Field(ge=0, le=1000)] | None = None
     orbit_direction: OrbitDirection | None = None
     direction_stated: bool = False
-    datatake: str | None = None
-    processor_version: str | None = None
-    cloud_percent: float | None = None
-    size_bytes: int | None = None
-    checksums: Mapping[str, str] = field(default_factory=dict)
+    datatake: Text | None = None
+    processor_version: Text | None = None
+    # Percentages are computed: a last digit may be beyond a hundred.
+    cloud_percent: Annotated[float, Field(ge=-0.01, le=100.01)] | None = None
+    size_bytes: Annotated[int, Field(ge=0, le=10**15)] | None = None
+    checksums: Annotated[Mapping[Text, Digest], Field(max_length=_MOST_URLS)] = field(
+        default_factory=dict
+    )
     online: bool = True
-    footprint: Mapping[str, Any] | None = None
-    urls: Mapping[str, str] = field(default_factory=dict)
-    tile: str | None = None
+    footprint: Annotated[Mapping[str, Any], AfterValidator(_on_the_globe)] | None = None
+    urls: Annotated[Mapping[Text, Url], Field(max_length=_MOST_URLS)] = field(default_factory=dict)
+    tile: Text | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be a product's."""
-        if not isinstance(self.name, str) or _NAME.fullmatch(self.name) is None:
-            raise ValueError(f"the name {_shown(self.name)} is not fit for a file")
-        _check_texts(self)
-        _check_numbers(self)
-        _check_footprint(self.footprint)
+        try:
+            _form().model_validate(vars(self))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key, why = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+            text = f"{printable(key, 60)}: {printable(repr(first['input']), 60)} is not valid: "
+            raise ValueError(text + printable(why, 90)) from None
+        if self.stop < self.start:
+            raise ValueError(f"it stops at {self.stop}, before it starts at {self.start}")
 
     def as_row(self) -> dict[str, Any]:
         """Return it as JSON values, with the keys in the order of their names."""
@@ -132,7 +173,16 @@ class Product:
             values["polarisations"] = tuple(values.get("polarisations", ()))
             return cls(**values)
         except (KeyError, TypeError) as error:
-            raise ValueError(f"no product: {printable(error, 100)}") from error
+            raise ValueError(f"it is not a product: {printable(error, 100)}") from error
+
+
+@cache
+def _form() -> type[BaseModel]:
+    """Return the model that checks the values of a product by the annotations of its fields."""
+    hints = get_type_hints(Product, include_extras=True)
+    config = ConfigDict(strict=True, allow_inf_nan=False)
+    form: dict[str, Any] = {each.name: (hints[each.name], ...) for each in fields(Product)}
+    return create_form("ProductForm", __config__=config, **form)
 
 
 def utc_time(text: Any) -> datetime:
@@ -142,93 +192,7 @@ def utc_time(text: Any) -> datetime:
         ValueError: it is not a time, or one that no product has, e.g. of the year 1.
     """
     try:
-        time = datetime.fromisoformat(text)
+        time = _within_years(datetime.fromisoformat(text))
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{_shown(text)} is not a time") from error
-    if time.year not in _YEARS:
-        raise ValueError(f"{_shown(text)} is not the time of a product")
+        raise ValueError(f"{printable(repr(text), 60)} is not the time of a product") from error
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _check_texts(product: Product) -> None:
-    _check_text("id", product.id, _LONGEST_ID)
-    for key in ("provider", "platform", "product_type"):
-        _check_text(key, getattr(product, key), _LONGEST_TEXT)
-    for key in ("mode", "datatake", "processor_version", "tile"):
-        if getattr(product, key) is not None:
-            _check_text(key, getattr(product, key), _LONGEST_TEXT)
-    if product.mission not in get_args(Mission):
-        raise ValueError(f"mission: {_shown(product.mission)} is not known")
-    if product.orbit_direction not in {None, *get_args(OrbitDirection)}:
-        raise ValueError(f"orbit_direction: {_shown(product.orbit_direction)} is not known")
-    if (
-        not isinstance(product.polarisations, tuple)
-        or not set(product.polarisations) <= _POLARISATIONS
-    ):
-        raise ValueError(f"polarisations: {_shown(product.polarisations)} are not known")
-    if not isinstance(product.urls, Mapping) or len(product.urls) > _MOST_URLS:
-        raise ValueError(f"urls: more than {_MOST_URLS}, or not a table")
-    for role, url in product.urls.items():
-        _check_text("urls", role, _LONGEST_TEXT)
-        _check_text(f"urls.{role}", url, _LONGEST_URL)
-    if not isinstance(product.checksums, Mapping) or len(product.checksums) > _MOST_URLS:
-        raise ValueError(f"checksums: more than {_MOST_URLS}, or not a table")
-    for algorithm, digits in product.checksums.items():
-        _check_text("checksums", algorithm, _LONGEST_TEXT)
-        if not isinstance(digits, str) or _DIGEST.fullmatch(digits) is None:
-            raise ValueError(f"checksums.{algorithm}: {_shown(digits)} is not hexadecimal")
-
-
-def _check_text(key: str, value: Any, longest: int) -> None:
-    """Refuse what is not a text, empty, long, or holds control characters or half characters."""
-    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
-        raise ValueError(f"{key}: {_shown(value)} is not a text of 1 to {longest} characters")
-
-
-def _check_numbers(product: Product) -> None:
-    for key in ("start", "stop"):
-        time = getattr(product, key)
-        if not isinstance(time, datetime) or time.tzinfo is None or time.year not in _YEARS:
-            raise ValueError(f"{key}: {_shown(time)} is not the time of a product")
-    if product.stop < product.start:
-        raise ValueError(f"it stops at {product.stop}, before it starts at {product.start}")
-    if product.size_bytes is not None and not _is_within(product.size_bytes, 0, _MOST_BYTES):
-        raise ValueError(f"size_bytes: {_shown(product.size_bytes)} is not the size of a product")
-    if product.relative_orbit is not None and not _is_within(
-        product.relative_orbit, 0, _MOST_TRACKS
-    ):
-        raise ValueError(f"relative_orbit: {_shown(product.relative_orbit)} is not a track")
-    clouds = product.cloud_percent
-    # Percentages are computed: a last digit may stand beyond a hundred.
-    if clouds is not None and not (
-        isinstance(clouds, int | float) and math.isfinite(clouds) and -0.01 <= clouds <= 100.01
-    ):
-        raise ValueError(f"cloud_percent: {_shown(clouds)} is not a percentage")
-    for key in ("online", "direction_stated"):
-        if not isinstance(getattr(product, key), bool):
-            problem = f"{key}: {_shown(getattr(product, key))} is neither true nor false"
-            raise ValueError(problem)  # noqa: TRY004 - a wrong value
-
-
-def _is_within(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _check_footprint(footprint: Any) -> None:
-    """Refuse what is not a polygon on the globe."""
-    if footprint is None:
-        return
-    problem = "footprint: it is not a polygon with longitudes and latitudes on the globe"
-    try:
-        points = get_coordinates(shape(dict(footprint)))
-        is_polygon = footprint["type"] in {"Polygon", "MultiPolygon"}
-    except Exception as error:  # shapely raises whatever its parts raise
-        raise ValueError(problem) from error
-    # Cutting at the antimeridian may move a corner by a last digit; what is not a number is not
-    # below a limit either.
-    if not is_polygon or not (np.abs(points) <= (180.000001, 90.000001)).all():
-        raise ValueError(problem)
-
-
-def _shown(value: Any) -> str:
-    return printable(repr(value), 60)

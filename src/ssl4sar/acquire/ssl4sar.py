@@ -24,8 +24,8 @@ _FIX: Final = (
 def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
     """Extract archives into one folder in the published layout, complete or not at all.
 
-    An image goes to the folder of the layout that it lies in within its archive, however deep, or
-    else to the one that the archive is named for. Other files keep their path.
+    An image goes to the folder of the layout that it is in within its archive, however deep, or
+    else to the one that the archive is named for. Other files have the path of the archive.
 
     Args:
         archives: zip or tar files.
@@ -38,9 +38,9 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
     with atomic_directory(target) as root:
         for archive in map(Path, archives):
             extracted = root / ".extracted"
-            record = extract_archive(archive, extracted)
-            names = [name for name in map(PurePosixPath, record.files) if _is_data(name)]
-            # Beside folders of the layout, what lies outside of them is no image.
+            out = map(PurePosixPath, extract_archive(archive, extracted))
+            names = [name for name in out if all(map(is_visible, name.parts))]
+            # Beside folders of the layout, what is outside of them is not an image.
             in_folders = any(_folder(name) for name in names)
             meant = None if in_folders else _folder_meant(archive.name)
             for name in names:
@@ -61,12 +61,8 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
             tell(f"{kind}: {sum(1 for _ in (root / kind).iterdir())} files")
 
 
-def _is_data(name: PurePosixPath) -> bool:
-    return all(map(is_visible, name.parts))
-
-
 def _folder(name: PurePosixPath) -> str | None:
-    """Return the folder of the layout that a file lies in; the innermost counts.
+    """Return the folder of the layout that a file is in; the innermost counts.
 
     The published tree has ``data_optical/data_optical``.
     """

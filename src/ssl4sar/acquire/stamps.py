@@ -22,7 +22,7 @@ def record_untouched(root: Path, stamps: Path) -> dict[str, FileRecord]:
 
     Args:
         root: folder.
-        stamps: file with the stamps of the last time, written anew; read as far as it can be.
+        stamps: file with the stamps of the last time, written again; read as far as it can be.
 
     Returns:
         Records by path relative to ``root``, POSIX, sorted.

@@ -8,29 +8,26 @@ must have that hash; servers without such answers give a file whose hash is reco
 from __future__ import annotations
 
 import re
-import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import requests
+from safetensors import SafetensorError, safe_open
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import BoundedRetry, guarded_session, short_answer
-from ssl4sar.acquire.network.patience import TRANSIENT_STATUS
+from ssl4sar.acquire.network.exchange import asking_problem, guarded_session, short_answer
 from ssl4sar.core.address import Address, AddressError
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import parse_json
 from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.retry import Patience
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _RESOLVE: Final = re.compile(r"/resolve/[^/]+/")
 _MOST_REDIRECTS: Final = 5
-#: A longer header is a damaged one: the table of some hundred tensors has tens of kilobytes.
-_LONGEST_HEADER_BYTES: Final = 100_000_000
 _FIX: Final = (
     "run `snakemake retrieve` where there is internet, correct weights.url, "
     "or give the file as model.weights_file"
@@ -92,7 +89,7 @@ def fetch_weights(
         Address, commit, size and hash.
 
     Raises:
-        UserError: host unreachable, refused by the server, another hash, no safetensors file,
+        UserError: host unreachable, refused by the server, another hash, not a safetensors file,
             or no space left.
     """
     target = Path(target)
@@ -106,11 +103,7 @@ def fetch_weights(
         first_wait_s=first_wait_s,
         timeout_s=timeout_s,
     )
-    try:
-        _check_header(target)
-    except ValueError as error:
-        target.unlink()
-        raise UserError(url, f"this is no safetensors file ({error})", _FIX) from error
+    _require_tensors(target, url)
     compared = "config" if expected_sha256 else "hub" if announced.sha256 else "nothing"
     return WeightsRecord(done.url, announced.revision, done.bytes, done.sha256, compared)
 
@@ -118,19 +111,13 @@ def fetch_weights(
 def _ask(url: str, attempts: int, first_wait_s: float, timeout_s: float) -> _Announced:
     """Ask for commit and hash without fetching the content."""
     address = require_web_address(url)
-    retry = BoundedRetry(
-        total=attempts - 1,
-        backoff_factor=first_wait_s,
-        status_forcelist=TRANSIENT_STATUS,
-        raise_on_status=False,
-    )
-    with guarded_session(short_answer(timeout_s), retry=retry) as session:
+    patience = Patience(attempts, first_wait_s, timeout_s)
+    with guarded_session(short_answer(timeout_s), patience=patience) as session:
         session.headers["Accept-Encoding"] = "identity"
         try:
             return _announced(session, address)
         except requests.RequestException as error:
-            problem = "the host cannot be reached or does not answer"
-            raise UserError(url, problem, _FIX) from error
+            raise UserError(url, asking_problem(error), _FIX) from error
 
 
 def _announced(session: requests.Session, address: Address) -> _Announced:
@@ -159,26 +146,14 @@ def _announced(session: requests.Session, address: Address) -> _Announced:
     return _Announced(pinned, commit, digest if _SHA256.fullmatch(digest) else None)
 
 
-def _check_header(path: Path) -> None:
-    """Check that a file begins like safetensors: length, then JSON that names every tensor.
-
-    Raises:
-        ValueError: it does not, or the tensors do not end where the file ends.
-    """
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        if not 2 <= length <= _LONGEST_HEADER_BYTES:
-            raise ValueError("its header is missing")
-        header = parse_json(file.read(length), _LONGEST_HEADER_BYTES)
-    if not isinstance(header, dict):
-        raise ValueError("its header is no table")  # noqa: TRY004 - a damaged file, no wrong call
-    tensors = [value for key, value in header.items() if key != "__metadata__"]
-    if not tensors:
-        raise ValueError("it holds no tensor")
+def _require_tensors(path: Path, url: str) -> None:
+    """Remove a file and raise unless it is of safetensors, whole and not empty."""
+    problem = "it holds no tensor"
     try:
-        end = 8 + length + max(int(tensor["data_offsets"][1]) for tensor in tensors)
-    except (TypeError, KeyError, IndexError) as error:
-        raise ValueError("its header does not place the tensors") from error
-    if end != path.stat().st_size:
-        raise ValueError(f"it has {path.stat().st_size} bytes instead of {end}")
+        with safe_open(path, framework="numpy") as opened:
+            if opened.keys():
+                return
+    except SafetensorError as error:
+        problem = str(error)
+    path.unlink()
+    raise UserError(url, f"this is not a safetensors file ({problem})", _FIX)

@@ -1,12 +1,12 @@
-"""Downloading the archives of a published record from a repository of the InvenioRDM kind.
+"""Fetching the archives of a published record: Zenodo, or any repository with the same interface.
 
-Zenodo answers ``GET /api/records/ID`` with the files of the record: name (``key``), size, MD5 and
-address. What was fetched is kept as a frozen record, because an address may come to mean a newer
-version. Nothing in the answer is trusted: names become plain files of one folder, and addresses
-lead to the host of the record or are encrypted.
+The record's list of files says of each file its name (``key``), size, MD5 and address. What was
+fetched is noted in a frozen record, because an address may come to mean a newer version. Nothing in
+the answer is trusted: names become plain files of one folder, and addresses lead to the host of the
+record or are encrypted.
 
-The archives gather in ``FOLDER.part``, which is no output of any rule and survives a kill: each
-goes on by itself where it stopped, and those that are complete are only compared again.
+The archives gather in ``FOLDER.part``, which is not an output of any rule and survives a kill: each
+resumes by itself where it stopped, and those that are complete are only compared again.
 
 Source of the format: the REST API reference of InvenioRDM
 (https://inveniordm.docs.cern.ch/reference/rest_api_drafts_records/) and answers of Zenodo.
@@ -15,20 +15,20 @@ Source of the format: the REST API reference of InvenioRDM
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ssl4sar.acquire.network.download import DownloadRecord, download
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.network.download import PART_ENDINGS, DownloadRecord, download
 from ssl4sar.core.address import AddressError, parse_address
-from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import Patience
+from ssl4sar.core.space import require_space
 
 RECORD_SCHEMA: Final = "ssl4sar.fetched-record/1"
 #: How the names of archives end that :mod:`ssl4sar.acquire.extract` can read.
@@ -36,8 +36,9 @@ ARCHIVE_SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz")
 _LONGEST_NAME: Final = 200
 #: A list of some hundred files has some hundred kilobytes.
 _LONGEST_ANSWER_BYTES: Final = 50_000_000
-_NAMES_TOLD: Final = 5
+_NAMES_SHOWN: Final = 5
 _WRONG_RECORD: Final = "check the address of the record's API"
+_UNSAFE_RECORD: Final = "do not use this record"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class RecordFile:
         """Whether the name says that it can be extracted."""
         return self.key.lower().endswith(ARCHIVE_SUFFIXES)
 
+    def as_row(self) -> dict[str, Any]:
+        """Return name, size and checksum as JSON values."""
+        return {"key": self.key, "bytes": self.bytes, "checksum": str(self.checksum)}
+
 
 @dataclass(frozen=True)
 class PublishedRecord:
@@ -79,42 +84,10 @@ class PublishedRecord:
         """Files that can be extracted."""
         return tuple(file for file in self.files if file.is_archive)
 
-
-@dataclass(frozen=True)
-class FetchedRecord:
-    """What was fetched.
-
-    Attributes:
-        address: address of the record that was asked.
-        published: what the repository said.
-        downloads: size and SHA-256 of every archive, by name.
-    """
-
-    address: str
-    published: PublishedRecord
-    downloads: Mapping[str, DownloadRecord]
-
-    def write(self, path: str | Path) -> None:
-        """Write the frozen record as JSON, atomically."""
-        archives = [
-            {**_described(file), "url": file.url, "sha256": self.downloads[file.key].sha256}
-            for file in self.published.archives
-        ]
-        others = [_described(file) for file in self.published.files if not file.is_archive]
-        write_json(
-            path,
-            {
-                "schema": RECORD_SCHEMA,
-                "address": self.address,
-                **self.published.facts,
-                "archives": archives,
-                "not_fetched": others,
-            },
-        )
-
-
-def _described(file: RecordFile) -> dict[str, Any]:
-    return {"key": file.key, "bytes": file.bytes, "checksum": str(file.checksum)}
+    @property
+    def others(self) -> tuple[RecordFile, ...]:
+        """Files that cannot."""
+        return tuple(file for file in self.files if not file.is_archive)
 
 
 def fetch_archives(
@@ -124,7 +97,7 @@ def fetch_archives(
     attempts: int = 6,
     first_wait_s: float = 1.0,
     timeout_s: float = 60.0,
-) -> FetchedRecord:
+) -> dict[str, Any]:
     """Download all archives of a record into a folder that appears complete or not at all.
 
     Args:
@@ -135,7 +108,7 @@ def fetch_archives(
         timeout_s: longest silence of the server.
 
     Returns:
-        What the record says and what was downloaded.
+        The frozen record as JSON values: what the repository said and the SHA-256 of each archive.
 
     Raises:
         UserError: bad address, host unreachable, no such record, a damaged answer, no archive in
@@ -146,28 +119,35 @@ def fetch_archives(
     staging = folder.with_name(folder.name + ".part")
     patience = asdict(Patience(attempts, first_wait_s, timeout_s))
     published = _read_record(address, staging.with_name(staging.name + ".answer.json"), patience)
-    if not published.archives:
+    archives = published.archives
+    if not archives:
         raise UserError(
             address,
-            f"the record has no zip or tar archive, only {_told(published.files)}",
+            f"the record has no zip or tar archive, only {_names(published.files)}",
             _WRONG_RECORD,
         )
-    others = [file for file in published.files if not file.is_archive]
-    if others:
-        tell(f"not fetched, because these are no archives: {_told(others)}")
-    _remove_strangers(staging, published.archives)
-    present = _present(staging, published.archives)
-    _require_space(staging, [file for file in published.archives if file.key not in present])
-    downloads = {
-        file.key: present[file.key]
-        if file.key in present
-        else download(
+    if published.others:
+        tell(f"not fetched, because these are not archives: {_names(published.others)}")
+    downloads = _present(staging, archives)
+    missing = [file for file in archives if file.key not in downloads]
+    parts = (staging / f"{file.key}.part" for file in missing)
+    begun_bytes = sum(part.stat().st_size for part in parts if part.is_file())
+    require_space(folder, sum(file.bytes for file in missing) - begun_bytes)
+    for file in missing:
+        downloads[file.key] = download(
             file.url, staging / file.key, file.checksum, size_bytes=file.bytes, **patience
         )
-        for file in published.archives
-    }
     _appear(staging, folder)
-    return FetchedRecord(address, published, downloads)
+    return {
+        "schema": RECORD_SCHEMA,
+        "address": address,
+        **published.facts,
+        "archives": [
+            {**file.as_row(), "url": file.url, "sha256": downloads[file.key].sha256}
+            for file in archives
+        ],
+        "not_fetched": [file.as_row() for file in published.others],
+    }
 
 
 def _read_record(address: str, answer: Path, patience: dict[str, Any]) -> PublishedRecord:
@@ -187,11 +167,11 @@ def archive_names(record: str | Path) -> list[str]:
     try:
         content = read_json(record)
         if content["schema"] != RECORD_SCHEMA:
-            raise ValueError(content["schema"])  # noqa: TRY301 - told like any other damage
+            raise ValueError(content["schema"])  # noqa: TRY301 - reported like any other damage
         return [str(archive["key"]) for archive in content["archives"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            record, "this is no record of a download", "remove it and download again"
+            record, "this is not a record of a download", "remove it and download again"
         ) from error
 
 
@@ -204,7 +184,7 @@ def parse_record(answer: bytes, address: str) -> PublishedRecord:
 
     Args:
         answer: JSON.
-        address: where it came from; relative to it addresses are judged.
+        address: where it came from; relative to it addresses are assessed.
 
     Returns:
         Facts and files, sorted by name.
@@ -219,10 +199,9 @@ def parse_record(answer: bytes, address: str) -> PublishedRecord:
             address, f"the answer is not a record of an API: {error}", _WRONG_RECORD
         ) from error
     if not isinstance(record, dict):
-        raise UserError(address, "the answer is no record", _WRONG_RECORD)
-    files = sorted(
-        (_file(entry, address) for entry in _entries(record, address)), key=lambda file: file.key
-    )
+        raise UserError(address, "the answer is not a record", _WRONG_RECORD)
+    entries = _entries(record, address)
+    files = sorted((_file(entry, address) for entry in entries), key=lambda file: file.key)
     if not files:
         raise UserError(address, "the record has no files, or none that are open", _WRONG_RECORD)
     names = [file.key.casefold() for file in files]
@@ -231,28 +210,24 @@ def parse_record(answer: bytes, address: str) -> PublishedRecord:
     return PublishedRecord(_facts(record), tuple(files))
 
 
-def _entries(record: Mapping[str, Any], address: str) -> Iterator[dict[str, Any]]:
+def _entries(record: Mapping[str, Any], address: str) -> list[dict[str, Any]]:
     listed = record.get("files", [])
     if isinstance(listed, dict):
         listed = listed.get("entries") or []
     if isinstance(listed, dict):
         listed = [
-            {"key": key, **entry} if isinstance(entry, dict) else entry
-            for key, entry in listed.items()
+            isinstance(entry, dict) and {"key": key, **entry} for key, entry in listed.items()
         ]
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise UserError(address, "its list of files is damaged", _WRONG_RECORD)
-    for entry in listed:
-        if not isinstance(entry, dict):
-            raise UserError(address, "its list of files is damaged", _WRONG_RECORD)
-        yield entry
+    return listed
 
 
 def _file(entry: Mapping[str, Any], address: str) -> RecordFile:
     key = entry.get("key", entry.get("filename"))
     reason = _bad_key(key)
     if reason is not None:
-        raise UserError(address, f"the file name {key!r} {reason}", "do not use this record")
+        raise UserError(address, f"the file name {key!r} {reason}", _UNSAFE_RECORD)
     size = entry.get("size", entry.get("filesize"))
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise UserError(address, f"file {key} has no size", _WRONG_RECORD)
@@ -282,102 +257,75 @@ def _bad_key(key: object) -> str | None:
 
 
 def _content_address(entry: Mapping[str, Any], key: str, address: str) -> str:
-    links = entry.get("links")
-    links = links if isinstance(links, dict) else {}
+    links = _table(entry.get("links"))
     # In lists of InvenioRDM "self" describes the file; in Zenodo's records it is the content.
     given = next((links[name] for name in ("content", "download", "self") if name in links), None)
     if given is None:
         record = address.partition("?")[0].rstrip("/")
         given = f"{record}/files/{quote(key, safe='')}/content"
-    if not _is_safe_address(given, address):
+    try:
+        meant = parse_address(given)
+        is_safe = meant.scheme == "https" or meant.origin == parse_address(address).origin
+    except AddressError:
+        is_safe = False
+    if not is_safe:
         raise UserError(
             address,
-            f"file {key} lies at {given!r}, which is neither https nor the host of the record",
-            "do not use this record",
+            f"file {key} is at {given!r}, which is neither https nor the host of the record",
+            _UNSAFE_RECORD,
         )
     return str(given)
 
 
-def _is_safe_address(given: object, address: str) -> bool:
-    try:
-        meant, own = parse_address(given), parse_address(address)  # type: ignore[arg-type]
-    except AddressError:
-        return False
-    return meant.origin == own.origin or meant.scheme == "https"
-
-
 def _facts(record: Mapping[str, Any]) -> dict[str, str | None]:
-    metadata = record.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    pids = record.get("pids")
-    pid = pids.get("doi") if isinstance(pids, dict) else None
+    metadata = _table(record.get("metadata"))
+    pid = _table(_table(record.get("pids")).get("doi"))
     rights = metadata.get("license") or metadata.get("rights")
     rights = rights[0] if isinstance(rights, list) and rights else rights
     return {
         "id": _text(record.get("id")),
-        "doi": _text(record.get("doi"))
-        or _text(metadata.get("doi"))
-        or (_text(pid.get("identifier")) if isinstance(pid, dict) else None),
+        "doi": _text(record.get("doi"), metadata.get("doi"), pid.get("identifier")),
         "concept_doi": _text(record.get("conceptdoi")),
         "version": _text(metadata.get("version")),
-        "title": _text(record.get("title")) or _text(metadata.get("title")),
-        "license": _text(rights.get("id")) if isinstance(rights, dict) else _text(rights),
+        "title": _text(record.get("title"), metadata.get("title")),
+        "license": _text(rights.get("id") if isinstance(rights, dict) else rights),
         "published": _text(metadata.get("publication_date")),
-        "modified": _text(record.get("modified")) or _text(record.get("updated")),
+        "modified": _text(record.get("modified"), record.get("updated")),
     }
 
 
-def _text(value: object) -> str | None:
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
-    return None
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
-def _told(files: Sequence[RecordFile]) -> str:
-    more = ", ..." if len(files) > _NAMES_TOLD else ""
-    return ", ".join(file.key for file in files[:_NAMES_TOLD]) + more
+def _text(*values: object) -> str | None:
+    """Return the first of the values that says something, as text."""
+    texts = (v for v in values if isinstance(v, str | int) and not isinstance(v, bool) and v != "")
+    return next(map(str, texts), None)
 
 
-def _remove_strangers(staging: Path, archives: Sequence[RecordFile]) -> None:
-    """Remove what an earlier try fetched and the record no longer has."""
-    if not staging.is_dir():
-        return
-    known = {file.key + ending for file in archives for ending in ("", ".part", ".part.json")}
-    for path in staging.iterdir():
-        if path.name not in known and path.is_file():
-            path.unlink()
+def _names(files: Iterable[RecordFile]) -> str:
+    names = [file.key for file in files]
+    return ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
 
 
-def _present(staging: Path, archives: Sequence[RecordFile]) -> dict[str, DownloadRecord]:
-    """Return the archives that an earlier try has completed; others of that name are removed."""
+def _present(staging: Path, archives: Iterable[RecordFile]) -> dict[str, DownloadRecord]:
+    """Return the archives that an earlier try has completed; what the record lacks is removed."""
+    listed = {file.key: file for file in archives}
+    unfinished = {key + ending for key in listed for ending in PART_ENDINGS}
     found = {}
-    for file in archives:
-        path = staging / file.key
-        if not path.is_file():
+    for path in sorted(staging.iterdir()) if staging.is_dir() else ():
+        if path.name in unfinished or not path.is_file():
             continue
-        digests = file_digests(path, {"sha256", file.checksum.algorithm})
-        if digests[file.checksum.algorithm] == file.checksum.digits:
-            tell(f"{file.key}: already here, {file.checksum.algorithm.upper()} as published")
-            found[file.key] = DownloadRecord(file.url, path.stat().st_size, digests["sha256"])
-        else:
-            path.unlink()
+        file = listed.get(path.name)
+        if file is not None:
+            digests = file_digests(path, {"sha256", file.checksum.algorithm})
+            if digests[file.checksum.algorithm] == file.checksum.digits:
+                tell(f"{file.key}: already here, {file.checksum.algorithm.upper()} as published")
+                found[file.key] = DownloadRecord(file.url, path.stat().st_size, digests["sha256"])
+                continue
+        path.unlink()
     return found
-
-
-def _require_space(staging: Path, missing: Sequence[RecordFile]) -> None:
-    """Tell before the first transfer, not after hours, that the archives do not fit."""
-    total = 0
-    for file in missing:
-        part = staging / f"{file.key}.part"
-        total += file.bytes - (part.stat().st_size if part.is_file() else 0)
-    place = next(path for path in staging.absolute().parents if path.is_dir())
-    free = shutil.disk_usage(place).free
-    if total > free:
-        raise UserError(
-            staging.with_suffix(""),
-            f"{total / 1e9:.2f} GB are to come, {free / 1e9:.2f} GB are free on the disk",
-            "free some space and rerun",
-        )
 
 
 def _appear(staging: Path, folder: Path) -> None:

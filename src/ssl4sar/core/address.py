@@ -24,7 +24,7 @@ _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_HOST: Final = 253
 _LONGEST_ADDRESS: Final = 8192
 #: Stays as it is in path and query (RFC 3986, 3.3 and 3.4); a percent sign begins an octet.
-_KEPT: Final = "!$&'()*+,/:;=?@[]~%"
+_UNQUOTED: Final = "!$&'()*+,/:;=?@[]~%"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -84,7 +84,7 @@ def parse_address(text: str) -> Address:
         text: absolute http or https address.
 
     Raises:
-        AddressError: it is none, or could be read in two ways.
+        AddressError: it is not one, or could be read in two ways.
     """
     if not isinstance(text, str) or len(text) > _LONGEST_ADDRESS:
         raise AddressError("it is not a web address")
@@ -146,9 +146,9 @@ def _host(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    # A percent sign that begins no octet would be quoted by some readers and not by others.
-    kept = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text)
+    # A percent sign that does not begin an octet would be quoted by some readers and not by others.
+    octets = re.sub(r"%(?![0-9A-Fa-f]{2})", "%25", text)
     try:
-        return quote(kept, safe=_KEPT)
+        return quote(octets, safe=_UNQUOTED)
     except UnicodeEncodeError as error:
         raise AddressError("it has half of a surrogate pair in it") from error

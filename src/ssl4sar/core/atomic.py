@@ -34,12 +34,12 @@ def _host() -> str:
     return hashlib.sha256(f"{socket.gethostname()} {numbers}".encode()).hexdigest()[:8]
 
 
-#: Names the set of process numbers that this process can judge; part of temporary names.
+#: Names the set of process numbers that this process can look up; part of temporary names.
 HOST: Final = _host()
 
 
 def full_disk(subject: str | Path) -> UserError:
-    """Return the error of a full disk, told about ``subject``."""
+    """Return the error of a full disk, about ``subject``."""
     return UserError(subject, "no space left on the disk or quota", "free some space and rerun")
 
 
@@ -114,15 +114,15 @@ def _is_about(error: OSError, path: Path) -> bool:
 
 
 @contextmanager
-def _told_by_path(path: Path, temporary: Path) -> Iterator[None]:
+def _user_errors(path: Path, temporary: Path) -> Iterator[None]:
     """Turn failures of writing ``path`` into user errors; always remove ``temporary``."""
     try:
         yield
     except OSError as error:
-        told = _as_user_error(error, path)
-        if told is None:
+        found = _as_user_error(error, path)
+        if found is None:
             raise
-        raise told from error
+        raise found from error
     finally:
         _remove(temporary)
 
@@ -144,7 +144,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     """
     final = Path(path)
     temporary = _temporary_name(final)
-    with _told_by_path(final, temporary):
+    with _user_errors(final, temporary):
         if final.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(final))
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     """
     final = Path(path)
     temporary = _temporary_name(final)
-    with _told_by_path(final, temporary):
+    with _user_errors(final, temporary):
         _refuse_file(final)
         temporary.mkdir(parents=True)
         _remove_leftovers(final)
@@ -197,7 +197,7 @@ def atomic_files_into(path: str | Path) -> Iterator[Path]:
     # Files move by rename, so the temporary folder must be on the file system of the final one.
     final = Path(path).resolve()
     temporary = _temporary_name(final / final.name if final.is_mount() else final)
-    with _told_by_path(final, temporary):
+    with _user_errors(final, temporary):
         _refuse_file(final)
         temporary.mkdir(parents=True)
         _remove_leftovers(temporary.with_name(final.name))

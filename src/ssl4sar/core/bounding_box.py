@@ -1,7 +1,7 @@
 """Bounding boxes of the dynamic front: the CaFFe text files and their arithmetic.
 
 A file holds the header ``x,y`` and four corners in pixels (x = column, y = row): left-upper,
-left-lower, right-lower, right-upper, where "upper" has the LARGER row. Corners may lie outside
+left-lower, right-lower, right-upper, where "upper" has the LARGER row. Corners may be outside
 the image. Source: CaFFe (Gourmelon et al. 2022, doi:10.5194/essd-14-4287-2022).
 """
 
@@ -63,7 +63,7 @@ class BoundingBox:
     def parse(cls, data: bytes, source: str | Path) -> Self:
         """Parse the content of a box file.
 
-        Edges that two corners give up to 0.01 px apart count as equal; the earlier corner is kept.
+        Edges that two corners give up to 0.01 px apart count as equal; the earlier corner counts.
 
         Args:
             data: content of the file.
@@ -81,9 +81,9 @@ class BoundingBox:
         try:
             corners = [tuple(float(part) for part in line.split(",")) for line in lines[1:]]
         except ValueError as error:
-            raise UserError(source, f"a corner is no pair of numbers ({error})", _FIX) from error
+            raise UserError(source, f"a corner is not a pair of numbers ({error})", _FIX) from error
         if any(len(c) != 2 or not all(map(math.isfinite, c)) for c in corners):
-            raise UserError(source, "a corner is no pair of finite numbers", _FIX)
+            raise UserError(source, "a corner is not a pair of finite numbers", _FIX)
         (left, upper), (left_2, lower), (right, lower_2), (right_2, upper_2) = corners
         pairs = ((left, left_2), (lower, lower_2), (right, right_2), (upper, upper_2))
         # Rounded, so that printed numbers 0.01 apart are not refused for their binary form.
@@ -104,7 +104,7 @@ class BoundingBox:
         write_text(path, "x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in corners))
 
     def window(self, height_px: int, width_px: int, source: str | Path) -> tuple[slice, slice]:
-        """Return the rows and columns of an image that the box keeps.
+        """Return the rows and columns of an image within the box.
 
         Corners are rounded half to even and clamped as in the benchmark's evaluation: a right
         edge beyond the width W becomes W-1, an upper edge beyond the height H becomes H-1, while
@@ -119,14 +119,14 @@ class BoundingBox:
             Row and column slices within the image.
 
         Raises:
-            UserError: the box lies wholly outside the image.
+            UserError: the box is wholly outside the image.
         """
         left, right = max(round(self.left_px), 0), round(self.right_px)
         lower, upper = max(round(self.lower_px), 0), round(self.upper_px)
         if left >= width_px or lower >= height_px or right <= 0 or upper <= 0:
             raise UserError(
                 source,
-                f"the box lies outside the {height_px}x{width_px} px image",
+                f"the box is outside the {height_px}x{width_px} px image",
                 "check that box and image belong together",
             )
         right = width_px - 1 if right > width_px else right

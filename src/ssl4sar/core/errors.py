@@ -8,7 +8,7 @@ from ssl4sar.core.wording import printable
 
 
 class UserError(Exception):
-    """A mistake in what the user supplied, told in one line.
+    """A mistake in what the user supplied, in one line.
 
     Args:
         subject: the file, key or option that is at fault.

@@ -56,8 +56,8 @@ def open_regular(path: str | Path) -> io.BufferedReader:
     """
     if not stat.S_ISREG(Path(path).stat().st_mode):
         kind = errno.EISDIR if Path(path).is_dir() else errno.EINVAL
-        told = os.strerror(kind) if kind == errno.EISDIR else "not a regular file"
-        raise OSError(kind, told, str(path))
+        problem = os.strerror(kind) if kind == errno.EISDIR else "not a regular file"
+        raise OSError(kind, problem, str(path))
     return Path(path).open("rb")
 
 

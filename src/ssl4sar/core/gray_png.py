@@ -71,7 +71,7 @@ def read_gray(path: str | Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise UserError(path, f"the file cannot be read ({error.strerror})", _AGAIN) from error
     except ForeignTextError as error:
-        raise UserError(path, f"this is no PNG: {error}", _AGAIN) from error
+        raise UserError(path, f"this is not a PNG: {error}", _AGAIN) from error
     return decode_gray(data, path)
 
 
@@ -113,8 +113,8 @@ def decode_lossless(data: bytes, source: str | Path) -> GrayImage:
             return GrayImage(_gray_pixels(image), None)
         # Pillow drops the lower byte of colours without a word.
         if mode not in _GRAY_ALIKE or data[_BIT_DEPTH] > 8:
-            told = f"the image has mode {mode} with {data[_BIT_DEPTH]} bit, not 8-bit grey"
-            raise UserError(source, told, _CONVERT)
+            problem = f"the image has mode {mode} with {data[_BIT_DEPTH]} bit, not 8-bit grey"
+            raise UserError(source, problem, _CONVERT)
         _require_size(image, MAX_COLOUR_PIXELS, source)
         pixels = np.empty((image.height, image.width), np.uint8)
         transparent = coloured = False
@@ -169,8 +169,8 @@ def _opened(data: bytes, source: str | Path) -> Iterator[Image.Image]:
             row_bytes = -(-image.width * data[_BIT_DEPTH] // 8)
             if image.height * row_bytes > _HARMLESS_BYTES + _MOST_RATIO * len(data):
                 claimed = f"it claims {image.width}x{image.height} px"
-                told = f"{claimed}, which its {len(data):,} bytes cannot hold"
-                raise UserError(source, told, _AGAIN)
+                problem = f"{claimed}, which its {len(data):,} bytes cannot hold"
+                raise UserError(source, problem, _AGAIN)
             yield image
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
         raise UserError(source, f"the PNG is damaged ({error})", _AGAIN) from error

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from ssl4sar.core.foreign import open_regular
 
@@ -32,7 +32,7 @@ class Checksum:
     def __post_init__(self) -> None:
         length = CHECKSUM_DIGITS.get(self.algorithm)
         if length is None or re.fullmatch(f"[0-9a-f]{{{length}}}", self.digits) is None:
-            raise ValueError(f"{str(self)!r} is no checksum")
+            raise ValueError(f"{str(self)!r} is not a checksum")
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.digits}"
@@ -70,11 +70,20 @@ def file_digests(path: str | Path, algorithms: Collection[str]) -> dict[str, str
         ImportError: BLAKE3 is asked for and its library is missing.
         OSError: as :func:`sha256_file`.
     """
-    hashes = {name: _hash(name) for name in algorithms}
     with open_regular(path) as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            for each in hashes.values():
-                each.update(chunk)
+        return stream_digests(stream, algorithms)
+
+
+def stream_digests(stream: IO[bytes], algorithms: Collection[str]) -> dict[str, str]:
+    """Read a stream to its end; return hexadecimal digests of its content by algorithm.
+
+    Raises:
+        ImportError: BLAKE3 is asked for and its library is missing.
+    """
+    hashes = {name: _hash(name) for name in algorithms}
+    while chunk := stream.read(_CHUNK_BYTES):
+        for each in hashes.values():
+            each.update(chunk)
     return {name: each.hexdigest() for name, each in hashes.items()}
 
 
@@ -83,5 +92,5 @@ def _hash(algorithm: str) -> Any:
         from blake3 import blake3
 
         return blake3()
-    # MD5 tells damage here, nothing else; some systems allow it for that purpose only.
+    # MD5 finds damage here, nothing else; some systems allow it for that purpose only.
     return hashlib.new(algorithm.replace("-", "_"), usedforsecurity=False)

@@ -27,10 +27,10 @@ def job_end_s(
     """Return when this job will be ended, seconds since 1970; None where nothing is known to.
 
     The earliest limit that is known counts: those of the user, and under SLURM that of the job.
-    The variable SSL4SAR_JOB_END tells an absolute time, seconds since 1970, for queues that give
+    The variable SSL4SAR_JOB_END gives an absolute time, seconds since 1970, for queues that give
     one job to several trainings or tries.
 
-    Newer versions of SLURM tell it in a variable; of others it is asked; where that fails, the
+    Newer versions of SLURM give it in a variable; of others it is asked; where that fails, the
     limit that the job was submitted with counts from the start of this process.
 
     Args:
@@ -41,23 +41,25 @@ def job_end_s(
         started_s: start of this process, seconds since 1970; for tests.
 
     Raises:
-        UserError: SSL4SAR_JOB_END is no time.
+        UserError: SSL4SAR_JOB_END is not a time.
     """
     own_s = None if max_time_min is None else started_s + 60 * max_time_min
     slurm_s = _slurm_end_s(runtime_min, environment, ask or _ask_squeue, started_s)
-    ends_s = (own_s, _told_end_s(environment), slurm_s)
+    ends_s = (own_s, _user_end_s(environment), slurm_s)
     return min((end_s for end_s in ends_s if end_s is not None), default=None)
 
 
-def _told_end_s(environment: Mapping[str, str]) -> float | None:
-    told = environment.get(JOB_END_VARIABLE)
-    if not told:
+def _user_end_s(environment: Mapping[str, str]) -> float | None:
+    given = environment.get(JOB_END_VARIABLE)
+    if not given:
         return None
-    if not told.isdigit():
+    if not given.isdigit():
         raise UserError(
-            JOB_END_VARIABLE, f"{told!r} is no time in whole seconds since 1970", "see `date +%s`"
+            JOB_END_VARIABLE,
+            f"{given!r} is not a time in whole seconds since 1970",
+            "see `date +%s`",
         )
-    return float(told)
+    return float(given)
 
 
 def _slurm_end_s(
@@ -69,9 +71,9 @@ def _slurm_end_s(
     job = environment.get("SLURM_JOB_ID")
     if not job:
         return None
-    told = environment.get("SLURM_JOB_END_TIME", "")
-    if told.isdigit() and int(told) > 0:
-        return float(told)
+    given = environment.get("SLURM_JOB_END_TIME", "")
+    if given.isdigit() and int(given) > 0:
+        return float(given)
     try:
         answer = ask(job).strip()
     except (OSError, subprocess.SubprocessError):

@@ -12,7 +12,7 @@ from typing import Final
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
 
-#: Snakemake puts it into a folder that a job has made. The job of a killed run that goes on may
+#: Snakemake puts it into a folder that a job has made. The job of a killed run that continues may
 #: find it there from the job that did the same work again.
 _NOT_CONTENT: Final = ".snakemake_timestamp"
 #: How Snakemake names the files and folders of one entry of a shared cache.

@@ -54,7 +54,7 @@ class NamedFiles:
             UserError: there are such files.
         """
         for first, second in self.repeated.values():
-            raise UserError(second, f"{first.name} has the same name", "keep one of the two")
+            raise UserError(second, f"{first.name} has the same name", "remove one of the two")
 
 
 def list_named(folder: Path, *endings: str) -> NamedFiles:
@@ -110,12 +110,12 @@ def visible_entries(folder: Path) -> list[Path]:
 
 
 def is_visible(name: str) -> bool:
-    """Return whether a file or folder is somebody's, judged by its own name without its path."""
+    """Return whether a file or folder is somebody's, by its own name without its path."""
     return not name.startswith(".") and name.lower() not in _LEFT_BEHIND
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file may be an image, judged by its ending."""
+    """Return whether a file may be an image, by its ending."""
     return path.suffix.lower() in _IMAGES
 
 

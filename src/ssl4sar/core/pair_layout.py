@@ -27,7 +27,7 @@ SAR_FOLDERS: Final[dict[PairSplit, str]] = {
 OPTICAL_FOLDER: Final = "data_optical"
 #: Folder around those of the Sentinel-1 images in the published nesting.
 _SAR_NESTING: Final = "data_unlabeled"
-#: Endings of the names of images; all else in the folders is no image.
+#: Endings of the names of images; all else in the folders is not an image.
 SAR_SUFFIXES: Final = (".png", ".tif", ".tiff")
 OPTICAL_SUFFIXES: Final = (".tif", ".tiff")
 #: Manifest of a dataset in its root, as the SAR stage writes it.
@@ -161,8 +161,8 @@ def find_pair_tree(root: str | Path) -> PairTree:
     found = {name: _places(root, name) for name in (*SAR_FOLDERS.values(), OPTICAL_FOLDER)}
     lacking = [name for name, places in found.items() if not places]
     if lacking:
-        told = "folder is missing" if len(lacking) == 1 else "folders are missing"
-        raise UserError(root, f"the {told}: {', '.join(lacking)}", fix)
+        what = "folder is missing" if len(lacking) == 1 else "folders are missing"
+        raise UserError(root, f"the {what}: {', '.join(lacking)}", fix)
     for name, places in found.items():
         if len(places) > 1:
             listed = " and ".join(place.relative_to(root).as_posix() for place in places)

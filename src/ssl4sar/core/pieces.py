@@ -19,22 +19,22 @@ def drop_small_pieces(mask: NDArray[np.bool_], min_px: float) -> NDArray[np.bool
 
     Args:
         mask: (H, W) bool; not changed.
-        min_px: smallest number of pixels that is kept; need not be whole.
+        min_px: smallest number of pixels of a piece; need not be whole.
 
     Returns:
         (H, W) bool, a subset of ``mask``.
     """
-    kept = np.zeros_like(mask)
+    large = np.zeros_like(mask)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if rows.size == 0:
-        return kept
+        return large
     # A front fills a small part of a scene: only the rectangle around it is labelled.
     window = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     labels, count = ndimage.label(mask[window], _EIGHT)
     large_enough = _label_sizes(labels, count) >= min_px
     large_enough[0] = False
-    kept[window] = large_enough[labels]
-    return kept
+    large[window] = large_enough[labels]
+    return large
 
 
 def largest_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

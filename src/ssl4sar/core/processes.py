@@ -15,7 +15,11 @@ _CHUNK: Final = 4
 
 
 def in_processes(
-    work: Callable[[J], R], jobs: Sequence[J], workers: int, description: str
+    work: Callable[[J], R],
+    jobs: Sequence[J],
+    workers: int,
+    description: str,
+    chunk: int = _CHUNK,
 ) -> Iterator[R]:
     """Yield the result of every job in the order of the jobs, and show how far the work is.
 
@@ -26,10 +30,11 @@ def in_processes(
         jobs: picklable arguments.
         workers: processes; with one, all is done in this process.
         description: what is done, e.g. "checking scenes".
+        chunk: neighbouring jobs that one process does.
     """
     if workers == 1 or len(jobs) < 2:
         yield from track(map(work, jobs), description, total=len(jobs))
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        done = pool.map(work, jobs, chunksize=_CHUNK)
+        done = pool.map(work, jobs, chunksize=chunk)
         yield from track(done, description, total=len(jobs))

@@ -47,7 +47,7 @@ def bars_allowed() -> bool:
 
 @contextmanager
 def plain_lines() -> Iterator[None]:
-    """Within the block progress is told in plain lines, also in a terminal."""
+    """Within the block progress is shown in plain lines, also in a terminal."""
     before = _SCREEN.shared
     _SCREEN.shared = True
     try:
@@ -113,7 +113,7 @@ def track_bytes(
 
 
 def tell(line: str) -> None:
-    """Tell a line of progress to the job's log, or to standard error outside a job."""
+    """Write a line of progress to the job's log, or to standard error outside a job."""
     line = printable(line)
     # Libraries may give the root logger handlers that drop lines of this level.
     if LOGGER.hasHandlers() and LOGGER.isEnabledFor(logging.INFO):

@@ -42,7 +42,7 @@ def classes_from_greys(greys: NDArray[np.uint8], source: str | Path) -> NDArray[
         (H, W) uint8 with values 0-3.
 
     Raises:
-        UserError: a grey value that is no zone.
+        UserError: a grey value that is not a zone.
     """
     classes = _CLASS_OF_GREY[greys]
     unknown = classes == _UNKNOWN
@@ -50,7 +50,7 @@ def classes_from_greys(greys: NDArray[np.uint8], source: str | Path) -> NDArray[
         row, column = (int(i) for i in np.argwhere(unknown)[0])
         raise UserError(
             source,
-            f"grey value {int(greys[row, column])} at row {row}, column {column} is no zone "
+            f"grey value {int(greys[row, column])} at row {row}, column {column} is not a zone "
             f"({int(unknown.sum())} such pixels)",
             "zones are 0 (NA), 64 (rock), 127 (glacier), 254 (ocean)",
         )

@@ -7,7 +7,7 @@ copied per image, and the bias is computed once while the network does not learn
 gradient is needed, or on a GPU, PyTorch's fused kernel does the rest.
 
 In mixed precision the bias is computed in the precision of its parameters and centred before it is
-rounded: its values lie around 8, where bfloat16 has steps of 0.03 to 0.06, more than the values
+rounded: its values are around 8, where bfloat16 has steps of 0.03 to 0.06, more than the values
 differ by at the start of a training. A softmax does not see the constant that is taken away.
 """
 
@@ -26,7 +26,7 @@ from ssl4sar.config.networks import TyrionConfig
 #: Largest factor on the cosine similarity, as in Swin V2.
 MAX_LOGIT_SCALE: Final = math.log(1.0 / 0.01)
 BIAS_RANGE: Final = 16.0
-#: Where the bias lies without any preference, as a sigmoid of 0.
+#: Where the bias is without any preference, as a sigmoid of 0.
 BIAS_CENTRE: Final = BIAS_RANGE / 2
 
 
@@ -82,7 +82,7 @@ class FoldedWindowAttention(WindowAttention):
         return projected
 
     def train(self, mode: bool = True) -> FoldedWindowAttention:
-        """Switch mode; a bias kept from before is forgotten."""
+        """Switch mode; a cached bias is forgotten."""
         self._forget()
         super().train(mode)
         return self
@@ -92,7 +92,7 @@ class FoldedWindowAttention(WindowAttention):
         super()._load_from_state_dict(*args, **kwargs)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the kept bias out of copies."""
+        """Leave the cached bias out of copies."""
         return {**self.__dict__, "_cached_key": None, "_cached_bias": None}
 
     def _forget(self) -> None:
@@ -119,7 +119,7 @@ class FoldedWindowAttention(WindowAttention):
         with torch.autocast(self.logit_scale.device.type, enabled=False):
             table: Tensor = BIAS_RANGE * torch.sigmoid(mlp(self.relative_coords_table))
             if mixed:
-                # Not in full precision, whose results keep every bit.
+                # Not in full precision, whose results stay the same to the bit.
                 table = table - BIAS_CENTRE
         table = table.view(-1, self.num_heads).transpose(0, 1)
         index: Any = self.relative_position_index

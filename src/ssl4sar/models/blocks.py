@@ -119,7 +119,7 @@ def doubled_convolution(x: Tensor, conv: nn.Conv2d) -> Tensor:
 def doubled_head(x: Tensor, up_conv: nn.Conv2d, head: nn.Conv2d) -> Tensor:
     """Double, convolve 3x3, then 1x1, without ever holding the doubled features.
 
-    Nothing lies between the last upsampling of the decoder and its head, so the three linear steps
+    Nothing is between the last upsampling of the decoder and its head, so the three linear steps
     are one convolution of the small image with 4 K outputs, the K outputs of the head for each of
     the four pixels into which a pixel is doubled. The result, also of the backward pass, equals
     ``head(up_conv(doubled x))`` up to rounding.

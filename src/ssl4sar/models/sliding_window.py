@@ -1,6 +1,6 @@
 """Class probabilities of a whole image from overlapping windows.
 
-A window of ``input_px`` sees ``centre_px`` trusted pixels in its middle. Windows lie ``stride_px``
+A window of ``input_px`` sees ``centre_px`` trusted pixels in its middle. Windows are ``stride_px``
 apart, so that a pixel is predicted several times; predictions are averaged with Gaussian weights.
 Source of the scheme: SSL4SAR (Gourmelon et al. 2025, doi:10.1109/TGRS.2025.3580945) with windows
 of 512, centres of 256, a stride of 128 and sigma 32.
@@ -67,7 +67,7 @@ def plan_axis(
     Args:
         length_px: length of the image, at least 1.
         input_px: side of a window.
-        centre_px: side of the centre that is kept, at most ``input_px``.
+        centre_px: side of the centre that is used, at most ``input_px``.
         stride_px: step between windows, at most ``centre_px``.
         sigma_px: standard deviation of the weights about pixel ``centre_px // 2`` of the centre.
 
@@ -99,7 +99,7 @@ def _shares(starts: NDArray[np.intp], centre_px: int, sigma_px: float) -> NDArra
     exponent = -0.5 * ((offsets - centre_px // 2) / sigma_px) ** 2
     columns = starts[:, None] + offsets
     covered = int(columns.max()) + 1
-    # Only differences of exponents matter: taking off the largest keeps tiny weights from 0 / 0.
+    # Only differences of exponents matter: taking off the largest saves tiny weights from 0 / 0.
     largest = np.full(covered, -np.inf)
     for pixels in columns:
         largest[pixels] = np.maximum(largest[pixels], exponent)
@@ -196,10 +196,10 @@ def _centre_probabilities(
     kind = torch.device(device).type
     mixed = config.precision == "bf16-mixed"
     margin = (network.input_px - config.centre_px) // 2
-    kept = slice(margin, margin + config.centre_px)
+    centre = slice(margin, margin + config.centre_px)
     with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=mixed):
         grey = torch.from_numpy(crops).to(device).unsqueeze(1).float() / GREY_MAXIMUM
-        logits = network(grey)[:, :, kept, kept]
+        logits = network(grey)[:, :, centre, centre]
         probabilities: NDArray[np.float32] = torch.softmax(logits.float(), 1).cpu().numpy()
     return probabilities
 

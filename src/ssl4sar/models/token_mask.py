@@ -30,8 +30,8 @@ def token_count(input_px: int) -> int:
 def masked_token_count(tokens: int, ratio: float) -> int:
     """Return how many tokens are masked.
 
-    Token 0 is never masked, so that ``tokens - ratio (tokens - 1)`` are kept, rounded down: of the
-    16,384 tokens of a 512 px image with ratio 0.3, 11,469 are kept and 4,915 masked.
+    Token 0 is never masked, so that ``tokens - ratio (tokens - 1)`` stay visible, rounded down: of
+    the 16,384 tokens of a 512 px image with ratio 0.3, 11,469 are visible and 4,915 masked.
 
     Args:
         tokens: tokens of the image, at least 1.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,35 +16,11 @@ from ssl4sar.core.wording import counted
 from ssl4sar.provenance.audit_files import check_files
 from ssl4sar.provenance.chain import Chain, Gap, Node, external_inputs
 from ssl4sar.provenance.digest import KEPT_BY_CONTENT, meanings, source_files
-from ssl4sar.provenance.problem import Problem, listed, shown
-from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, path_from, rule_files
+from ssl4sar.provenance.findings import Audit, listed, shown
+from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, rule_files
 from ssl4sar.provenance.surroundings import versions
 
 _NAMES_SHOWN: Final = 3
-
-
-@dataclass
-class Audit:
-    """What an audit found.
-
-    Attributes:
-        chain: the jobs behind the file.
-        problems: what does not hold; empty: everything holds.
-        notes: what a reader should know and what is no fault.
-        files: files looked at.
-        bytes: bytes hashed; 0 for a quick audit.
-    """
-
-    chain: Chain
-    problems: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    files: int = 0
-    bytes: int = 0
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing is missing, altered or different today."""
-        return not self.problems
 
 
 def audit_chain(chain: Chain, today: StudyConfig | UserError, quick: bool = False) -> Audit:
@@ -61,85 +36,62 @@ def audit_chain(chain: Chain, today: StudyConfig | UserError, quick: bool = Fals
     """
     audit = Audit(chain)
     _check_gaps(audit)
-    files = check_files(chain, quick)
-    audit.problems += files.problems
-    audit.notes += files.notes
-    audit.files, audit.bytes = files.files, files.bytes
-    _check_links(audit)
+    check_files(audit, quick)
+    for node in chain.nodes:
+        for entry, maker in node.inputs:
+            if maker is not None:
+                _check_link(audit, node, entry, maker)
     _check_code(audit)
     if isinstance(today, UserError):
-        told = f"{today.problem}, so nothing is compared with it; {today.fix}"
-        audit.problems.append(Problem("config", today.subject, told, ()))
+        message = f"{today.problem}, so nothing is compared with it; {today.fix}"
+        audit.add("config", today.subject, message)
     else:
         _check_config(audit, today)
     _note_clocks(audit)
     _note_surroundings(audit)
     if quick:
-        audit.notes.append("quick: sizes were compared, contents were not")
+        audit.note("quick: sizes were compared, contents were not")
     return audit
 
 
 def _check_gaps(audit: Audit) -> None:
     broken: defaultdict[Path, list[Gap]] = defaultdict(list)
     for gap in audit.chain.gaps:
-        broken[_record_of(gap)].append(gap)
-    audit.problems += [_gap_problem(record, gaps) for record, gaps in broken.items()]
+        broken[gap.record].append(gap)
+    for record, gaps in broken.items():
+        # Once for a record, whatever it is missing for.
+        made = listed([shown(gap.node.path_of(gap.entry)) for gap in gaps])
+        problem = "the record is missing" if gaps[0].error is None else gaps[0].error.problem
+        jobs = dict.fromkeys(gap.node.record.job for gap in gaps)
+        audit.add("record", record, f"{problem} (it says how {made} was made)", *jobs)
     for node, entry in external_inputs(audit.chain):
-        path = node.path_of(entry)
+        path, job = node.path_of(entry), node.record.job
         if any(path.is_relative_to(node.workdir / folder) for folder in OWN_FOLDERS):
-            told = f"the job that made it had left no record when {node.record.job} read it"
-            audit.problems.append(Problem("record", shown(path), told, (node.record.job,)))
+            message = f"the job that made it had left no record when {job} read it"
+            audit.add("record", path, message, job)
     for path, records in audit.chain.rivals:
-        told = "two records say to have made it: " + " and ".join(map(shown, records))
-        audit.problems.append(Problem("rival", shown(path), told, ()))
-
-
-def _record_of(gap: Gap) -> Path:
-    if gap.error is not None:
-        return Path(gap.error.subject)
-    assert gap.entry.maker is not None, "what has no maker is no gap"
-    return path_from(gap.node.folder, gap.entry.maker.record)
-
-
-def _gap_problem(record: Path, gaps: list[Gap]) -> Problem:
-    """Tell once of a record whatever it is missed for."""
-    jobs = [gap.node.record.job for gap in gaps]
-    made = listed([shown(gap.node.path_of(gap.entry)) for gap in gaps])
-    problem = "the record is missing" if gaps[0].error is None else gaps[0].error.problem
-    told = f"{problem} (it tells how {made} was made)"
-    return Problem("record", shown(record), told, tuple(dict.fromkeys(jobs)))
-
-
-def _check_links(audit: Audit) -> None:
-    for node in audit.chain.nodes:
-        for entry, maker in node.inputs:
-            if maker is not None:
-                _check_link(audit, node, entry, maker)
+        claims = " and ".join(map(shown, records))
+        audit.add("rival", path, f"two records say to have made it: {claims}")
 
 
 def _check_link(audit: Audit, node: Node, entry: InputRecord, maker: Node) -> None:
     """Compare what a job read with what its maker's record says today."""
-    reader, path = node.record.job, node.path_of(entry)
+    reader, path, job = node.record.job, node.path_of(entry), maker.record.job
     output = next(o for o in maker.record.outputs if maker.path_of(o) == path)
     if output.sha256 != entry.sha256:
-        told = f"{maker.record.job} made it anew with another content after {reader} had read it"
-        audit.problems.append(Problem("stale", shown(path), told, (reader,)))
-    elif entry.maker is not None and maker.record.id != entry.maker.id:
-        if node.claim.path.is_symlink():
-            return  # served by a shared cache: it was another clone that read the record
+        message = f"{job} made it again with another content after {reader} had read it"
+        audit.add("stale", path, message, reader)
+    elif entry.maker is None or maker.record.id == entry.maker.id:
+        return
+    elif node.claim.path.is_symlink():
+        return  # served by a shared cache: it was another clone that read the record
+    elif maker.record.ended > node.record.started:
         # A job that ran again with the same result renews its record. An older one that is not
-        # what was found is no record that the workflow wrote.
-        if maker.record.ended > node.record.started:
-            note = (
-                f"{maker.record.job} was made again since {reader} read it, with the same content"
-            )
-            if note not in audit.notes:
-                audit.notes.append(note)
-            return
-        told = f"it is not the record that {reader} found, and it says to be older than {reader}"
-        problem = Problem("record", shown(maker.claim.path), told, (maker.record.job,))
-        if problem not in audit.problems:
-            audit.problems.append(problem)
+        # what was found is not a record that the workflow wrote.
+        audit.note(f"{job} was made again since {reader} read it, with the same content")
+    else:
+        message = f"it is not the record that {reader} found, and it says to be older than {reader}"
+        audit.add("record", maker.claim.path, message, job)
 
 
 def _check_code(audit: Audit) -> None:
@@ -148,51 +100,43 @@ def _check_code(audit: Audit) -> None:
     What computes differently is a problem; what is only written differently, and code around a job
     or of a fetch, whose product is known by its content, is a note.
     """
-    found: defaultdict[_Difference, list[str]] = defaultdict(list)
+    deciding: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    harmless: set[str] = set()
     for node in reversed(audit.chain.nodes):
         project = _project_of(node, audit.chain)
-        for each in _code_differences(node, project):
-            found[replace(each, file=shown(project / each.file))].append(node.record.job)
-    for each, jobs in found.items():
-        if each.decides:
-            problem = f"{each.problem} {listed(jobs)}"
-            audit.problems.append(Problem("code", each.file, problem, tuple(jobs)))
-    harmless = sorted({each.file for each in found if not each.decides})
+        for file, problem, decides in _code_differences(node, project):
+            name = shown(project / file)
+            if decides:
+                deciding[name, problem].append(node.record.job)
+            else:
+                harmless.add(name)
+    for (name, problem), jobs in deciding.items():
+        audit.add("code", name, f"{problem} {listed(jobs)}", *jobs)
     if harmless:
-        names = ", ".join(harmless[:_NAMES_SHOWN]) + ", ..." * (len(harmless) > _NAMES_SHOWN)
-        audit.notes.append(
+        names = ", ".join(sorted(harmless)[:_NAMES_SHOWN])
+        names += ", ..." * (len(harmless) > _NAMES_SHOWN)
+        audit.note(
             f"{counted(len(harmless), 'source file')} differ today in texts, around the jobs, or "
             f"in what fetched, which cannot change what was computed: {names}"
         )
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """A source file that is not today what it was when a job ran.
-
-    Attributes:
-        file: the file.
-        problem: a phrase before the name of the job.
-        decides: whether the job could compute otherwise with it.
-    """
-
-    file: str
-    problem: str
-    decides: bool
-
-
 def _project_of(node: Node, chain: Chain) -> Path:
     """Return the project of a job; of one that a shared cache served, that of the result."""
-    lies_here = (node.project / node.record.code.script).is_file()
-    return node.project if lies_here else chain.root.project
+    is_here = (node.project / node.record.code.script).is_file()
+    return node.project if is_here else chain.root.project
 
 
-def _code_differences(node: Node, project: Path) -> Iterator[_Difference]:
+def _code_differences(node: Node, project: Path) -> Iterator[tuple[str, str, bool]]:
+    """Yield the source files that are not today what they were when a job ran.
+
+    Yields:
+        File, a phrase before the name of the job, whether the job could compute otherwise with it.
+    """
     code = node.record.code
     script = project / code.script
     if not script.is_file():
-        problem = "is not in this project, so nothing is known of the code of"
-        yield _Difference(code.script, problem, True)
+        yield code.script, "is not in this project, so nothing is known of the code of", True
         return
     source, modules = project / "src", node.record.parameters.get("modules", ())
     paths = source_files(script, source, left_out=(), modules=modules)
@@ -204,13 +148,13 @@ def _code_differences(node: Node, project: Path) -> Iterator[_Difference]:
             gone = "is not there any more" if not (project / file).exists() else "is unused"
             problem = f"{gone} today, it was part of"
         elif file not in code.files:
-            problem = "is used today, it was no part of"
+            problem = "is used today, it was not part of"
         elif sha256_file(project / file) != code.files[file]:
             problem = "differs today from what ran in"
         else:
             continue
         same = bool(code.meanings) and code.meanings.get(file) == meaning_now.get(file)
-        yield _Difference(file, problem, not same and code.digest != KEPT_BY_CONTENT)
+        yield file, problem, not same and code.digest != KEPT_BY_CONTENT
 
 
 def _check_config(audit: Audit, today: StudyConfig) -> None:
@@ -218,18 +162,12 @@ def _check_config(audit: Audit, today: StudyConfig) -> None:
     plain = today.resolved()
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for node in reversed(audit.chain.nodes):
-        for key, told in _config_differences(node, plain):
-            found[key, told].append(node.record.job)
-    for (key, told), jobs in found.items():
-        problem = Problem("config", key, f"{told} when {listed(jobs)} ran", tuple(jobs))
-        audit.problems.append(problem)
-
-
-def _config_differences(node: Node, today: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for key, then in leaves(node.record.cfg).items():
-        now = _value(today, key)
-        if now != then:
-            yield key, f"is {now!r} today, it was {then!r}"
+        for key, then in leaves(node.record.cfg).items():
+            now = _value(plain, key)
+            if now != then:
+                found[key, f"is {now!r} today, it was {then!r}"].append(node.record.job)
+    for (key, message), jobs in found.items():
+        audit.add("config", key, f"{message} when {listed(jobs)} ran", *jobs)
 
 
 def _value(values: Mapping[str, Any], key: str) -> Any:
@@ -243,7 +181,7 @@ def _note_clocks(audit: Audit) -> None:
     for node in audit.chain.nodes:
         record = node.record
         if record.ended < record.started:
-            audit.notes.append(
+            audit.note(
                 f"{record.job} ended before it started: the clock of {record.machine.get('host')} "
                 f"went backwards; it took {record.duration_s:.0f} s"
             )
@@ -251,23 +189,22 @@ def _note_clocks(audit: Audit) -> None:
             if maker is None or entry.maker is None or maker.record.id != entry.maker.id:
                 continue
             if maker.record.ended > record.ended:
-                audit.notes.append(
+                audit.note(
                     f"{record.job} ended before {maker.record.job}, whose output it read: "
                     "a clock was wrong"
                 )
 
 
 def _note_surroundings(audit: Audit) -> None:
-    upstream_first = audit.chain.nodes[::-1]
     now = versions()
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for node in upstream_first:
+    for node in reversed(audit.chain.nodes):
         job = node.record.job
         for name, then in node.record.versions.items():
             if now.get(name) != then:
                 found[f"{name} {then}, here is {now.get(name, 'none')}"].append(job)
         for file in _changed_rules(node, _project_of(node, audit.chain)):
-            found[f"another {file}: not compared, snakemake -n tells what it changes"].append(job)
+            found[f"another {file}: not compared, snakemake -n says what it changes"].append(job)
         if node.record.code.changed:
             found["files that were not committed"].append(job)
     audit.notes += [f"{listed(jobs)} ran with {what}" for what, jobs in found.items()]

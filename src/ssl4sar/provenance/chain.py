@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.record import RecordError
 from ssl4sar.provenance.contents import Content
 from ssl4sar.provenance.record import (
     SUFFIX,
     InputRecord,
     JobRecord,
     OutputRecord,
-    RecordError,
     path_from,
 )
 
@@ -73,7 +73,7 @@ class Records:
                     if _is_of(wanted, output, path_from(folder, output.path)):
                         found.append(Claim(record_path, record, output))
             if record_paths:
-                # Records lie beside what they tell of: those further up tell of other things.
+                # Records are beside what they describe: those further up describe other things.
                 break
         return found, unusable
 
@@ -131,7 +131,7 @@ class Node:
         return path_from(self.folder, self.record.workdir)
 
     def path_of(self, entry: InputRecord | OutputRecord) -> Path:
-        """Return where an input or output of this job lies."""
+        """Return where an input or output of this job is."""
         return path_from(self.folder, entry.path)
 
 
@@ -148,6 +148,14 @@ class Gap:
     node: Node
     entry: InputRecord
     error: RecordError | None
+
+    @property
+    def record(self) -> Path:
+        """The record."""
+        if self.error is not None:
+            return Path(self.error.subject)
+        assert self.entry.maker is not None, "what has no maker is not a gap"
+        return path_from(self.node.folder, self.entry.maker.record)
 
 
 @dataclass
@@ -198,7 +206,7 @@ def _no_record(path: str | Path, records: Records) -> UserError:
     if above is not None:
         return UserError(
             path,
-            f"{above.record.job}, which wrote the folder that it lies in, did not write it",
+            f"{above.record.job}, which wrote the folder that it is in, did not write it",
             "remove it, or audit the folder",
         )
     return UserError(
@@ -209,8 +217,8 @@ def _no_record(path: str | Path, records: Records) -> UserError:
     )
 
 
-def sha256_told(claim: Claim, path: str | Path) -> str | None:
-    """Return the hash that a record tells of a file; None for a part of an output folder.
+def recorded_sha256(claim: Claim, path: str | Path) -> str | None:
+    """Return the hash that a record has of a file; None for a part of an output folder.
 
     Args:
         claim: the record's claim of the file.

@@ -27,6 +27,11 @@ class Content:
     sha256: str
     files: Mapping[str, FileRecord] | None = None
 
+    @property
+    def listing(self) -> dict[str, tuple[int, str]]:
+        """Size and SHA-256 of each file of a folder; empty for a file."""
+        return {name: (file.bytes, file.sha256) for name, file in (self.files or {}).items()}
+
     @classmethod
     def of_files(cls, files: Mapping[str, FileRecord]) -> Content:
         """Return the content of a folder that holds ``files``."""

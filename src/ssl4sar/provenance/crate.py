@@ -1,8 +1,8 @@
 """A result with its provenance as one folder to hand on: a Workflow Run RO-Crate.
 
 The crate follows the Provenance Run Crate profile 0.5, which refines Workflow Run Crate, Process
-Run Crate and Workflow RO-Crate (https://w3id.org/ro/wfrun). Everything lies in it where it lay in
-the project, so the records hold there, too.
+Run Crate and Workflow RO-Crate (https://w3id.org/ro/wfrun). Everything has the same path in it as
+in the project, so the records hold there, too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_yaml, read_bounded, read_json
 from ssl4sar.provenance.chain import Chain
-from ssl4sar.provenance.crate_data import CrateData, Layout, reason_against
+from ssl4sar.provenance.crate_data import BYTES_PER_MB, CrateData, Layout, reason_against
 from ssl4sar.provenance.crate_graph import (
     METADATA_FILE,
     PROFILES,
@@ -31,11 +31,10 @@ from ssl4sar.provenance.crate_graph import (
     rocrate_package,
 )
 from ssl4sar.provenance.crate_run import CONFIGURATION_PLACE, WORKFLOW, describe_run
-from ssl4sar.provenance.record import JobRecord, OutputRecord
+from ssl4sar.provenance.record import JobRecord
 
 #: Larger files and folders are described, not copied.
 DEFAULT_LIMIT_MB: Final = 10.0
-_BYTES_PER_MB: Final = 1_000_000
 _RENDERING: Final = "render_caffe"
 _DOWNLOAD: Final = "download_caffe"
 _CAFFE: Final = "https://doi.org/10.1594/PANGAEA.940950"
@@ -62,37 +61,11 @@ class CrateSummary:
     bytes: int
     left_out: Mapping[str, str]
 
-    @property
-    def told(self) -> str:
-        """The summary in one line."""
+    def __str__(self) -> str:
+        """Return the summary in one line."""
         rest = f"; {len(self.left_out)} described, not included" if self.left_out else ""
-        return (
-            f"{self.folder}: RO-Crate of {self.files} files, "
-            f"{self.bytes / _BYTES_PER_MB:.1f} MB{rest}"
-        )
-
-
-@dataclass(frozen=True)
-class _Scenes:
-    """What the scenes behind a result are.
-
-    Attributes:
-        synthetic: whether they were rendered.
-        downloaded: whether they are the official ones.
-        note: what the numbers mean, as the result says it; may be empty.
-    """
-
-    synthetic: bool
-    downloaded: bool
-    note: str
-
-    @classmethod
-    def of(cls, chain: Chain) -> _Scenes:
-        rules = {node.record.rule for node in chain.nodes}
-        told = _dataset_block(chain)
-        synthetic = _RENDERING in rules or bool(told.get("synthetic"))
-        note = str(told.get("note", _SYNTHETIC_NOTE if synthetic else ""))
-        return cls(synthetic, _DOWNLOAD in rules, note)
+        size_mb = self.bytes / BYTES_PER_MB
+        return f"{self.folder}: RO-Crate of {self.files} files, {size_mb:.1f} MB{rest}"
 
 
 def write_crate(
@@ -113,8 +86,8 @@ def write_crate(
         What was written.
 
     Raises:
-        UserError: the folder holds something else or lies in one that a job wrote, the result is
-            not what its record tells, the Snakefile is missing, the package ``rocrate`` is not
+        UserError: the folder holds something else or is in one that a job wrote, the result is
+            not what its record says, the Snakefile is missing, the package ``rocrate`` is not
             installed, or the disk is full.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 (a link may name the place)
@@ -123,11 +96,13 @@ def write_crate(
     _refuse_output_folder(folder, chain)
     graph = CrateGraph()
     outputs = frozenset(chain.root.path_of(output) for output in chain.root.record.outputs)
-    data = CrateData(graph, Layout.of(chain), round(limit_mb * _BYTES_PER_MB), outputs)
+    data = CrateData(graph, Layout.of(chain), round(limit_mb * BYTES_PER_MB), outputs)
     place = _require_result(data, chain)
     _describe_root(graph, chain, place, published or datetime.now(UTC).date().isoformat())
     describe_run(graph, data, chain)
-    _describe_papers(graph, chain)
+    for paper in (chain.root.project / name for name in _PAPERS):
+        if paper.is_file():
+            graph.add_file(paper.name, paper)
     _describe_source(graph, data, chain)
     _require_own_files(graph, data.layout)
     with tempfile.TemporaryDirectory() as scratch:
@@ -170,12 +145,12 @@ def _refuse_output_folder(folder: Path, chain: Chain) -> None:
         for output in node.record.outputs:
             if output.files is not None and folder.is_relative_to(node.path_of(output)):
                 raise UserError(
-                    folder, f"it lies in an output of {node.record.job}", "name another folder"
+                    folder, f"it is in an output of {node.record.job}", "name another folder"
                 )
 
 
 def _require_result(data: CrateData, chain: Chain) -> str:
-    """Refuse a result that is not what its record tells: the rest would belong to another.
+    """Refuse a result that is not what its record says: the rest would belong to another.
 
     Returns:
         Its path in the crate.
@@ -193,9 +168,14 @@ def _require_result(data: CrateData, chain: Chain) -> str:
 
 
 def _describe_root(graph: CrateGraph, chain: Chain, place: str, published: str) -> None:
-    record, scenes = chain.root.record, _Scenes.of(chain)
+    record = chain.root.record
+    rules = {node.record.rule for node in chain.nodes}
+    dataset = _dataset_block(chain)
+    synthetic = _RENDERING in rules or bool(dataset.get("synthetic"))
+    note = str(dataset.get("note", _SYNTHETIC_NOTE if synthetic else ""))
     citation = _citation(chain)
-    start = "SYNTHETIC: " if scenes.synthetic else ""
+    licenses = list(_describe_licenses(graph, citation, downloaded=_DOWNLOAD in rules))
+    start = "SYNTHETIC: " if synthetic else ""
     for identifier, (name, version) in PROFILES.items():
         graph.add(identifier, "CreativeWork", name=name, version=version)
     text = (
@@ -210,11 +190,11 @@ def _describe_root(graph: CrateGraph, chain: Chain, place: str, published: str) 
         ROOT,
         "Dataset",
         name=f"{start}{Path(place).name} of the study {record.study}",
-        description=f"{scenes.note}. {text}" if scenes.note else text,
+        description=f"{note}. {text}" if note else text,
         datePublished=published,
         conformsTo=references(PROFILES),
         author=references(_describe_authors(graph, citation)),
-        license=references(_describe_licenses(graph, citation, scenes)),
+        license=references(licenses),
         mainEntity=reference(WORKFLOW),
         keywords=["SAR", "calving front", "glacier", "Snakemake", "provenance"],
     )
@@ -245,7 +225,7 @@ def _describe_authors(graph: CrateGraph, citation: Mapping[str, Any]) -> Iterato
 
 
 def _describe_licenses(
-    graph: CrateGraph, citation: Mapping[str, Any], scenes: _Scenes
+    graph: CrateGraph, citation: Mapping[str, Any], downloaded: bool
 ) -> Iterator[str]:
     license_name = citation.get("license")
     if isinstance(license_name, str):
@@ -257,7 +237,7 @@ def _describe_licenses(
             name="not stated",
             description="The project names no licence: ask its authors before you use this.",
         )
-    if scenes.downloaded:
+    if downloaded:
         text = "Licence of the CaFFe scenes, and so of pictures that show them."
         yield _describe_license(graph, _CAFFE_LICENSE, text)
 
@@ -268,25 +248,18 @@ def _describe_license(graph: CrateGraph, name: str, text: str) -> str:
     )
 
 
-def _describe_papers(graph: CrateGraph, chain: Chain) -> None:
-    for name in _PAPERS:
-        path = chain.root.project / name
-        if path.is_file():
-            graph.add_file(name, path)
-
-
 def _describe_source(graph: CrateGraph, data: CrateData, chain: Chain) -> None:
-    """Tell of downloaded files where they came from."""
+    """Say of downloaded files where they came from."""
     for node in chain.nodes:
         address = _address(node.record)
-        if address is None:
-            continue
         for output in node.record.outputs:
+            # What is written beside a download is a note about it.
+            if address is None or output.path.endswith(".json"):
+                continue
             entity = graph.entities[data.entity_of(node, output)]
-            if not _is_note(output):
-                entity["url"] = address
-                if node.record.rule == _DOWNLOAD:
-                    entity["isBasedOn"] = reference(_describe_caffe(graph))
+            entity["url"] = address
+            if node.record.rule == _DOWNLOAD:
+                entity["isBasedOn"] = reference(_describe_caffe(graph))
 
 
 def _address(record: JobRecord) -> str | None:
@@ -307,10 +280,6 @@ def _describe_caffe(graph: CrateGraph) -> str:
     )
 
 
-def _is_note(output: OutputRecord) -> bool:
-    return output.path.endswith(".json")
-
-
 def _dataset_block(chain: Chain) -> Mapping[str, Any]:
     """Return what a result says of its scenes; empty where it says nothing."""
     for output in chain.root.record.outputs:
@@ -321,9 +290,9 @@ def _dataset_block(chain: Chain) -> Mapping[str, Any]:
             content = read_json(path)
         except (OSError, ValueError):
             continue
-        told = content.get("dataset") if isinstance(content, dict) else None
-        if isinstance(told, dict):
-            return told
+        dataset = content.get("dataset") if isinstance(content, dict) else None
+        if isinstance(dataset, dict):
+            return dataset
     return {}
 
 
@@ -333,7 +302,7 @@ def _readme(graph: CrateGraph, data: CrateData) -> str:
     described = f"\n## Described, not included\n\n{left_out}" if left_out else ""
     return (
         f"# {root['name']}\n\n{root['description']}\n\n"
-        "Everything lies where it lay in the project. `ro-crate-metadata.json` describes every "
+        "Everything has its path of the project. `ro-crate-metadata.json` describes every "
         "file and every job (RO-Crate 1.1, Provenance Run Crate 0.5), `ro-crate-preview.html` "
         "shows that to people, and each `*.provenance.json` is the record of a job, as it was "
         "written. With ssl4sar installed, `ssl4sar audit FILE` in this folder hashes all of it "

@@ -1,4 +1,4 @@
-"""Which data lie in an RO-Crate, and how those are described that do not.
+"""Which data are in an RO-Crate, and how those are described that are not.
 
 Files that are not in a crate get identifiers that begin with ``#``: RO-Crate 1.1 wants everything
 with a relative path to be there, and a local identifier promises nothing.
@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 from ssl4sar.core.errors import UserError
@@ -21,7 +21,7 @@ from ssl4sar.provenance.contents import content_of
 from ssl4sar.provenance.crate_graph import CrateGraph, encoding_format, references
 from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, OutputRecord
 
-_BYTES_PER_MB: Final = 1_000_000
+BYTES_PER_MB: Final = 1_000_000
 #: What the workflow makes, and what it is made of.
 _OWN_PLACES: Final = frozenset(
     {*OWN_FOLDERS, "data", "src", "workflow", "config", "Snakefile"}
@@ -31,7 +31,7 @@ _OWN_PLACES: Final = frozenset(
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the files of a chain lie in a crate.
+    """Where the files of a chain are in a crate.
 
     Attributes:
         project: folder of the Snakefile.
@@ -55,7 +55,7 @@ class Layout:
         return cls(project, Path(os.path.commonpath(folders)))
 
     def place(self, path: Path) -> str | None:
-        """Return the path of a file in the crate; None for what lies outside the project."""
+        """Return the path of a file in the crate; None outside the project."""
         for base in (self.work, self.project):
             if path.is_relative_to(base):
                 return path.relative_to(base).as_posix()
@@ -91,14 +91,38 @@ def _is_own(place: PurePosixPath) -> bool:
 
 
 @dataclass(frozen=True)
-class _Told:
-    """A file or folder as a record tells it; sizes of source files are not recorded."""
+class _Recorded:
+    """A file or folder as a record has it; sizes of source files are not recorded."""
 
     path: Path
     sha256: str
     bytes: int | None
     folder: bool = False
     files: Mapping[str, tuple[int, str]] | None = None
+
+    def is_unchanged(self) -> bool:
+        """Return whether it has this content today."""
+        try:
+            if self.folder:
+                return content_of(self.path).sha256 == self.sha256
+            return self.path.is_file() and sha256_file(self.path) == self.sha256
+        except (UserError, OSError):
+            return False
+
+    def parts(self) -> list[_Recorded]:
+        """Return the files of a folder that is there, as it is recorded or found."""
+        files = self.files if self.files is not None else content_of(self.path).listing
+        return [_Recorded(self.path / name, sha, size) for name, (size, sha) in files.items()]
+
+    def facts(self, count: int | None) -> dict[str, str]:
+        """Return the properties of a folder with ``count`` files."""
+        size = "" if count is None else f"{count} files, "
+        return {
+            "description": f"{size}{self.bytes} bytes. The identifier is a SHA-256 over the names "
+            "and hashes of the files, which the record of the job lists.",
+            "identifier": f"sha256:{self.sha256}",
+            "contentSize": str(self.bytes),
+        }
 
 
 @dataclass
@@ -107,7 +131,7 @@ class CrateData:
 
     Attributes:
         graph: where they are described.
-        layout: where they lie.
+        layout: where they are.
         limit_bytes: larger files and folders are described only.
         wanted: files and folders that go into the crate at any size.
         left_out: what is described only, with the reason.
@@ -123,8 +147,8 @@ class CrateData:
     def entity_of(self, node: Node, entry: InputRecord | OutputRecord) -> str:
         """Describe an input or output of a job and return its identifier."""
         folder = entry.folder if isinstance(entry, InputRecord) else entry.files is not None
-        told = _Told(node.path_of(entry), entry.sha256, entry.bytes, folder, entry.files)
-        return self._described(told)
+        path = node.path_of(entry)
+        return self._entity(_Recorded(path, entry.sha256, entry.bytes, folder, entry.files))
 
     def source_file(self, project: Path, file: str, sha256: str) -> str:
         """Describe a source file that a job ran and return its identifier.
@@ -134,102 +158,63 @@ class CrateData:
             file: path from there.
             sha256: hash that it had.
         """
-        return self._described(_Told(project / file, sha256, None))
+        return self._entity(_Recorded(project / file, sha256, None))
 
-    def _described(self, told: _Told) -> str:
-        key = (told.path, told.sha256)
+    def _entity(self, recorded: _Recorded) -> str:
+        key = (recorded.path, recorded.sha256)
         if key not in self._known:
-            self._known[key] = self._add(told)
+            place = self.layout.place(recorded.path)
+            reason = self._reason_to_leave_out(recorded, place)
+            if place is None or reason is not None:
+                self._known[key] = self._add_left_out(recorded, place, reason or "")
+            elif recorded.folder:
+                parts = [self._entity(part) for part in recorded.parts()]
+                facts = recorded.facts(len(parts))
+                self._known[key] = self.graph.add(
+                    f"{quote(place)}/",
+                    "Dataset",
+                    name=f"{place}/",
+                    hasPart=references(parts),
+                    **facts,
+                )
+            else:
+                self._known[key] = self.graph.add_file(place, recorded.path, sha256=recorded.sha256)
         return self._known[key]
 
-    def _add(self, told: _Told) -> str:
-        place = self.layout.place(told.path)
-        reason = self._why_not(told, place)
-        if place is None or reason is not None:
-            return self._add_left_out(told, place, reason or "")
-        if not told.folder:
-            return self.graph.add_file(place, told.path, sha256=told.sha256)
-        parts = [
-            self._described(_Told(told.path / name, sha256, size))
-            for name, (size, sha256) in _listing(told).items()
-        ]
-        return self.graph.add_folder(
-            place, hasPart=references(parts), **_folder_facts(told, len(parts))
-        )
-
-    def _why_not(self, told: _Told, place: str | None) -> str | None:
-        """Return why a file does not go into the crate; None: it does."""
+    def _reason_to_leave_out(self, recorded: _Recorded, place: str | None) -> str | None:
         if place is None:
-            return "it lies outside the project"
-        if not told.folder or told.files is None:
-            against = reason_against(place, told.path, self.layout)
+            return "it is outside the project"
+        path = recorded.path
+        if not recorded.folder or recorded.files is None:
+            against = reason_against(place, path, self.layout)
             if against is not None:
                 return against
-        if self.graph.copies.get(place, told.path) != told.path:
+        if self.graph.copies.get(place, path) != path:
             return "another file of the crate has its place"
-        if (told.bytes or 0) > self.limit_bytes and not self._is_wanted(told.path):
-            return f"it is larger than {_megabytes(self.limit_bytes)}"
-        try:
-            same = (
-                content_of(told.path).sha256 == told.sha256
-                if told.folder
-                else told.path.is_file() and sha256_file(told.path) == told.sha256
-            )
-        except (UserError, OSError):
-            same = False
-        if same:
+        is_wanted = not self.wanted.isdisjoint([path, *path.parents])
+        if (recorded.bytes or 0) > self.limit_bytes and not is_wanted:
+            return f"it is larger than {self.limit_bytes / BYTES_PER_MB:g} MB"
+        if recorded.is_unchanged():
             return None
-        if not told.path.exists():
-            return "it is no longer there"
-        return "it has another content now"
+        return "it has another content now" if path.exists() else "it is no longer there"
 
-    def _is_wanted(self, path: Path) -> bool:
-        return path in self.wanted or not self.wanted.isdisjoint(path.parents)
-
-    def _add_left_out(self, told: _Told, place: str | None, reason: str) -> str:
-        # Of what lies outside only the name goes into the crate: such paths name people and sites.
-        shown = told.path.name if place is None else place
+    def _add_left_out(self, recorded: _Recorded, place: str | None, reason: str) -> str:
+        # Of what is outside only the name goes into the crate: such paths name people and sites.
+        shown = recorded.path.name if place is None else place
         start = "outside" if place is None else "not-included"
-        identifier = f"#{start}/{quote(shown)}@{told.sha256[:12]}"
+        identifier = f"#{start}/{quote(shown)}@{recorded.sha256[:12]}"
         self.left_out[shown] = reason
-        facts: dict[str, Any] = {
-            "name": shown,
-            "description": f"Not included in this crate: {reason}.",
-        }
-        if told.folder:
-            count = None if told.files is None else len(told.files)
-            facts |= _folder_facts(told, count, facts["description"])
-            return self.graph.add(identifier, "Dataset", **facts)
-        size = None if told.bytes is None else str(told.bytes)
+        description = f"Not included in this crate: {reason}."
+        if recorded.folder:
+            facts = recorded.facts(None if recorded.files is None else len(recorded.files))
+            facts["description"] = f"{description} {facts['description']}"
+            return self.graph.add(identifier, "Dataset", name=shown, **facts)
         return self.graph.add(
             identifier,
             "File",
-            **facts,
-            sha256=told.sha256,
-            contentSize=size,
+            name=shown,
+            description=description,
+            sha256=recorded.sha256,
+            contentSize=None if recorded.bytes is None else str(recorded.bytes),
             encodingFormat=encoding_format(shown),
         )
-
-
-def _listing(told: _Told) -> Mapping[str, tuple[int, str]]:
-    if told.files is not None:
-        return told.files
-    files = content_of(told.path).files or {}
-    return {name: (file.bytes, file.sha256) for name, file in files.items()}
-
-
-def _folder_facts(told: _Told, count: int | None, start: str = "") -> dict[str, Any]:
-    size = "" if count is None else f"{count} files, "
-    text = (
-        f"{size}{told.bytes} bytes. The identifier is a SHA-256 over the names and hashes of "
-        "the files, which the record of the job lists."
-    )
-    return {
-        "description": f"{start} {text}".strip(),
-        "identifier": f"sha256:{told.sha256}",
-        "contentSize": str(told.bytes),
-    }
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / _BYTES_PER_MB:g} MB"

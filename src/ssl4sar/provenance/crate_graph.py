@@ -11,14 +11,11 @@ import mimetypes
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-
-if TYPE_CHECKING:
-    from rocrate.rocrate import ROCrate
 
 ROOT: Final = "./"
 METADATA_FILE: Final = "ro-crate-metadata.json"
@@ -48,15 +45,13 @@ _FORMATS: Final = {
     ".yml": "application/yaml",
 }
 
-Reference = dict[str, str]
 
-
-def reference(identifier: str) -> Reference:
+def reference(identifier: str) -> dict[str, str]:
     """Return a reference to an entity."""
     return {"@id": identifier}
 
 
-def references(identifiers: Iterable[str]) -> list[Reference]:
+def references(identifiers: Iterable[str]) -> list[dict[str, str]]:
     """Return references to entities, each once, in the order given."""
     return [reference(identifier) for identifier in dict.fromkeys(identifiers)]
 
@@ -76,12 +71,10 @@ class CrateGraph:
     Attributes:
         entities: properties of every entity but the descriptor of the crate.
         copies: what is copied into the crate: source by path in the crate.
-        folders: folders of the crate that are entities, without a slash at the end.
     """
 
     entities: dict[str, dict[str, Any]] = field(default_factory=dict)
     copies: dict[str, Path] = field(default_factory=dict)
-    folders: set[str] = field(default_factory=set)
 
     def add(self, identifier: str, kind: str | list[str], /, **properties: Any) -> str:
         """Describe an entity; what is empty or None is left out.
@@ -94,8 +87,8 @@ class CrateGraph:
         Returns:
             The identifier.
         """
-        told = {name: value for name, value in properties.items() if value not in (None, "", [])}
-        self.entities[identifier] = {"@type": kind, **told}
+        given = {name: value for name, value in properties.items() if value not in (None, "", [])}
+        self.entities[identifier] = {"@type": kind, **given}
         return identifier
 
     def add_file(
@@ -113,23 +106,14 @@ class CrateGraph:
             The identifier.
         """
         self.copies[place] = source
-        told = {
+        found = {
             "name": place,
             "encodingFormat": encoding_format(place),
             "contentSize": str(source.stat().st_size),
         }
         if "sha256" not in properties:
-            told["sha256"] = sha256_file(source)
-        return self.add(quote(place), kind, **{**told, **properties})
-
-    def add_folder(self, place: str, /, **properties: Any) -> str:
-        """Describe a folder of the crate.
-
-        Returns:
-            The identifier.
-        """
-        self.folders.add(place)
-        return self.add(f"{quote(place)}/", "Dataset", **{"name": f"{place}/", **properties})
+            found["sha256"] = sha256_file(source)
+        return self.add(quote(place), kind, **{**found, **properties})
 
     def append(self, identifier: str, name: str, *targets: str) -> None:
         """Let a property of an entity name further entities, each once."""
@@ -147,31 +131,26 @@ class CrateGraph:
             UserError: the package ``rocrate`` is not installed.
             OSError: a file cannot be copied.
         """
-        crate = self._crate()
-        crate.write(folder)
-
-    def _crate(self) -> ROCrate:
         package = rocrate_package()
         crate = package.rocrate.ROCrate(version=_VERSION, gen_preview=True)
         crate.metadata["conformsTo"] = references([_RO_CRATE, _WORKFLOW_CRATE])
         crate.metadata.extra_contexts.append(_RUN_TERMS)
+        contextual = package.model.contextentity.ContextEntity
         files = {quote(place): place for place in self.copies}
-        folders = {f"{quote(place)}/": place for place in self.folders}
         for identifier, described in self.entities.items():
             entity = {name: _compact(value) for name, value in described.items()}
             if identifier == ROOT:
+                del entity["@type"]
                 for name, value in entity.items():
-                    if name != "@type":
-                        crate.root_dataset[name] = value
+                    crate.root_dataset[name] = value
             elif identifier in files:
                 place = files[identifier]
                 crate.add_file(self.copies[place], place, properties=entity)
-            elif identifier in folders:
-                crate.add_dataset(dest_path=folders[identifier], properties=entity)
+            elif entity["@type"] == "Dataset" and not identifier.startswith("#"):
+                crate.add_dataset(dest_path=unquote(identifier), properties=entity)
             else:
-                contextual = package.model.contextentity.ContextEntity
                 crate.add(contextual(crate, identifier, properties=entity))
-        return crate
+        crate.write(folder)
 
 
 def _compact(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """The digest of the code that decides the numbers of a training.
 
-A training of days must outlive an update that mends a log line, a deadline or the start of
-processes. Its kept state therefore depends on this digest, not on the source digest of its rule:
+A training of days must outlive an update that fixes a log line, a deadline or the start of
+processes. Its resume state therefore depends on this digest, not on the source digest of its rule:
 an update of the modules named here may start the job again, which then resumes, or only exports.
 """
 
@@ -38,7 +38,6 @@ OPERATIONAL: Final = tuple(
         "train.pretext.pretrain_pictures",
         "train.loop.progress_lines",
         "train.operations.resume_folder",
-        "train.operations.resume_lock",
         "train.operations.stopping",
         "train.operations.team",
     )

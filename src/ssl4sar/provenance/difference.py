@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from rich.console import Console
-
 from ssl4sar.config.keys import leaves
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.printing import console as safe_console
-from ssl4sar.core.wording import printable
 from ssl4sar.provenance.chain import Chain, Node
-from ssl4sar.provenance.problem import listed
+from ssl4sar.provenance.findings import listed
 
 Kind = Literal["job", "wildcard", "config", "parameter", "code", "input", "version", "surroundings"]
-#: What may change a result by itself; the rest is told and explains only the last bits.
+#: What may change a result by itself; the rest explains only the last bits.
 _CAUSES: Final = ("job", "wildcard", "config", "code", "input", "version")
 _NOTHING: Final = "none"
 _DIGITS: Final = 12
@@ -43,10 +40,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class JobPair:
-    """Two jobs of the same rule at the same place of their chains.
+    """Two jobs of the same rule in the same position of their chains.
 
     Attributes:
-        one: the first job, in words; None where the first chain has none.
+        one: the first job, in words.
         other: the second.
         differences: what differs between them, results of other jobs excepted.
         follows: jobs of which they read different results.
@@ -54,23 +51,17 @@ class JobPair:
         matters: whether the compared files, or jobs behind them, come from a different output.
     """
 
-    one: str | None
-    other: str | None
+    one: str
+    other: str
     differences: tuple[Difference, ...]
     follows: tuple[str, ...]
     different_outputs: tuple[str, ...]
     matters: bool
 
     @property
-    def same_outputs(self) -> bool:
-        """Whether both wrote the same."""
-        return not self.different_outputs
-
-    @property
     def name(self) -> str:
         """Both jobs in words."""
-        names = [name for name in (self.one, self.other) if name is not None]
-        return names[0] if len(set(names)) == 1 else " | ".join(names)
+        return self.one if self.one == self.other else f"{self.one} | {self.other}"
 
 
 @dataclass(frozen=True)
@@ -99,7 +90,7 @@ class Comparison:
 
 
 def compare_chains(one: Chain, other: Chain, equal: bool) -> Comparison:
-    """Lay the chains of two files side by side.
+    """Compare the chains of two files job by job.
 
     Jobs are paired from the results upwards: by rule and wildcards, and where wildcards differ
     (another seed, say) in order.
@@ -144,27 +135,20 @@ def difference_json(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def print_difference(
-    comparison: Comparison, one: str, other: str, console: Console | None = None
-) -> None:
-    """Print a comparison: what differs in every pair of jobs, then where it begins."""
-    console = console or safe_console(soft_wrap=True)
-
-    def line(text: str, style: str = "") -> None:
-        console.print(printable(text), style=style, highlight=False, markup=False)
-
-    line(f"one:   {one}")
-    line(f"other: {other}")
+def difference_lines(comparison: Comparison, one: str, other: str) -> Iterator[str]:
+    """Yield a comparison for people: what differs in every pair of jobs, then where it begins."""
+    yield f"one:   {one}"
+    yield f"other: {other}"
     for pair in comparison.pairs:
-        if pair.same_outputs and not pair.differences:
+        outputs = ", ".join(pair.different_outputs)
+        if not outputs and not pair.differences:
             continue
-        told = ", ".join(pair.different_outputs)
-        line(f"{pair.name}: {f'different {told}' if told else 'same outputs'}", "bold")
+        yield f"{pair.name}: {f'different {outputs}' if outputs else 'same outputs'}"
         for found in pair.differences:
-            line(f"  {found.kind} {found.subject}: {found.one} | {found.other}")
+            yield f"  {found.kind} {found.subject}: {found.one} | {found.other}"
         if pair.follows:
-            line(f"  read different results of {', '.join(pair.follows)}")
-    line(_verdict(comparison), "bold")
+            yield f"  read different results of {', '.join(pair.follows)}"
+    yield _verdict(comparison)
 
 
 def _verdict(comparison: Comparison) -> str:
@@ -172,8 +156,7 @@ def _verdict(comparison: Comparison) -> str:
         return "the two files have the same content"
     if comparison.same_job:
         return f"they are different outputs of the same job, {comparison.pairs[-1].name}"
-    told = [_cause(pair) for pair in comparison.causes]
-    return "they differ, and it begins with " + "; ".join(told)
+    return "they differ, and it begins with " + "; ".join(map(_cause, comparison.causes))
 
 
 def _cause(pair: JobPair) -> str:
@@ -204,11 +187,11 @@ def _pair(
             if differs:
                 follows.append(below.name)
             continue
-        present = mine or theirs
-        if present is not None:
-            there = (present.record.job, _NOTHING)
-            left, right = there if mine is not None else there[::-1]
-            missing.append(Difference("job", present.record.rule, left, right))
+        for node, is_mine in ((mine, True), (theirs, False)):
+            if node is not None:
+                job = node.record.job
+                values = (job, _NOTHING) if is_mine else (_NOTHING, job)
+                missing.append(Difference("job", node.record.rule, *values))
     pairs[key] = JobPair(
         one.record.job,
         other.record.job,
@@ -232,11 +215,7 @@ def _children(one: Node, other: Node) -> Iterator[tuple[Node | None, Node | None
         yield from ((left[job], right[job]) for job in shared)
         rest_left = [node for job, node in left.items() if job not in shared]
         rest_right = [node for job, node in right.items() if job not in shared]
-        for place in range(max(len(rest_left), len(rest_right))):
-            yield (
-                rest_left[place] if place < len(rest_left) else None,
-                rest_right[place] if place < len(rest_right) else None,
-            )
+        yield from zip_longest(rest_left, rest_right)
 
 
 def _makers(node: Node) -> dict[str, dict[str, Node]]:
@@ -249,11 +228,11 @@ def _makers(node: Node) -> dict[str, dict[str, Node]]:
 
 def _different_outputs(one: Node, other: Node) -> tuple[str, ...]:
     # The name of a run is part of paths, not of what they hold; the order of a rule is fixed.
-    theirs = [output.sha256 for output in other.record.outputs]
+    compared = zip_longest(one.record.outputs, other.record.outputs)
     return tuple(
-        Path(output.path).name
-        for place, output in enumerate(one.record.outputs)
-        if place >= len(theirs) or output.sha256 != theirs[place]
+        Path(mine.path).name
+        for mine, theirs in compared
+        if mine is not None and (theirs is None or mine.sha256 != theirs.sha256)
     )
 
 
@@ -283,12 +262,9 @@ def _external(node: Node) -> dict[str, str]:
     """Return what came from outside, a folder file by file."""
     found: dict[str, str] = {}
     for entry, _ in node.inputs:
-        if entry.maker is not None:
-            continue
-        if entry.files is None:
-            found[Path(entry.path).name] = entry.sha256[:_DIGITS]
-        else:
-            found.update({name: sha256[:_DIGITS] for name, (_, sha256) in entry.files.items()})
+        if entry.maker is None:
+            files = entry.files or {Path(entry.path).name: (entry.bytes, entry.sha256)}
+            found.update({name: sha256[:_DIGITS] for name, (_, sha256) in files.items()})
     return found
 
 

@@ -30,10 +30,15 @@ SURROUNDINGS: Final = tuple(
         "config.networks",
         "core.address",
         "core.atomic",
+        "core.cached_file",
         "core.errors",
         "core.foreign",
+        "core.lock",
         "core.printing",
         "core.progress",
+        "core.record",
+        "core.retry",
+        "core.space",
         "provenance",
         "workflow.job",
     )
@@ -227,8 +232,8 @@ def _absolute(node: ast.ImportFrom, module: str, is_package: bool) -> str:
     if node.level == 0:
         return node.module or ""
     parts = module.split(".")
-    keep = len(parts) - node.level + (1 if is_package else 0)
-    return ".".join([*parts[:keep], *([node.module] if node.module else [])])
+    level = len(parts) - node.level + (1 if is_package else 0)
+    return ".".join([*parts[:level], *([node.module] if node.module else [])])
 
 
 def _refuse_dynamic(node: ast.Call, path: Path) -> None:

@@ -11,13 +11,13 @@ import ast
 import hashlib
 from typing import Final
 
-#: Functions whose texts are for people, beside everything that is called an error or a warning.
-_TELLING: Final = frozenset(
-    {"tell", "track", "track_bytes", "debug", "info", "warning", "exception", "warn"}
-)
-_TELLING_ENDINGS: Final = ("Error", "Exception", "Warning")
 #: Of these the first argument is what is worked on, and only the rest is for people.
-_TRACKING: Final = frozenset({"track", "track_bytes"})
+_TRACKING: Final = frozenset(
+    {"track", "track_bytes", "sole", "require_space", "patiently", "Failures"}
+)
+#: Functions whose texts are for people, beside everything that is called an error or a warning.
+_TELLING: Final = _TRACKING | {"tell", "debug", "info", "warning", "exception", "warn"}
+_TELLING_ENDINGS: Final = ("Error", "Exception", "Warning")
 #: Errors that are measured, not raised.
 _MEASURED: Final = frozenset({"FrontError", "SubsetError"})
 

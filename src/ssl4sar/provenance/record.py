@@ -1,7 +1,7 @@
 """The record of a job: what it read, did and wrote; a JSON file beside its outputs.
 
 Paths count from the folder of the record, so records hold when the project moves and when a
-shared cache serves them to another clone. Only what lies outside the project has absolute paths.
+shared cache serves them to another clone. Only what is outside the project has absolute paths.
 A record carries a hash of itself and those of the records of the jobs that made its inputs, so
 the record of a result names everything down to what came from outside.
 """
@@ -12,40 +12,16 @@ import hashlib
 import json
 import os
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, Field
 
-from ssl4sar.core.atomic import write_text
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
+from ssl4sar.core.record import Record, RecordError, RecordPart
 
-SCHEMA: Final = "ssl4sar.provenance/1"
 SUFFIX: Final = ".provenance.json"
 
 #: Folders in which everything is made by the workflow.
 OWN_FOLDERS: Final = ("resources", "runs", "results")
-
-RecordFault = Literal["missing", "damaged", "newer", "edited"]
-
-
-class RecordError(UserError):
-    """A record that cannot be used.
-
-    Args:
-        path: the record.
-        fault: what kind of problem it is.
-        problem: what is wrong with it.
-        fix: what to do about it.
-    """
-
-    def __init__(self, path: str | Path, fault: RecordFault, problem: str, fix: str) -> None:
-        super().__init__(path, problem, fix)
-        self.fault = fault
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Keep the parts when the error crosses a process boundary."""
-        return (type(self), (self.subject, self.fault, self.problem, self.fix))
 
 
 def _is_path(path: str) -> str:
@@ -66,11 +42,7 @@ _Path = Annotated[str, AfterValidator(_is_path)]
 _PathBelow = Annotated[str, AfterValidator(_is_below)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Maker(_Part):
+class Maker(RecordPart):
     """The job that made an input."""
 
     rule: str
@@ -81,7 +53,7 @@ class Maker(_Part):
     """Hash that the record had."""
 
 
-class InputRecord(_Part):
+class InputRecord(RecordPart):
     """A file or folder that a job read."""
 
     path: _Path
@@ -98,7 +70,7 @@ class InputRecord(_Part):
     """Of a folder from outside: size and SHA-256 of each file by path in it."""
 
 
-class OutputRecord(_Part):
+class OutputRecord(RecordPart):
     """A file or folder that a job wrote."""
 
     path: _PathBelow
@@ -113,7 +85,7 @@ class OutputRecord(_Part):
     """Whether the workflow deletes it once it was used."""
 
 
-class CodeRecord(_Part):
+class CodeRecord(RecordPart):
     """The code that ran."""
 
     digest: str
@@ -123,7 +95,7 @@ class CodeRecord(_Part):
     """Script, path from the project."""
     files: dict[_PathBelow, str]
     """SHA-256 by path from the project: the script and every module it can reach."""
-    meanings: dict[_PathBelow, str] = {}
+    meanings: dict[_PathBelow, str] = Field(default_factory=dict)
     """Hash of what they compute, of those that count; older records have none."""
     workflow: dict[_PathBelow, str]
     """SHA-256 by path from the project: the files that state the rules."""
@@ -133,7 +105,7 @@ class CodeRecord(_Part):
     """Whether deciding files differed from the commit."""
 
 
-class ConfigRecord(_Part):
+class ConfigRecord(RecordPart):
     """Where the configuration came from."""
 
     file: _Path
@@ -142,8 +114,12 @@ class ConfigRecord(_Part):
     """Values of ``--config``."""
 
 
-class JobRecord(_Part):
+class JobRecord(Record):
     """Everything about one job that made files."""
+
+    SCHEMA: ClassVar[str] = "ssl4sar.provenance/1"
+    NAME: ClassVar[str] = "record of a job"
+    FIX: ClassVar[str] = "make its outputs again"
 
     rule: str
     """Rule of the workflow."""
@@ -197,36 +173,20 @@ class JobRecord(_Part):
         """The job in words, e.g. ``finetune seed=0``."""
         return " ".join([self.rule, *(f"{k}={v}" for k, v in sorted(self.wildcards.items()))])
 
-    def write(self, path: str | Path) -> None:
-        """Write the record, atomically."""
-        content = {"schema": SCHEMA, "id": self.id, **self._plain()}
-        write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    def values(self, path: Path) -> dict[str, Any]:
+        """Return its fields after its own hash."""
+        return {"id": self.id, **self._plain()}
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read a record.
+    def from_values(cls, values: dict[str, Any], path: Path) -> Self:
+        """Return a record whose own hash holds.
 
         Raises:
-            RecordError: missing, damaged, of a newer version, or edited since it was written.
+            RecordError: it was edited since it was written.
         """
-        try:
-            content = read_json(path)
-        except FileNotFoundError as error:
-            raise RecordError(
-                path, "missing", "the record is missing", "make its outputs again"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise _damaged(path, error) from error
-        if not isinstance(content, dict):
-            raise _damaged(path, "no JSON object")
-        _check_schema(path, content.pop("schema", None))
-        told_id = content.pop("id", None)
-        try:
-            record = cls.model_validate(content)
-        except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"]))
-            raise _damaged(path, f"{where}: {error.errors()[0]['msg']}") from error
-        if record.id != told_id:
+        recorded_id = values.pop("id", None)
+        record = cls.model_validate(values)
+        if record.id != recorded_id:
             raise RecordError(
                 path,
                 "edited",
@@ -236,29 +196,8 @@ class JobRecord(_Part):
         return record
 
     def _plain(self) -> dict[str, Any]:
-        # What an older record does not have is no part of its hash.
+        # What an older record does not have is not part of its hash.
         return self.model_dump(mode="json", exclude_unset=True)
-
-
-def _damaged(path: str | Path, reason: object) -> RecordError:
-    return RecordError(
-        path, "damaged", f"the record cannot be read ({reason})", "make its outputs again"
-    )
-
-
-def _check_schema(path: str | Path, schema: object) -> None:
-    if schema == SCHEMA:
-        return
-    name, _, number = str(schema).partition("/")
-    own_name, _, own_number = SCHEMA.partition("/")
-    if name == own_name and number.isdigit() and int(number) > int(own_number):
-        raise RecordError(
-            path,
-            "newer",
-            f"the record was written by a newer ssl4sar (schema {schema}, this one knows {SCHEMA})",
-            "use that version, or a newer one",
-        )
-    raise _damaged(path, f"its schema is {schema!r}, not {SCHEMA}")
 
 
 def rule_files(project: Path) -> list[Path]:

@@ -51,7 +51,7 @@ class JobFacts:
         inputs: files and folders it reads.
         outputs: files and folders it writes, without the record.
         temporary: those of the outputs that the workflow deletes once they were used.
-        record: the record to write; outputs lie in or below its folder.
+        record: the record to write; outputs are in or below its folder.
         kept: files and folders that it makes where there is something to make, and that the
             workflow does not delete before a rerun.
         parameters: all parameters of the rule; ``source`` is the digest it was started with.
@@ -81,12 +81,12 @@ class Recorder:
     """A job that has begun; ``finish`` writes its record.
 
     Attributes:
-        facts: what Snakemake tells of the job.
+        facts: what Snakemake says of the job.
         inputs: what it reads.
         code: what it runs.
         started: time of its beginning.
         started_s: the same on the clock that never goes back.
-        known: records of kept files that the job itself has read or found untouched, by their
+        known: records of reused files that the job itself has read or found untouched, by their
             path: they are not read once more.
     """
 
@@ -171,14 +171,8 @@ def _read_input(path: Path, facts: JobFacts, records: Records) -> InputRecord:
         sha256=content.sha256,
         maker=_maker(fitting[0], here) if fitting else None,
         # What the workflow made is listed by its maker; of the rest this is the only listing.
-        files=None if fitting else _listing(content),
+        files=None if fitting or content.files is None else content.listing,
     )
-
-
-def _listing(content: Content) -> dict[str, tuple[int, str]] | None:
-    if content.files is None:
-        return None
-    return {name: (file.bytes, file.sha256) for name, file in content.files.items()}
 
 
 def _maker(claim: Claim, here: Path) -> Maker:
@@ -230,8 +224,7 @@ def _first_difference(claim: Claim, content: Content) -> str:
     """Name the first file of a folder that differs; empty for a file."""
     if claim.output.files is None or content.files is None:
         return ""
-    then = {name: sha256 for name, (_, sha256) in claim.output.files.items()}
-    now = {name: file.sha256 for name, file in content.files.items()}
+    then, now = claim.output.files, content.listing
     return min(name for name in {*then, *now} if then.get(name) != now.get(name))
 
 
@@ -241,7 +234,7 @@ def _written_output(path: Path, facts: JobFacts, known: Mapping[Path, FileRecord
         path=path_between(path, facts.record.parent),
         bytes=content.bytes,
         sha256=content.sha256,
-        files=_listing(content),
+        files=None if content.files is None else content.listing,
         temporary=path in facts.temporary,
     )
 
@@ -276,7 +269,7 @@ def _code(facts: JobFacts) -> CodeRecord:
 
 
 def _place(path: Path, facts: JobFacts, here: Path) -> str:
-    """Return a path from ``here`` for what lies in the project, an absolute one for the rest."""
+    """Return a path from ``here`` for what is in the project, an absolute one for the rest."""
     absolute = path_from(Path.cwd(), str(path))
     if absolute.is_relative_to(facts.project) or absolute.is_relative_to(facts.workdir):
         return path_between(absolute, here)

@@ -82,7 +82,7 @@ def commit(project: Path) -> dict[str, Any] | None:
     Returns:
         ``{"commit": hexadecimal, "changed": bool}``; None outside a repository or without git.
     """
-    # A project that merely lies in somebody's repository is not part of it.
+    # A project that merely is in somebody's repository is not part of it.
     if _git(project, "ls-files", "--error-unmatch", "Snakefile") is None:
         return None
     head = _git(project, "rev-parse", "HEAD")

@@ -13,11 +13,10 @@ from rich.tree import Tree
 
 from ssl4sar.config.keys import leaves
 from ssl4sar.core.printing import console as safe_console
-from ssl4sar.core.wording import printable
-from ssl4sar.provenance.audit import Audit
+from ssl4sar.core.wording import counted, printable
 from ssl4sar.provenance.chain import Node
 from ssl4sar.provenance.digest import KEPT_BY_CONTENT
-from ssl4sar.provenance.problem import shown
+from ssl4sar.provenance.findings import Audit, shown
 from ssl4sar.provenance.record import InputRecord, JobRecord, OutputRecord
 
 _SHORT: Final = 12
@@ -35,13 +34,16 @@ def print_audit(audit: Audit, console: Console | None = None) -> None:
     console = console or _console()
     common = audit.chain.root.record.versions
     console.print(_TreeOfJobs(common, _faults(audit)).branch(audit.chain.root))
-    console.print(printable(f"versions: {_pairs(common)}"), highlight=False, markup=False)
+
+    def line(text: str, style: str = "") -> None:
+        console.print(printable(text), style=style, highlight=False, markup=False)
+
+    line(f"versions: {_pairs(common)}")
     for note in audit.notes:
-        console.print(printable(f"note: {note}"), highlight=False, markup=False)
+        line(f"note: {note}")
     for problem in audit.problems:
-        line = f"{problem.kind}: {problem.subject}: {problem.told}"
-        console.print(printable(line), style="red", highlight=False, markup=False)
-    console.print(_verdict(audit), style="bold", highlight=False, markup=False)
+        line(f"{problem.kind}: {problem.subject}: {problem.message}", "red")
+    line(_verdict(audit), "bold")
 
 
 def audit_json(audit: Audit) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def audit_json(audit: Audit) -> dict[str, Any]:
         "files": audit.files,
         "bytes_hashed": audit.bytes,
         "problems": [
-            {"kind": p.kind, "subject": p.subject, "told": p.told, "jobs": list(p.jobs)}
+            {"kind": p.kind, "subject": p.subject, "message": p.message, "jobs": list(p.jobs)}
             for p in audit.problems
         ],
         "notes": audit.notes,
@@ -81,10 +83,8 @@ def _verdict(audit: Audit) -> str:
     jobs, files = len(audit.chain.nodes), audit.files
     size = f"{audit.bytes / 1e9:.1f} GB" if audit.bytes >= 1e9 else f"{audit.bytes / 1e6:.1f} MB"
     looked = f"{files} files of {jobs} jobs, {size} hashed"
-    if audit.holds:
-        return f"everything holds: {looked}"
-    count = len(audit.problems)
-    return f"{count} problem{'s' if count > 1 else ''}: {looked}"
+    start = "everything holds" if audit.holds else counted(len(audit.problems), "problem")
+    return f"{start}: {looked}"
 
 
 class _TreeOfJobs:
@@ -94,7 +94,7 @@ class _TreeOfJobs:
         self._common = common
         self._faults = faults
         self._seen: set[Path] = set()
-        self._told: dict[str, str] = {}
+        self._first_job: dict[str, str] = {}
 
     def branch(self, node: Node) -> Tree:
         """Return the tree of a job and what it came from."""
@@ -119,7 +119,7 @@ class _TreeOfJobs:
         lines = [_ran(record), _code(record)]
         if record.cfg:
             parameters = _pairs(leaves(record.cfg))
-            first = self._told.setdefault(parameters, record.job)
+            first = self._first_job.setdefault(parameters, record.job)
             lines.append(f"parameters: {parameters if first == record.job else f'as in {first}'}")
         other = {k: v for k, v in record.versions.items() if self._common.get(k) != v}
         if other:

@@ -12,14 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, MaxNLocator
-from shapely.affinity import translate
-from shapely.geometry import Polygon
-from shapely.ops import unary_union
+from matplotlib.ticker import MaxNLocator
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
 from ssl4sar.core.foreign import parse_json
+from ssl4sar.report.degrees import area_around, label_degrees, polygons
 from ssl4sar.report.elevation_view import (
     FLAG_COLOURS,
     HEIGHT_COLOURS,
@@ -42,8 +40,6 @@ def draw_elevation(
     path: str | Path,
     elevation: str | Path,
     glacier: Glacier,
-    *,
-    synthetic: bool = False,
     longest_px: int = 860,
 ) -> None:
     """Draw an elevation model, atomically.
@@ -52,11 +48,10 @@ def draw_elevation(
         path: PNG file.
         elevation: GeoTIFF as :func:`ssl4sar.acquire.elevation.model.build_elevation` writes it.
         glacier: whose model it is; its area is outlined.
-        synthetic: whether the terrain is made up; then the picture says so.
         longest_px: longest side of the map, pixels.
 
     Raises:
-        UserError: the GeoTIFF is missing or no elevation model.
+        UserError: the GeoTIFF is missing or not an elevation model.
     """
     view = read_elevation(elevation, longest_px)
     height_px, width_px = view.heights_m.shape
@@ -85,13 +80,11 @@ def draw_elevation(
     )
     _draw_area(axes, view, glacier)
     _draw_scale_bar(axes, view)
-    _label_degrees(axes)
-    if synthetic:
-        _draw_synthetic(axes)
+    label_degrees(axes, 10.5)
     if (view.flags != SEA).any():
         bar_px = min(height_px, 420)
         bar = place(left_px + width_px + 20, _BOTTOM_PX + (height_px - bar_px) // 2, 16, bar_px)
-        _drawheight_scale(bar, scale, view.tags)
+        _draw_height_scale(bar, scale, view.tags)
     _title(figure, glacier, view.tags)
     figure.legend(
         handles=_legend(view),
@@ -105,16 +98,7 @@ def draw_elevation(
 
 
 def _draw_area(axes: Axes, view: ElevationView, glacier: Glacier) -> None:
-    middle = 0.5 * (view.west + view.east)
-    parts = [
-        translate(part, 360.0 * round((middle - part.centroid.x) / 360.0))
-        for part in glacier.area.geoms
-    ]
-    # Without the seam at 180 degrees, along which the area is cut.
-    whole = unary_union(parts)
-    for part in getattr(whole, "geoms", [whole]):
-        if not isinstance(part, Polygon):
-            continue
+    for part in polygons(area_around(glacier, 0.5 * (view.west + view.east))):
         lon, lat = np.array(part.exterior.coords)[:, :2].T
         axes.plot(
             lon,
@@ -159,43 +143,7 @@ def _draw_scale_bar(axes: Axes, view: ElevationView) -> None:
     )
 
 
-def _draw_synthetic(axes: Axes) -> None:
-    axes.annotate(
-        "SYNTHETIC",
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(10, -10),
-        textcoords="offset points",
-        ha="left",
-        va="top",
-        fontsize=15,
-        fontweight="bold",
-        color="black",
-        bbox={"facecolor": "#F0E442", "edgecolor": "black", "pad": 4},
-        zorder=6,
-    )
-
-
-def _label_degrees(axes: Axes) -> None:
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda lon, _: longitude_label(lon)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda lat, _: _degrees(lat, "N", "S")))
-    axes.tick_params(labelsize=10.5)
-
-
-def longitude_label(lon: float) -> str:
-    """Return a longitude as text; beyond 180 degrees east it is one west, and the reverse."""
-    return _degrees((lon + 180.0) % 360.0 - 180.0, "E", "W")
-
-
-def _degrees(value: float, positive: str, negative: str) -> str:
-    rounded = round(abs(value), 4)
-    side = "" if rounded in {0.0, 180.0} else f" {positive if value > 0 else negative}"
-    return f"{rounded:g}°{side}"
-
-
-def _drawheight_scale(axes: Axes, scale: Normalize, tags: dict[str, str]) -> None:
+def _draw_height_scale(axes: Axes, scale: Normalize, tags: dict[str, str]) -> None:
     low, high = float(scale.vmin or 0.0), float(scale.vmax or 1.0)
     ramp = np.linspace(0.0, 1.0, 256)[:, None]
     axes.imshow(HEIGHT_COLOURS(ramp), extent=(0, 1, low, high), origin="lower", aspect="auto")

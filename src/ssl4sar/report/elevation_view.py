@@ -71,7 +71,7 @@ def read_elevation(path: str | Path, longest_px: int) -> ElevationView:
 
     with opened(path) as file:
         if file.count != 2:
-            raise UserError(path, "this is no elevation model with flags", "build it anew")
+            raise UserError(path, "this is not an elevation model with flags", "build it again")
         bounds = file.bounds
         width_km = (bounds.right - bounds.left) * _km_per_degree((bounds.top + bounds.bottom) / 2)
         height_km = (bounds.top - bounds.bottom) * KM_PER_DEG

@@ -14,14 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 from numpy.typing import NDArray
-from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.report.degrees import area_around, label_degrees, polygons
 from ssl4sar.report.figure_file import DPI, new_figure, save_figure
-from ssl4sar.report.projection import EARTH_RADIUS_KM, Projection
 
 _PX: Final = 72 / DPI
+EARTH_RADIUS_KM: Final = 6371.0
 #: Areas north of this are drawn around the pole.
 _NORTHERN_DEG: Final = 45.0
 _HEAD_PX: Final = 76
@@ -33,8 +34,6 @@ _ROW_PX: Final = 22
 _NAME_POINTS: Final = 10.0
 _GRID: Final[dict[str, Any]] = {"color": "#C9C9C9", "linewidth": 0.8, "zorder": 1}
 _CIRCLE_DEG: Final = 66.56
-#: Steps of the graticule of the inset, degrees; the first that gives few lines is taken.
-_STEPS_DEG: Final = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 45.0)
 _KINDS: Final[dict[str | None, tuple[str, str, str]]] = {
     None: ("o", "#0072B2", "for the pretraining"),
     "train": ("s", "#009E73", "training glacier of CaFFe"),
@@ -65,14 +64,17 @@ def draw_areas(path: str | Path, glaciers: Sequence[Glacier], title: str = "") -
         _draw_north(figure, northern, width_px, height_px)
     if others:
         _draw_others(figure, others, width_px, height_px)
-    told = title or f"Areas of interest: {len(glaciers)} glacier{'' if len(glaciers) == 1 else 's'}"
-    figure.text(0.5, 1 - 24 / height_px, told, ha="center", va="center", fontsize=14)
+    heading = (
+        title or f"Areas of interest: {len(glaciers)} glacier{'' if len(glaciers) == 1 else 's'}"
+    )
+    figure.text(0.5, 1 - 24 / height_px, heading, ha="center", va="center", fontsize=14)
     figure.text(
         0.5,
         1 - 50 / height_px,
-        "Azimuthal equidistant, without coastlines. Dots: centres of areas. Dashed: Arctic Circle."
+        "Around the pole azimuthal equidistant, without coastlines. Dots: centres of areas. "
+        "Dashed: Arctic Circle."
         if northern
-        else "Azimuthal equidistant, without coastlines.",
+        else "True to scale in the middle, without coastlines.",
         ha="center",
         va="center",
         fontsize=10,
@@ -107,36 +109,35 @@ def _draw_north(
     axes = _axes(figure, (0, _HEAD_PX, 2 * _NAMES_PX + _MAP_PX, body_px))
     lowest = min((glacier.area.bounds[1] for glacier in glaciers), default=60.0)
     edge = 5.0 * math.floor((lowest - 0.5) / 5.0)
-    projection = Projection(0.0, 90.0)
     radius_km = math.radians(90.0 - edge) * EARTH_RADIUS_KM
     km_per_px = 2 * radius_km * 1.02 / (_MAP_PX - 40)
     half_width = (_NAMES_PX + _MAP_PX / 2) * km_per_px
     axes.set_xlim(-half_width, half_width)
     axes.set_ylim(-body_px / 2 * km_per_px, body_px / 2 * km_per_px)
-    _draw_polar_graticule(axes, projection, edge)
-    _draw_named(axes, projection, glaciers, km_per_px, half_width)
+    _draw_graticule(axes, edge)
+    _draw_named(axes, glaciers, km_per_px, half_width)
 
 
-def _draw_polar_graticule(axes: Axes, projection: Projection, edge: float) -> None:
+def _draw_graticule(axes: Axes, edge: float) -> None:
     turns = np.linspace(-180.0, 180.0, 361)
     for lat in np.arange(edge, 90.0, 5.0 if edge > 70 else 10.0 if edge > 40 else 20.0):
-        x, y = projection.xy_km(turns, np.full_like(turns, lat))
+        x, y = _polar_km(turns, np.full_like(turns, lat))
         axes.plot(x, y, **({**_GRID, "color": "#888888"} if lat == edge else _GRID))
         if lat > edge:
-            _grid_label(axes, projection, 180.0, lat, f"{lat:g} N")
+            _grid_label(axes, 180.0, lat, f"{lat:g} N")
     if edge < _CIRCLE_DEG:
-        x, y = projection.xy_km(turns, np.full_like(turns, _CIRCLE_DEG))
+        x, y = _polar_km(turns, np.full_like(turns, _CIRCLE_DEG))
         axes.plot(x, y, **{**_GRID, "color": "#7FA8C9", "linestyle": (0, (5, 4))})
     for lon in range(-180, 180, 30):
         lats = np.linspace(edge, 90.0, 2)
-        x, y = projection.xy_km(np.full_like(lats, lon), lats)
+        x, y = _polar_km(np.full_like(lats, lon), lats)
         axes.plot(x, y, **_GRID)
         letter = "" if lon in (0, -180) else " E" if lon > 0 else " W"
-        _grid_label(axes, projection, lon, edge - (90 - edge) * 0.045, f"{abs(lon)}{letter}")
+        _grid_label(axes, lon, edge - (90 - edge) * 0.045, f"{abs(lon)}{letter}")
 
 
-def _grid_label(axes: Axes, projection: Projection, lon: float, lat: float, text: str) -> None:
-    x, y = projection.xy_km(np.array(lon), np.array(lat))
+def _grid_label(axes: Axes, lon: float, lat: float, text: str) -> None:
+    x, y = _polar_km(np.array(lon), np.array(lat))
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
     axes.text(
         float(x), float(y), text, ha="center", va="center", fontsize=8, color="#777777", bbox=box
@@ -145,13 +146,12 @@ def _grid_label(axes: Axes, projection: Projection, lon: float, lat: float, text
 
 def _draw_named(
     axes: Axes,
-    projection: Projection,
     glaciers: Sequence[Glacier],
     km_per_px: float,
     half_width_km: float,
 ) -> None:
     """Draw dots, and names in a column on the side of each, in order of height: none overlap."""
-    middles = [_middle(projection, glacier) for glacier in glaciers]
+    middles = [_middle(glacier) for glacier in glaciers]
     column_km = _MAP_PX / 2 * km_per_px
     for side in (-1, 1):
         chosen = [n for n, (x, _) in enumerate(middles) if (x >= 0) == (side > 0)]
@@ -195,16 +195,16 @@ def _spread(
         up[index] = max(up[index], up[index - 1] + step)
     for index in range(len(down) - 2, -1, -1):
         down[index] = min(down[index], down[index + 1] - step)
-    # Both keep the step, so their mean does, and a crowd spreads to both sides.
+    # Both have the step, so their mean does, and a crowd spreads to both sides.
     places = (up + down) / 2
     steps = step * np.arange(len(places))
     return np.clip(places, low + steps, high - steps[::-1])
 
 
-def _middle(projection: Projection, glacier: Glacier) -> tuple[float, float]:
-    # The middle of the two parts of an area across the antimeridian lies in neither.
+def _middle(glacier: Glacier) -> tuple[float, float]:
+    # The middle of the two parts of an area across the antimeridian is in neither.
     lons, lats = (np.array(values) for values in np.transpose(_corners(glacier)))
-    x, y = projection.xy_km(lons, lats)
+    x, y = _polar_km(lons, lats)
     return float(x.mean()), float(y.mean())
 
 
@@ -217,23 +217,31 @@ def _corners(glacier: Glacier) -> list[tuple[float, float]]:
 def _draw_others(
     figure: Figure, glaciers: Sequence[Glacier], width_px: float, height_px: float
 ) -> None:
-    """Draw the other areas true to scale, each with its name."""
+    """Draw the other areas in degrees, true to scale in the middle, each with its name."""
     top_px = _HEAD_PX + (height_px - _HEAD_PX - _FOOT_PX - _INSET_PX) / 2
     axes = _axes(figure, (width_px - _INSET_PX - 30, top_px, _INSET_PX, _INSET_PX))
-    projection = _centre(glaciers)
-    shapes = [_projected(projection, glacier) for glacier in glaciers]
+    axes.set_axis_on()
+    turns = np.radians([lon for glacier in glaciers for lon, _ in _corners(glacier)])
+    middle = math.degrees(math.atan2(np.sin(turns).mean(), np.cos(turns).mean()))
+    shapes = [area_around(glacier, middle) for glacier in glaciers]
     west, south, east, north = unary_union(shapes).bounds
-    half_km = max(east - west, north - south) / 2 * 1.12
-    axes.set_xlim((west + east) / 2 - half_km, (west + east) / 2 + half_km)
-    axes.set_ylim((south + north) / 2 - half_km, (south + north) / 2 + half_km)
-    _draw_local_graticule(axes, projection, glaciers)
+    # A degree of longitude is so much of one of latitude.
+    narrowing = max(math.cos(math.radians((south + north) / 2)), 0.05)
+    half_deg = max((east - west) * narrowing, north - south) / 2 * 1.12
+    half_lon = half_deg / narrowing
+    axes.set_xlim((west + east) / 2 - half_lon, (west + east) / 2 + half_lon)
+    axes.set_ylim((south + north) / 2 - half_deg, (south + north) / 2 + half_deg)
+    label_degrees(axes, 8)
+    axes.grid(**_GRID)
+    axes.set_frame_on(False)
+    axes.tick_params(length=0, labelcolor="#777777")
     for glacier, shape in zip(glaciers, shapes, strict=True):
         _, colour, _ = _KINDS[glacier.caffe]
-        for part in shape.geoms:
-            x, y = np.array(part.exterior.coords).T
+        for part in polygons(shape):
+            x, y = np.array(part.exterior.coords)[:, :2].T
             axes.plot(x, y, color=colour, linewidth=1.6, zorder=3)
             axes.fill(x, y, color=colour, alpha=0.08, linewidth=0, zorder=2)
-    _draw_names(axes, glaciers, shapes, 2 * half_km / _INSET_PX)
+    _draw_names(axes, glaciers, shapes, 2 * half_lon / _INSET_PX, 2 * half_deg / _INSET_PX)
     regions = ", ".join(dict.fromkeys(glacier.region for glacier in glaciers))
     figure.text(
         (width_px - _INSET_PX / 2 - 30) / width_px,
@@ -246,7 +254,11 @@ def _draw_others(
 
 
 def _draw_names(
-    axes: Axes, glaciers: Sequence[Glacier], shapes: Sequence[MultiPolygon], km_per_px: float
+    axes: Axes,
+    glaciers: Sequence[Glacier],
+    shapes: Sequence[BaseGeometry],
+    lon_per_px: float,
+    lat_per_px: float,
 ) -> None:
     """Write each name into its area, where no other is; above the area if it is too wide."""
     above: list[tuple[Glacier, float, float]] = []
@@ -254,14 +266,14 @@ def _draw_names(
         own = shape.difference(unary_union([*shapes[:index], *shapes[index + 1 :]]))
         own = shape if own.is_empty else own
         west, _, east, north = own.bounds
-        if _name_px(glacier.name) * km_per_px > east - west:
-            above.append((glacier, (west + east) / 2, north + 5 * km_per_px))
+        if _name_px(glacier.name) * lon_per_px > east - west:
+            above.append((glacier, (west + east) / 2, north + 5 * lat_per_px))
             continue
         point = own.representative_point()
         _draw_name(axes, glacier, point.x, point.y, va="center")
     middles = sorted(x for _, x, _ in above)
-    widest_km = max((_name_px(glacier.name) for glacier, _, _ in above), default=0.0) * km_per_px
-    crowded = any(after - before < widest_km for before, after in pairwise(middles))
+    widest = max((_name_px(glacier.name) for glacier, _, _ in above), default=0.0) * lon_per_px
+    crowded = any(after - before < widest for before, after in pairwise(middles))
     for glacier, x, y in above:
         _draw_name(axes, glacier, x, y, va="bottom", rotation=90.0 if crowded else 0.0)
 
@@ -277,77 +289,20 @@ def _name_px(name: str) -> float:
     return float(TextPath((0, 0), name, size=_NAME_POINTS).get_extents().width) / _PX
 
 
-def _projected(projection: Projection, glacier: Glacier) -> MultiPolygon:
-    rings = [np.array(part.exterior.coords)[:, :2].T for part in glacier.area.geoms]
-    return MultiPolygon([Polygon(np.transpose(projection.xy_km(*ring))) for ring in rings])
+def _polar_km(
+    lons: NDArray[np.float64], lats: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return places on the azimuthal equidistant map around the pole, Greenwich pointing down.
 
+    Args:
+        lons: longitudes, degrees.
+        lats: latitudes, degrees.
 
-def _centre(glaciers: Sequence[Glacier]) -> Projection:
-    """Return a projection around the mean direction of areas."""
-    lons, lats = np.radians(
-        np.transpose([corner for glacier in glaciers for corner in _corners(glacier)])
-    )
-    x, y, z = (
-        float(np.mean(part))
-        for part in (np.cos(lats) * np.cos(lons), np.cos(lats) * np.sin(lons), np.sin(lats))
-    )
-    return Projection(math.degrees(math.atan2(y, x)), math.degrees(math.atan2(z, math.hypot(x, y))))
-
-
-def _draw_local_graticule(axes: Axes, projection: Projection, glaciers: Sequence[Glacier]) -> None:
-    corners = np.array([corner for glacier in glaciers for corner in _corners(glacier)])
-    # Longitudes count from the centre, so that the antimeridian is no gap.
-    turns = (corners[:, 0] - projection.lon + 180.0) % 360.0 - 180.0
-    lons, lats = turns + projection.lon, corners[:, 1]
-    # The map is square: the longer side decides on the steps of both.
-    narrowing = max(math.cos(math.radians(float(lats.mean()))), 0.05)
-    side = max(float(np.ptp(lats)), float(np.ptp(lons)) * narrowing)
-    for values, is_lon in ((lons, True), (lats, False)):
-        low, high = float(values.min()), float(values.max())
-        span = side / narrowing if is_lon else side
-        step = next((s for s in _STEPS_DEG if span / s <= 5), 90.0)
-        for value in np.arange(math.floor(low / step) - 1, math.ceil(high / step) + 2) * step:
-            if not is_lon and abs(value) > 90:
-                continue
-            along = np.linspace(-1, 1, 41) * 1.5
-            other = lats if is_lon else lons
-            centre = (other.max() + other.min()) / 2
-            half = (side if is_lon else side / narrowing) / 2 + 0.2
-            line = centre + along * half
-            fixed = np.full_like(line, value)
-            x, y = projection.xy_km(*((fixed, np.clip(line, -90, 90)) if is_lon else (line, fixed)))
-            axes.plot(x, y, **_GRID)
-            _edge_label(axes, x, y, float(value), is_lon=is_lon)
-
-
-def _edge_label(
-    axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], value: float, *, is_lon: bool
-) -> None:
-    """Write the value of a line of the graticule where it leaves the map: below or on the left."""
-    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
-    if is_lon:
-        order = np.argsort(y)
-        place = float(np.interp(south, y[order], x[order]))
-        inside, xy, shift = west < place < east, (place, south), (0, -3)
-        wrapped = (value + 180.0) % 360.0 - 180.0
-        text = f"{abs(wrapped):g} {'E' if wrapped >= 0 else 'W'}"
-    else:
-        order = np.argsort(x)
-        place = float(np.interp(west, x[order], y[order]))
-        inside, xy, shift = south < place < north, (west, place), (-3, 0)
-        text = f"{abs(value):g} {'N' if value >= 0 else 'S'}"
-    if inside:
-        axes.annotate(
-            text,
-            xy,
-            xytext=shift,
-            textcoords="offset points",
-            ha="center" if is_lon else "right",
-            va="top" if is_lon else "center",
-            fontsize=8,
-            color="#777777",
-            annotation_clip=False,
-        )
+    Returns:
+        Kilometres to the right of the pole and above it.
+    """
+    distance_km, turn = np.radians(90.0 - lats) * EARTH_RADIUS_KM, np.radians(lons)
+    return distance_km * np.sin(turn), -distance_km * np.cos(turn)
 
 
 def _dot(marker: str, colour: str) -> dict[str, Any]:

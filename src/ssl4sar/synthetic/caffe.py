@@ -1,8 +1,7 @@
 """A SYNTHETIC CaFFe tree: which scenes there are, and how each is written.
 
 Names, folders, grey values and box files are those of CaFFe (Gourmelon et al. 2022,
-doi:10.5194/essd-14-4287-2022); the images are rendered by the scene model and are no
-observations.
+doi:10.5194/essd-14-4287-2022); the images are rendered by the scene model, not observed.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -34,7 +34,7 @@ from ssl4sar.synthetic.sensors import SENSORS
 from ssl4sar.synthetic.world import MELANGE, TONGUE, WATER, glacier_world
 
 NOTE: Final = {"Comment": "SYNTHETIC scene of the ssl4sar scene model, not an observation"}
-#: Shortest front that the benchmark's evaluation keeps, metres.
+#: Shortest front that the benchmark's evaluation counts, metres.
 MIN_FRONT_M: Final = 750.0
 _README: Final = """\
 SYNTHETIC CaFFe tree
@@ -254,10 +254,6 @@ def render_scene(config: SceneConfig, plan: ScenePlan, root: Path) -> None:
     box.write(tree.box(name))
 
 
-def _render_job(job: tuple[SceneConfig, ScenePlan, Path]) -> None:
-    render_scene(*job)
-
-
 def render_caffe(config: SceneConfig, root: Path, workers: int = 1) -> None:
     """Render the whole tree below ``root``; the bytes do not depend on ``workers``.
 
@@ -270,6 +266,5 @@ def render_caffe(config: SceneConfig, root: Path, workers: int = 1) -> None:
         UserError: the disk is full or the folder cannot be written.
     """
     plans = plan_scenes(config)
-    jobs = [(config, plan, root) for plan in plans]
     write_text(root / "README.txt", _README)
-    render_all(_render_job, jobs, workers, "rendering synthetic scenes")
+    render_all(partial(render_scene, config, root=root), plans, workers, "scenes")

@@ -2,8 +2,8 @@
 
 Folders and names are those of the SSL4SAR dataset (Gourmelon et al. 2025,
 doi:10.1109/TGRS.2025.3580945), see :mod:`ssl4sar.core.pair_layout`; glaciers are called
-``Synthetic01`` and so on, lie in the northern hemisphere and are none of CaFFe. The images are
-rendered by the scene model and are no observations.
+``Synthetic01`` and so on, are in the northern hemisphere and not in CaFFe. The images are
+rendered by the scene model, not observed.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ PairPlan = SarPlan | OpticalPlan
 
 
 def glacier_names(count: int) -> list[str]:
-    """Return the names of the made-up glaciers, at most 99."""
+    """Return the names of the synthetic glaciers, at most 99."""
     return [f"Synthetic{i:02d}" for i in range(1, count + 1)]
 
 
@@ -321,4 +321,4 @@ def render_pairs(config: PairSceneConfig, root: Path, workers: int = 1) -> None:
     plans = plan_pairs(config)
     write_text(root / "README.txt", _README)
     render = partial(render_pair_image, config, root=root)
-    render_all(render, plans, workers, "rendering synthetic image pairs")
+    render_all(render, plans, workers, "image pairs")

@@ -74,7 +74,7 @@ class Visibility:
     """What the terrain does to the beam, on the grid of the image.
 
     Attributes:
-        unseen: bool, in radar shadow or folded over so far that nothing can be told.
+        unseen: bool, in radar shadow or folded over so far that nothing can be seen.
         slope_db: float32 change of brightness by the slope towards or away from the radar.
     """
 
@@ -106,7 +106,7 @@ def draw_levels(
     """Draw the backscatter of one pass.
 
     With growing difficulty, melange, sea ice and rough water approach the brightness of the
-    glacier, wet snow gets darker, and the textures that tell them apart get fainter. The number
+    glacier, wet snow gets darker, and the textures that distinguish them get fainter. The number
     of draws does not depend on the difficulty, so scenes stay the same otherwise.
 
     Args:
@@ -172,7 +172,7 @@ def visibility(geometry: Geometry, viewing: Viewing, grid: Grid) -> Visibility:
         (math.sin(theta) / np.sin(local)) * (np.cos(local) / math.cos(theta)) ** 2
     )
     slope_db = np.clip(slope_db, -11, 9)
-    # In metres: a shallow shadow is noise; only a deep fold buries what lies beneath.
+    # In metres: a shallow shadow is noise; only a deep fold buries what is beneath.
     hidden = np.maximum(depth / 12 - 1, fold / (0.16 * geometry.relief_m) - 1)
 
     def onto_map(field: NDArray[np.floating]) -> FloatArray:
@@ -298,7 +298,7 @@ def _kernel(spread_px: float) -> NDArray[np.float64]:
 def swath_edge(
     rng: np.random.Generator, grid: Grid, viewing: Viewing, spare_m: tuple[float, ...]
 ) -> NDArray[np.bool_]:
-    """Return where the image lies outside the swath: a tilted strip or corner, often nothing.
+    """Return where the image is outside the swath: a tilted strip or corner, often nothing.
 
     Args:
         rng: generator of the scene.

@@ -41,53 +41,27 @@ class Sensor:
     last_orbit: int
 
 
-SENSORS: Final[dict[str, Sensor]] = {
-    sensor.name: sensor
-    for sensor in (
-        Sensor(
-            "ERS", "C", date(1995, 6, 1), date(2010, 12, 31), {20: 3.0}, -22.0, 0.6, (22, 24), 501
-        ),
-        Sensor(
-            "ENVISAT", "C", date(2003, 1, 1), date(2012, 4, 7), {20: 3.2}, -21.0, 0.6, (22, 40), 501
-        ),
-        Sensor(
-            "RSAT",
-            "C",
-            date(1996, 1, 1),
-            date(2008, 12, 31),
-            {12: 1.6, 20: 3.6},
-            -21.0,
-            0.6,
-            (30, 46),
-            343,
-        ),
-        Sensor(
-            "PALSAR",
-            "L",
-            date(2006, 5, 16),
-            date(2011, 4, 20),
-            {17: 4.0},
-            -24.0,
-            0.55,
-            (36, 40),
-            671,
-        ),
-        Sensor(
-            "TSX",
-            "X",
-            date(2008, 1, 1),
-            date(2020, 6, 30),
-            {6: 2.2, 7: 2.8},
-            -21.0,
-            0.6,
-            (25, 44),
-            167,
-        ),
-        Sensor(
-            "TDX", "X", date(2010, 12, 1), date(2020, 6, 30), {7: 2.8}, -21.0, 0.6, (25, 44), 167
-        ),
-        Sensor(
-            "S1", "C", date(2014, 11, 1), date(2020, 6, 30), {20: 4.4}, -23.0, 0.55, (31, 45), 175
-        ),
-    )
-}
+def _sensor(
+    name: str,
+    band: Band,
+    years: tuple[str, str],
+    looks: dict[int, float],
+    noise_db: float,
+    spread_px: float,
+    incidence_deg: tuple[float, float],
+    last_orbit: int,
+) -> Sensor:
+    first, last = map(date.fromisoformat, years)
+    return Sensor(name, band, first, last, looks, noise_db, spread_px, incidence_deg, last_orbit)
+
+
+_ALL: Final = (
+    _sensor("ERS", "C", ("1995-06-01", "2010-12-31"), {20: 3.0}, -22, 0.6, (22, 24), 501),
+    _sensor("ENVISAT", "C", ("2003-01-01", "2012-04-07"), {20: 3.2}, -21, 0.6, (22, 40), 501),
+    _sensor("RSAT", "C", ("1996-01-01", "2008-12-31"), {12: 1.6, 20: 3.6}, -21, 0.6, (30, 46), 343),
+    _sensor("PALSAR", "L", ("2006-05-16", "2011-04-20"), {17: 4.0}, -24, 0.55, (36, 40), 671),
+    _sensor("TSX", "X", ("2008-01-01", "2020-06-30"), {6: 2.2, 7: 2.8}, -21, 0.6, (25, 44), 167),
+    _sensor("TDX", "X", ("2010-12-01", "2020-06-30"), {7: 2.8}, -21, 0.6, (25, 44), 167),
+    _sensor("S1", "C", ("2014-11-01", "2020-06-30"), {20: 4.4}, -23, 0.55, (31, 45), 175),
+)
+SENSORS: Final = {sensor.name: sensor for sensor in _ALL}

@@ -49,32 +49,18 @@ class Sightlines:
 
     def turned(self, field: FloatArray) -> FloatArray:
         """Return a field of the source grid in the frame, (side, side) float32."""
-        matrix, (centre_in, centre_out) = self._matrix, self._centres
-        turned: FloatArray = ndimage.affine_transform(
-            field,
-            matrix,
-            centre_in - matrix @ centre_out,
-            (self._side_px, self._side_px),
-            order=1,
-            mode="nearest",
-        )
-        return turned
+        centre_in, centre_out = self._centres
+        shape = (self._side_px, self._side_px)
+        return _rotated(field, self._matrix, centre_in, centre_out, shape)
 
     def straight(self, field: NDArray[np.floating]) -> FloatArray:
         """Return a field of the frame on the source grid, (H, W) float32."""
-        back, (centre_in, centre_out) = self._matrix.T, self._centres
-        straight: FloatArray = ndimage.affine_transform(
-            field.astype(np.float32),
-            back,
-            centre_out - back @ centre_in,
-            self.source.shape,
-            order=1,
-            mode="nearest",
-        )
-        return straight
+        centre_in, centre_out = self._centres
+        field = field.astype(np.float32)
+        return _rotated(field, self._matrix.T, centre_out, centre_in, self.source.shape)
 
     def shadow_depth_m(self, turned: FloatArray, fall: float) -> FloatArray:
-        """Return how far a point lies below the last ray that passes the terrain before it.
+        """Return how far a point is below the last ray that passes the terrain before it.
 
         Args:
             turned: (side, side) terrain in the frame, metres.
@@ -85,3 +71,17 @@ class Sightlines:
         """
         sight = turned + self.range_m * np.float32(fall)
         return np.asarray(np.maximum.accumulate(sight, 1) - sight, np.float32)
+
+
+def _rotated(
+    field: NDArray[np.floating],
+    matrix: NDArray[np.float64],
+    centre_from: NDArray[np.float64],
+    centre_to: NDArray[np.float64],
+    shape: tuple[int, int],
+) -> FloatArray:
+    offset = centre_from - matrix @ centre_to
+    rotated: FloatArray = ndimage.affine_transform(
+        field, matrix, offset, shape, order=1, mode="nearest"
+    )
+    return rotated

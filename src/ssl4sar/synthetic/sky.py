@@ -1,4 +1,4 @@
-"""What lies between the sun, the ground and an optical sensor: light, shadow, clouds, vapour."""
+"""What is between the sun, the ground and an optical sensor: light, shadow, clouds, vapour."""
 
 from __future__ import annotations
 

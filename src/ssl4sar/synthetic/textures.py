@@ -65,7 +65,7 @@ def _crevasses(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
 
 @lru_cache(maxsize=2)
 def textures(seed: int) -> Textures:
-    """Return the tiles of a seed (32 MB, kept in memory)."""
+    """Return the tiles of a seed (32 MB, cached in memory)."""
     shape = (TILE_PX, TILE_PX)
 
     def rng(name: str) -> np.random.Generator:

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from ssl4sar.core.pieces import largest_piece
 from ssl4sar.core.scene_name import NORTHERN_GLACIERS
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import GLACIER, OCEAN, ROCK
@@ -119,7 +119,7 @@ class World:
         self.speed_m_a = float(rng.uniform(400, 2500))
         self._offset = rng.uniform(0, TILE_PX, 8)
         trunk = self.geometry.valleys[0]
-        # Half of the retreat lies before the middle of the record.
+        # Half of the retreat is before the middle of the record.
         starts = [0.35 * trunk.half_width_m]
         for valley in self.geometry.valleys[1:]:
             # A tributary ends where it enters the trunk, or reaches into it.
@@ -197,13 +197,8 @@ class World:
         static = self.geometry
         valley = resample(static.distance_m, static.grid, grid) < 0
         snow = resample(static.snow, static.grid, grid) > 0
-        water = valley & ~flow.ice
-        labels, count = ndimage.label(water, np.ones((3, 3)))
-        if count > 1:
-            # Ponds cut off from the sea by ice count as ice.
-            sizes = np.bincount(labels.ravel())
-            sizes[0] = 0
-            water = labels == sizes.argmax()
+        # Ponds cut off from the sea by ice count as ice.
+        water = largest_piece(valley & ~flow.ice)
         kind = np.where(snow, np.uint8(SNOW_FIELD), np.uint8(BARE_ROCK))
         kind[valley] = TONGUE
         kind[water] = WATER

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
 from pathlib import Path
@@ -24,18 +22,16 @@ from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
 from ssl4sar.core.printing import print_lines
-from ssl4sar.core.wording import counted, size_text
+from ssl4sar.workflow.forecast import SCENES, forecast
 
 INVENTORIES: Final = Path("data/inventory")
-SCENES: Final = Path("data/scenes")
 ORBITS: Final = Path("data/orbits")
 TILES: Final = Path("data/elevation/tiles")
 ELEVATION: Final = Path("data/elevation")
 TILE_LIST: Final = Path("data/elevation/tile_list.txt")
 GEOID: Final = Path("data/geoid/geoid.tif")
-_NAMES_TOLD: Final = 3
+_NAMES_SHOWN: Final = 3
 #: Name of the rule that searches again.
 _REFRESH: Final = "refresh"
 #: Keys of the providers' blocks that decide on what a search answers, and on what is fetched.
@@ -56,20 +52,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _told(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function that Snakemake calls end it with one line where the user can mend it.
+def _reported(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function that Snakemake calls end it with one line where the user can fix it.
 
     Snakemake would add a traceback to any other exception.
     """
 
     @wraps(function)
-    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+    def reported(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except UserError as error:
             raise SystemExit(f"ssl4sar: error: {error}") from None
 
-    return told
+    return reported
 
 
 class Acquisition:
@@ -82,15 +78,18 @@ class Acquisition:
     def __init__(self, config: StudyConfig) -> None:
         self._config = config
         self._workflow: Any = None
+        self._refresh = _REFRESH
 
-    def follow(self, workflow: Any) -> None:
+    def follow(self, workflow: Any, renamed: Callable[[str], str] = str) -> None:
         """Let a new search follow the targets that Snakemake is asked for.
 
         Args:
             workflow: Snakemake's own object, as Snakefiles see it; its targets are known when the
                 jobs are planned.
+            renamed: returns what another workflow, of which this one is a module, calls a rule.
         """
         self._workflow = workflow
+        self._refresh = renamed(_REFRESH)
 
     @property
     def _is_refresh(self) -> bool:
@@ -102,7 +101,7 @@ class Acquisition:
         if asked is None:
             return False
         # Snakemake makes targets also of the rules that these two options name.
-        return _REFRESH in {*asked.targets, *asked.forcerun, *asked.until}
+        return self._refresh in {*asked.targets, *asked.forcerun, *asked.until}
 
     @cached_property
     def glaciers(self) -> dict[str, Glacier]:
@@ -137,7 +136,7 @@ class Acquisition:
         providers = dict.fromkeys((sentinel.provider, sentinel.optical_from))
         return {key: value_at(plain, key) for name in providers for key in keys.get(name, ())}
 
-    @_told
+    @_reported
     def glacier(self, wildcards: Any) -> dict[str, Any]:
         """Return a glacier as a GeoJSON feature."""
         return self._the_glacier(wildcards).as_feature()
@@ -152,23 +151,23 @@ class Acquisition:
             )
         return self.glaciers[name]
 
-    @_told
+    @_reported
     def features(self, *_: Any) -> list[dict[str, Any]]:
         """Return all glaciers as GeoJSON features."""
         return [glacier.as_feature() for glacier in self.glaciers.values()]
 
-    @_told
+    @_reported
     def inventory_files(self, *_: Any) -> list[str]:
         """Return the inventories of all glaciers."""
         return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
 
-    @_told
+    @_reported
     def searched_utc(self, wildcards: Any) -> str:
         """Return the time of the inventory that is wanted: of the frozen one, or now.
 
         The frozen one is wanted as long as it answers the present query and nobody asks for the
         target ``refresh``. As a parameter it lets a new search follow these two alone: after a
-        change of the program the job runs, finds the inventory of that time and keeps it.
+        change of the program the job runs, finds the inventory of that time and reuses it.
         """
         name = self._the_glacier(wildcards).name
         path = INVENTORIES / name / "inventory.jsonl"
@@ -203,7 +202,7 @@ class Acquisition:
         return found
 
     def _warn_of_other_queries(self, found: dict[str, Inventory]) -> None:
-        """Tell which inventories answer another query than that of the configuration.
+        """Report which inventories answer another query than that of the configuration.
 
         They count all the same: what is built follows the frozen inventories alone.
         """
@@ -213,7 +212,7 @@ class Acquisition:
         other = {name: keys for name, keys in other.items() if keys}
         if other:
             keys = dict.fromkeys(key for keys in other.values() for key in keys)
-            names = ", ".join(list(other)[:_NAMES_TOLD]) + (", ..." * (len(other) > _NAMES_TOLD))
+            names = ", ".join(list(other)[:_NAMES_SHOWN]) + (", ..." * (len(other) > _NAMES_SHOWN))
             warning = (
                 f"warning: the inventories of {names} answer another query ({', '.join(keys)}) and "
                 "are used as they are; the target inventory makes them again"
@@ -249,9 +248,9 @@ class Acquisition:
         unwanted = dict.fromkeys(self._config.acquisition.leave_out)
         strangers = [name for name in unwanted if name not in listed]
         if strangers:
-            more = ", ..." * (len(strangers) > _NAMES_TOLD)
+            more = ", ..." * (len(strangers) > _NAMES_SHOWN)
             warning = (
-                f"warning: acquisition.leave_out: {', '.join(strangers[:_NAMES_TOLD])}{more}: "
+                f"warning: acquisition.leave_out: {', '.join(strangers[:_NAMES_SHOWN])}{more}: "
                 "in no inventory of this run"
             )
             print_lines([warning], sys.stderr)
@@ -266,7 +265,7 @@ class Acquisition:
             for orbit in map(Product.from_row, inventory.header.orbits)
         )
 
-    @_told
+    @_reported
     def product(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of a product as values of JSON."""
         name = wildcards.product
@@ -274,32 +273,17 @@ class Acquisition:
             raise UserError(name, "is left out", "remove it from acquisition.leave_out")
         return _listed(self.products, name).as_row()
 
-    @_told
+    @_reported
     def orbit(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of an orbit file as values of JSON."""
         return _listed(self.orbits, wildcards.orbit).as_row()
 
-    @_told
+    @_reported
     def scene_records(self, *_: Any) -> list[str]:
         """Return the records of all products."""
         return [str(SCENES / f"{name}.json") for name in self.products]
 
-    @staticmethod
-    def product_folder(wildcards: Any) -> list[str]:
-        """Return the folder of a product, which a rerun keeps."""
-        return [str(SCENES / wildcards.product)]
-
-    @staticmethod
-    def orbit_file(wildcards: Any) -> list[str]:
-        """Return an orbit file, which a rerun keeps."""
-        return [str(ORBITS / f"{wildcards.orbit}.EOF")]
-
-    @staticmethod
-    def tile_file(wildcards: Any) -> list[str]:
-        """Return the elevation tile, which a rerun keeps; there is none of the sea."""
-        return [str(TILES / f"{wildcards.tile}.tif")]
-
-    @_told
+    @_reported
     def orbit_records(self, *_: Any) -> list[str]:
         """Return the records of all orbit files."""
         return [str(ORBITS / f"{name}.json") for name in self.orbits]
@@ -307,7 +291,7 @@ class Acquisition:
     def lost_record(self, *_: Any) -> list[str]:
         """Return the first record that is missing, if any.
 
-        The target names it, so that the list of products is made anew, and with it all records.
+        The target names it, so that the list of products is made again, and with it all records.
         More of them would only fill the screen.
         """
         records = (*self.scene_records(), *self.orbit_records())
@@ -318,7 +302,7 @@ class Acquisition:
         """List of all elevation tiles, if the service has one."""
         return [str(TILE_LIST)] if self._config.elevation.tile_list_url else []
 
-    @_told
+    @_reported
     def tile_records(self, wildcards: Any) -> list[str]:
         """Return the records of the elevation tiles of a glacier."""
         area = self._the_glacier(wildcards).area
@@ -326,132 +310,25 @@ class Acquisition:
         return [str(TILES / f"{tile.name}.json") for tile in tiles_of_area(area, margin_km)]
 
     @property
-    def geoid_file(self) -> list[str]:
-        """The grid itself, which a rerun keeps."""
-        return [str(GEOID)]
-
-    @property
     def geoid_record(self) -> list[str]:
         """Record of the geoid grid, if one is to be fetched."""
         return [f"{GEOID}.json"] if self._config.elevation.geoid_url else []
 
-    @_told
+    @_reported
     def elevation_files(self, *_: Any) -> list[str]:
-        """Return the elevation models of all glaciers; made-up glaciers have none."""
+        """Return the elevation models of all glaciers; synthetic glaciers have none."""
         if self._config.sentinel.provider == "synthetic":
             return []
         return [str(ELEVATION / f"{name}.tif") for name in self.glaciers]
 
-    @_told
+    @_reported
     def forecast(self, *_: Any) -> str:
         """Return what the target ``scenes`` says: scenes, bytes, days, free disk."""
-        return str(self._forecast())
-
-    def _forecast(self) -> Forecast:
-        products = list(self.products.values())
-        ahead, records = [], []
-        for product in products:
-            record = SCENES / f"{product.name}.json"
-            if record.is_file():
-                records.append(record)
-            else:
-                ahead.append(product)
-        sizes = [self._wanted_bytes(p) for p in ahead]
-        missing = sum(map(_is_missing, records))
-        return Forecast(
-            glaciers=len(self.glaciers),
-            sar=sum(p.mission == "sentinel-1" for p in products),
-            optical=sum(p.mission == "sentinel-2" for p in products),
-            orbits=len(self.orbits),
-            present=len(records) - missing,
-            missing=missing,
-            offline=sum(not p.online for p in ahead),
-            left_out=len(set(self._config.acquisition.leave_out)),
-            unknown=sum(size is None for size in sizes),
-            ahead_bytes=sum(size or 0 for size in sizes),
-            free_bytes=shutil.disk_usage(_existing(SCENES)).free,
-            config=self._config,
-        )
-
-    def _wanted_bytes(self, product: Product) -> int | None:
-        """Return about how much of a product is fetched."""
-        nodes = product.provider == "cdse" and not self._config.cdse.whole_products
-        shares = len(product.polarisations) if nodes and product.mission == "sentinel-1" else 1
-        return None if product.size_bytes is None else product.size_bytes // max(shares, 1)
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What fetching all scenes means.
-
-    Attributes:
-        glaciers: number of glaciers.
-        sar: Sentinel-1 products.
-        optical: Sentinel-2 products.
-        orbits: orbit files.
-        present: products that are there.
-        missing: products that could not be had, as their records say.
-        offline: products still to come that the catalogue lists as offline.
-        left_out: products that the configuration leaves out.
-        unknown: products still to come whose size is not known.
-        ahead_bytes: bytes still to come, without those.
-        free_bytes: free disk space.
-        config: configuration with the limits of the service.
-    """
-
-    glaciers: int
-    sar: int
-    optical: int
-    orbits: int
-    present: int
-    missing: int
-    offline: int
-    left_out: int
-    unknown: int
-    ahead_bytes: int
-    free_bytes: int
-    config: StudyConfig
-
-    def __str__(self) -> str:
-        """Return it as lines for a person."""
-        lines = [
-            f"{self.config.name}: {self.sar} Sentinel-1 and {self.optical} Sentinel-2 products of "
-            f"{counted(self.glaciers, 'glacier')}, {counted(self.orbits, 'orbit file')}, from "
-            f"{self.config.sentinel.provider}",
-            f"  {self.present} there; {self._to_come()} to come"
-            + (f"; {self.missing} could not be had" if self.missing else "")
-            + (f"; {self.offline} listed as offline" if self.offline else "")
-            + (f"; {self.left_out} left out" if self.left_out else ""),
-        ]
-        cdse = self.config.cdse
-        if self.config.sentinel.provider == "cdse" and self.ahead_bytes:
-            hours = self.ahead_bytes / (cdse.connections * cdse.connection_mb_s * 1e6) / 3600
-            days = self.ahead_bytes / (cdse.quota_tb * 1e12) * cdse.quota_days
-            lines.append(
-                f"  at least {hours:.1f} h with {cdse.connections} connections of "
-                f"{cdse.connection_mb_s:g} MB/s; {days:.1f} days of the quota "
-                f"({cdse.quota_tb:g} TB in {cdse.quota_days} days)"
-            )
-        enough = "" if self.ahead_bytes < self.free_bytes else ": NOT ENOUGH"
-        lines.append(f"  {size_text(self.free_bytes)} free on the disk{enough}")
-        return "\n".join(lines)
-
-    def _to_come(self) -> str:
-        unknown = f"{counted(self.unknown, 'product')} of unknown size"
-        if self.unknown and not self.ahead_bytes:
-            return unknown
-        return size_text(self.ahead_bytes) + (f" and {unknown}" if self.unknown else "")
-
-
-def _is_missing(record: Path) -> bool:
-    try:
-        return bool(read_json(record).get("status") == "missing")
-    except (OSError, ValueError, AttributeError):
-        return False  # the job that reads it tells what is wrong with it
+        return forecast(self._config, len(self.glaciers), self.products.values(), len(self.orbits))
 
 
 def _newest(listed: Iterable[tuple[str, Product]]) -> dict[str, Product]:
-    """Return products by name, each as the newest search tells it.
+    """Return products by name, each as the newest search lists it.
 
     Args:
         listed: time of the search in the form of inventories, and product.
@@ -468,7 +345,3 @@ def _listed(products: Mapping[str, Product], name: str) -> Product:
     if name not in products:
         raise UserError(name, "is in no inventory of this run", "correct the name")
     return products[name]
-
-
-def _existing(folder: Path) -> Path:
-    return folder if folder.exists() else _existing(folder.absolute().parent)

@@ -17,9 +17,9 @@ from ssl4sar.core.atomic import json_text
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.printing import print_lines
 from ssl4sar.provenance.audit import audit_chain
-from ssl4sar.provenance.chain import Chain, chain_of, sha256_told
+from ssl4sar.provenance.chain import Chain, chain_of, recorded_sha256
 from ssl4sar.provenance.contents import Content, content_of
-from ssl4sar.provenance.difference import compare_chains, difference_json, print_difference
+from ssl4sar.provenance.difference import compare_chains, difference_json, difference_lines
 from ssl4sar.provenance.record import path_from
 from ssl4sar.provenance.terminal import audit_json, print_audit
 from ssl4sar.workflow.study import DEFAULT_CONFIG, default_config
@@ -83,7 +83,7 @@ def _crate(folder: Path, chain: Chain, holds: bool) -> str:
     # An extra: imported only where a crate is asked for.
     from ssl4sar.provenance.crate import write_crate
 
-    return write_crate(chain, folder).told
+    return str(write_crate(chain, folder))
 
 
 def explain_difference(one: Path, other: Path, as_json: bool) -> bool:
@@ -104,7 +104,7 @@ def explain_difference(one: Path, other: Path, as_json: bool) -> bool:
     if as_json:
         sys.stdout.write(json_text(difference_json(difference)))
     else:
-        print_difference(difference, str(one), str(other))
+        print_lines(difference_lines(difference, str(one), str(other)))
     return difference.equal
 
 
@@ -162,7 +162,7 @@ def _as_made(file: Path) -> tuple[Chain, Content]:
     if not file.exists():
         raise UserError(file, "does not exist", "name two files that the workflow made")
     content = content_of(file, os.cpu_count() or 1)
-    told = sha256_told(chain.root.claim, file)
+    told = recorded_sha256(chain.root.claim, file)
     if told is not None and content.sha256 != told:
         raise UserError(
             file,

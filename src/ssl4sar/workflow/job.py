@@ -91,13 +91,14 @@ def job(snakemake: Any) -> Iterator[Recorder]:
 def _facts(snakemake: Any) -> JobFacts:
     # Snakemake names it through the folder of the rules: rules/../scripts.
     scripts = Path(os.path.normpath(snakemake.scriptdir))
+    script = _script(snakemake, scripts)
     record = Path(snakemake.output.provenance)
     outputs = [Path(str(path)) for path in snakemake.output]
     parameters = dict(snakemake.params.items())
     return JobFacts(
-        rule=snakemake.rule,
+        rule=script.stem,
         wildcards=dict(snakemake.wildcards.items()),
-        script=scripts / f"{snakemake.rule}.py",
+        script=script,
         project=scripts.parent.parent,
         workdir=Path.cwd(),
         inputs=[Path(str(path)) for path in snakemake.input],
@@ -116,6 +117,17 @@ def _facts(snakemake: Any) -> JobFacts:
             if isinstance(value, int) and not name.startswith("_")
         },
     )
+
+
+def _script(snakemake: Any, scripts: Path) -> Path:
+    """Return the script that runs; it bears the own name of its rule.
+
+    Another workflow that uses this one as a module may call the rule otherwise.
+    """
+    # Snakemake shows a script its own path, links resolved.
+    running = Path(getattr(sys.modules["__main__"], "__file__", None) or "")
+    own = running.parent == Path(os.path.realpath(scripts))
+    return scripts / (running.name if own else f"{snakemake.rule}.py")
 
 
 @contextmanager

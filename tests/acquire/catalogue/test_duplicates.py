@@ -16,15 +16,15 @@ from odata_catalogue import optical_record, sar_record, square
 from odata_filter_reader import Record
 
 from ssl4sar.acquire.catalogue.duplicates import collapse
-from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.odata_record import product_of
+from ssl4sar.acquire.providers.odata import product_of_record
+from ssl4sar.acquire.query import LeftOut
 
 START = datetime(2015, 2, 3, 4, 31, 9, 215560, tzinfo=UTC)
 
 
 def products(*records: Record, mission: Mission = "sentinel-1") -> list[Product]:
-    return [product_of(record, "cdse", mission) for record in records]
+    return [product_of_record(record, mission) for record in records]
 
 
 def fates(listed: list[Product]) -> tuple[list[str], dict[str, str]]:
@@ -52,7 +52,7 @@ def real_product(path: Path) -> Product:
         "Name": path.stem + ".SAFE",
         "ContentDate": {"Start": times[0].isoformat(), "End": times[1].isoformat()},
     }
-    return product_of(record, "cdse", "sentinel-1")
+    return product_of_record(record, "sentinel-1")
 
 
 def test_the_real_pair_of_one_datatake(test_data: Path) -> None:

@@ -16,11 +16,14 @@ from odata_catalogue import square
 from shapely.affinity import translate
 from shapely.geometry import mapping, shape
 
-from ssl4sar.acquire.catalogue.footprint import footprint_shape, with_believed_footprint
+from ssl4sar.acquire.catalogue.footprint import (
+    footprint_of,
+    footprint_shape,
+    with_plausible_footprint,
+)
 from ssl4sar.acquire.catalogue.product_name import parse_name
 from ssl4sar.acquire.catalogue.tile import tile_polygon
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.odata_record import footprint_of
 from ssl4sar.acquire.safe.overview import read_overview
 
 OPTICAL = made_product(
@@ -36,7 +39,7 @@ TILE = tile_polygon("33XVG")
 
 def believed(footprint: Any, product: Product = OPTICAL) -> tuple[Any, str]:
     """Shape and doubt of a listed footprint."""
-    believed, doubt = with_believed_footprint(replace(product, footprint=footprint))
+    believed, doubt = with_plausible_footprint(replace(product, footprint=footprint))
     return footprint_shape(believed), doubt
 
 

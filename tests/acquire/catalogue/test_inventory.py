@@ -14,13 +14,13 @@ import pytest
 from ssl4sar.acquire.catalogue.inventory import (
     Inventory,
     InventoryHeader,
-    LeftOut,
     inventory_text,
     read_inventory,
     write_inventory,
     write_left_out,
 )
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.query import LeftOut
 from ssl4sar.core.errors import UserError
 
 START = datetime(2020, 3, 1, 4, 5, 6, 789, tzinfo=UTC)
@@ -93,7 +93,7 @@ def test_a_missing_inventory(tmp_path: Path) -> None:
 def test_another_schema_is_refused(tmp_path: Path, first: str) -> None:
     path = tmp_path / "inventory.jsonl"
     path.write_text(first + "".join(inventory_text(inventory()).splitlines(True)[1:]) * bool(first))
-    with pytest.raises(UserError, match=r"no inventory of the form ssl4sar.inventory/1"):
+    with pytest.raises(UserError, match=r"not an inventory of the form ssl4sar.inventory/1"):
         read_inventory(path)
 
 
@@ -172,7 +172,7 @@ def test_lines_out_of_order_missing_or_twice(tmp_path: Path, order: tuple[int, .
     path = tmp_path / "inventory.jsonl"
     lines = inventory_text(inventory(2)).splitlines(True)
     path.write_text("".join(lines[index] for index in order))
-    with pytest.raises(UserError, match=r"out of order|its header tells 2"):
+    with pytest.raises(UserError, match=r"out of order|its header says 2"):
         read_inventory(path)
 
 

@@ -22,7 +22,7 @@ from ssl4sar.acquire.catalogue.optical_choice import (
     write_optical_choice,
 )
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.odata_record import product_of
+from ssl4sar.acquire.providers.odata import product_of_record
 from ssl4sar.config.sentinel import OpticalConfig
 
 AREA = MultiPolygon([box(-1.0, 70.0, 1.0, 71.0)])
@@ -32,7 +32,7 @@ AUGUST = datetime(2020, 8, 1, 12, tzinfo=UTC)
 
 def image(days: float = 0.0, **values: Any) -> Product:
     values = {"footprint": WHOLE} | values
-    return product_of(optical_record(AUGUST + timedelta(days=days), **values), "cdse", "sentinel-2")
+    return product_of_record(optical_record(AUGUST + timedelta(days=days), **values), "sentinel-2")
 
 
 def part(west: float, east: float, tile: str, days: float = 0.0, **values: Any) -> Product:

@@ -7,10 +7,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_products import made_product
 from odata_catalogue import (
     ODataAnswers,
@@ -25,15 +28,20 @@ from shapely.geometry import MultiPolygon, box, mapping, shape
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue import search as module
-from ssl4sar.acquire.catalogue.inventory import LeftOut, inventory_text, read_inventory
-from ssl4sar.acquire.catalogue.search import SearchConfig, SearchOutcome, search_glacier
+from ssl4sar.acquire.catalogue.inventory import inventory_text, read_inventory
+from ssl4sar.acquire.catalogue.search import (
+    SearchConfig,
+    SearchOutcome,
+    month_windows,
+    search_glacier,
+)
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.base import Query, Selection
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
-from ssl4sar.acquire.providers.odata import ODataCatalogue
-from ssl4sar.acquire.providers.odata_record import product_of
+from ssl4sar.acquire.providers.odata import ODataCatalogue, product_of_record
+from ssl4sar.acquire.query import LeftOut, Query, Selection
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 #: Within tile 33XVG.
 TINY = Glacier("Tiny", "Tiny", "nowhere", MultiPolygon([box(12.5, 77.6, 13.5, 78.1)]), 32633)
@@ -58,7 +66,7 @@ class Listed:
         self.asked.append(query)
         for record in self.records:
             mission: Mission = "sentinel-1" if record["Name"][1] == "1" else "sentinel-2"
-            product = product_of(record, self.name, mission)
+            product = product_of_record(record, mission)
             if mission != query.mission:
                 continue
             if not self.honest or query.start <= product.start < query.stop:
@@ -303,12 +311,6 @@ def test_what_a_provider_does_not_recognise_is_listed_once_and_counted(
     assert "widen" not in told
 
 
-def test_stripmaps_of_every_beam_are_of_the_wanted_type() -> None:
-    records = [sar(1, kind="S1_GRDH"), sar(2, kind="S6_GRDH"), sar(3, kind="IW_GRDH")]
-    outcome = searched(records, config(product_type="SM_GRDH_1S"))
-    assert kept(outcome) == names(records[:2])
-
-
 def test_offline_products_are_kept_and_counted() -> None:
     outcome = searched([sar(0), sar(1, Online=False)])
     assert outcome.inventory.header.counts["offline"] == 1
@@ -411,7 +413,7 @@ def test_a_search_in_a_catalogue_from_end_to_end() -> None:
     ]
     answers = ODataAnswers(products + twins + old + away + images, faults=["500", "", "429"])
     with serve_catalogue(answers) as url:
-        access = CatalogueAccess(url, first_wait_s=0.01)
+        access = CatalogueAccess(url, Patience(12, 0.01))
         provider = Catalogued(catalogue=ODataCatalogue(url, 20, access=access))
         study = config({"count": 1})
         outcome = search_glacier(study, TINY, provider, provider, searched_utc=NOW)
@@ -434,3 +436,33 @@ def test_a_failing_catalogue_leaves_no_inventory(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="nothing was written"):
             search_glacier(config(), TINY, provider, None, searched_utc=NOW).write(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+DAYS = st.dates(date(2014, 1, 1), date(2030, 12, 31))
+
+
+def test_the_first_and_the_last_month_are_cut() -> None:
+    assert list(month_windows(date(2019, 12, 30), date(2020, 2, 29))) == [
+        (datetime(2019, 12, 30, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)),
+        (datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)),
+        (datetime(2020, 2, 1, tzinfo=UTC), datetime(2020, 3, 1, tzinfo=UTC)),
+    ]
+
+
+@given(DAYS, DAYS)
+def test_windows_touch_and_cover_the_span(one: date, other: date) -> None:
+    start, end = min(one, other), max(one, other)
+    windows = list(month_windows(start, end))
+    assert windows[0][0].date() == start
+    assert windows[-1][1].date() == end + timedelta(days=1)
+    for (_, stop), (start_of_next, _) in pairwise(windows):
+        assert stop == start_of_next
+    for first, stop in windows:
+        assert first < stop
+        last_day = (stop - timedelta(microseconds=1)).date()
+        assert (first.year, first.month) == (last_day.year, last_day.month)
+
+
+def test_an_end_before_the_start_is_refused() -> None:
+    with pytest.raises(ValueError, match="before"):
+        list(month_windows(date(2020, 1, 2), date(2020, 1, 1)))

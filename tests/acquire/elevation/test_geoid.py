@@ -14,11 +14,17 @@ from made_elevation import FileService, file_service
 from made_geoid import STEP, undulation, write_grid, write_gtx
 from rasterio.transform import Affine
 
-from ssl4sar.acquire.elevation.geoid import GeoidGrid, check_geoid, fetch_geoid, read_geoid
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.acquire.elevation.geoid import (
+    GeoidGrid,
+    GeoidRecord,
+    check_geoid,
+    fetch_geoid,
+    read_geoid,
+)
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.retry import Patience
 
 QUICK = Patience(attempts=2, first_wait_s=0.01, timeout_s=5)
 EGM96 = Path(os.environ.get("SSL4SAR_EGM96_GRID", "/usr/share/proj/egm96_15.gtx"))
@@ -64,13 +70,6 @@ def test_columns_wrap_without_a_step(grids: list[GeoidGrid], off: float, lat: fl
         assert here == pytest.approx(grid.undulation_m(180.0 + off + 1e-6, lat), abs=1e-4)
 
 
-def test_axes_broadcast(grids: list[GeoidGrid]) -> None:
-    lon, lat = np.array([[179.5, 180.0, 180.5]]), np.array([[70.0], [69.0]])
-    got = grids[0].undulation_m(lon, lat)
-    assert got.shape == (2, 3)
-    assert got[1, 2] == pytest.approx(float(grids[0].undulation_m(-179.5, 69.0)), abs=1e-6)
-
-
 def test_a_grid_of_a_part_tells_where_it_ends(tmp_path: Path) -> None:
     write_grid(tmp_path / "part.tif", first_lon=10, columns=41, south=70, rows=21)
     grid = read_geoid(tmp_path / "part.tif")
@@ -88,14 +87,6 @@ def test_a_gtx_file_is_known_by_its_content(tmp_path: Path) -> None:
     grid = read_geoid(tmp_path / "geoid.tif")
     assert grid.undulation_m(12.5, 42.0) == pytest.approx(undulation(12.5, 42.0), abs=0.02)
     assert np.isnan(grid.undulations_m[300, 100])
-
-
-def test_a_void_of_a_gtx_file_is_no_undulation(tmp_path: Path) -> None:
-    write_gtx(tmp_path / "void.gtx", void=(300, 100))
-    grid = read_geoid(tmp_path / "void.gtx")
-    with pytest.raises(UserError, match="has no value"):
-        grid.undulation_m(-180 + 100 * STEP + 0.1, -90 + 300 * STEP + 0.1)
-    grid.undulation_m(-180 + 103 * STEP, -90 + 303 * STEP)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +117,7 @@ def test_what_holds_no_undulations_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         read_geoid(tmp_path / "none.tif")
     (tmp_path / "text.gtx").write_text("hello")
-    with pytest.raises(UserError, match="no complete raster"):
+    with pytest.raises(UserError, match="not a complete raster"):
         read_geoid(tmp_path / "text.gtx")
     write_grid(tmp_path / "high.tif", sign=40)
     with pytest.raises(UserError, match="it holds no undulations"):
@@ -147,23 +138,38 @@ def test_a_grid_is_fetched_checked_recorded_and_kept(service: FileService, tmp_p
     target = tmp_path / "geoid" / "geoid.tif"
     config = ElevationConfig(geoid_url=f"{service.url}/geoid.tif")
     record = fetch_geoid(config, target, QUICK)
-    assert record == {
+    assert json.loads((target.parent / "geoid.tif.json").read_text()) == {
         "schema": "ssl4sar.geoid/1",
         "model": "EGM2008",
         "url": config.geoid_url,
         "bytes": target.stat().st_size,
         "sha256": sha256_file(target),
     }
-    assert json.loads((target.parent / "geoid.tif.json").read_text()) == record
     service.asked.clear()
     assert fetch_geoid(config, target, QUICK) == record
     (target.parent / "geoid.tif.json").unlink()
-    pinned = config.model_copy(update={"geoid_sha256": record["sha256"]})
+    pinned = config.model_copy(update={"geoid_sha256": record.sha256})
     assert fetch_geoid(pinned, target, QUICK) == record
     assert service.asked == []
     target.write_bytes(b"damaged")
     assert fetch_geoid(config, target, QUICK) == record
-    assert sha256_file(target) == record["sha256"]
+    assert sha256_file(target) == record.sha256
+
+
+def test_a_grid_is_fetched_once_checked_and_recorded(service: FileService, tmp_path: Path) -> None:
+    target = tmp_path / "geoid" / "geoid.tif"
+    config = ElevationConfig(geoid_url=f"{service.url}/geoid.tif")
+    record = fetch_geoid(config, target, QUICK)
+    assert (record.model, record.sha256) == ("EGM2008", sha256_file(target))
+    assert GeoidRecord.read(target.parent / "geoid.tif.json") == record
+    service.asked.clear()
+    # What the user has put there is taken by its hash, wherever it came from.
+    pinned = config.model_copy(
+        update={"geoid_url": f"{service.url}/other.tif", "geoid_sha256": record.sha256}
+    )
+    assert fetch_geoid(config, target, QUICK) == record
+    assert fetch_geoid(pinned, target, QUICK).sha256 == record.sha256
+    assert service.asked == []
 
 
 def test_a_wrong_grid_never_gets_the_name(service: FileService, tmp_path: Path) -> None:
@@ -181,9 +187,9 @@ def test_a_wrong_grid_never_gets_the_name(service: FileService, tmp_path: Path) 
         fetch_geoid(ElevationConfig(geoid_url=None), target, QUICK)
 
 
-def test_another_geoid_than_that_of_the_tiles_is_told(
+def test_another_geoid_than_that_of_the_tiles_is_reported(
     service: FileService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = ElevationConfig(geoid_url=f"{service.url}/geoid.tif", geoid_model="EGM96")
-    assert fetch_geoid(config, tmp_path / "geoid.tif", QUICK)["model"] == "EGM96"
+    assert fetch_geoid(config, tmp_path / "geoid.tif", QUICK).model == "EGM96"
     assert "the tiles refer to EGM2008" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_equal_tiles_give_equal_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_small_voids_are_filled_and_large_ones_told(
+def test_small_voids_are_filled_and_large_ones_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     heights = tile_heights(Tile(78, 10))
@@ -128,9 +128,9 @@ def test_small_voids_are_filled_and_large_ones_told(
     assert (flags == 3).sum() == 208
     assert (np.isnan(got) == (flags == 3)).all()
     np.testing.assert_allclose(got[flags != 3], truth[flags != 3], atol=0.02)
-    told = capsys.readouterr().err
-    assert "1 voids filled, 9 pixels" in told
-    assert "1 voids of 208 pixels are left" in told
+    reported = capsys.readouterr().err
+    assert "1 voids filled, 9 pixels" in reported
+    assert "1 voids of 208 pixels are left" in reported
 
 
 def test_a_void_across_tiles_is_one(tmp_path: Path) -> None:
@@ -165,24 +165,3 @@ def test_a_geoid_that_does_not_cover_the_area_is_refused(tmp_path: Path) -> None
     assert not (tmp_path / "Made.tif").exists()
     with pytest.raises(UserError, match="does not exist"):
         build_elevation(HERE, tmp_path, tmp_path / "Made.tif", CONFIG, tmp_path / "none.tif")
-
-
-def test_another_geoid_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    put_all(tmp_path, HERE)
-    write_geoid(tmp_path / "geoid.tif")
-    config = CONFIG.model_copy(update={"geoid_model": "EGM96"})
-    record = build_elevation(HERE, tmp_path, tmp_path / "Made.tif", config, tmp_path / "geoid.tif")
-    assert record["geoid"]["model"] == "EGM96"
-    assert "EGM96: the tiles refer to EGM2008" in capsys.readouterr().err
-
-
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
-    put_all(tmp_path, HERE)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="file stands where a folder is needed"):
-        build_elevation(HERE, tmp_path, tmp_path / "file" / "Made.tif", CONFIG)
-
-
-def test_an_area_at_the_pole_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"Made: .*over a pole"):
-        build_elevation(glacier((0, 89.9, 1, 89.99)), tmp_path, tmp_path / "Made.tif", CONFIG)

@@ -90,7 +90,7 @@ def test_across_a_limit_of_longitude_spacing(tmp_path: Path, limit: int) -> None
     assert (flags == MEASURED).all()
 
 
-def test_a_coarse_tile_goes_on_into_its_eastern_neighbour(tmp_path: Path) -> None:
+def test_a_coarse_tile_continues_into_its_eastern_neighbour(tmp_path: Path) -> None:
     bounds = Bounds(10.2, 69.6, 11.8, 70.4)
     for tile in tiles_of_bounds(bounds):
         heights = tile_heights(tile, 40 if tile.south == 69 else 10, lambda lon, lat: 0 * lon + 100)
@@ -120,7 +120,7 @@ def test_sea_beside_a_coarse_tile(tmp_path: Path) -> None:
     assert (flags[row, first_sea:] == SEA).all()
 
 
-def test_longitudes_go_on_across_the_antimeridian(tmp_path: Path) -> None:
+def test_longitudes_continue_across_the_antimeridian(tmp_path: Path) -> None:
     bounds = Bounds(179.3, 70.2, 181.4, 70.6)
     put_all(tmp_path, bounds, ROWS)
     grid, heights, _ = mosaic(tmp_path, bounds)
@@ -161,16 +161,6 @@ def test_an_area_of_sea_has_the_grid_of_its_latitude(tmp_path: Path) -> None:
     assert (flags == SEA).all()
 
 
-def test_a_large_area_is_read_in_blocks(tmp_path: Path) -> None:
-    # More rows than one block, over three by two degrees.
-    bounds = Bounds(10.1, 40.1, 12.9, 41.9)
-    for tile in tiles_of_bounds(bounds):
-        put_tile(tmp_path, tile, tile_heights(tile, 300, rows=300))
-    grid, heights, _ = mosaic(tmp_path, bounds)
-    assert grid.shape[0] > 512
-    np.testing.assert_allclose(heights, truth(grid), atol=2e-3)
-
-
 def test_tiles_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     bounds = Bounds(10.2, 78.2, 11.8, 78.8)
     put_tile(tmp_path, Tile(78, 10), tile_heights(Tile(78, 10), rows=40))
@@ -179,9 +169,9 @@ def test_tiles_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         mosaic(tmp_path, bounds)
 
 
-def test_a_missing_or_changed_tile_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_changed_tile_is_reported(tmp_path: Path) -> None:
     bounds = Bounds(10.2, 78.2, 10.8, 78.8)
-    with pytest.raises(UserError, match=r"N78_E010\.json: the tile is not there; fetch it first"):
+    with pytest.raises(UserError, match=r"N78_E010\.json: the record of a tile is missing"):
         mosaic(tmp_path, bounds)
     put_tile(tmp_path, Tile(78, 10), tile_heights(Tile(78, 10)))
     raster = tmp_path / "N78_E010.tif"

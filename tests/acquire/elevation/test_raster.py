@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,79 +22,50 @@ from ssl4sar.core.errors import UserError
 TILE = Tile(78, -13)
 
 
-@pytest.mark.parametrize("point", [True, False])
-def test_a_tile_of_either_convention_is_at_its_place(tmp_path: Path, point: bool) -> None:
+@pytest.mark.parametrize("how", [{"point": True}, {"point": False}, {"crs": "EPSG:9518"}])
+def test_a_tile_of_either_convention_is_at_its_place(tmp_path: Path, how: dict[str, Any]) -> None:
     path = tmp_path / "tile.tif"
-    write_tile(path, TILE, tile_heights(TILE, 30), point=point)
+    write_tile(path, TILE, tile_heights(TILE, 30), **how)
     assert read_tile_grid(path, TILE) == TileGrid(ROWS, 30)
 
 
-@pytest.mark.parametrize("other", [Tile(78, -14), Tile(77, -13), Tile(79, -13), Tile(78, 12)])
-def test_a_tile_of_another_place_is_refused(tmp_path: Path, other: Tile) -> None:
+@pytest.mark.parametrize(
+    ("tile", "how", "problem"),
+    [
+        *[(Tile(*place), {}, "it is not the tile N78_W013") for place in ((78, -14), (79, -13))],
+        *[(TILE, {"shift_px": off}, "it is not the tile") for off in (0.5, -0.5, 1.0, 0.02)],
+        (TILE, {"crs": "EPSG:32633"}, "EPSG:32633, expected WGS 84"),
+    ],
+)
+def test_a_tile_of_another_place_or_system_is_refused(
+    tmp_path: Path, tile: Tile, how: dict[str, Any], problem: str
+) -> None:
     path = tmp_path / "tile.tif"
-    write_tile(path, other, tile_heights(other))
-    with pytest.raises(UserError, match="it is not the tile N78_W013"):
-        read_tile_grid(path, TILE)
-
-
-@pytest.mark.parametrize("shift_px", [0.5, -0.5, 1.0, 0.02])
-def test_a_tile_that_is_off_by_part_of_a_pixel_is_refused(tmp_path: Path, shift_px: float) -> None:
-    path = tmp_path / "tile.tif"
-    write_tile(path, TILE, tile_heights(TILE), shift_px=shift_px)
-    with pytest.raises(UserError, match="it is not the tile"):
+    write_tile(path, tile, tile_heights(tile), **how)
+    with pytest.raises(UserError, match=problem):
         read_tile_grid(path, TILE)
 
 
 def test_a_tile_with_the_shared_column_is_refused(tmp_path: Path) -> None:
     # 3601 columns, as in the original DEM: they would not fit the neighbours without a gap.
     path = tmp_path / "tile.tif"
-    heights = np.zeros((ROWS, ROWS + 1), np.float32)
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        width=ROWS + 1,
-        height=ROWS,
-        count=1,
-        dtype="float32",
-        crs="EPSG:4326",
-        transform=rasterio.Affine(
-            1 / ROWS, 0, TILE.west - 0.5 / ROWS, 0, -1 / ROWS, TILE.south + 1 + 0.5 / ROWS
-        ),
-    ) as file:
-        file.write(heights, 1)
+    write_tile(path, TILE, np.zeros((ROWS, ROWS), np.float32))
+    with rasterio.open(path) as file:
+        profile = file.profile | {"width": ROWS + 1}
+    with rasterio.open(path, "w", **profile) as file:
+        file.write(np.zeros((ROWS, ROWS + 1), np.float32), 1)
     with pytest.raises(UserError, match="it is not the tile"):
         read_tile_grid(path, TILE)
 
 
-def test_another_reference_system_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "tile.tif"
-    write_tile(path, TILE, tile_heights(TILE), crs="EPSG:32633")
-    with pytest.raises(UserError, match=r"EPSG:32633, expected WGS 84"):
-        read_tile_grid(path, TILE)
-
-
-def test_a_system_that_names_the_geoid_is_accepted(tmp_path: Path) -> None:
-    path = tmp_path / "tile.tif"
-    write_tile(path, TILE, tile_heights(TILE), crs="EPSG:9518")
-    assert read_tile_grid(path, TILE).rows == ROWS
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"II*\0broken"])
-def test_what_is_no_raster_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "tile.tif"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"tile\.tif: this is no complete raster"):
-        read_tile_grid(path, TILE)
-
-
-def test_a_tile_that_ends_too_early_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"II*\0broken", None])
+def test_what_is_not_a_whole_raster_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "tile.tif"
     rng = np.random.default_rng(0)
     write_tile(path, TILE, rng.uniform(0, 900, (200, 200)).astype(np.float32))
-    content = path.read_bytes()
-    path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match="this is no complete raster"):
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(UserError, match=r"tile\.tif: this is not a complete raster"):
         read_tile_grid(path, TILE)
         check_heights(path)
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import MultiPolygon, Polygon, box
 
@@ -70,6 +70,7 @@ def brute_force(bounds: Bounds) -> set[Tile]:
     return found
 
 
+@settings(max_examples=25)
 @given(
     st.floats(-180, 179.99),
     st.floats(-85, 80),
@@ -112,13 +113,6 @@ def test_every_place_within_the_margin_lies_in_a_tile(
     assert place in tiles_of_area(area, margin_km)
 
 
-def test_a_margin_is_wide_in_longitude_at_high_latitude() -> None:
-    bounds = bounds_of_area(box(20, 79, 20.1, 79.1), 10)
-    margin_deg = 10 / 111.195
-    assert bounds.south == pytest.approx(79 - margin_deg)
-    assert bounds.west == pytest.approx(20 - margin_deg / math.cos(math.radians(79.1)), abs=1e-3)
-
-
 def test_a_northern_edge_on_a_degree_needs_both_tiles() -> None:
     # The row on 78 N belongs to the tile below; a point on it needs no other, but its rim does.
     assert {tile.south for tile in tiles_of_area(box(12.2, 77.5, 12.4, 78.0), 0)} == {77, 78}
@@ -141,17 +135,6 @@ def test_across_the_antimeridian(area: MultiPolygon) -> None:
     bounds = bounds_of_area(area, 0)
     assert (bounds.west, bounds.east) == pytest.approx((179.2, 181.3))
     assert [tile.name for tile in tiles_of(bounds)] == ["N70_E179", "N70_W180", "N70_W179"]
-
-
-def test_a_margin_may_cross_the_antimeridian_from_either_side() -> None:
-    assert [t.name for t in tiles_of_area(box(179.5, 0.3, 179.99, 0.4), 5)] == [
-        "N00_E179",
-        "N00_W180",
-    ]
-    assert [t.name for t in tiles_of_area(box(-179.99, 0.3, -179.5, 0.4), 5)] == [
-        "N00_E179",
-        "N00_W180",
-    ]
 
 
 def test_parts_far_from_each_other_leave_their_gap_outside() -> None:

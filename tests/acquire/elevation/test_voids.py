@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -49,14 +48,6 @@ def test_voids_that_touch_by_a_corner_are_one() -> None:
     np.testing.assert_allclose(heights, truth, atol=0.01)
 
 
-def test_a_limit_of_none_fills_nothing() -> None:
-    void = np.zeros((5, 5), bool)
-    void[2, 2] = True
-    heights, flags, _ = with_void(void)
-    assert fill_voids(heights, flags, 0) == VoidCount(0, 0, 1, 1)
-    assert np.isnan(heights[2, 2])
-
-
 def test_the_edge_of_the_model_is_no_rim() -> None:
     void = np.zeros((30, 6), bool)
     void[10:] = True  # reaches three edges; its far end is 20 pixels from a height
@@ -98,12 +89,3 @@ def test_heights_stay_within_the_measured_ones(void: NDArray[np.bool_], limit: i
     filled = heights[flags == FILLED]
     assert (filled >= before[~void].min() - 1e-2).all()
     assert (filled <= before[~void].max() + 1e-2).all()
-
-
-@pytest.mark.parametrize("corner", [(0, 0), (0, 10), (8, 0), (8, 10)])
-def test_a_void_corner_is_filled(corner: tuple[int, int]) -> None:
-    void = np.zeros((9, 11), bool)
-    void[corner] = True
-    heights, flags, truth = with_void(void, (1.0, 1.0))
-    assert fill_voids(heights, flags, 1).filled == 1
-    assert abs(heights[corner] - truth[corner]) < 1.01

@@ -225,7 +225,7 @@ def test_a_fixed_token_that_is_refused_is_told(web: SimpleNamespace) -> None:
 
 @pytest.mark.parametrize("token", ["", " ", "a b", "a\nb", "ü"])
 def test_what_is_no_token_is_refused_without_its_text(token: str) -> None:
-    with pytest.raises(UserError, match="X_TOKEN: this is no token"):
+    with pytest.raises(UserError, match="X_TOKEN: this is not a token"):
         FixedToken(token, "X_TOKEN")
 
 

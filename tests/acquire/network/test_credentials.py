@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials, redact
@@ -106,6 +106,7 @@ def test_the_password_does_not_show() -> None:
     assert found.redact("x hunter2 123456 y") == "x *** *** y"
 
 
+@settings(max_examples=30)
 @given(st.text(min_size=1, max_size=20))
 @example("%")
 @example("+ ")

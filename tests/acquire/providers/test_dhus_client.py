@@ -13,7 +13,7 @@ from dhus_server import PASSWORD, USER, HubProduct, dhus_server
 
 from ssl4sar.acquire.network.credentials import Credentials
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
+from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, library_lines
 from ssl4sar.core.address import parse_address
 
 LOGIN = Credentials(USER, PASSWORD, "a test")
@@ -27,7 +27,7 @@ def test_password_is_hidden_in_every_form() -> None:
 
 def test_lines_are_told_without_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("sentinelsat.SentinelAPI")
-    with told_lines(LOGIN):
+    with library_lines(LOGIN):
         logger.debug("too much")
         try:
             raise ValueError(PASSWORD)

@@ -13,7 +13,6 @@ from ssl4sar.acquire.providers.stac_item import (
     file_name,
     optical_assets,
     parse_multihash,
-    product_of_item,
     sar_assets,
 )
 from ssl4sar.core.hashing import Checksum
@@ -62,19 +61,11 @@ def test_multihashes_of_known_algorithms(content: bytes) -> None:
     assert parse_multihash("1114" + sha1) is None
 
 
-@given(st.binary(max_size=40))
-def test_any_bytes_are_a_checksum_none_or_an_error(data: bytes) -> None:
-    try:
-        checksum = parse_multihash(data.hex())
-    except ValueError:
-        return
-    assert checksum is None or data.hex().endswith(checksum.digits)
-
-
-@pytest.mark.parametrize("text", ["", "12", "1220", "1220ab", "zz", "ff" * 20])
-def test_damaged_multihashes(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "12", "1220", "1220ab", "ff" * 20])
+def test_a_multihash_of_another_kind_or_length_is_unknown(text: str) -> None:
+    assert parse_multihash(text) is None
     with pytest.raises(ValueError):
-        parse_multihash(text)
+        parse_multihash(f"{text}zz")
 
 
 @pytest.mark.parametrize(
@@ -95,17 +86,3 @@ def test_names_of_files(asset: str, url: str, name: str) -> None:
 def test_assets_cannot_lead_elsewhere(asset: str) -> None:
     with pytest.raises(ValueError, match="the asset is called"):
         file_name(asset, "https://h/a.tif")
-
-
-@pytest.mark.parametrize(
-    "item",
-    [
-        {},
-        {"id": "a", "properties": {}, "assets": {}},
-        {"id": "a", "properties": None, "assets": {}},
-        {"id": "a", "properties": {}, "assets": [1]},
-    ],
-)
-def test_other_forms_are_a_value_error(item: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        product_of_item(item)

@@ -8,13 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from shapely.geometry import MultiPolygon, box
 from taken import taken
 
 from ssl4sar.acquire.areas import area_km2
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
 from ssl4sar.acquire.providers.synthetic import Synthetic, synthetic_glaciers
+from ssl4sar.acquire.query import Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import sar_glacier
@@ -81,15 +80,6 @@ def test_a_product_tells_day_track_and_clouds_of_its_image() -> None:
             assert 0 <= product.cloud_percent <= 14
 
 
-def test_dates_bound_a_search() -> None:
-    days = sorted(p.start for p in found(query()))
-    assert len(days) >= 2
-    # Midnight of the first day is in, midnight of the last one is out, as days of a query are.
-    start, stop = (day.replace(hour=0) for day in (days[0], days[-1]))
-    assert sorted(p.start for p in found(replace(query(), start=start, stop=stop))) == days[:-1]
-    assert found(replace(query(), stop=start)) == []
-
-
 def test_tracks_are_compared_and_directions_are_not() -> None:
     config = PairSceneConfig(glaciers=14)
     provider = Synthetic(config)
@@ -103,23 +93,7 @@ def test_tracks_are_compared_and_directions_are_not() -> None:
     )
 
 
-def test_area_kind_polarisation_and_direction_of_a_query_say_nothing() -> None:
-    asked = query()
-    elsewhere = replace(asked.glacier, area=MultiPolygon([box(10, 78, 11, 79)]))
-    other = replace(
-        asked,
-        glacier=elsewhere,
-        product_type="EW_GRDM_1S",
-        polarisations=("HH",),
-        orbit_direction="ascending",
-    )
-    assert found(other) == found(asked) != []
-
-
-def test_unknown_glacier_has_no_products() -> None:
-    assert found(replace(query(), glacier=replace(query().glacier, name="Kronebreen"))) == []
-
-
+@pytest.mark.slow
 def test_fetched_bytes_are_those_of_the_rendered_dataset(tmp_path: Path) -> None:
     render_pairs(TINY, tmp_path / "pairs")
     provider = Synthetic(TINY)
@@ -130,13 +104,6 @@ def test_fetched_bytes_are_those_of_the_rendered_dataset(tmp_path: Path) -> None
         (image,) = folder.iterdir()
         assert image.name == Path(product.id).name
         assert sha256_file(image) == sha256_file(tmp_path / "pairs" / product.id)
-
-
-def test_image_of_another_plan_is_missing(tmp_path: Path) -> None:
-    product = everything(TINY.model_copy(update={"seed": 1}))[0]
-    with pytest.raises(MissingProductError, match="refresh the inventory"):
-        Synthetic(TINY).fetch(product, tmp_path, Selection())
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("change", [{"difficulty": 0.0}, {"spacing_m": 100}])

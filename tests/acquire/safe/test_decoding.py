@@ -46,7 +46,7 @@ def raster(path: Path, options: dict[str, Any]) -> Path:
 
 @pytest.mark.parametrize("name", RASTERS)
 @pytest.mark.parametrize("cut", [0.01, 0.5, 0.999])
-def test_a_raster_that_ends_too_early_is_told(tmp_path: Path, name: str, cut: float) -> None:
+def test_a_raster_that_ends_too_early_is_reported(tmp_path: Path, name: str, cut: float) -> None:
     path = raster(tmp_path / name, RASTERS[name])
     assert decoding_problem(path) is None
     content = path.read_bytes()
@@ -57,7 +57,7 @@ def test_a_raster_that_ends_too_early_is_told(tmp_path: Path, name: str, cut: fl
     assert str(tmp_path) not in problem
 
 
-def test_damaged_blocks_are_told(tmp_path: Path) -> None:
+def test_damaged_blocks_are_reported(tmp_path: Path) -> None:
     path = raster(tmp_path / "a.tiff", RASTERS["tiles.tiff"])
     content = bytearray(path.read_bytes())
     quarter = len(content) // 4
@@ -67,17 +67,17 @@ def test_damaged_blocks_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TEXTS)
-def test_a_text_that_ends_too_early_is_told(tmp_path: Path, name: str) -> None:
+def test_a_text_that_ends_too_early_is_reported(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(TEXTS[name])
     assert decoding_problem(path) is None
     path.write_bytes(TEXTS[name][:-1])
-    assert "no complete" in (decoding_problem(path) or "")
+    assert "not complete" in (decoding_problem(path) or "")
 
 
 @pytest.mark.parametrize("name", ["red.tif", "red.jp2", "red.xml", "red.json", "red.png", "red"])
 @pytest.mark.parametrize("content", [b"", b"sign in", b"\x89PNG\r\n"])
-def test_what_is_of_another_kind_is_told(tmp_path: Path, name: str, content: bytes) -> None:
+def test_what_is_of_another_kind_is_reported(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     assert decoding_problem(tmp_path / name) is not None
 

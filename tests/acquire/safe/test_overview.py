@@ -58,6 +58,11 @@ def test_damaged_manifest_is_one_line(tmp_path: Path, content: bytes) -> None:
     (folder / "manifest.safe").write_bytes(content)
     with pytest.raises(UserError, match="its manifest cannot be read"):
         read_overview(folder)
+    (tmp_path / "a.zip").write_bytes(content)
+    (tmp_path / "b.SAFE").mkdir()
+    for name in ("a.zip", "b.SAFE", "c.SAFE"):
+        with pytest.raises(UserError, match="its manifest cannot be read"):
+            read_overview(tmp_path / name)
 
 
 def test_what_is_no_product_is_one_line(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from ssl4sar.acquire.catalogue.footprint import footprint_shape
-from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.catalogue.product_name import version_rank
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.query import LeftOut
 
 #: Copies of one slice start within half a second (IPF 2.36 and 2.70 of one datatake: 0.23 s) and
 #: may be known to the second only; the shortest slices are far longer.
@@ -28,7 +28,9 @@ def collapse(products: Iterable[Product]) -> tuple[list[Product], list[LeftOut]]
 
     The best is the product proper rather than its cloud-optimised twin, and of several processings
     the one by the latest official processor, though it may be offline. What somebody processed at
-    home (baseline 99.99 of Sen2Cor) is kept only where there is no official copy.
+    home (baseline 99.99 of Sen2Cor) is kept only where there is no official copy. Of a tile in one
+    datatake, parts that the latest baseline does not show are kept too: a tile may be cut into
+    products where one strip of data ends and the next begins.
 
     Args:
         products: of both missions, in any order.
@@ -45,14 +47,15 @@ def collapse(products: Iterable[Product]) -> tuple[list[Product], list[LeftOut]]
     for group in groups.values():
         if group[0].mission == "sentinel-1":
             for copies in _slices(group):
-                kept.append(_best(copies, left_out))
+                best, *others = _ranked(copies)
+                kept.append(best)
+                left_out += [_superseded(each, best) for each in others]
         else:
-            kept.extend(_granules(group, left_out))
+            kept += _granules(group, left_out)
     return sorted(kept, key=lambda each: each.name), sorted(left_out, key=lambda each: each.name)
 
 
-def is_cog_twin(product: Product) -> bool:
-    """Return whether it is the cloud-optimised form of a Sentinel-1 product."""
+def _is_cog_twin(product: Product) -> bool:
     return product.product_type.endswith("-COG") or product.name.endswith("_COG")
 
 
@@ -72,45 +75,30 @@ def _by_name(products: Iterable[Product], left_out: list[LeftOut]) -> list[Produ
 def _group(product: Product) -> tuple[object, ...]:
     if product.datatake is None:
         return (product.mission, product.name)
-    common = (product.mission, product.platform, product.datatake)
-    if product.mission == "sentinel-2":
-        return (*common, product.product_type, product.tile)
     kind = product.product_type.removesuffix("-COG")
-    return (*common, product.mode, kind, product.polarisations)
+    common = (product.mission, product.platform, product.datatake, kind, product.tile)
+    return (*common, product.mode, product.polarisations)
 
 
 def _slices(group: Sequence[Product]) -> list[list[Product]]:
     """Split the products of a datatake into slices, each with its copies."""
     slices: list[list[Product]] = []
     for product in sorted(group, key=lambda each: (each.start, each.name)):
-        for copies in slices:
-            first = copies[0]
-            if (
-                abs((product.start - first.start).total_seconds()) <= _SAME_SLICE_S
-                and abs((product.stop - first.stop).total_seconds()) <= _SAME_SLICE_S
-            ):
-                copies.append(product)
-                break
-        else:
+        same = (copies for copies in slices if _is_same_slice(product, copies[0]))
+        copies = next(same, None)
+        if copies is None:
             slices.append([product])
+        else:
+            copies.append(product)
     return slices
 
 
-def _best(copies: Sequence[Product], left_out: list[LeftOut]) -> Product:
-    best, *others = _ranked(copies)
-    for other in others:
-        if is_cog_twin(other) and not is_cog_twin(best):
-            left_out.append(LeftOut(other.name, "cog_twin", f"of {best.name}"))
-        else:
-            left_out.append(_superseded(other, best))
-    return best
+def _is_same_slice(one: Product, other: Product) -> bool:
+    gaps = (one.start - other.start, one.stop - other.stop)
+    return all(abs(gap.total_seconds()) <= _SAME_SLICE_S for gap in gaps)
 
 
 def _granules(group: Sequence[Product], left_out: list[LeftOut]) -> list[Product]:
-    """Keep of a tile in a datatake the latest baseline, and parts that it does not show.
-
-    A tile may be cut into products where one strip of data ends and the next begins.
-    """
     kept: list[Product] = []
     for product in _ranked(group):
         better = next((each for each in kept if _shows(each, product)), None)
@@ -129,15 +117,16 @@ def _shows(better: Product, product: Product) -> bool:
 
 
 def _ranked(copies: Sequence[Product]) -> list[Product]:
-    # Sorting is stable: the last key to matter is sorted by first.
-    by_name = sorted(copies, key=lambda each: each.name, reverse=True)
-    by_name.sort(key=lambda each: each.online, reverse=True)
-    by_name.sort(key=lambda each: version_rank(each.processor_version), reverse=True)
-    by_name.sort(key=is_cog_twin)
-    return by_name
+    def rank(product: Product) -> tuple[object, ...]:
+        version = version_rank(product.processor_version)
+        return not _is_cog_twin(product), version, product.online, product.name
+
+    return sorted(copies, key=rank, reverse=True)
 
 
 def _superseded(product: Product, better: Product) -> LeftOut:
+    if _is_cog_twin(product) and not _is_cog_twin(better):
+        return LeftOut(product.name, "cog_twin", f"of {better.name}")
     versions = (
         f"{better.processor_version or 'unknown'}, here {product.processor_version or 'unknown'}"
     )

@@ -1,28 +1,34 @@
-"""Which footprint of a product is believed: services list some that no product can have.
+"""Footprints of products: brought into one form, and those that no product can have left aside.
 
-A geometry round the globe covers every glacier, and one of another place none (earth-search of
-Element84, issues 28 and 39). So a footprint larger than its product can be is unknown. Of
-Sentinel-2 the name says where the tile is: no image reaches beyond it, and where the listed
-footprint is unknown or far away, the outline of the tile stands for it.
+Services list geometries that no product can have: one round the globe covers every glacier, and one
+of another place none (earth-search of Element84, issues 28 and 39). So a footprint larger than its
+product can be is unknown. Of Sentinel-2 the name says where the tile is: no image reaches beyond
+it, and where the listed footprint is unknown or far away, the outline of the tile stands for it.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely import get_coordinates, make_valid, to_geojson
+from shapely import from_geojson, get_coordinates, make_valid, to_geojson
+from shapely.errors import ShapelyError
 from shapely.geometry import MultiPolygon, Polygon, shape
 from shapely.geometry.base import BaseGeometry
+from shapely.geometry.polygon import orient
+from shapely.ops import unary_union
 
-from ssl4sar.acquire.areas import area_km2
+from ssl4sar.acquire.areas import area_km2, cut_at_antimeridian, polygons_of, unwrap
 from ssl4sar.acquire.catalogue.tile import tile_polygon
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.core.foreign import parse_json
 
 _EARTH_KM: Final = 6371.0
+#: Beyond this a coordinate is not on the globe; services write longitudes to 360 and some beyond.
+_FARTHEST_DEG: Final = (540.0, 90.000001)
 #: Diagonal of a tile is 155 km; footprints are simplified and rounded.
 _TILE_DIAGONAL_KM: Final = 175.0
 _TILE_KM2: Final = 15_000.0
@@ -38,8 +44,32 @@ _WITHIN: Final = 0.95
 _NEIGHBOURHOOD_KM: Final = 200.0
 
 
-def with_believed_footprint(product: Product) -> tuple[Product, str]:
-    """Return a product with the footprint that is believed, and what was wrong with the listed one.
+def footprint_of(geometry: Any) -> dict[str, Any] | None:
+    """Return a footprint within -180 to 180 degrees, cut at the antimeridian; None if unknown.
+
+    Args:
+        geometry: GeoJSON; rings whose longitude jumps by more than 180 degrees go the short way.
+
+    Raises:
+        ValueError: a coordinate is not a number or not on the globe.
+    """
+    if not isinstance(geometry, dict):
+        return None
+    try:
+        listed = from_geojson(json.dumps(geometry))
+    except (ShapelyError, ValueError, TypeError):
+        return None  # not a geometry
+    if not (np.abs(get_coordinates(listed)) <= _FARTHEST_DEG).all():  # also what is not a number
+        raise ValueError("its footprint has a coordinate that is not on the globe")
+    try:
+        united = unary_union([piece for each in polygons_of(listed) for piece in _pieces(each)])
+    except (ShapelyError, ValueError):
+        return None  # around a pole, or nothing that can be repaired
+    return _geojson(united)
+
+
+def with_plausible_footprint(product: Product) -> tuple[Product, str]:
+    """Return a product with the footprint to use, and what was wrong with the listed one.
 
     Args:
         product: as listed.
@@ -53,10 +83,26 @@ def with_believed_footprint(product: Product) -> tuple[Product, str]:
     listed = footprint_shape(product)
     problem = "" if listed is None else _size_problem(product, listed)
     if problem:
-        listed = None
-    if product.mission == "sentinel-2" and product.tile is not None:
-        return _in_its_tile(product, listed, problem)
-    return (replace(product, footprint=None) if problem else product), problem
+        product, listed = replace(product, footprint=None), None
+    if product.mission == "sentinel-1" or product.tile is None:
+        return product, problem
+    try:
+        tile = tile_polygon(product.tile)
+    except ValueError as error:
+        return product, str(error)
+    if listed is None:
+        return replace(product, footprint=_geojson(tile)), problem
+    within = listed.intersection(tile)
+    if within.area >= _WITHIN * listed.area:
+        return product, ""
+    if within.area > 0:
+        problem = f"its listed footprint reaches beyond tile {product.tile}"
+        return replace(product, footprint=_geojson(within)), problem
+    away_km = _gap_km(listed, tile)
+    problem = f"its listed footprint is {away_km:,.0f} km from tile {product.tile}"
+    if away_km > _NEIGHBOURHOOD_KM:
+        product = replace(product, footprint=_geojson(tile))
+    return product, problem
 
 
 def footprint_shape(product: Product) -> BaseGeometry | None:
@@ -67,31 +113,23 @@ def footprint_shape(product: Product) -> BaseGeometry | None:
     return footprint if footprint.is_valid else make_valid(footprint)
 
 
-def _in_its_tile(
-    product: Product, listed: BaseGeometry | None, problem: str
-) -> tuple[Product, str]:
-    try:
-        tile = tile_polygon(str(product.tile))
-    except ValueError as error:
-        return product if listed is not None else replace(product, footprint=None), str(error)
-    if listed is None:
-        return _with(product, tile), problem
-    within = listed.intersection(tile)
-    if within.area >= _WITHIN * listed.area:
-        return product, ""
-    if within.area > 0:
-        return _with(product, within), f"its listed footprint reaches beyond tile {product.tile}"
-    away_km = _gap_km(listed, tile)
-    problem = f"its listed footprint is {away_km:,.0f} km from tile {product.tile}"
-    if away_km <= _NEIGHBOURHOOD_KM:
-        return product, problem
-    return _with(product, tile), problem
+def _pieces(polygon: Polygon) -> list[Polygon]:
+    whole = Polygon(polygon.exterior)
+    west, _, east, _ = whole.bounds
+    if -180.0 <= west <= east <= 180.0 and east - west <= 180.0 and whole.is_valid:
+        return [orient(whole)]  # nearly all: there is nothing to cut
+    # A ring may cross itself; only a valid one can be cut.
+    valid = polygons_of(make_valid(unwrap(whole)))
+    return [piece for each in valid for piece in cut_at_antimeridian(each)]
 
 
-def _with(product: Product, geometry: BaseGeometry) -> Product:
-    parts = [each for each in getattr(geometry, "geoms", [geometry]) if isinstance(each, Polygon)]
+def _geojson(geometry: BaseGeometry) -> dict[str, Any] | None:
+    parts = polygons_of(geometry)
+    if not parts:
+        return None
     whole = parts[0] if len(parts) == 1 else MultiPolygon(parts)
-    return replace(product, footprint=parse_json(to_geojson(whole)))
+    footprint: dict[str, Any] = parse_json(to_geojson(whole))
+    return footprint
 
 
 def _size_problem(product: Product, footprint: BaseGeometry) -> str:

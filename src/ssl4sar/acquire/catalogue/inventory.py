@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.query import LeftOut
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json, read_bounded
@@ -27,6 +28,7 @@ SCHEMA: Final = "ssl4sar.inventory/1"
 _LONGEST_BYTES: Final = 512_000_000
 #: Form of the time of a search.
 TIME_FORMAT: Final = "%Y-%m-%dT%H:%M:%SZ"
+_AGAIN: Final = "search for it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +60,14 @@ class InventoryHeader:
 
     @property
     def searched_text(self) -> str:
-        """The time of the search as it stands in the file."""
+        """The time of the search as the file has it."""
         return self.searched_utc.astimezone(UTC).strftime(TIME_FORMAT)
 
     def as_row(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        row = dict(vars(self))
-        row["schema"] = SCHEMA
-        row["searched_utc"] = self.searched_text
-        row["orbits"] = [dict(orbit) for orbit in self.orbits]
-        return row
+        orbits = [dict(orbit) for orbit in self.orbits]
+        changed = {"schema": SCHEMA, "searched_utc": self.searched_text, "orbits": orbits}
+        return dict(vars(self)) | changed
 
 
 @dataclass(frozen=True)
@@ -88,25 +88,11 @@ class Inventory:
         object.__setattr__(self, "products", tuple(ordered))
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """A product that was found and not taken.
-
-    Attributes:
-        name: of the product.
-        reason: a word for counting, e.g. duplicate.
-        detail: a phrase for people.
-    """
-
-    name: str
-    reason: str
-    detail: str = ""
-
-
 def inventory_text(inventory: Inventory) -> str:
     """Return the content of ``inventory.jsonl``."""
+    form: dict[str, Any] = {"sort_keys": True, "ensure_ascii": False, "allow_nan": False}
     rows = [inventory.header.as_row(), *(product.as_row() for product in inventory.products)]
-    return "".join(_line(row) for row in rows)
+    return "".join(json.dumps(row, separators=(",", ":"), **form) + "\n" for row in rows)
 
 
 def write_inventory(path: str | Path, inventory: Inventory) -> None:
@@ -125,7 +111,7 @@ def read_inventory(path: str | Path) -> Inventory:
     try:
         lines = read_bounded(path, _LONGEST_BYTES).splitlines(keepends=True)
     except ForeignTextError as error:
-        raise UserError(path, str(error), "search for it again") from error
+        raise UserError(path, str(error), _AGAIN) from error
     except FileNotFoundError as error:
         raise UserError(
             path, "there is no inventory", "make it first: it is searched for"
@@ -136,19 +122,16 @@ def read_inventory(path: str | Path) -> Inventory:
         ) from error
     rows = [_row(path, number, line) for number, line in enumerate(lines, start=1)]
     if not rows or rows[0].get("schema") != SCHEMA:
-        raise UserError(path, f"this is no inventory of the form {SCHEMA}", "search for it anew")
+        raise UserError(path, f"this is not an inventory of the form {SCHEMA}", _AGAIN)
     header = _header(path, rows[0])
     products = [_product(path, number, row) for number, row in enumerate(rows[1:], start=2)]
     inventory = Inventory(header, tuple(products))
     names = [product.name for product in products]
     if len(set(names)) != len(names) or list(inventory.products) != products:
-        raise UserError(path, "its products are out of order or there twice", "search for it anew")
+        raise UserError(path, "its products are out of order or there twice", _AGAIN)
     if header.counts.get("kept") != len(products):
-        raise UserError(
-            path,
-            f"it holds {len(products)} products, its header tells {header.counts.get('kept')}",
-            "search for it anew",
-        )
+        problem = f"it holds {len(products)} products, its header says {header.counts.get('kept')}"
+        raise UserError(path, problem, _AGAIN)
     return inventory
 
 
@@ -180,20 +163,13 @@ def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return buffer.getvalue()
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    text = json.dumps(
-        row, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text + "\n"
-
-
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = parse_json(line)
     except ForeignTextError as error:
         raise _damaged(path, number, str(error)) from error
     if not isinstance(row, dict) or not line.endswith(b"\n"):
-        raise _damaged(path, number, "it is cut off or no object")
+        raise _damaged(path, number, "it is cut off or not an object")
     return row
 
 
@@ -202,8 +178,7 @@ def _header(path: Path, row: dict[str, Any]) -> InventoryHeader:
     try:
         searched = datetime.strptime(values["searched_utc"], TIME_FORMAT).replace(tzinfo=UTC)
         counts = {str(key): int(value) for key, value in values["counts"].items()}
-        values |= {"searched_utc": searched, "counts": counts}
-        header = InventoryHeader(**values)
+        header = InventoryHeader(**values | {"searched_utc": searched, "counts": counts})
         # Orbit files are fetched from here: they are checked as the products are.
         files = {Product.from_row(row).name for row in header.orbits}
         strangers = set(header.orbit_of.values()) - files
@@ -226,4 +201,4 @@ def _product(path: Path, number: int, row: dict[str, Any]) -> Product:
 
 
 def _damaged(path: Path, number: int, problem: str) -> UserError:
-    return UserError(f"{path}: line {number}", f"is damaged: {problem}", "search for it anew")
+    return UserError(f"{path}: line {number}", f"is damaged: {problem}", _AGAIN)

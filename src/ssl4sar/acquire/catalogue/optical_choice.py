@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from pathlib import Path
 from typing import Final
 
 from shapely import MultiPolygon, unary_union
-from shapely.geometry.base import BaseGeometry
 
 from ssl4sar.acquire.areas import coverage_percent
 from ssl4sar.acquire.catalogue.footprint import footprint_shape
@@ -28,16 +27,8 @@ from ssl4sar.core.atomic import write_text
 _PERCENT_PER_DAY: Final = 0.25
 _YEAR_DAYS: Final = 365.25
 _COLUMNS: Final = (
-    "name",
-    "day",
-    "cloud_percent",
-    "coverage_percent",
-    "day_coverage_percent",
-    "season_days",
-    "season_rank",
-    "cost",
-    "chosen",
-    "why",
+    *("name", "day", "cloud_percent", "coverage_percent", "day_coverage_percent"),
+    *("season_days", "season_rank", "cost", "chosen", "why"),
 )
 
 
@@ -68,6 +59,33 @@ class Candidate:
     why: str
 
 
+@dataclass(frozen=True)
+class _Pass:
+    """The tiles that a satellite takes in one pass.
+
+    Attributes:
+        tiles: by name.
+        day: UTC.
+        season_days: days between it and the middle of the season.
+        whys: why tiles are not taken, by name; nothing of those that would be.
+        covered_percent: share of the area that the usable tiles cover, as far as needed.
+        cost: percent; None where the pass cannot be used.
+    """
+
+    tiles: Sequence[Product]
+    day: date
+    season_days: float
+    whys: dict[str, str]
+    covered_percent: float
+    cost: float | None
+
+    @property
+    def order(self) -> tuple[float, date, str]:
+        """What passes that can be used are sorted by."""
+        first = next(tile.name for tile in self.tiles if tile.name not in self.whys)
+        return self.cost or 0.0, self.day, first
+
+
 def choose_optical(
     products: Iterable[Product], area: MultiPolygon, config: OpticalConfig
 ) -> list[Candidate]:
@@ -83,14 +101,31 @@ def choose_optical(
         the input.
     """
     months = season_months(config.months, area.centroid.y)
-    middle = season_middle(months)
-    judged = []
-    for tiles in _passes(products):
-        judged.append(_judge(tiles, area, config, months, middle))
-    ranked = _with_choice(judged, config.count)
-    distances = sorted({each.season_days for each in ranked})
-    placed = [replace(each, season_rank=distances.index(each.season_days) + 1) for each in ranked]
-    return sorted(placed, key=lambda each: (each.day, each.product.name))
+    groups: dict[tuple[object, ...], list[Product]] = defaultdict(list)
+    for product in products:
+        groups[(_day(product), product.platform, product.relative_orbit)].append(product)
+    passes = [_assessed(tiles, area, config, months) for tiles in groups.values()]
+    days = sorted({each.season_days for each in passes})
+    usable = sorted((each for each in passes if each.cost is not None), key=lambda one: one.order)
+    candidates = []
+    for each in passes:
+        place = usable.index(each) + 1 if each in usable else 0
+        for tile in each.tiles:
+            why = each.whys.get(tile.name)
+            candidates.append(
+                Candidate(
+                    product=tile,
+                    day=each.day,
+                    coverage_percent=_coverage([tile], area),
+                    day_coverage_percent=each.covered_percent,
+                    season_days=each.season_days,
+                    season_rank=days.index(each.season_days) + 1,
+                    cost=each.cost if why is None else None,
+                    chosen=why is None and place <= config.count,
+                    why=why or f"number {place} of {len(usable)} days by cost",
+                )
+            )
+    return sorted(candidates, key=lambda each: (each.day, each.product.name))
 
 
 def season_months(months: Sequence[int], latitude_deg: float) -> tuple[int, ...]:
@@ -141,64 +176,33 @@ def _row(each: Candidate) -> tuple[object, ...]:
     )
 
 
-def _passes(products: Iterable[Product]) -> list[list[Product]]:
-    """Group the tiles that a satellite takes in one pass."""
-    groups: dict[tuple[object, ...], list[Product]] = defaultdict(list)
-    for product in products:
-        day = product.start.astimezone(UTC).date()
-        groups[(day, product.platform, product.relative_orbit)].append(product)
-    ordered = sorted(groups.items(), key=lambda item: tuple(map(str, item[0])))
-    return [sorted(tiles, key=lambda each: each.name) for _, tiles in ordered]
-
-
-def _judge(
-    tiles: Sequence[Product],
-    area: MultiPolygon,
-    config: OpticalConfig,
-    months: Sequence[int],
-    middle: float,
-) -> list[Candidate]:
-    """Return the tiles of a pass; those that would be taken have a cost."""
-    day = tiles[0].start.astimezone(UTC).date()
+def _assessed(
+    tiles: Sequence[Product], area: MultiPolygon, config: OpticalConfig, months: Sequence[int]
+) -> _Pass:
+    tiles = sorted(tiles, key=lambda each: each.name)
     refusals = {tile.name: _refusal(tile, config, months) for tile in tiles}
-    usable = [tile for tile in tiles if refusals[tile.name] is None]
+    whys = {name: why for name, why in refusals.items() if why is not None}
+    usable = [tile for tile in tiles if tile.name not in whys]
     needed, covered = _fewest(usable, area, config.min_coverage_percent)
-    enough = bool(needed) and covered >= config.min_coverage_percent
-    season_days = _season_days(day, middle)
+    season_days = _season_days(_day(tiles[0]), season_middle(months))
     cost = None
-    if enough:
+    if needed and covered >= config.min_coverage_percent:
         cloud = max(_cloud(tile, config) for tile in needed)
         # Rounded, so that ties do not hang on the last bit of a geometry.
         cost = round(cloud + (100.0 - covered) + _PERCENT_PER_DAY * season_days, 3)
-    candidates = []
-    for tile in tiles:
-        why = refusals[tile.name] or ""
-        if not why and not enough:
-            why = f"its day covers {covered:.1f} %, {config.min_coverage_percent:g} % are wanted"
-        elif not why and tile not in needed:
-            why = "not needed: other tiles of its day cover enough"
-        candidates.append(
-            Candidate(
-                product=tile,
-                day=day,
-                coverage_percent=_coverage([tile], area),
-                day_coverage_percent=covered,
-                season_days=season_days,
-                season_rank=0,
-                cost=cost if enough and tile in needed else None,
-                chosen=False,
-                why=why,
-            )
-        )
-    return candidates
+        unused = [tile for tile in usable if tile not in needed]
+        whys |= {tile.name: "not needed: other tiles of its day cover enough" for tile in unused}
+    else:
+        little = f"its day covers {covered:.1f} %, {config.min_coverage_percent:g} % are wanted"
+        whys |= {tile.name: little for tile in usable}
+    return _Pass(tiles, _day(tiles[0]), season_days, whys, covered, cost)
 
 
 def _refusal(tile: Product, config: OpticalConfig, months: Sequence[int]) -> str | None:
     if not tile.online:
         return "offline: it cannot be fetched now"
-    month = tile.start.astimezone(UTC).month
-    if month not in months:
-        return f"out of season: month {month}"
+    if _day(tile).month not in months:
+        return f"out of season: month {_day(tile).month}"
     if tile.cloud_percent is not None and tile.cloud_percent > config.max_cloud_percent:
         return f"too cloudy: more than {config.max_cloud_percent:g} %"
     if tile.footprint is None:
@@ -214,20 +218,16 @@ def _fewest(
     covered = 0.0
     while covered < wanted_percent or not needed:
         gains = [(_coverage([*needed, tile], area), tile) for tile in usable if tile not in needed]
-        if not gains:
+        best, tile = max(gains, key=lambda each: each[0], default=(0.0, None))
+        if tile is None or best <= covered:
             break
-        best = max(gain for gain, _ in gains)
-        if best <= covered:
-            break
-        needed.append(next(tile for gain, tile in gains if gain == best))
+        needed.append(tile)
         covered = best
     return needed, covered
 
 
 def _coverage(tiles: Sequence[Product], area: MultiPolygon) -> float:
-    shapes: list[BaseGeometry] = [
-        footprint for tile in tiles if (footprint := footprint_shape(tile)) is not None
-    ]
+    shapes = [each for each in map(footprint_shape, tiles) if each is not None]
     # Rounded, so that the order of tiles in a union does not matter.
     return round(coverage_percent(area, unary_union(shapes)), 6) if shapes else 0.0
 
@@ -236,31 +236,11 @@ def _cloud(tile: Product, config: OpticalConfig) -> float:
     return config.max_cloud_percent if tile.cloud_percent is None else tile.cloud_percent
 
 
+def _day(product: Product) -> date:
+    return product.start.astimezone(UTC).date()
+
+
 def _season_days(day: date, middle: float) -> float:
     """Return the days to the nearest middle of a season, in this year or a neighbouring one."""
-    gaps = []
-    for year in (day.year - 1, day.year, day.year + 1):
-        if 1 <= year <= date.max.year:
-            since = (day - date(year, 1, 1)) / timedelta(days=1)
-            gaps.append(abs(since - middle))
-    return round(min(gaps), 3)
-
-
-def _with_choice(judged: Sequence[Sequence[Candidate]], count: int) -> list[Candidate]:
-    """Mark the best passes as chosen and tell the others their place."""
-    costs = {}
-    for index, group in enumerate(judged):
-        known = [(each.cost, each.product.name) for each in group if each.cost is not None]
-        if known:
-            costs[index] = (known[0][0], group[0].day, known[0][1])
-    places = {index: place for place, index in enumerate(sorted(costs, key=costs.__getitem__), 1)}
-    result = []
-    for index, group in enumerate(judged):
-        place = places.get(index)
-        for each in group:
-            if place is None or each.cost is None:
-                result.append(each)
-                continue
-            why = f"number {place} of {len(places)} days by cost"
-            result.append(replace(each, chosen=place <= count, why=why))
-    return result
+    years = (day.year - 1, day.year, day.year + 1)
+    return round(min(abs((day - date(y, 1, 1)) / timedelta(days=1) - middle) for y in years), 3)

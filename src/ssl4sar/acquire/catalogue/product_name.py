@@ -1,4 +1,4 @@
-"""Names of Sentinel-1 and Sentinel-2 products, which tell much of what a catalogue may not.
+"""Names of Sentinel-1 and Sentinel-2 products, which say much of what a catalogue may not.
 
 Sources: Sentinel-1 Product Specification (S1-RS-MDA-52-7441), section 3.4.1; Sentinel-2 Products
 Specification Document (S2-PDGS-TAS-DI-PSD), section 3.4.1, naming in use since December 2016.
@@ -11,18 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from ssl4sar.acquire.product import Mission
+
 _TIME: Final = r"\d{8}T\d{6}"
 _SAR: Final = re.compile(
     r"(?P<platform>S1[A-D])_(?P<mode>IW|EW|WV|EN|N[1-6]|S[1-6])_(?P<kind>RAW_|SLC_|GRD[FHM]|OCN_)_"
-    r"(?P<level>[012])(?P<level_class>[SACN])(?P<polarisation>SH|SV|DH|DV|HH|HV|VV|VH)_"
+    r"(?P<level>[012][SACN])(?P<polarisation>SH|SV|DH|DV|HH|HV|VV|VH)_"
     rf"(?P<start>{_TIME})_(?P<stop>{_TIME})_(?P<orbit>\d{{6}})_(?P<datatake>[0-9A-F]{{6}})_"
-    r"(?P<unique_id>[0-9A-F]{4})(?P<cog>_COG)?",
+    r"[0-9A-F]{4}(?P<cog>_COG)?",
     re.ASCII,
 )
 _OPTICAL: Final = re.compile(
     r"(?P<platform>S2[A-D])_MSIL(?P<level>1C|2A)_"
     rf"(?P<datatake>{_TIME})_N(?P<major>\d\d)(?P<minor>\d\d)_R(?P<relative_orbit>\d{{3}})_"
-    rf"T(?P<tile>\d\d[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_(?P<discriminator>{_TIME})",
+    rf"T(?P<tile>\d\d[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V])_{_TIME}",
     re.ASCII,
 )
 _POLARISATIONS: Final = {
@@ -30,10 +32,6 @@ _POLARISATIONS: Final = {
     "SV": ("VV",),
     "DH": ("HH", "HV"),
     "DV": ("VV", "VH"),
-    "HH": ("HH",),
-    "HV": ("HV",),
-    "VV": ("VV",),
-    "VH": ("VH",),
 }
 #: Absolute orbit before the first one of track 1, for the two satellites whose count is published.
 _TRACK_OFFSET: Final = {"S1A": 73, "S1B": 27}
@@ -44,71 +42,37 @@ _HOME_MADE: Final = 99
 
 
 @dataclass(frozen=True, kw_only=True)
-class SarName:
-    """What the name of a Sentinel-1 product tells.
+class ProductName:
+    """What the name of a product says.
 
     Attributes:
         name: the name without ``.SAFE`` and ``.zip``.
-        platform: S1A to S1D.
-        mode: e.g. IW; the beam S1 to S6 of a stripmap.
-        product_type: as catalogues call it, e.g. IW_GRDH_1S; with ``-COG`` for the twin of a GRD
-            whose images are cloud-optimised.
+        mission: sentinel-1 or sentinel-2.
+        platform: e.g. S1A.
+        product_type: as catalogues call it, e.g. IW_GRDH_1S or S2MSI2A; with ``-COG`` for the twin
+            of a GRD whose images are cloud-optimised.
+        start: to the second below, UTC: the first line, or of Sentinel-2 the datatake.
+        stop: the last line, UTC; of Sentinel-2 the same as the start.
+        datatake: six hexadecimal digits, or of Sentinel-2 the time of its start.
+        mode: of the radar, e.g. IW; the beam S1 to S6 of a stripmap.
         polarisations: e.g. HH and HV.
-        start: first line to the second below, UTC.
-        stop: last line to the second below, UTC.
-        orbit: absolute orbit.
-        datatake: six hexadecimal digits.
-        unique_id: four hexadecimal digits, a checksum of the manifest.
+        relative_orbit: track, from 1; None for satellites whose orbit count is not known here.
+        baseline: processing baseline of Sentinel-2, e.g. 05.10.
+        tile: of Sentinel-2, e.g. 33XVG.
     """
 
     name: str
+    mission: Mission
     platform: str
-    mode: str
     product_type: str
-    polarisations: tuple[str, ...]
     start: datetime
     stop: datetime
-    orbit: int
-    datatake: str
-    unique_id: str
-
-    @property
-    def is_cog(self) -> bool:
-        """Whether it is the cloud-optimised twin of a product."""
-        return self.product_type.endswith("-COG")
-
-    @property
-    def relative_orbit(self) -> int | None:
-        """Track from 1 to 175; None for satellites whose orbit count is not known here."""
-        offset = _TRACK_OFFSET.get(self.platform)
-        return None if offset is None else (self.orbit - offset) % _TRACKS + 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class OpticalName:
-    """What the name of a Sentinel-2 product tells.
-
-    Attributes:
-        name: the name without ``.SAFE`` and ``.zip``.
-        platform: S2A to S2D.
-        product_type: S2MSI1C or S2MSI2A.
-        datatake_start: start of the datatake, UTC.
-        datatake: the same as written in the name.
-        baseline: processing baseline, e.g. 05.10.
-        relative_orbit: track, from 1.
-        tile: e.g. 33XVG.
-        discriminator: time that tells products of one datatake and tile apart.
-    """
-
-    name: str
-    platform: str
-    product_type: str
-    datatake_start: datetime
-    datatake: str
-    baseline: str
-    relative_orbit: int
-    tile: str
-    discriminator: str
+    datatake: str | None = None
+    mode: str | None = None
+    polarisations: tuple[str, ...] = ()
+    relative_orbit: int | None = None
+    baseline: str | None = None
+    tile: str | None = None
 
 
 def bare_name(name: str) -> str:
@@ -116,30 +80,54 @@ def bare_name(name: str) -> str:
     return re.sub(r"(\.(safe|zip))+$", "", name, flags=re.IGNORECASE)
 
 
-def parse_name(name: str) -> SarName | OpticalName:
+def parse_name(name: str) -> ProductName:
     """Read the name of a product, with or without ``.SAFE`` and ``.zip``.
 
     Raises:
-        ValueError: it is no Sentinel-1 or Sentinel-2 name, or a time in it does not exist.
+        ValueError: it is not a Sentinel-1 or Sentinel-2 name, or a time in it does not exist.
     """
     bare = bare_name(name)
-    match = _SAR.fullmatch(bare)
-    if match is not None:
-        return _sar(bare, match)
-    match = _OPTICAL.fullmatch(bare)
-    if match is not None:
-        return OpticalName(
+    if match := _SAR.fullmatch(bare):
+        kind = f"{match['mode']}_{match['kind']}_{match['level']}"
+        letters, platform = match["polarisation"], match["platform"]
+        offset = _TRACK_OFFSET.get(platform)
+        return ProductName(
             name=bare,
+            mission="sentinel-1",
+            platform=platform,
+            product_type=kind + ("-COG" if match["cog"] else ""),
+            start=_time(match["start"]),
+            stop=_time(match["stop"]),
+            datatake=match["datatake"],
+            mode=match["mode"],
+            polarisations=_POLARISATIONS.get(letters, (letters,)),
+            relative_orbit=None if offset is None else (int(match["orbit"]) - offset) % _TRACKS + 1,
+        )
+    if match := _OPTICAL.fullmatch(bare):
+        start = _time(match["datatake"])
+        return ProductName(
+            name=bare,
+            mission="sentinel-2",
             platform=match["platform"],
             product_type=f"S2MSI{match['level']}",
-            datatake_start=_time(match["datatake"]),
+            start=start,
+            stop=start,
             datatake=match["datatake"],
-            baseline=f"{match['major']}.{match['minor']}",
             relative_orbit=int(match["relative_orbit"]),
+            baseline=f"{match['major']}.{match['minor']}",
             tile=match["tile"],
-            discriminator=match["discriminator"],
         )
-    raise ValueError(f"{name!r} is no name of a Sentinel-1 or Sentinel-2 product")
+    raise ValueError(f"{name!r} is not the name of a Sentinel-1 or Sentinel-2 product")
+
+
+def is_kind(product_type: str, wanted: str) -> bool:
+    """Return whether a product is of the wanted kind.
+
+    The cloud-optimised twin of a product, whose images are the same, counts as its kind, and each
+    beam of a stripmap (S3_GRDH_1S) as stripmap (SM_GRDH_1S).
+    """
+    kind = product_type.removesuffix("-COG")
+    return wanted in {kind, re.sub(r"^S[1-6]_", "SM_", kind)}
 
 
 def version_parts(version: str | None) -> tuple[int, ...]:
@@ -172,22 +160,6 @@ def plain_version(version: str | None) -> str | None:
     if len(parts) != 2:
         return version or None
     return f"{parts[0]}.{parts[1]:02}"
-
-
-def _sar(bare: str, match: re.Match[str]) -> SarName:
-    product_type = f"{match['mode']}_{match['kind']}_{match['level']}{match['level_class']}"
-    return SarName(
-        name=bare,
-        platform=match["platform"],
-        mode=match["mode"],
-        product_type=product_type + ("-COG" if match["cog"] else ""),
-        polarisations=_POLARISATIONS[match["polarisation"]],
-        start=_time(match["start"]),
-        stop=_time(match["stop"]),
-        orbit=int(match["orbit"]),
-        datatake=match["datatake"],
-        unique_id=match["unique_id"],
-    )
 
 
 def _time(text: str) -> datetime:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,20 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 from ssl4sar.acquire.elevation.raster import opened
 from ssl4sar.acquire.elevation.service import PATIENT
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.patience import Patience
 from ssl4sar.config.services import ElevationConfig
-from ssl4sar.core.atomic import write_json
+from ssl4sar.core.cached_file import cached_file
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
-from ssl4sar.core.hashing import Checksum, sha256_file
+from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.progress import tell
+from ssl4sar.core.record import Record
+from ssl4sar.core.retry import Patience
 
-GEOID_SCHEMA: Final = "ssl4sar.geoid/1"
 #: Longitude, latitude and EGM96 undulation (m) of two places: near Rome, and at Jakobshavn Isbrae.
 #: EGM2008 differs by about a metre; a grid that is turned, shifted or of another sign by far more.
 CONTROL_POINTS: Final = ((12.5, 42.0, 48.61), (-49.8, 69.2, 29.16))
 _CONTROL_TOLERANCE_M: Final = 5.0
-#: The geoid lies between -107 m (south of India) and 86 m (New Guinea).
+#: The geoid is between -107 m (south of India) and 86 m (New Guinea).
 _LOWEST_M: Final = -120.0
 _HIGHEST_M: Final = 100.0
 #: Value of pixels without an undulation in GTX files.
@@ -41,6 +40,25 @@ _VOID_TOLERANCE_M: Final = 1e-3
 #: The tiles of GLO-30 refer to this geoid.
 TILES_GEOID: Final = "EGM2008"
 _FIX: Final = "give a geoid grid, GTX or GeoTIFF, in elevation.geoid_url"
+
+
+class GeoidRecord(Record):
+    """The grid that was fetched.
+
+    Attributes:
+        model: geoid that it describes, e.g. EGM2008.
+        url: address that it came from.
+        bytes: size of the file.
+        sha256: hash of its content.
+    """
+
+    SCHEMA: ClassVar[str] = "ssl4sar.geoid/1"
+    NAME: ClassVar[str] = "record of a geoid grid"
+
+    model: str
+    url: str
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,7 @@ class GeoidGrid:
             Metres, in the broadcast shape.
 
         Raises:
-            UserError: a place lies outside the grid or where it has no value.
+            UserError: a place is outside the grid or where it has no value.
         """
         rows, columns = self.undulations_m.shape
         lon, lat = np.asarray(lon, np.float64), np.asarray(lat, np.float64)
@@ -137,7 +155,7 @@ def read_geoid(path: str | Path) -> GeoidGrid:
     rows, columns = values.shape
     south = edge.f + (0.5 if edge.e > 0 else rows - 0.5) * edge.e
     if rows < 2 or columns < 2 or south < -90.0001 or south + (rows - 1) * abs(edge.e) > 90.0001:
-        raise UserError(path, "this is no grid in degrees", _FIX)
+        raise UserError(path, "this is not a grid in degrees", _FIX)
     if edge.e < 0:
         values = values[::-1]
     if nodata is not None and not np.isnan(nodata):
@@ -145,7 +163,7 @@ def read_geoid(path: str | Path) -> GeoidGrid:
     if np.isnan(values).all() or not _plausible(values):
         raise UserError(
             path,
-            f"it holds no undulations: they lie between {_LOWEST_M:g} and {_HIGHEST_M:g} m",
+            f"it holds no undulations: they are between {_LOWEST_M:g} and {_HIGHEST_M:g} m",
             _FIX,
         )
     if abs(columns * edge.a - 360.0) < 0.01 * edge.a:
@@ -156,7 +174,7 @@ def read_geoid(path: str | Path) -> GeoidGrid:
 
 
 def _gtx(path: Path) -> tuple[Any, NDArray[np.float32], float] | None:
-    """Read a GTX file: place, rows from the south, value without a meaning; None if it is none.
+    """Read a GTX file: place, rows from the south, value without a meaning; None of another file.
 
     It is known by its header and size: GDAL knows it by its name alone, and ours is another one.
     """
@@ -199,72 +217,43 @@ def check_geoid(grid: GeoidGrid) -> None:
 
 def fetch_geoid(
     config: ElevationConfig, target: str | Path, patience: Patience = PATIENT
-) -> dict[str, Any]:
-    """Fetch and check the geoid grid; a checked one that is there is not fetched again.
+) -> GeoidRecord:
+    """Fetch and check the geoid grid; a checked one that is there is reused.
 
     Args:
         config: with ``geoid_url``, ``geoid_sha256`` and ``geoid_model``.
         target: file to write, GTX or GeoTIFF, e.g. ``geoid.tif``; ``geoid.tif.json``, its record,
-            lies beside it.
+            is beside it.
         patience: with the service.
 
     Returns:
-        The record: address, model, bytes, SHA-256.
+        The record.
 
     Raises:
-        UserError: no address is configured, the download fails, or the file is no such grid.
+        UserError: no address is configured, the download fails, or the file is not such a grid.
     """
-    if config.geoid_url is None:
+    url = config.geoid_url
+    if url is None:
         raise UserError("elevation.geoid_url", "is null: there is no grid to fetch", _FIX)
     target = Path(target)
-    record_path = target.with_name(target.name + ".json")
     warn_of_other_geoid(config.geoid_model)
-    expected = None if config.geoid_sha256 is None else Checksum("sha256", config.geoid_sha256)
-    fetched = target.with_name(f"fetched_{target.name}")
-    # A rerun deletes the record, not the grid: what it came from stands in a file of its own.
-    origin = target.with_name(f".{target.name}.origin.json")
-    if target.is_file():
-        digest = sha256_file(target)
-        same = _known(origin) == {"url": config.geoid_url, "sha256": digest}
-        if config.geoid_sha256 == digest or (same and config.geoid_sha256 is None):
-            return _record(config, target, record_path, digest)
-    got = download(config.geoid_url, fetched, expected, **asdict(patience))
-    try:
-        check_geoid(read_geoid(fetched))
-    except UserError as error:
-        fetched.unlink()
-        raise UserError(config.geoid_url, error.problem, error.fix) from error
-    fetched.replace(target)
-    write_json(origin, {"url": config.geoid_url, "sha256": got.sha256})
-    return _record(config, target, record_path, got.sha256)
-
-
-def _record(
-    config: ElevationConfig, target: Path, record_path: Path, sha256: str
-) -> dict[str, Any]:
-    record = {
-        "schema": GEOID_SCHEMA,
-        "model": config.geoid_model,
-        "url": config.geoid_url,
-        "bytes": target.stat().st_size,
-        "sha256": sha256,
-    }
-    write_json(record_path, record)
+    expected = [] if config.geoid_sha256 is None else [Checksum("sha256", config.geoid_sha256)]
+    got = cached_file(
+        target,
+        url,
+        lambda path: download(url, path, expected, **asdict(patience)),
+        lambda path: check_geoid(read_geoid(path)),
+        expected,
+    )
+    record = GeoidRecord(model=config.geoid_model, url=url, bytes=got.bytes, sha256=got.sha256)
+    record.write(target.with_name(target.name + ".json"))
     return record
 
 
 def warn_of_other_geoid(model: str) -> None:
-    """Tell where the geoid is not that of the tiles: heights are then off by its difference."""
+    """Warn if the geoid is not that of the tiles: heights are then off by its difference."""
     if model != TILES_GEOID:
         tell(
             f"elevation.geoid_model {model}: the tiles refer to {TILES_GEOID}, so ellipsoidal "
             "heights are wrong by the difference of the two, about a metre"
         )
-
-
-def _known(path: Path) -> dict[str, Any]:
-    try:
-        values = read_json(path)
-    except (OSError, ValueError):
-        return {}
-    return values if isinstance(values, dict) else {}

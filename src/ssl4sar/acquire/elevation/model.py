@@ -81,7 +81,7 @@ def build_elevation(
         undulations = read_geoid(geoid)
     heights_m, flags = assemble(grid, sources, glacier.name)
     voids = fill_voids(heights_m, flags, config.max_void_px)
-    _tell_voids(glacier.name, voids, config.max_void_px)
+    _report_voids(glacier.name, voids, config.max_void_px)
     if undulations is not None:
         _add_undulation(heights_m, grid, undulations)
     facts = _facts(glacier, grid, sources, config, geoid)
@@ -104,7 +104,7 @@ def _add_undulation(heights_m: NDArray[np.float32], grid: Grid, geoid: GeoidGrid
         heights_m[rows] += geoid.undulation_m(lon[None, :], lat[rows, None]).astype(np.float32)
 
 
-def _tell_voids(name: str, voids: VoidCount, max_void_px: int) -> None:
+def _report_voids(name: str, voids: VoidCount, max_void_px: int) -> None:
     if voids.filled:
         tell(f"elevation model of {name}: {voids.filled} voids filled, {voids.filled_px} pixels")
     if voids.left:
@@ -192,7 +192,7 @@ def _write(
         "ATTRIBUTION": facts["attribution"],
     }
     rows, columns = grid.shape
-    # In memory first: errors of the disk are then told like those of any other file.
+    # In memory first: errors of the disk are then reported like those of any other file.
     with MemoryFile() as memory:
         with memory.open(
             driver="GTiff",

@@ -2,22 +2,21 @@
 
 The grid is that of the tiles: its pixels have the same centres. Where tiles of several longitude
 spacings meet (at 50, 60, 70, 80 and 85 degrees) the finest is used for all, and coarser tiles are
-interpolated linearly along their rows. Across the antimeridian longitudes go on beyond 180.
+interpolated linearly along their rows. Across the antimeridian longitudes continue beyond 180.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssl4sar.acquire.elevation.raster import TileGrid, opened, read_heights, read_tile_grid
+from ssl4sar.acquire.elevation.raster import opened, read_heights
 from ssl4sar.acquire.elevation.service import TileRecord
 from ssl4sar.acquire.elevation.tiles import Bounds, Tile
 from ssl4sar.acquire.elevation.voids import MEASURED, SEA, VOID
@@ -27,7 +26,7 @@ from ssl4sar.core.progress import track
 
 #: Rows per degree where there is only sea.
 _ROWS: Final = 3600
-#: Rows that are read, changed or written at one time.
+#: Rows that are changed or written at one time.
 ROWS_AT_ONCE: Final = 256
 #: Heights and flags are held in memory, 5 bytes per pixel.
 _MOST_PX: Final = 400_000_000
@@ -35,7 +34,7 @@ _MOST_PX: Final = 400_000_000
 
 @dataclass(frozen=True)
 class Grid:
-    """Pixels of a model; the centre of a pixel lies at (column / columns, row / rows) degrees.
+    """Pixels of a model; the centre of a pixel is at (column / columns, row / rows) degrees.
 
     Attributes:
         rows: rows per degree.
@@ -96,7 +95,7 @@ def read_sources(tiles: Sequence[Tile], folder: Path) -> list[Source]:
 
     Args:
         tiles: the tiles, in the order of ``tiles_of_bounds``.
-        folder: where files and records lie.
+        folder: with files and records.
 
     Raises:
         UserError: a record or file is missing, or is not what was fetched.
@@ -109,13 +108,10 @@ def read_sources(tiles: Sequence[Tile], folder: Path) -> list[Source]:
             raise UserError(
                 folder / f"{tile.name}.json", f"is the record of {record.tile}", "fetch it again"
             )
-        if not record.sea:
-            if not path.is_file() or sha256_file(path) != record.sha256:
-                raise UserError(
-                    path, "is missing or not the file that was fetched", "fetch the tile again"
-                )
-            if read_tile_grid(path, tile) != TileGrid(record.rows or 0, record.columns or 0):
-                raise UserError(path, "has another size than recorded", "fetch the tile again")
+        if not record.sea and (not path.is_file() or sha256_file(path) != record.sha256):
+            raise UserError(
+                path, "is missing or not the file that was fetched", "fetch the tile again"
+            )
         sources.append(Source(tile, record, path))
     return sources
 
@@ -144,7 +140,8 @@ def choose_grid(name: str, bounds: Bounds, sources: Sequence[Source]) -> Grid:
         (source.record.columns or 0 for source in land),
         default=max(source.tile.columns for source in sources),
     )
-    first_west, last_west = math.floor(bounds.west), _last_west(bounds, sources)
+    first_west = math.floor(bounds.west)
+    last_west = first_west + _tiles_wide(sources) - 1
     souths = [source.tile.south for source in sources]
     grid = Grid(
         rows=per_lat,
@@ -164,11 +161,6 @@ def choose_grid(name: str, bounds: Bounds, sources: Sequence[Source]) -> Grid:
     return grid
 
 
-def _last_west(bounds: Bounds, sources: Sequence[Source]) -> int:
-    columns = len({source.tile.west for source in sources})
-    return math.floor(bounds.west) + columns - 1
-
-
 def assemble(
     grid: Grid, sources: Sequence[Source], name: str
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -177,7 +169,7 @@ def assemble(
     Args:
         grid: the grid.
         sources: its tiles, each row of them from the west, as ``tiles_of_bounds`` has them.
-        name: what is told as progress.
+        name: what progress lines call it.
 
     Returns:
         Heights above the geoid, (rows, columns) float32 in metres, NaN where void, 0 in sea tiles;
@@ -185,77 +177,70 @@ def assemble(
     """
     heights_m = np.full(grid.shape, np.nan, np.float32)
     flags = np.full(grid.shape, VOID, np.uint8)
-    by_south: dict[int, list[Source]] = {}
-    for source in sources:  # in the order of tiles_of_bounds: from the west
-        by_south.setdefault(source.tile.south, []).append(source)
     first_west = math.floor(grid.first_column / grid.columns)
-    blocks = [
-        (south, block)
-        for south in by_south
-        for block in _row_blocks(south * grid.rows + 1, (south + 1) * grid.rows, grid)
-    ]
-    for south, (top, bottom) in track(blocks, f"elevation model of {name} (blocks)"):
-        out = slice(grid.top_row - top, grid.top_row - bottom + 1)
-        tile_rows = slice((south + 1) * grid.rows - top, (south + 1) * grid.rows - bottom + 1)
-        with ExitStack() as stack:
-            files = [
-                None if source.record.sea else stack.enter_context(opened(source.path))
-                for source in by_south[south]
-            ]
-            for index, file in enumerate(files):
-                west = (first_west + index) * grid.columns
-                low = max(grid.first_column, west)
-                high = min(grid.last_column, west + grid.columns - 1)
-                if low > high:
-                    continue
-                beyond = files[index + 1] if index + 1 < len(files) else None
-                edge = _edge(beyond, index + 1 < len(files), tile_rows)
-                part = (out, slice(low - grid.first_column, high - grid.first_column + 1))
-                heights_m[part] = _tile_part(
-                    file, tile_rows, np.arange(low - west, high - west + 1), grid.columns, edge
-                )
-                known = MEASURED if file is not None else SEA
-                flags[part] = np.where(np.isnan(heights_m[part]), VOID, known)
+    wide = _tiles_wide(sources)
+    for index, source in enumerate(track(sources, f"elevation model of {name} (tiles)")):
+        column = index % wide
+        # Numbers of the tile's own rows and columns in the numbering of the grid.
+        north, west = (source.tile.south + 1) * grid.rows, (first_west + column) * grid.columns
+        top, bottom = min(north, grid.top_row), max(north - grid.rows + 1, grid.bottom_row)
+        low, high = max(grid.first_column, west), min(grid.last_column, west + grid.columns - 1)
+        if top < bottom or low > high:
+            continue
+        heights = _tile_part(
+            source,
+            slice(north - top, north - bottom + 1),
+            np.arange(low - west, high - west + 1),
+            grid.columns,
+            sources[index + 1] if column + 1 < wide else None,
+        )
+        part = (
+            slice(grid.top_row - top, grid.top_row - bottom + 1),
+            slice(low - grid.first_column, high - grid.first_column + 1),
+        )
+        heights_m[part] = heights
+        flags[part] = np.where(np.isnan(heights), VOID, SEA if source.record.sea else MEASURED)
     return heights_m, flags
 
 
-def _row_blocks(lowest: int, highest: int, grid: Grid) -> Iterator[tuple[int, int]]:
-    """Yield (northernmost, southernmost) row numbers of a tile's blocks within the grid."""
-    top, bottom = min(highest, grid.top_row), max(lowest, grid.bottom_row)
-    while top >= bottom:
-        yield top, max(top - ROWS_AT_ONCE + 1, bottom)
-        top -= ROWS_AT_ONCE
-
-
-def _edge(file: Any, there: bool, rows: slice) -> NDArray[np.float32] | None:
-    """Return the first column of the eastern neighbour, which continues a tile; None if none."""
-    if not there:
-        return None
-    if file is None:
-        return np.zeros((rows.stop - rows.start, 1), np.float32)
-    return read_heights(file, rows, slice(0, 1))
+def _tiles_wide(sources: Sequence[Source]) -> int:
+    return len({source.tile.west for source in sources})
 
 
 def _tile_part(
-    file: Any,
-    rows: slice,
-    wanted: NDArray[np.intp],
-    columns: int,
-    edge: NDArray[np.float32] | None,
+    source: Source, rows: slice, wanted: NDArray[np.intp], columns: int, east: Source | None
 ) -> NDArray[np.float32]:
-    """Return the heights of a tile at ``wanted`` of its ``columns`` columns of the target grid."""
-    if file is None:
+    """Return the heights of a tile at ``wanted`` of its ``columns`` columns of the target grid.
+
+    Args:
+        source: the tile.
+        rows: of its file.
+        wanted: columns of the target grid, counted from its western edge.
+        columns: columns per degree of the target grid.
+        east: its eastern neighbour, which continues it; None where there is none.
+    """
+    if source.record.sea:
         return np.zeros((rows.stop - rows.start, len(wanted)), np.float32)
-    if file.width == columns:
-        return read_heights(file, rows, slice(int(wanted[0]), int(wanted[-1]) + 1))
-    # Exact in integers: a target column that falls on a source column takes its heights as is.
-    lower, rest = np.divmod(wanted * file.width, columns)
-    first, last = int(lower[0]), min(int(lower[-1]) + 2, file.width)
-    heights = read_heights(file, rows, slice(first, last))
-    if int(lower[-1]) + 1 == file.width:
-        heights = np.concatenate([heights, heights[:, -1:] if edge is None else edge], axis=1)
+    with opened(source.path) as file:
+        if file.width == columns:
+            return read_heights(file, rows, slice(int(wanted[0]), int(wanted[-1]) + 1))
+        # Exact in integers: a target column that falls on a source column takes its heights as is.
+        lower, rest = np.divmod(wanted * file.width, columns)
+        first, last = int(lower[0]), min(int(lower[-1]) + 2, file.width)
+        heights = read_heights(file, rows, slice(first, last))
+        reaches_edge = int(lower[-1]) + 1 == file.width
+    if reaches_edge:
+        beyond = heights[:, -1:] if east is None else _first_column(east, rows)
+        heights = np.concatenate([heights, beyond], axis=1)
     share = (rest / columns).astype(np.float32)
     left = heights[:, lower - first]
     right = heights[:, np.minimum(lower - first + 1, heights.shape[1] - 1)]
     between = left + share * (right - left)
     return np.where(rest == 0, left, between)
+
+
+def _first_column(source: Source, rows: slice) -> NDArray[np.float32]:
+    if source.record.sea:
+        return np.zeros((rows.stop - rows.start, 1), np.float32)
+    with opened(source.path) as file:
+        return read_heights(file, rows, slice(0, 1))

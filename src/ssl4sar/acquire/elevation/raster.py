@@ -17,7 +17,7 @@ from ssl4sar.core.raster import UnreadableRasterError, open_raster
 
 #: WGS 84, alone and with heights above EGM96 or EGM2008.
 _SYSTEMS: Final = frozenset({4326, 9707, 9518})
-#: No land is lower or higher: the Dead Sea lies at -430 m, Everest at 8849 m.
+#: No land is lower or higher: the Dead Sea is at -430 m, Everest at 8849 m.
 LOWEST_M: Final = -1000.0
 HIGHEST_M: Final = 9000.0
 #: Void values of the DEM's formats and their conversions; all are below any land.
@@ -54,34 +54,34 @@ class Heights:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
-    """Open a GeoTIFF; what rasterio has to say becomes a user error.
+    """Open a GeoTIFF; errors of rasterio become user errors.
 
     Raises:
-        UserError: the file is missing, no GeoTIFF, ends too early, or claims more than it holds.
+        UserError: the file is missing, not a GeoTIFF, ends too early, or claims more than it holds.
     """
     try:
         with open_raster(path, "GTiff", whole=True, most_bytes=_MOST_BYTES) as file:
             yield file
     except UnreadableRasterError as error:
-        raise UserError(path, f"this is no complete raster ({error})", _AGAIN) from error
+        raise UserError(path, f"this is not a complete raster ({error})", _AGAIN) from error
 
 
 def read_tile_grid(path: str | Path, tile: Tile) -> TileGrid:
     """Check that a file is a certain tile, by its place; return its grid.
 
-    The file tells the edges of its pixels, whichever convention its tag ``AREA_OR_POINT`` names:
-    heights belong to the centres, and the first centre must lie on the tile's north-western corner.
+    The file gives the edges of its pixels, whichever convention its tag ``AREA_OR_POINT`` names:
+    heights belong to the centres, and the first centre must be on the tile's north-western corner.
 
     Args:
         path: GeoTIFF.
         tile: the tile that it should be.
 
     Raises:
-        UserError: it is no GeoTIFF of one band in WGS 84 degrees, north up, of this tile.
+        UserError: it is not a GeoTIFF of one band in WGS 84 degrees, north up, of this tile.
     """
     with opened(path) as file:
         if file.count != 1:
-            raise UserError(path, "this is no GeoTIFF of one band", _AGAIN)
+            raise UserError(path, "this is not a GeoTIFF of one band", _AGAIN)
         if file.crs is None or file.crs.to_epsg() not in _SYSTEMS:
             raise UserError(
                 path,

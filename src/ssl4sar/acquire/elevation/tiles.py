@@ -1,7 +1,7 @@
 """Tiles of the Copernicus DEM GLO-30 that an area needs: names, addresses, the rectangle they fill.
 
 A tile covers one degree by one degree and is named after its south-western corner. Its heights
-belong to points: the first column lies on the western edge, the first row on the northern one, and
+belong to points: the first column is on the western edge, the first row on the northern one, and
 the eastern and southern edges belong to the neighbours (readme of the public bucket). A tile so
 owns longitudes W <= lon < W + 1 and latitudes S < lat <= S + 1.
 """
@@ -70,17 +70,17 @@ class Tile:
         """Return the tile of a name.
 
         Raises:
-            ValueError: this is no name of a tile.
+            ValueError: this is not the name of a tile.
         """
         match = _NAME.fullmatch(name)
         if match is None:
-            raise ValueError(f"{name!r} is no name of a tile such as N78_E012")
+            raise ValueError(f"{name!r} is not the name of a tile such as N78_E012")
         tile = cls(
             int(match[2]) * (1 if match[1] == "N" else -1),
             int(match[4]) * (1 if match[3] == "E" else -1),
         )
         if tile.name != name:  # S00, W000 and the like
-            raise ValueError(f"{name!r} is no name of a tile: it is called {tile.name}")
+            raise ValueError(f"{name!r} is not the name of a tile: it is called {tile.name}")
         return tile
 
     def url(self, template: str) -> str:
@@ -135,19 +135,13 @@ def bounds_of_area(area: BaseGeometry, margin_km: float, name: str = "area") -> 
     _, south, _, north = area.bounds
     margin_deg = margin_km / KM_PER_DEG
     farthest_deg = max(abs(south), abs(north))
-    if farthest_deg + margin_deg >= 90.0 or east - west > _WIDEST_DEG:
-        raise UserError(
-            name,
-            f"with its margin of {margin_km:g} km it reaches around or over a pole",
-            "choose a smaller area or elevation.margin_km",
-        )
     # The circle of this radius around a point spans so many degrees of longitude.
     widening_deg = math.degrees(
         math.asin(
             min(math.sin(math.radians(margin_deg)) / math.cos(math.radians(farthest_deg)), 1.0)
         )
     )
-    if east - west + 2 * widening_deg > _WIDEST_DEG:
+    if farthest_deg + margin_deg >= 90.0 or east - west + 2 * widening_deg > _WIDEST_DEG:
         raise UserError(
             name,
             f"with its margin of {margin_km:g} km it reaches around or over a pole",

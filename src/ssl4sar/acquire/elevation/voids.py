@@ -1,4 +1,4 @@
-"""Voids of an elevation model: small ones are filled from their rims, large ones stay and are told.
+"""Voids of an elevation model: small ones are filled from their rims, large ones are reported.
 
 Within a void the surface is the membrane spanned by its rim: every height is the mean of its four
 neighbours (Laplace's equation). It invents no summit and no pit, and continues a slope exactly.
@@ -82,7 +82,7 @@ def _farthest_px(inside: NDArray[np.bool_]) -> float:
     """Return how far the innermost pixel of a void is from a height; beyond the edge is none."""
     from scipy import ndimage
 
-    # What surrounds a void within its window has heights, or belongs to a void that lies apart
+    # What surrounds a void within its window has heights, or belongs to a void that is apart
     # from it and so is never the nearest.
     return float(ndimage.distance_transform_edt(inside).max())
 

@@ -1,16 +1,15 @@
 """Opening addresses of a service: with its token, within its limits, and nowhere else.
 
 The usual libraries either drop the credentials at a redirect to another host or send them
-anywhere. Here redirects are followed by hand: the token goes to listed hosts only. What is assessed
-is what is requested: see :mod:`ssl4sar.core.address`.
+anywhere. Here redirects are followed by hand: the token goes to listed hosts only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Final, Literal, Protocol
 
 import requests
@@ -24,6 +23,7 @@ from ssl4sar.core.errors import UserError
 MAX_REDIRECTS: Final = 10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _ADDRESS_FIX: Final = "correct the address"
+_Send = Callable[[Address, str | None, requests.auth.AuthBase], requests.Response]
 
 
 class _MachineLogin(requests.auth.AuthBase):
@@ -59,13 +59,13 @@ class FixedToken:
         source: where it comes from, for messages.
 
     Raises:
-        UserError: it has characters that no token has.
+        UserError: it has characters that a token cannot have.
     """
 
     def __init__(self, token: str, source: str) -> None:
         stripped = token.strip()
         if not stripped or not all("!" <= sign <= "~" for sign in stripped):
-            raise UserError(source, "this is no token", "copy it again, in one line")
+            raise UserError(source, "this is not a token", "copy it again, in one line")
         self._token = stripped
         self._source = source
 
@@ -74,7 +74,7 @@ class FixedToken:
         return self._token
 
     def renew(self, refused: str) -> str:
-        """Tell that the token is refused.
+        """Say that the token is refused.
 
         Raises:
             UserError: always.
@@ -149,14 +149,14 @@ class Access:
         start = require_web_address(url)
         if self._bearer is not None and not self._may_see(start):
             raise self._foreign(start, start)
-        request = _Request(session, method, headers or {}, timeout_s)
+        send = partial(_send, session, method, headers or {}, timeout_s)
         refused: str | None = None
         while True:
-            self._prepare_token(refused)
-            with self._slot():
+            self._token(refused)  # before there is a slot, which others can use meanwhile
+            with nullcontext() if self._slots is None else self._slots.hold():
                 # Waiting for the slot may have taken longer than a token lives.
-                token = None if self._bearer is None else self._bearer.token()
-                with self._follow(request, start, token) as found:
+                token = self._token()
+                with self._follow(send, start, token) as found:
                     if found.status_code == 429 and self._slots is not None:
                         self._slots.note_busy()
                     if found.status_code != 401 or token is None or refused is not None:
@@ -164,28 +164,21 @@ class Access:
                         return
             refused = token
 
-    def _prepare_token(self, refused: str | None) -> None:
-        """Get a token before there is a slot, which others can use meanwhile."""
+    def _token(self, refused: str | None = None) -> str | None:
+        """Return the token, another one than that which was refused; None without a bearer."""
         if self._bearer is None:
-            return
-        if refused is None:
-            self._bearer.token()
-        else:
-            self._bearer.renew(refused)
-
-    def _slot(self) -> AbstractContextManager[object]:
-        return nullcontext() if self._slots is None else self._slots.hold()
+            return None
+        return self._bearer.token() if refused is None else self._bearer.renew(refused)
 
     @contextmanager
     def _follow(
-        self, request: _Request, start: Address, token: str | None
+        self, send: _Send, start: Address, token: str | None
     ) -> Iterator[requests.Response]:
         place = start
         for _ in range(MAX_REDIRECTS + 1):
             own = place.origin == start.origin
             auth = MACHINE_LOGIN if own and self._bearer is None else NO_LOGIN
-            sent = token if self._may_see(place) else None
-            with request.send(place, sent, auth) as response:
+            with send(place, token if self._may_see(place) else None, auth) as response:
                 if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                     yield response
                     return
@@ -229,49 +222,53 @@ class Access:
         )
 
 
-@dataclass(frozen=True)
-class _Request:
-    """What is the same in all requests of one opening."""
+def _send(
+    session: requests.Session,
+    method: str,
+    headers: Mapping[str, str],
+    timeout_s: float,
+    address: Address,
+    token: str | None,
+    auth: requests.auth.AuthBase,
+) -> requests.Response:
+    bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
+    try:
+        # The library would send a login of netrc in place of the token, and its default entry
+        # anywhere.
+        return session.request(
+            method,
+            address.url,
+            headers={**headers, **bearer},
+            auth=auth,
+            allow_redirects=False,
+            stream=True,
+            timeout=timeout_s,
+        )
+    except requests.RequestException:
+        raise
+    except ValueError:
+        # The library reads where a redirect leads even though it is not to follow.
+        problem = "a redirect leads to no address that can be used"
+        raise UserError(address.url, problem, "report it to the service") from None
 
-    session: requests.Session
-    method: Literal["GET", "HEAD"]
-    headers: Mapping[str, str]
-    timeout_s: float
 
-    def send(
-        self, address: Address, token: str | None, auth: requests.auth.AuthBase
-    ) -> requests.Response:
-        headers = dict(self.headers)
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            return self.session.request(
-                self.method,
-                address.url,
-                headers=headers,
-                # The library would send a login of netrc in place of the token, and its default
-                # entry anywhere.
-                auth=auth,
-                allow_redirects=False,
-                stream=True,
-                timeout=self.timeout_s,
-            )
-        except requests.RequestException:
-            raise
-        except ValueError:
-            # The library reads where a redirect leads even though it is not to follow.
-            raise UserError(
-                address.url,
-                "a redirect leads to no address that can be used",
-                "report it to the service",
-            ) from None
+def require_safe_address(url: str) -> Address:
+    """Return the address of a service, to which a password may be sent.
+
+    Raises:
+        UserError: it cannot be used, or the password would go unprotected.
+    """
+    address = require_web_address(url)
+    if not address.is_safe:
+        raise UserError(url, "a password is sent by https only", _ADDRESS_FIX)
+    return address
 
 
 def require_web_address(url: str) -> Address:
     """Return an address that can be used.
 
     Raises:
-        UserError: it is none, or could be read in two ways.
+        UserError: it is not one, or could be read in two ways.
     """
     try:
         return parse_address(url)

@@ -1,15 +1,16 @@
 """Downloading one large file: resumable, verified, complete or absent.
 
-The bytes go to ``NAME.part``, which survives a kill and is no output of any rule, so that the next
-try goes on where this one stopped. What the server said about the version of the file lies beside
-it in ``NAME.part.json``; a changed file is downloaded anew.
+The bytes go to ``NAME.part``, which survives a kill and is not an output of any rule, so that the
+next try resumes where this one stopped. What the server said about the version of the file is
+beside it in ``NAME.part.json``: a part is only continued with bytes of the same version, for the
+server's validator (ETag, Last-Modified) is sent back as If-Range (RFC 9110, 13.1.5).
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import time
+import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -19,25 +20,25 @@ from typing import BinaryIO, Final
 import requests
 
 from ssl4sar.acquire.network.access import Access, require_web_address
-from ssl4sar.acquire.network.error_answer import error_kind
-from ssl4sar.acquire.network.exchange import Limits, guarded_session
-from ssl4sar.acquire.network.patience import Failures, Patience, TransientError
-from ssl4sar.acquire.network.private_files import is_still
-from ssl4sar.acquire.network.transfer import (
-    OverlongError,
-    Source,
-    WrongContentError,
-    fetch_once,
-    is_pieced,
-    part_path,
-    part_size,
-    version_path,
+from ssl4sar.acquire.network.exchange import (
+    TRANSIENT_STATUS,
+    Limits,
+    failing_line,
+    guarded_session,
+    pieces,
+    transient_error,
 )
 from ssl4sar.core.atomic import NO_SPACE, sync, write_json
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
 from ssl4sar.core.hashing import Checksum, can_compute, file_digests
-from ssl4sar.core.progress import tell
+from ssl4sar.core.lock import sole
+from ssl4sar.core.progress import tell, track_bytes
+from ssl4sar.core.retry import Failures, Patience, TransientError
+from ssl4sar.core.space import free_bytes, require_space
 
+#: What a killed download leaves beside the file, by the end of its name.
+PART_ENDINGS: Final = (".part", ".part.json", ".part.lock")
 _ALGORITHM_NAMES: Final = {
     "md5": "MD5",
     "sha256": "SHA-256",
@@ -45,8 +46,36 @@ _ALGORITHM_NAMES: Final = {
     "sha3-256": "SHA3-256",
     "blake3": "BLAKE3",
 }
+#: Encodings that are undone on the way (RFC 9110, 8.4.1); a file is asked for without any.
+_UNDONE: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_PACKED_AGAIN_BYTES: Final = 64_000_000
+#: Of a file of unknown size the disk is not filled to the last byte.
+_LEFT_FREE_BYTES: Final = 200_000_000
+#: Numbers of more digits are not sizes, and too long ones are an error of the language.
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/([0-9]{1,18})")
 #: Files that may well be a message: answers of an interface.
 _TALKING_SUFFIXES: Final = frozenset({".json", ".geojson", ".html"})
+#: No message is longer, and no product is shorter by much.
+_LONGEST_MESSAGE_BYTES: Final = 1 << 16
+_ROOT: Final = re.compile(rb"<([A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
+_ERROR_ROOTS: Final = frozenset(
+    {b"error", b"errors", b"fault", b"exception", b"exceptionreport", b"serviceexceptionreport"}
+)
+_ERROR_KEYS: Final = frozenset({"error", "errors", "detail", "message"})
+
+
+class NotThereError(UserError):
+    """The server says that there is no such file (any more)."""
+
+
+class WrongContentError(UserError):
+    """The server delivers, repeatedly and completely, something else than was announced."""
+
+
+class _OverlongError(Exception):
+    """The server sends more than a file can have; the message is a phrase for people."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +95,115 @@ class DownloadRecord:
     def write(self, path: str | Path) -> None:
         """Write the record as JSON, atomically."""
         write_json(path, asdict(self))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is downloaded; arguments of `download`.
+
+    Attributes:
+        is_checked: whether the complete content can be compared with a checksum.
+    """
+
+    url: str
+    access: Access
+    size_bytes: int | None
+    checksums: tuple[Checksum, ...]
+    is_checked: bool
+    is_binding: bool
+    longest_bytes: int | None
+
+    @property
+    def required_bytes(self) -> int | None:
+        """Size that the content must have; None where it may have any."""
+        return self.size_bytes if self.is_binding else None
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Bytes beyond which nothing is written; None where only the disk sets a limit."""
+        if self.size_bytes is None:
+            return self.longest_bytes
+        # A product that was packed again differs by its compression, not by its kind of size.
+        return self.size_bytes if self.is_binding else 2 * self.size_bytes + _PACKED_AGAIN_BYTES
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What the server said of the file that a part belongs to.
+
+    Attributes:
+        is_pieced: whether the part was continued without the server vouching for its version.
+    """
+
+    url: str
+    validator: str | None
+    total_bytes: int | None
+    is_pieced: bool = False
+
+    def is_vouched(self, response: requests.Response) -> bool:
+        """Return whether the server says that an answer is of this version."""
+        return self.validator is not None and _validator(response) == self.validator
+
+
+class _Part:
+    """The bytes of an unfinished file.
+
+    Args:
+        target: the file that it will be.
+        stream: open for appending.
+    """
+
+    def __init__(self, target: Path, stream: BinaryIO) -> None:
+        self.target = target
+        self.path, self._version_path, _ = _beside(target)
+        self._stream = stream
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return os.fstat(self._stream.fileno()).st_size
+
+    @property
+    def version(self) -> _Version | None:
+        """Version of the file; None where it is not known."""
+        try:
+            return _Version(**read_json(self._version_path))
+        except (OSError, ForeignTextError, TypeError):
+            return None
+
+    @version.setter
+    def version(self, version: _Version) -> None:
+        write_json(self._version_path, asdict(version))
+
+    def append(self, content: bytes) -> None:
+        """Write what arrived."""
+        self._stream.write(content)
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Throw away all bytes."""
+        self._stream.truncate(0)
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        # A power cut must not leave a complete name with an incomplete content.
+        sync(self.path)
+        self.path.replace(self.target)
+        with suppress(OSError):  # not every file system can do that for a folder
+            sync(self.target.parent)
+        self._version_path.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """Remove a part without bytes."""
+        if self.path.exists() and self.size == 0:
+            self.path.unlink()
+            self._version_path.unlink(missing_ok=True)
+
+
+def _beside(target: Path) -> tuple[Path, Path, Path]:
+    """Return where part, version and lock of an unfinished file are."""
+    part, version, lock = (target.with_name(target.name + ending) for ending in PART_ENDINGS)
+    return part, version, lock
 
 
 def download(
@@ -93,8 +231,9 @@ def download(
         size_bytes: size that it must have; None accepts any, and so does 0, which catalogues say
             where they do not know.
         is_binding: whether size and checksums must hold. If not, a complete content that the server
-            delivered as one is accepted whatever they say, and the caller judges it; one continued
-            without the server vouching that the pieces belong together must still have them.
+            delivered as one is accepted whatever they say, and the caller assesses it; one
+            continued without the server vouching that the pieces belong together must still have
+            them.
         longest_bytes: size at which a file of no listed size is given up; None sets the limit of
             the free disk alone.
         attempts: tries in a row without a single new byte before giving up.
@@ -115,34 +254,33 @@ def download(
     """
     patience = Patience(attempts, first_wait_s, timeout_s, busy_s)
     require_web_address(url)
-    target = Path(target)
+    target, access = Path(target), access or Access()
     listed = [expected] if isinstance(expected, Checksum) else list(expected or ())
-    checksums = [checksum for checksum in listed if can_compute(checksum.algorithm)]
-    access = access or Access()
-    source = Source(
-        url, access, size_bytes or None, bool(checksums), is_binding, longest_bytes=longest_bytes
+    checksums = tuple(each for each in listed if can_compute(each.algorithm))
+    wanted = _Wanted(
+        url, access, size_bytes or None, checksums, bool(checksums), is_binding, longest_bytes
     )
-    with _writable(target), _part_file(target) as part:
-        session = guarded_session(Limits(timeout_s), access.may_carry)
+    with _opened(target) as part, guarded_session(Limits(timeout_s), access.may_carry) as session:
         # A compressed transfer could neither be resumed nor compared with the announced length.
         session.headers["Accept-Encoding"] = "identity"
-        with session:
-            sha256 = _fetch_patiently(session, source, target, part, checksums, patience)
-        record = DownloadRecord(url, part_size(part), sha256)
-        # A power cut must not leave a complete name with an incomplete content.
-        sync(part_path(target))
-        part_path(target).replace(target)  # the lock is still held
-        with suppress(OSError):  # not every file system can do that for a folder
-            sync(target.parent)
-        version_path(target).unlink(missing_ok=True)
+        sha256 = _fetch_patiently(session, wanted, part, patience)
+        record = DownloadRecord(url, part.size, sha256)
+        part.finish()
         return record
 
 
 @contextmanager
-def _writable(target: Path) -> Iterator[None]:
+def _opened(target: Path) -> Iterator[_Part]:
+    """Open the part for appending, for this process alone."""
+    path, _, lock = _beside(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        yield
+        with sole(lock, target, "is downloading this file", remove=True), path.open("ab") as stream:
+            part = _Part(target, stream)
+            try:
+                yield part
+            finally:
+                part.tidy()
     except requests.RequestException:
         raise  # a kind of OSError, but not one of the disk
     except OSError as error:
@@ -150,7 +288,7 @@ def _writable(target: Path) -> Iterator[None]:
             raise UserError(
                 target,
                 "no space left on the disk or quota",
-                "free some space and rerun: the download goes on where it stopped",
+                "free some space and rerun: the download resumes where it stopped",
             ) from error
         if error.errno in {errno.EACCES, errno.EROFS, errno.EPERM}:
             raise UserError(
@@ -159,41 +297,8 @@ def _writable(target: Path) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _part_file(target: Path) -> Iterator[BinaryIO]:
-    """Open the part for appending, for this process alone."""
-    with part_path(target).open("ab") as part:
-        try:
-            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                target,
-                "another process is downloading this file",
-                "wait for it, or end it and rerun",
-            ) from error
-        except OSError as error:
-            # Some network file systems know no locks; the download itself works there.
-            tell(f"{target.name}: the file cannot be locked ({error.strerror})")
-        if not is_still(part.fileno(), part_path(target)):
-            # Its owner finished it between our opening and locking: it is no part any more.
-            raise UserError(
-                target, "another process has just downloaded this file", "rerun to use it"
-            )
-        try:
-            yield part
-        finally:
-            if is_still(part.fileno(), part_path(target)) and part_size(part) == 0:
-                part_path(target).unlink()
-                version_path(target).unlink(missing_ok=True)
-
-
 def _fetch_patiently(
-    session: requests.Session,
-    source: Source,
-    target: Path,
-    part: BinaryIO,
-    checksums: Sequence[Checksum],
-    patience: Patience,
+    session: requests.Session, wanted: _Wanted, part: _Part, patience: Patience
 ) -> str:
     """Fetch until the part is complete and right, and return its SHA-256.
 
@@ -201,74 +306,282 @@ def _fetch_patiently(
     """
     failures = Failures(
         patience,
-        target.name,
-        subject=source.url,
+        part.target.name,
+        subject=wanted.url,
         what="the download",
-        fix="check the connection and rerun: it goes on where it stopped",
+        fix="check the connection and rerun: it resumes where it stopped",
     )
-    furthest, repeated = part_size(part), False
+    furthest, is_repeated = part.size, False
     while True:
         try:
-            fetch_once(session, source, target, part, patience.timeout_s)
-            digests, problem = _verify(source, target, part, checksums)
-        except OverlongError as error:
+            _fetch_once(session, wanted, part, patience.timeout_s)
+            digests, problem = _verify(wanted, part)
+        except _OverlongError as error:
             digests, problem = {}, str(error)
         except TransientError as error:
-            size = part_size(part)
             # A server that trickles brings it further each time, and would never end.
-            if size > furthest and not error.is_slow:
+            if part.size > furthest and not error.is_slow:
                 failures.reset()
-            furthest = max(furthest, size)
-            time.sleep(failures.wait_s(error))
+            furthest = max(furthest, part.size)
+            failures.wait(error)
             continue
         if problem is None:
             return digests["sha256"]
-        part.truncate(0)
-        if repeated:
+        part.clear()
+        if is_repeated:
             raise WrongContentError(
-                source.url,
+                wanted.url,
                 problem,
                 "it was downloaded twice; rerun later, and if it stays, what is expected is wrong",
             )
-        repeated, furthest = True, 0
-        if not source.is_binding:  # the listed content does not come: let no checksum excuse pieces
-            source = replace(source, checked=False)
-        tell(f"{target.name}: {problem}; downloading it once more")
+        is_repeated, furthest = True, 0
+        if not wanted.is_binding:  # the listed content does not come: let no checksum excuse pieces
+            wanted = replace(wanted, is_checked=False)
+        tell(f"{part.target.name}: {problem}; downloading it once more")
 
 
-def _verify(
-    source: Source, target: Path, part: BinaryIO, checksums: Sequence[Checksum]
-) -> tuple[dict[str, str], str | None]:
+def _verify(wanted: _Wanted, part: _Part) -> tuple[dict[str, str], str | None]:
     """Return the digests of a complete part and what is wrong with it, if anything.
 
     Raises:
         TransientError: it is an error message in place of the file.
     """
-    path = part_path(target)
-    if not source.is_binding and not is_pieced(target):
-        checksums = ()
-    digests = file_digests(path, {"sha256", *(each.algorithm for each in checksums)})
-    problem = _problem(part_size(part), digests, source.required_bytes, checksums)
-    may_talk = target.suffix.lower() in _TALKING_SUFFIXES or (checksums and problem is None)
-    kind = None if may_talk and problem is None else error_kind(path)
-    if kind is not None:
-        part.truncate(0)
-        raise TransientError(f"the server sent {kind} instead of the file")
-    return digests, problem
-
-
-def _problem(
-    size: int,
-    digests: dict[str, str],
-    size_bytes: int | None,
-    checksums: Sequence[Checksum],
-) -> str | None:
-    if size_bytes is not None and size != size_bytes:
-        return f"the content has {size} bytes, expected {size_bytes}"
+    version = part.version
+    is_pieced = version is None or version.is_pieced
+    checksums = wanted.checksums if wanted.is_binding or is_pieced else ()
+    digests = file_digests(part.path, {"sha256", *(each.algorithm for each in checksums)})
+    if wanted.required_bytes not in {None, part.size}:
+        return digests, f"the content has {part.size} bytes, expected {wanted.required_bytes}"
     for each in checksums:
         if digests[each.algorithm] != each.digits:
-            return (
-                f"the content has {_ALGORITHM_NAMES[each.algorithm]} {digests[each.algorithm]}, "
-                f"expected {each.digits}"
-            )
+            found = f"{_ALGORITHM_NAMES[each.algorithm]} {digests[each.algorithm]}"
+            return digests, f"the content has {found}, expected {each.digits}"
+    if not checksums and part.target.suffix.lower() not in _TALKING_SUFFIXES:
+        with part.path.open("rb") as stream:
+            kind = message_kind(stream.read(_LONGEST_MESSAGE_BYTES + 1))
+        if kind is not None:
+            part.clear()
+            raise TransientError(f"the server sent {kind} instead of the file")
+    return digests, None
+
+
+def _fetch_once(session: requests.Session, wanted: _Wanted, part: _Part, timeout_s: float) -> None:
+    """Ask for what is missing and append it; the part is complete if nothing is raised.
+
+    Raises:
+        TransientError: not complete; another try may help.
+        NotThereError: there is no such file.
+        _OverlongError: it is longer than it can be.
+        UserError: refused, or no space left.
+    """
+    version = part.version if part.size else None
+    if version is None or not _is_useful(wanted, part.size, version):
+        part.clear()
+        version = None
+    headers = {}
+    if version is not None:
+        if part.size == (wanted.required_bytes or version.total_bytes):
+            return
+        headers["Range"] = f"bytes={part.size}-"
+        if version.validator is not None:
+            headers["If-Range"] = version.validator
+    with (
+        failing_line(wanted.url, "check the address"),
+        wanted.access.open(session, wanted.url, headers, timeout_s=timeout_s) as response,
+    ):
+        total = _accept(response, wanted, part, version)
+        if total != part.size:
+            require_space(part.target, 0 if total is None else total - part.size)
+            _receive(response, wanted, part, total)
+
+
+def _is_useful(wanted: _Wanted, size: int, version: _Version) -> bool:
+    """Return whether a part can be continued."""
+    if version.url != wanted.url:
+        return False
+    total = wanted.required_bytes or version.total_bytes
+    if total is not None and size >= total:
+        return size == total
+    # Products never change under their identifier. Where the server names no version of such a
+    # file, size and checksum show at the end whether the parts belong together.
+    is_listed = total is not None and total == wanted.size_bytes
+    return version.validator is not None or (wanted.is_checked and is_listed)
+
+
+def _accept(
+    response: requests.Response, wanted: _Wanted, part: _Part, version: _Version | None
+) -> int | None:
+    """Bring the part in line with an answer; return the size of the whole file if it is known."""
+    name = part.target.name
+    is_encoded = _is_encoded(response, wanted.url)
+    if response.status_code == 206:
+        # A range of an encoded file is none of the file itself.
+        total = None if is_encoded else _continued(response, wanted, part.size, version)
+        if total is None or version is None:
+            part.clear()
+            raise TransientError("the server sent another part than asked for")
+        if not version.is_vouched(response):
+            part.version = replace(version, is_pieced=True)
+        tell(f"{name}: resuming after {part.size / 1e6:.1f} MB")
+        return total
+    if response.status_code == 416:
+        end = _UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if end and int(end[1]) == part.size and wanted.required_bytes in {None, part.size}:
+            return part.size  # the announced length was a lie: all of it is here
+        part.clear()
+        raise TransientError("the file on the server is shorter than what is here")
+    _refuse(response, wanted.url)
+    length = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
+    # The length of an encoded answer is not that of the file.
+    announced = None if length is None or is_encoded else int(length[0])
+    content = b""
+    if part.size:
+        content = _small_content(response, announced)
+        tell(f"{name}: starting again: the file has changed or the server cannot resume")
+    part.clear()
+    part.version = _Version(wanted.url, None if is_encoded else _validator(response), announced)
+    part.append(content)
+    return announced
+
+
+def _small_content(response: requests.Response, announced: int | None) -> bytes:
+    """Return the content of a small answer in place of the rest of a file; nothing of others.
+
+    Raises:
+        TransientError: it is an error message: what is here must not be thrown away for it.
+    """
+    if announced is None or announced > _LONGEST_MESSAGE_BYTES:
+        return b""
+    content = b"".join(pieces(response))
+    kind = message_kind(content)
+    if kind is not None:
+        raise TransientError(f"the server sent {kind} instead of the file")
+    return content
+
+
+def _continued(
+    response: requests.Response, wanted: _Wanted, start: int, version: _Version | None
+) -> int | None:
+    """Return the size of the whole file if an answer continues where the part ends."""
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if match is None or version is None or int(match[1]) != start:
+        return None
+    if version.validator is not None and _validator(response) not in {version.validator, None}:
+        return None
+    # That pieces are of two versions shows at the end only where the listed content is meant.
+    is_listed = wanted.is_checked and match[3] == str(wanted.size_bytes)
+    if not (wanted.is_binding or is_listed or version.is_vouched(response)):
+        return None
+    if match[3] == "*":
+        return wanted.required_bytes or version.total_bytes
+    return int(match[3])
+
+
+def _refuse(response: requests.Response, url: str) -> None:
+    """Raise where the answer is not the file."""
+    status = response.status_code
+    said = f"the server answered {status} {response.reason}"
+    if status in TRANSIENT_STATUS:
+        raise transient_error(response, said)
+    if status in {404, 410}:
+        raise NotThereError(url, f"the file is not there (HTTP {status})", "correct the address")
+    if status in {401, 403}:
+        raise UserError(
+            url, f"the server refuses access (HTTP {status})", "check address and access rights"
+        )
+    if status != 200:
+        raise UserError(url, said, "correct the address")
+
+
+def _is_encoded(response: requests.Response, url: str) -> bool:
+    """Return whether an answer is encoded though nobody asked for it; it is decoded on the way.
+
+    Raises:
+        UserError: the encoding is not known here.
+    """
+    named = response.headers.get("Content-Encoding", "").lower()
+    encodings = {each.strip() for each in named.split(",")}
+    if not encodings <= _UNDONE:
+        raise UserError(
+            url, f"the server sends it encoded as {named}, unasked", "report it to the service"
+        )
+    return not encodings <= {"", "identity"}
+
+
+def _validator(response: requests.Response) -> str | None:
+    """Return what tells this version of the file from others, for the header If-Range."""
+    etag = response.headers.get("ETag")
+    if etag and not etag.startswith("W/"):  # a weak tag does not promise equal bytes
+        return etag
+    return response.headers.get("Last-Modified")
+
+
+def _receive(
+    response: requests.Response, wanted: _Wanted, part: _Part, total_bytes: int | None
+) -> None:
+    """Append what arrives.
+
+    Raises:
+        _OverlongError, UserError: it is more than the file can have, or than the disk holds.
+        TransientError: it is not all, or more than announced; then nothing is left of it.
+    """
+    present = part.size
+    most_bytes, refusal = _room(wanted, part)
+
+    def written() -> Iterator[int]:
+        size = present
+        for piece in pieces(response):
+            size += len(piece)
+            if size > most_bytes:
+                raise refusal
+            if total_bytes is not None and size > total_bytes:
+                part.clear()
+                raise TransientError(f"more than the {total_bytes} bytes announced arrived")
+            part.append(piece)
+            yield len(piece)
+
+    track_bytes(written(), f"downloading {part.target.name}", total_bytes, present)
+    if part.size == 0:
+        raise TransientError("the server sent nothing")
+    if total_bytes not in {None, part.size}:
+        raise TransientError(f"{part.size} of {total_bytes} bytes arrived")
+
+
+def _room(wanted: _Wanted, part: _Part) -> tuple[int, Exception]:
+    """Return how long the file may become, and what it means if it would be longer."""
+    if wanted.most_bytes is not None:
+        listed = "" if wanted.size_bytes is None else f", {wanted.size_bytes} are listed"
+        problem = f"the server sends more than {wanted.most_bytes} bytes{listed}"
+        return wanted.most_bytes, _OverlongError(problem)
+    free = free_bytes(part.target)
+    return part.size + max(free - _LEFT_FREE_BYTES, 0), UserError(
+        part.target,
+        f"{free / 1e9:.2f} GB were free on the disk, and the file has no end yet",
+        "free some space and rerun",
+    )
+
+
+def message_kind(content: bytes) -> str | None:
+    """Return what kind of error message a server sent, with status 200, in place of a file.
+
+    Returns:
+        "an XML error message", "a JSON error message" or "a web page"; None for anything else and
+        anything above 64 KiB. The message itself is not repeated: it may hold anything.
+    """
+    if len(content) > _LONGEST_MESSAGE_BYTES:
+        return None
+    content = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if content[:1] == b"<":
+        root = _ROOT.search(content)  # declarations and comments begin with another sign
+        name = root[2].lower() if root else b""
+        if name == b"html" or content[:14].lower() == b"<!doctype html":
+            return "a web page"
+        return "an XML error message" if name in _ERROR_ROOTS else None
+    if content[:1] == b"{":
+        try:
+            answer = parse_json(content)
+        except ForeignTextError:
+            return None
+        if isinstance(answer, dict) and _ERROR_KEYS & {key.lower() for key in answer}:
+            return "a JSON error message"
     return None

@@ -12,11 +12,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Final, Self, TypeVar
+from itertools import count
+from typing import Any, Final, TypeVar
 
 import requests
 import urllib3
@@ -26,7 +27,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry
 
 from ssl4sar.core.address import Address, AddressError, parse_address
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import LONGEST_BYTES
+from ssl4sar.core.retry import BusyError, Patience, TransientError
 
 USER_AGENT: Final = "ssl4sar (calving fronts from SAR images)"
 _CHUNK_BYTES: Final = 1 << 16
@@ -34,9 +37,40 @@ _CHUNK_BYTES: Final = 1 << 16
 _SILENCES_BEFORE_ANSWER: Final = 3
 #: What belongs to one host alone.
 _SECRET_HEADERS: Final = ("Authorization", "Cookie")
+#: Answers after which the same request may succeed later.
+TRANSIENT_STATUS: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_BUSY_STATUS: Final = 429
+#: A server that asks for more is asked again after this time.
+_LONGEST_ASKED_WAIT_S: Final = 600.0
 #: A server that asks a library for more is asked again after this time.
-_LONGEST_ASKED_WAIT_S: Final = 60.0
+_LONGEST_LIBRARY_WAIT_S: Final = 60.0
+#: Methods that change nothing at the server.
+_REPEATABLE: Final = frozenset({"GET", "HEAD"})
+ONCE: Final = Patience(attempts=1)
+#: How often an exchange is looked at: share of a silence, and seconds.
+_LOOK_SHARE: Final = 0.1
+_LONGEST_LOOK_S: Final = 1.0
+WATCH_THREAD: Final = "watch over an exchange"
 S = TypeVar("S", bound=requests.Session)
+
+
+#: By kind of error, the special before the general: requests reports an unknown host, a refused
+#: connection and a broken one by one class.
+_LINE_PROBLEMS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (
+        requests.exceptions.SSLError,
+        "no safe connection: the certificate of the host or a proxy is not trusted",
+    ),
+    (requests.exceptions.ProxyError, "the proxy does not let the connection through"),
+    (requests.exceptions.ConnectTimeout, "the host does not answer"),
+    (requests.exceptions.Timeout, "the server fell silent"),
+    (requests.exceptions.ChunkedEncodingError, "the connection broke off"),
+    (requests.exceptions.ContentDecodingError, "the connection broke off"),
+    (
+        requests.exceptions.ConnectionError,
+        "the host cannot be reached or the connection broke off",
+    ),
+)
 
 
 class SlowServerError(requests.exceptions.Timeout):
@@ -45,6 +79,61 @@ class SlowServerError(requests.exceptions.Timeout):
 
 class TooLongError(requests.exceptions.RequestException):
     """An answer is longer than it may be."""
+
+
+def transient_error(response: requests.Response, problem: str) -> TransientError:
+    """Return the error for an answer of `TRANSIENT_STATUS`, with the wait that it asks for."""
+    kind = BusyError if response.status_code == _BUSY_STATUS else TransientError
+    return kind(problem, asked_wait_s(response))
+
+
+def asked_wait_s(response: requests.Response) -> float | None:
+    """Return the wait that an answer asks for by ``Retry-After``; None where it asks for none."""
+    try:
+        asked_s = Retry().parse_retry_after(response.headers.get("Retry-After", ""))
+    except (urllib3.exceptions.HTTPError, ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return min(asked_s, _LONGEST_ASKED_WAIT_S)
+
+
+def line_problem(error: requests.RequestException) -> str | None:
+    """Return in plain words what is wrong with the line; None for failures of another kind.
+
+    The text of the error itself is not repeated: it may hold an address with a signature.
+    """
+    if isinstance(error, SlowServerError):
+        return str(error)
+    return next((problem for kind, problem in _LINE_PROBLEMS if isinstance(error, kind)), None)
+
+
+def asking_problem(error: requests.RequestException) -> str:
+    """Return in plain words why a question got no answer that can be used."""
+    if isinstance(error, TooLongError | requests.exceptions.InvalidURL):
+        return str(error)
+    return line_problem(error) or "it cannot be asked"
+
+
+@contextmanager
+def failing_line(url: str, fix: str) -> Iterator[None]:
+    """Turn what the library raises during the block into errors of this package.
+
+    Their cause is left out: the request in it may hold a password.
+
+    Args:
+        url: what is asked, for the error.
+        fix: of an address that cannot be asked.
+
+    Raises:
+        TransientError: a failure of the line.
+        UserError: another one.
+    """
+    try:
+        yield
+    except requests.RequestException as error:
+        problem = line_problem(error)
+        if problem is None:
+            raise UserError(url, asking_problem(error), fix) from None
+        raise TransientError(problem, is_slow=isinstance(error, SlowServerError)) from None
 
 
 class _NoLogin(requests.auth.AuthBase):
@@ -81,24 +170,6 @@ def short_answer(silence_s: float, longest_bytes: int = LONGEST_BYTES) -> Limits
     return Limits(silence_s, total_s=5 * silence_s, longest_bytes=longest_bytes)
 
 
-class BoundedRetry(Retry):
-    """Retries within the library that neither wait nor read for as long as a server likes."""
-
-    def get_retry_after(self, response: Any) -> float | None:
-        """Return the wait that a server asks for, within a limit."""
-        asked_s = super().get_retry_after(response)
-        return None if asked_s is None else min(asked_s, _LONGEST_ASKED_WAIT_S)
-
-    def increment(
-        self, method: Any = None, url: Any = None, response: Any = None, *args: Any, **kwargs: Any
-    ) -> Self:
-        """Count a failure; the body of an answer that is not used is left unread."""
-        following = super().increment(method, url, response, *args, **kwargs)
-        if response is not None:
-            response.close()
-        return following
-
-
 def nobody(_: Address) -> bool:
     """Let no host have a login or cookie."""
     return False
@@ -107,16 +178,17 @@ def nobody(_: Address) -> bool:
 def guarded_session(
     limits: Limits,
     may_carry: Callable[[Address], bool] = nobody,
-    retry: BoundedRetry | None = None,
+    patience: Patience = ONCE,
 ) -> requests.Session:
     """Return a session whose exchanges are guarded; it has no login and keeps no cookies.
 
     Args:
         limits: of each exchange.
         may_carry: which addresses may get the header ``Authorization``.
-        retry: of failures, by the library; None tries once.
+        patience: with failures that may pass, for libraries that have none of their own; asked
+            again is only what changes nothing.
     """
-    session = guard(requests.Session(), GuardedAdapter(limits, may_carry, retry))
+    session = guard(requests.Session(), GuardedAdapter(limits, may_carry, patience))
     session.headers["User-Agent"] = USER_AGENT
     return session
 
@@ -136,18 +208,20 @@ class GuardedAdapter(HTTPAdapter):
     Args:
         limits: of each exchange.
         may_carry: which addresses may get the header ``Authorization``.
-        retry: of failures, by the library; None tries once.
+        patience: with failures that may pass, for libraries that have none of their own; asked
+            again is only what changes nothing.
     """
 
     def __init__(
         self,
         limits: Limits,
         may_carry: Callable[[Address], bool] = nobody,
-        retry: BoundedRetry | None = None,
+        patience: Patience = ONCE,
     ) -> None:
         self._limits = limits
         self._may_carry = may_carry
-        super().__init__(max_retries=0 if retry is None else retry)
+        self._patience = patience
+        super().__init__(max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of connections, which can be ended."""
@@ -176,22 +250,50 @@ class GuardedAdapter(HTTPAdapter):
         self._assess(request)
         if kwargs.get("timeout") is None:
             kwargs["timeout"] = self._limits.silence_s
+        tries = self._patience.attempts if request.method in _REPEATABLE else 1
+        for failures in count(1):
+            is_last, asked_s = failures >= tries, None
+            try:
+                return self._exchange(request, stream, is_last, *args, **kwargs)
+            except TransientError as error:
+                asked_s = error.wait_s
+            except requests.RequestException as error:
+                if is_last or line_problem(error) is None:
+                    raise
+            wait_s = self._patience.wait_s(failures, asked_s)
+            time.sleep(min(wait_s, _LONGEST_LIBRARY_WAIT_S))
+        raise AssertionError("unreachable")
+
+    def _exchange(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool,
+        is_last: bool,
+        *args: Any,
+        **kwargs: Any,
+    ) -> requests.Response:
+        """Send a request once.
+
+        Raises:
+            TransientError: not the last time, and the answer is one of `TRANSIENT_STATUS`; its body
+                is left unread.
+        """
         watch = _Watch(replace(self._limits, total_s=None) if stream else self._limits)
         context = _WATCH.set(watch)
         try:
             response = super().send(request, True, *args, **kwargs)
-        except requests.RequestException as error:
+        except BaseException as error:
             watch.end()
-            if watch.problem is not None:
+            if watch.problem is not None and isinstance(error, requests.RequestException):
                 raise SlowServerError(watch.problem, request=request) from error
-            raise
-        except BaseException:
-            watch.end()
             raise
         finally:
             _WATCH.reset(context)
         watch.note_answer()
         _read_guarded(response, watch)
+        if not is_last and response.status_code in TRANSIENT_STATUS:
+            response.close()
+            raise transient_error(response, "it is asked again")
         if response.is_redirect:
             response._content = b""
             response.close()
@@ -303,37 +405,30 @@ class _Watch:
         self._limits = limits
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
+        self._begin_s = time.monotonic()
+        self._is_answered = False
+        #: Of the present window: bytes that came, time that was waited for them, begin of a wait.
         self._arrived, self._waited_s = 0, 0.0
         self._waits_since_s: float | None = None
-        self._timer: threading.Timer | None = None
-        self._is_over = False
-        self._begin_try()
+        self._is_over = threading.Event()
+        threading.Thread(target=self._run, name=WATCH_THREAD, daemon=True).start()
 
     def attach(self, line: socket.socket) -> None:
-        """Note the line that is ended; it may be wrapped or closed by others meanwhile.
-
-        Each try of the library to get an answer has its own time.
-        """
+        """Note the line that is ended; it may be wrapped or closed by others meanwhile."""
         with self._lock:
             self._drop_line()
-            if self._is_over:
-                return
-            self._line = socket.socket(fileno=os.dup(line.fileno()))
-            self.problem = None
-        self._begin_try()
+            if not self._is_over.is_set():
+                self._line = socket.socket(fileno=os.dup(line.fileno()))
 
     def note_answer(self) -> None:
         """Note that an answer has begun: from now on its body counts."""
         with self._lock:
-            self._stop_timer()
+            self._is_answered = True
 
     def begin_wait(self) -> None:
         """Note that somebody waits for bytes of the body: only such time is the server's."""
         with self._lock:
             self._waits_since_s = time.monotonic()
-            is_timed = self._timer is not None
-        if not is_timed:
-            self._begin(self._limits.silence_s - self._waited_s, self._window_over)
 
     def note_bytes(self, number: int) -> None:
         """Note that bytes of the body have come."""
@@ -345,64 +440,36 @@ class _Watch:
     def end(self) -> None:
         """Watch no more."""
         with self._lock:
-            self._is_over = True
-            self._stop_timer()
+            self._is_over.set()
             self._drop_line()
 
-    def _begin_try(self) -> None:
-        self._end_s = time.monotonic() + (self._limits.total_s or float("inf"))
-        self._begin(self._limits.silence_s * _SILENCES_BEFORE_ANSWER, self._too_late)
+    def _run(self) -> None:
+        while not self._is_over.wait(min(self._limits.silence_s * _LOOK_SHARE, _LONGEST_LOOK_S)):
+            with self._lock:
+                self.problem = self.problem or self._found_problem()
+                if self.problem is not None and self._line is not None:
+                    with suppress(OSError):  # the other side may have closed it
+                        self._line.shutdown(socket.SHUT_RDWR)
 
-    def _begin(self, wait_s: float, then: Callable[[], None]) -> None:
-        left_s = self._end_s - time.monotonic()
-        with self._lock:
-            if self._is_over:
-                return
-            self._stop_timer()
-            wait, then = (left_s, self._too_long) if left_s < wait_s else (wait_s, then)
-            self._timer = threading.Timer(max(wait, 0.0), then)
-            self._timer.daemon = True
-            self._timer.start()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _found_problem(self) -> str | None:
+        limits, took_s = self._limits, time.monotonic() - self._begin_s
+        if limits.total_s is not None and took_s > limits.total_s:
+            return f"the answer takes longer than {limits.total_s:g} s"
+        if not self._is_answered:
+            is_late = took_s > limits.silence_s * _SILENCES_BEFORE_ANSWER
+            return "the server does not get to an answer" if is_late else None
+        if self._waited_s + self._waiting_s() < limits.silence_s:
+            return None
+        is_slow = self._arrived < limits.least_bytes_s * limits.silence_s
+        self._arrived, self._waited_s = 0, 0.0
+        if self._waits_since_s is not None:
+            self._waits_since_s = time.monotonic()
+        rate = limits.least_bytes_s / 1000
+        return f"the server sends less than {rate:g} kB per second" if is_slow else None
 
     def _waiting_s(self) -> float:
         since_s = self._waits_since_s
         return 0.0 if since_s is None else time.monotonic() - since_s
-
-    def _window_over(self) -> None:
-        limits = self._limits
-        with self._lock:
-            if self._waits_since_s is None:  # a slow disk, say; the next wait goes on counting
-                self._timer = None
-                return
-            left_s = limits.silence_s - self._waited_s - self._waiting_s()
-            is_slow = left_s <= 0 and self._arrived < limits.least_bytes_s * limits.silence_s
-            if left_s <= 0:
-                self._arrived, self._waited_s = 0, 0.0
-                self._waits_since_s, left_s = time.monotonic(), limits.silence_s
-        if is_slow:
-            self._stop(f"the server sends less than {limits.least_bytes_s / 1000:g} kB per second")
-        else:
-            self._begin(left_s, self._window_over)
-
-    def _too_late(self) -> None:
-        self._stop("the server does not get to an answer")
-
-    def _too_long(self) -> None:
-        self._stop(f"the answer takes longer than {self._limits.total_s:g} s")
-
-    def _stop(self, problem: str) -> None:
-        with self._lock:
-            if self._is_over:
-                return
-            self.problem = problem
-            if self._line is not None:
-                with suppress(OSError):  # the other side may have closed it
-                    self._line.shutdown(socket.SHUT_RDWR)
 
     def _drop_line(self) -> None:
         if self._line is not None:
@@ -414,7 +481,7 @@ _WATCH: Final[ContextVar[_Watch | None]] = ContextVar("watch", default=None)
 
 
 class _Ended:
-    """Tells the watch of the present exchange the line of a connection."""
+    """Gives the line of a connection to the watch of the present exchange."""
 
     sock: socket.socket | None
 

@@ -17,13 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ssl4sar.acquire.network.private_files import (
-    private_folder,
-    read_private,
-    release,
-    try_hold,
-    write_private,
-)
+from filelock import BaseFileLock
+
+from ssl4sar.acquire.network.private_files import private_folder, read_private, write_private
+from ssl4sar.core.lock import try_lock
 from ssl4sar.core.progress import tell
 
 #: Environment variable with the folder of the locks.
@@ -52,24 +49,23 @@ class Slots:
     ) -> None:
         if count < 1:
             raise ValueError("at least one connection is needed")
-        self._folder = folder
+        self._folder = folder or locks_folder()
         self._stem = hashlib.sha256(account.encode()).hexdigest()[:16]
         self._count = count
         self._poll_s = poll_s
 
     @contextmanager
-    def hold(self) -> Iterator[int]:
-        """Wait for a free slot, hold it during the block, and yield its number.
+    def hold(self) -> Iterator[None]:
+        """Wait for a free slot and hold it during the block.
 
         Raises:
             UserError: the folder of the locks is not this user's alone.
         """
-        folder = private_folder(self._folder or locks_folder(), LOCKS_VARIABLE)
-        number, descriptor = self._acquire(folder)
+        slot = self._acquire(private_folder(self._folder, LOCKS_VARIABLE))
         try:
-            yield number
+            yield
         finally:
-            release(descriptor)
+            slot.release()
 
     def note_busy(self) -> None:
         """Use one slot less than are held now, at least one, for ten minutes; called by a holder.
@@ -77,45 +73,42 @@ class Slots:
         Raises:
             UserError: the folder of the locks is not this user's alone, or cannot be written.
         """
-        folder = private_folder(self._folder or locks_folder(), LOCKS_VARIABLE)
+        folder = private_folder(self._folder, LOCKS_VARIABLE)
         fewer = min(self._usable(folder), max(1, self._held(folder) - 1))
         write_private(self._busy_path(folder), str(fewer))
 
-    def _acquire(self, folder: Path) -> tuple[int, int]:
-        start, is_told = time.monotonic(), False
+    def _acquire(self, folder: Path) -> BaseFileLock:
+        start, is_reported = time.monotonic(), False
         while True:
             usable = self._usable(folder)
             taken = self._take(folder, usable)
             if taken is not None:
                 return taken
-            if not is_told and time.monotonic() - start > _SILENT_WAIT_S:
+            if not is_reported and time.monotonic() - start > _SILENT_WAIT_S:
                 why = ", which are fewer while the service is busy" if usable < self._count else ""
                 tell(f"waiting: other jobs use all {usable} connections of the account{why}")
-                is_told = True
+                is_reported = True
             time.sleep(self._poll_s * random.uniform(0.5, 1.5))
 
-    def _take(self, folder: Path, usable: int) -> tuple[int, int] | None:
-        """Return the number and descriptor of a slot where others hold fewer than the usable."""
+    def _take(self, folder: Path, usable: int) -> BaseFileLock | None:
+        """Return a slot where others hold fewer than the usable."""
         for number in random.sample(range(self._count), self._count):
-            descriptor = try_hold(self._slot_path(folder, number))
-            if descriptor is None:
+            slot = try_lock(self._slot_path(folder, number))
+            if slot is None:
                 continue
             if usable == self._count or self._held(folder) <= usable:
-                return number, descriptor
-            release(descriptor)
+                return slot
+            slot.release()
             return None
         return None
 
     def _held(self, folder: Path) -> int:
-        """Count the slots that are held; who looks at the same moment may count as a holder."""
-        held = 0
-        for number in range(self._count):
-            descriptor = try_hold(self._slot_path(folder, number))
-            if descriptor is None:
-                held += 1
-            else:
-                release(descriptor)
-        return held
+        """Count the slots that are held; who looks at the same time may count as a holder."""
+        found = [try_lock(self._slot_path(folder, number)) for number in range(self._count)]
+        for slot in found:
+            if slot is not None:
+                slot.release()
+        return found.count(None)
 
     def _usable(self, folder: Path) -> int:
         path = self._busy_path(folder)

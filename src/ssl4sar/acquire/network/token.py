@@ -11,51 +11,39 @@ times more, by one job for all.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import requests
+from pydantic import BaseModel, StringConstraints, ValidationError
 
-from ssl4sar.acquire.network.access import require_web_address
+from ssl4sar.acquire.network.access import require_safe_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
-from ssl4sar.acquire.network.exchange import guarded_session, short_answer
-from ssl4sar.acquire.network.patience import (
+from ssl4sar.acquire.network.exchange import (
     TRANSIENT_STATUS,
-    Failures,
-    Patience,
-    TransientError,
-    line_problem,
+    failing_line,
+    guarded_session,
+    short_answer,
     transient_error,
 )
-from ssl4sar.acquire.network.token_store import (
-    REFUSAL_LASTS_S,
-    Doubt,
-    Fingerprint,
-    Grant,
-    Moment,
-    Refusal,
-    Shared,
-    TokenStore,
-)
-from ssl4sar.core.address import Address
+from ssl4sar.acquire.network.token_store import REFUSAL_LASTS_S, Grant, Login, Shared, TokenStore
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import Patience, patiently
 
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
-#: What may stand in a header; anything else would also be repeated by the error of the library.
-_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,65536}")
+#: A token as it may stand in a header; the library's error would repeat anything else.
+Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,65536}$")]
 #: Errors of OAuth 2 (RFC 6749, 5.2) that a configuration causes, not a password.
 _CLIENT_ERRORS: Final = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type"}
 )
-_GRANT_ERRORS: Final = frozenset({"invalid_grant"})
 #: Others that may be repeated to the user; an unknown text could hold what was sent.
 _OTHER_ERRORS: Final = frozenset({"access_denied", "invalid_scope"})
 _LATER: Final = f"it is not asked again for {REFUSAL_LASTS_S / 60:.0f} minutes"
@@ -71,6 +59,25 @@ class _RefusedError(Exception):
     def __init__(self, problem: str = "", fix: str = "") -> None:
         super().__init__(problem)
         self.problem, self.fix = problem, fix
+
+
+class _Answer(BaseModel):
+    """What the token service answers (RFC 6749, 5.1, and Keycloak's life of the refresh token)."""
+
+    access_token: Token
+    expires_in: float = 0.0
+    refresh_token: Token | None = None
+    refresh_expires_in: float = 0.0
+
+    def grant(self, at: float) -> Grant:
+        """Return it with the time when it was asked for; a life of 0 has no end, or is not said."""
+        return Grant(
+            self.access_token,
+            self.expires_in or _DEFAULT_LIFE_S,
+            self.refresh_token,
+            self.refresh_expires_in or None,
+            at,
+        )
 
 
 class TokenSource:
@@ -107,7 +114,7 @@ class TokenSource:
         self._login_waits_s = tuple(login_waits_s)
         self._lock = threading.Lock()
         self._grant: Grant | None = None
-        self._refused: tuple[Credentials, Refusal] | None = None
+        self._refused: tuple[Credentials, Login] | None = None
         self.grants: Counter[Literal["password", "refresh"]] = Counter()
 
     def token(self) -> str:
@@ -139,26 +146,28 @@ class TokenSource:
         credentials = find_credentials(self._account)
         if self._refused is not None and self._refused[0] == credentials:
             raise self._wrong(*self._refused)
-        _safe(self._url)  # before anything is asked or locked
+        require_safe_address(self._url)  # before anything is asked or locked
         store = TokenStore(f"{self._url} {self._client_id} {credentials.user}", self._folder)
         while True:
             with store.locked():
                 shared = store.read()
                 if shared.grant is not None and suits(shared.grant):
                     return shared.grant
-                if shared.refusal is not None and shared.refusal.holds_for(credentials):
-                    self._refused = credentials, shared.refusal
-                    raise self._wrong(credentials, shared.refusal, "some minutes ago")
-                wait_s = self._wait_s(shared, credentials)
-                if wait_s == 0.0:
-                    shared = self._asked(shared, credentials)
+                login = shared.login_with(credentials)
+                if login is not None and login.is_refused():
+                    self._refused = credentials, login
+                    raise self._wrong(credentials, login, " some minutes ago")
+                if login is None or login.wait_s(self._login_waits_s) == 0.0:
+                    shared = self._asked(shared, login, credentials)
                     store.write(shared)
-                    if shared.refusal is not None:
-                        self._refused = credentials, shared.refusal
-                        raise self._wrong(credentials, shared.refusal)
-                    if shared.doubt is None and shared.grant is not None:
+                    login = shared.login
+                    if login is None or login.refusals == 0:
+                        assert shared.grant is not None
                         return shared.grant
-                    wait_s = self._wait_s(shared, credentials)
+                    if login.is_final:
+                        self._refused = credentials, login
+                        raise self._wrong(credentials, login)
+                wait_s = login.wait_s(self._login_waits_s)
             # Others wait beside this job: whoever is the first then asks for all.
             tell(
                 f"{self._account.service}: the login was refused though it has worked before; "
@@ -166,30 +175,26 @@ class TokenSource:
             )
             time.sleep(wait_s)
 
-    def _wait_s(self, shared: Shared, credentials: Credentials) -> float:
-        """Return how long these credentials must not be tried, because others did just now."""
-        doubt = shared.doubt
-        if doubt is None or not self._login_waits_s or not shared.has_proven(credentials):
-            return 0.0
-        wait_s = self._login_waits_s[min(doubt.refusals, len(self._login_waits_s)) - 1]
-        return max(wait_s - doubt.at.distance_s(), 0.0)
+    def _asked(self, shared: Shared, login: Login | None, credentials: Credentials) -> Shared:
+        """Ask for a token, and return what is to be shared: a new grant or a refusal.
 
-    def _asked(self, shared: Shared, credentials: Credentials) -> Shared:
-        """Ask for a token; what is to be shared then holds a new grant, a refusal or a doubt."""
+        Args:
+            shared: what was shared until now.
+            login: what became of earlier logins with these credentials.
+            credentials: for the next.
+        """
         try:
             renewed = self._refresh(shared.grant)
             if renewed is not None:
-                return Shared(renewed, proven=shared.proven)
-            return Shared(self._log_in(credentials), proven=Fingerprint.of(credentials))
+                return Shared(renewed, shared.login and replace(shared.login, refusals=0))
+            return Shared(self._log_in(credentials), Login.accepted(credentials))
         except _RefusedError as error:
             refused = error
-        if not refused.problem and shared.has_proven(credentials):
-            refusals = 1 + (shared.doubt.refusals if shared.doubt is not None else 0)
-            if refusals <= len(self._login_waits_s):
-                return replace(shared, refusal=None, doubt=Doubt(refusals, Moment.now()))
-            shared = replace(shared, proven=None, doubt=None)
-        refusal = Refusal.of(credentials, refused.problem, refused.fix)
-        return replace(shared, grant=None, refusal=refusal)
+        may_pass = login is not None and login.has_worked and not refused.problem
+        if login is not None and may_pass and login.refusals < len(self._login_waits_s):
+            login = replace(login, refusals=login.refusals + 1, at=time.time())
+            return replace(shared, login=login)
+        return Shared(login=Login.refused(credentials, refused.problem, refused.fix))
 
     def _refresh(self, old: Grant | None) -> Grant | None:
         if old is None or old.refresh is None or not old.can_refresh():
@@ -214,125 +219,74 @@ class TokenSource:
 
     def _ask(self, form: dict[str, str]) -> Grant:
         """Ask until there is an answer; only failures of the line are asked again."""
-        failures = Failures(
+        return patiently(
+            lambda: self._ask_once(form),
             self._patience,
             "token service",
             subject=self._url,
             what="the token service",
             fix="check the connection and rerun",
         )
-        while True:
-            try:
-                return self._ask_once(form)
-            except TransientError as error:
-                wait_s = failures.wait_s(error)
-            time.sleep(wait_s)
 
     def _ask_once(self, form: dict[str, str]) -> Grant:
-        at = Moment.now()  # before the request: a slow answer must not make the token look younger
+        at = time.time()  # before the request: a slow answer must not make the token look younger
         limits = short_answer(self._patience.timeout_s, _LONGEST_ANSWER_BYTES)
-        try:
-            with guarded_session(limits) as session:
-                response = session.post(
-                    _safe(self._url).url,
-                    data={"client_id": self._client_id, **form},
-                    allow_redirects=False,
-                )
-        except requests.RequestException as error:
-            # Without its cause: the request in it holds the password.
-            problem = line_problem(error)
-            if problem is None:
-                raise UserError(
-                    self._url, "the token service cannot be asked", "correct the address"
-                ) from None
-            raise TransientError(problem) from None
+        with failing_line(self._url, "correct the address"), guarded_session(limits) as session:
+            response = session.post(
+                require_safe_address(self._url).url,
+                data={"client_id": self._client_id, **form},
+                allow_redirects=False,
+            )
         return self._read(response, at)
 
-    def _read(self, response: requests.Response, at: Moment) -> Grant:
+    def _read(self, response: requests.Response, at: float) -> Grant:
         status = response.status_code
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status}")
-        answer = _json(response.content)
-        refusal = self._refusal(status, str(answer.get("error") or ""))
-        if refusal is not None:
-            raise refusal
-        grant = _grant(answer, at) if status == 200 else None
-        if grant is None:
-            problem = f"the answer of {self._url} (status {status}) holds no token"
-            fix = "check the address, and whether a proxy answers instead"
-            if status == 200:
-                # It may have opened a session, of which services allow few.
-                raise _RefusedError(problem, f"{fix}; {_LATER}")
+        problem = f"the answer of {self._url} (status {status}) holds no token"
+        fix = "check the address, and whether a proxy answers instead"
+        try:
+            answer = parse_json(response.content)
+        except ForeignTextError:
+            answer = {}
+        code = str((isinstance(answer, dict) and answer.get("error")) or "")
+        self._require_accepted(status, code)
+        if status != 200:
             raise UserError(self._account.service, problem, fix)
-        return grant
+        try:
+            return _Answer.model_validate(answer).grant(at)
+        except ValidationError:
+            # It may have opened a session, of which services allow few.
+            raise _RefusedError(problem, f"{fix}; {_LATER}") from None
 
-    def _refusal(self, status: int, code: str) -> _RefusedError | None:
-        """Return what a definite refusal means; None where the answer is none."""
+    def _require_accepted(self, status: int, code: str) -> None:
+        """Raise where the service itself refuses, not something in between.
+
+        Raises:
+            _RefusedError: it does.
+        """
         if status not in {400, 401, 403} or not (code or status == 401):
-            return None
+            return
         if code in _CLIENT_ERRORS:
-            return _RefusedError(
+            raise _RefusedError(
                 f"the token service does not accept the client ({code})",
                 f"check the client's name in the configuration; {_LATER}",
             )
-        if code in _GRANT_ERRORS or not code:
-            return _RefusedError()
-        told = f", {code}" if code in _OTHER_ERRORS else ""
-        return _RefusedError(
-            f"the token service refuses the login (status {status}{told})",
+        if code in {"", "invalid_grant"}:
+            raise _RefusedError
+        said = f", {code}" if code in _OTHER_ERRORS else ""
+        raise _RefusedError(
+            f"the token service refuses the login (status {status}{said})",
             f"find out why by logging in at {self._account.register_url}; {_LATER}",
         )
 
-    def _wrong(self, credentials: Credentials, refusal: Refusal, when: str = "") -> UserError:
-        if refusal.problem:
-            problem = f"{refusal.problem} {when}".rstrip()
-            return UserError(self._account.service, problem, refusal.fix)
+    def _wrong(self, credentials: Credentials, login: Login, when: str = "") -> UserError:
+        if login.problem:
+            return UserError(self._account.service, f"{login.problem}{when}", login.fix)
         code = self._account.one_time_variable
         second = f", and with two factors a new code in {code}" if code else ""
         return UserError(
             self._account.service,
-            f"user name or password from {credentials.source} were refused {when}".rstrip(),
+            f"user name or password from {credentials.source} were refused{when}",
             f"correct them{second}; they are not tried again, so that the account is not locked",
         )
-
-
-def _safe(url: str) -> Address:
-    """Return the address of a token service, to which a password may be sent."""
-    address = require_web_address(url)
-    if not address.is_safe:
-        raise UserError(url, "a password is sent by https only", "correct the address")
-    return address
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        answer = parse_json(body)
-    except ForeignTextError:
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-def _grant(answer: dict[str, Any], at: Moment) -> Grant | None:
-    access, refresh = answer.get("access_token"), answer.get("refresh_token")
-    if not isinstance(access, str) or _TOKEN.fullmatch(access) is None:
-        return None
-    usable = isinstance(refresh, str) and _TOKEN.fullmatch(refresh) is not None
-    refresh_life_s = _life_s(answer.get("refresh_expires_in"))
-    return Grant(
-        access,
-        _life_s(answer.get("expires_in")) or _DEFAULT_LIFE_S,
-        refresh if usable else None,
-        refresh_life_s,
-        at,
-    )
-
-
-def _life_s(value: object) -> float | None:
-    """Return a life in seconds; 0 means without an end (offline tokens of Keycloak)."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        life_s = float(value)
-    except ValueError:
-        return None
-    return life_s if 0 < life_s < 1e9 else None

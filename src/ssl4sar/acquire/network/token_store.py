@@ -1,8 +1,8 @@
-"""What the jobs of a user share about a token: one file of mode 0600, changed under a lock.
+"""What the jobs of a user share about a login: one file of mode 0600, changed under a lock.
 
-No clock of the server is used, and a wall clock that jumps does no harm: a moment is kept as time
-since the start of the machine, and only another machine that shares the folder falls back on the
-wall clock.
+No clock of the server is used. Where the wall clock of this machine jumps, or that of another one
+that shares the folder is wrong, a token counts as old too early, or the server refuses it: either
+way the next one is got.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import math
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from platformdirs import user_cache_path
+from pydantic import TypeAdapter, ValidationError
 
 from ssl4sar.acquire.network.credentials import Credentials
-from ssl4sar.acquire.network.private_files import (
-    exclusive,
-    private_folder,
-    read_private,
-    write_private,
-)
-from ssl4sar.core.foreign import parse_json
+from ssl4sar.acquire.network.private_files import private_folder, read_private, write_private
+from ssl4sar.core.foreign import ForeignTextError, parse_json
+from ssl4sar.core.lock import locked
 
 #: Environment variable with the folder of the tokens.
 CACHE_VARIABLE: Final = "SSL4SAR_CACHE"
@@ -36,51 +34,15 @@ REFUSAL_LASTS_S: Final = 900.0
 #: A token counts as old this long before its end, or at half of a shorter life.
 _MARGIN_S: Final = 60.0
 _MARGIN_SHARE: Final = 0.5
-_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class RefusedCredentialsError(Exception):
     """A service does not accept user name and password."""
 
 
-@dataclass(frozen=True)
-class Moment:
-    """A moment by two clocks.
-
-    Attributes:
-        machine: identifies one run of one machine.
-        uptime_s: seconds since its start, suspended time included.
-        unix_s: wall clock.
-    """
-
-    machine: str
-    uptime_s: float
-    unix_s: float
-
-    @classmethod
-    def now(cls) -> Moment:
-        """Return the present moment."""
-        try:
-            machine = _BOOT.read_text(encoding="ascii").strip()
-            uptime_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-        except (OSError, AttributeError):
-            machine, uptime_s = "", time.monotonic()
-        return cls(machine, uptime_s, time.time())
-
-    def age_s(self) -> float:
-        """Return the seconds since; infinite where the clocks contradict each other."""
-        now = Moment.now()
-        same = bool(self.machine) and self.machine == now.machine
-        age_s = now.uptime_s - self.uptime_s if same else now.unix_s - self.unix_s
-        return age_s if age_s >= 0 else math.inf
-
-    def distance_s(self) -> float:
-        """Return the seconds since, or until where the clock of another machine is ahead of ours.
-
-        For what must not be done again too early, as a login that may lock the account.
-        """
-        age_s = self.age_s()
-        return abs(time.time() - self.unix_s) if math.isinf(age_s) else age_s
+def age_s(at: float) -> float:
+    """Return the seconds since a time, or until it where another clock was ahead of ours."""
+    return abs(time.time() - at)
 
 
 @dataclass(frozen=True)
@@ -92,24 +54,24 @@ class Grant:
         life_s: how long it lives.
         refresh: token that gets the next grant; None where there is none.
         refresh_life_s: how long that lives; None without an end.
-        at: when it was asked for.
+        at: when it was asked for, seconds since 1970.
     """
 
     access: str = field(repr=False)
     life_s: float
     refresh: str | None = field(repr=False)
     refresh_life_s: float | None
-    at: Moment
+    at: float
 
     def is_fresh(self) -> bool:
         """Return whether the access token can still be used for a while."""
-        return self.at.age_s() < _useful_s(self.life_s)
+        return age_s(self.at) < _useful_s(self.life_s)
 
     def can_refresh(self) -> bool:
         """Return whether the refresh token is worth a try."""
         if self.refresh is None:
             return False
-        return self.refresh_life_s is None or self.at.age_s() < _useful_s(self.refresh_life_s)
+        return self.refresh_life_s is None or age_s(self.at) < _useful_s(self.refresh_life_s)
 
 
 def _useful_s(life_s: float) -> float:
@@ -117,73 +79,64 @@ def _useful_s(life_s: float) -> float:
 
 
 @dataclass(frozen=True)
-class Fingerprint:
-    """Credentials as a salted hash.
+class Login:
+    """What became of the latest logins with some credentials.
 
     Attributes:
-        salt: hexadecimal.
-        digest: hexadecimal; scrypt of user, password and one-time code.
+        salt: of the hash, hexadecimal.
+        digest: scrypt of user, password and one-time code, hexadecimal.
+        has_worked: whether one was accepted and none was refused for good since; a one-time code
+            never works twice.
+        refusals: how many were refused in a row.
+        at: when the latest was, seconds since 1970.
+        problem: why it was refused, in words that may be shown; empty where the password is wrong.
+        fix: what to do about that problem.
     """
 
     salt: str
     digest: str
-
-    @classmethod
-    def of(cls, credentials: Credentials) -> Fingerprint:
-        """Return the fingerprint of credentials, another one each time."""
-        salt = secrets.token_hex(16)
-        return cls(salt, _hash(credentials, salt))
-
-    def fits(self, credentials: Credentials) -> bool:
-        """Return whether it is one of these credentials."""
-        return hmac.compare_digest(self.digest, _hash(credentials, self.salt))
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Credentials that the service refused.
-
-    Attributes:
-        fingerprint: of the credentials.
-        at: when they were refused.
-        problem: why, in words that may be shown; empty where the password is wrong.
-        fix: what to do about that problem.
-    """
-
-    fingerprint: Fingerprint
-    at: Moment
+    has_worked: bool
+    refusals: int
+    at: float
     problem: str = ""
     fix: str = ""
 
     @classmethod
-    def of(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Refusal:
-        """Return the refusal of credentials, now."""
-        return cls(Fingerprint.of(credentials), Moment.now(), problem, fix)
+    def accepted(cls, credentials: Credentials) -> Login:
+        """Return that these credentials were accepted now."""
+        return cls(*_fingerprint(credentials), credentials.one_time_code is None, 0, time.time())
 
-    def holds_for(self, credentials: Credentials) -> bool:
-        """Return whether these credentials were refused a short while ago."""
-        if self.at.distance_s() > REFUSAL_LASTS_S:
-            return False
-        return self.fingerprint.fits(credentials)
+    @classmethod
+    def refused(cls, credentials: Credentials, problem: str = "", fix: str = "") -> Login:
+        """Return that these credentials were refused now, for good."""
+        return cls(*_fingerprint(credentials), False, 1, time.time(), problem, fix)
+
+    def fits(self, credentials: Credentials) -> bool:
+        """Return whether it is of these credentials; hashing takes a while, on purpose."""
+        return hmac.compare_digest(self.digest, _fingerprint(credentials, self.salt)[1])
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the credentials were refused for good."""
+        return self.refusals > 0 and not self.has_worked
+
+    def is_refused(self) -> bool:
+        """Return whether the credentials were refused for good a short while ago."""
+        return self.is_final and age_s(self.at) <= REFUSAL_LASTS_S
+
+    def wait_s(self, waits_s: Sequence[float]) -> float:
+        """Return how long to wait before the next try, given the wait after each refusal."""
+        if not (self.has_worked and self.refusals and waits_s):
+            return 0.0
+        return max(waits_s[min(self.refusals, len(waits_s)) - 1] - age_s(self.at), 0.0)
 
 
-@dataclass(frozen=True)
-class Doubt:
-    """Refusals in a row of credentials that have worked before.
-
-    Attributes:
-        refusals: how many, at least 1.
-        at: when the latest was.
-    """
-
-    refusals: int
-    at: Moment
-
-
-def _hash(credentials: Credentials, salt: str) -> str:
+def _fingerprint(credentials: Credentials, salt: str = "") -> tuple[str, str]:
+    """Return salt, another one each time unless it is given, and hash of credentials."""
+    salt = salt or secrets.token_hex(16)
     secret = "\0".join((credentials.user, credentials.password, credentials.one_time_code or ""))
     # Slow on purpose: the file must not help to guess a password.
-    return hashlib.scrypt(secret.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1).hex()
+    return salt, hashlib.scrypt(secret.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1).hex()
 
 
 @dataclass(frozen=True)
@@ -192,25 +145,18 @@ class Shared:
 
     Attributes:
         grant: latest grant; None before the first.
-        refusal: latest refusal; None after a success.
-        proven: the latest credentials that a login accepted; None before the first, and once they
-            are refused for good.
-        doubt: refusals of the proven ones; None after a success.
+        login: latest logins; None before the first.
     """
 
     grant: Grant | None = None
-    refusal: Refusal | None = None
-    proven: Fingerprint | None = None
-    doubt: Doubt | None = None
+    login: Login | None = None
 
-    def has_proven(self, credentials: Credentials) -> bool:
-        """Return whether these credentials have worked before; a one-time code never works twice.
+    def login_with(self, credentials: Credentials) -> Login | None:
+        """Return what became of the logins with these credentials; None if they are others."""
+        return self.login if self.login is not None and self.login.fits(credentials) else None
 
-        The answer takes a while: hashing is slow on purpose.
-        """
-        if self.proven is None or credentials.one_time_code:
-            return False
-        return self.proven.fits(credentials)
+
+_SHARED: Final = TypeAdapter(Shared)
 
 
 class TokenStore:
@@ -218,12 +164,11 @@ class TokenStore:
 
     Args:
         key: what the token is for: service, client and user; only its hash is written.
-        folder: private folder; None means that of `SSL4SAR_CACHE`, else ``ssl4sar`` below
-            ``$XDG_CACHE_HOME`` or ``~/.cache``.
+        folder: private folder; None means `cache_folder`.
     """
 
     def __init__(self, key: str, folder: Path | None = None) -> None:
-        self._folder = folder
+        self._folder = folder or cache_folder()
         self._name = f"token-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
 
     @contextmanager
@@ -233,26 +178,20 @@ class TokenStore:
         Raises:
             UserError: the folder is not this user's alone.
         """
-        folder = private_folder(self._folder or cache_folder(), CACHE_VARIABLE)
-        with exclusive(folder / f"{self._name}.lock"):
+        folder = private_folder(self._folder, CACHE_VARIABLE)
+        with locked(folder / f"{self._name}.lock"):
             yield
 
     @property
     def path(self) -> Path:
         """The file."""
-        return (self._folder or cache_folder()) / f"{self._name}.json"
+        return self._folder / f"{self._name}.json"
 
     def read(self) -> Shared:
         """Return what is shared; nothing where the file is missing, damaged or not private."""
         try:
-            values = parse_json(read_private(self.path) or "{}")
-            return Shared(
-                _grant(values.get("grant")),
-                _refusal(values.get("refusal")),
-                _fingerprint(values.get("proven")),
-                _doubt(values.get("doubt")),
-            )
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return _SHARED.validate_python(parse_json(read_private(self.path) or "{}"))
+        except (ForeignTextError, ValidationError):
             return Shared()
 
     def write(self, shared: Shared) -> None:
@@ -265,9 +204,7 @@ class TokenStore:
 
 
 @contextmanager
-def tried_once(
-    service: str, credentials: Credentials, folder: Path | None = None
-) -> Iterator[None]:
+def tried_once(service: str, credentials: Credentials) -> Iterator[None]:
     """Let jobs log in one by one, and none with what was refused a short while ago.
 
     The block raises `RefusedCredentialsError` where the service refuses the credentials.
@@ -275,29 +212,28 @@ def tried_once(
     Args:
         service: its address.
         credentials: what the block logs in with.
-        folder: private folder of the shared file; None means the user's.
 
     Raises:
         RefusedCredentialsError: from the block, or by an earlier job.
     """
-    store = TokenStore(f"{service} {credentials.user}", folder)
+    store = _store(service, credentials)
     with store.locked():
-        refusal = store.read().refusal
-        if refusal is not None and refusal.holds_for(credentials):
+        login = store.read().login_with(credentials)
+        if login is not None and login.is_refused():
             raise RefusedCredentialsError
         try:
             yield
         except RefusedCredentialsError:
-            store.write(Shared(refusal=Refusal.of(credentials)))
+            store.write(Shared(login=Login.refused(credentials)))
             raise
-        if refusal is not None:
+        if login is not None:
             store.write(Shared())
 
 
 def was_refused(service: str, credentials: Credentials) -> bool:
     """Return whether a service refused these credentials a short while ago, in whatever job."""
-    refusal = TokenStore(f"{service} {credentials.user}").read().refusal
-    return refusal is not None and refusal.holds_for(credentials)
+    login = _store(service, credentials).read().login_with(credentials)
+    return login is not None and login.is_refused()
 
 
 def remember_refusal(service: str, credentials: Credentials) -> None:
@@ -306,52 +242,16 @@ def remember_refusal(service: str, credentials: Credentials) -> None:
     Raises:
         UserError: the folder is not this user's alone, or the file cannot be written.
     """
-    store = TokenStore(f"{service} {credentials.user}")
+    store = _store(service, credentials)
     with store.locked():
-        store.write(Shared(refusal=Refusal.of(credentials)))
+        store.write(Shared(login=Login.refused(credentials)))
+
+
+def _store(service: str, credentials: Credentials) -> TokenStore:
+    return TokenStore(f"{service} {credentials.user}")
 
 
 def cache_folder() -> Path:
-    """Return the folder of what jobs share."""
+    """Return the folder of what jobs share: that of `SSL4SAR_CACHE`, else the user's cache."""
     chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "ssl4sar"
-
-
-def _moment(values: Mapping[str, Any]) -> Moment:
-    return Moment(str(values["machine"]), float(values["uptime_s"]), float(values["unix_s"]))
-
-
-def _grant(values: Mapping[str, Any] | None) -> Grant | None:
-    if values is None:
-        return None
-    refresh, refresh_life_s = values["refresh"], values["refresh_life_s"]
-    return Grant(
-        str(values["access"]),
-        float(values["life_s"]),
-        None if refresh is None else str(refresh),
-        None if refresh_life_s is None else float(refresh_life_s),
-        _moment(values["at"]),
-    )
-
-
-def _fingerprint(values: Mapping[str, Any] | None) -> Fingerprint | None:
-    return None if values is None else Fingerprint(str(values["salt"]), str(values["digest"]))
-
-
-def _doubt(values: Mapping[str, Any] | None) -> Doubt | None:
-    return None if values is None else Doubt(int(values["refusals"]), _moment(values["at"]))
-
-
-def _refusal(values: Mapping[str, Any] | None) -> Refusal | None:
-    fingerprint = None if values is None else _fingerprint(values["fingerprint"])
-    if values is None or fingerprint is None:
-        return None
-    return Refusal(
-        fingerprint,
-        _moment(values["at"]),
-        str(values.get("problem", "")),
-        str(values.get("fix", "")),
-    )
+    return Path(chosen).expanduser() if chosen else user_cache_path("ssl4sar")

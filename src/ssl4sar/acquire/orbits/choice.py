@@ -13,26 +13,25 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, Protocol, Self
 
+from ssl4sar.acquire.catalogue.record import checksums_of, known_form
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.common import known_form
-from ssl4sar.acquire.providers.odata_record import checksums_of
 from ssl4sar.core.progress import tell
 
 OrbitKind = Literal["POEORB", "RESORB"]
 #: Time before and after a product that its orbit file must cover too: six state vectors.
 ORBIT_MARGIN: Final = timedelta(seconds=60)
-#: A file starts at most this long before a product that it covers: its own length, and an hour.
+#: Kinds from the best on. A file starts at most this long before a product that it covers: its own
+#: length, and an hour.
 _LONGEST: Final[dict[OrbitKind, timedelta]] = {
     "POEORB": timedelta(hours=27),
     "RESORB": timedelta(hours=4, minutes=30),
 }
-_MOMENT: Final = timedelta(seconds=1)
 _TIME: Final = "%Y%m%dT%H%M%S"
 _NAME: Final = re.compile(
     r"(S1[A-Z])_OPER_AUX_(POEORB|RESORB)_[A-Z0-9]{4}"
@@ -63,7 +62,7 @@ class Mirror(Protocol):
 
 @dataclass(frozen=True)
 class OrbitName:
-    """What the name of an orbit file tells.
+    """What the name of an orbit file says.
 
     Attributes:
         platform: e.g. S1A.
@@ -89,7 +88,7 @@ class OrbitName:
         """
         match = _NAME.fullmatch(name)
         if match is None:
-            raise ValueError(f"{name!r} is no name of an orbit file")
+            raise ValueError(f"{name!r} is not the name of an orbit file")
         created, start, stop = (
             datetime.strptime(text, _TIME).replace(tzinfo=UTC) for text in match.groups()[2:]
         )
@@ -127,26 +126,7 @@ class OrbitName:
         return self.platform == product.platform and self.spare(product) >= ORBIT_MARGIN
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    told: OrbitName
-    file: Product
-
-
-def _by_age(candidate: _Candidate, scene: Product) -> tuple[Any, ...]:
-    told = candidate.told
-    return told.created, told.spare(scene), candidate.file.name
-
-
-def _by_spare(candidate: _Candidate, scene: Product) -> tuple[Any, ...]:
-    told = candidate.told
-    return told.spare(scene), told.created, candidate.file.name
-
-
-_Rank = Callable[[_Candidate, Product], tuple[Any, ...]]
-_Source = Callable[[str, OrbitKind, datetime, datetime], list[_Candidate]]
-#: Kinds of files from the best on, and what makes one of several the better.
-_ORDER: Final[dict[OrbitKind, _Rank]] = {"POEORB": _by_age, "RESORB": _by_spare}
+_Source = Callable[[str, OrbitKind, datetime, datetime], Iterable[Product]]
 
 
 def choose_orbits(
@@ -167,7 +147,7 @@ def choose_orbits(
 
     Returns:
         Orbit files as products, by name, each once; and the name of the file by that of the
-        product. Products without a file are told and are not in it.
+        product. Products without a file are reported and are not in it.
 
     Raises:
         UserError: the catalogue cannot be asked.
@@ -176,11 +156,11 @@ def choose_orbits(
     chosen: dict[str, Product] = {}
     sources: list[_Source] = [partial(_catalogued, catalogue)]
     if mirror is not None:
-        sources.insert(0, partial(_mirrored, mirror))
-    for kind, rank in _ORDER.items():
+        sources.insert(0, mirror.orbit_files)
+    for kind in _LONGEST:
         for source in sources:
             lacking = [scene for scene in scenes if scene.name not in chosen]
-            chosen |= _choose(lacking, kind, rank, source)
+            chosen |= _choose(lacking, kind, source)
     missing = [scene.name for scene in scenes if scene.name not in chosen]
     if missing:
         more = len(missing) - _NAMES_TOLD
@@ -193,12 +173,7 @@ def choose_orbits(
     )
 
 
-def _choose(
-    scenes: Sequence[Product],
-    kind: OrbitKind,
-    rank: _Rank,
-    source: _Source,
-) -> dict[str, Product]:
+def _choose(scenes: Sequence[Product], kind: OrbitKind, source: _Source) -> dict[str, Product]:
     """Return the best file of a kind by the name of the product; some have none."""
     groups: dict[tuple[str, int, int], list[Product]] = defaultdict(list)
     for scene in scenes:
@@ -207,34 +182,30 @@ def _choose(
     chosen = {}
     for (platform, _, _), members in sorted(groups.items()):
         first = min(scene.start for scene in members) - ORBIT_MARGIN - _LONGEST[kind]
-        last = max(scene.start for scene in members) - ORBIT_MARGIN + _MOMENT
-        candidates = source(platform, kind, first, last)
+        last = max(scene.start for scene in members) - ORBIT_MARGIN + timedelta(seconds=1)
+        files = {file.name: file for file in source(platform, kind, first, last)}
+        names = {name: OrbitName.parse(name) for name in files}
         for scene in members:
-            fitting = [each for each in candidates if each.told.covers(scene)]
+            fitting = [name for name in files if names[name].covers(scene)]
             if fitting:
-                chosen[scene.name] = max(fitting, key=lambda each: rank(each, scene)).file
+                ranks = {name: _rank(names[name], scene) for name in fitting}
+                chosen[scene.name] = files[max(fitting, key=lambda name: (ranks[name], name))]
     return chosen
+
+
+def _rank(name: OrbitName, scene: Product) -> tuple[Any, ...]:
+    """Return what makes one of several files the better."""
+    spare = name.spare(scene)
+    return (name.created, spare) if name.kind == "POEORB" else (spare, name.created)
 
 
 def _catalogued(
     catalogue: Catalogue, platform: str, kind: OrbitKind, start: datetime, stop: datetime
-) -> list[_Candidate]:
-    candidates: dict[str, _Candidate] = {}
+) -> Iterator[Product]:
     for record in catalogue.records(orbit_filters(platform, kind), start, stop):
-        candidate = _candidate(record)
-        if candidate is None or candidate.told.kind != kind:
-            continue
-        candidates[candidate.file.name] = candidate
-    return list(candidates.values())
-
-
-def _mirrored(
-    mirror: Mirror, platform: str, kind: OrbitKind, start: datetime, stop: datetime
-) -> list[_Candidate]:
-    return [
-        _Candidate(OrbitName.parse(file.name), file)
-        for file in mirror.orbit_files(platform, kind, start, stop)
-    ]
+        file = _file(record, kind)
+        if file is not None:
+            yield file
 
 
 def orbit_filters(platform: str, kind: OrbitKind) -> list[str]:
@@ -252,26 +223,25 @@ def orbit_filters(platform: str, kind: OrbitKind) -> list[str]:
     ]
 
 
-def _candidate(record: Mapping[str, Any]) -> _Candidate | None:
-    """Return the file of a record; None for what is no orbit file or cannot be fetched."""
+def _file(record: Mapping[str, Any], kind: OrbitKind) -> Product | None:
+    """Return the file of a record; None of another kind, and of what cannot be fetched."""
     name, identifier = record.get("Name"), record.get("Id")
     if not isinstance(name, str) or not isinstance(identifier, str):
         return None
     if record.get("Online") is False:
         return None
     try:
-        told = OrbitName.parse(name)
+        parsed = OrbitName.parse(name)
     except ValueError:
+        return None
+    if parsed.kind != kind:
         return None
     size = record.get("ContentLength")
     with known_form("the catalogue of orbit files", "report it to the service"):
-        return _Candidate(
-            told,
-            told.product(
-                provider="cdse",
-                id=identifier,
-                name=name.removesuffix(".EOF"),
-                size_bytes=size if isinstance(size, int) and size > 0 else None,
-                checksums=checksums_of(record),
-            ),
+        return parsed.product(
+            provider="cdse",
+            id=identifier,
+            name=name.removesuffix(".EOF"),
+            size_bytes=size if isinstance(size, int) and size > 0 else None,
+            checksums=checksums_of(record),
         )

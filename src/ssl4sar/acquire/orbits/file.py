@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import math
 import re
-import xml.parsers.expat as expat
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
+from xml.etree.ElementTree import Element
 
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import MissingProductError
+from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.acquire.safe.verification import known_checksums
-from ssl4sar.core.atomic import write_json
+from ssl4sar.core.cached_file import cached_file, matching_sha256
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
-from ssl4sar.core.hashing import file_digests, sha256_file
+from ssl4sar.core.foreign import parse_xml, read_bounded
 from ssl4sar.core.progress import tell
+from ssl4sar.core.record import Record
 
-ORBIT_SCHEMA: Final = "ssl4sar.orbit/1"
 #: Precise files have four megabytes.
 _LONGEST_BYTES: Final = 1 << 26
 _FIX: Final = "remove it and fetch it again"
@@ -34,8 +33,6 @@ _FIX: Final = "remove it and fetch it again"
 _SPACING: Final = timedelta(seconds=20)
 #: Sentinel-1 flies 693 km above the equator, 7071 km from the Earth's centre.
 _RADII_M: Final = (6.95e6, 7.2e6)
-_TEXTS: Final = frozenset({"Mission", "File_Type", "Validity_Start", "Validity_Stop"})
-_VECTOR: Final = frozenset({"UTC", "X", "Y", "Z"})
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Z0-9]")
 
 
@@ -62,38 +59,36 @@ class OrbitFacts:
     last_vector: datetime
 
 
-@dataclass
-class _Reader:
-    """Gathers texts and state vectors while the parser walks through a file."""
+class OrbitRecord(Record):
+    """An orbit file that is there, or why it is missing.
 
-    texts: dict[str, str] = field(default_factory=dict)
-    announced: str | None = None
-    times: list[datetime] = field(default_factory=list)
-    radii_m: list[float] = field(default_factory=list)
-    _vector: dict[str, str] | None = None
-    _text: list[str] = field(default_factory=list)
+    Attributes:
+        name: its name, without ``.EOF``.
+        bytes: size of the file.
+        sha256: hash of its content.
+        platform: as the other facts, those of :class:`OrbitFacts`, times in ISO 8601.
+        missing: why it is unavailable; None of a file that is there.
+    """
 
-    def begin(self, name: str, attributes: dict[str, str]) -> None:
-        self._text.clear()
-        if name == "List_of_OSVs":
-            self.announced = attributes.get("count")
-        elif name == "OSV":
-            self._vector = {}
+    SCHEMA: ClassVar[str] = "ssl4sar.orbit/1"
+    NAME: ClassVar[str] = "record of an orbit"
+    FIX: ClassVar[str] = "delete it and rerun"
 
-    def characters(self, text: str) -> None:
-        self._text.append(text)
+    name: str
+    bytes: int | None = None
+    sha256: str | None = None
+    platform: str | None = None
+    file_type: str | None = None
+    start: str | None = None
+    stop: str | None = None
+    vectors: int | None = None
+    first_vector: str | None = None
+    last_vector: str | None = None
+    missing: str | None = None
 
-    def end(self, name: str) -> None:
-        text = "".join(self._text).strip()
-        self._text.clear()
-        if self._vector is not None and name in _VECTOR:
-            self._vector[name] = text
-        elif self._vector is None and name in _TEXTS:
-            self.texts.setdefault(name, text)
-        if name == "OSV" and self._vector is not None:
-            self.times.append(_time(self._vector["UTC"]))
-            self.radii_m.append(math.hypot(*(float(self._vector[axis]) for axis in "XYZ")))
-            self._vector = None
+    def values(self, path: Path) -> dict[str, Any]:
+        """Return its fields as JSON values, without those that it does not have."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 def read_orbit(path: str | Path) -> OrbitFacts:
@@ -103,75 +98,59 @@ def read_orbit(path: str | Path) -> OrbitFacts:
         path: EOF file.
 
     Raises:
-        UserError: the file is missing, no orbit file, ends too early, holds another number of state
-            vectors than it announces, or such that are out of order or off the orbit.
+        UserError: the file is missing, not an orbit file, ends too early, holds another number of
+            state vectors than it announces, or such that are out of order or off the orbit.
     """
     try:
-        content = _content(Path(path))
-        return _facts(_parsed(content))
+        return _facts(parse_xml(read_bounded(path, _LONGEST_BYTES)))
     except FileNotFoundError as error:
-        raise UserError(path, "the orbit file is not there", "fetch it first") from error
-    except expat.ExpatError as error:
-        raise UserError(path, f"this is no whole XML file ({error})", _FIX) from error
+        raise UserError(path, "the orbit file does not exist", "fetch it first") from error
     except (ValueError, KeyError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise UserError(path, f"this is no orbit file ({reason})", _FIX) from error
+        raise UserError(path, f"this is not a valid orbit file ({reason})", _FIX) from error
 
 
-def _content(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > _LONGEST_BYTES:
-        raise ValueError(f"{size / 1e6:.0f} MB are too many")
-    return path.read_bytes()
-
-
-def _parsed(content: bytes) -> _Reader:
-    reader = _Reader()
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    # Entities could swell without bound, and an orbit file needs none.
-    parser.StartDoctypeDeclHandler = _refuse_doctype
-    parser.StartElementHandler = reader.begin
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.characters
-    parser.Parse(content, True)
-    return reader
-
-
-def _refuse_doctype(*_: Any) -> None:
-    raise ValueError("it declares a document type")
-
-
-def _facts(reader: _Reader) -> OrbitFacts:
-    start, stop = (_time(reader.texts[f"Validity_{end}"]) for end in ("Start", "Stop"))
-    times, count = reader.times, len(reader.times)
-    if reader.announced is None or not reader.announced.strip().isdigit():
+def _facts(root: Element) -> OrbitFacts:
+    listed = root.find(".//{*}List_of_OSVs")
+    if listed is None:
         raise ValueError("there is no list of state vectors")
-    if int(reader.announced) != count or count < 2:
-        raise ValueError(f"{reader.announced.strip()} state vectors announced, {count} there")
+    vectors = [_parts(vector) for vector in listed.iterfind("{*}OSV")]
+    announced = listed.get("count", "").strip()
+    times = [_time(vector["UTC"]) for vector in vectors]
+    radii_m = [math.hypot(*(float(vector[axis]) for axis in "XYZ")) for vector in vectors]
+    start, stop = (_time(_text(root, f"Validity_{end}")) for end in ("Start", "Stop"))
+    if not announced.isdigit():
+        raise ValueError("there is no list of state vectors")
+    if int(announced) != len(times) or len(times) < 2:
+        raise ValueError(f"{announced} state vectors announced, {len(times)} there")
     if any(later <= earlier for earlier, later in pairwise(times)):
         raise ValueError("its state vectors are out of order")
     if max(later - earlier for earlier, later in pairwise(times)) > _SPACING:
         raise ValueError("there is a gap between its state vectors")
     if times[0] > start + _SPACING or times[-1] < stop - _SPACING:
         raise ValueError("its state vectors do not cover its validity")
-    if not all(_RADII_M[0] < radius < _RADII_M[1] for radius in reader.radii_m):
+    if not all(_RADII_M[0] < radius < _RADII_M[1] for radius in radii_m):
         raise ValueError("a state vector is not on the orbit of Sentinel-1")
-    return OrbitFacts(
-        _platform(reader.texts["Mission"]),
-        reader.texts["File_Type"],
-        start,
-        stop,
-        count,
-        times[0],
-        times[-1],
-    )
+    platform = _platform(_text(root, "Mission"))
+    file_type = _text(root, "File_Type")
+    return OrbitFacts(platform, file_type, start, stop, len(times), times[0], times[-1])
+
+
+def _text(root: Element, name: str) -> str:
+    # Some files declare a namespace, others do not.
+    text = root.findtext(f".//{{*}}{name}")
+    if text is None:
+        raise KeyError(name)
+    return text.strip()
+
+
+def _parts(element: Element) -> dict[str, str]:
+    return {part.tag.rpartition("}")[2]: (part.text or "").strip() for part in element}
 
 
 def _platform(mission: str) -> str:
     """Return S1A of Sentinel-1A, however it is written."""
-    plain = _NOT_ALPHANUMERIC.sub("", mission.upper())
-    return plain.replace("SENTINEL", "S", 1)
+    return _NOT_ALPHANUMERIC.sub("", mission.upper()).replace("SENTINEL", "S", 1)
 
 
 def _time(text: str) -> datetime:
@@ -191,17 +170,17 @@ def check_orbit(path: str | Path, name: str) -> OrbitFacts:
 
     Raises:
         UserError: as :func:`read_orbit`; or it is of another satellite, type or time.
-        ValueError: this is no name of an orbit file.
+        ValueError: the name is not that of an orbit file.
     """
-    told, facts = OrbitName.parse(name), read_orbit(path)
-    if (facts.platform, facts.file_type) != (told.platform, f"AUX_{told.kind}"):
+    named, facts = OrbitName.parse(name), read_orbit(path)
+    if (facts.platform, facts.file_type) != (named.platform, f"AUX_{named.kind}"):
         raise UserError(
             path,
-            f"it holds {facts.file_type} of {facts.platform}, its name says AUX_{told.kind} of "
-            f"{told.platform}",
+            f"it holds {facts.file_type} of {facts.platform}, its name says AUX_{named.kind} of "
+            f"{named.platform}",
             _FIX,
         )
-    off = max(abs(facts.start - told.start), abs(facts.stop - told.stop))
+    off = max(abs(facts.start - named.start), abs(facts.stop - named.stop))
     if off > timedelta(seconds=1):
         raise UserError(
             path,
@@ -217,8 +196,8 @@ def fetch_orbit(
     target: str | Path,
     fetch_file: Callable[[Product, Path], Any],
     record: str | Path | None = None,
-) -> dict[str, Any]:
-    """Fetch and check an orbit file; a good one that is there is not fetched again.
+) -> OrbitRecord:
+    """Fetch and check an orbit file; a good one that is there is reused.
 
     Args:
         orbit: the file as :func:`ssl4sar.acquire.orbits.choice.choose_orbits` returns it.
@@ -232,86 +211,35 @@ def fetch_orbit(
     Raises:
         UserError: it cannot be fetched, or is not what it should be.
         MissingProductError: it will never be there; or it is what the catalogue lists, by its
-            checksum, and yet no orbit that can be used.
+            checksum, and yet not an orbit that can be used.
     """
     target = Path(target)
-    facts = _found(target, orbit)
-    if facts is None:
-        fetched = target.with_name(f"{orbit.name}.fetched.EOF")
-        fetch_file(orbit, fetched)
-        facts = _checked(fetched, orbit)
-        fetched.replace(target)
-    values = {
+    listed = known_checksums(orbit.checksums)
+
+    def check(path: Path) -> OrbitFacts:
+        try:
+            return check_orbit(path, orbit.name)
+        except UserError as error:
+            if listed and matching_sha256(path, listed):
+                # The same bytes would come again, however often one asks.
+                raise MissingProductError(
+                    orbit.name,
+                    f"it is as the catalogue lists it, but not a usable orbit: {error.problem}",
+                    "report it to the service's help desk",
+                ) from error
+            raise UserError(orbit.name, error.problem, "rerun to fetch it again") from error
+
+    got = cached_file(target, orbit.name, lambda path: fetch_file(orbit, path), check, listed)
+    facts = {
         key: value.isoformat() if isinstance(value, datetime) else value
-        for key, value in asdict(facts).items()
+        for key, value in asdict(got.facts).items()
     }
-    written = {
-        "schema": ORBIT_SCHEMA,
-        "name": orbit.name,
-        "bytes": target.stat().st_size,
-        "sha256": sha256_file(target),
-        **values,
-    }
-    write_json(target.with_suffix(".json") if record is None else record, written)
+    written = OrbitRecord(name=orbit.name, bytes=got.bytes, sha256=got.sha256, **facts)
+    written.write(target.with_suffix(".json") if record is None else record)
     return written
 
 
-def _checked(fetched: Path, orbit: Product) -> OrbitFacts:
-    """Return what a file holds that was just fetched; a wrong one is removed."""
-    try:
-        return check_orbit(fetched, orbit.name)
-    except UserError as error:
-        is_as_listed = bool(known_checksums(orbit.checksums)) and _is_as_listed(fetched, orbit)
-        fetched.unlink()
-        if is_as_listed:
-            # The same bytes would come again, however often one asks.
-            raise MissingProductError(
-                orbit.name,
-                f"it is as the catalogue lists it, but no orbit that can be used: {error.problem}",
-                "tell the service's help desk",
-            ) from error
-        raise UserError(orbit.name, error.problem, "rerun to fetch it again") from error
-
-
-def _is_as_listed(path: Path, orbit: Product) -> bool:
-    """Return whether a file has all checksums of the catalogue that can be computed here."""
-    listed = known_checksums(orbit.checksums)
-    digests = file_digests(path, {each.algorithm for each in listed})
-    return all(digests[each.algorithm] == each.digits for each in listed)
-
-
-def _found(target: Path, orbit: Product) -> OrbitFacts | None:
-    """Return what a file holds that is there; None if there is none, or not what is listed."""
-    if not target.is_file():
-        return None
-    if not _is_as_listed(target, orbit):
-        tell(f"{orbit.name}: its content is not what the catalogue lists: fetching it anew")
-        return None
-    try:
-        return check_orbit(target, orbit.name)
-    except UserError:
-        return None
-
-
 def write_missing_orbit(orbit: Product, error: MissingProductError, record: str | Path) -> None:
-    """Record that an orbit file cannot be had; scenes then have the orbits of their annotation."""
+    """Record that an orbit file is unavailable; its scenes have the orbits of their annotation."""
     tell(f"{orbit.name}: missing: {error.problem}")
-    reason = f"{error.problem}; {error.fix}"
-    write_json(record, {"schema": ORBIT_SCHEMA, "name": orbit.name, "missing": reason})
-
-
-def missing_orbit(record: str | Path) -> tuple[str, str] | None:
-    """Return name and reason of an orbit file that is missing, None of one that is there.
-
-    Args:
-        record: as :func:`fetch_orbit` or :func:`write_missing_orbit` wrote it.
-
-    Raises:
-        UserError: it is no such record.
-    """
-    try:
-        values = read_json(record)
-        name = values["name"]
-        return (name, values["missing"]) if "missing" in values else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(record, "this is no record of an orbit", "delete it and rerun") from error
+    OrbitRecord(name=orbit.name, missing=f"{error.problem}; {error.fix}").write(record)

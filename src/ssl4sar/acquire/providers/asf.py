@@ -9,40 +9,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
-import requests
-
-from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
-from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
+from ssl4sar.acquire.catalogue.footprint import footprint_of
+from ssl4sar.acquire.catalogue.record import fields_of, known_form, product_of
 from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
 from ssl4sar.acquire.network.access import Access, Bearer, FixedToken, require_web_address
-from ssl4sar.acquire.network.download import download
+from ssl4sar.acquire.network.download import WrongContentError, download
 from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
-from ssl4sar.acquire.product import Mission, Product, utc_time
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import bounded, known_form, not_found, orbit_direction
-from ssl4sar.acquire.providers.odata_record import footprint_of
+from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.providers.common import bounded, final_failures, library_errors
+from ssl4sar.acquire.query import Query, Selection
 from ssl4sar.acquire.safe.verification import known_checksums, verify_product
-from ssl4sar.config.services import AsfConfig
+from ssl4sar.config.services import AsfConfig, Services
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 #: Names of the facility for ground range products, dual and single polarisation, by their kind.
 _LEVELS: Final = {"GRDH": ("GRD_HD", "GRD_HS"), "GRDM": ("GRD_MD", "GRD_MS")}
 _STRIPMAP_BEAMS: Final = ("S1", "S2", "S3", "S4", "S5", "S6")
-#: What the library raises about answers of another form.
-_NONSENSE: Final = (
-    *(AttributeError, IndexError, KeyError, TypeError, ValueError),
-    *(OverflowError, RecursionError),
-)
-_SERVICE_FIX: Final = "check asf.host and the line, and rerun"
+_FIELDS: Final = {
+    "id": "fileID",
+    "name": "sceneName",
+    "start": "startTime",
+    "stop": "stopTime",
+    "orbit_direction": "flightDirection",
+    "relative_orbit": "pathNumber",
+    "processor_version": "pgeVersion",
+    "size_bytes": "bytes",
+}
 
 
 class Asf:
@@ -56,36 +56,31 @@ class Asf:
 
     name: Final = "asf"
     missions: Final[frozenset[Mission]] = frozenset({"sentinel-1"})
+    library: ClassVar[str | None] = "asf_search"
 
     def __init__(
         self,
         config: AsfConfig,
         *,
-        patience: Patience | None = None,
+        patience: Patience = FOR_PRODUCTS,
         adapter: GuardedAdapter | None = None,
     ) -> None:
         self._config = config
-        self._patience = patience or FOR_PRODUCTS
-        self._adapter = adapter or GuardedAdapter(short_answer(self._patience.timeout_s))
+        self._patience = patience
+        self._adapter = adapter or GuardedAdapter(short_answer(patience.timeout_s))
+
+    @classmethod
+    def of(cls, services: Services) -> Self:
+        """Return the facility of a configuration."""
+        import asf_search  # noqa: F401
+
+        return cls(services.asf)
 
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that the facility lists for a query, each once.
 
         It is not asked for directions: its attribute is that of the datatake's start.
-
-        Args:
-            query: what is looked for.
-
-        Raises:
-            UserError: the catalogue refuses, answers nonsense or cannot be reached, or Sentinel-2
-                is looked for.
         """
-        if query.mission not in self.missions:
-            raise UserError(
-                "provider asf",
-                "the Alaska Satellite Facility holds no Sentinel-2",
-                "name another provider in sentinel.optical_provider",
-            )
         found: dict[str, Product] = {}
         with self._errors():
             # The library would put a hull around polygons in several parts.
@@ -97,24 +92,12 @@ class Asf:
         yield from found.values()
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
-        """Fetch a product whole, going on where an earlier try stopped.
-
-        Args:
-            product: a product of this provider.
-            folder: folder of this product alone, kept between tries.
-            selection: says nothing here: products are fetched whole.
-
-        Returns:
-            ``NAME.zip`` in ``folder``; it agrees with size and MD5 of the catalogue, with its
-            manifest and with the checksums within.
-
-        Raises:
-            MissingProductError: gone, or broken at source.
-            UserError: credentials, disk, a lasting failure of the line, or the facility does not
-                find what its catalogue lists.
-        """
+        """Fetch ``NAME.zip``; it agrees with the catalogue, its manifest and checksums within."""
         archive = folder / f"{product.name}.zip"
-        try:
+        fix = (
+            "log in once at the facility's site, where its terms must be accepted, or leave it out"
+        )
+        with final_failures(product, self._is_still_listed, fix):
             is_new = not archive.is_file()
             if is_new:
                 # Strictly as listed: the facility stores its archives, and lists the MD5 of each.
@@ -127,16 +110,6 @@ class Asf:
                     **asdict(self._patience),
                 )
             tell(f"{product.name}: {self._verified(product, archive, is_new)}")
-        except NotThereError as error:
-            listed = self._is_still_listed(product)
-            raise not_found(product, error, is_still_listed=listed) from error
-        except WrongContentError as error:
-            raise MissingProductError(
-                product.name,
-                f"what the facility delivers is damaged: {error.problem}",
-                "log in once at the facility's site, where its terms must be accepted, or leave it "
-                "out",
-            ) from error
         return archive
 
     def _verified(self, product: Product, archive: Path, is_new: bool) -> str:
@@ -157,19 +130,13 @@ class Asf:
         else:
             bearer = EarthdataLogin(config.login_url, timeout_s=self._patience.timeout_s)
         host = require_web_address(config.login_url).host
-        return Access(
-            config.download_hosts,
-            bearer,
-            Slots(f"{host} {os.getuid()}", config.connections),
-            elsewhere="anonymous",
-        )
+        slots = Slots(f"{host} {os.getuid()}", config.connections)
+        return Access(config.download_hosts, bearer, slots, elsewhere="anonymous")
 
     def _is_still_listed(self, product: Product) -> bool:
         with self._errors():
-            return any(
-                record["properties"]["fileID"] == product.id
-                for record in self._listed(product_list=[product.id])
-            )
+            listed = self._listed(product_list=[product.id])
+            return any(record["properties"]["fileID"] == product.id for record in listed)
 
     def _records(self, query: Query, area: str) -> Iterator[Mapping[str, Any]]:
         mode, kind, _ = query.product_type.split("_")
@@ -198,59 +165,23 @@ class Asf:
             if not page and not page.searchComplete:
                 raise ValueError("a page of its list is empty before the end")
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self) -> AbstractContextManager[None]:
         from asf_search.exceptions import ASFError
 
-        host = self._config.host
-        try:
-            yield
-        except requests.RequestException as error:
-            raise UserError(host, asking_problem(error), _SERVICE_FIX) from error
-        except (*_NONSENSE, ASFError) as error:
-            problem = " ".join(str(error).split())[:300]
-            raise UserError(
-                host, f"it does not answer as the catalogue should ({problem})", _SERVICE_FIX
-            ) from error
+        return library_errors(self._config.host, "the catalogue", "asf.host", (ASFError,))
 
 
 def product_of_record(record: Mapping[str, Any]) -> Product:
     """Return the product of a GeoJSON feature of asf_search.
 
-    Args:
-        record: feature with the properties of the facility.
-
     Raises:
         KeyError, TypeError, ValueError: it is of another form.
     """
     properties = record["properties"]
-    name = parse_name(properties["sceneName"])
-    if not isinstance(name, SarName):
-        raise ValueError(f"{name.name} is not of Sentinel-1")  # noqa: TRY004 - a wrong value
-    start, stop = utc_time(properties["startTime"]), utc_time(properties["stopTime"])
-    stated = orbit_direction(properties.get("flightDirection"))
-    footprint = footprint_of(record.get("geometry"))
-    direction, is_stated = scene_direction(stated, name.platform, start, stop, footprint)
-    size_bytes = properties.get("bytes")
     md5 = properties.get("md5sum")
-    return Product(
-        provider="asf",
-        id=str(properties["fileID"]),
-        name=name.name,
-        mission="sentinel-1",
-        platform=name.platform,
-        product_type=name.product_type,
-        start=start,
-        stop=stop,
-        mode=name.mode,
-        polarisations=name.polarisations,
-        relative_orbit=properties.get("pathNumber") or name.relative_orbit,
-        orbit_direction=direction,
-        direction_stated=is_stated,
-        datatake=name.datatake,
-        processor_version=plain_version(properties.get("pgeVersion")),
-        size_bytes=None if size_bytes is None else int(size_bytes),
-        checksums={} if md5 is None else {"md5": str(md5).lower()},
-        footprint=footprint,
-        urls={"product": str(properties["url"])},
-    )
+    more = {
+        "footprint": footprint_of(record.get("geometry")),
+        "checksums": {} if md5 is None else {"md5": str(md5).lower()},
+        "urls": {"product": str(properties["url"])},
+    }
+    return product_of("asf", fields_of(properties, _FIELDS) | more)

@@ -1,8 +1,7 @@
-"""Asking a catalogue for JSON, patiently: short answers over HTTP, no account needed."""
+"""Asking the catalogue for JSON, patiently: short answers over HTTP, no account needed."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,24 +9,21 @@ import requests
 
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.exchange import (
-    SlowServerError,
-    TooLongError,
+    TRANSIENT_STATUS,
+    failing_line,
     guarded_session,
     short_answer,
-)
-from ssl4sar.acquire.network.patience import (
-    TRANSIENT_STATUS,
-    Failures,
-    Patience,
-    TransientError,
-    line_problem,
     transient_error,
 )
 from ssl4sar.core.address import AddressError, parse_address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
+from ssl4sar.core.retry import Patience, TransientError, patiently
 from ssl4sar.core.wording import printable
 
+KEY: Final = "cdse.catalogue_url"
+#: Spans seven minutes of outage.
+PATIENCE: Final = Patience(attempts=12, first_wait_s=2.0, timeout_s=120.0)
 #: With these a service says that it has no such thing (any more).
 GONE_STATUS: Final = frozenset({404, 410})
 _SHOWN_CHARS: Final = 120
@@ -36,50 +32,29 @@ _SHOWN_CHARS: Final = 120
 class RefusedError(UserError):
     """The catalogue refuses a question, and asking again would not help; ``status`` is HTTP's."""
 
-    def __init__(self, subject: str, problem: str, fix: str, status: int = 0) -> None:
+    def __init__(self, subject: str, problem: str, fix: str, status: int) -> None:
         self.status = status
         super().__init__(subject, problem, fix)
 
 
 class CatalogueAccess:
-    """Connection to a catalogue.
+    """Connection to the catalogue.
 
     Args:
-        url: address of the catalogue, for errors.
-        key: key of the configuration that holds it, for errors.
-        attempts: tries per question; those of the default span seven minutes of outage.
-        first_wait_s: wait after the first failure; it doubles each time, up to a minute.
-        timeout_s: longest silence of the server.
-        busy_s: how long it is waited in all while the catalogue says that it is busy (429).
+        url: its address, also for errors.
+        patience: with each question.
 
     Attributes:
         requests: questions asked so far, tries included.
     """
 
-    def __init__(
-        self,
-        url: str,
-        key: str = "cdse.catalogue_url",
-        *,
-        attempts: int = 12,
-        first_wait_s: float = 2.0,
-        timeout_s: float = 120.0,
-        busy_s: float = 3600.0,
-    ) -> None:
+    def __init__(self, url: str, patience: Patience = PATIENCE) -> None:
         self.url = url.rstrip("/")
         self.requests = 0
-        self._key = key
-        self._patience = Patience(attempts, first_wait_s, timeout_s, busy_s)
-        self._origin = require_web_address(url).origin
-        self._session = guarded_session(short_answer(timeout_s))
+        self._patience = patience
+        self._host = require_web_address(url).host
+        self._session = guarded_session(short_answer(patience.timeout_s))
         self._session.headers["Accept"] = "application/json"
-
-    def is_own(self, url: str) -> bool:
-        """Return whether an address lies on the catalogue's host, port and protocol included."""
-        try:
-            return parse_address(url).origin == self._origin
-        except AddressError:
-            return False
 
     def json(self, url: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Return the object that an address answers with.
@@ -88,72 +63,41 @@ class CatalogueAccess:
             RefusedError: the catalogue refuses (4xx) or sends elsewhere.
             UserError: it cannot be reached, keeps failing, or answers with something else.
         """
-        failures = Failures(
+        return patiently(
+            lambda: self._once(url, parameters),
             self._patience,
-            self._origin[1],
+            self._host,
             subject=self.url,
             what="the catalogue",
-            fix=f"check the connection and {self._key}, and rerun later",
+            fix=f"check the connection and {KEY}, and rerun later",
         )
-        while True:
-            try:
-                return self._once(url, parameters)
-            except TransientError as error:
-                wait_s = failures.wait_s(error)
-            time.sleep(wait_s)
 
     def _once(self, url: str, parameters: Mapping[str, str] | None) -> dict[str, Any]:
         self.requests += 1
-        try:
+        with failing_line(self.url, f"correct {KEY}"):
             # A redirect is refused: the library would send credentials of ~/.netrc along.
             response = self._session.get(url, params=parameters, allow_redirects=False)
-        except TooLongError as error:
-            raise UserError(
-                self.url, str(error), f"correct {self._key}, or ask for smaller pages"
-            ) from error
-        except requests.RequestException as error:
-            if line_problem(error) is not None:
-                raise TransientError(_reason(error)) from error
-            raise UserError(
-                self.url, f"it cannot be asked ({error})", f"correct {self._key}"
-            ) from error
-        self._refuse(response)
-        return self._object(response)
-
-    def _refuse(self, response: requests.Response) -> None:
         status = response.status_code
         if status in TRANSIENT_STATUS:
             raise transient_error(response, f"it answered {status} {response.reason}")
-        if 300 <= status < 400:
-            raise RefusedError(
-                self.url, f"the catalogue sends {_where(response)}", f"correct {self._key}", status
-            )
         if status != 200:
-            raise RefusedError(
-                self.url,
-                f"the catalogue refuses the question: {status} {_message(response)}",
-                f"check {self._key}; if it is right, report this with your configuration",
-                status,
-            )
-
-    def _object(self, response: requests.Response) -> dict[str, Any]:
-        content = response.content
-        if content.lstrip()[:1] == b"<":
+            problem = f"the catalogue refuses the question: {status} {_message(response)}"
+            if 300 <= status < 400:
+                problem = f"the catalogue sends {_where(response)}"
+            raise RefusedError(self.url, problem, f"correct {KEY}, if it is not right", status)
+        if response.content.lstrip()[:1] == b"<":
             raise UserError(
                 self.url,
                 "the catalogue answered with a web page, not with JSON",
-                f"check {self._key} and whether a proxy or a login page stands in between",
+                f"check {KEY} and whether a proxy or a login page stands in between",
             )
         try:
-            value = parse_json(content)
+            value = parse_json(response.content)
         except ForeignTextError as error:
             raise TransientError(f"its answer cannot be used: {error}") from error
         if not isinstance(value, dict):
-            raise UserError(
-                self.url,
-                f"its answer is no object: {_beginning(content)!r}",
-                f"correct {self._key}",
-            )
+            problem = f"its answer is not an object: {_shown(str(value))!r}"
+            raise UserError(self.url, problem, f"correct {KEY}")
         return value
 
 
@@ -177,20 +121,5 @@ def _message(response: requests.Response) -> str:
     return _shown(str(detail))
 
 
-def _beginning(content: bytes) -> str:
-    return _shown(content[: 2 * _SHOWN_CHARS].decode("utf-8", errors="replace"))
-
-
 def _shown(text: str) -> str:
     return printable(" ".join(text.split()), _SHOWN_CHARS)
-
-
-def _reason(error: requests.RequestException) -> str:
-    # Told behind the name of the catalogue's host, so in fewer words than `line_problem` has.
-    if isinstance(error, SlowServerError):
-        return str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return "no safe connection"
-    if isinstance(error, requests.exceptions.Timeout):
-        return "it does not answer"
-    return "it cannot be reached or the connection broke off"

@@ -7,22 +7,32 @@ the study reads (OData Nodes), which halves the bytes of a dual-polarised scene.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import ClassVar, Final, Self
+from urllib.parse import quote
 
-from ssl4sar.acquire.catalogue.product_name import SarName, parse_name
-from ssl4sar.acquire.network.access import require_web_address
-from ssl4sar.acquire.network.credentials import Account
-from ssl4sar.acquire.network.download import DownloadRecord
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
+from ssl4sar.acquire.catalogue.product_name import parse_name
+from ssl4sar.acquire.network.access import Access, require_web_address
+from ssl4sar.acquire.network.credentials import Account, find_credentials
+from ssl4sar.acquire.network.download import (
+    DownloadRecord,
+    NotThereError,
+    WrongContentError,
+    download,
+)
+from ssl4sar.acquire.network.slots import Slots
+from ssl4sar.acquire.network.token import TokenSource
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.cdse_client import CdseClient
-from ssl4sar.acquire.providers.common import not_found
+from ssl4sar.acquire.providers.catalogue_access import GONE_STATUS, CatalogueAccess, RefusedError
+from ssl4sar.acquire.providers.common import BOTH_MISSIONS, final_failures, usable
 from ssl4sar.acquire.providers.odata import ODataCatalogue
+from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.acquire.safe.manifest import (
     MANIFEST_NAME,
     ManifestFile,
@@ -35,12 +45,14 @@ from ssl4sar.acquire.safe.verification import (
     known_checksums,
     verify_archive,
 )
-from ssl4sar.config.services import CdseConfig
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import can_compute
+from ssl4sar.config.services import CdseConfig, Services
+from ssl4sar.core.hashing import Checksum, can_compute
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
+#: Tries of a file that is not there though the catalogue lists its product: 15 s of waits.
+_TRIES_OF_NODE: Final = 5
 
 
 class Cdse:
@@ -55,51 +67,43 @@ class Cdse:
     """
 
     name: Final = "cdse"
-    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
+    missions: Final[frozenset[Mission]] = BOTH_MISSIONS
+    library: ClassVar[str | None] = None
 
-    def __init__(self, config: CdseConfig, *, patience: Patience | None = None) -> None:
+    def __init__(self, config: CdseConfig, *, patience: Patience = FOR_PRODUCTS) -> None:
         self._config = config
-        self._client = CdseClient(config, account(config), patience or FOR_PRODUCTS)
-        self.tokens = self._client.tokens
+        self._patience = patience
+        self._account = account(config)
+        self.tokens = TokenSource(config.token_url, self._account, config.client_id)
+        self._lock = threading.Lock()
+        self._access: Access | None = None
+
+    @classmethod
+    def of(cls, services: Services) -> Self:
+        """Return the service of a configuration."""
+        return cls(services.cdse)
 
     def search(self, query: Query) -> Iterator[Product]:
-        """Yield all products that match, each once.
-
-        Raises:
-            UserError: the catalogue refuses, answers nonsense or cannot be reached.
-        """
+        """Yield all products that match, each once."""
         config = self._config
         catalogue = ODataCatalogue(config.catalogue_url, config.page_size, config.max_skip)
         return catalogue.products(query)
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
-        """Fetch the needed files of a product, or all of it, going on where an earlier try stopped.
+        """Fetch the folder ``NAME.SAFE`` with the needed files, or the archive ``NAME.zip``.
 
         All of it is fetched, as one archive, where it is asked for, and where the service does not
-        deliver a needed file by itself or nothing could tell whether it is right.
-
-        Args:
-            product: a product of this provider.
-            folder: folder of this product alone, kept between tries.
-            selection: files that are wanted; all where products are fetched whole.
-
-        Returns:
-            The folder ``NAME.SAFE`` or the archive ``NAME.zip``. Every file of it agrees with the
-            manifest.
-
-        Raises:
-            MissingProductError: offline, gone, without what is wanted, or broken at source.
-            UserError: credentials, disk, a lasting failure of the line, or the service does not
-                find what its catalogue lists.
+        deliver a needed file by itself or nothing could say whether it is right. Every file agrees
+        with the manifest.
         """
         _require_online(product)
         folder.mkdir(parents=True, exist_ok=True)
         safe = folder / f"{product.name}.SAFE"
-        with self._told_as_missing(product):
+        with self._final_failures(product):
             if not self._config.whole_products:
                 if self._fetch_files(product, safe, selection):
                     return safe
-                tell(f"{product.name}: its single files cannot be had: fetching the whole product")
+                tell(f"{product.name}: single files are unavailable: fetching the whole product")
             archive = self._fetch_archive(product, folder / f"{product.name}.zip")
         if safe.exists():
             shutil.rmtree(safe)
@@ -117,53 +121,122 @@ class Cdse:
             UserError: as for `fetch`.
         """
         _require_online(product)
-        with self._told_as_missing(product):
+        with self._final_failures(product):
             checksums = known_checksums(product.checksums)
-            url = self._client.address(product)
-            return self._client.download(url, target, checksums, product.size_bytes)
+            return self._download(self.address(product), target, checksums, product.size_bytes)
 
-    @contextmanager
-    def _told_as_missing(self, product: Product) -> Iterator[None]:
-        """Turn what asking again cannot mend into the error that says so."""
+    def is_still_listed(self, product: Product) -> bool:
+        """Return whether the catalogue lists a product as online today.
+
+        Raises:
+            UserError: the catalogue cannot say.
+        """
+        catalogue = CatalogueAccess(self._config.catalogue_url, self._patience)
         try:
-            yield
-        except NotThereError as error:
-            listed = self._client.is_still_listed(product)
-            raise not_found(product, error, is_still_listed=listed) from error
-        except (WrongContentError, DamagedProductError) as error:
-            raise MissingProductError(
-                product.name,
-                f"what the service delivers is damaged: {error.problem}",
-                "tell the service's help desk, or leave it out",
-            ) from error
+            record = catalogue.json(f"{catalogue.url}/Products({quote(product.id, safe='')})")
+        except RefusedError as error:
+            if error.status in GONE_STATUS:
+                return False
+            raise
+        return record.get("Online") is not False
+
+    def address(self, product: Product, *nodes: str) -> str:
+        """Return the address of a product, or of a file in it.
+
+        Args:
+            product: a product of the catalogue.
+            nodes: steps of the path to the file, beginning with the folder of the product.
+        """
+        steps = [f"Products({quote(product.id, safe='')})"]
+        steps += [f"Nodes({quote(node, safe='')})" for node in nodes]
+        return f"{self._config.download_url.rstrip('/')}/{'/'.join(steps)}/$value"
+
+    def download_node(
+        self,
+        product: Product,
+        nodes: Sequence[str],
+        target: Path,
+        checksums: Sequence[Checksum] = (),
+        size_bytes: int | None = None,
+    ) -> None:
+        """Download a file of a product, patient with a service that now and then answers 404.
+
+        Raises:
+            NotThereError: there is no such file, or the catalogue does not list the product.
+            UserError: the download fails otherwise, or the catalogue cannot say.
+        """
+        is_listed = False
+        for failures in count(1):
+            try:
+                self._download(self.address(product, *nodes), target, checksums, size_bytes)
+            except NotThereError as error:
+                is_listed = is_listed or self.is_still_listed(product)
+                if failures == _TRIES_OF_NODE or not is_listed:
+                    raise
+                wait_s = self._patience.wait_s(failures, None)
+                tell(
+                    f"{target.name}: {error.problem} though the catalogue lists the product; "
+                    f"next try in {wait_s:.0f} s"
+                )
+                time.sleep(wait_s)
+            else:
+                return
+
+    def _download(
+        self,
+        url: str,
+        target: Path,
+        checksums: Sequence[Checksum],
+        size_bytes: int | None,
+        *,
+        is_binding: bool = True,
+    ) -> DownloadRecord:
+        return download(
+            url,
+            target,
+            checksums,
+            access=self._open_access(),
+            size_bytes=size_bytes,
+            is_binding=is_binding,
+            **asdict(self._patience),
+        )
+
+    def _open_access(self) -> Access:
+        with self._lock:
+            if self._access is None:
+                # The service counts connections by account, so it must be known before the first.
+                user = find_credentials(self._account).user
+                slots = Slots(f"{self._account.machine} {user}", self._config.connections)
+                self._access = Access(self._config.hosts, self.tokens, slots)
+            return self._access
+
+    def _final_failures(self, product: Product) -> AbstractContextManager[None]:
+        fix = "tell the service's help desk, or leave it out"
+        return final_failures(product, self.is_still_listed, fix)
 
     def _fetch_files(self, product: Product, safe: Path, selection: Selection) -> bool:
-        """Fetch the needed files; False where they cannot be had one by one."""
+        """Fetch the needed files; False where they are unavailable one by one."""
         try:
-            return self._fetch_listed(product, safe, selection)
+            files = self._manifest(product, safe)
+            try:
+                return self._fetch_needed(product, safe, files, selection)
+            except (WrongContentError, NotThereError, MissingProductError):
+                # Nothing but the manifest itself says what it must hold: it may be at fault.
+                manifest = safe / MANIFEST_NAME
+                before = manifest.read_bytes()
+                manifest.unlink()
+                files = self._manifest(product, safe)
+                if manifest.read_bytes() == before:
+                    raise
+                tell(f"{product.name}: the manifest was damaged")
+                return self._fetch_needed(product, safe, files, selection)
         except NotThereError:
             return False
-
-    def _fetch_listed(self, product: Product, safe: Path, selection: Selection) -> bool:
-        """Fetch the needed files of the manifest; as `_fetch_needed`."""
-        files = self._manifest(product, safe)
-        try:
-            return self._fetch_needed(product, safe, files, selection)
-        except (WrongContentError, NotThereError, MissingProductError):
-            # Nothing but the manifest itself says what it must hold: it may be the one at fault.
-            manifest = safe / MANIFEST_NAME
-            before = manifest.read_bytes()
-            manifest.unlink()
-            files = self._manifest(product, safe)
-            if manifest.read_bytes() == before:
-                raise
-            tell(f"{product.name}: the manifest was damaged")
-            return self._fetch_needed(product, safe, files, selection)
 
     def _fetch_needed(
         self, product: Product, safe: Path, files: tuple[ManifestFile, ...], selection: Selection
     ) -> bool:
-        """Fetch the needed files; False where the manifest cannot tell whether they are right."""
+        """Fetch the needed files; False where the manifest cannot say whether they are right."""
         needed = needed_files(files, product.mission, selection, product.name)
         _require_own(product, needed)
         if not all(file.checksum and can_compute(file.checksum.algorithm) for file in needed):
@@ -172,78 +245,51 @@ class Cdse:
         total_mb = sum(file.size_bytes or 0 for file in needed) / 1e6
         tell(f"{product.name}: {len(needed)} of {len(files)} files are needed, {total_mb:.1f} MB")
         for file in needed:
-            self._fetch_node(product, safe, file)
+            target = safe / file.path
+            if target.is_file():
+                if file_problem(target, file) is None:
+                    continue
+                target.unlink()
+            nodes = (safe.name, *PurePosixPath(file.path).parts)
+            checksums = [] if file.checksum is None else [file.checksum]
+            self.download_node(product, nodes, target, checksums, file.size_bytes)
         tell(f"{product.name}: {len(needed)} files agree with the manifest")
         return True
 
     def _manifest(self, product: Product, safe: Path) -> tuple[ManifestFile, ...]:
         path = safe / MANIFEST_NAME
-        for is_last in (False, True):
-            if not path.is_file():
-                self._client.download_node(product, (safe.name, MANIFEST_NAME), path)
-            try:
-                return read_manifest(path)
-            except UserError as error:
-                path.unlink()
-                if is_last:
-                    url = self._client.address(product, safe.name, MANIFEST_NAME)
-                    raise WrongContentError(url, error.problem, "rerun later") from error
-                tell(f"{product.name}: {error.problem}; downloading it once more")
-        raise AssertionError("the second round returns or raises")
 
-    def _fetch_node(self, product: Product, safe: Path, file: ManifestFile) -> None:
-        target = safe / file.path
-        if target.is_file():
-            if file_problem(target, file) is None:
-                return
-            target.unlink()
-        nodes = (safe.name, *PurePosixPath(file.path).parts)
-        checksums = [] if file.checksum is None else [file.checksum]
-        self._client.download_node(product, nodes, target, checksums, file.size_bytes)
+        def fetch() -> None:
+            self.download_node(product, (safe.name, MANIFEST_NAME), path)
+
+        try:
+            return usable(product.name, path, fetch, lambda: read_manifest(path))
+        except DamagedProductError as error:
+            url = self.address(product, safe.name, MANIFEST_NAME)
+            raise WrongContentError(url, error.problem, error.fix) from error
 
     def _fetch_archive(self, product: Product, archive: Path) -> Path:
-        url, checksums = self._client.address(product), known_checksums(product.checksums)
-        listed = {each.algorithm: each.digits for each in checksums}
-        for is_last in (False, True):
-            if not archive.is_file():
-                # Products that lie unpacked are packed when they are asked for: what the catalogue
-                # lists may be of another archive with the same files.
-                self._client.download(url, archive, checksums, product.size_bytes, is_binding=False)
-            try:
-                verified = verify_archive(
-                    archive, product.name, size_bytes=product.size_bytes, checksums=listed
-                )
-            except UserError as error:
-                archive.unlink()
-                if is_last:
-                    raise DamagedProductError(product.name, error.problem, "rerun later") from error
-                tell(f"{product.name}: {error.problem}; downloading it once more")
-            else:
-                tell(f"{product.name}: {verified}")
-                return archive
-        raise AssertionError("the second round returns or raises")
+        checksums = known_checksums(product.checksums)
 
+        def fetch() -> None:
+            # Products that are stored unpacked are packed when they are asked for: what the
+            # catalogue lists may be of another archive with the same files.
+            size, url = product.size_bytes, self.address(product)
+            self._download(url, archive, checksums, size, is_binding=False)
 
-def _require_own(product: Product, files: tuple[ManifestFile, ...]) -> None:
-    """Refuse the manifest of another product: nothing else of it tells whose it is.
-
-    Files of a Sentinel-1 product carry its times, orbit and datatake, as its name does.
-
-    Raises:
-        WrongContentError: it belongs to another product.
-    """
-    try:
-        told = parse_name(product.name)
-    except ValueError:
-        return
-    if not isinstance(told, SarName):
-        return
-    mark = "-".join(product.name.lower().removesuffix("_cog").split("_")[-5:-1])
-    other = [file.path for file in files if f"-{mark}-" not in file.path]
-    if other:
-        raise WrongContentError(
-            product.name, f"its manifest is that of another product ({other[0]})", "rerun later"
+        verified = usable(
+            product.name,
+            archive,
+            fetch,
+            lambda: verify_archive(
+                archive,
+                product.name,
+                size_bytes=product.size_bytes,
+                checksums={each.algorithm: each.digits for each in checksums},
+            ),
         )
+        tell(f"{product.name}: {verified}")
+        return archive
 
 
 def account(config: CdseConfig) -> Account:
@@ -258,10 +304,31 @@ def account(config: CdseConfig) -> Account:
     )
 
 
+def _require_own(product: Product, files: tuple[ManifestFile, ...]) -> None:
+    """Refuse the manifest of another product: nothing else of it says whose it is.
+
+    Files of a Sentinel-1 product carry its times, orbit and datatake, as its name does.
+
+    Raises:
+        WrongContentError: it belongs to another product.
+    """
+    try:
+        if parse_name(product.name).mission != "sentinel-1":
+            return
+    except ValueError:
+        return
+    mark = "-".join(product.name.lower().removesuffix("_cog").split("_")[-5:-1])
+    other = [file.path for file in files if f"-{mark}-" not in file.path]
+    if other:
+        raise WrongContentError(
+            product.name, f"its manifest is that of another product ({other[0]})", "rerun later"
+        )
+
+
 def _require_online(product: Product) -> None:
     if not product.online:
         raise MissingProductError(
             product.name,
-            "the product is offline: it lies in the archive and cannot be downloaded",
+            "the product is offline: it is in the archive and cannot be downloaded",
             f"order it in the Data Workspace at {REGISTER_URL}, then refresh the inventory",
         )

@@ -1,52 +1,28 @@
-"""What all providers have in common: directions, kinds, strange records, products not found."""
+"""What providers of services have in common: bounds, errors in one line, products not found."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, TypeVar
 
-from ssl4sar.acquire.network.transfer import NotThereError
-from ssl4sar.acquire.product import OrbitDirection, Product
-from ssl4sar.acquire.providers.base import MissingProductError
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.wording import printable
+import requests
 
-#: What reading a record raises that is not as documented.
-FORM_ERRORS: Final = (
-    ArithmeticError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-_SHOWN_CHARS: Final = 200
+from ssl4sar.acquire.catalogue.record import FORM_ERRORS
+from ssl4sar.acquire.network.download import NotThereError, WrongContentError
+from ssl4sar.acquire.network.exchange import asking_problem
+from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.query import MissingProductError
+from ssl4sar.acquire.safe.verification import DamagedProductError
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.progress import tell
+
+BOTH_MISSIONS: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
 #: Of one glacier; ten years of all tiles over the largest are some ten thousand.
 MOST_LISTED: Final = 50_000
+_SHOWN_CHARS: Final = 300
 T = TypeVar("T")
-
-
-def orbit_direction(text: str | None) -> OrbitDirection | None:
-    """Return the direction that a catalogue spells in its own way; None where it tells none."""
-    match (text or "").lower():
-        case "ascending":
-            return "ascending"
-        case "descending":
-            return "descending"
-    return None
-
-
-def is_kind(product_type: str, wanted: str) -> bool:
-    """Return whether a product is of the wanted kind.
-
-    The cloud-optimised twin of a product, whose images are the same, counts as its kind, and each
-    beam of a stripmap (S3_GRDH_1S) as stripmap (SM_GRDH_1S).
-    """
-    kind = product_type.removesuffix("-COG")
-    return wanted in {kind, re.sub(r"^S[1-6]_", "SM_", kind)}
 
 
 def bounded(listed: Iterable[T], subject: str) -> Iterator[T]:
@@ -59,54 +35,107 @@ def bounded(listed: Iterable[T], subject: str) -> Iterator[T]:
         if number == MOST_LISTED:
             raise UserError(
                 subject,
-                f"it lists more than {MOST_LISTED:,} products for one area, and goes on",
+                f"it lists more than {MOST_LISTED:,} products for one area, and more follow",
                 "ask for a shorter time or a smaller area; if it stays, use another service",
             )
         yield each
 
 
 @contextmanager
-def known_form(subject: str, fix: str) -> Iterator[None]:
-    """Turn what is raised when a record of a service becomes a product into one line.
+def library_errors(
+    subject: str,
+    kind: str,
+    key: str,
+    errors: tuple[type[Exception], ...],
+    shown: Callable[[str], str] = str,
+) -> Iterator[None]:
+    """Turn what a library raises about answers and the line into one line.
 
     Args:
         subject: address of the service.
-        fix: what to do.
+        kind: what it should be, e.g. "a STAC API".
+        key: key of the configuration that holds the address.
+        errors: the library's own; what it raises as it takes forms for granted is added.
+        shown: makes a message fit to be shown.
 
     Raises:
-        UserError: a value is missing, or of another form or range.
+        UserError: the service refuses, answers nonsense or cannot be reached.
+    """
+    caught: tuple[type[Exception], ...]
+    caught = (requests.RequestException, *FORM_ERRORS, NotImplementedError, *errors)
+    try:
+        yield
+    except caught as error:
+        # Libraries hide failures of the line within their own.
+        line = error if isinstance(error, requests.RequestException) else error.__context__
+        is_answer = isinstance(line, requests.HTTPError)
+        if isinstance(line, requests.RequestException) and not is_answer:
+            fix = f"check {key} and the line, and rerun"
+            raise UserError(subject, asking_problem(line), fix) from None
+        told = str(error) if isinstance(error, errors) else f"{type(error).__name__}: {error}"
+        problem = " ".join(shown(told).split())[:_SHOWN_CHARS]
+        raise UserError(
+            subject, f"it does not answer as {kind} should ({problem})", f"check {key} and rerun"
+        ) from None
+
+
+@contextmanager
+def final_failures(
+    product: Product, is_still_listed: Callable[[Product], bool], fix: str
+) -> Iterator[None]:
+    """Turn what asking again cannot fix into the error that says so.
+
+    Services under maintenance do not find any product; what their catalogue lists is not gone.
+
+    Args:
+        product: that is fetched.
+        is_still_listed: whether the catalogue lists it today.
+        fix: what to do about content that stays damaged.
+
+    Raises:
+        MissingProductError: it is gone or damaged at its source.
+        UserError: the service does not find what its catalogue lists.
     """
     try:
         yield
-    except FORM_ERRORS as error:
-        problem = f"a record of another form: {form_problem(error)}"
-        raise UserError(subject, problem, fix) from error
+    except NotThereError as error:
+        if is_still_listed(product):
+            raise UserError(
+                product.name,
+                "the download service does not find it though the catalogue lists it",
+                "rerun later; if it stays, name it in acquisition.leave_out",
+            ) from error
+        raise MissingProductError(
+            product.name,
+            f"the service does not have it any more ({error.problem})",
+            "refresh the inventory",
+        ) from error
+    except (WrongContentError, DamagedProductError) as error:
+        raise MissingProductError(
+            product.name, f"what the service delivers is damaged: {error.problem}", fix
+        ) from error
 
 
-def form_problem(error: Exception) -> str:
-    """Return what is wrong with a record, in a short phrase."""
-    text = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-    return printable(text or type(error).__name__, _SHOWN_CHARS)
-
-
-def not_found(product: Product, error: NotThereError, *, is_still_listed: bool) -> UserError:
-    """Return what to raise where a download service says that a product is not there.
-
-    Services under maintenance say so of all products; what their catalogue still lists is not gone.
+def usable(name: str, path: Path, fetch: Callable[[], None], read: Callable[[], T]) -> T:
+    """Return what a file holds; one that cannot be used is downloaded once more.
 
     Args:
-        product: that was asked for.
-        error: what the service said.
-        is_still_listed: whether the catalogue lists it today.
+        name: what is downloaded, for people.
+        path: the file.
+        fetch: downloads it.
+        read: returns its content, or raises an error of the user that says what is wrong.
+
+    Raises:
+        DamagedProductError: it cannot be used then either.
     """
-    if is_still_listed:
-        return UserError(
-            product.name,
-            "the download service does not find it though the catalogue lists it",
-            "rerun later; if it stays, name it in acquisition.leave_out",
-        )
-    return MissingProductError(
-        product.name,
-        f"the service does not have it any more ({error.problem})",
-        "refresh the inventory",
-    )
+    for is_last in (False, True):
+        if not path.is_file():
+            fetch()
+        try:
+            return read()
+        except UserError as error:
+            path.unlink()
+            if is_last:
+                raise DamagedProductError(name, error.problem, "rerun later") from error
+            tell(f"{name}: {error.problem}; downloading it once more")
+    raise AssertionError("the second round returns or raises")

@@ -1,46 +1,51 @@
 """Sentinel products from a Data Hub of the old kind (DHuS), by the library sentinelsat.
 
 The hub of this kind that everybody used, the Copernicus Open Access Hub, closed in 2023; some
-national and private ones go on. The library is optional and under the GPL: it is imported only
+national and private ones still run. The library is optional and under the GPL: it is imported only
 here, when this provider is used. It resumes and verifies downloads (MD5 or SHA3-256) by itself.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
-import requests
 from shapely.geometry import Polygon
 
+from ssl4sar.acquire.catalogue.footprint import footprint_of
+from ssl4sar.acquire.catalogue.record import fields_of, known_form, product_of
 from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
 from ssl4sar.acquire.network.exchange import guard
-from ssl4sar.acquire.network.patience import asking_problem
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.network.token_store import remember_refusal, was_refused
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import MOST_LISTED
-from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, told_lines
-from ssl4sar.acquire.providers.dhus_record import product_of_feature
+from ssl4sar.acquire.providers.common import BOTH_MISSIONS, MOST_LISTED, library_errors
+from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, library_lines
+from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.acquire.safe.verification import verify_product
-from ssl4sar.config.services import DhusConfig
+from ssl4sar.config.services import DhusConfig, Services
 from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import bars_allowed, tell
 
-_PLATFORMS: Final[dict[Mission, str]] = {
-    "sentinel-1": "Sentinel-1",
-    "sentinel-2": "Sentinel-2",
+_FIELDS: Final = {
+    "id": "id",
+    "name": "identifier",
+    "start": "beginposition",
+    "stop": "endposition",
+    "orbit_direction": "orbitdirection",
+    "relative_orbit": "relativeorbitnumber",
+    "cloud_percent": "cloudcoverpercentage",
 }
-#: A hub refuses longer queries than its address may be long; the library tells the share.
+_UNITS: Final = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4}
+_SIZE: Final = re.compile(r"([0-9.]+) ?([KMGT]?B)")
+#: A hub refuses longer queries than its address may be long; the library says the share.
 _LONGEST_QUERY: Final = 1.0
-#: Answers of hubs may be whole web pages.
-_LONGEST_TOLD: Final = 300
 #: About 10 m: enough for an area, and shorter.
 _WKT_DIGITS: Final = 4
 _ROUNDED_BYTES: Final = 64_000_000
@@ -60,7 +65,8 @@ class Dhus:
     """
 
     name: Final = "dhus"
-    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
+    missions: Final[frozenset[Mission]] = BOTH_MISSIONS
+    library: ClassVar[str | None] = "sentinelsat"
 
     def __init__(
         self,
@@ -82,7 +88,7 @@ class Dhus:
         if not self._address.is_safe:
             raise UserError(
                 "dhus.hub_url",
-                f"{config.hub_url} is no https address, and the password goes with every request",
+                f"{config.hub_url} is not an https address; the password goes with every request",
                 "give the https address of the hub",
             )
         self._config = config
@@ -92,40 +98,32 @@ class Dhus:
         self._retry_s = retry_s
         self._timeout_s = timeout_s
 
+    @classmethod
+    def of(cls, services: Services) -> Self:
+        """Return the hub of a configuration."""
+        import sentinelsat  # noqa: F401
+
+        return cls(services.dhus)
+
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that the hub lists for a query, each once.
 
         It is not asked for directions: its attribute is that of the datatake's start.
-
-        Args:
-            query: what is looked for.
-
-        Raises:
-            UserError: wrong credentials, or the hub refuses, answers nonsense or cannot be reached.
         """
         found: dict[str, Product] = {}
         with self._opened() as api:
-            for area in _areas(query):
-                for feature in self._features(api, query, area):
-                    product = product_of_feature(feature, self._hub)
+            # Hubs do not agree about polygons in several parts.
+            for part in query.glacier.area.geoms:
+                for feature in self._features(api, query, _wkt(part)):
+                    with known_form(self._hub, "use another hub"):
+                        product = product_of_feature(feature)
                     found[product.id] = product
         yield from found.values()
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
-        """Fetch a product whole, after the hub has brought it back from its archive if need be.
+        """Fetch ``NAME.zip``, after the hub has brought it back from its archive if need be.
 
-        Args:
-            product: a product of this provider.
-            folder: folder of this product alone, kept between tries.
-            selection: says nothing here: products are fetched whole.
-
-        Returns:
-            ``NAME.zip`` in ``folder``; it agrees with the checksum of the hub, with its manifest
-            and with the checksums within.
-
-        Raises:
-            MissingProductError: gone, not back from the archive in time, or broken at source.
-            UserError: credentials, disk, or a lasting failure of the line.
+        It agrees with the checksum of the hub, with its manifest and with the checksums within.
         """
         folder.mkdir(parents=True, exist_ok=True)
         archive = folder / f"{product.name}.zip"
@@ -138,11 +136,8 @@ class Dhus:
             tell(f"{product.name}: {verify_product(archive)}")
         except UserError as error:
             archive.unlink(missing_ok=True)
-            raise MissingProductError(
-                product.name,
-                f"what the hub delivers is damaged: {error.problem}",
-                "tell the operators of the hub, or leave it out",
-            ) from error
+            problem = f"what the hub delivers is damaged: {error.problem}"
+            raise _missing(product, problem) from error
         return archive
 
     def _features(self, api: Any, query: Query, area: str) -> list[dict[str, Any]]:
@@ -188,22 +183,18 @@ class Dhus:
         info = {**result.retrieval_triggered, **result.failed}.get(product.id, {})
         error = info.get("exception")
         if isinstance(error, LTAError):
-            raise MissingProductError(
-                product.name,
+            raise _missing(
+                product,
                 "the product is in the archive of the hub and did not come back within "
                 f"{self._config.offline_wait_min:g} minutes",
                 "rerun later, or raise dhus.offline_wait_min",
             ) from error
         if isinstance(error, InvalidKeyError):
-            raise MissingProductError(
-                product.name, "the hub does not have it any more", "refresh the inventory"
-            ) from error
+            problem = "the hub does not have it any more"
+            raise _missing(product, problem, "refresh the inventory") from error
         if isinstance(error, InvalidChecksumError):
-            raise MissingProductError(
-                product.name,
-                f"its checksum was wrong {self._attempts} times in a row",
-                "tell the operators of the hub, or leave it out",
-            ) from error
+            problem = f"its checksum was wrong {self._attempts} times in a row"
+            raise _missing(product, problem) from error
         raise error or UserError(self._hub, "the download failed without a reason", "rerun")
 
     @property
@@ -231,7 +222,7 @@ class Dhus:
         slots = Slots(f"{self._host} {login.user}", self._config.connections)
         self._adapter = CountingAdapter(self._address, slots, self._timeout_s)
         guard(api.session, self._adapter).auth = (login.user, login.password)
-        with self._errors(login), told_lines(login), api.session:
+        with self._errors(login), library_lines(login), api.session:
             yield api
 
     def _refused(self, login: Credentials) -> UserError:
@@ -242,42 +233,53 @@ class Dhus:
             "locked",
         )
 
-    def _strange(self, problem: str) -> UserError:
-        return UserError(
-            self._hub,
-            f"the hub does not answer as a Data Hub should ({problem[:_LONGEST_TOLD]})",
-            "check dhus.hub_url and rerun",
-        )
-
     @contextmanager
     def _errors(self, login: Credentials) -> Iterator[None]:
         """Turn errors of the library into ours."""
         from sentinelsat.exceptions import SentinelAPIError, UnauthorizedError
 
+        def shown(text: str) -> str:
+            return hidden(text, login)
+
+        hub = (self._hub, "a Data Hub", "dhus.hub_url")
         try:
-            yield
-        except SentinelAPIError as error:
-            response = getattr(error, "response", None)
-            if isinstance(error, UnauthorizedError) or getattr(response, "status_code", 0) == 401:
-                remember_refusal(self._hub, login)
-                raise self._refused(login) from None
-            raise self._strange(hidden(str(error), login)) from None
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            # The library takes the form of answers for granted.
-            raise self._strange(f"{type(error).__name__}: {error}") from None
-        except requests.RequestException as error:
-            raise UserError(
-                self._hub, asking_problem(error), "check dhus.hub_url and the line, and rerun"
-            ) from None
+            with library_errors(*hub, errors=(SentinelAPIError,), shown=shown):
+                try:
+                    yield
+                except SentinelAPIError as error:
+                    status = getattr(getattr(error, "response", None), "status_code", 0)
+                    if isinstance(error, UnauthorizedError) or status == 401:
+                        remember_refusal(self._hub, login)
+                        raise self._refused(login) from None
+                    raise
         except OSError as error:
             if error.errno in NO_SPACE:
                 raise full_disk(error.filename or "the folder of the product") from error
             raise
 
 
-def _areas(query: Query) -> list[str]:
-    """Return the parts of the area as WKT: hubs are not at one about polygons in several parts."""
-    return [_wkt(part) for part in query.glacier.area.geoms]
+def product_of_feature(feature: Mapping[str, Any]) -> Product:
+    """Return the product of a feature of sentinelsat's ``to_geojson``.
+
+    The size is what the hub says in words ("1.62 GB"), so it is good for a forecast only.
+
+    Raises:
+        KeyError, TypeError, ValueError: a property is missing or of another form.
+    """
+    properties = feature["properties"]
+    size = _SIZE.fullmatch(properties.get("size") or "")
+    more = {
+        "stop": properties.get("endposition", properties.get("beginposition")),
+        "size_bytes": size and int(float(size[1]) * 1024 ** _UNITS[size[2]]),
+        "footprint": footprint_of(feature["geometry"]),
+    }
+    return product_of("dhus", fields_of(properties, _FIELDS) | more)
+
+
+def _missing(
+    product: Product, problem: str, fix: str = "tell the operators of the hub, or leave it out"
+) -> MissingProductError:
+    return MissingProductError(product.name, problem, fix)
 
 
 def _wkt(part: Polygon) -> str:
@@ -290,7 +292,7 @@ def _wkt(part: Polygon) -> str:
 def _keywords(query: Query) -> dict[str, Any]:
     keywords: dict[str, Any] = {
         "date": (query.start, query.stop),
-        "platformname": _PLATFORMS[query.mission],
+        "platformname": query.mission.capitalize(),
     }
     if query.mission == "sentinel-1":
         # The hubs' product type GRD does not tell resolutions apart, names do.

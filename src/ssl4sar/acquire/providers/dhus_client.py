@@ -69,15 +69,15 @@ class CountingAdapter(GuardedAdapter):
         return iter_content
 
 
-class _Teller(logging.Handler):
-    """Tells the lines of the library, each in one line and without the password."""
+class _Shown(logging.Handler):
+    """Shows the lines of the library, each in one line and without the password."""
 
     def __init__(self, login: Credentials) -> None:
         super().__init__(logging.INFO)
         self._login = login
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell a line; a traceback is cut down to its last line."""
+        """Show a line; a traceback is cut down to its last line."""
         lines = record.getMessage().strip().splitlines()
         if len(lines) > 1 and _TRACEBACK in lines[0]:
             lines = [lines[0].partition(_TRACEBACK)[0], lines[-1]]
@@ -93,10 +93,10 @@ def hidden(text: str, login: Credentials) -> str:
 
 
 @contextmanager
-def told_lines(login: Credentials) -> Iterator[None]:
-    """Tell what the library logs during the block; nobody else gets to see it."""
+def library_lines(login: Credentials) -> Iterator[None]:
+    """Show what the library logs during the block; nobody else gets to see it."""
     logger = logging.getLogger("sentinelsat")
-    handler, level, propagates = _Teller(login), logger.level, logger.propagate
+    handler, level, propagates = _Shown(login), logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     # Handlers of others would print tracebacks, with the addresses and objects in them.

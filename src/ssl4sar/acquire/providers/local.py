@@ -11,27 +11,27 @@ import os
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import ClassVar, Final, Self
 
-from ssl4sar.acquire.catalogue.inventory import LeftOut
-from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
-from ssl4sar.acquire.catalogue.product_name import OpticalName, SarName, bare_name, parse_name
+from ssl4sar.acquire.catalogue.product_name import ProductName, bare_name, is_kind, parse_name
+from ssl4sar.acquire.catalogue.record import product_of
 from ssl4sar.acquire.orbits.choice import OrbitKind, OrbitName
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import is_kind
+from ssl4sar.acquire.providers.common import BOTH_MISSIONS
+from ssl4sar.acquire.query import LeftOut, MissingProductError, Query, Selection
 from ssl4sar.acquire.safe.files import take_file, take_folder, take_zip
-from ssl4sar.acquire.safe.overview import MANIFEST, SafeOverview, read_overview
+from ssl4sar.acquire.safe.manifest import MANIFEST_NAME
+from ssl4sar.acquire.safe.overview import SafeOverview, read_overview
+from ssl4sar.config.services import Services
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 from ssl4sar.core.wording import counted, printable
 
-#: Mirrors sort products by mission, kind, year, month and day, clouds by much more.
-MAX_DEPTH: Final = 32
 #: Names with a satellite and a time are those of products, though perhaps not as published.
 _LIKE_A_PRODUCT: Final = re.compile(r"S[12][A-Z]_.*\d{8}T\d{6}", re.IGNORECASE)
 _OLD_OPTICAL: Final = re.compile(r"S2[A-Z]_OPER_PRD_MSI", re.IGNORECASE)
@@ -41,7 +41,6 @@ _BESIDE: Final = (
     *(".xml", ".json", ".txt", ".csv", ".html", ".kml", ".meta4", ".md5", ".sha256", ".log"),
     *(".png", ".jpg", ".jpeg", ".gif"),
 )
-_NOT_RECOGNISED: Final = "not_recognised"
 
 
 class Local:
@@ -53,14 +52,15 @@ class Local:
     products in the naming before December 2016 (Sentinel-2), which hold several tiles.
 
     Args:
-        root: folder that holds the products, at most ``MAX_DEPTH`` folders down.
+        root: folder that holds the products, at any depth.
 
     Raises:
         UserError: there is no such folder.
     """
 
     name: Final = "local"
-    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
+    missions: Final[frozenset[Mission]] = BOTH_MISSIONS
+    library: ClassVar[str | None] = None
 
     def __init__(self, root: str | Path | None) -> None:
         if root is None:
@@ -72,26 +72,27 @@ class Local:
             raise UserError(self._root, "the folder does not exist", "correct sentinel.root")
         self._overviews: dict[Path, SafeOverview | LeftOut] = {}
 
+    @classmethod
+    def of(cls, services: Services) -> Self:
+        """Return the folder of a configuration."""
+        return cls(services.root)
+
     @cached_property
     def _listing(self) -> _Listing:
         """All products; made once, as a search asks for each month by itself."""
-        scan = _Scan(self._root)
-        scan.run()
-        if scan.strangers:
-            first = ", ".join(printable(each.name, 100) for each in scan.strangers[:3])
+        listing = _Listing(self._root)
+        if listing.strangers:
+            first = ", ".join(printable(each.name, 100) for each in listing.strangers[:3])
             tell(
-                f"warning: {self._root}: {counted(len(scan.strangers), 'item')} not recognised as "
-                f"products, e.g. {first}; left_out.csv lists them"
+                f"warning: {self._root}: {counted(len(listing.strangers), 'item')} not recognised "
+                f"as products, e.g. {first}; left_out.csv lists them"
             )
-        return _Listing(scan)
+        return listing
 
     def search(self, query: Query) -> Iterator[Product | LeftOut]:
         """Yield the products of a mission and time, sorted by name, after what is not recognised.
 
         Of products that are of another kind or polarisation by their names nothing is read.
-
-        Args:
-            query: what is looked for.
 
         Raises:
             UserError: the folder cannot be read.
@@ -101,7 +102,7 @@ class Local:
             if letters not in {"S1", "S2"} or letters == f"S{query.mission[-1]}":
                 yield stranger
         for each in self._listing.between(query.start, query.stop):
-            if _mission(each.parsed) == query.mission:
+            if each.name.mission == query.mission:
                 yield self._listed(each, query)
 
     def orbit_files(
@@ -115,9 +116,9 @@ class Local:
             start: files that begin at or after this time.
             stop: and before this time.
         """
-        for path, told in self._listing.orbits:
-            if (told.platform, told.kind) == (platform, kind) and start <= told.start < stop:
-                yield told.product(
+        for path, name in self._listing.orbits:
+            if (name.platform, name.kind) == (platform, kind) and start <= name.start < stop:
+                yield name.product(
                     provider=self.name,
                     id=path.relative_to(self._root).as_posix(),
                     name=path.name[:-4],
@@ -130,18 +131,6 @@ class Local:
         Of a SAFE folder the needed files are taken, as from a service that serves single files; a
         zip is taken whole. Size and checksum of every file are compared with the manifest, in a
         zip also the checksum of every member.
-
-        Args:
-            product: a product of this provider.
-            folder: folder of this product alone, kept between tries.
-            selection: which files of a folder are taken.
-
-        Returns:
-            ``NAME.SAFE`` or ``NAME.zip`` in ``folder``.
-
-        Raises:
-            MissingProductError: it is not there any more, incomplete or damaged.
-            UserError: the disk is full or the folder cannot be written.
         """
         path = self._place(product)
         if path.is_dir():
@@ -175,226 +164,135 @@ class Local:
         is_below = not place.is_absolute() and ".." not in place.parts
         if is_below and product.name in {_plain(place.name), place.name.removesuffix(".EOF")}:
             return path
-        if is_below and path.is_dir() and _plain(_named(path)) == product.name:
+        if is_below and path.is_dir() and _plain(_official_name(path)) == product.name:
             return path
         raise UserError(product.name, "its place is not below the root", "refresh the inventory")
 
     def _listed(self, each: _Listed, query: Query) -> Product | LeftOut:
         """Return a product, or why it cannot be used; read only if its name fits the query."""
-        place = each.path.relative_to(self._root).as_posix()
+        listed = {"id": each.path.relative_to(self._root).as_posix(), "name": each.name.name}
         try:
-            if not _name_matches(each.parsed, query):
-                return self._product(place, each, None)
-            overview = self._overview(each.path, each.parsed.name)
+            if not _name_matches(each.name, query):
+                return product_of(self.name, listed)
+            if each.path not in self._overviews:
+                self._overviews[each.path] = _read(each)
+            overview = self._overviews[each.path]
             if isinstance(overview, LeftOut):
                 return overview
-            return self._product(place, each, overview)
+            size_bytes = each.path.stat().st_size if each.path.is_file() else None
+            return product_of(self.name, listed | vars(overview) | {"size_bytes": size_bytes})
         except ValueError as error:
-            return LeftOut(each.parsed.name, "unreadable", printable(error, 200))
-
-    def _overview(self, path: Path, name: str) -> SafeOverview | LeftOut:
-        if path not in self._overviews:
-            self._overviews[path] = _read(path, name)
-        return self._overviews[path]
-
-    def _product(self, place: str, each: _Listed, overview: SafeOverview | None) -> Product:
-        """Return the product of a name, and of its manifest where that was read."""
-        parsed, path = each.parsed, each.path
-        size_bytes = path.stat().st_size if overview and path.is_file() else None
-        if isinstance(parsed, OpticalName):
-            return Product(
-                provider=self.name,
-                id=place,
-                name=parsed.name,
-                mission="sentinel-2",
-                platform=parsed.platform,
-                product_type=parsed.product_type,
-                start=parsed.datatake_start,
-                stop=parsed.datatake_start,
-                relative_orbit=parsed.relative_orbit,
-                orbit_direction=overview.orbit_direction if overview else None,
-                datatake=parsed.datatake,
-                processor_version=parsed.baseline,
-                cloud_percent=overview.cloud_percent if overview else None,
-                size_bytes=size_bytes,
-                footprint=overview.footprint if overview else None,
-                tile=parsed.tile,
-            )
-        direction, is_stated = scene_direction(
-            overview.orbit_direction if overview else None,
-            parsed.platform,
-            parsed.start,
-            parsed.stop,
-            overview.footprint if overview else None,
-            overview.node_ms if overview else (None, None),
-        )
-        return Product(
-            provider=self.name,
-            id=place,
-            name=parsed.name,
-            mission="sentinel-1",
-            platform=parsed.platform,
-            product_type=parsed.product_type,
-            start=parsed.start,
-            stop=parsed.stop,
-            mode=parsed.mode,
-            polarisations=parsed.polarisations,
-            relative_orbit=(overview and overview.relative_orbit) or parsed.relative_orbit,
-            orbit_direction=direction,
-            direction_stated=is_stated,
-            datatake=parsed.datatake,
-            processor_version=overview.processor_version if overview else None,
-            size_bytes=size_bytes,
-            footprint=overview.footprint if overview else None,
-        )
+            return LeftOut(each.name.name, "unreadable", printable(error, 200))
 
 
 @dataclass(frozen=True)
 class _Listed:
-    """A product on disk and what its name tells."""
+    """A product on disk and what its name says."""
 
     path: Path
-    parsed: SarName | OpticalName
-
-    @property
-    def start(self) -> datetime:
-        """Start of the acquisition, as far as the name tells it."""
-        parsed = self.parsed
-        return parsed.start if isinstance(parsed, SarName) else parsed.datatake_start
+    name: ProductName
 
 
 @dataclass
-class _Scan:
-    """Everything below a folder, by names; links may form loops.
+class _Listing:
+    """Everything below a folder, by names; what links make reachable twice is listed once.
 
     Attributes:
         root: the folder.
-        products: by name.
         orbits: paths of orbit files and what their names say.
         strangers: what looks like a product and is not recognised.
+
+    Raises:
+        UserError: the root cannot be read.
     """
 
     root: Path
-    products: dict[str, _Listed] = field(default_factory=dict)
     orbits: list[tuple[Path, OrbitName]] = field(default_factory=list)
     strangers: list[LeftOut] = field(default_factory=list)
-    _waiting: list[tuple[str, int]] = field(default_factory=list)
-    _linked: set[str] = field(default_factory=set)
+    _products: dict[str, _Listed] = field(default_factory=dict)
     #: Folders that are called like a product, and its name, before a manifest is found in them.
-    _hollow: dict[str, str] = field(default_factory=dict)
+    _hollow: dict[Path, str] = field(default_factory=dict)
 
-    def run(self) -> None:
-        """Look through all folders.
-
-        Raises:
-            UserError: the root cannot be read.
-        """
-        self._waiting.append((os.fspath(self.root), 0))
-        for folder, depth in track(self._folders(), f"listing {self.root}"):
-            self._look_into(folder, depth)
+    def __post_init__(self) -> None:
+        """Look through all folders."""
+        # A link that leads up would list what is not of the mirror.
+        seen = {os.fspath(folder) for folder in Path(os.path.realpath(self.root)).parents}
+        walk = os.walk(self.root, onerror=self._note_unreadable, followlinks=True)
+        for place, folders, files in track(walk, f"listing {self.root}"):
+            folder, here = Path(place), os.path.realpath(place)
+            if here in seen:
+                folders.clear()
+            elif MANIFEST_NAME in files:
+                self._take_by_manifest(folder)
+                folders.clear()
+            else:
+                shown = sorted(name for name in folders if not name.startswith("."))
+                folders[:] = [name for name in shown if self._is_to_be_entered(folder / name)]
+                for name in files:
+                    self._take_file(folder / name)
+            seen.add(here)
         for path, name in self._hollow.items():
-            if name not in self.products:
-                self._leave_out(path, f"there is no {MANIFEST} in it")
+            if name not in self._products:
+                self._leave_out(path, f"there is no {MANIFEST_NAME} in it")
         self.strangers.sort(key=lambda each: (each.name, each.detail))
-
-    def _folders(self) -> Iterator[tuple[str, int]]:
-        while self._waiting:
-            yield self._waiting.pop()
-
-    def _look_into(self, folder: str, depth: int) -> None:
-        try:
-            with os.scandir(folder) as opened:
-                entries = [entry for entry in opened if not entry.name.startswith(".")]
-        except OSError as error:
-            if depth == 0:
-                raise UserError(folder, "the folder cannot be read", "check its rights") from error
-            self._leave_out(folder, f"the folder cannot be read ({error.strerror})")
-            return
-        if any(entry.name == MANIFEST for entry in entries):
-            self._take_by_manifest(folder)
-            return
-        for entry in entries:
-            self._take(entry, depth)
-
-    def _take(self, entry: os.DirEntry[str], depth: int) -> None:
-        """Sort one entry in, by its name as far as that goes."""
-        lower = entry.name.lower()
-        is_packed = lower.endswith(_PACKED)
-        parsed = _parsed(entry.name) if _LIKE_A_PRODUCT.match(entry.name) else None
-        if parsed is not None and lower.endswith((".safe", ".zip")):
-            self._add(_Listed(Path(entry.path), parsed))
-        elif lower.endswith(".eof"):
-            self._take_orbit(entry)
-        elif _is_folder(entry):
-            if parsed is not None:
-                self._hollow[entry.path] = parsed.name
-            elif lower.endswith(".safe") or _OLD_OPTICAL.match(entry.name):
-                self._hollow[entry.path] = ""
-            self._descend(entry, depth)
-        elif is_packed:
-            self._leave_out(entry.path, _why_strange(entry.name))
-        elif _LIKE_A_PRODUCT.match(entry.name) and not lower.endswith(_BESIDE):
-            self._leave_out(entry.path, "it is a file: of files only zips are read")
-
-    def _descend(self, entry: os.DirEntry[str], depth: int) -> None:
-        if depth >= MAX_DEPTH:
-            self._leave_out(entry.path, f"it is more than {MAX_DEPTH} folders down")
-            return
-        if entry.is_symlink():
-            # Where a link leads is looked into once; leading up again, it would never end.
-            there = os.path.realpath(entry.path)
-            here = os.path.realpath(self.root)
-            if there in self._linked or f"{here}/".startswith(f"{there}/".replace("//", "/")):
-                return
-            self._linked.add(there)
-        self._waiting.append((entry.path, depth + 1))
-
-    def _take_by_manifest(self, folder: str) -> None:
-        """Take a folder that holds a manifest, whatever it is called."""
-        self._hollow.pop(folder, None)
-        parsed = _parsed(_named(Path(folder)))
-        if parsed is None:
-            self._leave_out(folder, _why_strange(Path(folder).name))
-        else:
-            self._add(_Listed(Path(folder), parsed))
-
-    def _take_orbit(self, entry: os.DirEntry[str]) -> None:
-        try:
-            self.orbits.append((Path(entry.path), OrbitName.parse(entry.name)))
-        except ValueError:
-            return  # of another satellite or kind, not a product
-
-    def _add(self, listed: _Listed) -> None:
-        earlier = self.products.get(listed.parsed.name)
-        # A folder can be linked file by file, of a zip all has to be taken.
-        if earlier is None or earlier.path.suffix.lower() == ".zip":
-            self.products[listed.parsed.name] = listed
-
-    def _leave_out(self, path: str, why: str) -> None:
-        place = os.path.relpath(path, self.root)
-        self.strangers.append(LeftOut(printable(place, 300), _NOT_RECOGNISED, why))
-
-
-class _Listing:
-    """Products in order of time, so that a month of them is found without looking at all."""
-
-    def __init__(self, scan: _Scan) -> None:
-        self.strangers = scan.strangers
-        self.orbits = scan.orbits
-        self._products = sorted(scan.products.values(), key=lambda each: each.start)
-        self._starts = [each.start for each in self._products]
+        # In order of time, so that a month of them is found without looking at all.
+        self._by_time = sorted(self._products.values(), key=lambda each: each.name.start)
+        self._starts = [each.name.start for each in self._by_time]
 
     def between(self, start: datetime, stop: datetime) -> list[_Listed]:
         """Return the products that start at or after a time and before another, by name."""
         first, last = bisect_left(self._starts, start), bisect_left(self._starts, stop)
-        return sorted(self._products[first:last], key=lambda each: each.parsed.name)
+        return sorted(self._by_time[first:last], key=lambda each: each.name.name)
 
+    def _note_unreadable(self, error: OSError) -> None:
+        path = Path(str(error.filename))
+        if path == self.root:
+            raise UserError(path, "the folder cannot be read", "check its rights") from error
+        self._leave_out(path, f"the folder cannot be read ({error.strerror})")
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link that leads to itself
+    def _take_by_manifest(self, folder: Path) -> None:
+        """Take a folder that holds a manifest: it is a product, whatever it is called."""
+        self._hollow.pop(folder, None)
+        name = _parsed(_official_name(folder))
+        if name is None:
+            self._leave_out(folder, _why_strange(folder.name))
+        else:
+            self._add(_Listed(folder, name))
+
+    def _is_to_be_entered(self, folder: Path) -> bool:
+        """Sort a folder in by its name, as far as that goes; return whether to look into it."""
+        name = _parsed(folder.name) if _LIKE_A_PRODUCT.match(folder.name) else None
+        if name is not None and folder.suffix.lower() in {".safe", ".zip"}:
+            self._add(_Listed(folder, name))
+            return False
+        if name or folder.suffix.lower() == ".safe" or _OLD_OPTICAL.match(folder.name):
+            self._hollow[folder] = name.name if name else ""
+        return True
+
+    def _take_file(self, path: Path) -> None:
+        lower, is_like = path.name.lower(), _LIKE_A_PRODUCT.match(path.name) is not None
+        name = _parsed(path.name) if is_like else None
+        if lower.startswith("."):
+            return
+        if name is not None and lower.endswith((".safe", ".zip")):
+            self._add(_Listed(path, name))
+        elif lower.endswith(".eof"):
+            with suppress(ValueError):  # of another satellite or kind, not a product
+                self.orbits.append((path, OrbitName.parse(path.name)))
+        elif lower.endswith(_PACKED):
+            self._leave_out(path, _why_strange(path.name))
+        elif is_like and not lower.endswith(_BESIDE):
+            self._leave_out(path, "it is a file: of files only zips are read")
+
+    def _add(self, listed: _Listed) -> None:
+        earlier = self._products.get(listed.name.name)
+        # A folder can be linked file by file, of a zip all has to be taken.
+        if earlier is None or earlier.path.suffix.lower() == ".zip":
+            self._products[listed.name.name] = listed
+
+    def _leave_out(self, path: Path, why: str) -> None:
+        place = os.path.relpath(path, self.root)
+        self.strangers.append(LeftOut(printable(place, 300), "not_recognised", why))
 
 
 def _plain(name: str) -> str:
@@ -402,14 +300,14 @@ def _plain(name: str) -> str:
     return bare_name(name).upper()
 
 
-def _parsed(name: str) -> SarName | OpticalName | None:
+def _parsed(name: str) -> ProductName | None:
     try:
         return parse_name(_plain(name))
     except ValueError:
         return None
 
 
-def _named(folder: Path) -> str:
+def _official_name(folder: Path) -> str:
     """Return the official name of a folder with a manifest: its own, or that in its metadata."""
     if _parsed(folder.name) is None:
         try:
@@ -427,27 +325,21 @@ def _why_strange(name: str) -> str:
     return "its name is not an official one of Sentinel-1 or Sentinel-2: give it back its own"
 
 
-def _read(path: Path, name: str) -> SafeOverview | LeftOut:
+def _read(each: _Listed) -> SafeOverview | LeftOut:
     try:
-        overview = read_overview(path)
+        overview = read_overview(each.path)
     except UserError as error:
         tell(f"warning: left out: {error}")
-        return LeftOut(name, "unreadable", printable(error, 300))
+        return LeftOut(each.name.name, "unreadable", printable(error, 300))
     if len(overview.granules) > 1:
-        held = ", ".join(printable(each, 60) for each in overview.granules[:3])
+        held = ", ".join(printable(granule, 60) for granule in overview.granules[:3])
         number = len(overview.granules)
-        return LeftOut(name, "several_tiles", f"it holds {number} granules: {held}")
+        return LeftOut(each.name.name, "several_tiles", f"it holds {number} granules: {held}")
     return overview
 
 
-def _mission(parsed: SarName | OpticalName) -> Mission:
-    return "sentinel-1" if isinstance(parsed, SarName) else "sentinel-2"
-
-
-def _name_matches(parsed: SarName | OpticalName, query: Query) -> bool:
-    """Return whether kind and polarisations fit, as far as the name tells."""
-    if not is_kind(parsed.product_type, query.product_type):
-        return False
-    if isinstance(parsed, SarName) and query.polarisations:
-        return bool(set(parsed.polarisations) & set(query.polarisations))
-    return True
+def _name_matches(name: ProductName, query: Query) -> bool:
+    """Return whether kind and polarisations fit, as far as the name says."""
+    wanted = set(query.polarisations)
+    fits = not wanted or name.mission == "sentinel-2" or bool(wanted & set(name.polarisations))
+    return fits and is_kind(name.product_type, query.product_type)

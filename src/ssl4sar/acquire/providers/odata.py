@@ -2,35 +2,53 @@
 
 What the catalogue does, by its documentation and its answers: pages of 1000 records at most;
 ``$skip`` of 10,000 at most, above it error 422, and the link to the next page is then missing
-without an error; without ``$orderby`` pages lose and repeat records, with it the catalogue itself
-orders records of one time by their identifier, and takes no second key. So each time window is
-compared with the number of records that the catalogue counts in it, and a window that is too long
-to be paged through, or whose pages disagree with the count, is split in time.
+without an error, so pages are asked for by ``$skip``; without ``$orderby`` pages lose and repeat
+records, with it the catalogue itself orders records of one time by their identifier, and takes no
+second key. So each time window is compared with the number of records that the catalogue counts in
+it, and a window that is too long to be paged through, or whose pages disagree with the count, is
+split in time.
+
+Source of the filters: section "Filter option" of its OData page. It takes points and polygons but
+no MULTIPOLYGON, so an area in several parts is asked for part by part. The filter by an integer
+attribute is not used: its documented form and the one that users found to work contradict each
+other, and a form that is not understood loses products in silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn
 
-from shapely.geometry import Polygon
+from shapely.geometry import Polygon, box
+from shapely.geometry.polygon import orient
 
-from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers.base import Query
+from ssl4sar.acquire.catalogue.footprint import footprint_of
+from ssl4sar.acquire.catalogue.record import checksums_of, known_form, product_of
+from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess, RefusedError
-from ssl4sar.acquire.providers.common import FORM_ERRORS, form_problem
-from ssl4sar.acquire.providers.odata_filter import intersects, query_filters, starts_within
-from ssl4sar.acquire.providers.odata_record import content_dates, product_of
+from ssl4sar.acquire.query import Query
 from ssl4sar.core.errors import UserError
 
 Record = dict[str, Any]
+_ATTRIBUTES: Final = {
+    "orbit_direction": "orbitDirection",
+    "relative_orbit": "relativeOrbitNumber",
+    "processor_version": "processorVersion",
+    "cloud_percent": "cloudCover",
+    "product_type": "productType",
+    "mode": "operationalMode",
+    "polarisations": "polarisationChannels",
+}
+_NODE_TIMES: Final = ("startTimeFromAscendingNode", "completionTimeFromAscendingNode")
 #: The catalogue's times are as fine as this, so a shorter window holds one time only.
 _SHORTEST_WINDOW: Final = timedelta(microseconds=1)
-_MOMENT: Final = timedelta(milliseconds=1)
-#: A month has 2^41 microseconds: a catalogue that wants more splits does not tell the truth.
+#: A month has 2^41 microseconds: a catalogue that wants more splits does not count what it gives.
 _MOST_SPLITS: Final = 60
+_STRIPMAP_BEAMS: Final = range(1, 7)
+#: Servers and proxies take addresses of 8 kB; the filter is the longest part, percent-encoded.
+LONGEST_POLYGON_CHARS: Final = 3000
 
 
 class ODataCatalogue:
@@ -40,7 +58,6 @@ class ODataCatalogue:
         url: address up to ``/odata/v1``.
         page_size: records per page, 1 to 1000.
         max_skip: largest ``$skip`` that the catalogue takes.
-        provider: name of the provider in products and errors.
         access: connection; by default a patient one to ``url``.
     """
 
@@ -50,14 +67,12 @@ class ODataCatalogue:
         page_size: int = 1000,
         max_skip: int = 10_000,
         *,
-        provider: str = "cdse",
         access: CatalogueAccess | None = None,
     ) -> None:
         self._access = access or CatalogueAccess(url)
         self._url = f"{self._access.url}/Products"
         self._page_size = page_size
         self._max_skip = max_skip
-        self._provider = provider
 
     @property
     def requests(self) -> int:
@@ -75,14 +90,14 @@ class ODataCatalogue:
         """
         seen: set[str] = set()
         for part in query.glacier.area.geoms:
-            if not isinstance(part, Polygon):
-                continue
             filters = [*query_filters(query), intersects(part)]
             for record in self.records(filters, query.start, query.stop):
                 if record["Id"] in seen:
                     continue
                 seen.add(record["Id"])
-                yield self._product(record, query)
+                with known_form(self._access.url, "correct cdse.catalogue_url"):
+                    product = product_of_record(record, query.mission)
+                yield product
 
     def records(self, filters: Sequence[str], start: datetime, stop: datetime) -> Iterator[Record]:
         """Yield the records of a window of time, each once, ordered by start.
@@ -113,82 +128,44 @@ class ODataCatalogue:
             return
         if depth >= _MOST_SPLITS:
             self._give_up(start, stop, window)
-        middle = self._middle(filters, start, stop, window)
+        middle = start + (stop - start) / 2
         yield from self._records(filters, start, middle, depth + 1)
         yield from self._records(filters, middle, stop, depth + 1)
 
     def _window(self, filters: list[str], start: datetime, stop: datetime) -> _Window:
         """Walk through the pages of a window; of one that is too long only the first is taken."""
+        within = f"ContentDate/Start ge {_time(start)} and ContentDate/Start lt {_time(stop)}"
         asked = {
-            "$filter": " and ".join([*filters, starts_within(start, stop)]),
+            "$filter": " and ".join([*filters, within]),
             "$orderby": "ContentDate/Start asc",
             "$top": str(self._page_size),
             "$expand": "Attributes",
         }
         page = self._page(asked | {"$count": "true"})
-        window = _Window(counted=self._count(page))
+        counted = page.get("@odata.count")
+        if not isinstance(counted, int) or isinstance(counted, bool):
+            raise self._other_shape("a page without the number of records")
+        window = _Window(counted)
         window.take(page["value"])
         if window.counted > self._max_skip and not _is_instant(start, stop):
             return window
-        while page["value"] and window.taken <= window.counted:
-            link = page.get("@odata.nextLink")
-            if window.taken >= window.counted and not link:
-                break
+        while page["value"] and window.taken < window.counted:
             try:
-                page = self._next_page(link, asked, window.taken)
+                page = self._page(asked | {"$skip": str(window.taken)})
             except RefusedError:
-                break  # e.g. 422 beyond the largest skip; the count tells what is missing
+                break  # e.g. 422 beyond the largest skip; the count says what is missing
             window.take(page["value"])
         return window
 
-    def _next_page(self, link: Any, asked: dict[str, str], taken: int) -> Record:
-        if isinstance(link, str) and self._access.is_own(link):
-            return self._checked(self._access.json(link))
-        return self._page(asked | {"$skip": str(taken)})
-
     def _page(self, asked: dict[str, str]) -> Record:
-        return self._checked(self._access.json(self._url, asked))
-
-    def _checked(self, page: Record) -> Record:
-        """Return a page whose records can be told apart and sorted into windows."""
+        """Return a page whose records can be told apart."""
+        page = self._access.json(self._url, asked)
         records = page.get("value")
         if not isinstance(records, list) or not all(
             isinstance(each, dict) and isinstance(each.get("Id"), str) for each in records
         ):
             raise self._other_shape("a page without a list of records with identifiers")
         return page
-
-    def _count(self, page: Record) -> int:
-        counted = page.get("@odata.count")
-        if not isinstance(counted, int) or isinstance(counted, bool):
-            raise self._other_shape("a page without the number of records")
-        return counted
-
-    def _middle(
-        self, filters: list[str], start: datetime, stop: datetime, window: _Window
-    ) -> datetime:
-        """Return a time that splits the records of a window, not its hours, in halves."""
-        asked = {
-            "$filter": " and ".join([*filters, starts_within(start, stop)]),
-            "$orderby": "ContentDate/Start asc",
-            "$top": "1",
-            "$skip": str(min(window.counted // 2, self._max_skip)),
-        }
-        records = self._page(asked)["value"]
-        try:
-            median = content_dates(records[0])[0] if records else start
-        except FORM_ERRORS:
-            median = start
-        if start < median < stop:
-            return median
-        # Half of the records share the first time: cut off a moment that holds them.
-        return start + min((stop - start) / 2, _MOMENT)
-
-    def _product(self, record: Record, query: Query) -> Product:
-        try:
-            return product_of(record, self._provider, query.mission)
-        except FORM_ERRORS as error:
-            raise self._other_shape(f"a record of another form: {form_problem(error)}") from error
 
     def _other_shape(self, what: str) -> UserError:
         return UserError(
@@ -222,6 +199,117 @@ class _Window:
 
     def fits(self, page_size: int) -> bool:
         return max(self.counted, self.taken) <= page_size
+
+
+def product_of_record(record: Mapping[str, Any], mission: Mission) -> Product:
+    """Return the product of a record.
+
+    Args:
+        record: as the catalogue lists it with ``$expand=Attributes``.
+        mission: whose collection was searched, for a name of an unknown form.
+
+    Raises:
+        ValueError: identifier, name or times are missing or of another form, or a value is one that
+            no product has.
+    """
+    listed = record.get("Attributes")
+    attributes = {
+        each["Name"]: each.get("Value")
+        for each in (listed if isinstance(listed, list) else [])
+        if isinstance(each, dict) and isinstance(each.get("Name"), str)
+    }
+    dates = record.get("ContentDate")
+    times = dates if isinstance(dates, dict) else {}
+    short = str(attributes.get("platformShortName", "")).replace("SENTINEL-", "S")
+    serial = str(attributes.get("platformSerialIdentifier", ""))
+    return product_of(
+        "cdse",
+        {field: attributes.get(name) for field, name in _ATTRIBUTES.items()}
+        | {
+            "id": record.get("Id"),
+            "name": record.get("Name"),
+            "mission": mission,
+            "platform": short + serial or "unknown",
+            "start": times.get("Start"),
+            "stop": times.get("End"),
+            "footprint": footprint_of(record.get("GeoFootprint")),
+            "node_ms": [attributes.get(name) for name in _NODE_TIMES],
+            "size_bytes": record.get("ContentLength"),
+            "checksums": checksums_of(record),
+            "online": record.get("Online") is not False,
+        },
+    )
+
+
+def query_filters(query: Query) -> list[str]:
+    """Return the filters of a query that do not depend on time and place.
+
+    The direction is not among them: the catalogue's attribute is that of the datatake's start.
+    """
+    kind, types = query.product_type, [query.product_type]
+    if kind.startswith("SM_"):
+        # Stripmaps are listed by their beam.
+        types = [f"S{beam}{kind.removeprefix('SM')}" for beam in _STRIPMAP_BEAMS]
+    conditions = [_attribute("String", "productType", f"eq {_quoted(each)}") for each in types]
+    one_of = conditions[0] if len(conditions) == 1 else f"({' or '.join(conditions)})"
+    filters = [collection_is(query.mission.upper()), one_of]
+    if query.max_cloud_percent is not None and query.mission == "sentinel-2":
+        filters.append(_attribute("Double", "cloudCover", f"le {query.max_cloud_percent:.2f}"))
+    return filters
+
+
+def collection_is(name: str) -> str:
+    """Return the filter for a collection, e.g. SENTINEL-1."""
+    return f"Collection/Name eq {_quoted(name)}"
+
+
+def intersects(part: Polygon) -> str:
+    """Return the filter for products that touch a polygon.
+
+    Args:
+        part: in degrees, within -180 to 180; of a long outline a simpler one that holds it is used.
+    """
+    return f"OData.CSC.Intersects(area=geography'SRID=4326;{_polygon_text(short_outline(part))}')"
+
+
+def short_outline(part: Polygon) -> Polygon:
+    """Return a polygon without holes that holds ``part`` and whose text is short enough.
+
+    What the catalogue lists beyond the area is sorted out by its coverage.
+
+    Args:
+        part: in degrees, within -180 to 180.
+    """
+    whole = Polygon(part.exterior)
+    for outline in (whole, whole.convex_hull):
+        if isinstance(outline, Polygon) and len(_polygon_text(outline)) <= LONGEST_POLYGON_CHARS:
+            return outline
+    return orient(box(*part.bounds))
+
+
+def _attribute(kind: str, name: str, condition: str) -> str:
+    path = f"OData.CSC.{kind}Attribute"
+    return (
+        f"Attributes/{path}/any(att:att/Name eq {_quoted(name)} and att/{path}/Value {condition})"
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _polygon_text(polygon: Polygon) -> str:
+    points = ",".join(f"{_plain(x)} {_plain(y)}" for x, y, *_ in polygon.exterior.coords)
+    return f"POLYGON(({points}))"
+
+
+def _plain(degrees: float) -> str:
+    """Return a number without an exponent, to a tenth of a millimetre on the ground."""
+    return f"{degrees:.9f}".rstrip("0").rstrip(".")
+
+
+def _time(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _is_instant(start: datetime, stop: datetime) -> bool:

@@ -1,29 +1,25 @@
 """Single images of Sentinel products from a STAC API, by the library pystac-client.
 
 The usual ones serve Sentinel-2 L2A bands as cloud-optimised GeoTIFF without an account. Of
-Sentinel-1 GRD they list measurements that often lie in a storage with accounts of its own.
+Sentinel-1 GRD they list measurements that often are in a storage with accounts of its own.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import AbstractContextManager
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
-import requests
-
+from ssl4sar.acquire.catalogue.record import known_form
 from ssl4sar.acquire.network.access import MACHINE_LOGIN, Access, require_web_address
-from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import BoundedRetry, GuardedAdapter, guard, short_answer
-from ssl4sar.acquire.network.patience import FOR_PRODUCTS, Patience, asking_problem
+from ssl4sar.acquire.network.download import NotThereError, WrongContentError, download
+from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.transfer import NotThereError, WrongContentError
 from ssl4sar.acquire.product import Mission, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
-from ssl4sar.acquire.providers.common import bounded, known_form
+from ssl4sar.acquire.providers.common import BOTH_MISSIONS, bounded, library_errors, usable
 from ssl4sar.acquire.providers.stac_item import (
     ITEM_ROLE,
     file_name,
@@ -31,26 +27,22 @@ from ssl4sar.acquire.providers.stac_item import (
     product_of_item,
     sar_assets,
 )
+from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.acquire.safe.decoding import decoding_problem
-from ssl4sar.acquire.safe.verification import known_checksums
-from ssl4sar.config.services import StacConfig
+from ssl4sar.acquire.safe.verification import DamagedProductError, known_checksums
+from ssl4sar.config.services import Services, StacConfig
 from ssl4sar.core.address import Address, AddressError, parse_address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.pair_layout import CHANNELS
 from ssl4sar.core.progress import tell
+from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 _PAGE_SIZE: Final = 100
 #: Search engines count exactly up to here.
 _COUNTED: Final = 10_000
-#: What the library raises about answers of another form.
-_NONSENSE: Final = (
-    *(AttributeError, KeyError, NotImplementedError, TypeError, ValueError),
-    *(OverflowError, RecursionError),
-)
-#: Of connections that break, as the library has it.
-_RETRIES: Final = 5
-_SERVICE_FIX: Final = "check stac.url and the line, and rerun"
+#: Tries of one question to the catalogue.
+_ATTEMPTS: Final = 6
 
 
 class Stac:
@@ -62,24 +54,29 @@ class Stac:
     """
 
     name: Final = "stac"
-    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
+    missions: Final[frozenset[Mission]] = BOTH_MISSIONS
+    library: ClassVar[str | None] = "pystac_client"
 
-    def __init__(self, config: StacConfig, *, patience: Patience | None = None) -> None:
+    def __init__(self, config: StacConfig, *, patience: Patience = FOR_PRODUCTS) -> None:
         self._config = config
-        self._patience = patience or FOR_PRODUCTS
+        self._patience = patience
         self._address = require_web_address(config.url)
         host = self._address.host
         self._access = Access(config.hosts, slots=Slots(f"{host} anonymous", config.connections))
 
+    @classmethod
+    def of(cls, services: Services) -> Self:
+        """Return the API of a configuration."""
+        import pystac_client  # noqa: F401
+
+        return cls(services.stac)
+
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all items that the API lists for a query, each once.
 
-        Args:
-            query: what is looked for.
-
         Raises:
-            UserError: the API refuses, answers nonsense or cannot be reached, or none of the
-                products can be fetched without an account of the storage.
+            UserError: as the interface says, or no product can be fetched without an account of the
+                storage.
         """
         found = self._found(query)
         closed = [product for product in found.values() if not _open_measurements(product)]
@@ -88,24 +85,11 @@ class Stac:
         yield from found.values()
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
-        """Fetch the wanted assets of a product, going on where an earlier try stopped.
+        """Fetch the wanted assets of a product, one file each.
 
-        Assets whose checksum the catalogue told are compared with it; others must be images, XML or
-        JSON that can be decoded whole. The item itself is kept as ``item.json``: it tells the
-        scale and offset of the bands.
-
-        Args:
-            product: a product of this provider.
-            folder: folder of this product alone, kept between tries.
-            selection: polarisation or bands; lists of assets in the configuration go before it.
-
-        Returns:
-            ``folder``, with one file per asset.
-
-        Raises:
-            MissingProductError: an asset is not there (any more), or broken at source.
-            UserError: an asset lies in a storage with accounts, the disk is full, or a lasting
-                failure of the line.
+        Assets whose checksum the catalogue lists are compared with it; others must be images, XML
+        or JSON that can be decoded whole. The item itself is stored as ``item.json``: it holds the
+        scale and offset of the bands. Lists of assets in the configuration go before the selection.
         """
         assets = self._wanted(product, selection)
         for asset in assets:
@@ -143,8 +127,8 @@ class Stac:
             warnings.simplefilter("ignore")
             line = StacApiIO(timeout=self._patience.timeout_s)
             limits = short_answer(self._patience.timeout_s)
-            retry = BoundedRetry(_RETRIES, raise_on_status=False)
-            guard(line.session, GuardedAdapter(limits, self._is_own, retry))
+            patience = replace(self._patience, attempts=_ATTEMPTS)
+            guard(line.session, GuardedAdapter(limits, self._is_own, patience))
             # The library would send the default entry of netrc.
             line.session.auth = MACHINE_LOGIN
             client = Client.open(config.url, stac_io=line)
@@ -168,24 +152,11 @@ class Stac:
             )
         return found
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self) -> AbstractContextManager[None]:
         from pystac import STACError
         from pystac_client.exceptions import APIError
 
-        url = self._config.url
-        try:
-            yield
-        except requests.RequestException as error:
-            raise _line_error(url, error) from error
-        except (*_NONSENSE, APIError, STACError) as error:
-            # The library hides failures of the line within its own.
-            if isinstance(error.__context__, requests.RequestException):
-                raise _line_error(url, error.__context__) from error
-            problem = " ".join(str(error).split())[:300]
-            raise UserError(
-                url, f"it does not answer as a STAC API should ({problem})", _SERVICE_FIX
-            ) from error
+        return library_errors(self._config.url, "a STAC API", "stac.url", (APIError, STACError))
 
     def _wanted(self, product: Product, selection: Selection) -> tuple[str, ...]:
         config = self._config
@@ -207,78 +178,53 @@ class Stac:
             ) from error
 
     def _fetch_file(self, product: Product, asset: str, target: Path) -> None:
-        listed = dict(_of_asset(product, asset))
-        checksums = known_checksums(listed)
-        if target.is_file() and _problem(target, checksums) is None:
-            return
+        checksums = known_checksums(_of_asset(product, asset))
+        url = product.urls[asset]
+
+        def fetch() -> None:
+            download(url, target, checksums, access=self._access, **asdict(self._patience))
+
+        def read() -> None:
+            problem = _problem(target, checksums)
+            if problem is not None:
+                raise DamagedProductError(url, problem, "rerun later")
+
         try:
-            self._download(product, asset, target, checksums)
+            usable(f"{product.name}: asset {asset}", target, fetch, read)
         except NotThereError as error:
-            raise self._absence(product, asset, error) from error
-        except WrongContentError as error:
+            if asset == ITEM_ROLE:
+                raise MissingProductError(
+                    product.name,
+                    f"the API does not have it any more ({error.problem})",
+                    "refresh the inventory, or leave it out",
+                ) from error
+            # A storage says so too of what it has but gives to signed addresses only: that a
+            # product has gone shows where the API itself does not find its item any more.
+            raise UserError(
+                product.urls[asset].partition("?")[0],
+                f"asset {asset} of {product.name} is not found though the API lists it: many "
+                "storages answer so to an address that is not signed",
+                "use an API with open assets in stac.url, or one that lists signed addresses "
+                "(those of the Planetary Computer want ?TOKEN from its service sas/v1/token); if "
+                "the asset is really gone, refresh the inventory or name the product in "
+                "acquisition.leave_out",
+            ) from error
+        except (WrongContentError, DamagedProductError) as error:
             raise MissingProductError(
                 product.name,
                 f"asset {asset} is damaged: {error.problem}",
                 "refresh the inventory, or leave it out",
             ) from error
 
-    def _absence(self, product: Product, asset: str, error: NotThereError) -> UserError:
-        """Return what it means that an asset is not found.
-
-        A storage says so too of what it has but gives to signed addresses only. That a product has
-        gone shows where the API itself does not find its item any more.
-        """
-        if asset == ITEM_ROLE:
-            return MissingProductError(
-                product.name,
-                f"the API does not have it any more ({error.problem})",
-                "refresh the inventory, or leave it out",
-            )
-        return UserError(
-            product.urls[asset].partition("?")[0],
-            f"asset {asset} of {product.name} is not found though the API lists it: many storages "
-            "answer so to an address that is not signed",
-            "use an API with open assets in stac.url, or one that lists signed addresses (those of "
-            "the Planetary Computer want ?TOKEN from its service sas/v1/token); if the asset is "
-            "really gone, refresh the inventory or name the product in acquisition.leave_out",
-        )
-
-    def _download(
-        self, product: Product, asset: str, target: Path, checksums: list[Checksum]
-    ) -> None:
-        url = product.urls[asset]
-        for is_last in (False, True):
-            download(
-                url,
-                target,
-                checksums,
-                access=self._access,
-                **asdict(self._patience),
-            )
-            # Checksums have just been compared.
-            problem = None if checksums else decoding_problem(target)
-            if problem is None:
-                return
-            target.unlink()
-            if is_last:
-                raise WrongContentError(url, problem, "rerun later")
-            tell(f"{product.name}: asset {asset}: {problem}; downloading it once more")
-
     def _storage_error(self, product: Product, asset: str | None = None) -> UserError:
-        place = product.urls[asset] if asset else next(iter(product.urls.values()), "")
-        if asset is None:
-            measurements = _measurements(product)
-            place = product.urls[measurements[0]] if measurements else place
+        assets = [asset] if asset else [*_measurements(product), *product.urls]
+        place = product.urls[assets[0]] if assets else "an unknown place"
         return UserError(
             product.name,
-            f"its images lie at {place}, in a storage that wants an account of its own (and the "
+            f"its images are at {place}, in a storage that wants an account of its own (and the "
             "requester pays)",
             "use another API in stac.url, or provider cdse or asf",
         )
-
-
-def _line_error(url: str, error: requests.RequestException) -> UserError:
-    return UserError(url, asking_problem(error), _SERVICE_FIX)
 
 
 def _measurements(product: Product) -> list[str]:
@@ -302,15 +248,13 @@ def _is_open(url: str) -> bool:
     return True
 
 
-def _of_asset(product: Product, asset: str) -> Iterator[tuple[str, str]]:
-    for key, digits in product.checksums.items():
-        algorithm, _, owner = key.partition("/")
-        if owner == asset:
-            yield algorithm, digits
+def _of_asset(product: Product, asset: str) -> dict[str, str]:
+    listed = ((*key.partition("/"), digits) for key, digits in product.checksums.items())
+    return {algorithm: digits for algorithm, _, owner, digits in listed if owner == asset}
 
 
 def _problem(path: Path, checksums: list[Checksum]) -> str | None:
-    """Return what is wrong with a file that an earlier try left."""
+    """Return what is wrong with a file."""
     if not checksums:
         return decoding_problem(path)
     digests = file_digests(path, {each.algorithm for each in checksums})

@@ -12,14 +12,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
-from ssl4sar.acquire.catalogue.product_name import SarName, parse_name, plain_version
-from ssl4sar.acquire.product import Product, utc_time
-from ssl4sar.acquire.providers.common import FORM_ERRORS, form_problem, orbit_direction
-from ssl4sar.acquire.providers.odata_record import footprint_of
+from ssl4sar.acquire.catalogue.footprint import footprint_of
+from ssl4sar.acquire.catalogue.record import fields_of, product_of
+from ssl4sar.acquire.product import Product
 from ssl4sar.core.hashing import CHECKSUM_DIGITS, Checksum
 from ssl4sar.core.pair_layout import BANDS
 
+_FIELDS: Final = {
+    "orbit_direction": "sat:orbit_state",
+    "relative_orbit": "sat:relative_orbit",
+    "processor_version": "processing:version",
+    "cloud_percent": "eo:cloud_cover",
+}
 #: Assets of Earth Search by the bands of the pretraining.
 BAND_ASSETS: Final = dict(
     zip(
@@ -40,13 +44,13 @@ _NAME: Final = re.compile(
     r"S1[A-D]_[A-Z0-9]{2}_[A-Z]{3}[A-Z_]_[A-Z0-9]{4}_\d{8}T\d{6}_\d{8}T\d{6}_\d{6}_[0-9A-F]{6}"
     r"_[0-9A-F]{4}(?:_COG)?|S2[A-D]_MSIL[12][AC]_\d{8}T\d{6}_N\d{4}_R\d{3}_T\w{5}_\d{8}T\d{6}"
 )
-#: Algorithms by their code in a multihash.
+#: How a hexadecimal multihash begins, code and length, by algorithm.
 _MULTIHASH: Final = {
-    0x12: "sha256",
-    0x13: "sha512",
-    0x16: "sha3-256",
-    0x1E: "blake3",
-    0xD5: "md5",
+    "1220": "sha256",
+    "1340": "sha512",
+    "1620": "sha3-256",
+    "1e20": "blake3",
+    "d50110": "md5",
 }
 
 
@@ -59,57 +63,22 @@ def product_of_item(item: Mapping[str, Any]) -> Product:
         item: GeoJSON feature.
 
     Raises:
-        ValueError: it is not an item of a Sentinel product, or of another form.
+        KeyError, TypeError, ValueError, AttributeError: it is not an item of a Sentinel product, or
+            of another form.
     """
-    try:
-        return _product(item)
-    except FORM_ERRORS as error:
-        raise ValueError(form_problem(error)) from error
-
-
-def _product(item: Mapping[str, Any]) -> Product:
-    properties, assets = item["properties"], item["assets"]
-    name = parse_name(_name(item))
-    start = properties.get("start_datetime") or properties["datetime"]
-    stop = properties.get("end_datetime") or properties.get("datetime") or start
-    start, stop = utc_time(start), utc_time(stop)
-    footprint = footprint_of(item["geometry"])
-    stated = orbit_direction(properties.get("sat:orbit_state"))
-    common: dict[str, Any] = {
-        "provider": "stac",
+    properties = item["properties"]
+    time = properties.get("datetime")
+    start = properties.get("start_datetime") or time
+    more = {
         "id": str(item["id"]),
-        "name": name.name,
-        "platform": name.platform,
-        "product_type": name.product_type,
+        "name": _name(item),
         "start": start,
-        "stop": stop,
-        "datatake": name.datatake,
-        "footprint": footprint,
+        "stop": properties.get("end_datetime") or time or start,
+        "footprint": footprint_of(item["geometry"]),
         "urls": _urls(item),
-        "checksums": dict(_checksums(assets)),
+        "checksums": dict(_checksums(item["assets"])),
     }
-    if isinstance(name, SarName):
-        direction, is_stated = scene_direction(stated, name.platform, start, stop, footprint)
-        return Product(
-            mission="sentinel-1",
-            orbit_direction=direction,
-            direction_stated=is_stated,
-            mode=name.mode,
-            polarisations=name.polarisations,
-            relative_orbit=properties.get("sat:relative_orbit") or name.relative_orbit,
-            processor_version=plain_version(properties.get("processing:version")),
-            **common,
-        )
-    clouds = properties.get("eo:cloud_cover")
-    return Product(
-        mission="sentinel-2",
-        relative_orbit=name.relative_orbit,
-        orbit_direction=stated,
-        processor_version=name.baseline,
-        cloud_percent=None if clouds is None else float(clouds),
-        tile=name.tile,
-        **common,
-    )
+    return product_of("stac", fields_of(properties, _FIELDS) | more)
 
 
 def sar_assets(urls: Mapping[str, str], polarisation: str) -> tuple[str, ...]:
@@ -155,7 +124,7 @@ def _optical_asset(urls: Mapping[str, str], band: str) -> str:
 
 
 def file_name(asset: str, url: str) -> str:
-    """Return the name under which an asset is kept: its key with the ending of the address.
+    """Return the name under which an asset is stored: its key with the ending of the address.
 
     Raises:
         ValueError: the key is not fit for a file name.
@@ -168,30 +137,17 @@ def file_name(asset: str, url: str) -> str:
 
 
 def parse_multihash(text: str) -> Checksum | None:
-    """Read a hexadecimal multihash; None for an algorithm that is not known here.
+    """Read a hexadecimal multihash; None for an algorithm or length that is not known here.
 
     Raises:
-        ValueError: it is none, or its length is another one than it says.
+        ValueError: it is not hexadecimal.
     """
-    data = bytes.fromhex(text)
-    code, rest = _varint(data)
-    length, digest = _varint(rest)
-    if length != len(digest):
-        raise ValueError(f"{text!r} is no multihash")
-    algorithm = _MULTIHASH.get(code)
-    if algorithm is None or CHECKSUM_DIGITS.get(algorithm) != 2 * length:
-        return None
-    return Checksum(algorithm, digest.hex())
-
-
-def _varint(data: bytes) -> tuple[int, bytes]:
-    """Return an unsigned number of seven bits per byte, the lowest first, and what follows."""
-    number = 0
-    for index, byte in enumerate(data[:9]):
-        number |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return number, data[index + 1 :]
-    raise ValueError("this is no multihash")
+    bytes.fromhex(text)
+    for start, algorithm in _MULTIHASH.items():
+        digits = text.lower().removeprefix(start)
+        if text.lower().startswith(start) and CHECKSUM_DIGITS.get(algorithm) == len(digits):
+            return Checksum(algorithm, digits)
+    return None
 
 
 def _name(item: Mapping[str, Any]) -> str:
@@ -204,7 +160,7 @@ def _name(item: Mapping[str, Any]) -> str:
         match = _NAME.search(str(place or ""))
         if match is not None:
             return match[0]
-    raise ValueError(f"item {item['id']!r} does not tell the name of its Sentinel product")
+    raise ValueError(f"item {item['id']!r} does not say the name of its Sentinel product")
 
 
 def _urls(item: Mapping[str, Any]) -> dict[str, str]:

@@ -13,14 +13,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, ClassVar, Final, Self
 
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import KM_PER_DEG, Glacier
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
-from ssl4sar.acquire.providers.base import MissingProductError, Query, Selection
+from ssl4sar.acquire.providers.common import BOTH_MISSIONS
+from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
+from ssl4sar.config.services import Services
 from ssl4sar.core.progress import tell
 from ssl4sar.synthetic.pairs import (
     OpticalPlan,
@@ -74,10 +76,16 @@ class Synthetic:
     """
 
     name: Final = "synthetic"
-    missions: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
+    missions: Final[frozenset[Mission]] = BOTH_MISSIONS
+    library: ClassVar[str | None] = None
 
     def __init__(self, config: PairSceneConfig) -> None:
         self._config = config
+
+    @classmethod
+    def of(cls, services: Services) -> Self:
+        """Return the scenes of a configuration."""
+        return cls(services.pair_scene)
 
     @cached_property
     def _version(self) -> str:
@@ -95,9 +103,6 @@ class Synthetic:
 
         A made-up place is found by its name; its area says nothing here.
 
-        Args:
-            query: what is looked for.
-
         Raises:
             UserError: the plan asks for more images of a glacier than there are days.
         """
@@ -109,20 +114,7 @@ class Synthetic:
                     yield product
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
-        """Render an image into ``folder``, with the bytes that the rule render_pairs writes.
-
-        Args:
-            product: a product of this provider.
-            folder: folder of this product alone.
-            selection: says nothing here: an image is one file.
-
-        Returns:
-            ``folder``, with the one image in it.
-
-        Raises:
-            MissingProductError: the configuration does not plan this image (any more).
-            UserError: the disk is full or the folder cannot be written.
-        """
+        """Render an image into ``folder``, with the bytes that the rule render_pairs writes."""
         plan = self._plans.get(product.id)
         if plan is None:
             raise MissingProductError(

@@ -37,8 +37,8 @@ def decoding_problem(path: str | Path) -> str | None:
     """Return why a file cannot be decoded whole, in one line; None where it can be.
 
     Rasters (GeoTIFF, JPEG 2000) are read block by block, all bands; XML and JSON are parsed. What a
-    file should be is told by its ending, without a known one by its first bytes. A file of another
-    kind cannot be judged, which is a problem, too. A few changed bytes of a raster are often not
+    file should be is known by its ending, without a known one by its first bytes. A file of another
+    kind cannot be assessed, which is a problem, too. A few changed bytes of a raster are often not
     found: they decode to other pixels.
 
     Args:
@@ -47,7 +47,7 @@ def decoding_problem(path: str | Path) -> str | None:
     path = Path(path)
     kind = _kind(path)
     if kind is None:
-        return "there is no checksum of it, and it is no GeoTIFF, JPEG 2000, XML or JSON"
+        return "there is no checksum of it, and it is not a GeoTIFF, JPEG 2000, XML or JSON"
     if kind == "XML":
         return _xml_problem(path)
     if kind == "JSON":
@@ -74,7 +74,7 @@ def _xml_problem(path: Path) -> str | None:
         with path.open("rb") as file:
             parser.ParseFile(file)
     except expat.ExpatError as error:
-        return f"it is no complete XML ({error})"
+        return f"it is not complete XML ({error})"
     return None
 
 
@@ -82,7 +82,7 @@ def _json_problem(path: Path) -> str | None:
     try:
         read_json(path)
     except ForeignTextError as error:
-        return f"it is no complete JSON ({error})"
+        return f"it is not complete JSON ({error})"
     return None
 
 

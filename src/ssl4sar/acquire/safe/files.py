@@ -12,14 +12,14 @@ from typing import Final
 
 from ssl4sar.acquire.extract import open_zip
 from ssl4sar.acquire.product import Mission
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.acquire.safe.manifest import MANIFEST_NAME, needed_files, read_manifest
 from ssl4sar.acquire.safe.verification import DamagedProductError, file_problem, verify_product
 from ssl4sar.core.atomic import atomic_file
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 
-_MENDED: Final = "replace it at its source, then refresh the inventory"
+_REPLACE: Final = "replace it at its source, then refresh the inventory"
 #: Other disk, other owner (protected hard links), too many links, no links at all.
 _NO_LINK: Final = frozenset(
     {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
@@ -31,7 +31,7 @@ def take_folder(source: Path, target: Path, mission: Mission, selection: Selecti
 
     Args:
         source: the folder.
-        target: folder to write; files that an earlier try brought are kept.
+        target: folder to write; files that an earlier try brought are reused.
         mission: of the product.
         selection: files that are wanted.
 
@@ -48,13 +48,13 @@ def take_folder(source: Path, target: Path, mission: Mission, selection: Selecti
     for file in track(files, f"taking over {source.name}"):
         origin = source / file.path
         if not origin.is_file():
-            raise MissingProductError(source, f"{file.path} is missing", _MENDED)
-        _link_or_copy(origin, target / file.path)
+            raise MissingProductError(source, f"{file.path} is missing", _REPLACE)
+        take_file(origin, target / file.path)
         problem = file_problem(target / file.path, file)
         if problem is not None:
-            raise MissingProductError(source, f"{file.path}: {problem}", _MENDED)
+            raise MissingProductError(source, f"{file.path}: {problem}", _REPLACE)
     # The manifest last: where it is, all is there.
-    _link_or_copy(source / MANIFEST_NAME, target / MANIFEST_NAME)
+    take_file(source / MANIFEST_NAME, target / MANIFEST_NAME)
     return target
 
 
@@ -74,19 +74,30 @@ def take_zip(source: Path, target: Path, folder_name: str) -> Path:
             file of the manifest is missing in it or is another one.
         UserError: the disk is full or the target cannot be written.
     """
-    _link_or_copy(source, target)
+    take_file(source, target)
     with _broken_at_source(source):
         with open_zip(target) as opened:
             if f"{folder_name}/{MANIFEST_NAME}" not in opened.namelist():
                 raise DamagedProductError(
-                    source, f"there is no {folder_name}/{MANIFEST_NAME} in it", _MENDED
+                    source, f"there is no {folder_name}/{MANIFEST_NAME} in it", _REPLACE
                 )
         tell(f"{source.name}: {verify_product(target)}")
     return target
 
 
+@contextmanager
+def _broken_at_source(source: Path) -> Iterator[None]:
+    """Report what is wrong with a product as its fault: asking again cannot fix it."""
+    try:
+        yield
+    except MissingProductError:
+        raise
+    except UserError as error:
+        raise MissingProductError(source, error.problem, _REPLACE) from error
+
+
 def take_file(source: Path, target: Path) -> None:
-    """Take over a single file.
+    """Make a file appear under another name, without copying it where the disk allows.
 
     Args:
         source: the file.
@@ -95,22 +106,6 @@ def take_file(source: Path, target: Path) -> None:
     Raises:
         UserError: the disk is full or the target cannot be written.
     """
-    _link_or_copy(source, target)
-
-
-@contextmanager
-def _broken_at_source(source: Path) -> Iterator[None]:
-    """Tell what is wrong with a product as its fault: asking again cannot mend it."""
-    try:
-        yield
-    except MissingProductError:
-        raise
-    except UserError as error:
-        raise MissingProductError(source, error.problem, _MENDED) from error
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    """Make a file appear under another name, without copying it where the disk allows."""
     origin = source.resolve()
     if _is_same(origin, target):
         return

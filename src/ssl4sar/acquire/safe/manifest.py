@@ -8,15 +8,16 @@ Sentinel-2 SHA3-256.
 from __future__ import annotations
 
 import re
-import xml.parsers.expat as expat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
+from xml.etree.ElementTree import Element
 
 from ssl4sar.acquire.product import Mission
-from ssl4sar.acquire.providers.base import MissingProductError, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import ForeignTextError, parse_xml, read_bounded
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.pair_layout import CHANNELS
 
@@ -49,7 +50,7 @@ class ManifestFile:
 
     Attributes:
         path: relative to the product's folder, with forward slashes.
-        size_bytes: size; None where the manifest does not tell.
+        size_bytes: size; None where the manifest does not say.
         checksum: of the content; None where there is none, or of an unknown kind.
     """
 
@@ -64,13 +65,11 @@ def read_manifest(path: str | Path) -> tuple[ManifestFile, ...]:
     Raises:
         UserError: the file is missing or damaged.
     """
-    path = Path(path)
     try:
-        with path.open("rb") as stream:
-            content = stream.read(LONGEST_BYTES + 1)
-    except OSError as error:
-        raise UserError(path, f"the manifest cannot be read ({error.strerror})", _FIX) from error
-    return parse_manifest(content, path)
+        return parse_manifest(read_bounded(path, LONGEST_BYTES), path)
+    except (OSError, ForeignTextError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(path, f"the manifest cannot be read ({reason})", _FIX) from error
 
 
 def parse_manifest(content: bytes, subject: str | Path) -> tuple[ManifestFile, ...]:
@@ -81,71 +80,34 @@ def parse_manifest(content: bytes, subject: str | Path) -> tuple[ManifestFile, .
         subject: what messages call it.
 
     Raises:
-        UserError: it is no XML, has a document type (whose entities could grow without end or read
+        UserError: it is not XML, has a document type (whose entities could grow without end or read
             other files), lists no files, one twice, or one outside of the product.
     """
-    if len(content) > LONGEST_BYTES:
-        raise UserError(subject, "this is far longer than a manifest", _FIX)
-    reader = _Reader()
     try:
-        reader.read(content)
-    except (expat.ExpatError, ValueError, LookupError) as error:
+        streams = parse_xml(content, LONGEST_BYTES).iterfind(".//{*}byteStream")
+        files = tuple(map(_file, streams))
+    except ValueError as error:
         raise UserError(subject, f"the manifest is damaged ({error})", _FIX) from error
-    if not reader.files:
+    if not files:
         raise UserError(subject, "the manifest lists no files", _FIX)
-    names = [file.path.casefold() for file in reader.files]
-    if len(set(names)) != len(names):
+    if len({file.path.casefold() for file in files}) != len(files):
         raise UserError(subject, "the manifest lists a file twice", _FIX)
-    return tuple(reader.files)
+    return files
 
 
-class _Reader:
-    """Collects the ``byteStream`` elements of a manifest."""
-
-    def __init__(self) -> None:
-        self.files: list[ManifestFile] = []
-        self._href: str | None = None
-        self._size: int | None = None
-        self._algorithm = ""
-        self._text: list[str] | None = None
-        self._digits = ""
-
-    def read(self, content: bytes) -> None:
-        parser = expat.ParserCreate()
-        parser.StartDoctypeDeclHandler = self._refuse
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._characters
-        parser.Parse(content, True)
-
-    @staticmethod
-    def _refuse(*_: object) -> None:
-        raise ValueError("it has a document type")
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        kind = name.rpartition(":")[2]
-        if kind == "byteStream":
-            size = attributes.get("size", "")
-            self._size = int(size) if size.isascii() and size.isdigit() else None
-            self._href, self._algorithm, self._digits = None, "", ""
-        elif kind == "fileLocation":
-            self._href = attributes.get("href")
-        elif kind == "checksum":
-            self._algorithm, self._text = attributes.get("checksumName", ""), []
-
-    def _characters(self, text: str) -> None:
-        if self._text is not None:
-            self._text.append(text)
-
-    def _end(self, name: str) -> None:
-        kind = name.rpartition(":")[2]
-        if kind == "checksum" and self._text is not None:
-            self._digits, self._text = "".join(self._text).strip(), None
-        elif kind == "byteStream":
-            if self._href is None:
-                raise ValueError("a file has no location")
-            checksum = _checksum(self._algorithm, self._digits)
-            self.files.append(ManifestFile(_safe_path(self._href), self._size, checksum))
+def _file(stream: Element) -> ManifestFile:
+    location, checksum = stream.find(".//{*}fileLocation"), stream.find(".//{*}checksum")
+    href = None if location is None else location.get("href")
+    if href is None:
+        raise ValueError("a file has no location")
+    size = stream.get("size", "")
+    return ManifestFile(
+        _safe_path(href),
+        int(size) if size.isascii() and size.isdigit() else None,
+        None
+        if checksum is None
+        else _checksum(checksum.get("checksumName", ""), (checksum.text or "").strip()),
+    )
 
 
 def _checksum(algorithm: str, digits: str) -> Checksum | None:
@@ -168,8 +130,8 @@ def needed_files(
     """Return the files of a selection, without the manifest itself.
 
     Sentinel-1: measurement, annotation, calibration and noise of one polarisation. Sentinel-2: the
-    metadata and each band in its finest resolution, of the one granule. Which of several granules
-    shows an area nothing says here, so a product with several is refused.
+    metadata and each band in its finest resolution, of the one granule. A product of
+    several granules is refused: nothing here says which of them shows an area.
 
     Args:
         files: of the manifest.
@@ -230,7 +192,7 @@ def _optical_files(
         )
     wanted = [_band_name(band) for band in bands or CHANNELS]
     missing = [band for band in wanted if band not in finest]
-    # Level 1C has no maps of water vapour and classes; that is no fault unless they are asked for.
+    # Level 1C has no maps of water vapour and classes: a fault only where they are asked for.
     if (missing and bands) or len(missing) == len(wanted):
         raise MissingProductError(
             subject,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,14 +22,19 @@ from ssl4sar.acquire.areas import cut_at_antimeridian
 from ssl4sar.acquire.catalogue.product_name import plain_version
 from ssl4sar.acquire.extract import open_limited_zip
 from ssl4sar.acquire.product import OrbitDirection
+from ssl4sar.acquire.safe.manifest import MANIFEST_NAME
+from ssl4sar.acquire.safe.verification import BROKEN_ZIP
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json, parse_xml, read_bounded
 
-MANIFEST: Final = "manifest.safe"
 #: Real manifests have some tens of kilobytes, product metadata up to some megabytes.
 _MAX_XML_BYTES: Final = 32_000_000
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _METADATA: Final = re.compile(r"MTD_MSIL[12][AC]\.xml")
+_DIRECTIONS: Final[dict[str, OrbitDirection]] = {
+    "ascending": "ascending",
+    "descending": "descending",
+}
 _CLOUDS: Final = "Cloud_Coverage_Assessment"
 _GRANULE: Final = re.compile(r"(?:\./)?GRANULE/([^/]+)/")
 _CORRUPT: Final = "get the product again, or take it out of the folder"
@@ -38,7 +42,7 @@ _CORRUPT: Final = "get the product again, or take it out of the folder"
 
 @dataclass(frozen=True)
 class SafeOverview:
-    """What the manifest of a product tells.
+    """What the manifest of a product says.
 
     Attributes:
         footprint: GeoJSON geometry in degrees, cut at the antimeridian.
@@ -46,8 +50,8 @@ class SafeOverview:
             not say.
         node_ms: time since the ascending node at the first and last line, milliseconds; None where
             the manifest does not say.
-        relative_orbit: track, from 1; None where the manifest does not tell.
-        processor_version: of the Sentinel-1 processor; None for Sentinel-2, whose name tells it.
+        relative_orbit: track, from 1; None where the manifest does not say.
+        processor_version: of the Sentinel-1 processor; None for Sentinel-2, whose name has it.
         cloud_percent: clouds in the whole product, 0 to 100; None for Sentinel-1.
         granules: names of the granules (tiles) that the manifest lists, sorted; none of Sentinel-1.
         official_name: name as published, by the metadata of Sentinel-2; None where it is not said.
@@ -70,44 +74,32 @@ def read_overview(path: Path) -> SafeOverview:
         path: folder ``NAME.SAFE``, or a zip that holds one.
 
     Raises:
-        UserError: there is no manifest, it is damaged, or it tells no footprint.
+        UserError: there is no manifest, it is damaged, or it has no footprint.
     """
     reader = _read_zip if path.is_file() else _read_folder
     try:
         manifest, metadata = reader(path)
         root = parse_xml(manifest, _MAX_XML_BYTES)
+        track = _text(root, "relativeOrbitNumber")
         details = None if metadata is None else parse_xml(metadata, _MAX_XML_BYTES)
         return SafeOverview(
             footprint=_footprint(root),
-            orbit_direction=_direction(root),
-            relative_orbit=_integer(_text(root, "relativeOrbitNumber")),
+            orbit_direction=_DIRECTIONS.get((_text(root, "pass") or "").lower()),
+            relative_orbit=None if track is None else int(track),
             processor_version=_processor(root),
             cloud_percent=None if details is None else _number(details, _CLOUDS),
             node_ms=(_number(root, "startTimeANX"), _number(root, "stopTimeANX")),
             granules=_granules(root),
             official_name=None if details is None else _text(details, "PRODUCT_URI"),
         )
-    except (
-        OSError,
-        KeyError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except (OSError, *BROKEN_ZIP) as error:
         raise UserError(path, f"its manifest cannot be read ({error})", _CORRUPT) from error
 
 
 def _read_folder(path: Path) -> tuple[bytes, bytes | None]:
-    manifest = _read_small(path / MANIFEST)
+    manifest = read_bounded(path / MANIFEST_NAME, _MAX_XML_BYTES)
     found = sorted(entry for entry in path.iterdir() if _METADATA.fullmatch(entry.name))
-    return manifest, _read_small(found[0]) if found else None
-
-
-def _read_small(path: Path) -> bytes:
-    return read_bounded(path, _MAX_XML_BYTES)
+    return manifest, read_bounded(found[0], _MAX_XML_BYTES) if found else None
 
 
 def _read_zip(path: Path) -> tuple[bytes, bytes | None]:
@@ -117,12 +109,12 @@ def _read_zip(path: Path) -> tuple[bytes, bytes | None]:
             folder, _, name = member.filename.partition("/")
             if not folder.upper().endswith(".SAFE"):
                 continue
-            if name == MANIFEST:
+            if name == MANIFEST_NAME:
                 manifest = _read_member(opened, member)
             elif _METADATA.fullmatch(name):
                 metadata = _read_member(opened, member)
     if manifest is None:
-        raise KeyError(f"there is no {MANIFEST} in it")
+        raise ValueError(f"there is no {MANIFEST_NAME} in it")
     return manifest, metadata
 
 
@@ -141,7 +133,7 @@ def _text(root: ElementTree.Element, name: str) -> str | None:
 def _footprint(root: ElementTree.Element) -> dict[str, Any]:
     text = _text(root, "coordinates")
     if text is None:
-        raise ValueError("it tells no footprint")
+        raise ValueError("it has no footprint")
     # Sentinel-1 writes "lat,lon lat,lon", Sentinel-2 "lat lon lat lon".
     numbers = [float(number) for number in _NUMBER.findall(text)]
     points = list(zip(numbers[1::2], numbers[0::2], strict=True))
@@ -153,19 +145,6 @@ def _footprint(root: ElementTree.Element) -> dict[str, Any]:
         raise ValueError("its footprint is empty")
     geometry: dict[str, Any] = parse_json(to_geojson(shape))
     return geometry
-
-
-def _direction(root: ElementTree.Element) -> OrbitDirection | None:
-    match (_text(root, "pass") or "").lower():
-        case "ascending":
-            return "ascending"
-        case "descending":
-            return "descending"
-    return None
-
-
-def _integer(text: str | None) -> int | None:
-    return int(text) if text is not None else None
 
 
 def _processor(root: ElementTree.Element) -> str | None:
@@ -181,9 +160,5 @@ def _number(root: ElementTree.Element, name: str) -> float | None:
 
 
 def _granules(root: ElementTree.Element) -> tuple[str, ...]:
-    found = set()
-    for location in root.iterfind(".//{*}fileLocation"):
-        match = _GRANULE.match(location.get("href", ""))
-        if match is not None:
-            found.add(match[1])
-    return tuple(sorted(found))
+    places = (each.get("href", "") for each in root.iterfind(".//{*}fileLocation"))
+    return tuple(sorted({match[1] for each in places if (match := _GRANULE.match(each))}))

@@ -6,8 +6,8 @@ One flat uint8 buffer is one allocation, one copy through shared memory, and one
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ssl4sar.dataset.store import Store, reflect_crop
-from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.loop.batches import Batch, BatchKey
 from ssl4sar.train.loop.sampling import SampleDraw, SampleDrawer, Window
 
 
@@ -35,36 +35,10 @@ class Crop(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CropBatch:
-    """Crops of different sizes in one buffer.
+class CropBatch(Batch):
+    """Crops in one buffer: per sample its image, labels and, if drawn, its partner."""
 
-    Attributes:
-        pixels: (total,) uint8: per sample its image, labels and, if drawn, its partner.
-        draws: the draws of the samples, in order.
-        samples: sample numbers.
-        number: the batch of the recipe within the epoch that the samples belong to.
-        part: which of the processes that share this batch it is for.
-        weight: factor of the loss; 0: another process has the samples that count.
-    """
-
-    pixels: Tensor
     draws: tuple[SampleDraw, ...]
-    samples: tuple[int, ...] = ()
-    number: int = 0
-    part: int = 0
-    weight: float = 1.0
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.draws)
-
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """Return the batch with its pixels on ``device``."""
-        return replace(self, pixels=self.pixels.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self) -> Self:
-        """Return the batch in page-locked memory, from where it moves to a GPU faster."""
-        return replace(self, pixels=self.pixels.pin_memory())
 
     def crops(self) -> list[Crop]:
         """Return views of the crops."""
@@ -108,7 +82,7 @@ class CropDataset(Dataset[CropBatch]):
             for place, window in enumerate(_parts(draw)):
                 start = self._cut(window, buffer, start, labels=place == 1)
         pixels = torch.from_numpy(buffer)
-        return CropBatch(pixels, draws, key.samples, key.number, key.part, key.weight)
+        return CropBatch(pixels, draws, key)
 
     def _cut(self, window: Window, buffer: NDArray[np.uint8], start: int, *, labels: bool) -> int:
         number = self.scenes[window.image]

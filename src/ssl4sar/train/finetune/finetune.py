@@ -28,7 +28,7 @@ from ssl4sar.train.finetune.validation import (
 )
 from ssl4sar.train.loop.fingerprint import deciding_keys
 from ssl4sar.train.loop.module import Score
-from ssl4sar.train.loop.run import Place, Trained, loader_of, opened, run
+from ssl4sar.train.loop.run import Runtime, Trained, loader_of, opened, run
 from ssl4sar.train.loop.sampling import SampleDrawer, SceneShape
 from ssl4sar.train.operations.team import ALONE, Team
 
@@ -43,7 +43,7 @@ class FinetuneResult:
         epoch: epoch of the exported weights, from 1.
         validation: its scores; None where that epoch was not validated.
         starting_weights: where they came from, with the SHA-256 of the file.
-        resumed_after_epoch: epochs that an earlier run had done; None: started anew.
+        resumed_after_epoch: epochs that an earlier run had done; None: started from the beginning.
         parameters: number of trained parameters.
     """
 
@@ -88,8 +88,8 @@ def finetune(
 ) -> FinetuneResult:
     """Fine-tune a network and export the chosen weights.
 
-    An earlier run goes on from its last epoch where configuration, data, seed and code are the
-    same, otherwise the training starts anew. ``compute_config`` may differ, and so may keys that
+    An earlier run resumes after its last epoch where configuration, data, seed and code are the
+    same, otherwise the training starts again. ``compute_config`` may differ, and so may keys that
     change no step: with fewer epochs than are done, what is there is exported.
 
     Args:
@@ -120,8 +120,8 @@ def finetune(
             ``resume_dir``, a loss that is not finite, a full disk, a time limit that is near, or a
             signal to end.
     """
-    place = Place(compute_config, resume_dir, scratch, end_s, team)
-    with opened(place, store_path) as (device, store_folder):
+    runtime = Runtime(compute_config, resume_dir, scratch, end_s, team)
+    with opened(runtime, store_path) as (device, store_folder):
         store = Store.open(store_folder)
         _check_scenes(store, store_path, training_config)
         network, starting_weights = _starting_network(settings, weights, seed)
@@ -150,8 +150,8 @@ def finetune(
         files = NetworkFile(settings, facts, glaciers)
         return run(
             module,
-            loader_of(crops, training_config, place, device, "training"),
-            place=place,
+            loader_of(crops, training_config, runtime, device, "training"),
+            runtime=runtime,
             device=device,
             facts={**facts, "training": deciding_keys(training_config)},
             metrics_path=metrics_path,
@@ -223,7 +223,7 @@ class NetworkFile:
 
     def save(self, path: Path, network: ZoneNetwork, outcome: Mapping[str, Any]) -> None:
         """Write a network."""
-        # Whoever starts from this file can tell whether it has seen its test glaciers.
+        # Whoever starts from this file can see whether it has seen its test glaciers.
         seen = sorted(self.glaciers | {*self.facts["starting_weights"]["glaciers"]})
         save_network(path, network, self.settings, {**self.facts, **outcome, "glaciers": seen})
 

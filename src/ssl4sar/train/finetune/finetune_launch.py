@@ -14,7 +14,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.train.finetune.finetune_process import finetune_as_told
+from ssl4sar.train.finetune.finetune_process import finetune_from_request
 from ssl4sar.train.operations.launch import launch
 
 #: Shape of the record beside the checkpoint.
@@ -93,7 +93,7 @@ def finetune_and_record(
         "scratch": scratch,
         "end_s": end_s,
     }
-    facts = launch(finetune_as_told, request, compute, files.resume)
+    facts = launch(finetune_from_request, request, compute, files.resume)
     own = {"schema": SCHEMA, "model": model, **row, "seed": seed, **facts}
     sha256 = sha256_file(files.checkpoint)
     write_json(files.record, {**own, "sha256": sha256, "pretraining": pretraining})
@@ -108,7 +108,7 @@ def _pretraining(path: Path, weights: str) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"the record of the pretraining cannot be read ({error})"
         raise UserError(path, problem, again) from error
-    # A file that is not there is told when the weights are loaded.
+    # A file that is not there is reported when the weights are loaded.
     if Path(weights).is_file() and recorded != sha256_file(weights):
         raise UserError(path, f"the record is not that of {weights}", again)
     return dict(record)

@@ -19,7 +19,7 @@ from ssl4sar.train.operations.launch import serve
 from ssl4sar.train.operations.team import Team
 
 
-def finetune_as_told(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
+def finetune_from_request(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
     """Fine-tune, and return the facts that equal trainings share.
 
     Args:
@@ -51,4 +51,4 @@ def finetune_as_told(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(finetune_as_told)
+    serve(finetune_from_request)

@@ -58,7 +58,7 @@ class ValidationScore:
         """Return the values of the columns; None for what is undefined."""
         return [self.mde_m, self.iou_pooled, *self.iou_per_class, self.no_front, self.images]
 
-    def told(self) -> str:
+    def text(self) -> str:
         """Return the score as part of a line for a person."""
         mde = "undefined" if self.mde_m is None else f"{self.mde_m:.0f} m"
         return (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple, Self
 
 import torch
+from torch import Tensor
 from torch.utils.data import Sampler
 
 
@@ -28,40 +30,40 @@ class BatchKey(NamedTuple):
     weight: float = 1.0
 
 
-class Batch(Protocol):
-    """Samples of one process for one step."""
+_NO_SAMPLES: Final = BatchKey(0, ())
 
-    @property
-    def samples(self) -> tuple[int, ...]:
-        """Sample numbers within the epoch."""
-        ...
 
-    @property
-    def number(self) -> int:
-        """Batch of the recipe within the epoch that the samples belong to."""
-        ...
+@dataclass(frozen=True)
+class Batch:
+    """Samples of one process for one step, crops of different sizes in one buffer.
 
-    @property
-    def part(self) -> int:
-        """Which of the processes that share this batch it is for."""
-        ...
+    Attributes:
+        pixels: (total,) uint8.
+        draws: the draws of the samples, in order.
+        key: what the process works on; weight 0: another process has the samples that count.
+    """
 
-    @property
-    def weight(self) -> float:
-        """Factor of the loss; 0: another process has the samples that count."""
-        ...
+    pixels: Tensor
+    draws: tuple[Any, ...]
+    key: BatchKey = _NO_SAMPLES
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        ...
+        return len(self.draws)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """Return the batch with its pixels on a device."""
-        ...
+        """Return the batch with its tensors on ``device``."""
+        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> Self:
-        """Return the batch in page-locked memory."""
-        ...
+        """Return the batch in page-locked memory, from where it moves to a GPU faster."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, changed: Callable[[Tensor], Tensor]) -> Self:
+        tensors: dict[str, Any] = {
+            name: changed(each) for name, each in vars(self).items() if isinstance(each, Tensor)
+        }
+        return replace(self, **tensors)
 
 
 class EpochBatches(Sampler[BatchKey]):

@@ -39,7 +39,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints beside their final name, syncs, and renames them.
 
     Lightning's own writer moves a file from the system's temporary folder, which is a copy, and
-    so can be cut short, where that folder lies on another file system.
+    so can be cut short, where that folder is on another file system.
     """
 
     def save_checkpoint(
@@ -164,7 +164,7 @@ class TrainingState(Checkpoint):
         record = pl_module.record
         self.records.append(record)
         if record.validation is not None:
-            self._keep_best(trainer, pl_module, record.epoch, record.validation)
+            self._save_best(trainer, pl_module, record.epoch, record.validation)
         self.save_last(trainer)
         if trainer.is_global_zero:
             self._remove_outdone()
@@ -180,7 +180,7 @@ class TrainingState(Checkpoint):
                 last.replace(self.folder / PREVIOUS)
             upcoming.replace(last)
 
-    def _keep_best(
+    def _save_best(
         self, trainer: pl.Trainer, module: TrainingModule[Any, Any], epoch: int, score: Score
     ) -> None:
         for criterion in score.CRITERIA:
@@ -196,10 +196,10 @@ class TrainingState(Checkpoint):
                     "fingerprint": self.fingerprint,
                     "unfinished": True,
                 }
-                self.files.save(self.folder / best.file, module.kept_network, outcome)
+                self.files.save(self.folder / best.file, module.final_network, outcome)
 
     def write_table(self) -> None:
-        """Write ``metrics.csv`` anew."""
+        """Write ``metrics.csv`` again."""
         write_metrics(self.metrics_path, self.records, self.score_type.COLUMNS)
 
     def _record(self, values: Mapping[str, Any]) -> EpochRecord:
@@ -213,9 +213,9 @@ class TrainingState(Checkpoint):
 
     def _remove_outdone(self) -> None:
         # Files that previous.ckpt names stay as well: it takes over where last.ckpt is damaged.
-        kept = self._best_files() | self._files_of_previous
+        named = self._best_files() | self._files_of_previous
         for path in self.folder.glob(BEST_FILES):
-            if path.name not in kept:
+            if path.name not in named:
                 path.unlink()
         self._files_of_previous = self._best_files()
 

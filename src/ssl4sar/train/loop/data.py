@@ -30,7 +30,7 @@ def batch_loader(
         keys: the batches to read, in order.
         workers: processes that read; 0 reads in the process that asks.
         pin_memory: put batches into page-locked memory.
-        persistent: keep the processes from one pass to the next.
+        persistent: leave the processes running from one pass to the next.
     """
     return DataLoader(
         dataset,

@@ -1,6 +1,6 @@
 """Stopping before the time limit of a cluster job, where the work of an epoch would be lost.
 
-After each epoch, which is where a training can go on, the time left is compared with what epochs
+After each epoch, which is where a training can resume, the time left is compared with what epochs
 like the next one, validated or not, took at most. The stop is an error of the job, so that the
 workflow submits it again.
 """
@@ -131,7 +131,7 @@ class TimeLimit(Callback):
                 "training",
                 f"stopped after epoch {trainer.current_epoch} of {trainer.max_epochs}, "
                 f"{_minutes(left_s)} before the time limit",
-                "the next attempt goes on there",
+                "the next attempt resumes there",
             )
 
     def _warn(self, epoch_s: float) -> None:
@@ -149,10 +149,10 @@ class TimeLimit(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Tell whether the first epoch fits, and end one that meets the limit.
+        """Warn where the first epoch does not fit, and end one that meets the limit.
 
         Raises:
-            UserError: the limit is near; told by the leader, whose end is the end of all.
+            UserError: the limit is near; raised by the leader, whose end is the end of all.
         """
         if not self._team.leads or self._epoch_start_s is None:
             return
@@ -166,20 +166,20 @@ class TimeLimit(Callback):
 
     def _lost_epoch(self, trainer: pl.Trainer, epoch_s: float) -> UserError:
         done = trainer.current_epoch
-        goes_on = f"goes on after epoch {done}" if done else "starts anew"
+        resumes = f"resumes after epoch {done}" if done else "starts again"
         if self._is_first:
             return UserError(
                 "training",
                 f"the time limit is too short: no epoch was finished, one takes about "
                 f"{_minutes(epoch_s)}",
                 "raise the resource `runtime` of the rule, or compute.max_time_min if it is set; "
-                f"the next attempt {goes_on}",
+                f"the next attempt {resumes}",
             )
         return UserError(
             "training",
             f"epoch {done + 1} of {trainer.max_epochs} is slower than those before and met the "
             "time limit, its work is lost",
-            f"the next attempt {goes_on}",
+            f"the next attempt {resumes}",
         )
 
 

@@ -1,4 +1,4 @@
-"""What decides the steps of a training, and with them whether a kept state can go on."""
+"""What decides the steps of a training, and with them whether a saved state can be resumed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.config.training import TrainingConfig
 
-#: Keys of a recipe that say what goes on when a training ends, and what is drawn meanwhile.
+#: Keys of a recipe that say what happens when a training ends, and what is drawn meanwhile.
 _NO_STEP: Final = frozenset({"early_stop_patience", "checkpoint", "panels", "panels_every_epochs"})
 
 

@@ -47,7 +47,7 @@ class Score(Protocol):
         """Return the values of the columns; None for what is undefined."""
         ...
 
-    def told(self) -> str:
+    def text(self) -> str:
         """Return the score as part of a line for a person."""
         ...
 
@@ -160,7 +160,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         """Validate a network in evaluation mode; equal in all processes."""
 
     @property
-    def kept_network(self) -> NetworkT:
+    def final_network(self) -> NetworkT:
         """The network that is validated and exported: averaged weights where there are any."""
         return self.network if self.average is None else self.average
 
@@ -180,7 +180,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         return build_optimiser(self.network, self.recipe)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what the schedule follows."""
+        """Save what the schedule follows."""
         checkpoint[_LOSSES_KEY] = list(self.validation_losses)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -207,20 +207,19 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         """
         # One dropout seed per batch of the recipe and part of it: neither loaders nor validation
         # nor a resume can shift it, nor does it depend on how many processes share the batches.
+        key = batch.key
         torch.manual_seed(
-            derive_seed(self.seed, "dropout", self.current_epoch, batch.number, batch.part)
+            derive_seed(self.seed, "dropout", self.current_epoch, key.number, key.part)
         )
         del batch_index
         noted = self.sample_losses(batch)
         loss = noted.losses.mean()
-        self._samples += len(batch) if batch.weight else 0
-        self._unseen.append(
-            _Unseen(noted.losses.detach(), noted.names, batch.samples, batch.number)
-        )
-        self._weights.append(batch.weight)
+        self._samples += len(batch) if key.weight else 0
+        self._unseen.append(_Unseen(noted.losses.detach(), noted.names, key.samples, key.number))
+        self._weights.append(key.weight)
         if self.device.type == "cpu" or len(self._unseen) >= _GPU_LOSSES_PER_LOOK:
             self._look_at_losses()
-        return loss if batch.weight == 1 else loss * batch.weight
+        return loss if key.weight == 1 else loss * key.weight
 
     def optimizer_step(
         self,
@@ -280,7 +279,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         return epoch % self.recipe.validate_every_epochs == 0 or epoch == self.recipe.epochs
 
     def _validation(self) -> Score:
-        network = self.kept_network
+        network = self.final_network
         was_training = network.training
         network.eval()
         with torch.no_grad():
@@ -303,16 +302,16 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
 
     def _not_finite(self, loss: float, noted: _Unseen, bad: Sequence[int]) -> UserError:
         # Numbers of the recipe, from 1: with any number of processes the same.
-        told = [f"{noted.names[n]} (sample {noted.samples[n] + 1})" for n in bad[:_NAMES_SHOWN]]
+        images = [f"{noted.names[n]} (sample {noted.samples[n] + 1})" for n in bad[:_NAMES_SHOWN]]
         more = f" and {len(bad) - _NAMES_SHOWN} more" if len(bad) > _NAMES_SHOWN else ""
         problem = (
             f"the loss became {loss} in epoch {self.current_epoch + 1}, "
-            f"batch {noted.number + 1}, image {', '.join(told)}{more}"
+            f"batch {noted.number + 1}, image {', '.join(images)}{more}"
         )
         return self.diverged(problem, "look at the image, ")
 
     def _check_weights(self) -> None:
-        """Refuse weights that the last steps have spoilt, which no loss has told yet."""
+        """Refuse weights that the last steps have spoilt, which no loss has shown yet."""
         finite = torch.stack([torch.isfinite(p).all() for p in self.network.parameters()])
         if not bool(finite.all()):
             last = math.ceil(self.recipe.samples_per_epoch / self.recipe.batch_size)
@@ -331,19 +330,19 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         remedies = [f"lower {self.block}.learning_rate", f"set {self.block}.gradient_clip_norm"]
         if self.recipe.precision != "32-true":
             remedies.append(f"use {self.block}.precision 32-true")
-        changed = f"{', '.join(remedies[:-1])} or {remedies[-1]}; it then starts anew"
-        return UserError("training", problem, f"{look}{changed}{self._kept()}")
+        changed = f"{', '.join(remedies[:-1])} or {remedies[-1]}; it then starts again"
+        return UserError("training", problem, f"{look}{changed}{self._saved_state()}")
 
-    def _kept(self) -> str:
+    def _saved_state(self) -> str:
         """Say what becomes of the epochs before the running one."""
         epoch, recipe = self.current_epoch, self.recipe
         if not epoch:
             return ""
-        kept = f", the state after epoch {epoch} is set aside in its resume folder"
+        state = f", the state after epoch {epoch} is set aside in its resume folder"
         can_end = epoch >= recipe.validate_every_epochs or recipe.checkpoint == "last"
         if recipe.schedule == "cosine" or not can_end:
-            return kept
-        return f"{kept}; or end with that state by {self.block}.epochs: {epoch}"
+            return state
+        return f"{state}; or end with that state by {self.block}.epochs: {epoch}"
 
     def _mean_over_processes(self, total: float, count: float) -> float:
         sums = self.reduce_sum(torch.tensor([total, count], dtype=torch.float64))

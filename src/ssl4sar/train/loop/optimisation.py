@@ -50,7 +50,7 @@ def learning_rate_at(
 
 
 def plateaus(losses: Sequence[float], patience: int) -> int:
-    """Count how often a loss has stagnated; each time the count of bad validations starts anew.
+    """Count how often a loss has stagnated; each time bad validations count from 0 again.
 
     The rule of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its default threshold, as a
     function of the history, so that a resumed training needs no state of a scheduler.
@@ -120,5 +120,5 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, updates
     """
     d = min(decay, (1 + updates) / (_AVERAGE_WARMUP_STEPS + updates))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - d)
-    for kept, current in zip(average.buffers(), network.buffers(), strict=True):
-        kept.copy_(current)
+    for averaged, current in zip(average.buffers(), network.buffers(), strict=True):
+        averaged.copy_(current)

@@ -42,7 +42,7 @@ class ProgressLines(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Tell how far the epoch is, at most once per interval."""
+        """Log how far the epoch is, at most once per interval."""
         if not trainer.is_global_zero or self._clock() - self._last_s < self._interval_s:
             return
         self._last_s = self._clock()
@@ -54,12 +54,12 @@ class ProgressLines(Callback):
         )
 
     def tell_epoch(self, trainer: pl.Trainer, record: EpochRecord) -> None:
-        """Tell the result of an epoch."""
-        told = "" if record.validation is None else f"{record.validation.told()}, "
+        """Log the result of an epoch."""
+        validation = "" if record.validation is None else f"{record.validation.text()}, "
         self._last_s = self._clock()
         tell(
             f"epoch {record.epoch}/{trainer.max_epochs}: loss {record.train_loss:.4f}, "
-            f"{told}{record.samples_per_s:.1f} samples/s, "
+            f"{validation}{record.samples_per_s:.1f} samples/s, "
             f"{self._time_left(trainer, record.epoch)}"
         )
 

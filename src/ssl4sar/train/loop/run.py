@@ -1,6 +1,6 @@
 """What every training does around its steps: lock, resume, listen, fit, choose the weights.
 
-A training that was interrupted goes on from its last epoch where its fingerprint is the same.
+A training that was interrupted resumes after its last epoch where its fingerprint is the same.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ssl4sar.config.batch_shares import BatchShares, share_batches
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.lock import sole
 from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.dataset.staging import staged
 from ssl4sar.train.loop.checkpointing import AtomicCheckpointIO, NetworkFiles, TrainingState
@@ -31,11 +32,13 @@ from ssl4sar.train.loop.fingerprint import training_fingerprint
 from ssl4sar.train.loop.module import Score, TrainingModule
 from ssl4sar.train.loop.progress_lines import ProgressLines
 from ssl4sar.train.operations.resume_folder import TENSORBOARD, ResumePoint, claim
-from ssl4sar.train.operations.resume_lock import locked
 from ssl4sar.train.operations.stopping import ListenInTraining, StopSignals, stopped_by
 from ssl4sar.train.operations.team import ALONE, Team
 
 T = TypeVar("T")
+#: In the folder of a training: whatever kills a workflow may leave its training alive, and a second
+#: one there would mix its checkpoints with those of the first.
+LOCK: Final = "training.lock"
 #: Lightning and torch remark on what is meant here: crops read in the training process, averaged
 #: weights that stay in evaluation mode, functions to be replaced, a job of SLURM whose processes
 #: are started otherwise, an option of older torch, values that are equal in all processes.
@@ -50,7 +53,7 @@ _EXPECTED_WARNINGS: Final = (
 
 
 @dataclass(frozen=True)
-class Place:
+class Runtime:
     """Where a training runs; none of it changes the outcome beyond rounding.
 
     Attributes:
@@ -72,21 +75,22 @@ class Place:
 
 
 @contextmanager
-def opened(place: Place, store_path: Path) -> Iterator[tuple[torch.device, Path]]:
+def opened(runtime: Runtime, store_path: Path) -> Iterator[tuple[torch.device, Path]]:
     """Take the resume folder and the device, and yield the device and the folder of the store.
 
     Args:
-        place: where the training runs.
+        runtime: where the training runs.
         store_path: folder of the store; copied to the node's disk if that is asked for.
 
     Raises:
         UserError: no GPU, another process that trains here, or no room on the node's disk.
     """
-    device = place.team.device(place.compute.device)
-    torch.set_num_threads(place.compute.train_threads)
+    device = runtime.team.device(runtime.compute.device)
+    torch.set_num_threads(runtime.compute.train_threads)
     # The lock is for writers, and another host may not know of it.
-    lock = locked(place.resume_dir) if place.team.leads else nullcontext()
-    with lock, staged(store_path, place.scratch) as folder:
+    resume = runtime.resume_dir
+    lock = sole(resume / LOCK, resume, "trains here") if runtime.team.leads else nullcontext()
+    with lock, staged(store_path, runtime.scratch) as folder:
         yield device, folder
 
 
@@ -96,9 +100,9 @@ class Trained:
 
     Attributes:
         state: its epochs and best weights.
-        epoch: epoch of the weights that go on, from 1; they are in the module's network.
+        epoch: epoch of the chosen weights, from 1; they are in the module's network.
         validation: their scores; None where that epoch was not validated.
-        resumed_after_epoch: epochs that an earlier run had done; None: started anew.
+        resumed_after_epoch: epochs that an earlier run had done; None: started from the beginning.
     """
 
     state: TrainingState
@@ -111,7 +115,7 @@ def run(
     module: TrainingModule[Any, Any],
     crops: TrainingCrops[Any],
     *,
-    place: Place,
+    runtime: Runtime,
     device: torch.device,
     facts: Mapping[str, Any],
     metrics_path: Path,
@@ -124,7 +128,7 @@ def run(
     Args:
         module: the training.
         crops: its samples.
-        place: where it runs.
+        runtime: where it runs.
         device: device of this process.
         facts: JSON values by name: everything that decides the steps.
         metrics_path: CSV file with a row per epoch.
@@ -139,21 +143,21 @@ def run(
         UserError: a loss that is not finite, a full disk, a time limit that is near, or a signal
             to end.
     """
-    recipe, team, folder = module.recipe, place.team, place.resume_dir
+    recipe, team, folder = module.recipe, runtime.team, runtime.resume_dir
     fingerprint = training_fingerprint(facts)
     resume = team.agree(lambda: _claim(folder, fingerprint, recipe.epochs))
     progress = ProgressLines()
     state = TrainingState(folder, metrics_path, fingerprint, progress.tell_epoch, score_type, files)
     signals = StopSignals()
     callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
-    if place.end_s is not None:
-        callbacks.append(TimeLimit(place.end_s, team, lambda: state.records))
+    if runtime.end_s is not None:
+        callbacks.append(TimeLimit(runtime.end_s, team, lambda: state.records))
 
     def epochs_done() -> int:
         # Known even where the training is resumed and ended before it has read its state.
         return max(len(state.records), 0 if resume is None else resume.epochs_done)
 
-    with signals.told(lambda name: stopped_by(name, epochs_done(), recipe.epochs)):
+    with signals.raised_as(lambda name: stopped_by(name, epochs_done(), recipe.epochs)):
         with _quiet_lightning(), matmul_precision(device, recipe.precision):
             _trainer(device, module, folder, callbacks, resume, team).fit(
                 module,
@@ -165,14 +169,14 @@ def run(
 
 
 def loader_of(
-    dataset: Any, recipe: Recipe, place: Place, device: torch.device, block: str
+    dataset: Any, recipe: Recipe, runtime: Runtime, device: torch.device, block: str
 ) -> TrainingCrops[Any]:
     """Return the loader of a training.
 
     Args:
         dataset: batches by ``BatchKey``.
         recipe: the recipe.
-        place: where the training runs.
+        runtime: where the training runs.
         device: device of this process.
         block: block of the configuration with the recipe, for errors.
 
@@ -183,9 +187,9 @@ def loader_of(
         dataset,
         samples_per_epoch=recipe.samples_per_epoch,
         batch_size=recipe.batch_size,
-        workers=place.compute.loader_workers,
+        workers=runtime.compute.loader_workers,
         pin_memory=device.type == "cuda",
-        shares=_shares(recipe, place.team, block),
+        shares=_shares(recipe, runtime.team, block),
     )
 
 
@@ -228,14 +232,14 @@ def _trained(
         raise UserError(
             f"{module.block}.epochs",
             f"{done} epochs are done, and the one to export is {epoch}",
-            f"set it to {done} to end the training there, or remove {state.folder} to train anew",
+            f"set it to {done} to end the training there, or remove {state.folder} to train again",
         )
     validation = state.records[-1].validation if last else state.best[checkpoint].score
     if team.leads:
         # A training that had already ended when it was resumed has not written its table again.
         state.write_table()
         if last:
-            module.network.load_state_dict(module.kept_network.state_dict())
+            module.network.load_state_dict(module.final_network.state_dict())
         else:
             state.load_best(checkpoint, module.network)
     return Trained(state, epoch, validation, None if resume is None else resume.epochs_done)

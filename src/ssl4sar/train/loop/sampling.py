@@ -9,16 +9,49 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.core.seeding import derive_seed, generator
-from ssl4sar.train.loop.dealing import Dealer
 
 _SMALLEST_WINDOW_PX = 8
 _SPECKLE_PEAKS = 3
+
+
+class BalancedOrder:
+    """The members of groups in a shuffled order, each group equally often, each member too.
+
+    A shuffled round ends before the next begins, so counts never differ by more than one.
+
+    Args:
+        groups: members of each group; one group has all its members equally often.
+        seed: seed of the run; every position follows from it alone.
+
+    Raises:
+        ValueError: there is no member.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[int]], seed: int) -> None:
+        if not groups or not all(groups):
+            raise ValueError("there is no training image to sample from")
+        self._groups = tuple(tuple(group) for group in groups)
+        self._seed = seed
+
+    def member(self, position: int) -> int:
+        """Return the member at a position of the endless sequence, from 0."""
+        turn, index = divmod(position, len(self._groups))
+        number = _shuffled(self._seed, "groups", turn, len(self._groups))[index]
+        group = self._groups[number]
+        round_of_group, index = divmod(turn, len(group))
+        return group[_shuffled(self._seed, f"images {number}", round_of_group, len(group))[index]]
+
+
+@lru_cache(maxsize=64)
+def _shuffled(seed: int, purpose: str, turn: int, count: int) -> tuple[int, ...]:
+    return tuple(int(i) for i in generator(seed, purpose, turn).permutation(count))
 
 
 @dataclass(frozen=True)
@@ -118,7 +151,7 @@ class SampleDrawer:
         self.augmentation = augmentation
         self.samples_per_epoch = samples_per_epoch
         self.seed = seed
-        self._dealer = Dealer(self._groups(sampling), seed)
+        self._order = BalancedOrder(self._groups(sampling), seed)
 
     def _groups(self, sampling: Literal["images", "glaciers"]) -> tuple[tuple[int, ...], ...]:
         if sampling == "images":
@@ -129,8 +162,8 @@ class SampleDrawer:
         )
 
     def image(self, epoch: int, index: int) -> int:
-        """Return the number of the image of a sample; rounds of dealing run on over epochs."""
-        return self._dealer.member(epoch * self.samples_per_epoch + index)
+        """Return the number of the image of a sample; rounds continue over epochs."""
+        return self._order.member(epoch * self.samples_per_epoch + index)
 
     def draw(self, epoch: int, index: int) -> SampleDraw:
         """Return sample ``index`` of ``epoch``.
@@ -177,7 +210,7 @@ class SampleDrawer:
         return Window(image, row, column, side, side)
 
     def _start(self, side: int, length: int, position: float) -> int:
-        """First row of a window whose target lies in the image, or holds all of it."""
+        """First row of a window whose target is in the image, or holds all of it."""
         target = max(side * self.target_px // self.input_px, 1)
         low, high = min(0, length - target), max(0, length - target)
         start = low + min(int(position * (high - low + 1)), high - low)

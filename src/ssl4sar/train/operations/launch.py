@@ -1,9 +1,9 @@
 """Starting the processes that share a training, and ending them together.
 
 One process trains right here. Several on this node are started here; several nodes need a SLURM
-job, in which ``srun`` starts them. They meet at a port that this process keeps. The leader's lines
-come here, each process has a log of its own, and the first failure ends all: its one line is the
-line of the whole training.
+job, in which ``srun`` starts them. They meet at a port of this process. The leader's lines come
+here, each process has a log of its own, and the first failure ends all: its one line is the line of
+the whole training.
 
 A process of a team runs ``python -m MODULE REQUEST.json`` with the module of the training function,
 which ends in ``serve(function)``.
@@ -80,17 +80,17 @@ def launch(
         What the training returns.
 
     Raises:
-        UserError: several nodes outside SLURM, a mistake that a process has told, a process that
-            was killed, or a signal to this process.
+        UserError: several nodes outside SLURM, a mistake that a process reported, a process
+            that was killed, or a signal to this process.
         RuntimeError: a process failed otherwise.
     """
     if compute.processes == 1:
-        with StopSignals().told(_stopped):
+        with StopSignals().raised_as(_stopped):
             return train(request, ALONE)
     start = {"here": _here, "srun": _by_srun}[starter or ("srun" if compute.nodes > 1 else "here")]
     with ExitStack() as stack:
         # The store lives here, so no port has to be guessed: the system chooses a free one.
-        stack.enter_context(StopSignals().told(_stopped))
+        stack.enter_context(StopSignals().raised_as(_stopped))
         store = dist.TCPStore(  # type: ignore[attr-defined]
             "127.0.0.1", 0, is_master=True, wait_for_workers=False
         )
@@ -105,7 +105,7 @@ def _stopped(signal_name: str) -> StoppedError:
     return StoppedError(
         "training",
         f"ended by {signal_name} (time limit, preemption or scancel)",
-        "the next attempt goes on after the last finished epoch",
+        "the next attempt resumes after the last finished epoch",
     )
 
 
@@ -138,13 +138,13 @@ class _Run:
         return [sys.executable, "-u", "-m", self.module, str(self.folder / "request.json")]
 
     def environment(self) -> dict[str, str]:
-        kept = {
+        environment = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("SLURM_", "SRUN_", "SBATCH_")) or name in _JOB_VARIABLES
         }
         # Lightning would otherwise give each process all cores.
-        return {**kept, "OMP_NUM_THREADS": str(self.compute.train_threads)}
+        return {**environment, "OMP_NUM_THREADS": str(self.compute.train_threads)}
 
     def log(self, rank: int) -> Path:
         return _log(self.folder, rank)
@@ -206,7 +206,7 @@ def _by_srun(run: _Run) -> list[subprocess.Popen[str]]:
     if not os.environ.get("SLURM_JOB_ID") or shutil.which("srun") is None:
         raise UserError(
             "compute.nodes",
-            f"{run.compute.nodes} nodes need a SLURM job with srun, and this is none",
+            f"{run.compute.nodes} nodes need a SLURM job with srun, and this is not one",
             "run with the slurm profile, or set compute.nodes to 1",
         )
     with (run.folder / _SRUN_LOG).open("w", encoding="utf-8") as log:
@@ -242,7 +242,7 @@ class _Started:
         # Ended from outside: what the processes say of it is more precise than what is known here.
         for report in _reports(self._run.folder):
             if report["kind"] != "crash":
-                raise _told(report) from error
+                raise _error_of(report) from error
 
     def _tell_lines(self) -> None:
         stream = self._processes[0].stdout
@@ -254,14 +254,14 @@ class _Started:
         """Wait until all have ended well.
 
         Raises:
-            UserError: a process told a mistake or was killed.
+            UserError: a process reported a mistake or was killed.
             RuntimeError: a process failed otherwise.
         """
         while True:
             states = [process.poll() for process in self._processes]
             if any(states):  # neither running (None) nor well (0)
                 time.sleep(_LAST_WORDS_S)
-                # Before the others are asked to end, which they would tell as well.
+                # Before the others are asked to end, which they would report as well.
                 raise self._failure(states)
             if None not in states:
                 self._reader.join()
@@ -286,7 +286,7 @@ class _Started:
                     process.stdin.close()
 
     def _failure(self, states: Sequence[int | None]) -> Exception:
-        """Choose what is told: a mistake, else a killed process, else what came first.
+        """Choose what is reported: a mistake, else a killed process, else what came first.
 
         The end of one process makes others crash or be asked to end.
         """
@@ -294,17 +294,17 @@ class _Started:
         reports = _reports(folder)
         for report in reports:
             if report["kind"] == "mistake":
-                return _told(report)
+                return _error_of(report)
         killed = _killed(states, folder)
         if killed:
             return UserError(
                 "training",
                 killed,
-                f"the logs of the processes are in {folder}; the next attempt goes on after the "
+                f"the logs of the processes are in {folder}; the next attempt resumes after the "
                 "last finished epoch",
             )
         if reports and reports[0]["kind"] == "stopped":
-            return _told(reports[0])
+            return _error_of(reports[0])
         if reports:
             rank, text = reports[0]["rank"], reports[0]["parts"][0]
             log = _log(folder, rank)
@@ -321,7 +321,7 @@ class _Started:
 
 
 def _killed(states: Sequence[int | None], folder: Path) -> str:
-    """Return which process was killed, as told by the system or by srun; else an empty text."""
+    """Return which process was killed, as reported by the system or by srun; else an empty text."""
     for rank, state in enumerate(states):
         if state is not None and state < 0:
             name = signal.Signals(-state).name
@@ -346,7 +346,7 @@ def _reports(folder: Path) -> list[dict[str, Any]]:
     return sorted(reports, key=lambda report: float(report["time_s"]))
 
 
-def _told(report: Mapping[str, Any]) -> UserError:
+def _error_of(report: Mapping[str, Any]) -> UserError:
     return (StoppedError if report["kind"] == "stopped" else UserError)(*report["parts"])
 
 
@@ -365,7 +365,7 @@ def serve(train: Train) -> None:
     _lines_of(team)
     try:
         with (
-            StopSignals().told(_stopped),
+            StopSignals().raised_as(_stopped),
             joined(team, place["address"], place["port"], compute.device),
         ):
             result = train(content["request"], team)

@@ -1,4 +1,4 @@
-"""The resume folder of a training: what lies there, whose it is, and where to go on.
+"""The resume folder of a training: what is in it, whose it is, and where to resume.
 
 It holds the state of the running training and its log. The state of another training (another
 recipe, seed, dataset or code) moves to ``superseded-<fingerprint>/`` beside it and comes back when
@@ -28,14 +28,14 @@ PICTURES_SO_FAR: Final = f"{PICTURES}.npz"
 #: Key of a checkpoint under which :func:`claim` finds what it asks for.
 OWN_KEY: Final = "ssl4sar"
 _SUPERSEDED: Final = "superseded-"
-_SUPERSEDED_KEPT: Final = 2
+_SUPERSEDED_LEFT: Final = 2
 _DIGITS: Final = 8
 _UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where an interrupted training goes on.
+    """Where an interrupted training resumes.
 
     Attributes:
         path: intact checkpoint.
@@ -51,14 +51,14 @@ class ResumePoint:
 
 
 def claim(folder: Path, fingerprint: str) -> ResumePoint | None:
-    """Make a resume folder that of one training, and return where that goes on.
+    """Make a resume folder that of one training, and return where that resumes.
 
     Args:
         folder: resume folder; may be missing.
         fingerprint: fingerprint of the training that begins.
 
     Returns:
-        Its newest intact checkpoint; None: it starts anew, in a folder without state.
+        Its newest intact checkpoint; None: it starts again, in a folder without state.
     """
     point = _newest(folder)
     if point is None:
@@ -67,7 +67,7 @@ def claim(folder: Path, fingerprint: str) -> ResumePoint | None:
         aside = _set_aside(folder, point.fingerprint)
         tell(
             "configuration, seed, data or code have changed: the state after epoch "
-            f"{point.epochs_done} lies in {aside} now; put the change back to go on with it"
+            f"{point.epochs_done} is in {aside} now; put the change back to resume it"
         )
         point = None
     if _take_back(folder, fingerprint):
@@ -79,7 +79,7 @@ def claim(folder: Path, fingerprint: str) -> ResumePoint | None:
 
 
 def _newest(folder: Path) -> ResumePoint | None:
-    """Return the newest intact checkpoint, and tell why others are not."""
+    """Return the newest intact checkpoint, and log why others are not."""
     for path in _checkpoints(folder):
         try:
             content = read_torch_file(path)
@@ -89,14 +89,14 @@ def _newest(folder: Path) -> ResumePoint | None:
         own = content.get(OWN_KEY) if isinstance(content, dict) else None
         if isinstance(own, dict) and own.keys() == {"fingerprint", "epochs_done", "step"}:
             return ResumePoint(path, **own)
-        tell(f"cannot resume from {path}: it is no checkpoint of a training")
+        tell(f"cannot resume from {path}: it is not a checkpoint of a training")
     return None
 
 
 def _leave(folder: Path) -> None:
     """Make room where nothing can be resumed from."""
     if _checkpoints(folder):
-        tell(f"starting anew; what cannot be resumed from lies in {_set_aside(folder, _UNKNOWN)}")
+        tell(f"starting again; what cannot be resumed from is in {_set_aside(folder, _UNKNOWN)}")
         return
     # A first epoch that was never finished.
     for path in (folder / UPCOMING, *_parts(folder)):
@@ -129,7 +129,7 @@ def _set_aside(folder: Path, fingerprint: str) -> Path:
 def _prune(folder: Path) -> None:
     """Remove superseded states: after the one that is asked for was taken back."""
     found = sorted(folder.glob(f"{_SUPERSEDED}*"), key=lambda path: path.stat().st_mtime_ns)
-    older = found[:-_SUPERSEDED_KEPT]
+    older = found[:-_SUPERSEDED_LEFT]
     if not older:
         return
     furthest = max(reversed(found), key=_epochs_done)
@@ -137,7 +137,7 @@ def _prune(folder: Path) -> None:
         if outdated == furthest:
             continue
         tell(
-            f"removing {outdated}: the newest {_SUPERSEDED_KEPT} of its kind are kept, and the "
+            f"removing {outdated}: the newest {_SUPERSEDED_LEFT} of its kind stay, and the "
             "one with the most epochs"
         )
         for path in (*_checkpoints(outdated), outdated):

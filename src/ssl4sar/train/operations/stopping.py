@@ -46,7 +46,7 @@ class StopSignals:
         self._process = os.getpid()
 
     @contextmanager
-    def told(self, error: Callable[[str], StoppedError]) -> Iterator[None]:
+    def raised_as(self, error: Callable[[str], StoppedError]) -> Iterator[None]:
         """Within the block a signal ends the work.
 
         Outside the main thread signals are left alone.
@@ -88,7 +88,7 @@ class StopSignals:
 
 
 class ListenInTraining(Callback):
-    """Keeps the signals after Lightning has taken them at the start of a training.
+    """Takes the signals back after Lightning has taken them at the start of a training.
 
     Args:
         signals: who listens.
@@ -110,10 +110,10 @@ def stopped_by(signal_name: str, epochs_done: int, epochs: int) -> StoppedError:
         epochs_done: finished epochs, of earlier attempts too.
         epochs: epochs of the whole training.
     """
-    goes_on = f"goes on after epoch {epochs_done}" if epochs_done else "starts anew"
+    resumes = f"resumes after epoch {epochs_done}" if epochs_done else "starts again"
     return StoppedError(
         "training",
         f"ended by {signal_name} (time limit, preemption or scancel) after {epochs_done} of "
         f"{epochs} epochs, the running epoch is lost",
-        f"the next attempt {goes_on}",
+        f"the next attempt {resumes}",
     )

@@ -22,7 +22,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.models.device import resolve_device
 
 T = TypeVar("T")
-#: Longest time that one member may keep the others waiting, e.g. in its share of a validation.
+#: Longest time that one member may let the others wait, e.g. in its share of a validation.
 _PATIENCE: Final = timedelta(hours=1)
 
 
@@ -31,7 +31,7 @@ class Team:
     """A process among those that share a training.
 
     Attributes:
-        rank: number of the process; 0 leads: it decides, writes and tells.
+        rank: number of the process; 0 leads: it decides, writes and logs.
         size: number of processes.
         local_rank: number of the process on its node.
         local_size: processes per node.
@@ -44,7 +44,7 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Return whether this process decides, writes and tells."""
+        """Return whether this process decides, writes and logs."""
         return self.rank == 0
 
     def device(self, name: Literal["cpu", "cuda", "auto"]) -> torch.device:
@@ -98,7 +98,7 @@ class Team:
         return options
 
     def environment(self) -> ClusterEnvironment:
-        """Return what tells Lightning its place, instead of its own search.
+        """Return what gives Lightning its rank, instead of its own search.
 
         Inside a SLURM job that search takes variables of the job for those of the training, and
         requeues the job on signals, while retries are the workflow's.
@@ -127,7 +127,7 @@ def joined(
 
     Args:
         team: place of this process.
-        address: host that keeps the list of members.
+        address: host that holds the list of members.
         port: its port.
         device_name: ``compute.device``.
 
@@ -153,7 +153,7 @@ def joined(
 
 
 class _Environment(ClusterEnvironment):
-    """Every process is told to be the only one of its node, with the one device that it uses."""
+    """Every process appears as the only one of its node, with the one device that it uses."""
 
     def __init__(self, team: Team) -> None:
         super().__init__()

@@ -1,14 +1,14 @@
 """The loader of pairs: it cuts uint8 windows out of memory-mapped arrays, and draws masks.
 
 One flat uint8 buffer per batch, as for the crops of the fine-tuning; resizing is done on the
-device. Optical channels lie side by side in a pixel, the mask of pixels with data behind them.
+device. Optical channels are side by side in a pixel, the mask of pixels with data behind them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from ssl4sar.dataset.pair_store import DEPTH, PairStore
 from ssl4sar.dataset.store import reflect_crop
 from ssl4sar.models.token_mask import masked_tokens
-from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.loop.batches import Batch, BatchKey
 from ssl4sar.train.pretext.pair_sampling import PairDraw
 
 
@@ -48,46 +48,17 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PairBatch:
-    """Pairs of different sizes in one buffer.
+class PairBatch(Batch):
+    """Pairs of different sizes in one buffer: per sample its SAR crop and its optical crop.
 
     Attributes:
-        pixels: (total,) uint8: per sample its SAR crop and its optical crop.
-        draws: the draws of the samples, in order.
         names: SAR images of the samples.
-        epoch: number from 0.
-        samples: sample numbers.
-        number: the batch of the recipe within the epoch that the samples belong to.
-        part: which of the processes that share this batch it is for.
-        weight: factor of the loss; 0: another process has the samples that count.
         masked: (B, M) int32, numbers of the masked tokens; None for a task without masks.
     """
 
-    pixels: Tensor
     draws: tuple[PairDraw, ...]
-    names: tuple[str, ...]
-    epoch: int
-    samples: tuple[int, ...]
-    number: int = 0
-    part: int = 0
-    weight: float = 1.0
+    names: tuple[str, ...] = ()
     masked: Tensor | None = None
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self.draws)
-
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """Return the batch with its pixels and masked tokens on ``device``."""
-        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self) -> Self:
-        """Return the batch in page-locked memory, from where it moves to a GPU faster."""
-        return self._with(Tensor.pin_memory)
-
-    def _with(self, changed: Callable[[Tensor], Tensor]) -> Self:
-        masked = None if self.masked is None else changed(self.masked)
-        return replace(self, pixels=changed(self.pixels), masked=masked)
 
     def pairs(self) -> list[Pair]:
         """Return views of the crops."""
@@ -127,17 +98,9 @@ class PairDataset(Dataset[PairBatch]):
             number = self.scenes[draw.window.image]
             start = _cut(self.store.sar(number), draw, buffer, start)
             start = _cut(self.store.optical(number), draw, buffer, start)
-        return PairBatch(
-            torch.from_numpy(buffer),
-            draws,
-            tuple(self.store.scenes[self.scenes[draw.window.image]].name for draw in draws),
-            key.epoch,
-            key.samples,
-            key.number,
-            key.part,
-            key.weight,
-            self._masked(key),
-        )
+        numbers = [self.scenes[draw.window.image] for draw in draws]
+        names = tuple(self.store.scenes[number].name for number in numbers)
+        return PairBatch(torch.from_numpy(buffer), draws, key, names, self._masked(key))
 
     def _masked(self, key: BatchKey) -> Tensor | None:
         # Drawn here, in a loader process, so that the training process does not wait for it.

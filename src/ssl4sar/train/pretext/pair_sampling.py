@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from ssl4sar.config.pretext import OptSimMIMConfig, PretextConfig
 from ssl4sar.core.seeding import generator
 from ssl4sar.models.token_mask import draw_token_mask, token_count
-from ssl4sar.train.loop.dealing import Dealer
-from ssl4sar.train.loop.sampling import Window
+from ssl4sar.train.loop.sampling import BalancedOrder, Window
 
 _SMALLEST_SIDE_PX: Final = 8
 
@@ -91,17 +90,17 @@ class PairSampleDrawer:
         self.input_px = input_px
         self.config = config
         self.seed = seed
-        self._dealer = Dealer([range(len(self.sizes_px))], seed)
+        self._order = BalancedOrder([range(len(self.sizes_px))], seed)
 
     def draw(self, epoch: int, index: int) -> PairDraw:
         """Return sample ``index`` of ``epoch``.
 
-        A window of S x S lies anywhere in the padded image, and in it a square of side
+        A window of S x S is anywhere in the padded image, and in it a square of side
         int(S U(min_scale, 1)). Every parameter is drawn whether or not it is used, so that a
         change of one key leaves all other draws of the sample as they are.
         """
         config = self.config
-        image = self._dealer.member(epoch * config.samples_per_epoch + index)
+        image = self._order.member(epoch * config.samples_per_epoch + index)
         random = generator(self.seed, "pair", epoch, index)
         outer_shares = random.random(2).tolist()
         inner_shares = random.random(2).tolist()

@@ -122,8 +122,8 @@ class _TileDraws:
         if not isinstance(self._config, OptSimMIMConfig):
             return None
         tile = self._tiles[index]
-        anew = (epoch,) if self._config.legacy_random_validation_masks else ()
-        random = generator(self._seed, "validation mask", tile.name, tile.number, *anew)
+        by_epoch = (epoch,) if self._config.legacy_random_validation_masks else ()
+        random = generator(self._seed, "validation mask", tile.name, tile.number, *by_epoch)
         return draw_token_mask(random, token_count(self._input_px), self._config.mask_ratio)
 
 

@@ -24,7 +24,7 @@ from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.registry import load_weights
 from ssl4sar.train.loop.fingerprint import deciding_keys
 from ssl4sar.train.loop.module import Score
-from ssl4sar.train.loop.run import Place, Trained, loader_of, opened, run
+from ssl4sar.train.loop.run import Runtime, Trained, loader_of, opened, run
 from ssl4sar.train.operations.resume_folder import PICTURES
 from ssl4sar.train.pretext.pair_crops import PairDataset
 from ssl4sar.train.pretext.pair_sampling import PairSampleDrawer
@@ -45,7 +45,7 @@ class PretrainResult:
         epoch: epoch of the exported weights, from 1.
         epochs: epochs that were trained.
         validation: score of the exported weights; None where that epoch was not validated.
-        resumed_after_epoch: epochs that an earlier run had done; None: started anew.
+        resumed_after_epoch: epochs that an earlier run had done; None: started from the beginning.
         parameters: number of trained parameters.
         starting_weights: where they came from, with the SHA-256 of the file.
     """
@@ -75,7 +75,7 @@ class PretrainOutputs:
     """Files of a pretraining.
 
     Attributes:
-        checkpoint: the network whose encoder and decoder go on.
+        checkpoint: the network whose encoder and decoder are fine-tuned.
         metrics: CSV file with a row per epoch.
         pictures: npz file with the pictures of all drawn epochs.
     """
@@ -101,12 +101,12 @@ def pretrain(
     seed: int,
     source: str,
     outputs: PretrainOutputs,
-    place: Place,
+    runtime: Runtime,
 ) -> PretrainResult:
     """Pretrain a network on a pretext task and export the chosen weights.
 
-    An earlier run goes on from its last epoch where configuration, data, seed and code are the
-    same, otherwise the training starts anew. Keys that change no step do not count: with fewer
+    An earlier run resumes after its last epoch where configuration, data, seed and code are the
+    same, otherwise the training starts again. Keys that change no step do not count: with fewer
     epochs than are done, what is there is exported.
 
     Args:
@@ -118,7 +118,7 @@ def pretrain(
         seed: seed of the run.
         source: digest of the code that decides the outcome.
         outputs: files to write.
-        place: where the pretraining runs.
+        runtime: where the pretraining runs.
 
     Returns:
         What was exported.
@@ -128,7 +128,7 @@ def pretrain(
             that trains in the resume folder, a loss that is not finite, a full disk, a time limit
             that is near, or a signal to end.
     """
-    with opened(place, store_path) as (device, store_folder):
+    with opened(runtime, store_path) as (device, store_folder):
         store = PairStore.open(store_folder)
         train = _numbers(store, "train", store_path, recipe)
         val = _numbers(store, "val", store_path, recipe)
@@ -143,10 +143,10 @@ def pretrain(
             "store_sha256": store.sha256,
             "source": source,
         }
-        workers = place.compute.loader_workers
+        workers = runtime.compute.loader_workers
         tiles = PairTiles(store, val, settings.input_px, recipe, seed, workers)
         pictures = PretextPictures(
-            tiles, recipe.panels, place.resume_dir / PICTURES, synthetic=store.synthetic
+            tiles, recipe.panels, runtime.resume_dir / PICTURES, synthetic=store.synthetic
         )
         module = PretrainModule(
             network,
@@ -155,7 +155,7 @@ def pretrain(
             seed=seed,
             block=task,
             validate=tiles.validate,
-            pictures=pictures if place.team.leads else None,
+            pictures=pictures if runtime.team.leads else None,
         )
         drawer = PairSampleDrawer(
             [(store.scenes[n].height, store.scenes[n].width) for n in train],
@@ -166,8 +166,8 @@ def pretrain(
         files = PretextFiles(settings, facts, tuple(store.glaciers))
         return run(
             module,
-            loader_of(PairDataset(store, train, drawer), recipe, place, device, task),
-            place=place,
+            loader_of(PairDataset(store, train, drawer), recipe, runtime, device, task),
+            runtime=runtime,
             device=device,
             facts={**facts, "recipe": deciding_keys(recipe)},
             metrics_path=outputs.metrics,
@@ -180,7 +180,7 @@ def pretrain(
 def _numbers(
     store: PairStore, split: PairSplit, path: Path, recipe: PretextConfig
 ) -> tuple[int, ...]:
-    """Return the images of a split; told now, not after an epoch, if nothing can come of them."""
+    """Return the images of a split; refuse at once, not after an epoch, those of no use."""
     numbers = store.numbers(split)
     kind = {"train": "training", "val": "validation"}[split]
     if not numbers:
@@ -223,7 +223,7 @@ class PretextFiles:
         """Write a network with the layers of its task."""
         tensors = network.state_dict()
         extra = {key: value for key, value in tensors.items() if not key.startswith(_INNER)}
-        # Whoever starts from this file can tell whether it has seen its test glaciers.
+        # Whoever starts from this file can see whether it has seen its test glaciers.
         seen = sorted({*self.glaciers, *self.facts["starting_weights"]["glaciers"]})
         info = {**self.facts, **outcome, "glaciers": seen}
         save_network(path, network.network, self.settings, info, extra=extra)
@@ -257,7 +257,7 @@ def _export(
     if module.global_rank == 0:
         epochs = [record.epoch for record in state.records]
         if not pictures.drawn(epochs):  # gone, or another number is wanted and no epoch followed
-            tell(f"no such pictures of the training are kept: drawing epoch {trained.epoch} alone")
+            tell(f"there are no such pictures of the training: drawing epoch {trained.epoch} alone")
             pictures.draw(module.network.eval(), module.device, trained.epoch)
         pictures.gather(outputs.pictures, epochs)
         outcome = {**result.record(), "fingerprint": state.fingerprint}

@@ -14,7 +14,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.train.operations.launch import launch
-from ssl4sar.train.pretext.pretrain_process import pretrain_as_told
+from ssl4sar.train.pretext.pretrain_process import pretrain_from_request
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,6 @@ def pretrain_and_record(
         "scratch": scratch,
         "end_s": end_s,
     }
-    facts = launch(pretrain_as_told, request, compute, files.resume)
+    facts = launch(pretrain_from_request, request, compute, files.resume)
     own = {"seed": seed, **facts, "sha256": sha256_file(files.checkpoint)}
     write_json(files.record, {**own, "dataset": manifest.facts()})

@@ -52,7 +52,7 @@ class PretextScore:
         """Return the values of the columns."""
         return [self.loss, self.tiles]
 
-    def told(self) -> str:
+    def text(self) -> str:
         """Return the score as part of a line for a person."""
         return f"validation loss {self.loss:.4f}"
 
@@ -61,7 +61,7 @@ class PretextScore:
         return {"val/loss": self.loss}
 
     def is_better(self, criterion: str, other: Any) -> bool:
-        """Return whether the loss is smaller; the earlier epoch keeps a tie."""
+        """Return whether the loss is smaller; the earlier epoch wins a tie."""
         del criterion
         return bool(self.loss < other.loss)
 
@@ -106,7 +106,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         return has_stagnated(self.validation_losses, self.config.early_stop_patience)
 
     def on_train_start(self) -> None:
-        """Make room for the pictures of a training that starts anew."""
+        """Make room for the pictures of a training that starts again."""
         super().on_train_start()
         if self.pictures is not None and self.current_epoch == 0:
             self.pictures.clear()
@@ -133,7 +133,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         score = PretextTotals.from_tensor(self.reduce_sum(totals.as_tensor()))
         loss = score.mean
         if not math.isfinite(loss):
-            # Such an epoch would stay the best one for ever, or be what a resume goes on from.
+            # Such an epoch would stay the best one for ever, or be what a resume starts from.
             raise self.diverged(
                 f"the validation loss became {loss} after epoch {self.current_epoch + 1}"
             )
@@ -153,7 +153,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         every = self.config.panels_every_epochs
         is_last = epoch == self.recipe.epochs or self.has_stagnated
         if self.pictures is not None and (epoch == 1 or is_last or epoch % every == 0):
-            network = self.kept_network
+            network = self.final_network
             was_training = network.training
             network.eval()
             with torch.no_grad():

@@ -2,7 +2,7 @@
 
 Each drawn epoch is a small file in the resume folder, so that an interrupted pretraining loses
 none. After every drawing all of them are gathered into one file of arrays beside that folder, so
-that one may look while the training goes on, and in the end into the one that the report draws.
+that one may look while the training runs, and in the end into the one that the report draws.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class PretextPictures:
     Args:
         tiles: the validation tiles.
         count: how many of them are drawn.
-        folder: where pictures of single epochs lie; those up to the last drawn epoch lie in an
+        folder: where pictures of single epochs are; those up to the last drawn epoch are in an
             npz file of the same name beside it.
         synthetic: whether the images are rendered, not observed.
     """
@@ -46,7 +46,7 @@ class PretextPictures:
 
     @torch.no_grad()
     def draw(self, network: PretextNetwork, device: torch.device, epoch: int) -> None:
-        """Predict the chosen tiles, keep the pictures of an epoch, gather those so far.
+        """Predict the chosen tiles, save the pictures of an epoch, gather those so far.
 
         Args:
             network: in evaluation mode, on ``device``.

@@ -13,13 +13,13 @@ from typing import Any
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.models import StartingWeights
 from ssl4sar.config.networks import TyrionConfig
-from ssl4sar.train.loop.run import Place
+from ssl4sar.train.loop.run import Runtime
 from ssl4sar.train.operations.launch import serve
 from ssl4sar.train.operations.team import Team
 from ssl4sar.train.pretext.pretrain import PretrainOutputs, pretrain, recipe_of
 
 
-def pretrain_as_told(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
+def pretrain_from_request(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
     """Pretrain, and return the facts that equal trainings share.
 
     Args:
@@ -41,7 +41,7 @@ def pretrain_as_told(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
         outputs=PretrainOutputs(
             Path(request["checkpoint"]), Path(request["metrics"]), Path(request["pictures"])
         ),
-        place=Place(
+        runtime=Runtime(
             compute=ComputeConfig.model_validate(request["compute"]),
             resume_dir=Path(request["resume"]),
             scratch=request["scratch"],
@@ -53,4 +53,4 @@ def pretrain_as_told(request: Mapping[str, Any], team: Team) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(pretrain_as_told)
+    serve(pretrain_from_request)

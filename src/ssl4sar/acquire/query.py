@@ -1,4 +1,4 @@
-"""What every source of Sentinel products offers: search and fetch."""
+"""What is looked for, and what every source of Sentinel products offers: search and fetch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.catalogue.inventory import LeftOut
 from ssl4sar.acquire.product import Mission, OrbitDirection, Product
 from ssl4sar.core.errors import UserError
 
@@ -54,8 +53,23 @@ class Selection:
     bands: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A product that was found and not taken.
+
+    Attributes:
+        name: of the product.
+        reason: a word for counting, e.g. duplicate.
+        detail: a phrase for people.
+    """
+
+    name: str
+    reason: str
+    detail: str = ""
+
+
 class MissingProductError(UserError):
-    """A product that cannot be had, however often one asks: gone, offline, or broken at source."""
+    """A product that is unavailable, however often one asks: gone, offline, broken at source."""
 
 
 class Provider(Protocol):
@@ -87,19 +101,19 @@ class Provider(Protocol):
         """
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
-        """Fetch a product, going on where an earlier try stopped.
+        """Fetch a product, resuming where an earlier try stopped.
 
         Args:
             product: a product of this provider.
-            folder: folder of this product alone, kept between tries; holds what there is so far.
-            selection: files that are wanted.
+            folder: folder of this product alone, left as it is between tries.
+            selection: files that are wanted; says nothing where products are fetched whole.
 
         Returns:
-            What was fetched, within ``folder``: a folder ``NAME.SAFE``, a file ``NAME.zip``, or a
-            folder of single images. Every file is verified.
+            What was fetched, within ``folder``: a folder ``NAME.SAFE``, a file ``NAME.zip``, or
+            ``folder`` itself with single images. Every file is verified.
 
         Raises:
-            MissingProductError: it will never be there.
-            UserError: something that the user can mend, e.g. credentials, or a lasting failure of
-                the line.
+            MissingProductError: it will never be there: gone, offline, or broken at source.
+            UserError: something that the user can fix, e.g. credentials or disk, or a lasting
+                failure of the line or service.
         """
