@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from made_products import MemoryProvider, made_product
-from ssl4sar.acquire.providers.base import Selection
 
 from ssl4sar.acquire.fetch import fetch_product
 from ssl4sar.acquire.product import Product
+from ssl4sar.acquire.query import Selection
 
 #: The triggers of the workflow's default profile.
 TRIGGERS = ("--rerun-triggers", "mtime", "params", "input", "software-env")

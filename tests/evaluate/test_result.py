@@ -121,7 +121,14 @@ def test_runs_over_other_images_are_refused(runs, baselines) -> None:
     ],
 )
 def test_what_may_be_compared(source, spacing_m, official, comparable, words) -> None:
-    manifest = TreeManifest("tree", source, spacing_m, official, {"train": [], "test": []}, {})
+    manifest = TreeManifest(
+        root="tree",
+        source=source,
+        spacing_m=spacing_m,
+        comparable_with_published=official,
+        scenes={"train": [], "test": []},
+        files={},
+    )
     dataset = dataset_of(manifest, "run")
     assert dataset.comparable_with_published is comparable
     assert words in dataset.note

@@ -20,7 +20,6 @@ BOTH = {
     "core.seeding",
     "core.zones",
     "dataset.flat_arrays",
-    "dataset.store",
     "models.attention",
     "models.blocks",
     "models.checkpoint",
@@ -51,6 +50,7 @@ OWN = {
         "train.pretext.pretrain_module",
     },
     "finetune": {
+        "dataset.store",
         "metrics.distances",
         "metrics.fronts",
         "metrics.segmentation",

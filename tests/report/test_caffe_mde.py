@@ -34,7 +34,12 @@ def paths_in(folder: Path) -> ResultPaths:
 def write(tree, tmp_path: Path):
     names = [score.name for score in tree.scores]
     manifest = TreeManifest(
-        str(tree.caffe.root), "synthetic", None, False, {"train": [], "test": names}, {}
+        root=str(tree.caffe.root),
+        source="synthetic",
+        spacing_m=None,
+        comparable_with_published=False,
+        scenes={"train": [], "test": names},
+        files={},
     )
     metrics = tmp_path / "metrics.csv"
     metrics.write_text("epoch,train_loss,val_mde_m,val_iou_pooled\n1,1.5,,\n2,1.0,300,0.5\n")

@@ -18,8 +18,14 @@ BASELINES = {"true_zones": BaselineScores("the true zones", [image(n, 12.0, 0) f
 
 def compare(folder: Path, *models) -> tuple[dict, ComparisonPaths]:
     paths = ComparisonPaths(*(folder / name for name in ("c.json", "c.csv", "c.png")))
-    scenes = {"train": [], "test": list(NAMES)}
-    manifest = TreeManifest(str(folder), "pangaea", None, True, scenes, {})
+    manifest = TreeManifest(
+        root=str(folder),
+        source="pangaea",
+        spacing_m=None,
+        comparable_with_published=True,
+        scenes={"train": [], "test": list(NAMES)},
+        files={},
+    )
     return write_pretraining_comparison("micro", manifest, models, BASELINES, paths), paths
 
 

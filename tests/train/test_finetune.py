@@ -410,7 +410,7 @@ def test_a_tiny_network_learns_a_simple_world(tiny_store, tmp_path):
 PROGRAM = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {tests!r} + "/../support"]
 import test_finetune
 test_finetune.train(Path({store!r}), Path({folder!r}),
                     training_config=test_finetune.changed(epochs=20, validate_every_epochs=20))

@@ -7,11 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from waiting import wait_until
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.networks import TyrionConfig
@@ -102,7 +102,10 @@ def assert_same_training(one, other):
 
 
 def test_shared_batches_give_the_losses_of_one_process(tiny_store, tmp_path, pair):
-    """With Dice, dropout and every augmentation: the batches are the same ones."""
+    """With Dice, dropout and every augmentation: the batches are the same ones.
+
+    Batches that are split between processes are those of the pretrainings: test_pretrain_process.
+    """
     folder, facts = pair
     alone = train(tiny_store, tmp_path)
     assert_same_training(tmp_path, folder)
@@ -114,29 +117,10 @@ def test_shared_batches_give_the_losses_of_one_process(tiny_store, tmp_path, pai
         assert log.read_text() == "", "a library remarks on something"
 
 
-def test_split_batches_give_the_losses_of_one_process(tiny_store, tmp_path):
-    """Without Dice, whose value depends on the batch, and dropout, drawn per part of a batch.
-
-    The sums of a convolution differ in their last bits between batches of one and of two, and
-    training amplifies that: with large steps to 1e-5 in three epochs.
-    """
-    changes = {"accumulate_batches": 1, "dice_weight": 0.0, "epochs": 3, "learning_rate": 1e-3}
-    config = TRAINING.model_copy(update=changes)
-    plain = MODEL.model_copy(update={"dropout": 0.0})
-    compute = {devices: ComputeConfig(devices=devices, train_threads=1) for devices in (1, 2)}
-    for devices, each in compute.items():
-        folder = tmp_path / str(devices)
-        told = request(tiny_store, folder, config, each) | {
-            "network": plain.model_dump(mode="json")
-        }
-        launch(finetune_from_request, told, each, folder / "resume")
-    assert_same_training(tmp_path / "1", tmp_path / "2")
-
-
 PROGRAM = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = [{tests!r}, {tests!r} + "/../support"]
 import test_finetune_process as t
 from ssl4sar.core.errors import UserError
 try:
@@ -155,11 +139,10 @@ def test_a_signal_ends_both_and_the_next_attempt_goes_on(tiny_store, tmp_path, p
     with subprocess.Popen(
         [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
     ) as process:
-        end_s = time.monotonic() + 120
-        while not last.exists():
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < end_s, "the training does not get anywhere"
-            time.sleep(0.005)
+        wait_until(
+            lambda: last.exists() or process.poll() is not None, "the first epoch", poll_s=0.005
+        )
+        assert process.poll() is None, process.stderr.read()
         process.send_signal(signal.SIGTERM)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 1

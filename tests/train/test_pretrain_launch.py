@@ -84,6 +84,6 @@ def test_a_damaged_manifest_is_told_before_the_training(tiny_pairs, tmp_path):
     (tmp_path / "dataset.json").write_text("{")
     files = files_in(tmp_path, tiny_pairs)
     files = type(files)(**{**vars(files), "manifest": tmp_path / "dataset.json"})
-    with pytest.raises(UserError, match=r"dataset\.json: the manifest cannot be read"):
+    with pytest.raises(UserError, match=r"dataset\.json: this is not a valid manifest"):
         pretrain(files)
     assert not files.resume.exists()

@@ -200,7 +200,9 @@ def test_another_search_fetches_what_is_new_alone(house: House, cdse: CdseServer
     assert "; 0 missing" in text
     assert (files_of(house), len(cdse.asked)) == (first, asked)
 
-    # A second polarisation joins the first.
+    # A second polarisation joins the first, once the product is online.
+    for each in cdse.answers.records:
+        each["Online"] = True
     changes = {"sentinel__orbits": "precise", "sentinel__end": "2020-01-05"}
     configure(house, cdse, sentinel__polarisation="HV", **changes)
     house.build(target="inventory")

@@ -162,7 +162,8 @@ def write_errors_figure(path: str | Path, runs: Sequence[RunScores], result: Caf
     figure = new_figure(1180, 640)
     left, right = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=0.075, right=0.985, top=0.8, bottom=0.2, wspace=0.04)
-    glaciers = _groups(runs, GLACIERS, lambda scene: scene.glacier)
+    others = {score.scene.glacier for run in runs for score in run.images} - set(GLACIERS)
+    glaciers = _groups(runs, (*GLACIERS, *sorted(others)), lambda scene: scene.glacier)
     sensors = _groups(runs, SENSOR_GROUPS, lambda scene: scene.sensor_group)
     for axes, groups, heading in ((left, glaciers, "glacier"), (right, sensors, "sensor")):
         _draw_groups(axes, groups, runs)
