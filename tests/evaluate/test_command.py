@@ -13,7 +13,7 @@ import pytest
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.evaluate.command import EvaluateRequest, evaluate
-from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.schema import read_result
 from ssl4sar.evaluate.scoring import LabelFolders
 
 NAMES = (
@@ -32,11 +32,11 @@ def test_writes_what_it_returns(request_) -> None:
     result = evaluate(request_)
     written = json.loads(request_.out.read_text())
     assert written == result
-    content = validate_result(written)
+    content = read_result(written)
     assert content.dataset.name == "model"
     assert content.dataset.source == "folders"
     assert not content.dataset.comparable_with_published
-    assert content.runs[0].seed is None
+    assert content.runs[0].member is None
     assert len(content.per_image) == content.images == 3
     assert content.floor_m == pytest.approx(60 / 106)
 

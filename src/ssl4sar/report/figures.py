@@ -20,7 +20,7 @@ from PIL import Image
 from ssl4sar.core.scene_name import GLACIERS, SENSOR_GROUPS, SceneName
 from ssl4sar.core.zones import CLASS_COLOURS
 from ssl4sar.evaluate.result import RunScores
-from ssl4sar.evaluate.result_schema import CaffeResult
+from ssl4sar.evaluate.schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
 from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
@@ -291,7 +291,7 @@ def _error_legend(runs: Sequence[RunScores], result: CaffeResult) -> list[Line2D
             marker="o",
             markersize=6,
             color=run_colour(index),
-            label="a scene" if run.seed is None else f"a scene, seed {run.seed}",
+            label="a scene" if run.member is None else f"a scene, {run.member}",
         )
         for index, run in enumerate(runs)
     ]
