@@ -14,7 +14,7 @@ if not (BASE / "src" / "ssl4sar").is_dir():
     )
 sys.path.insert(0, str(BASE / "src"))
 
-from ssl4sar.config.pretraining import TASKS, VARIANTS
+from ssl4sar.config.models import TASKS
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.entry import study_of
 from ssl4sar.workflow.rule_parts import ReportPages, complete_rules
@@ -32,8 +32,8 @@ config = STUDY.as_config()
 
 
 wildcard_constraints:
-    seed="|".join(map(str, sorted({*STUDY.config.seeds, *STUDY.pretrain_seeds}))),
-    variant="|".join(VARIANTS),
+    model="|".join(STUDY.config.models),
+    member="|".join(STUDY.members),
     task="|".join(TASKS),
     glacier="[A-Za-z0-9]+",
     product="[A-Za-z0-9][A-Za-z0-9_.-]*",

@@ -25,7 +25,9 @@ from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import classes_from_greys
-from ssl4sar.dataset.store import Store, build_store, reflect_crop
+from ssl4sar.dataset.decoding import build_store
+from ssl4sar.dataset.flat_arrays import reflect_crop
+from ssl4sar.dataset.store import Store
 
 HEIGHT_PX, WIDTH_PX, SIDE_PX = 1500, 1300, 512
 BATCH = 16

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.models.blocks import UpBlock
-from ssl4sar.models.tyrion import Tyrion, build_tyrion, encoder_stages
+from ssl4sar.models.tyrion import Tyrion, build, encoder_stages
 
 SIZES = {
-    "paper": ModelConfig(),
-    "small": ModelConfig(
+    "paper": TyrionConfig(),
+    "small": TyrionConfig(
         input_px=256, embed_dim=24, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8), window_tokens=8
     ),
 }
@@ -109,7 +109,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     config = SIZES[arguments.size]
-    network = build_tyrion(config)
+    network = build(config)
     for name, parameter in network.encoder.named_parameters():
         if "norm" in name:  # closed post-norms would hide every difference
             nn.init.normal_(parameter, 0.5, 0.3)

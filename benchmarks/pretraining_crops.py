@@ -28,14 +28,13 @@ from numpy.typing import NDArray
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.pair_layout import BANDS, OPTICAL_FOLDER, SAR_FOLDERS
 from ssl4sar.core.seeding import generator
-from ssl4sar.dataset.optical_bytes import optical_bytes
-from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.decoding import build_pair_store
+from ssl4sar.dataset.flat_arrays import reflect_crop
+from ssl4sar.dataset.optical import optical_bytes, read_channels
 from ssl4sar.dataset.pair_manifest import PairManifest
-from ssl4sar.dataset.pair_raster import read_channels
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_store import DEPTH, OPTICAL_NAME, PairStore
 from ssl4sar.dataset.pair_validation import validate_pairs
-from ssl4sar.dataset.store import reflect_crop
 
 #: The mean size of the published images.
 HEIGHT_PX = WIDTH_PX = 1433

@@ -128,8 +128,6 @@ RAW_PARSERS_ALLOWED = {
     "core/gray_png.py": "the one reader of PNG, with limits of its own",
     "core/raster.py": "the one reader of rasters, which compares header and file",
     "models/checkpoint.py": "a round trip of what this process wrote",
-    "acquire/safe/manifest.py": "streams through expat: limit of bytes, no document type",
-    "acquire/orbits/file.py": "streams through expat: limit of bytes, no document type",
     "acquire/safe/decoding.py": "streams through expat and keeps nothing",
 }
 

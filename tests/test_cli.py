@@ -156,7 +156,10 @@ def test_validate_checks_pairs(tmp_path: Path, capsys) -> None:
     assert "S1_B_20200703_014.png is left out" in told
     (pairs.root / "dataset.json").write_text("{}")
     assert main(command) == 1
-    assert "error dataset.json: the manifest has schema None" in capsys.readouterr().out
+    assert (
+        "error dataset.json: this is not a valid manifest of a pretraining dataset"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from ssl4sar.dataset import pair_store, store
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
-from ssl4sar.evaluate.starting_point import read_training_record
+from ssl4sar.evaluate.trained_models import read_training_record
 from ssl4sar.provenance.record import JobRecord
 from ssl4sar.train.finetune.finetune_launch import _pretraining
 from ssl4sar.workflow.fingerprint import _remembered

@@ -85,7 +85,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         type=Path,
         required=True,
         metavar="DIR",
-        help="zone maps NAME.png or NAME_zones.png, one per scene",
+        help="zone maps NAME.png or NAME_zones.png (or .tif), one per scene",
     )
     parser.add_argument(
         "--zones",
@@ -147,7 +147,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     evaluate(
         EvaluateRequest(
             predictions=options.predictions,
-            labels=LabelFolders(options.zones, options.fronts, options.bounding_boxes),
+            labels=LabelFolders(options.zones, options.fronts, options.bounding_boxes, options.sar),
             out=options.out,
             name=options.name or options.predictions.resolve().name,
             fronts_out=options.fronts_out,

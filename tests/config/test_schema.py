@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from ssl4sar.cli import main
+from ssl4sar.config.block import blocks_within
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.schema import (
     TABLE_END,
@@ -27,8 +28,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str | None]]:
     for name, field in model.model_fields.items():
         yield f"{prefix}{name}", field.description
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from fields(field.annotation, f"{prefix}{name}.")
+        for block in blocks_within(field.annotation):
+            yield from fields(block, f"{prefix}{name}.")
 
 
 def test_schema_file_matches_the_models() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.geotiff import write_geotiff
+from ssl4sar.core.grid import Grid
 
 rasterio = pytest.importorskip("rasterio")
-TRANSFORM = (60.0, 0.0, -1200.0, 0.0, -60.0, 900.0)
+GRID = Grid.at(-1200.0, 900.0, 60.0, (20, 30))
 
 
 def image() -> np.ndarray:
@@ -21,8 +23,8 @@ def image() -> np.ndarray:
 
 
 def write(path: Path, made: np.ndarray, **changes: object) -> Path:
-    values = {"descriptions": ("B2", "B3", "SCL"), "tags": {"COMMENT": "SYNTHETIC"}, **changes}
-    write_geotiff(path, made, TRANSFORM, **values)
+    values = {"descriptions": ("B2", "B3", "SCL"), "tags": {"COMMENT": "SYNTHETIC"}}
+    write_geotiff(path, made, replace(GRID, **changes), **values)
     return path
 
 
@@ -32,7 +34,7 @@ def test_values_bands_note_and_place_come_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(file.read(), made)
         assert file.descriptions == ("B2", "B3", "SCL")
         assert file.tags()["COMMENT"] == "SYNTHETIC"
-        assert tuple(file.transform)[:6] == TRANSFORM
+        assert Grid.of_raster(file) == GRID
         assert np.isnan(file.nodata)
         assert file.crs is None
         valid = file.read_masks(1) > 0
@@ -52,7 +54,13 @@ def test_equal_images_give_equal_bytes_without_traces(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [np.zeros((3, 4, 5)), np.zeros((4, 5), np.float32), np.zeros((2, 4, 5), np.float32)]
+    "wrong",
+    [
+        np.zeros((3, 20, 30)),
+        np.zeros((20, 30), np.float32),
+        np.zeros((2, 20, 30), np.float32),
+        np.zeros((3, 20, 31), np.float32),
+    ],
 )
 def test_other_arrays_are_refused(tmp_path: Path, wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected"):

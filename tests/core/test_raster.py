@@ -12,8 +12,9 @@ from rasterio.windows import Window
 from ssl4sar.acquire.elevation.raster import check_heights
 from ssl4sar.acquire.safe.decoding import decoding_problem
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.image import decode_checked
 from ssl4sar.core.raster import UnreadableRasterError, open_raster
-from ssl4sar.dataset.pair_raster import decode_sar, optical_header
+from ssl4sar.dataset.optical import optical_header
 
 
 def tiff(
@@ -96,7 +97,7 @@ def test_a_header_of_a_pair_is_not_believed(tmp_path: Path, lie: str) -> None:
         with pytest.raises(UserError, match="claims"):
             optical_header(path)
         with pytest.raises(UserError, match="claims"):
-            decode_sar(path.read_bytes(), path)
+            decode_checked(path.read_bytes(), path)
     assert time.monotonic() - start < 10
 
 

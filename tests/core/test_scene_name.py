@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.scene_name import GLACIERS, SENSORS, SceneName
 
 names = st.builds(
@@ -31,8 +34,8 @@ def test_round_trip(name: SceneName) -> None:
         ("COL_2011-06-18_TDX_7_1_24", "does not read"),
         ("COL_2011-06-18_TDX_07_1_024", "does not read"),
         ("COL_2011-06-18_TDX_7_7_024", "does not read"),
-        ("COL_2011-02-30_TDX_7_1_024", "no date"),
-        ("Thwaites_2011-06-18_TDX_7_1_024", "unknown glacier"),
+        ("COL_2011-02-30_TDX_7_1_024", "not a date"),
+        ("Col_2011-06-18_TDX_7_1_024", "the glacier COL is written Col; write COL"),
         ("COL_2011-06-18_S2_7_1_024", "unknown sensor"),
         ("", "does not read"),
     ],
@@ -55,6 +58,23 @@ def test_malformed_names_are_told(text: str, told: str) -> None:
 )
 def test_seasons_follow_the_benchmark(text: str, season: str) -> None:
     assert SceneName.parse(text).season == season
+
+
+def test_any_glacier_has_a_name_and_no_season() -> None:
+    scene = SceneName.parse("Thwaites-2_2011-06-18_TDX_7_1_024")
+    assert (scene.glacier, scene.season) == ("Thwaites-2", None)
+
+
+@pytest.mark.parametrize(("spacing", "fits"), [(7.0, True), (20 / 3, True), (6.0, False)])
+def test_coordinates_say_the_pixel_size_and_must_not_contradict(spacing: float, fits: bool) -> None:
+    scene = SceneName.parse("COL_2011-06-18_TDX_7_1_024")
+    assert scene.spacing_m(None, Path("a.png")) == 7
+    grid = Grid.at(0.0, 0.0, spacing, (4, 4), "EPSG:32606")
+    if fits:
+        assert scene.spacing_m(grid, Path("a.tif")) == spacing
+        return
+    with pytest.raises(UserError, match=r"a.tif: its pixels have 6 m, its name says 7 m; correct"):
+        scene.spacing_m(grid, Path("a.tif"))
 
 
 def test_official_test_set_has_the_known_composition(test_data) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pair_folder import PairFolder, write_pairs
 
 from ssl4sar.core.caffe_layout import CaffeTree
-from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.decoding import build_pair_store
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs

@@ -84,7 +84,7 @@ def test_zones_in_place_of_the_front_are_refused() -> None:
     zones, _ = bay()
     fault = label_fault(zones, zones > 0, 20)
     assert fault is not None
-    assert "is no line" in fault.problem
+    assert "is not a line" in fault.problem
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.dataset.pair_manifest import (
-    SCHEMA,
     ExcludedGlacier,
     LeftOutImage,
     OpticalImage,
@@ -64,7 +63,7 @@ def test_a_manifest_reads_what_it_wrote(tmp_path: Path) -> None:
     written.write(tmp_path / "dataset.json")
     assert PairManifest.read(tmp_path / "dataset.json") == written
     content = json.loads((tmp_path / "dataset.json").read_text())
-    assert content["schema"] == SCHEMA
+    assert content["schema"] == PairManifest.SCHEMA
     assert content["optical"][0]["transform"] == list(TRANSFORM)
     assert content["sar"][0]["date"] is None
     assert set(content["sar"][0]) == {
@@ -95,16 +94,16 @@ def test_a_relative_root_moves_with_the_file(tmp_path: Path, monkeypatch) -> Non
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda m: m.update(schema="other/2"), r"has schema other/2, not ssl4sar\.pretraining"),
-        (lambda m: m.pop("schema"), "has schema None"),
+        (lambda m: m.update(schema="other/2"), r"schema is .other/2., not ssl4sar\.pretraining"),
+        (lambda m: m.pop("schema"), "its schema is None"),
         (lambda m: m.pop("sar"), "sar: Field required"),
         (lambda m: m.update(colour="red"), "colour: Extra inputs"),
         (lambda m: m.update(source="ftp"), "source: Input should be 'synthetic'"),
         (lambda m: m.update(synthetic="no"), "synthetic: Input should be a valid boolean"),
         (lambda m: m["sar"][0].update(height=0), r"sar\.0\.height"),
         (lambda m: m["sar"][0].update(height="40"), r"sar\.0\.height"),
-        (lambda m: m["sar"][0].update(file="../x.png"), "'../x.png' is no path below the root"),
-        (lambda m: m["sar"][0].update(file="/etc/x"), "'/etc/x' is no path below the root"),
+        (lambda m: m["sar"][0].update(file="../x.png"), "'../x.png' is not a path below the root"),
+        (lambda m: m["sar"][0].update(file="/etc/x"), "'/etc/x' is not a path below the root"),
         (lambda m: m["sar"][0].update(date="20200715"), "is not written YYYY-MM-DD"),
         (lambda m: m["sar"][0].update(date="2020-13-01"), r"sar\.0\.date: .*month"),
         (lambda m: m["sar"][0].update(sha256="12"), r"sar\.0\.sha256"),
@@ -136,9 +135,13 @@ def test_what_does_not_fit_is_told_in_one_line(
 def test_a_damaged_file_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "dataset.json"
     path.write_text(text)
-    with pytest.raises(UserError, match=r"dataset\.json: the manifest"):
+    with pytest.raises(
+        UserError, match=r"dataset\.json: this is not a valid manifest of a pretraining"
+    ):
         PairManifest.read(path)
-    with pytest.raises(UserError, match=r"none\.json: the manifest cannot be read"):
+    with pytest.raises(
+        UserError, match=r"none\.json: the manifest of a pretraining dataset is missing"
+    ):
         PairManifest.read(tmp_path / "none.json")
 
 

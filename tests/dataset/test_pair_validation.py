@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from pair_folder import PairFolder
 from PIL import Image
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.decoding import build_pair_store
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_report import PairReport
 from ssl4sar.dataset.pair_selection import PairRules
@@ -21,6 +24,7 @@ from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.dataset.pair_validation import validate_pairs
 
 RULES = PairRules("local", ("COL", "Columbia", "Mapple"))
+BUILT = PairRules("built", RULES.test_glaciers)
 
 
 def told(report: PairReport) -> list[tuple[str, str, str]]:
@@ -95,7 +99,7 @@ def test_images_of_another_size_tell_both_sizes(pairs: PairFolder) -> None:
     ("crs", "east_m", "told_"),
     [
         ("EPSG:32622", 500000, None),
-        ("EPSG:32622", 500010, "the image lies up to 0.5 pixels off its optical image"),
+        ("EPSG:32622", 500010, "the image is up to 0.5 pixels off its optical image"),
         ("EPSG:32623", 500000, "the image is in EPSG:32623, its optical image in EPSG:32622"),
     ],
 )
@@ -191,8 +195,8 @@ def test_stray_files_are_warnings_and_world_files_are_none(pairs: PairFolder) ->
     (pairs.root / "README.txt").touch()
     (pairs.root / pairs.train / "Thumbs.db").touch()
     assert told(validate_pairs(pairs.root, RULES)) == [
-        ("warning", f"{pairs.optical}/more", "the folder is no image of the dataset"),
-        ("warning", f"{pairs.train}/notes.txt", "the file is no image of the dataset"),
+        ("warning", f"{pairs.optical}/more", "the folder is not an image of the dataset"),
+        ("warning", f"{pairs.train}/notes.txt", "the file is not an image of the dataset"),
     ]
 
 
@@ -257,3 +261,189 @@ def test_two_images_that_differ_by_case_are_an_error(pairs: PairFolder) -> None:
             "its name differs from S1_A_20200703_014.PNG by case only",
         )
     ]
+
+
+def test_equal_files_of_a_split_are_told_and_used(pairs: PairFolder) -> None:
+    source = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    shutil.copy(source, source.with_name("S1_A_20210101_014.png"))
+    report = validate_pairs(pairs.root, RULES)
+    problem = f"the image is the same file as {pairs.train}/{source.name}"
+    assert told(report) == [("warning", f"{pairs.train}/S1_A_20210101_014.png", problem)]
+    assert len(report.checked_manifest("r").images("train")) == 7
+
+
+def test_a_training_image_is_left_out_of_the_validation(pairs: PairFolder) -> None:
+    source = pairs.root / pairs.train / "S1_C_20200703_014.png"
+    # The second one even by its own name.
+    copies = [pairs.root / pairs.val / name for name in ("S1_C_20210101_014.png", source.name)]
+    for copy in copies:
+        shutil.copy(source, copy)
+    before = validate_pairs(pairs.root, replace(RULES, leave_out=(f"{pairs.val}/S1_C_*",)))
+    report = validate_pairs(pairs.root, RULES)
+    same = f"the image is the same file as {pairs.train}/{source.name}"
+    files = sorted(f"{pairs.val}/{copy.name}" for copy in copies)
+    assert told(report) == [("warning", f, f"{same}: left out of the validation") for f in files]
+    manifest = report.checked_manifest("r")
+    assert [(image.file, image.why) for image in manifest.left_out] == [(f, same) for f in files]
+    assert manifest.facts()["left_out"] == files
+    assert manifest.sar == before.checked_manifest("r").sar
+    assert report.counts == before.counts
+
+
+def test_a_validation_of_training_images_alone_is_an_error(pairs: PairFolder) -> None:
+    shutil.rmtree(pairs.root / pairs.val)
+    shutil.copytree(pairs.root / pairs.train, pairs.root / pairs.val)
+    errors = [each for each in told(validate_pairs(pairs.root, RULES)) if each[0] == "error"]
+    problem = "no validation image is left without those that are also in the training"
+    assert errors == [("error", pairs.val, problem)]
+
+
+def test_a_glacier_of_copies_alone_is_not_used(pairs: PairFolder) -> None:
+    """Its optical image would have no partner left."""
+    pairs.raster("D_20200715_S2.tif", pairs.reflectance("D"))
+    source = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    shutil.copy(source, pairs.root / pairs.val / "S1_D_20200703_014.png")
+    manifest = validate_pairs(pairs.root, RULES).checked_manifest("r")
+    assert manifest.glaciers == ("A", "B", "C")
+
+
+def test_an_image_of_the_test_set_under_another_name_is_an_error(pairs: PairFolder) -> None:
+    source = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    shutil.copy(source, source.with_name("S1_Mapple_20200703_014.png"))
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, RULES))
+    assert (severity, file) == ("error", f"{pairs.train}/{source.name}")
+    assert "left out with its glacier of the test set" in problem
+
+
+def test_one_name_in_both_splits_is_a_warning(pairs: PairFolder) -> None:
+    pairs.sar("val", "S1_A_20200703_014.png")
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, RULES))
+    assert (severity, file) == ("warning", f"{pairs.val}/S1_A_20200703_014.png")
+    assert "a training image has the same name" in problem
+
+
+def build(pairs: PairFolder, **changes: object) -> dict[str, Any]:
+    """Write the manifest that the maker of a dataset leaves, with processing of every image."""
+    manifest = validate_pairs(pairs.root, RULES).checked_manifest("r")
+    path = pairs.root / "dataset.json"
+    manifest.write(path)
+    content: dict[str, Any] = {**json.loads(path.read_text()), "source": "built", "root": "."}
+    for image in (*content["sar"], *content["optical"]):
+        image.update(processing={"looks": 4}, spacing_m=20.0, crs="EPSG:32622")
+        image["date"] = "2020-07-04"
+    content.update(changes)
+    path.write_text(json.dumps(content))
+    return content
+
+
+def test_a_built_dataset_keeps_what_its_maker_tells(pairs: PairFolder, tmp_path: Path) -> None:
+    out = {"glacier": "Columbia", "train": 9, "val": 1, "optical": 1}
+    build(pairs, synthetic=True, excluded=[out])
+    report = validate_pairs(pairs.root, BUILT)
+    assert report.problems == []
+    manifest = report.checked_manifest("r")
+    assert manifest.source == "built"
+    assert manifest.synthetic
+    assert [glacier.model_dump() for glacier in manifest.excluded] == [out]
+    for image in (*manifest.sar, *manifest.optical):
+        assert (image.processing, image.spacing_m, image.crs) == ({"looks": 4}, 20.0, "EPSG:32622")
+        # The name tells the date, too.
+        assert image.date != "2020-07-04"
+    manifest.write(tmp_path / "dataset.json")
+    assert PairManifest.read(tmp_path / "dataset.json").sar == manifest.sar
+
+
+def test_what_its_maker_left_out_stays_recorded_and_the_user_may_name_more(
+    pairs: PairFolder,
+) -> None:
+    content = build(pairs, left_out=[{"file": f"{pairs.train}/S1_Z.png", "why": "too dark"}])
+    first, second = (image["file"] for image in content["sar"][:2])
+    (pairs.root / first).unlink()
+    (pairs.root / second).write_bytes(b"damaged")
+    assert {each.file for each in validate_pairs(pairs.root, BUILT).errors} == {first, second}
+    names = (Path(second).name, first)
+    manifest = validate_pairs(pairs.root, replace(BUILT, leave_out=names)).checked_manifest("r")
+    assert [(image.file, image.why) for image in manifest.left_out] == [
+        (second, f"ssl4sar.leave_out: {names[0]}"),
+        (f"{pairs.train}/S1_Z.png", "too dark"),
+    ]
+
+
+def test_a_dataset_that_is_not_built_needs_its_manifest(pairs: PairFolder) -> None:
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert (severity, file) == ("error", "dataset.json")
+    assert problem == "the file is missing: a built dataset has a manifest"
+    (pairs.root / "dataset.json").write_text("{")
+    ((_, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert file == "dataset.json"
+    assert problem.startswith("this is not a valid manifest")
+    # Other sources do not look at it.
+    assert validate_pairs(pairs.root, RULES).problems == []
+
+
+def test_a_built_dataset_must_be_what_its_manifest_lists(pairs: PairFolder) -> None:
+    content = build(pairs)
+    changed = pairs.root / pairs.train / "S1_A_20200703_014.png"
+    write_gray(changed, read_gray(changed)[::-1])
+    (pairs.root / pairs.train / "S1_A_20200715_014.png").unlink()
+    pairs.sar("train", "S1_B_20200801_014.png", (30, 36))
+    content["sar"][-1]["transform"] = [20, 0, 0, 0, -20, 0]
+    content["optical"][1]["transform"] = [20, 0, 90, 0, -20, 0]
+    (pairs.root / "dataset.json").write_text(json.dumps(content))
+    assert [
+        (file, problem.split(":")[0])
+        for _, file, problem in told(validate_pairs(pairs.root, BUILT))
+    ] == [
+        (
+            f"{pairs.train}/S1_A_20200703_014.png",
+            "the file is not the one that dataset.json lists",
+        ),
+        (f"{pairs.train}/S1_A_20200715_014.png", "the file is missing that dataset.json lists"),
+        (f"{pairs.train}/S1_B_20200801_014.png", "dataset.json does not list the file"),
+        (
+            f"{pairs.val}/S1_B_20200727_014.png",
+            "the image is up to 4.5 pixels off its optical image (transforms (20, 0, 0, 0, -20, "
+            "0) and (20, 0, 90, 0, -20, 0)) (data_optical/B_20200715_S2.tif)",
+        ),
+    ]
+
+
+def test_a_manifest_that_calls_an_image_otherwise_is_an_error(pairs: PairFolder) -> None:
+    content = build(pairs)
+    optical, first, last = content["optical"][0], content["sar"][0], content["sar"][-1]
+    optical["glacier"] = "Columbia"
+    for image in content["sar"]:
+        if image["glacier"] == "A":
+            image["glacier"] = "Columbia"
+    last["split"] = "train"
+    (pairs.root / "dataset.json").write_text(json.dumps(content))
+    problems = {file: problem for _, file, problem in told(validate_pairs(pairs.root, BUILT))}
+    assert problems[optical["file"]].startswith("dataset.json calls it Columbia, by its")
+    assert problems[first["file"]].endswith("by its folder and name it is A train")
+    assert problems[last["file"]].startswith(f"dataset.json calls it {last['glacier']} train")
+
+
+def test_what_its_maker_took_for_a_test_glacier_is_one(pairs: PairFolder) -> None:
+    build(pairs, included_test_glaciers=["A"], allow_test_glaciers=True)
+    ((severity, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert (severity, file) == ("error", "dataset.json")
+    assert problem == "its maker says that it holds glaciers of the test set: A"
+    report = validate_pairs(pairs.root, replace(BUILT, allow_test_glaciers=True))
+    assert report.checked_manifest("r").included_test_glaciers == ("A",)
+
+
+def test_a_manifest_of_another_grid_is_an_error(pairs: PairFolder) -> None:
+    content = build(pairs)
+    for image in (*content["sar"], *content["optical"]):
+        if image["glacier"] == "C":
+            image["width"] = 25
+    (pairs.root / "dataset.json").write_text(json.dumps(content))
+    problems = [problem for _, _, problem in told(validate_pairs(pairs.root, BUILT))]
+    assert problems == ["the image is 20x24 px, dataset.json 20x25 px"] * 3
+
+
+def test_a_manifest_of_another_folder_is_an_error(pairs: PairFolder) -> None:
+    build(pairs, root="elsewhere")
+    ((_, file, problem),) = told(validate_pairs(pairs.root, BUILT))
+    assert file == "dataset.json"
+    assert "not the folder that it is in" in problem

@@ -85,13 +85,6 @@ def test_sizes_of_official_grids(
     assert Regrid.between(shape, source_m, spacing_m).shape == expected
 
 
-@given(scenes(), st.integers(1, 255))
-def test_a_constant_image_stays_constant(scene: tuple, grey: int) -> None:
-    image, zones, source_m, target_m = scene
-    grid = Regrid.between(image.shape, source_m, target_m)
-    assert (regrid_image(grid, np.full_like(image, grey), zones) == grey).all()
-
-
 @given(st.data(), st.integers(1, 4), st.tuples(st.integers(1, 5), st.integers(1, 5)))
 def test_whole_factors_average_blocks_exactly(
     data: st.DataObject, factor: int, blocks: tuple[int, int]
@@ -112,6 +105,9 @@ def test_greys_stay_between_the_extremes(scene: tuple) -> None:
     new = regrid_image(Regrid.between(image.shape, source_m, target_m), image, zones)
     assert new.max() <= image.max()
     assert new.min() >= (0 if (zones == NA).any() else image.min())
+    # Where no grey is 0, every pixel has data.
+    bright = np.maximum(image, 1)
+    assert regrid_image(Regrid.between(image.shape, source_m, target_m), bright, zones).min() >= 1
 
 
 @given(scenes())
@@ -135,16 +131,8 @@ def test_zones_turn_with_the_image_where_shares_differ(scene: tuple) -> None:
     np.testing.assert_array_equal(turned, regrid_zones(grid, zones).T)
 
 
-@given(scenes())
-def test_the_same_pixel_size_changes_nothing(scene: tuple) -> None:
-    image, zones, source_m, _ = scene
-    grid = Regrid.between(image.shape, source_m, source_m)
-    np.testing.assert_array_equal(regrid_zones(grid, zones), zones)
-    np.testing.assert_array_equal(regrid_image(grid, image, zones), image)
-
-
-@given(scenes(), st.integers(2, 4))
-def test_smaller_pixels_by_a_whole_factor_repeat(scene: tuple, factor: int) -> None:
+@given(scenes(), st.integers(1, 4))
+def test_equal_and_smaller_pixels_by_a_whole_factor_repeat(scene: tuple, factor: int) -> None:
     image, zones, _, _ = scene
     grid = Regrid.between(image.shape, 6 * factor, 6)
     np.testing.assert_array_equal(
@@ -265,16 +253,7 @@ def test_thinning_keeps_pieces_and_removes_blocks(mask: NDArray[np.bool_]) -> No
     assert ndimage.label(thinned, EIGHT)[1] == count
     assert set(labels[thinned]) == set(range(1, count + 1))
     np.testing.assert_array_equal(thin(thinned), thinned)
-
-
-def test_a_thick_line_becomes_a_thin_one() -> None:
-    mask = np.zeros((9, 20), bool)
-    mask[3:6, 2:18] = True
-    thinned = thin(mask)
-    assert (thinned.sum(axis=0) <= 1).all()
-    assert thinned.sum() >= 10
-
-
-def test_pixel_sizes_must_be_positive() -> None:
-    with pytest.raises(ValueError, match="positive"):
-        Regrid.between((3, 3), 0, 5)
+    thick = np.zeros((9, 20), bool)
+    thick[3:6, 2:18] = True
+    assert (thin(thick).sum(axis=0) <= 1).all()
+    assert thin(thick).sum() >= 10

@@ -11,8 +11,8 @@ from PIL import Image
 
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree
-from ssl4sar.core.gray_png import read_gray, write_gray
-from ssl4sar.dataset.scene_check import SceneFacts, check_scene, png_damage
+from ssl4sar.core.gray_png import png_damage, read_gray, write_gray
+from ssl4sar.dataset.scene_check import SceneFacts, check_scene
 
 NAME = "COL_2012-03-04_TDX_7_1_024"
 
@@ -169,7 +169,7 @@ def test_every_problem_of_a_scene_is_listed(own_tree: CaffeTree) -> None:
 def test_a_malformed_name_is_a_problem_of_the_image(own_tree: CaffeTree) -> None:
     facts = check_scene(own_tree, ("test", "COL_2012-13-04_TDX_7_1_024"))
     assert facts.problems[0].file == "sar_images/test/COL_2012-13-04_TDX_7_1_024.png"
-    assert "no date" in facts.problems[0].problem
+    assert "not a date" in facts.problems[0].problem
     assert facts.size_px is None
 
 

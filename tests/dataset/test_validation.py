@@ -14,10 +14,10 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import record_files
+from ssl4sar.dataset.decoding import build_store
 from ssl4sar.dataset.manifest import TreeManifest, build_manifest
 from ssl4sar.dataset.official import NATIVE_SIZES_PX
 from ssl4sar.dataset.resampling import resample_tree
-from ssl4sar.dataset.store import build_store
 from ssl4sar.dataset.validation import ValidationReport, validate_tree
 
 WriteScene = Callable[[Path, Split, str, int, int], None]
@@ -32,7 +32,7 @@ def test_the_real_tree_is_good(test_data: Path) -> None:
     assert counts["test"]["scenes"] == 69
     assert counts["train"]["glaciers"] == {"DBE": 133, "JAC": 159, "SI": 120}
     assert counts["train"]["resolutions_m"] == {"80": 412}
-    assert counts["test"]["height_px"] == [297, 297]
+    assert counts["test"]["height_px"] == (297, 297)
     assert len(report.files) == 4 * 481
     report.raise_if_bad("report.json")
 
@@ -102,17 +102,6 @@ def test_missing_folders_are_listed(own_tree: CaffeTree) -> None:
     assert files == {"fronts/train", "fronts/test", "bounding_boxes", "sar_images/test"}
 
 
-def test_an_empty_folder_has_no_scene(tmp_path: Path) -> None:
-    (tmp_path / "sar_images" / "train").mkdir(parents=True)
-    problems = {(p.file, p.problem) for p in validate_tree(tmp_path).errors}
-    assert ("sar_images/train", "there is no scene") in problems
-
-
-def test_a_missing_tree_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nowhere: the folder does not exist"):
-        validate_tree(tmp_path / "nowhere")
-
-
 def test_masks_without_an_image_are_errors_and_boxes_warnings(own_tree: CaffeTree) -> None:
     own_tree.sar("test", TEST_NAME).unlink()
     problems = {p.file: p for p in validate_tree(own_tree.root).problems}
@@ -124,37 +113,45 @@ def test_masks_without_an_image_are_errors_and_boxes_warnings(own_tree: CaffeTre
     assert all("no SAR image" in p.problem for p in problems.values())
 
 
-def test_a_malformed_name_is_listed(own_tree: CaffeTree, write_scene: WriteScene) -> None:
-    write_scene(own_tree.root, "test", "COL_2012-03-04_TDX_7_1_24", 30, 40)
-    (problem,) = validate_tree(own_tree.root).errors
-    assert problem.file == "sar_images/test/COL_2012-03-04_TDX_7_1_24.png"
-    assert "the name does not read" in problem.problem
+COARSE = TEST_NAME.replace("_7_1_", "_20_2_")
+WRONG_SIZE = "JAC_2014-01-03_TSX_20_1_014"
 
 
-def test_the_same_scene_in_both_splits_is_an_error(
-    own_tree: CaffeTree, write_scene: WriteScene
+@pytest.mark.parametrize(
+    ("split", "name", "size", "expected"),
+    [
+        ("test", "COL_2012-03-04_TDX_7_1_24", (30, 40), ("error", "the name does not read")),
+        ("train", TEST_NAME, (63, 78), ("error", f"is in the training split ({TEST_NAME})")),
+        ("train", COARSE, (22, 27), ("error", f"is in the training split ({COARSE})")),
+        ("test", COARSE, (22, 27), ("warning", f"the same acquisition is there as {COARSE}")),
+        ("train", WRONG_SIZE, (60, 80), ("warning", "1200 m differs from the usual 420 m of JAC")),
+        ("train", "Col_2012-03-04_TDX_7_1_024", (63, 78), ("error", "COL is written Col")),
+        ("train", "Thwaites_2014-01-03_S1_20_1_014", (60, 80), ("warning", "in no season")),
+    ],
+)
+def test_a_scene_that_does_not_fit_is_noticed(
+    own_tree: CaffeTree,
+    write_scene: WriteScene,
+    split: Split,
+    name: str,
+    size: tuple[int, int],
+    expected: tuple[str, str],
 ) -> None:
-    write_scene(own_tree.root, "train", TEST_NAME, 63, 78)
-    problems = [p for p in validate_tree(own_tree.root).errors if "training split" in p.problem]
-    assert [p.file for p in problems] == [f"sar_images/test/{TEST_NAME}.png"]
+    write_scene(own_tree.root, split, name, *size)
+    problems = validate_tree(own_tree.root).problems
+    assert {p.severity for p in problems} == {expected[0]} or name == TEST_NAME
+    (problem,) = [p for p in problems if expected[1] in p.problem]
+    at = (split, name) if "training split" not in problem.problem else ("test", TEST_NAME)
+    assert problem.severity == expected[0]
+    assert problem.file in {f"sar_images/{at[0]}/{at[1]}.png", f"sar_images/test/{TEST_NAME}.png"}
 
 
-def test_the_same_acquisition_at_another_pixel_size_leaks_too(
-    own_tree: CaffeTree, write_scene: WriteScene
-) -> None:
-    other = TEST_NAME.replace("_7_1_", "_20_2_")
-    write_scene(own_tree.root, "train", other, 22, 27)
-    (problem,) = validate_tree(own_tree.root).errors
-    assert other in problem.problem
-
-
-def test_the_same_acquisition_twice_in_a_split_is_a_warning(
-    own_tree: CaffeTree, write_scene: WriteScene
-) -> None:
-    write_scene(own_tree.root, "test", TEST_NAME.replace("_7_", "_20_"), 22, 27)
-    (problem,) = validate_tree(own_tree.root).problems
-    assert problem.severity == "warning"
-    assert "the same acquisition" in problem.problem
+def test_a_tree_without_scenes_or_folder(tmp_path: Path) -> None:
+    (tmp_path / "sar_images" / "train").mkdir(parents=True)
+    problems = {(p.file, p.problem) for p in validate_tree(tmp_path).errors}
+    assert ("sar_images/train", "there is no scene") in problems
+    with pytest.raises(UserError, match="nowhere: the folder does not exist"):
+        validate_tree(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(("split", "severity"), [("train", "error"), ("test", "warning")])
@@ -167,16 +164,6 @@ def test_a_copied_image_is_noticed(
     (problem,) = validate_tree(own_tree.root).problems
     assert problem.severity == severity
     assert "is the same file as" in problem.problem
-
-
-def test_a_wrong_pixel_size_in_a_name_is_noticed(
-    own_tree: CaffeTree, write_scene: WriteScene
-) -> None:
-    write_scene(own_tree.root, "train", "JAC_2014-01-03_TSX_20_1_014", 60, 80)
-    problems = validate_tree(own_tree.root).problems
-    assert {p.file for p in problems} == {"sar_images/train/JAC_2014-01-03_TSX_20_1_014.png"}
-    assert {p.severity for p in problems} == {"warning"}
-    assert "the height of 1200 m differs from the usual 420 m of JAC" in problems[0].problem
 
 
 def test_a_tree_that_should_be_official_and_is_not_has_errors(tiny_caffe: Path) -> None:
@@ -199,7 +186,7 @@ def test_the_official_names_and_sizes_have_no_error(test_data: Path) -> None:
     }
     parts = {name: name.split("_") for name in scenes["test"]}
     sizes = {n: NATIVE_SIZES_PX.get((p[0], int(p[3])), (470, 440)) for n, p in parts.items()}
-    report = ValidationReport("r", scenes, sizes, {})
+    report = ValidationReport(root="r", scenes=scenes, sizes_px=sizes, files={})
     assert report.is_official
     assert report.as_official() == report
     assert report.split_line() == "this is the official split: 559 train, 122 test"
@@ -253,7 +240,7 @@ def test_folders_of_other_splits_are_errors(own_tree: CaffeTree, folder: str, sp
     shutil.copytree(own_tree.root / folder / "train", own_tree.root / folder / split)
     (error,) = validate_tree(own_tree.root).errors
     assert error.file == f"{folder}/{split}"
-    assert error.problem == "the folder is no part of CaFFe, its 6 entries are not used"
+    assert error.problem == "the folder is not part of CaFFe, its 6 entries are not used"
     assert ("caffe.validation_fraction" in error.fix) == split.startswith("val")
 
 

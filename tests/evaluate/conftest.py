@@ -80,8 +80,8 @@ def baselines(folders) -> dict:
 def runs(scores, baselines) -> list[RunScores]:
     """Two seeds: the predictions, and a trivial split."""
     return [
-        RunScores(3, scores),
-        RunScores(5, baselines["left_half_ocean"].scores),
+        RunScores("seed3", scores),
+        RunScores("seed5", baselines["left_half_ocean"].scores),
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.evaluate.command import EvaluateRequest, evaluate
-from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.schema import read_result
 from ssl4sar.evaluate.scoring import LabelFolders
 
 NAMES = (
@@ -32,11 +32,11 @@ def test_writes_what_it_returns(request_) -> None:
     result = evaluate(request_)
     written = json.loads(request_.out.read_text())
     assert written == result
-    content = validate_result(written)
+    content = read_result(written)
     assert content.dataset.name == "model"
     assert content.dataset.source == "folders"
     assert not content.dataset.comparable_with_published
-    assert content.runs[0].seed is None
+    assert content.runs[0].member is None
     assert len(content.per_image) == content.images == 3
     assert content.floor_m == pytest.approx(60 / 106)
 
@@ -231,7 +231,7 @@ def test_what_systems_leave_behind_changes_nothing(request_, folders, folder: st
     assert evaluate(with_sar) == expected
 
 
-@pytest.mark.parametrize("ending", ["_zones.tif", ".png", "_zones.jpg", "_zones", "_front.txt"])
+@pytest.mark.parametrize("ending", [".tif", ".png", "_zones.jpg", "_zones", "_front.txt"])
 def test_a_mask_of_another_ending_is_refused_by_name(request_, folders, ending: str) -> None:
     file = min(folders.labels.zones.iterdir())
     name = file.name.replace("_zones.png", ending)
@@ -261,7 +261,7 @@ def test_labels_that_contradict_each_other_are_refused(request_, folders) -> Non
     front = folders.labels.fronts / f"{NAMES[1]}_front.png"
     right = read_gray(front)
     for wrong, message in (
-        (255 - right, "the front is no line: 98.9% of the image, mostly as an area"),
+        (255 - right, "the front is not a line: 98.9% of the image, mostly as an area"),
         (np.roll(right, 20, axis=1), "0% of the front are within 5 px of ocean beside glacier"),
         (read_gray(folders.labels.zones / f"{NAMES[1]}_zones.png"), "it has grey values other"),
         (right // 255, "it has grey values other than 0 and 255"),

@@ -16,7 +16,7 @@ from ssl4sar.evaluate.result import (
     describe_dataset,
     spread,
 )
-from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.schema import read_result
 from ssl4sar.metrics.distances import DistanceSums
 
 SYNTHETIC = describe_dataset("micro", source="synthetic")
@@ -25,13 +25,13 @@ SYNTHETIC = describe_dataset("micro", source="synthetic")
 def test_strict_json_that_fits_its_schema(result) -> None:
     text = json.dumps(result, allow_nan=False)
     assert json.loads(text) == result
-    assert validate_result(json.loads(text)).to_json() == result
-    assert result["schema"] == "ssl4sar.caffe-mde/1"
+    assert read_result(json.loads(text)).to_json() == result
+    assert result["schema"] == "ssl4sar.caffe-mde/2"
     assert "per_image" not in result
 
 
 def test_runs_and_their_spread(result, runs) -> None:
-    assert [run["seed"] for run in result["runs"]] == [3, 5]
+    assert [run["member"] for run in result["runs"]] == ["seed3", "seed5"]
     assert [run["no_front"] for run in result["runs"]] == [1, 0]
     mde_m = [run["mde_m"] for run in result["runs"]]
     pooled = DistanceSums.pool(score.front_error.sums for score in runs[0].images)
@@ -67,7 +67,7 @@ def test_floor_and_baselines(result) -> None:
 
 
 def test_no_front_in_any_run_is_null_not_nan(folders, baselines) -> None:
-    runs = [RunScores(seed, baselines["all_glacier"].scores) for seed in (0, 1)]
+    runs = [RunScores(name, baselines["all_glacier"].scores) for name in ("a", "b")]
     result = build_result(SYNTHETIC, runs, baselines)
     assert result["mde_m"] == {"mean": None, "std": None, "median": None, "runs": 0}
     assert result["runs"][0]["mde_m"] is None
@@ -75,7 +75,7 @@ def test_no_front_in_any_run_is_null_not_nan(folders, baselines) -> None:
 
 
 def test_order_of_images_has_no_effect(runs, baselines) -> None:
-    turned = [RunScores(run.seed, list(run.images)[::-1]) for run in runs]
+    turned = [RunScores(run.member, list(run.images)[::-1]) for run in runs]
     one, other = (
         build_result(SYNTHETIC, runs, baselines),
         build_result(SYNTHETIC, turned, baselines),
@@ -94,7 +94,7 @@ def test_scores_per_image(runs, baselines) -> None:
 def test_warnings_in_words(result, runs, baselines) -> None:
     text = "\n".join(result["text"])
     assert "SYNTHETIC" in text
-    assert "seed 3: no front was found in 1 of 3 images" in text
+    assert "seed3: no front was found in 1 of 3 images" in text
     worse = build_result(SYNTHETIC, [runs[1]], baselines)["text"]
     assert any("not better than the trivial prediction" in line for line in worse)
     assert any("one run" in line for line in worse)
@@ -102,9 +102,9 @@ def test_warnings_in_words(result, runs, baselines) -> None:
 
 def test_runs_over_other_images_are_refused(runs, baselines) -> None:
     with pytest.raises(ValueError, match="same images"):
-        build_result(SYNTHETIC, [runs[0], RunScores(7, runs[1].images[:2])], baselines)
+        build_result(SYNTHETIC, [runs[0], RunScores("seed7", runs[1].images[:2])], baselines)
     with pytest.raises(ValueError, match="same images"):
-        build_result(SYNTHETIC, [RunScores(7, [runs[0].images[0]] * 3)], {})
+        build_result(SYNTHETIC, [RunScores("seed7", [runs[0].images[0]] * 3)], {})
     with pytest.raises(ValueError, match="no run"):
         build_result(SYNTHETIC, [], baselines)
 
@@ -121,7 +121,14 @@ def test_runs_over_other_images_are_refused(runs, baselines) -> None:
     ],
 )
 def test_what_may_be_compared(source, spacing_m, official, comparable, words) -> None:
-    manifest = TreeManifest("tree", source, spacing_m, official, {"train": [], "test": []}, {})
+    manifest = TreeManifest(
+        root="tree",
+        source=source,
+        spacing_m=spacing_m,
+        comparable_with_published=official,
+        scenes={"train": [], "test": []},
+        files={},
+    )
     dataset = dataset_of(manifest, "run")
     assert dataset.comparable_with_published is comparable
     assert words in dataset.note

@@ -17,8 +17,8 @@ from ssl4sar.evaluate.scores_file import (
 
 
 def test_scores_come_back(scores, tmp_path: Path) -> None:
-    write_scores(tmp_path / "seed4.json", 4, scores)
-    assert read_scores(tmp_path / "seed4.json") == (4, scores)
+    write_scores(tmp_path / "seed4.json", "seed4", scores)
+    assert read_scores(tmp_path / "seed4.json") == ("seed4", scores)
 
 
 def test_baselines_come_back(folders, tmp_path: Path) -> None:
@@ -33,8 +33,8 @@ def test_baselines_come_back(folders, tmp_path: Path) -> None:
         "",
         "[]",
         '{"schema": "other/1"}',
-        '{"schema": "ssl4sar.image-scores/1", "seed": 1, "images": [{"name": "x"}]}',
-        '{"schema": "ssl4sar.image-scores/1", "seed": 1, "images": [3]}',
+        '{"schema": "ssl4sar.image-scores/2", "member": "seed1", "images": [{"name": "x"}]}',
+        '{"schema": "ssl4sar.image-scores/2", "member": "seed1", "images": [3]}',
     ],
 )
 def test_damaged_scores_are_told(content: str, tmp_path: Path) -> None:

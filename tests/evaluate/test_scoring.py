@@ -208,8 +208,8 @@ def test_each_size_gets_its_own_advice(folders) -> None:
     ("name", "message"),
     [
         ("COL_2011-06-18", "GLACIER_YYYY-MM-DD"),
-        ("XXX_2011-06-18_TDX_7_1_024", "unknown glacier XXX"),
-        ("COL_2011-13-18_TDX_7_1_024", "no date"),
+        ("col_2011-06-18_TDX_7_1_024", "the glacier COL is written col"),
+        ("COL_2011-13-18_TDX_7_1_024", "not a date"),
         ("COL_2011-06-18_LANDSAT_7_1_024", "unknown sensor"),
     ],
 )
@@ -255,9 +255,9 @@ def test_turning_scene_and_prediction_turns_nothing_else(folders) -> None:
     predicted[specks] = rng.integers(0, 4, int(specks.sum()))
     height_px, width_px = predicted.shape
     whole = (slice(0, height_px), slice(0, width_px))
-    upright = LabelledScene(SceneName.parse(str(scene.name)), scene.zones, scene.front, whole)
+    upright = LabelledScene(SceneName.parse(str(scene.name)), scene.zones, scene.front, whole, 20)
     turned = LabelledScene(
-        upright.name, np.rot90(scene.zones).copy(), np.rot90(scene.front), (whole[1], whole[0])
+        upright.name, np.rot90(scene.zones).copy(), np.rot90(scene.front), (whole[1], whole[0]), 20
     )
     one = score_image(upright, predicted, upright.extract(predicted))
     moved = np.rot90(predicted).copy()

@@ -11,7 +11,7 @@ from timm.models.swin_transformer_v2 import SwinTransformerV2Block, WindowAttent
 from torch import Tensor, nn
 
 import ssl4sar.models.attention as attention_module
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.models.attention import FoldedWindowAttention, fold_attention
 from ssl4sar.models.tyrion import build_encoder
 
@@ -85,7 +85,7 @@ def test_mixed_precision_keeps_the_bias_of_random_weights(
 ) -> None:
     torch.manual_seed(0)
     # Heads and windows of the published size; the bias depends on nothing else.
-    config = ModelConfig(input_px=64, embed_dim=24, depths=(1, 1, 1, 1), window_tokens=16)
+    config = TyrionConfig(input_px=64, embed_dim=24, depths=(1, 1, 1, 1), window_tokens=16)
     encoder = build_encoder(config).eval()
     module = next(m for m in encoder.modules() if isinstance(m, FoldedWindowAttention))
     with torch.no_grad():

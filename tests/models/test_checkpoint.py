@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import AsppUnetConfig, TyrionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import (
     NETWORK_NAME,
@@ -19,9 +19,10 @@ from ssl4sar.models.checkpoint import (
     save_network,
     save_torch_file,
 )
-from ssl4sar.models.tyrion import Tyrion, build_tyrion
+from ssl4sar.models.registry import build_network
+from ssl4sar.models.tyrion import Tyrion, build
 
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_tokens=4
 )
 
@@ -29,7 +30,7 @@ TINY = ModelConfig(
 @pytest.fixture(scope="module")
 def network() -> Tyrion:
     torch.manual_seed(1)
-    return build_tyrion(TINY).eval()
+    return build(TINY).eval()
 
 
 @pytest.fixture
@@ -67,14 +68,28 @@ def test_saving_leaves_no_other_file(saved: Path) -> None:
 
 
 def test_other_heads_survive(tmp_path: Path) -> None:
-    save_network(tmp_path / "n.pt", build_tyrion(TINY, 14), TINY, {})
+    save_network(tmp_path / "n.pt", build(TINY, 14), TINY, {})
     assert load_network(tmp_path / "n.pt")[0].out_channels == 14
 
 
-def test_starting_weights_are_not_needed_again(network: Tyrion, tmp_path: Path) -> None:
-    config = TINY.model_copy(update={"weights": "tyrion", "weights_file": "/nowhere.pt"})
-    save_network(tmp_path / "n.pt", network, config, {})
-    load_network(tmp_path / "n.pt")
+def test_every_network_comes_back(tmp_path: Path) -> None:
+    settings = AsppUnetConfig(input_px=64, first_channels=4, levels=3, dilations=(1, 2))
+    torch.manual_seed(0)
+    made = build_network(settings)
+    save_network(tmp_path / "n.pt", made, settings, {})
+    network, _ = load_network(tmp_path / "n.pt")
+    image = torch.rand(1, 1, 64, 64)
+    assert torch.equal(network(image), made.eval()(image))
+
+
+def test_a_file_of_the_time_of_tyrion_alone_is_read(saved: Path) -> None:
+    content = torch.load(saved, weights_only=True)
+    network = content.pop("network")
+    network.pop("name")
+    content |= {"version": 1, "model": {**network, "weights": "none", "weights_file": None}}
+    torch.save(content, saved)
+    again, _ = load_network(saved)
+    assert again.input_px == TINY.input_px
 
 
 def test_info_must_be_plain(network: Tyrion, tmp_path: Path) -> None:
@@ -135,7 +150,7 @@ def test_the_name_in_the_error_is_that_which_trainings_write() -> None:
 
 
 def test_newer_format(saved: Path) -> None:
-    assert_refused(altered(saved, version=2), "format version 2")
+    assert_refused(altered(saved, version=3), "format version 3")
 
 
 def test_incomplete(saved: Path) -> None:

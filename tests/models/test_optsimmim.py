@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.seeding import generator
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.token_mask import draw_token_mask, masked_tokens
 
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=64,
     embed_dim=8,
     depths=(2, 1, 1, 1),
@@ -52,7 +52,7 @@ def pixels(masked):
 
 @pytest.mark.slow
 def test_the_paper_network_has_the_published_size():
-    task = OptSimMIM(ModelConfig())
+    task = OptSimMIM(TyrionConfig())
     assert parameter_count(task.network.head) == 291
     assert parameter_count(task.embedding) == 4_896
     assert parameter_count(task.readout) == 21_728

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.models.opttranslator import OptTranslator
 
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=64,
     embed_dim=8,
     depths=(2, 1, 1, 1),
@@ -37,7 +37,7 @@ def pair():
 
 @pytest.mark.slow
 def test_the_paper_network_has_the_published_size():
-    task = OptTranslator(ModelConfig())
+    task = OptTranslator(TyrionConfig())
     assert parameter_count(task) == 50_033_614 - 388 + 96 * 14 + 14
     assert parameter_count(task) == 50_872_572 - 837_600 - 388 - 384 + 384
     assert tuple(task.network.head.weight.shape) == (14, 96, 1, 1)

@@ -7,10 +7,10 @@ import timm
 import torch
 from pydantic import ValidationError
 
-from ssl4sar.config.model import ModelConfig
-from ssl4sar.models.tyrion import Tyrion, attention_windows, build_encoder, build_tyrion
+from ssl4sar.config.networks import TyrionConfig
+from ssl4sar.models.tyrion import Tyrion, attention_windows, build, build_encoder
 
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=64, embed_dim=8, depths=(2, 1, 1, 1), num_heads=(1, 2, 2, 4), window_tokens=4
 )
 
@@ -21,7 +21,7 @@ def parameter_count(module: torch.nn.Module) -> int:
 
 @pytest.fixture(scope="module")
 def paper() -> Tyrion:
-    return build_tyrion(ModelConfig()).eval()
+    return build(TyrionConfig()).eval()
 
 
 @pytest.mark.slow
@@ -104,7 +104,7 @@ def test_a_random_encoder_equals_the_one_timm_builds() -> None:
 
 def test_the_decoder_joins_its_map_and_the_skip_in_this_order() -> None:
     torch.manual_seed(0)
-    network = build_tyrion(TINY).eval()
+    network = build(TINY).eval()
     image = torch.rand(1, 1, 64, 64)
     blocks = network.decoder.blocks
     with torch.no_grad():
@@ -118,7 +118,7 @@ def test_the_decoder_joins_its_map_and_the_skip_in_this_order() -> None:
 
 def test_windows_that_do_not_divide_a_map_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"window_tokens: 8 .* 20 tokens .* stage 2"):
-        ModelConfig(input_px=160, window_tokens=8)
+        TyrionConfig(input_px=160, window_tokens=8)
 
 
 def test_post_norms_start_closed_and_open_in_legacy_mode() -> None:
@@ -130,7 +130,7 @@ def test_post_norms_start_closed_and_open_in_legacy_mode() -> None:
 
 
 def test_other_image_sizes_are_refused() -> None:
-    network = build_tyrion(TINY)
+    network = build(TINY)
     for shape in ((1, 1, 32, 64), (1, 3, 64, 64), (64, 64)):
         with pytest.raises(ValueError, match="expected images"):
             network(torch.zeros(shape))
@@ -139,7 +139,7 @@ def test_other_image_sizes_are_refused() -> None:
 def test_every_parameter_learns() -> None:
     torch.manual_seed(0)
     config = TINY.model_copy(update={"legacy_post_norm_ones": True})
-    network = build_tyrion(config)
+    network = build(config)
     network(torch.rand(2, 1, 64, 64)).square().mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
@@ -149,7 +149,7 @@ def test_every_parameter_learns() -> None:
 def random_network(**changes: object) -> Tyrion:
     torch.manual_seed(0)
     config = TINY.model_copy(update={"legacy_post_norm_ones": True, "dropout": 0.0} | changes)
-    return build_tyrion(config)
+    return build(config)
 
 
 def test_pixels_under_masked_tokens_have_no_influence_and_no_gradient() -> None:

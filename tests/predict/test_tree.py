@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
 from ssl4sar.core.zones import CLASS_GREYS
-from ssl4sar.models.tyrion import build_tyrion
+from ssl4sar.models.tyrion import build
 from ssl4sar.predict.probabilities import ProbabilityReader
 from ssl4sar.predict.tree import predict_tree
 
@@ -92,10 +92,10 @@ def test_probabilities_are_optional(tree: CaffeTree, tmp_path: Path) -> None:
 
 def test_the_real_network_runs(tree: CaffeTree, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    config = ModelConfig(
+    config = TyrionConfig(
         input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1), window_tokens=4
     )
-    manifest = run(tree, tmp_path / "out", build_tyrion(config))
+    manifest = run(tree, tmp_path / "out", build(config))
     assert manifest["prediction"]["stride_px"] == 16  # type: ignore[index]
 
 

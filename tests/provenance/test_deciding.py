@@ -13,18 +13,20 @@ from ssl4sar.provenance.deciding import OPERATIONAL, deciding_digest, deciding_f
 SOURCE = Path(digest.__file__).resolve().parents[2]
 MODULES = {"pretrain": "pretext.pretrain", "finetune": "finetune.finetune"}
 TRAININGS = tuple(MODULES)
+#: As the rules name the module of the network of a model.
+TYRION = ("ssl4sar.models.tyrion",)
 BOTH = {
     "config.batch_shares",
-    "config.model",
     "core.seeding",
     "core.zones",
     "dataset.flat_arrays",
-    "dataset.store",
     "models.attention",
     "models.blocks",
     "models.checkpoint",
+    "models.registry",
+    "models.starting",
     "models.tyrion",
-    "models.weights",
+    "models.tyrion_weights",
     "train.loop.batches",
     "train.loop.checkpointing",
     "train.loop.data",
@@ -48,6 +50,7 @@ OWN = {
         "train.pretext.pretrain_module",
     },
     "finetune": {
+        "dataset.store",
         "metrics.distances",
         "metrics.fronts",
         "metrics.segmentation",
@@ -63,7 +66,7 @@ OWN = {
 
 @pytest.mark.parametrize("training", TRAININGS)
 def test_what_decides_the_numbers_counts(training: str) -> None:
-    files = deciding_files(f"ssl4sar.train.{MODULES[training]}")
+    files = deciding_files(f"ssl4sar.train.{MODULES[training]}", TYRION)
     assert files["script"].name == f"{training}.py"
     names = {name.removeprefix("ssl4sar.") for name in files}
     assert names >= BOTH | OWN[training]
@@ -97,6 +100,8 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("models/tyrion", {"pretrain", "finetune"}),
         ("train/pretext/pretrain", {"pretrain"}),
         ("train/finetune/losses", {"finetune"}),
+        ("models/aspp_unet", set()),
+        ("config/networks", set()),
         ("train/loop/deadline", set()),
         ("train/operations/launch", set()),
         ("core/progress", set()),
@@ -104,9 +109,12 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_an_edit(copied: Path, module: str, counts: set[str]) -> None:
-    def digests() -> dict[str, str]:
+    networks = {"pretrain": (), "finetune": TYRION}
+
+    def digests(folder: Path = copied) -> dict[str, str]:
         return {
-            name: deciding_digest(f"ssl4sar.train.{MODULES[name]}", copied) for name in TRAININGS
+            name: deciding_digest(f"ssl4sar.train.{MODULES[name]}", networks[name], folder)
+            for name in TRAININGS
         }
 
     before = digests()
@@ -116,14 +124,10 @@ def test_an_edit(copied: Path, module: str, counts: set[str]) -> None:
     after = digests()
     path.write_text(content)
     assert {name for name in TRAININGS if after[name] != before[name]} == counts
-    assert (
-        digests()
-        == before
-        == {n: deciding_digest(f"ssl4sar.train.{MODULES[n]}") for n in TRAININGS}
-    )
+    assert digests() == before == digests(SOURCE)
 
 
 @pytest.mark.parametrize("rule", ["pretrain_optsimmim", "pretrain_opttranslator", "finetune"])
 def test_the_scripts_hand_it_to_the_training_that_they_run(rule: str) -> None:
     text = (SOURCE.parent / "workflow" / "scripts" / f"{rule}.py").read_text()
-    assert f'source=deciding_digest("ssl4sar.train.{MODULES[rule.partition("_")[0]]}")' in text
+    assert f'source=deciding_digest("ssl4sar.train.{MODULES[rule.partition("_")[0]]}"' in text

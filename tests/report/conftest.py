@@ -28,7 +28,11 @@ def make_view(true_column: int, predicted_column: int, **changes: object) -> Sce
     truth, predicted = coast(true_column), coast(predicted_column)
     window = (slice(10, 80), slice(5, 115))
     labels = LabelledScene(
-        SceneName.parse("COL_2011-06-18_TDX_20_1_024"), truth, ocean_beside_glacier(truth), window
+        SceneName.parse("COL_2011-06-18_TDX_20_1_024"),
+        truth,
+        ocean_beside_glacier(truth),
+        window,
+        20,
     )
     extracted = labels.extract(predicted)
     mde_m = score_image(labels, predicted, extracted).mde_m

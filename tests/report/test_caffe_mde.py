@@ -14,8 +14,8 @@ from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.baselines import score_baselines
 from ssl4sar.evaluate.result import RunScores
-from ssl4sar.evaluate.result_schema import validate_result
-from ssl4sar.evaluate.starting_point import starting_point
+from ssl4sar.evaluate.schema import read_result
+from ssl4sar.evaluate.trained_models import trained_model
 from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
 
 
@@ -34,20 +34,26 @@ def paths_in(folder: Path) -> ResultPaths:
 def write(tree, tmp_path: Path):
     names = [score.name for score in tree.scores]
     manifest = TreeManifest(
-        str(tree.caffe.root), "synthetic", None, False, {"train": [], "test": names}, {}
+        root=str(tree.caffe.root),
+        source="synthetic",
+        spacing_m=None,
+        comparable_with_published=False,
+        scenes={"train": [], "test": names},
+        files={},
     )
     metrics = tmp_path / "metrics.csv"
     metrics.write_text("epoch,train_loss,val_mde_m,val_iou_pooled\n1,1.5,,\n2,1.0,300,0.5\n")
     runs = [
-        ScoredRun(RunScores(s, tree.scores), tree.predictions, tree.fronts, metrics) for s in (0, 1)
+        ScoredRun(RunScores(name, tree.scores), tree.predictions, tree.fronts, metrics)
+        for name in ("seed0", "seed1")
     ]
     baselines = score_baselines(tree.labels, names)
     config = EvaluationConfig(overlays=3, overlay_px=200)
 
     def run(folder: Path, glaciers: Sequence[str] = ("A",)) -> dict:
         records = [record("optsimmim", seed, dataset(glaciers)) for seed in (0, 1)]
-        start = starting_point("optsimmim", records, manifest.test_glaciers)
-        return write_caffe_mde("micro", manifest, start, runs, baselines, config, paths_in(folder))
+        model = trained_model(records, manifest.test_glaciers)
+        return write_caffe_mde("micro", manifest, model, runs, baselines, config, paths_in(folder))
 
     return run
 
@@ -56,7 +62,7 @@ def test_everything_is_written(write, tree, tmp_path: Path) -> None:
     result = write(tmp_path / "results")
     paths = paths_in(tmp_path / "results")
     assert json.loads(paths.result.read_text()) == result
-    assert validate_result(result).dataset.synthetic
+    assert read_result(result).dataset.synthetic
     assert len(list(csv.reader(paths.table.open()))) == 1 + 2 * 3
     assert {path.stem for path in paths.overlays.iterdir()} == {s.name for s in tree.scores}
     assert paths.scenes.stat().st_size > 0
@@ -64,11 +70,11 @@ def test_everything_is_written(write, tree, tmp_path: Path) -> None:
     assert paths.training.stat().st_size > 0
 
 
-def test_the_start_of_the_fine_tuning_is_told(write, tmp_path: Path) -> None:
+def test_what_was_trained_is_told(write, tmp_path: Path) -> None:
     clean = write(tmp_path / "clean")
-    assert clean["starting_point"]["test_glaciers_seen"] == []
+    assert clean["model"]["test_glaciers_seen"] == []
     seen = write(tmp_path / "seen", ["A", "Columbia"])
-    assert seen["starting_point"]["test_glaciers_seen"] == ["COL"]
+    assert seen["model"]["test_glaciers_seen"] == ["COL"]
     assert "SEEN test glaciers (COL)" in seen["dataset"]["note"]
     assert any("test glaciers COL" in text for text in seen["text"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_scores import NAMES, image, pretrained, variant
+from made_scores import NAMES, image, pretrained, scored
 from matplotlib.figure import Figure
 
 from ssl4sar.core.errors import UserError
@@ -19,10 +19,7 @@ BASELINES = {
     "true_zones": BaselineScores("the true zones", [image(name, 12.0, 0) for name in NAMES]),
     "left": BaselineScores("left half ocean", [image(name, 410.0, 400) for name in NAMES]),
 }
-VARIANTS = {
-    "none": variant([150.0, 170.0, None]),
-    "optsimmim": pretrained("optsimmim", [120.0]),
-}
+MODELS = [scored("none", [150.0, 170.0, None]), pretrained("optsimmim", [120.0])]
 
 
 def drawn(monkeypatch: pytest.MonkeyPatch, comparison: dict) -> Figure:
@@ -34,9 +31,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, comparison: dict) -> Figure:
 
 
 def test_equal_comparisons_give_equal_bytes(tmp_path: Path) -> None:
-    comparison = build_comparison(
-        describe_dataset("run", source="synthetic"), VARIANTS, {}, BASELINES
-    )
+    comparison = build_comparison(describe_dataset("run", source="synthetic"), MODELS, BASELINES)
     for name in ("one.png", "two.png"):
         draw_comparison(tmp_path / name, comparison)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
@@ -44,7 +39,7 @@ def test_equal_comparisons_give_equal_bytes(tmp_path: Path) -> None:
 
 def test_every_run_mean_and_line_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = describe_dataset("run", source="synthetic")
-    figure = drawn(monkeypatch, build_comparison(dataset, VARIANTS, {}, BASELINES))
+    figure = drawn(monkeypatch, build_comparison(dataset, MODELS, BASELINES))
     assert figure.get_suptitle().startswith("SYNTHETIC: run")
     left, right = figure.axes
     dots = [float(dot[1]) for c in left.collections for dot in c.get_offsets() if len(dot) == 2]
@@ -52,13 +47,13 @@ def test_every_run_mean_and_line_is_drawn(monkeypatch: pytest.MonkeyPatch) -> No
     assert sorted(line.get_ydata()[0] for line in left.lines) == [12.0, 410.0]
     assert len(right.lines) == 1  # the truth itself has an IoU of 1, which is no floor
     labels = [label.get_text() for label in left.get_xticklabels()]
-    assert labels == ["random\n2 of 3 runs\n160 ± 10", "OptSimMIM\n1 run\n120"]
+    assert labels == ["none\n2 of 3 runs\n160 ± 10", "optsimmim\n1 run\n120"]
 
 
 def test_without_references_or_any_front(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = describe_dataset("run", source="local", spacing_m=80)
-    nothing = {"none": variant([None, None])}
-    figure = drawn(monkeypatch, build_comparison(dataset, nothing, {}, {}))
+    nothing = [scored("none", [None, None])]
+    figure = drawn(monkeypatch, build_comparison(dataset, nothing, {}))
     assert "SYNTHETIC" not in figure.get_suptitle()
     left, right = figure.axes
     assert [text.get_text() for text in left.texts] == ["no value"]

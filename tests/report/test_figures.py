@@ -11,7 +11,7 @@ from PIL import Image
 from ssl4sar.core.zones import CLASS_COLOURS, GLACIER, OCEAN
 from ssl4sar.evaluate.baselines import score_baselines
 from ssl4sar.evaluate.result import RunScores, build_result, describe_dataset
-from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.schema import read_result
 from ssl4sar.report.figures import write_errors_figure, write_scenes_figure
 from ssl4sar.report.ranking import good_median_worst
 
@@ -28,10 +28,10 @@ def test_scenes_figure_shows_zones_in_their_colours(tree, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("seeds", [[None], [0, 1, 2]])
 def test_errors_figure_is_drawn_and_repeatable(tree, tmp_path: Path, seeds: list) -> None:
-    runs = [RunScores(seed, tree.scores) for seed in seeds]
+    runs = [RunScores(f"seed{seed}", tree.scores) for seed in seeds]
     baselines = score_baselines(tree.labels, tree.labels.names())
     dataset = describe_dataset("run", source="synthetic")
-    result = validate_result(build_result(dataset, runs, baselines))
+    result = read_result(build_result(dataset, runs, baselines))
     for name in ("one.png", "two.png"):
         write_errors_figure(tmp_path / name, runs, result)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
@@ -39,8 +39,8 @@ def test_errors_figure_is_drawn_and_repeatable(tree, tmp_path: Path, seeds: list
 
 def test_errors_figure_without_any_front(tree, tmp_path: Path) -> None:
     baselines = score_baselines(tree.labels, tree.labels.names())
-    runs = [RunScores(0, baselines["all_glacier"].scores)]
+    runs = [RunScores("seed0", baselines["all_glacier"].scores)]
     dataset = describe_dataset("run", source="local", spacing_m=80)
-    result = validate_result(build_result(dataset, runs, {}))
+    result = read_result(build_result(dataset, runs, {}))
     write_errors_figure(tmp_path / "errors.png", runs, result)
     assert (tmp_path / "errors.png").stat().st_size > 0

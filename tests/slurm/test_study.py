@@ -118,7 +118,7 @@ def test_a_study_that_is_killed_on_the_way_equals_the_local_one(
     completed = Counter(job.rule for job in jobs if job.state == "COMPLETED")
     # Perhaps twice: it may have ended just before the kill, unseen.
     assert completed.pop("score_baselines") in {1, 2}
-    trained = {"finetune": 2, "predict": 2, "evaluate_seed": 2}
+    trained = {"finetune": 2, "predict": 2, "evaluate_member": 2}
     assert completed == {**dict.fromkeys(once, 1), **trained}
     assert "CANCELLED" in {job.state for job in of_rule(jobs, "finetune")}
     assert set(submitted(said)) < {job.number for job in jobs}

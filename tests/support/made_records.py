@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-_STARTS = {"none": "none", "imagenet": "timm", "optsimmim": "tyrion", "opttranslator": "tyrion"}
+_KINDS = {"none": "none", "imagenet": "imagenet"}
 
 
 def dataset(glaciers: Sequence[str] = ("A", "B"), **changes: object) -> dict[str, Any]:
@@ -25,24 +25,39 @@ def dataset(glaciers: Sequence[str] = ("A", "B"), **changes: object) -> dict[str
     }
 
 
-def record(variant: str, seed: int, pairs: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Return the record of a fine-tuning; ``pairs`` are the facts of its pretraining's dataset."""
+def record(weights: str, seed: int, pairs: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the record of a run of a model that is named after its weights.
+
+    Args:
+        weights: starting weights.
+        seed: seed of the run.
+        pairs: facts of the dataset of its pretraining; None: there was none.
+    """
     pretraining = None
-    sha256 = None if variant == "none" else variant[0].encode().hex()[:1] * 64
+    sha256 = None if weights == "none" else weights[0].encode().hex()[:1] * 64
     if pairs is not None:
         pretraining = {
-            "task": variant,
+            "task": weights,
             "epoch": 5,
             "validation": {"loss": 0.03, "tiles": 9},
-            "starting_weights": {"source": "timm", "sha256": "1" * 64, "glaciers": []},
+            "starting_weights": {"source": "imagenet", "sha256": "1" * 64, "glaciers": []},
             "sha256": sha256,
             "dataset": pairs,
         }
     return {
-        "start": variant,
+        "schema": "ssl4sar.trained-model/2",
+        "model": weights,
+        "network": {"name": "tyrion", "input_px": 64},
+        "weights": weights,
+        "recipe": {"epochs": 2},
+        "parameters": 1000,
         "seed": seed,
         "epoch": 2,
-        "starting_weights": {"source": _STARTS[variant], "sha256": sha256, "glaciers": []},
+        "starting_weights": {
+            "source": _KINDS.get(weights, "checkpoint"),
+            "sha256": sha256,
+            "glaciers": [],
+        },
         "pretraining": pretraining,
     }
 

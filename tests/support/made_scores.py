@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ssl4sar.evaluate.comparison import VariantScores
-from ssl4sar.evaluate.comparison_schema import PretrainedFacts, PretrainingFacts
+from ssl4sar.evaluate.comparison import ModelScores
 from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.schema import Model, PretrainedCheckpoint, Pretraining
 from ssl4sar.evaluate.scoring import ImageScore
 
 NAMES = ("COL_2011-06-18_TDX_20_1_024", "Mapple_2011-12-18_TSX_20_2_034")
@@ -42,21 +42,60 @@ def image(name: str, mde_m: float | None, wrong_px: int = 100) -> ImageScore:
 
 def run(seed: int, mde_m: float | None, wrong_px: int = 100) -> RunScores:
     """Return a run over two images with that mean distance error."""
-    return RunScores(seed, [image(name, mde_m, wrong_px) for name in NAMES])
+    return RunScores(f"seed{seed}", [image(name, mde_m, wrong_px) for name in NAMES])
 
 
-def variant(mde_m: Sequence[float | None], wrong_px: Sequence[int] | None = None) -> VariantScores:
-    """Return the runs from a start without pretraining, seeds from 0."""
+def scored(
+    name: str,
+    mde_m: Sequence[float | None],
+    wrong_px: Sequence[int] | None = None,
+    **model: object,
+) -> ModelScores:
+    """Return a model that starts from random weights with its runs, seeds from 0.
+
+    Args:
+        name: name of the model.
+        mde_m: mean distance error of each run.
+        wrong_px: wrong pixels of each run.
+        model: what is different in its facts.
+    """
     wrong = wrong_px or [100] * len(mde_m)
-    return VariantScores([run(i, m, w) for i, (m, w) in enumerate(zip(mde_m, wrong, strict=True))])
+    facts = {
+        "name": name,
+        "network": {"name": "tyrion", "input_px": 64},
+        "parameters": 1000,
+        "weights": "none",
+        "recipe": {"epochs": 2},
+        "weights_sha256": [None] * len(mde_m),
+        "pretraining": None,
+        "test_glaciers_seen": [],
+        **model,
+    }
+    runs = [run(i, m, w) for i, (m, w) in enumerate(zip(mde_m, wrong, strict=True))]
+    return ModelScores(Model.model_validate(facts), runs)
 
 
 def pretrained(
-    task: str, mde_m: Sequence[float | None], *, own: bool = False, **facts: object
-) -> VariantScores:
-    """Return the runs from a pretraining that they share, or have each their own."""
-    made = variant(mde_m)
+    task: str,
+    mde_m: Sequence[float | None],
+    *,
+    own: bool = False,
+    synthetic: bool = False,
+    **model: object,
+) -> ModelScores:
+    """Return a model named after its pretext task, whose runs share a pretraining or have own."""
     hashes = [f"{i if own else 0:x}" * 64 for i in range(len(mde_m))]
-    checkpoints = [PretrainedFacts(sha256, 8, 0.05) for sha256 in dict.fromkeys(hashes)]
-    known = PretrainingFacts(task, checkpoints, dict(enumerate(hashes)), **facts)
-    return VariantScores(made.runs, known)
+    pretraining = Pretraining(
+        task=task,
+        checkpoints=[
+            PretrainedCheckpoint(sha256=sha256, epochs=8, validation_loss=0.05)
+            for sha256 in dict.fromkeys(hashes)
+        ],
+        started_from="ImageNet weights",
+        source="synthetic" if synthetic else "zenodo",
+        synthetic=synthetic,
+        excluded_glaciers=["Columbia"],
+        left_out_images=[],
+    )
+    facts = {"weights": task, "weights_sha256": hashes, "pretraining": pretraining, **model}
+    return scored(task, mde_m, **facts)

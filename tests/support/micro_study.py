@@ -23,6 +23,7 @@ PROJECT: Final = Path(__file__).resolve().parents[2]
 MICRO: Final = PROJECT / "tests" / "workflow" / "micro.yaml"
 #: The model behind the main result, and what the comparison holds beside it.
 MAIN: Final = "none"
+UNET: Final = "unet"
 TASKS: Final = ("optsimmim", "opttranslator")
 
 RESULT: Final = "results/caffe_mde.json"
@@ -66,12 +67,12 @@ def log_of_finetune(seed: int = 0, model: str = MAIN) -> str:
 
 def log_of(rule: str, seed: int = 0, model: str = MAIN) -> str:
     """Return the log of a job that works on one network."""
-    return f"{LOGS}/{rule}_{model}_seed{seed}.log"
+    return f"{LOGS}/{rule}/{model}/seed{seed}.log"
 
 
 def log_of_pretrain(task: str, seed: int = 0) -> str:
     """Return the log of a pretraining."""
-    return f"{LOGS}/pretrain_{task}_seed{seed}.log"
+    return f"{LOGS}/pretrain_{task}/seed{seed}.log"
 
 
 def micro() -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.seeding import generator
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.noise import cells, fractal_noise, look_up, resample, smooth_noise
 
 
@@ -34,16 +34,16 @@ def test_cells_are_flat_with_marked_rims_and_wrap_around():
 
 
 def test_resample_is_exact_on_planes():
-    source, target = Grid(0.0, 1000.0, 25.0, 40, 40), Grid(200.0, 800.0, 7.0, 60, 50)
-    plane = (source.x_m() * 2 - source.y_m()).astype(np.float32)
-    expected = target.x_m() * 2 - target.y_m()
+    source, target = Grid.at(0.0, 1000.0, 25.0, (40, 40)), Grid.at(200.0, 800.0, 7.0, (60, 50))
+    plane = (source.x() * 2 - source.y()).astype(np.float32)
+    expected = target.x() * 2 - target.y()
     np.testing.assert_allclose(resample(plane, source, target), expected, rtol=1e-4, atol=0.05)
 
 
 def test_resample_refuses_a_target_outside():
-    source = Grid(0.0, 1000.0, 25.0, 40, 40)
+    source = Grid.at(0.0, 1000.0, 25.0, (40, 40))
     with pytest.raises(ValueError, match="beyond"):
-        resample(np.zeros((40, 40), np.float32), source, Grid(500.0, 800.0, 10.0, 20, 60))
+        resample(np.zeros((40, 40), np.float32), source, Grid.at(500.0, 800.0, 10.0, (20, 60)))
 
 
 def test_look_up_wraps():

@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import GLACIER, NA, OCEAN, ROCK
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.optical import (
     BANDS,
     SCL_BAND,

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import NA
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.sar import (
     Viewing,
     draw_levels,
@@ -50,8 +50,8 @@ def test_shadow_lies_behind_and_has_the_length_of_the_height(azimuth_deg):
     geometry, azimuth = tower(height_m), math.radians(azimuth_deg)
     grid = Grid.centred(2400.0, 2400.0, 10.0)
     view = visibility(geometry, Viewing(40.0, azimuth), grid)
-    away = grid.x_m() * math.cos(azimuth) + grid.y_m() * math.sin(azimuth)
-    aside = np.abs(grid.y_m() * math.cos(azimuth) - grid.x_m() * math.sin(azimuth))
+    away = grid.x() * math.cos(azimuth) + grid.y() * math.sin(azimuth)
+    aside = np.abs(grid.y() * math.cos(azimuth) - grid.x() * math.sin(azimuth))
     behind = view.unseen & (aside < 60) & (away > 200)
     # The block ends about 140 m from its middle.
     end_m = 200 + behind.sum() * 10**2 / 120
@@ -61,7 +61,7 @@ def test_shadow_lies_behind_and_has_the_length_of_the_height(azimuth_deg):
 
 def test_slopes_towards_the_radar_are_bright():
     geometry = tower(0.0)
-    ramp = np.broadcast_to(geometry.grid.x_m() * 0.2, geometry.grid.shape).astype(np.float32)
+    ramp = np.broadcast_to(geometry.grid.x() * 0.2, geometry.grid.shape).astype(np.float32)
     geometry = replace(geometry, terrain_m=ramp)
     grid = Grid.centred(1000.0, 1000.0, 20.0)
     towards = visibility(geometry, Viewing(35.0, 0.0), grid).slope_db
@@ -86,8 +86,8 @@ def test_swath_edge_spares_the_bay_and_is_sometimes_there():
     for i in range(60):
         rng = generator(7, i)
         outside = swath_edge(rng, grid, Viewing(35.0, float(rng.uniform(0, 6.28))), spare)
-        rows = slice(int(grid.row_px(2500)), int(grid.row_px(-1000)))
-        columns = slice(int(grid.column_px(-2000)), int(grid.column_px(1500)))
+        rows = slice(int(grid.row(2500)), int(grid.row(-1000)))
+        columns = slice(int(grid.column(-2000)), int(grid.column(1500)))
         assert not outside[rows, columns].any()
         shares.append(outside.mean())
     assert 5 <= sum(share > 0 for share in shares) <= 35

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from ssl4sar.synthetic.grid import Grid
+from ssl4sar.core.grid import Grid
 from ssl4sar.synthetic.sightlines import Sightlines
 
-GRID = Grid(0.0, 1000.0, 10.0, 100, 120)
+GRID = Grid.at(0.0, 1000.0, 10.0, (100, 120))
 
 
 def wall(height_m: float = 50.0) -> np.ndarray:

@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from ssl4sar.synthetic.grid import Grid
+from ssl4sar.core.grid import Grid
 from ssl4sar.synthetic.sky import (
     MIN_SUN_ELEVATION_DEG,
     Sky,

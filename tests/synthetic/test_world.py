@@ -7,8 +7,8 @@ from datetime import date
 import numpy as np
 import pytest
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.zones import GLACIER, OCEAN, ROCK
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.world import MELANGE, SEA_ICE, TONGUE, World, glacier_world
 
 
@@ -40,15 +40,15 @@ def test_surface_is_consistent(world):
 
 def test_same_ground_on_fine_and_coarse_grids(world):
     day = date(2012, 2, 3)
-    fine = world.sample(Grid(-1500.0, 1500.0, 10.0, 300, 300), day)
-    coarse = world.sample(Grid(-1500.0, 1500.0, 30.0, 100, 100), day)
+    fine = world.sample(Grid.at(-1500.0, 1500.0, 10.0, (300, 300)), day)
+    coarse = world.sample(Grid.at(-1500.0, 1500.0, 30.0, (100, 100)), day)
     centres = fine.zone[1::3, 1::3]
     assert (centres == coarse.zone).mean() > 0.97
 
 
 def test_grid_beyond_the_world_is_refused(world):
     with pytest.raises(ValueError, match="beyond the world"):
-        world.sample(Grid(-50_000.0, 50_000.0, 100.0, 1000, 1000), date(2012, 2, 3))
+        world.sample(Grid.at(-50_000.0, 50_000.0, 100.0, (1000, 1000)), date(2012, 2, 3))
 
 
 def test_retreat_turns_glacier_into_ocean(world):
@@ -69,7 +69,7 @@ def test_crevasses_travel_with_the_ice():
     later = world.sample(grid, date(2010, 6, 12))
     trunk = world.geometry.valleys[0]
     moved_m = world.speed_m_a * 11 / 365
-    along, across, _ = trunk.along_across(grid.x_m(), grid.y_m())
+    along, across, _ = trunk.along_across(grid.x(), grid.y())
     upstream = (first.kind == TONGUE) & (along < -1500) & (np.abs(across) < 0.5)
 
     def shifted(distance_m):
@@ -95,7 +95,7 @@ def test_dynamic_bay_lies_in_the_area_and_holds_all_fronts(world):
         beside[:-1] |= ice[1:]
         rows, columns = np.nonzero(beside & (surface.zone == OCEAN))
         assert len(rows) > 0
-        assert (grid.x_m()[0, columns] > left).all()
-        assert (grid.x_m()[0, columns] < right).all()
-        assert (grid.y_m()[rows, 0] > bottom).all()
-        assert (grid.y_m()[rows, 0] < top).all()
+        assert (grid.x()[0, columns] > left).all()
+        assert (grid.x()[0, columns] < right).all()
+        assert (grid.y()[rows, 0] > bottom).all()
+        assert (grid.y()[rows, 0] < top).all()

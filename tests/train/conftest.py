@@ -18,10 +18,9 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.zones import GLACIER, NA, OCEAN, ROCK, greys_from_classes
-from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.decoding import build_pair_store, build_store
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
-from ssl4sar.dataset.store import build_store
 from ssl4sar.metrics.fronts import extract_front
 
 RESOLUTION_M = 50

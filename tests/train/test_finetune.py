@@ -21,7 +21,8 @@ import torch
 from waiting import wait_until
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import load_network
@@ -34,7 +35,7 @@ from ssl4sar.train.operations.stopping import StoppedError
 # They train.
 pytestmark = pytest.mark.slow
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )
 TRAINING = TrainingConfig(
@@ -55,7 +56,8 @@ COMPUTE = ComputeConfig(train_threads=1)
 def train(store, folder, **changes):
     arguments = {
         "store_path": store,
-        "model_config": MODEL,
+        "settings": MODEL,
+        "weights": StartingWeights(),
         "training_config": TRAINING,
         "centre_px": 64,
         "sigma_px": 16.0,
@@ -234,7 +236,7 @@ def test_a_time_limit_stops_after_an_epoch_and_the_next_attempt_goes_on(
     [
         {"source": "other digest"},
         {"seed": 3},
-        {"model_config": MODEL.model_copy(update={"dropout": 0.2})},
+        {"settings": MODEL.model_copy(update={"dropout": 0.2})},
     ],
     ids=["source", "seed", "model"],
 )

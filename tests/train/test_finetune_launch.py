@@ -8,18 +8,17 @@ from dataclasses import replace
 import pytest
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptTranslatorConfig
-from ssl4sar.config.pretraining import starting_model
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.evaluate.starting_point import read_training_record, starting_point
+from ssl4sar.evaluate.trained_models import read_training_record, trained_model
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.finetune.finetune_launch import FinetuneFiles, finetune_and_record
 from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )
 SHORT = {"epochs": 1, "samples_per_epoch": 2, "batch_size": 2, "accumulate_batches": 1}
@@ -34,7 +33,9 @@ def pretrained(tiny_pairs, tmp_path_factory):
     files = PretrainFiles(tiny_pairs.store, tiny_pairs.manifest, *(folder / name for name in names))
     recipe = OptTranslatorConfig(**SHORT).model_dump(mode="json")
     model = MODEL.model_dump(mode="json")
-    pretrain_and_record("opttranslator", files, model, recipe, COMPUTE, 0, "digest", "", None)
+    pretrain_and_record(
+        "opttranslator", files, model, "none", [], recipe, COMPUTE, 0, "digest", "", None
+    )
     return files
 
 
@@ -49,30 +50,30 @@ def files_in(folder, store, pretrained=None):
     )
 
 
-def finetune(files, start, weights):
-    recipe = {
-        "model": starting_model(MODEL.model_dump(mode="json"), start, weights),
-        "training": TrainingConfig(**SHORT, target_px=32).model_dump(mode="json"),
-        "prediction.centre_px": 64,
-        "prediction.sigma_px": 16.0,
+def finetune(files, weights, weights_files):
+    row = {
+        "network": MODEL.model_dump(mode="json"),
+        "weights": weights,
+        "recipe": TrainingConfig(**SHORT, target_px=32).model_dump(mode="json"),
     }
-    finetune_and_record(files, start, recipe, COMPUTE, 5, "digest", "", None)
+    windows = {"prediction.centre_px": 64, "prediction.sigma_px": 16.0}
+    finetune_and_record(files, "mine", row, windows, weights_files, COMPUTE, 5, "digest", "", None)
 
 
 def test_the_record_holds_that_of_the_pretraining(tiny_store, tmp_path, pretrained):
     files = files_in(tmp_path, tiny_store, pretrained)
     finetune(files, "opttranslator", [str(pretrained.checkpoint)])
     record = read_training_record(files.record)
-    assert (record["start"], record["seed"]) == ("opttranslator", 5)
+    assert (record["model"], record["weights"], record["seed"]) == ("mine", "opttranslator", 5)
     assert record["sha256"] == sha256_file(files.checkpoint)
     assert record["pretraining"] == json.loads(pretrained.record.read_text())
     started = record["starting_weights"]
     assert started["sha256"] == sha256_file(pretrained.checkpoint)
     assert started["sha256"] == record["pretraining"]["sha256"]
-    assert (started["source"], started["head"]) == ("tyrion", False)
+    assert (started["source"], started["head"]) == ("checkpoint", False)
     _, info = load_network(files.checkpoint)
     assert info["starting_weights"] == started
-    assert starting_point("opttranslator", [record], ["COL"]).test_glaciers_seen == ["B"]
+    assert trained_model([record], ["COL"]).test_glaciers_seen == ["B"]
 
 
 def test_without_a_pretraining_there_is_none_in_the_record(tiny_store, tmp_path):

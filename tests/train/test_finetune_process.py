@@ -14,7 +14,7 @@ import torch
 from waiting import wait_until
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.finetune.finetune_process import finetune_from_request
@@ -23,7 +23,7 @@ from ssl4sar.train.operations.resume_folder import LAST
 
 pytestmark = pytest.mark.slow
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64,
     embed_dim=8,
     depths=(1, 1, 1, 1),
@@ -48,7 +48,8 @@ TRAINING = TrainingConfig(
 def request(store: Path, folder: Path, config: TrainingConfig, compute: ComputeConfig):
     return {
         "store": str(store),
-        "model": MODEL.model_dump(mode="json"),
+        "network": MODEL.model_dump(mode="json"),
+        "weights": {"kind": "none", "file": None},
         "training": config.model_dump(mode="json"),
         "prediction.centre_px": 64,
         "prediction.sigma_px": 16.0,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up_pairs import MadeUpPairs
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.optsimmim import OptSimMIM
@@ -21,7 +21,7 @@ from ssl4sar.train.pretext.pair_tiles import PairTiles, PretextTotals, tile_wind
 
 CPU = torch.device("cpu")
 STORE = MadeUpPairs(((70, 90), (40, 130), (64, 64)), no_data=0.1)
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=64,
     embed_dim=8,
     depths=(1, 1, 1, 1),

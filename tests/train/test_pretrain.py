@@ -14,17 +14,17 @@ import pytest
 import torch
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import TASKS, StartingWeights, starting_weights
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
-from ssl4sar.config.pretraining import TASKS, starting_model
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.models.checkpoint import load_network, read_torch_file, save_network
 from ssl4sar.models.opttranslator import OptTranslator
-from ssl4sar.models.tyrion import build_tyrion
-from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.models.registry import load_weights
+from ssl4sar.models.tyrion import build
 from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train.finetune.finetune import _starting_network as finetune_start
 from ssl4sar.train.loop.module import TrainingModule
@@ -38,7 +38,7 @@ from ssl4sar.train.pretext.pretrain_module import PretextScore, PretrainModule
 # They train.
 pytestmark = pytest.mark.slow
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )
 SHORT = {
@@ -65,7 +65,8 @@ def train(store, folder, task="opttranslator", *, place=None, **changes):
     arguments = {
         "task": task,
         "store_path": store,
-        "model_config": MODEL,
+        "settings": MODEL,
+        "weights": StartingWeights(),
         "recipe": RECIPES[task],
         "seed": 1,
         "source": "digest",
@@ -143,7 +144,7 @@ def test_result_and_files(reference, store, task):
     assert info["task"] == task
     assert info["seed"] == 1
     assert info["store_sha256"] == PairStore.open(store).sha256
-    assert info["model"] == MODEL.model_dump(mode="json", exclude={"weights_file"})
+    assert info["network"] == MODEL.model_dump(mode="json")
     assert info["glaciers"] == ["A", "B", "C"]
     assert recipe_of(task, info["recipe"]) == RECIPES[task]
     assert {key: info[key] for key in result.record()} == json.loads(json.dumps(result.record()))
@@ -651,8 +652,8 @@ def test_optical_images_without_data_are_told_before_the_first_epoch(store, tmp_
 
 def starts(task, path):
     """Return the network of a fine-tuning with seed 7 from a checkpoint, and what was loaded."""
-    config = starting_model(MODEL.model_dump(mode="json"), task, [str(path)] if path else [])
-    return finetune_start(ModelConfig.model_validate(config), 7)
+    settings, weights = starting_weights(MODEL, task, [str(path)] if path else [])
+    return finetune_start(settings, weights, 7)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -701,7 +702,7 @@ def test_pretraining_moves_every_tensor_of_encoder_and_decoder(reference, store,
     recipe = changed(task, epochs=2, checkpoint="last", **plain)
     train(store, tmp_path, task, recipe=recipe)
     moved = read_torch_file(tmp_path / "model.ckpt")
-    start = pretrain_start(task, MODEL, 1)[0].state_dict()
+    start = pretrain_start(task, MODEL, StartingWeights(), 1)[0].state_dict()
     for key, value in {**moved["state"], **moved.get("extra", {})}.items():
         before = start[key if key in start else f"network.{key}"]
         assert not torch.equal(value, before), key
@@ -711,40 +712,36 @@ def test_a_pretraining_starts_from_given_weights(store, tmp_path):
     given = tmp_path / "given.ckpt"
     donor, _ = starts("none", None)
     save_network(given, donor, MODEL, {})
-    config = ModelConfig.model_validate(
-        starting_model(MODEL.model_dump(mode="json"), "opttranslator", [str(given)])
-    )
+    weights = StartingWeights(kind="checkpoint", file=str(given))
     short = changed(epochs=1)
-    result = train(store, tmp_path, model_config=config, recipe=short)
+    result = train(store, tmp_path, weights=weights, recipe=short)
     assert result.starting_weights["sha256"] == sha256_file(given)
     # Where the file lies does not matter: a moved project goes on, and the file has the same bytes.
     before = (tmp_path / "model.ckpt").read_bytes()
     moved = given.rename(tmp_path / "moved.ckpt")
-    again = config.model_copy(update={"weights_file": str(moved)})
-    assert train(store, tmp_path, model_config=again, recipe=short).resumed_after_epoch == 1
+    again = StartingWeights(kind="checkpoint", file=str(moved))
+    assert train(store, tmp_path, weights=again, recipe=short).resumed_after_epoch == 1
     assert (tmp_path / "model.ckpt").read_bytes() == before
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"embed_dim": 16}, r"model\.embed_dim 8, this network 16"),
-        ({"depths": (1, 1, 2, 1)}, r"model\.depths \[1, 1, 1, 1\], this network \[1, 1, 2, 1\]"),
-        ({"window_tokens": 8}, r"model\.window_tokens 4, this network 8"),
-        ({"num_heads": (1, 2, 2, 2)}, r"model\.num_heads \[1, 1, 2, 2\]"),
-        ({"input_px": 128}, r"model\.input_px 64, this network 128"),
+        ({"embed_dim": 16}, r"network\.embed_dim 8, this network 16"),
+        ({"depths": (1, 1, 2, 1)}, r"network\.depths \[1, 1, 1, 1\], this network \[1, 1, 2, 1\]"),
+        ({"window_tokens": 8}, r"network\.window_tokens 4, this network 8"),
+        ({"num_heads": (1, 2, 2, 2)}, r"network\.num_heads \[1, 1, 2, 2\]"),
+        ({"input_px": 128}, r"network\.input_px 64, this network 128"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_checkpoint_of_another_geometry_is_refused(reference, change, told):
     path = reference[0] / "opttranslator" / "model.ckpt"
-    config = ModelConfig(
-        **{**MODEL.model_dump(), **change, "weights": "tyrion", "weights_file": str(path)}
-    )
-    network = build_tyrion(config)
+    config = TyrionConfig(**{**MODEL.model_dump(), **change})
+    network = build(config)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with pytest.raises(UserError, match=told) as caught:
-        load_starting_weights(network, config)
+        load_weights(network, config, StartingWeights(kind="checkpoint", file=str(path)))
     assert str(caught.value).startswith(f"{path}: ")
     assert "\n" not in str(caught.value)
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())

@@ -7,14 +7,14 @@ import json
 import pytest
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )
 RECIPE = OptTranslatorConfig(epochs=1, samples_per_epoch=2, batch_size=2, accumulate_batches=1)
@@ -37,6 +37,8 @@ def pretrain(files, seed=4):
         "opttranslator",
         files,
         MODEL.model_dump(mode="json"),
+        "none",
+        [],
         RECIPE.model_dump(mode="json"),
         ComputeConfig(train_threads=1),
         seed,
@@ -82,6 +84,6 @@ def test_a_damaged_manifest_is_told_before_the_training(tiny_pairs, tmp_path):
     (tmp_path / "dataset.json").write_text("{")
     files = files_in(tmp_path, tiny_pairs)
     files = type(files)(**{**vars(files), "manifest": tmp_path / "dataset.json"})
-    with pytest.raises(UserError, match=r"dataset\.json: the manifest cannot be read"):
+    with pytest.raises(UserError, match=r"dataset\.json: this is not a valid manifest"):
         pretrain(files)
     assert not files.resume.exists()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from made_up_pairs import MadeUpPairs
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.seeding import generator
 from ssl4sar.models.optsimmim import OptSimMIM
@@ -21,7 +21,7 @@ from ssl4sar.train.pretext.pair_sampling import PairSampleDrawer
 from ssl4sar.train.pretext.pair_tiles import PretextTotals
 from ssl4sar.train.pretext.pretrain_module import PretextScore, PretrainModule
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64,
     embed_dim=8,
     depths=(1, 1, 1, 1),

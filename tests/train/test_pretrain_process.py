@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.models.checkpoint import load_network, read_torch_file
 from ssl4sar.train.operations.launch import launch
 from ssl4sar.train.pretext.pretrain_process import pretrain_from_request
 
-MODEL = ModelConfig(
+MODEL = TyrionConfig(
     input_px=64,
     embed_dim=8,
     depths=(1, 1, 1, 1),
@@ -45,7 +45,8 @@ def train(store, folder, recipe, devices):
     request = {
         "task": "optsimmim" if isinstance(recipe, OptSimMIMConfig) else "opttranslator",
         "store": str(store),
-        "model": MODEL.model_dump(mode="json"),
+        "network": MODEL.model_dump(mode="json"),
+        "weights": {"kind": "none", "file": None},
         "recipe": recipe.model_dump(mode="json"),
         "compute": compute.model_dump(mode="json"),
         "seed": 1,

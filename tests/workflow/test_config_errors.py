@@ -72,8 +72,8 @@ def test_the_published_study_is_planned_with_all_its_trainings_on_a_fresh_clone(
 ) -> None:
     house.config = "config/paper.yaml"
     jobs = house.planned_jobs(target="all")
-    # Five seeds from each of four starting points; the pretrainings are shared.
-    trained = {"finetune", "predict", "evaluate_seed"}
+    # Five seeds of each of four models; the pretrainings are shared.
+    trained = {"finetune", "predict", "evaluate_member"}
     assert {rule: jobs.pop(rule) for rule in trained} == dict.fromkeys(trained, 20)
     assert jobs.pop("pretext_panels") == 2
     data = {"download_caffe", "extract_caffe", "validate_caffe", "prepare_store"}
@@ -89,11 +89,11 @@ def test_the_default_is_planned_by_its_own_profile_below_a_path_with_spaces(
     house: House, tmp_path: Path
 ) -> None:
     house.root = house.root.rename(tmp_path / "My Projects (new)")
-    values = "pretraining={variant: optsimmim, compare: [none]}"
-    done = house.snakemake("-n", "--config", "seeds=[0, 1]", values, "--", "all")
+    values = ("seeds=[0, 1]", "model=tyrion_optsimmim", "compare=[tyrion_optsimmim]")
+    done = house.snakemake("-n", "--config", *values, "--", "all")
     assert "Using workflow specific profile profiles/default" in done.stderr
     jobs = planned_jobs(done.stdout + done.stderr)
-    # The comparison has one starting point: it is not made.
+    # The comparison has one model: it is not made.
     assert (jobs["render_caffe"], jobs["render_pairs"], jobs["pretrain_optsimmim"]) == (1, 1, 1)
     assert (jobs["finetune"], jobs["caffe_mde"]) == (2, 1)
     assert not {"download_caffe", "pretraining_comparison", "pretrain_opttranslator"} & set(jobs)

@@ -6,23 +6,16 @@ The archives and weights are served on this machine; the log of the server says 
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-import timm
-import torch
 from dry_runs import Change, differences
-from made_elevation import FileService, file_service
-from micro_study import RENDERED, fine_tuned, micro, with_values
+from made_elevation import FileService
+from micro_study import fine_tuned, micro, with_values
 from project_copy import House
 from reworded import reworded
-from safetensors.torch import save
 
-from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
 from ssl4sar.models.checkpoint import read_torch_file
 from ssl4sar.workflow.study import (
     CAFFE_ARCHIVE,
@@ -40,97 +33,44 @@ def study(**values: object):
     return open_study({"name": "x", **values}, [], {}, PROJECT)
 
 
+def rows(*weights: str) -> dict[str, dict[str, str]]:
+    return {each: {"weights": each} for each in weights}
+
+
 def test_what_comes_over_the_network_follows_the_configuration(tmp_path: Path) -> None:
     own = tmp_path / "own.safetensors"
     own.write_bytes(b"")
-    pangaea, timm_weights = {"source": "pangaea"}, {"weights": "timm"}
+    pangaea, imagenet = {"source": "pangaea"}, rows("imagenet")
     assert study().retrieved == []
     assert study(caffe=pangaea).retrieved == [CAFFE_ARCHIVE]
-    assert study(model=timm_weights).retrieved == [FETCHED_WEIGHTS]
-    assert study(caffe=pangaea, model=timm_weights).retrieved == [CAFFE_ARCHIVE, FETCHED_WEIGHTS]
-    given = study(model={**timm_weights, "weights_file": str(own)})
-    assert given.retrieved == []
-    assert given.weights_files == [str(own)]
-    assert study(ssl4sar={"source": "zenodo"}).retrieved == [DOWNLOADED_PAIRS]
+    assert study(models=imagenet).retrieved == [FETCHED_WEIGHTS]
+    assert study(caffe=pangaea, models=imagenet).retrieved == [CAFFE_ARCHIVE, FETCHED_WEIGHTS]
+    given = {"mine": {"weights": "imagenet", "weights_file": str(own)}}
+    assert study(models=given).retrieved == []
+    assert study(models=given).finetune_weights(SimpleNamespace(model="mine")) == [str(own)]
+    zenodo = {"source": "zenodo"}
+    assert study(ssl4sar=zenodo, models=rows("optsimmim")).retrieved == [DOWNLOADED_PAIRS]
     assert "nothing to fetch" in study().retrieval
-    assert FETCHED_WEIGHTS in study(model=timm_weights).retrieval
+    assert FETCHED_WEIGHTS in study(models=imagenet).retrieval
 
 
 @pytest.mark.parametrize(
-    ("pretraining", "expected"),
+    ("model", "compare", "start", "expected"),
     [
         # Nothing is pretrained: neither pairs nor weights are for anything.
-        ({"variant": "none", "compare": ["none"]}, []),
-        ({"variant": "imagenet", "compare": ["none"]}, [FETCHED_WEIGHTS]),
-        ({"variant": "none", "compare": ["none", "imagenet"]}, [FETCHED_WEIGHTS]),
-        ({"variant": "optsimmim", "compare": ["none"]}, [DOWNLOADED_PAIRS, FETCHED_WEIGHTS]),
-        (
-            {"variant": "optsimmim", "compare": ["none"], "from_starting_weights": False},
-            [DOWNLOADED_PAIRS],
-        ),
+        ("none", ["none"], "imagenet", []),
+        ("imagenet", ["none"], "imagenet", [FETCHED_WEIGHTS]),
+        ("none", ["none", "imagenet"], "none", [FETCHED_WEIGHTS]),
+        ("optsimmim", ["none"], "imagenet", [DOWNLOADED_PAIRS, FETCHED_WEIGHTS]),
+        ("optsimmim", ["none"], "none", [DOWNLOADED_PAIRS]),
     ],
 )
-def test_what_no_starting_point_needs_is_not_fetched(
-    pretraining: dict[str, object], expected: list[str]
+def test_what_no_model_behind_the_results_needs_is_not_fetched(
+    model: str, compare: list[str], start: str, expected: list[str]
 ) -> None:
-    zenodo, timm_weights = {"source": "zenodo"}, {"weights": "timm"}
-    made = study(ssl4sar=zenodo, model=timm_weights, pretraining=pretraining)
-    assert made.retrieved == expected
-
-
-def weights() -> bytes:
-    """Return weights that fit the network of the smallest study."""
-    torch.manual_seed(0)
-    model = timm.create_model(
-        "swinv2_tiny_window16_256",
-        img_size=64,
-        window_size=4,
-        embed_dim=8,
-        depths=(1, 1, 1, 1),
-        num_heads=(1, 1, 1, 1),
-        num_classes=3,
-    )
-    return save({key: value.contiguous() for key, value in model.state_dict().items()})
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return content.getvalue()
-
-
-@pytest.fixture
-def service(finished_study: House) -> Iterator[FileService]:
-    """The archive of CaFFe, a record with the archive of the pairs, and weights."""
-    tree = finished_study.root / RENDERED
-    scenes = {
-        f"data_raw/{path.relative_to(tree)}": path.read_bytes()
-        for path in sorted(tree.rglob("*.*"))
-        if path.suffix in {".png", ".txt"}
-    }
-    pairs = zipped(
-        {
-            f"{name}/S1_Kronebreen_20200703_014.tif": name.encode()
-            for name in (*SAR_FOLDERS.values(), OPTICAL_FOLDER)
-        }
-    )
-    with file_service() as running:
-        file = {
-            "key": "all.zip",
-            "size": len(pairs),
-            "checksum": "md5:" + hashlib.md5(pairs).hexdigest(),
-            "links": {"self": f"{running.url}/all.zip"},
-        }
-        record = {"doi": "10.5281/zenodo.7", "files": [file]}
-        running.files |= {
-            "/data_raw.zip": zipped(scenes),
-            "/all.zip": pairs,
-            "/record": json.dumps(record).encode(),
-            "/model.safetensors": weights(),
-        }
-        yield running
+    values = {"ssl4sar": {"source": "zenodo"}, "pretraining": {"weights": start}}
+    models = rows("none", "imagenet", "optsimmim")
+    assert study(models=models, model=model, compare=compare, **values).retrieved == expected
 
 
 @pytest.mark.slow
@@ -139,7 +79,8 @@ def test_downloads_are_made_once_and_the_rest_needs_no_network(
     finished: House, service: FileService
 ) -> None:
     sha256 = hashlib.sha256(service.files["/model.safetensors"]).hexdigest()
-    given = {"model.weights": "timm", "pretraining.variant": "imagenet"}
+    row = {**micro()["models"]["none"], "weights": "imagenet"}
+    given = {"models.imagenet": row, "model": "imagenet", "pretraining.weights": "imagenet"}
     given |= {"weights.url": f"{service.url}/model.safetensors", "weights.sha256": sha256}
     fetching = {
         **given,

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import pytest
 from loaded_rules import loaded_rules
-from micro_study import COMPARISON, MAIN, RESULT, TASKS, pretrained, records_of
+from micro_study import COMPARISON, MAIN, RESULT, TASKS, UNET, pretrained, records_of
 from project_copy import House
 
 from ssl4sar.cli import main
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.evaluate.comparison_schema import validate_comparison
-from ssl4sar.evaluate.result_schema import validate_result
+from ssl4sar.evaluate.schema import read_comparison, read_result
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -34,13 +33,13 @@ def test_every_rule_of_a_synthetic_study_has_run(finished_study: House) -> None:
     fetching = ("download", "extract", "fetch", "search", "inventory", "scenes", "mosaic")
     made = {record.rule for record in records}
     assert {name for name in loaded_rules() if not name.startswith(fetching)} <= made
-    models = {r.wildcards["variant"] for r in records if r.rule == "finetune"}
-    assert models == {MAIN, *TASKS}
+    models = {r.wildcards["model"] for r in records if r.rule == "finetune"}
+    assert models == {MAIN, *TASKS, UNET}
 
 
 def test_the_result_is_complete_and_says_synthetic(finished_study: House) -> None:
-    result = validate_result(read(finished_study.root / RESULT))
-    assert [run.seed for run in result.runs] == [0, 1]
+    result = read_result(read(finished_study.root / RESULT))
+    assert [run.member for run in result.runs] == ["seed0", "seed1"]
     assert result.dataset.comparable_with_published is False
     assert "SYNTHETIC" in (finished_study.root / RESULT).read_text()
     for name in ("caffe_mde.csv", "caffe_mde_scenes.png", "caffe_mde_errors.png"):
@@ -50,21 +49,26 @@ def test_the_result_is_complete_and_says_synthetic(finished_study: House) -> Non
 def test_the_comparison_holds_all_models_and_the_scores_of_the_result(
     finished_study: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    comparison = validate_comparison(read(finished_study.root / COMPARISON))
-    assert list(comparison.variants) == [MAIN, *TASKS]
-    assert len(comparison.pairs) == 3
+    comparison = read_comparison(read(finished_study.root / COMPARISON))
+    models = {each.name: each for each in comparison.models}
+    assert list(models) == [MAIN, *TASKS, UNET]
+    assert len(comparison.pairs) == 6
     assert comparison.dataset.synthetic
     assert "SYNTHETIC" in comparison.text[0]
     for task in TASKS:
-        pretraining = comparison.variants[task].pretraining
+        pretraining = models[task].model.pretraining
         assert pretraining is not None
         assert [c.sha256 for c in pretraining.checkpoints] == [checkpoint(finished_study, task)]
         assert pretraining.synthetic
-        assert not pretraining.saw_test_glaciers
-    assert comparison.variants[MAIN].pretraining is None
-    result = validate_result(read(finished_study.root / RESULT))
-    assert [(r.seed, r.mde_m, r.iou_pooled) for r in comparison.variants[MAIN].runs] == [
-        (r.seed, r.mde_m, r.iou_pooled) for r in result.runs
+        assert models[task].model.test_glaciers_seen == []
+    assert models[MAIN].model.pretraining is None
+    unet = models[UNET]
+    assert (unet.model.network["name"], unet.model.weights) == ("aspp_unet", "none")
+    assert [run.member for run in unet.runs] == ["seed0"]
+    assert unet.model.parameters != models[MAIN].model.parameters
+    result = read_result(read(finished_study.root / RESULT))
+    assert [(r.member, r.mde_m, r.iou_pooled) for r in models[MAIN].runs] == [
+        (r.member, r.mde_m, r.iou_pooled) for r in result.runs
     ]
     # It holds down to its first job.
     assert main(["audit", str(finished_study.root / COMPARISON)]) == 0
@@ -77,24 +81,18 @@ def test_another_main_model_only_gathers_again_and_replaces_the_record(
     finished: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = {name: (finished.root / name).read_bytes() for name in (RESULT, COMPARISON)}
-    finished.configure(
-        {
-            "pretraining.variant": "optsimmim",
-            # Without weights there is none of this name: it is skipped, and the comparison says so.
-            "pretraining.compare": [MAIN, "imagenet", *TASKS],
-        }
-    )
+    finished.configure({"model": "optsimmim", "compare": [MAIN, *TASKS]})
     assert finished.planned(target="all") == {"caffe_mde", "pretraining_comparison", "all"}
     finished.build(target="all")
-    start = validate_result(read(finished.root / RESULT)).starting_point
-    assert start is not None
-    assert start.variant == "optsimmim"
-    assert start.weights_sha256 == [checkpoint(finished, "optsimmim")] * 2
-    assert (start.pretraining_source, start.pretraining_synthetic) == ("synthetic", True)
-    assert start.test_glaciers_seen == []
-    comparison = validate_comparison(read(finished.root / COMPARISON))
-    assert list(comparison.skipped) == ["imagenet"]
-    assert "model.weights" in comparison.skipped["imagenet"]
+    model = read_result(read(finished.root / RESULT)).model
+    assert model is not None
+    assert (model.name, model.weights) == ("optsimmim", "optsimmim")
+    assert model.weights_sha256 == [checkpoint(finished, "optsimmim")] * 2
+    assert model.pretraining is not None
+    assert (model.pretraining.source, model.pretraining.synthetic) == ("synthetic", True)
+    assert model.test_glaciers_seen == []
+    comparison = read_comparison(read(finished.root / COMPARISON))
+    assert [each.name for each in comparison.models] == [MAIN, *TASKS]
     assert finished.planned(target="all") == set()
     assert main(["audit", str(finished.root / RESULT)]) == 0
     # The older result put back in its place is not what the record says.

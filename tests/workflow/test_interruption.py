@@ -57,7 +57,7 @@ ORPHANS = {
     "finetune": log_of_finetune(),
     "pretrain_optsimmim": log_of_pretrain("optsimmim"),
     "predict": log_of("predict"),
-    "evaluate_seed": log_of("evaluate_seed"),
+    "evaluate_member": log_of("evaluate_member"),
     "pretext_panels": log_of("pretext_panels", model="optsimmim"),
     **{
         rule: f"{LOGS}/{rule}.log"

@@ -18,7 +18,7 @@ from ssl4sar.provenance.record import SUFFIX, JobRecord
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-TRAININGS = {f"finetune seed={seed} variant=none" for seed in (0, 1)}
+TRAININGS = {f"finetune member=seed{seed} model=none" for seed in (0, 1)}
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from reworded import reworded
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 RESULTS = {"caffe_mde", "pretraining_comparison"}
-EVALUATED = {"evaluate_seed", *RESULTS}
+EVALUATED = {"evaluate_member", *RESULTS}
 PREDICTED = {"predict", *EVALUATED}
 TRAINED = {"finetune", *PREDICTED}
 RENDERED_AGAIN = {
@@ -74,7 +74,7 @@ KEYS = (
     key(TRAINED, training__learning_rate=0.003),
     key(PREDICTED, prediction__stride_px=16),
     key({"caffe_mde"}, evaluation__overlay_px=500),
-    key({"caffe_mde"}, pretraining__variant="optsimmim"),
+    key({"caffe_mde"}, model="optsimmim"),
     # A seed more, of which nothing is there yet; the others stay.
     key(TRAINED, seeds=[0, 1, 2]),
     key(
@@ -90,7 +90,7 @@ KEYS = (
 def test_a_change_repeats_its_users_and_no_others(finished: House) -> None:
     rule = "workflow/rules/evaluate.smk"
     text = (finished.root / rule).read_text(encoding="utf-8")
-    source = '        source=STUDY.source("evaluate_seed"),\n'
+    source = '        **STUDY.given("evaluate_member"),\n'
     assert source in text
     parameter = {rule: text.replace(source, f'{source}        further="value",\n')}
     captions = (finished.root / "workflow/report").glob("*.rst")
@@ -108,8 +108,11 @@ def test_a_change_repeats_its_users_and_no_others(finished: House) -> None:
         # Lines that compute.
         edit({"score_baselines", *EVALUATED}, "src/ssl4sar/metrics/subsets.py"),
         edit(TRAINED, "src/ssl4sar/train/finetune/losses.py"),
+        # A network counts where it is used alone, and its settings are parameters.
+        edit(TRAINED - {"caffe_mde"}, "src/ssl4sar/models/aspp_unet.py"),
+        edit(set(), "src/ssl4sar/config/networks.py"),
         edit({"predict", *EVALUATED}, "workflow/scripts/predict.py"),
-        Change("a parameter of evaluate_seed", EVALUATED, parameter),
+        Change("a parameter of evaluate_member", EVALUATED, parameter),
         # Products.
         edit(TRAINED, STORED_IMAGES),
         edit(FROM_PRETRAINING - {"pretext_panels"}, f"{pretrained('optsimmim')}/model.ckpt"),
@@ -123,7 +126,7 @@ def test_a_change_repeats_its_users_and_no_others(finished: House) -> None:
 def test_jobs_of_other_models_stay(finished: House) -> None:
     """Of the rules that run again, only the jobs that start from the changed pretraining do."""
     finished.configure({"optsimmim.learning_rate": 0.25})
-    trained = {"finetune": 2, "predict": 2, "evaluate_seed": 2}
+    trained = {"finetune": 2, "predict": 2, "evaluate_member": 2}
     gathered = {"pretraining_comparison": 1, "all": 1}
     pretraining = {"pretrain_optsimmim": 1, "pretext_panels": 1}
     assert finished.planned_jobs(target="all") == {**pretraining, **trained, **gathered}

@@ -7,20 +7,18 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from loaded_rules import loaded_rules
-from micro_study import PROJECT, TASKS, micro, study_of, with_values
+from micro_study import MAIN, PROJECT, TASKS, UNET, study_of
 from pydantic import BaseModel
 
-from ssl4sar.config.block import Block
-from ssl4sar.config.model import ModelConfig
-from ssl4sar.config.pretraining import VARIANTS, Variant, starting_model
+from ssl4sar.config.block import Block, blocks_within
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.provenance.digest import source_files
 from ssl4sar.train.pretext.pretrain import recipe_of
-from ssl4sar.workflow.study import open_study
 
 SCRIPTS = {path.stem: path for path in sorted((PROJECT / "workflow/scripts").glob("*.py"))}
 CONFIG = PROJECT / "src/ssl4sar/config"
@@ -28,7 +26,9 @@ PAGE = PROJECT / "docs" / "reruns.md"
 
 
 def cfg_of(rule: str) -> dict[str, Any]:
-    return dict(loaded_rules()[rule].params.items())["cfg"]
+    cfg = dict(loaded_rules()[rule].params.items())["cfg"]
+    # Of a job on one network, the keys of its model are those that count.
+    return cfg(SimpleNamespace(model=MAIN)) if callable(cfg) else cfg
 
 
 @cache
@@ -46,8 +46,9 @@ def nodes_of(path: Path) -> list[ast.AST]:
 def leaves(model: type[BaseModel] = StudyConfig, prefix: str = "") -> Iterator[str]:
     """Yield every key that holds a value by dotted name."""
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from leaves(field.annotation, f"{prefix}{name}.")
+        blocks = blocks_within(field.annotation)
+        if name != "models" and blocks:
+            yield from leaves(blocks[0], f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
 
@@ -66,7 +67,9 @@ def attributes_of(path: Path) -> frozenset[str]:
 
 def _key_of(node: ast.AST) -> str | None:
     if isinstance(node, ast.Subscript) and _is_cfg(node.value):
-        value = ast.literal_eval(node.slice)
+        # Keys of a model are read by its name.
+        names = re.sub(r"\{model\}", MAIN, ast.unparse(node.slice).removeprefix("f"))
+        value = ast.literal_eval(names) if names[0] in "'\"" else None
         return value if isinstance(value, str) else None
     return None
 
@@ -76,8 +79,8 @@ def test_a_script_reads_the_keys_of_its_rule_and_no_others() -> None:
     # pixel size chooses the tree that is read: its record must tell which one was wanted.
     chosen = {"caffe.spacing_m"}
     unread = {
-        "caffe_mde": {"seeds"},
-        "pretraining_comparison": {"seeds"},
+        "caffe_mde": {"model", "models.none.seeds"},
+        "pretraining_comparison": {f"models.{name}.seeds" for name in (MAIN, *TASKS, UNET)},
         "prepare_store": chosen,
         "score_baselines": chosen,
     }
@@ -166,22 +169,9 @@ def test_no_job_makes_a_block_of_its_own() -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_pretext_task_gets_its_whole_recipe(task: str) -> None:
-    assert set(cfg_of(f"pretrain_{task}")) == {"model", task}
+    assert set(cfg_of(f"pretrain_{task}")) == {"pretraining.network", "pretraining.weights", task}
     config = study_of({f"{task}.min_scale": 0.8})
     assert recipe_of(task, getattr(config, task).model_dump(mode="json")) == getattr(config, task)
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_starting_point_is_the_configured_network(variant: Variant) -> None:
-    values = with_values(micro(), {"model.weights": "timm", "model.dropout": 0.25})
-    study = open_study(values, [], {}, PROJECT)
-    cfg = study.cfg("model")
-    made = ModelConfig.model_validate(starting_model(cfg["model"], variant, ["some.ckpt"]))
-    assert made.weights_file == (None if variant == "none" else "some.ckpt")
-    configured = study.config.model.weights
-    own = {"none": "none", "imagenet": configured, "checkpoint": configured}
-    changed = {"weights": own.get(variant, "tyrion"), "weights_file": made.weights_file}
-    assert made == study.config.model.model_copy(update=changed)
 
 
 # The page on reruns ------------------------------------------------------------------------------
@@ -215,5 +205,13 @@ def names(keys: str) -> list[str]:
 
 
 #: Keys that choose which jobs there are, so that no rule reads them.
-SHAPING = {"name", "seeds", "caffe.source", "ssl4sar.source", "model.weights"}
-SHAPING |= {f"pretraining.{key}" for key in ("variant", "compare", "seed", "own_seeds")}
+#: (`training` counts in the recipes of the models.)
+SHAPING = {
+    "name",
+    "seeds",
+    "training",
+    "caffe.source",
+    "ssl4sar.source",
+    "pretraining.weights_file",
+}
+SHAPING |= {f"pretraining.{key}" for key in ("seed", "own_seeds")}

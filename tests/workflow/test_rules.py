@@ -34,6 +34,12 @@ RETRIEVAL = {
 CATEGORIES = {"1 Data", "2 Training", "3 Prediction", "4 Evaluation", "5 Result"}
 
 
+#: Of a job that works on one network, or on one glacier.
+WILDCARDS = SimpleNamespace(
+    model="optsimmim", member="seed0", task="optsimmim", glacier="Kronebreen"
+)
+
+
 def plain(path: Any) -> str:
     """Return a path of a rule without the constraints of its wildcards."""
     return re.sub(r"\{(\w+),[^}]*\}", r"{\1}", str(path))
@@ -51,6 +57,11 @@ def lacking(name: str) -> list[str]:
     """Return what a rule lacks."""
     rule, study = loaded_rules()[name], open_study(micro(), [], {}, PROJECT)
     params, outputs = dict(rule.params.items()), dict(rule.output.items())
+    modules = params.get("modules", lambda _: ())(WILDCARDS)
+    source, cfg = (
+        value(WILDCARDS) if callable(value) else value
+        for value in (params["source"], params["cfg"])
+    )
     # Snakemake forbids both: a product of a shared cache has no time of its own.
     is_cached = bool(rule.cache.flag.value)
     environment = Path(rule.basedir) / str(rule.conda_env)
@@ -65,8 +76,8 @@ def lacking(name: str) -> list[str]:
         "runtime": "runtime" in rule.resources,
         "an environment": environment.is_file(),
         # The profile switches the code trigger off, which is safe only with a digest in every rule.
-        "its own digest": params.get("source") == study.source(name),
-        "cfg": isinstance(params.get("cfg"), dict),
+        "its own digest": source == study.source(name, modules),
+        "cfg": isinstance(cfg, dict),
         "a record": record.endswith(SUFFIX),
         # Records name paths from their own folder, and are looked for beside the file.
         "one folder": folders == {record.rpartition("/")[0]},
@@ -94,7 +105,7 @@ def test_the_shared_cache_serves_data_stages_alone() -> None:
 def test_downloads_run_where_snakemake_runs() -> None:
     local = set(loaded_rules()["finetune"].workflow._localrules)
     assert {"download_caffe", "download_ssl4sar", "fetch_weights"} <= local
-    assert not local & {"render_caffe", "finetune", "predict", "evaluate_seed"}
+    assert not local & {"render_caffe", "finetune", "predict", "evaluate_member"}
 
 
 def test_the_default_profile_is_found_and_matches_the_digests() -> None:
@@ -127,16 +138,16 @@ def test_every_rule_but_the_retrieval_is_in_the_report_with_category_labels_and_
     assert {item.category for _, item in items} == CATEGORIES
     assert [name for name, item in items if not item.labels] == []
     used = {Path(item.caption.get_path_or_uri(secret_free=True)).name for _, item in items}
-    assert {path.name for path in CAPTIONS.iterdir()} == used | {"workflow.rst"}
+    assert {path.name for path in CAPTIONS.glob("*.rst")} == used | {"workflow.rst"}
 
 
 @pytest.mark.parametrize("path", sorted(CAPTIONS.glob("*.rst")), ids=lambda p: p.stem)
 def test_captions_name_only_what_there_is(path: Path) -> None:
-    config = open_study(micro(), [], {}, PROJECT).config.model_dump(mode="json")
+    config = open_study(micro(), [], {}, PROJECT).as_config()
     rules = [name for name, item in report_items() if path.name in str(item.caption.get_filename())]
     cfg = dict(loaded_rules()[rules[0]].params.items())["cfg"] if rules else {}
-    wildcards = SimpleNamespace(seed=7, variant="optsimmim", task="optsimmim", glacier="Kronebreen")
-    job = SimpleNamespace(wildcards=wildcards, config=config, params=SimpleNamespace(cfg=cfg))
+    cfg = cfg(WILDCARDS) if callable(cfg) else cfg
+    job = SimpleNamespace(wildcards=WILDCARDS, config=config, params=SimpleNamespace(cfg=cfg))
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     text = environment.from_string(path.read_text(encoding="utf-8")).render(snakemake=job)
     assert "{{" not in text

@@ -27,10 +27,10 @@ def study(**values: object):
 
 
 def test_cfg_is_one_dictionary_of_builtins() -> None:
-    cfg = study().cfg("model", "training.learning_rate", "seeds")
+    cfg = study().cfg("scene", "training.learning_rate", "seeds")
     assert cfg["training.learning_rate"] == 0.01
     assert cfg["seeds"] == [0, 1]
-    assert type(cfg["model"]) is dict
+    assert type(cfg["scene"]) is dict
 
 
 def test_swapping_two_values_changes_the_parameter() -> None:
@@ -56,13 +56,17 @@ def test_tree_follows_source_and_spacing(tmp_path: Path) -> None:
     assert len(local.raw_content) == 64
 
 
-def asked(variant: str, seed: int) -> SimpleNamespace:
+def rows(*weights: str) -> dict[str, dict[str, str]]:
+    return {each: {"weights": each} for each in weights}
+
+
+def asked(model: str) -> SimpleNamespace:
     """Wildcards of a fine-tuning."""
-    return SimpleNamespace(variant=variant, seed=str(seed))
+    return SimpleNamespace(model=model, member="seed1")
 
 
 @pytest.mark.parametrize(
-    ("variant", "own_seeds", "record"),
+    ("model", "own_seeds", "record"),
     [
         ("none", False, []),
         ("imagenet", False, []),
@@ -70,43 +74,50 @@ def asked(variant: str, seed: int) -> SimpleNamespace:
         ("opttranslator", True, ["runs/x/pretrain/opttranslator/seed1/model.json"]),
     ],
 )
-def test_a_fine_tuning_reads_its_starting_point_only(
-    variant: str, own_seeds: bool, record: list[str]
+def test_a_fine_tuning_reads_its_starting_weights_only(
+    model: str, own_seeds: bool, record: list[str]
 ) -> None:
     pretraining = {"seed": 5, "own_seeds": own_seeds}
-    made = study(model={"weights": "timm"}, pretraining=pretraining)
-    assert made.pretraining_record(asked(variant, 1)) == record
+    made = study(models=rows(model), pretraining=pretraining)
+    assert made.pretraining_record(asked(model)) == record
     weights = {"none": [], "imagenet": [FETCHED_WEIGHTS]}.get(
-        variant, [path.replace(".json", ".ckpt") for path in record]
+        model, [path.replace(".json", ".ckpt") for path in record]
     )
-    assert made.finetune_weights(asked(variant, 1)) == weights
-    assert made.pretrain_seeds == ((0, 1) if own_seeds else (5,))
+    assert made.finetune_weights(asked(model)) == weights
+    assert made.members == ("seed0", "seed1", "seed5")
 
 
-def test_pretrainings_start_from_the_given_weights_unless_told_otherwise() -> None:
-    timm = {"weights": "timm"}
+def test_pretrainings_start_from_the_weights_that_are_named() -> None:
     assert study().pretrain_weights == []
-    assert study(model=timm).pretrain_weights == [FETCHED_WEIGHTS]
-    alone = study(model=timm, pretraining={"from_starting_weights": False})
-    assert alone.pretrain_weights == []
-    assert alone.finetune_weights(asked("imagenet", 0)) == [FETCHED_WEIGHTS]
+    assert study(pretraining={"weights": "imagenet"}).pretrain_weights == [FETCHED_WEIGHTS]
 
 
-def test_files_of_seeds_and_starting_points_are_listed_in_order() -> None:
-    made = study(
-        seeds=[3, 1],
-        pretraining={"variant": "optsimmim", "compare": ["opttranslator", "imagenet", "none"]},
-    )
-    assert made.of_seeds("{variant}{seed}") == ["runs/x/optsimmim3", "runs/x/optsimmim1"]
-    # Without weights there is no imagenet.
-    assert made.of_compared("{variant}{seed}") == [
-        "runs/x/opttranslator3",
-        "runs/x/opttranslator1",
-        "runs/x/none3",
-        "runs/x/none1",
+def test_files_of_members_and_models_are_listed_in_order() -> None:
+    models = {**rows("opttranslator", "none", "optsimmim"), "few": {"seeds": [7]}}
+    compare = ["opttranslator", "none", "few"]
+    made = study(seeds=[3, 1], models=models, model="optsimmim", compare=compare)
+    pattern = "{model}/{member}"
+    assert made.of_model(pattern) == ["runs/x/optsimmim/seed3", "runs/x/optsimmim/seed1"]
+    assert made.of_compared(pattern) == [
+        *("runs/x/opttranslator/seed3", "runs/x/opttranslator/seed1"),
+        *("runs/x/none/seed3", "runs/x/none/seed1", "runs/x/few/seed7"),
     ]
-    # The main starting point is pretrained too.
-    assert made.of_pretrainings("{task}{seed}") == ["runs/x/optsimmim0", "runs/x/opttranslator0"]
+    # The model behind the result is pretrained too.
+    assert made.of_pretrainings("{task}/{member}") == [
+        "runs/x/optsimmim/seed0",
+        "runs/x/opttranslator/seed0",
+    ]
+
+
+def test_of_models_and_networks_only_those_of_the_job_are_its_parameters() -> None:
+    unet = {"network": {"name": "aspp_unet"}, "recipe": {"epochs": 3}}
+    made = study(models={"a": {}, "unet": unet})
+    params = made.given_for_model("finetune", "models.{model}.network", "models.{model}.recipe")
+    of = {name: {k: v(asked(name)) for k, v in params.items()} for name in ("a", "unet")}
+    assert of["unet"]["modules"] == ["ssl4sar.models.aspp_unet"]
+    assert of["unet"]["cfg"]["models.unet.recipe"]["epochs"] == 3
+    assert of["a"]["cfg"]["models.a.network"]["name"] == "tyrion"
+    assert of["a"]["source"] != of["unet"]["source"]
 
 
 def test_pairs_follow_their_source(tmp_path: Path) -> None:
@@ -120,7 +131,7 @@ def test_pairs_follow_their_source(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.tif").write_text("a")
     for source in ("local", "built"):
-        own = study(ssl4sar={"source": source, "root": str(tmp_path)})
+        own = study(ssl4sar={"source": source, "root": str(tmp_path)}, models=rows("optsimmim"))
         assert own.pair_listing == []
         assert own.pair_tree == str(tmp_path)
         assert len(own.pair_content) == 64
@@ -129,13 +140,12 @@ def test_pairs_follow_their_source(tmp_path: Path) -> None:
 def test_a_folder_of_pairs_is_asked_for_where_something_is_pretrained(tmp_path: Path) -> None:
     missing = {"source": "local", "root": str(tmp_path / "no")}
     with pytest.raises(UserError, match=r"ssl4sar\.root: .*no: the folder does not exist"):
-        study(ssl4sar=missing)
-    nothing = {"variant": "none", "compare": ["none"]}
-    assert study(ssl4sar=missing, pretraining=nothing).pair_content == ""
+        study(ssl4sar=missing, models=rows("optsimmim"))
+    assert study(ssl4sar=missing).pair_content == ""
 
 
 def test_errors_name_file_and_command_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"my\.yaml with --config zzz=1: zzz is no known key"):
+    with pytest.raises(UserError, match=r"my\.yaml with --config zzz=1: zzz is not a known key"):
         open_study({"name": "x", "zzz": 1}, [Path("my.yaml")], {"zzz": 1}, PROJECT)
     with pytest.raises(UserError, match="one file is one complete run"):
         open_study({"name": "x"}, [Path("a.yaml"), Path("b.yaml")], {}, PROJECT)
@@ -176,8 +186,8 @@ def test_a_broken_default_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_weights_file_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"model\.weights_file: .*does not exist"):
-        study(model={"weights": "tyrion", "weights_file": str(tmp_path / "no.ckpt")})
+    with pytest.raises(UserError, match=r"models\.m\.weights_file: .*does not exist"):
+        study(models={"m": {"weights": "checkpoint", "weights_file": str(tmp_path / "no.ckpt")}})
 
 
 @pytest.mark.parametrize(
@@ -208,15 +218,20 @@ def test_slurm_is_asked_for_the_shape_of_the_training(
     plugin = pytest.importorskip("snakemake_executor_plugin_slurm.submit_string", reason=reason)
     recipe = {"batch_size": 4, "accumulate_batches": 8}
     blocks = ("training", "optsimmim", "opttranslator")
-    made = study(compute=compute, **dict.fromkeys(blocks, recipe))
+    made = study(
+        compute=compute, models={"m": {"weights": "optsimmim"}}, **dict.fromkeys(blocks, recipe)
+    )
     devices = int(str(compute.get("devices", 1))) * int(str(compute.get("nodes", 1)))
-    for cost in map(made.cost, blocks):
-        assert cost.gpus == (devices if compute.get("device") == "cuda" else 0)
-        resources = _Resources({"mem_mb": cost.mem_mb, "gpu": cost.gpus, **cost.placement})
+    asking = [("finetune", None), ("pretrain_optsimmim", "optsimmim")]
+    for rule, task in asking:
+        asked_for = made.asks_for_training(rule, task)
+        asked_for = {k: v(asked("m"), 1) if callable(v) else v for k, v in asked_for.items()}
+        assert asked_for["gpu"] == (devices if compute.get("device") == "cuda" else 0)
+        resources = _Resources({k: v for k, v in asked_for.items() if k != "scratch"})
         job = SimpleNamespace(resources=resources, threads=made.config.compute.threads_per_task)
         names = ("run_uuid", "slurm_logfile", "comment_str", "account", "partition", "workdir")
         words = plugin.get_submit_command(job, dict.fromkeys(names, ""))
-        assert f"--mem {cost.mem_mb}" in words
+        assert f"--mem {asked_for['mem_mb']}" in words
         assert [word for word in expected if word not in words] == []
         assert [word for word in unwanted if word in words] == []
 

@@ -1,4 +1,4 @@
-# Pretraining Tyrion on the two pretext tasks, and pictures of what they learn.
+# Pretraining on the two pretext tasks, and pictures of what they learn.
 
 
 rule pretrain_optsimmim:
@@ -12,46 +12,30 @@ rule pretrain_optsimmim:
         manifest=rules.validate_pairs.output.manifest,
         weights=STUDY.pretrain_weights,
     output:
-        model=f"{STUDY.run}/pretrain/optsimmim/seed{{seed}}/model.ckpt",
-        record=report(
-            f"{STUDY.run}/pretrain/optsimmim/seed{{seed}}/model.json",
-            category="2 Training",
-            subcategory="pretraining",
-            caption="../report/pretrained.rst",
-            labels={
-                "what": "the pretrained network",
-                "start": "optsimmim",
-                "seed": "{seed}",
-            },
+        model=f"{STUDY.run}/pretrain/optsimmim/{{member}}/model.ckpt",
+        record=shown(
+            f"{STUDY.run}/pretrain/optsimmim/{{member}}/model.json", "pretrained"
         ),
-        metrics=report(
-            f"{STUDY.run}/pretrain/optsimmim/seed{{seed}}/metrics.csv",
-            category="2 Training",
-            subcategory="pretraining",
-            caption="../report/pretrain_metrics.rst",
-            labels={"what": "loss per epoch", "start": "optsimmim", "seed": "{seed}"},
+        metrics=shown(
+            f"{STUDY.run}/pretrain/optsimmim/{{member}}/metrics.csv",
+            "pretrain_metrics",
         ),
-        pictures=f"{STUDY.run}/pretrain/optsimmim/seed{{seed}}/pictures.npz",
-        provenance=f"{STUDY.run}/pretrain/optsimmim/seed{{seed}}/model.provenance.json",
-    log:
-        f"logs/{STUDY.config.name}/pretrain_optsimmim_seed{{seed}}.log",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/pretrain_optsimmim_seed{{seed}}.tsv"
+        pictures=f"{STUDY.run}/pretrain/optsimmim/{{member}}/pictures.npz",
+        provenance=f"{STUDY.run}/pretrain/optsimmim/{{member}}/model.provenance.json",
     conda:
         "../../envs/torch.yaml"
     threads: STUDY.config.compute.threads_per_task
     resources:
-        **STUDY.cost("optsimmim").placement,
-        mem_mb=STUDY.mem_mb("pretrain_optsimmim", STUDY.cost("optsimmim").mem_mb),
-        runtime=STUDY.runtime("pretrain_optsimmim", STUDY.cost("optsimmim").runtime_min),
-        gpu=STUDY.cost("optsimmim").gpus,
-        # Folder on a disk of the node to copy the store to, e.g. $TMPDIR; a site's own matter.
-        scratch="",
+        **STUDY.asks_for_training("pretrain_optsimmim", "optsimmim"),
     params:
-        source=STUDY.source("pretrain_optsimmim"),
-        cfg=STUDY.cfg("model", "optsimmim"),
-        # Outside the outputs, which Snakemake deletes before it starts a job again.
-        resume=f"{STUDY.run}/resume/pretrain/optsimmim/seed{{seed}}",
+        **STUDY.given(
+            "pretrain_optsimmim",
+            "pretraining.network",
+            "pretraining.weights",
+            "optsimmim",
+            # Outside the outputs, which Snakemake deletes before it starts a job again.
+            resume=f"{STUDY.run}/resume/pretrain/optsimmim/{{member}}",
+        ),
     script:
         "../scripts/pretrain_optsimmim.py"
 
@@ -67,54 +51,30 @@ rule pretrain_opttranslator:
         manifest=rules.validate_pairs.output.manifest,
         weights=STUDY.pretrain_weights,
     output:
-        model=f"{STUDY.run}/pretrain/opttranslator/seed{{seed}}/model.ckpt",
-        record=report(
-            f"{STUDY.run}/pretrain/opttranslator/seed{{seed}}/model.json",
-            category="2 Training",
-            subcategory="pretraining",
-            caption="../report/pretrained.rst",
-            labels={
-                "what": "the pretrained network",
-                "start": "opttranslator",
-                "seed": "{seed}",
-            },
+        model=f"{STUDY.run}/pretrain/opttranslator/{{member}}/model.ckpt",
+        record=shown(
+            f"{STUDY.run}/pretrain/opttranslator/{{member}}/model.json", "pretrained"
         ),
-        metrics=report(
-            f"{STUDY.run}/pretrain/opttranslator/seed{{seed}}/metrics.csv",
-            category="2 Training",
-            subcategory="pretraining",
-            caption="../report/pretrain_metrics.rst",
-            labels={
-                "what": "loss per epoch",
-                "start": "opttranslator",
-                "seed": "{seed}",
-            },
+        metrics=shown(
+            f"{STUDY.run}/pretrain/opttranslator/{{member}}/metrics.csv",
+            "pretrain_metrics",
         ),
-        pictures=f"{STUDY.run}/pretrain/opttranslator/seed{{seed}}/pictures.npz",
-        provenance=f"{STUDY.run}/pretrain/opttranslator/seed{{seed}}/model.provenance.json",
-    log:
-        f"logs/{STUDY.config.name}/pretrain_opttranslator_seed{{seed}}.log",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/pretrain_opttranslator_seed{{seed}}.tsv"
+        pictures=f"{STUDY.run}/pretrain/opttranslator/{{member}}/pictures.npz",
+        provenance=f"{STUDY.run}/pretrain/opttranslator/{{member}}/model.provenance.json",
     conda:
         "../../envs/torch.yaml"
     threads: STUDY.config.compute.threads_per_task
     resources:
-        **STUDY.cost("opttranslator").placement,
-        mem_mb=STUDY.mem_mb(
-            "pretrain_opttranslator", STUDY.cost("opttranslator").mem_mb
-        ),
-        runtime=STUDY.runtime(
-            "pretrain_opttranslator", STUDY.cost("opttranslator").runtime_min
-        ),
-        gpu=STUDY.cost("opttranslator").gpus,
-        # Folder on a disk of the node to copy the store to, e.g. $TMPDIR; a site's own matter.
-        scratch="",
+        **STUDY.asks_for_training("pretrain_opttranslator", "opttranslator"),
     params:
-        source=STUDY.source("pretrain_opttranslator"),
-        cfg=STUDY.cfg("model", "opttranslator"),
-        # Outside the outputs, which Snakemake deletes before it starts a job again.
-        resume=f"{STUDY.run}/resume/pretrain/opttranslator/seed{{seed}}",
+        **STUDY.given(
+            "pretrain_opttranslator",
+            "pretraining.network",
+            "pretraining.weights",
+            "opttranslator",
+            # Outside the outputs, which Snakemake deletes before it starts a job again.
+            resume=f"{STUDY.run}/resume/pretrain/opttranslator/{{member}}",
+        ),
     script:
         "../scripts/pretrain_opttranslator.py"
 
@@ -122,32 +82,16 @@ rule pretrain_opttranslator:
 rule pretext_panels:
     """Draw what a pretext task has learnt: SAR, masked input, predicted and true image."""
     input:
-        pictures=f"{STUDY.run}/pretrain/{{task}}/seed{{seed}}/pictures.npz",
+        pictures=f"{STUDY.run}/pretrain/{{task}}/{{member}}/pictures.npz",
     output:
-        panels=report(
-            f"{STUDY.run}/pretrain/{{task}}/seed{{seed}}_panels/panels.png",
-            category="2 Training",
-            subcategory="pretraining",
-            caption="../report/pretext_panels.rst",
-            labels={
-                "what": "pictures of the pretext task",
-                "start": "{task}",
-                "seed": "{seed}",
-            },
+        panels=shown(
+            f"{STUDY.run}/pretrain/{{task}}/{{member}}_panels/panels.png",
+            "pretext_panels",
         ),
-        provenance=f"{STUDY.run}/pretrain/{{task}}/seed{{seed}}_panels/panels.provenance.json",
-    log:
-        f"logs/{STUDY.config.name}/pretext_panels_{{task}}_seed{{seed}}.log",
-    benchmark:
-        f"benchmarks/results/{STUDY.config.name}/pretext_panels_{{task}}_seed{{seed}}.tsv"
-    conda:
-        "../../envs/data.yaml"
-    threads: 1
+        provenance=f"{STUDY.run}/pretrain/{{task}}/{{member}}_panels/panels.provenance.json",
     resources:
-        mem_mb=STUDY.mem_mb("pretext_panels", 2000),
-        runtime=STUDY.runtime("pretext_panels", 30),
+        **STUDY.asks("pretext_panels", 2000, 30),
     params:
-        source=STUDY.source("pretext_panels"),
-        cfg={},
+        **STUDY.given("pretext_panels"),
     script:
         "../scripts/pretext_panels.py"

@@ -1,4 +1,4 @@
-"""Gather the seeds into the result file, its table and its pictures."""
+"""Gather the members of a model into the result file, its table and its pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,8 @@ from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
-from ssl4sar.evaluate.starting_point import read_training_record, starting_point
 from ssl4sar.evaluate.terminal import print_summary
+from ssl4sar.evaluate.trained_models import read_training_record, trained_model
 from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
 from ssl4sar.workflow.job import job
 
@@ -32,9 +32,9 @@ def main(
     ]
     config = EvaluationConfig.model_validate(cfg["evaluation"])
     records = [read_training_record(model) for model in models]
-    start = starting_point(cfg["pretraining.variant"], records, manifest.test_glaciers)
+    model = trained_model(records, manifest.test_glaciers)
     trivial = read_baselines(baselines)
-    result = write_caffe_mde(cfg["name"], manifest, start, runs, trivial, config, paths)
+    result = write_caffe_mde(cfg["name"], manifest, model, runs, trivial, config, paths)
     print_summary(result)
 
 

@@ -1,9 +1,9 @@
-"""Fine-tune Tyrion from one starting point with one seed."""
+"""Fine-tune a model with one seed."""
 
 from pathlib import Path
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.pretraining import starting_model
+from ssl4sar.config.models import seed_of
 from ssl4sar.core.job_end import job_end_s
 from ssl4sar.provenance.deciding import deciding_digest
 from ssl4sar.train.finetune.finetune_launch import FinetuneFiles, finetune_and_record
@@ -13,7 +13,7 @@ if __name__ == "__main__":
     with job(snakemake):
         # No parameter: where and how long a training runs is no reason to repeat it.
         compute = ComputeConfig.of_training(snakemake.config, snakemake.threads)
-        cfg, start = snakemake.params.cfg, snakemake.wildcards.variant
+        cfg, model = snakemake.params.cfg, snakemake.wildcards.model
         pretrained = [Path(path) for path in snakemake.input.pretrained]
         finetune_and_record(
             files=FinetuneFiles(
@@ -25,17 +25,21 @@ if __name__ == "__main__":
                 # Outside the outputs, which Snakemake deletes before it starts a job again.
                 resume=Path(snakemake.params.resume),
             ),
-            start=start,
-            recipe={
-                "model": starting_model(cfg["model"], start, snakemake.input.weights),
-                "training": cfg["training"],
+            model=model,
+            row={
+                "network": cfg[f"models.{model}.network"],
+                "weights": cfg[f"models.{model}.weights"],
+                "recipe": cfg[f"models.{model}.recipe"],
+            },
+            windows={
                 "prediction.centre_px": cfg["prediction.centre_px"],
                 "prediction.sigma_px": cfg["prediction.sigma_px"],
             },
+            weights_files=snakemake.input.weights,
             compute=compute,
-            seed=int(snakemake.wildcards.seed),
-            # Not the parameter: that of a log line reruns the job, which then goes on.
-            source=deciding_digest("ssl4sar.train.finetune.finetune"),
+            seed=seed_of(snakemake.wildcards.member),
+            # Not the parameter: that of a log line reruns the job, which then resumes.
+            source=deciding_digest("ssl4sar.train.finetune.finetune", snakemake.params.modules),
             scratch=snakemake.resources.scratch,
             end_s=job_end_s(snakemake.resources.runtime, compute.max_time_min),
         )

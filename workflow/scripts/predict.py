@@ -39,6 +39,7 @@ def main(
         PredictionConfig.model_validate(cfg["prediction"]),
         device,
         {"model_sha256": sha256_file(model), **info},
+        manifest.grids,
     )
     write_json(record, {**predictions, "probabilities_sha256": sha256_file(probabilities)})
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ssl4sar.dataset.optical_bytes import OpticalScale
-from ssl4sar.dataset.pair_decoding import build_pair_store
+from ssl4sar.dataset.decoding import build_pair_store
+from ssl4sar.dataset.optical import OpticalScale
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.workflow.job import job
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from ssl4sar.dataset.decoding import build_store
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.dataset.split import validation_names
-from ssl4sar.dataset.store import build_store
 from ssl4sar.workflow.job import job
 
 

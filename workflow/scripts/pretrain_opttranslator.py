@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.pretraining import starting_model
+from ssl4sar.config.models import seed_of
 from ssl4sar.core.job_end import job_end_s
 from ssl4sar.provenance.deciding import deciding_digest
 from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
@@ -13,7 +13,7 @@ if __name__ == "__main__":
     with job(snakemake):
         # No parameter: where and how long a training runs is no reason to repeat it.
         compute = ComputeConfig.of_training(snakemake.config, snakemake.threads)
-        weights = snakemake.input.weights
+        cfg = snakemake.params.cfg
         pretrain_and_record(
             "opttranslator",
             files=PretrainFiles(
@@ -26,13 +26,13 @@ if __name__ == "__main__":
                 # Outside the outputs, which Snakemake deletes before it starts a job again.
                 resume=Path(snakemake.params.resume),
             ),
-            model=starting_model(
-                snakemake.params.cfg["model"], "checkpoint" if weights else "none", weights
-            ),
-            recipe=snakemake.params.cfg["opttranslator"],
+            network=cfg["pretraining.network"],
+            weights=cfg["pretraining.weights"],
+            weights_files=snakemake.input.weights,
+            recipe=cfg["opttranslator"],
             compute=compute,
-            seed=int(snakemake.wildcards.seed),
-            # Not the parameter: that of a log line reruns the job, which then goes on.
+            seed=seed_of(snakemake.wildcards.member),
+            # Not the parameter: that of a log line reruns the job, which then resumes.
             source=deciding_digest("ssl4sar.train.pretext.pretrain"),
             scratch=snakemake.resources.scratch,
             end_s=job_end_s(snakemake.resources.runtime, compute.max_time_min),

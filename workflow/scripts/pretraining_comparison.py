@@ -1,12 +1,14 @@
-"""Compare the starting points of the fine-tuning on the same test scenes."""
+"""Compare models on the same test scenes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.evaluate.scores_file import read_baselines
-from ssl4sar.evaluate.starting_point import ScoredFiles
+from ssl4sar.evaluate.comparison import ModelScores
+from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.scores_file import read_baselines, read_scores
+from ssl4sar.evaluate.trained_models import read_training_record, trained_model
 from ssl4sar.report.pretraining_comparison import ComparisonPaths, write_pretraining_comparison
 from ssl4sar.workflow.job import job
 
@@ -14,20 +16,23 @@ from ssl4sar.workflow.job import job
 def main(
     cfg: dict[str, Any],
     manifest: TreeManifest,
-    runs: Sequence[ScoredFiles],
+    scores: Sequence[Path],
+    records: Sequence[Path],
     baselines: Path,
     paths: ComparisonPaths,
 ) -> None:
     """Write file, table and figure, and print the comparison."""
-    write_pretraining_comparison(
-        cfg["name"],
-        manifest,
-        runs,
-        read_baselines(baselines),
-        asked=cfg["pretraining.compare"],
-        weights=cfg["model.weights"],
-        paths=paths,
-    )
+    found = [
+        (read_training_record(record), RunScores(*read_scores(run)))
+        for record, run in zip(records, scores, strict=True)
+    ]
+    models = []
+    for name in cfg["compare"]:
+        own = [(record, run) for record, run in found if record["model"] == name]
+        model = trained_model([record for record, _ in own], manifest.test_glaciers)
+        models.append(ModelScores(model, [run for _, run in own]))
+    trivial = read_baselines(baselines)
+    write_pretraining_comparison(cfg["name"], manifest, models, trivial, paths)
 
 
 if __name__ == "__main__":
@@ -35,12 +40,8 @@ if __name__ == "__main__":
         main(
             cfg=snakemake.params.cfg,
             manifest=TreeManifest.read(snakemake.input.manifest),
-            runs=[
-                ScoredFiles(Path(scores), Path(model))
-                for scores, model in zip(
-                    snakemake.input.scores, snakemake.input.models, strict=True
-                )
-            ],
+            scores=[Path(path) for path in snakemake.input.scores],
+            records=[Path(path) for path in snakemake.input.models],
             baselines=Path(snakemake.input.baselines),
             paths=ComparisonPaths(
                 comparison=Path(snakemake.output.comparison),

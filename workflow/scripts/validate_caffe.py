@@ -23,7 +23,7 @@ def main(
     checked.raise_if_bad(problems)
     checked.write(report)
     build_manifest(
-        checked.root, source, None, checked.scenes, checked.sizes_px, checked.files
+        checked.root, source, None, checked.scenes, checked.sizes_px, checked.files, checked.grids
     ).write(manifest)
 
 

@@ -9,12 +9,8 @@ those, only the record is written again. Unfinished work is in
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +21,7 @@ from ssl4sar.acquire.safe.verification import verify_archive
 from ssl4sar.acquire.stamps import record_untouched, stamp
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import folder_files
+from ssl4sar.core.lock import sole
 from ssl4sar.core.progress import tell
 from ssl4sar.core.wording import counted, size_text
 
@@ -51,7 +48,9 @@ def fetch_product(
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     wanted = wanted_polarisation(product, selection)
-    with _alone(target):
+    lock = target.parent / ".locks" / target.name
+    lock.parent.mkdir(exist_ok=True)
+    with sole(lock, target, "is fetching this product", remove=True):
         held = _held(product, target)
         if held is not None and held.holds(wanted):
             tell(f"{product.name}: reused, its files are those that were fetched")
@@ -195,23 +194,3 @@ def _remove_beside(path: Path, partial: Path) -> None:
 
 def _stamps(target: Path) -> Path:
     return target.parent / ".stamps" / f"{target.name}.json"
-
-
-@contextmanager
-def _alone(target: Path) -> Iterator[None]:
-    """Let one process at a time fetch a product."""
-    lock = target.parent / ".locks" / target.name
-    lock.parent.mkdir(exist_ok=True)
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
-                raise UserError(
-                    target,
-                    "another process is fetching this product",
-                    "wait for it, or end it and rerun",
-                ) from error
-            # Some network file systems know no locks; the fetch itself works there.
-            tell(f"{target.name}: the folder cannot be locked ({os.strerror(error.errno or 0)})")
-        yield

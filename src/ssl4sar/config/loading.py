@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from ssl4sar.config.block import blocks_within
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_yaml, read_bounded, require_small
@@ -17,6 +18,8 @@ from ssl4sar.core.wording import printable
 
 #: Shortcuts for the command line: ``--config caffe_root=DIR`` stands for these keys.
 SHORTCUTS: Mapping[str, str] = {"caffe_root": "caffe.root"}
+#: Keys of the block ``pretraining`` that became rows of ``models``.
+_OLD_KEYS: Final = ("variant", "compare", "from_starting_weights")
 #: Problems of a configuration named at once, and characters of a wrong value that are shown.
 _MOST_NAMED: Final = 6
 _LONGEST_SHOWN: Final = 100
@@ -56,6 +59,7 @@ def study_from(values: Mapping[str, Any], source: str | Path) -> StudyConfig:
         UserError: names every wrong key, what is wrong with it and what is allowed.
     """
     require_small_config(values, source)
+    _refuse_old_keys(values, source)
     try:
         return StudyConfig.model_validate(_expand(values))
     except ValidationError as error:
@@ -86,6 +90,20 @@ def require_small_config(values: Mapping[str, Any], source: str | Path) -> None:
         raise UserError(source, str(error), "no configuration needs that: check it") from error
 
 
+def _refuse_old_keys(values: Mapping[str, Any], source: str | Path) -> None:
+    """Refuse a file of the time before a model was a row, and say what to write now."""
+    pretraining = values.get("pretraining")
+    old = [f"pretraining.{key}" for key in _OLD_KEYS if key in (pretraining or ())]
+    old = ["model", *old] if isinstance(values.get("model"), Mapping) else old
+    if old:
+        raise UserError(
+            source,
+            f"{', '.join(old)}: models are rows now",
+            "write a row per model, e.g. models: {mine: {network: {name: tyrion}, weights: none}} "
+            "and model: mine; what a pretraining starts from is pretraining.weights",
+        )
+
+
 def _expand(values: Mapping[str, Any]) -> dict[str, Any]:
     expanded = dict(values)
     for shortcut, target in SHORTCUTS.items():
@@ -101,10 +119,10 @@ def _expand(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explain(detail: ErrorDetails) -> str:
-    location = [part for part in detail["loc"] if isinstance(part, (str, int))]
-    key = ".".join(str(part) for part in location)
+    parts, block = _placed(detail["loc"])
+    key = ".".join(parts)
     if detail["type"] == "extra_forbidden":
-        return f"{key} is no known key ({_allowed_keys(location)})"
+        return f"{key} is not a known key ({_allowed_keys(parts[-1], block)})"
     if detail["type"] == "missing":
         return f"{key} is missing"
     message = detail["msg"].removeprefix("Value error, ")
@@ -116,12 +134,25 @@ def _explain(detail: ErrorDetails) -> str:
     return f"{key}: {message}, got {printable(repr(detail['input']), _LONGEST_SHOWN)}"
 
 
-def _allowed_keys(location: list[str | int]) -> str:
-    model: type[BaseModel] = StudyConfig
-    for part in location[:-1]:
-        annotation = model.model_fields[str(part)].annotation
-        candidates = [annotation, *get_args(annotation)]
-        model = next(c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel))
-    keys = list(model.model_fields)
-    close = difflib.get_close_matches(str(location[-1]), keys, n=1)
+def _placed(location: Sequence[str | int]) -> tuple[list[str], type[BaseModel]]:
+    """Return the parts of the key that an error is about, and the block that holds the last one."""
+    parts: list[str] = []
+    block: type[BaseModel] = StudyConfig
+    kinds: dict[str, type[BaseModel]] = {}
+    for part in map(str, location):
+        if part in kinds:
+            # Pydantic puts in the name of the network behind the key `network`.
+            block, kinds = kinds[part], {}
+            continue
+        parts.append(part)
+        field = block.model_fields.get(part)
+        found = blocks_within(None if field is None else field.annotation)
+        kinds = {kind.model_fields["name"].default: kind for kind in found} if found[1:] else {}
+        block = found[0] if len(found) == 1 else block
+    return parts, block
+
+
+def _allowed_keys(key: str, block: type[BaseModel]) -> str:
+    keys = list(block.model_fields)
+    close = difflib.get_close_matches(key, keys, n=1)
     return f"did you mean {close[0]}?" if close else f"allowed: {', '.join(keys)}"

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from ssl4sar.config.block import blocks_within
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
@@ -35,9 +36,9 @@ def key_tables() -> str:
         lines += [f"### `{title}`" if title else "### Top level", "", description, ""]
         lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
         for name, field in model.model_fields.items():
-            if _as_block(field) is None:
+            if not blocks_within(field.annotation):
                 kind = _kind(field)
-                default = "required" if field.is_required() else f"`{_plain(field.default)}`"
+                default = "required" if field.is_required() else f"`{_plain(_default(field))}`"
                 meaning = (field.description or "").replace("\n", " ").replace("|", "\\|")
                 lines.append(f"| `{name}` | {kind} | {default} | {meaning} |")
         lines.append("")
@@ -57,6 +58,14 @@ def _annotated_lines(block: BaseModel, indent: str) -> Iterator[str]:
             yield from _comment((type(value).__doc__ or "").strip().splitlines()[0], indent)
             yield f"{indent}{name}:"
             yield from _annotated_lines(value, f"{indent}  ")
+        elif blocks_within(field.annotation):
+            yield ""
+            yield from _comment(field.description or "", indent)
+            yield f"{indent}{name}:"
+            for key, each in value.items():
+                yield from _comment((type(each).__doc__ or "").strip(), f"{indent}  ")
+                yield f"{indent}  {key}:"
+                yield from _annotated_lines(each, f"{indent}    ")
         else:
             yield from _comment(f"{field.description or ''} ({_kind(field)})", indent)
             plain = block.model_dump(mode="json", include={name})
@@ -115,16 +124,23 @@ def _blocks() -> Iterator[tuple[str, str, type[BaseModel]]]:
     def walk(prefix: str, model: type[BaseModel]) -> Iterator[tuple[str, str, type[BaseModel]]]:
         yield prefix, (model.__doc__ or "").strip().splitlines()[0], model
         for name, field in model.model_fields.items():
-            block = _as_block(field)
-            if block is not None:
-                yield from walk(f"{prefix}.{name}".lstrip("."), block)
+            found = blocks_within(field.annotation)
+            key = f"{prefix}.{name}".lstrip(".")
+            if found and not _is_block(field):
+                key += ".NAME" if len(found) == 1 else ""
+            for block in found:
+                kind = f" of {block.model_fields['name'].default}" if found[1:] else ""
+                yield from walk(key + kind, block)
 
     yield from walk("", StudyConfig)
 
 
-def _as_block(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+def _is_block(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def _kind(field: FieldInfo) -> str:
@@ -147,4 +163,8 @@ def _spelled(kind: Any) -> str:
         return _spelled(get_args(kind)[0])
     if get_origin(kind) in {Union, UnionType}:
         return " | ".join(map(_spelled, get_args(kind)))
+    if get_origin(kind) is tuple:
+        return f"tuple[{', '.join(map(_spelled, get_args(kind)))}]"
+    if kind is Ellipsis:
+        return "..."
     return kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from ssl4sar.config.batch_shares import share_batches
 from ssl4sar.config.block import Block
 from ssl4sar.config.caffe import CaffeConfig
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.evaluation import EvaluationConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import (
+    NAME,
+    TASKS,
+    ModelRow,
+    PretrainingConfig,
+    Task,
+    merged,
+)
+from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
-from ssl4sar.config.pretraining import (
-    TASKS,
-    WITH_WEIGHTS,
-    PretrainingConfig,
-    Task,
-    Variant,
-    can_start,
-)
+from ssl4sar.config.recipe import Recipe
 from ssl4sar.config.scene import SceneConfig
 from ssl4sar.config.sentinel import AcquisitionConfig, OpticalConfig, SentinelConfig
 from ssl4sar.config.services import (
@@ -36,20 +37,26 @@ from ssl4sar.config.ssl4sar_data import Ssl4sarDataConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.config.weights import WeightsConfig
 
+ModelName = Annotated[str, StringConstraints(pattern=NAME)]
+
 
 class StudyConfig(Block):
     """One complete run of the workflow."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    name: str = Field(pattern=NAME)
     """Name of the run: its intermediate files live in runs/<name>."""
     seeds: tuple[int, ...] = Field(default=(0, 1), min_length=1)
-    """Seeds of the independent trainings; the benchmark uses five."""
+    """Seeds of the independent trainings of each model; the benchmark uses five."""
+    models: dict[ModelName, ModelRow] = Field(default={"tyrion": ModelRow()}, min_length=1)
+    """The models by name: what can be trained, and compared."""
+    model: str | None = None
+    """The model behind results/caffe_mde.json; null: the first of `models`."""
+    compare: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Models in results/pretraining_comparison.json; null: all with the network of `model`."""
     caffe: CaffeConfig = CaffeConfig()
     """The CaFFe tree."""
     scene: SceneConfig = SceneConfig()
     """The synthetic scenes (used with caffe.source synthetic)."""
-    model: ModelConfig = ModelConfig()
-    """The network."""
     weights: WeightsConfig = WeightsConfig()
     """ImageNet weights to fetch."""
     ssl4sar: Ssl4sarDataConfig = Ssl4sarDataConfig()
@@ -73,13 +80,13 @@ class StudyConfig(Block):
     elevation: ElevationConfig = ElevationConfig()
     """The elevation model below the scenes."""
     pretraining: PretrainingConfig = PretrainingConfig()
-    """Starting points of the fine-tuning."""
+    """The pretraining on the pretext tasks."""
     optsimmim: OptSimMIMConfig = OptSimMIMConfig()
     """The recipe of pretext task 1."""
     opttranslator: OptTranslatorConfig = OptTranslatorConfig()
     """The recipe of pretext task 2."""
     training: TrainingConfig = TrainingConfig()
-    """The fine-tuning recipe."""
+    """The recipe of the fine-tuning, of which a model may change keys."""
     prediction: PredictionConfig = PredictionConfig()
     """Inference on whole images."""
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -89,57 +96,130 @@ class StudyConfig(Block):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError("seeds: need different whole numbers >= 0")
-        if self.training.target_px > self.model.input_px:
+        _require_seeds("seeds", self.seeds)
+        self._check_names()
+        for name in self.models:
+            self._check_model(name)
+        networks = {name: self.models[name].network for name in self._pretrained}
+        if len({network.model_dump_json() for network in networks.values()}) > 1:
             raise ValueError(
-                f"training.target_px: {self.training.target_px} is larger than "
-                f"model.input_px {self.model.input_px}"
-            )
-        if self.prediction.centre_px > self.model.input_px:
-            raise ValueError(
-                f"prediction.centre_px: {self.prediction.centre_px} is larger than "
-                f"model.input_px {self.model.input_px}"
-            )
-        stride_px = self.training.validation_stride_px
-        if stride_px is not None and stride_px > self.prediction.centre_px:
-            raise ValueError(
-                f"training.validation_stride_px: {stride_px} is larger than "
-                f"prediction.centre_px {self.prediction.centre_px}, which would leave gaps"
+                f"models: {', '.join(networks)} start from a pretext task, which trains one "
+                "network: give them the same settings"
             )
         if self.optical.count and self.sentinel.optical_from == "asf":
             raise ValueError(
                 "sentinel.optical_provider: asf holds no Sentinel-2: name another provider or set "
                 "optical.count to 0"
             )
-        self._check_pretraining()
-        for name in ("training", *self.pretext_tasks):
-            recipe = getattr(self, name)
-            share_batches(
-                recipe.batch_size, recipe.accumulate_batches, self.compute.processes, block=name
-            )
+        for task in self.pretext_tasks:
+            self._share_batches(getattr(self, task), task)
         return self
 
-    def _check_pretraining(self) -> None:
-        variant = self.pretraining.variant
-        if not can_start(variant, self.model.weights):
-            wanted = " or ".join(sorted(WITH_WEIGHTS[variant]))
-            raise ValueError(
-                f"pretraining.variant: {variant} needs model.weights {wanted}, "
-                f"not {self.model.weights}"
-            )
+    def _check_names(self) -> None:
+        for key, names in (("model", [self.main]), ("compare", self.compare or ())):
+            for name in names:
+                if name not in self.models:
+                    raise ValueError(
+                        f"{key}: {name} is not one of the models ({', '.join(self.models)})"
+                    )
+        if len(set(self.compared)) != len(self.compared):
+            raise ValueError("compare: name every model once")
 
-    @property
-    def compared(self) -> tuple[Variant, ...]:
-        """Starting points that can be compared with the weights that are given."""
-        return tuple(
-            variant
-            for variant in self.pretraining.compare
-            if can_start(variant, self.model.weights)
+    def _check_model(self, name: str) -> None:
+        row, place = self.models[name], f"models.{name}"
+        _require_seeds(f"{place}.seeds", self.seeds_of(name))
+        recipe, input_px = self.recipe_of(name), row.network.input_px
+        for key, size_px in (
+            ("training.target_px", recipe.target_px),
+            ("prediction.centre_px", self.prediction.centre_px),
+        ):
+            if size_px > input_px:
+                raise ValueError(
+                    f"{key}: {size_px} is larger than {place}.network.input_px {input_px}"
+                )
+        stride_px = recipe.validation_stride_px
+        if stride_px is not None and stride_px > self.prediction.centre_px:
+            raise ValueError(
+                f"training.validation_stride_px: {stride_px} is larger than "
+                f"prediction.centre_px {self.prediction.centre_px}, which would leave gaps"
+            )
+        self._share_batches(recipe, "training")
+
+    def _share_batches(self, recipe: Recipe, block: str) -> None:
+        share_batches(
+            recipe.batch_size, recipe.accumulate_batches, self.compute.processes, block=block
         )
 
     @property
+    def main(self) -> str:
+        """Model behind the result file."""
+        return next(iter(self.models)) if self.model is None else self.model
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Models that are compared."""
+        if self.compare is not None:
+            return self.compare
+        network = self.models[self.main].network
+        return tuple(name for name, row in self.models.items() if row.network == network)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """Models behind the results, each once."""
+        return tuple(dict.fromkeys((self.main, *self.compared)))
+
+    @property
+    def _pretrained(self) -> tuple[str, ...]:
+        """Models that start from a pretext task."""
+        return tuple(name for name, row in self.models.items() if row.weights in TASKS)
+
+    @property
+    def pretrained_network(self) -> NetworkSettings | None:
+        """The network that the pretext tasks train; None where no model starts from one."""
+        return self.models[self._pretrained[0]].network if self._pretrained else None
+
+    @property
     def pretext_tasks(self) -> tuple[Task, ...]:
-        """Pretext tasks that this run trains."""
-        wanted = {self.pretraining.variant, *self.compared}
+        """Pretext tasks that the models behind the results start from."""
+        wanted = {self.models[name].weights for name in self.wanted}
         return tuple(task for task in TASKS if task in wanted)
+
+    def seeds_of(self, model: str) -> tuple[int, ...]:
+        """Return the seeds of a model's trainings."""
+        return self.models[model].seeds or self.seeds
+
+    def recipe_of(self, model: str) -> TrainingConfig:
+        """Return the recipe of a model.
+
+        Raises:
+            ValueError: a key that the model changes is wrong.
+        """
+        values = merged(self.training.model_dump(mode="json"), self.models[model].recipe)
+        try:
+            return TrainingConfig.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            key = ".".join(["models", model, "recipe", *map(str, first["loc"])])
+            unknown = first["type"] == "extra_forbidden"
+            problem = "is not a key of training" if unknown else first["msg"]
+            raise ValueError(f"{key}: {problem.removeprefix('Value error, ')}") from error
+
+    def resolved(self) -> dict[str, Any]:
+        """Return every key as JSON value, with what the rows leave to the study filled in.
+
+        Each model then has its whole recipe and its seeds, and ``pretraining.network`` says what
+        the pretext tasks train.
+        """
+        plain = self.model_dump(mode="json")
+        for name, row in plain["models"].items():
+            row["recipe"] = self.recipe_of(name).model_dump(mode="json")
+            row["seeds"] = list(self.seeds_of(name))
+        network = self.pretrained_network
+        pretrained = None if network is None else network.model_dump(mode="json")
+        plain["pretraining"]["network"] = pretrained
+        return {**plain, "model": self.main, "compare": list(self.compared)}
+
+
+def _require_seeds(key: str, seeds: tuple[int, ...]) -> None:
+    if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise ValueError(f"{key}: need different whole numbers >= 0")

@@ -14,7 +14,7 @@ HUB_REPOSITORY: Final = "timm/swinv2_tiny_window16_256.ms_in1k"
 
 
 class WeightsConfig(Block):
-    """ImageNet weights to fetch (used with model.weights timm and no model.weights_file)."""
+    """ImageNet weights to fetch (for `weights: imagenet` without a file of the user's)."""
 
     url: WebAddress = f"https://huggingface.co/{HUB_REPOSITORY}/resolve/main/model.safetensors"
     """Address of the safetensors file; a branch is pinned to its commit when it is fetched."""

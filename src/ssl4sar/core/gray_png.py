@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -174,6 +175,33 @@ def _opened(data: bytes, source: str | Path) -> Iterator[Image.Image]:
             yield image
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
         raise UserError(source, f"the PNG is damaged ({error})", _AGAIN) from error
+
+
+def png_damage(data: bytes) -> str | None:
+    """Say what is wrong with the chunks of a PNG: Pillow forgives a bad checksum of pixels.
+
+    Args:
+        data: content of the file.
+
+    Returns:
+        What is wrong, or None.
+    """
+    if not data.startswith(_SIGNATURE):
+        return "no PNG signature"
+    view = memoryview(data)
+    start = len(_SIGNATURE)
+    while start + 12 <= len(data):
+        length = int.from_bytes(view[start : start + 4], "big")
+        end = start + 8 + length
+        kind = bytes(view[start + 4 : start + 8])
+        if end + 4 > len(data):
+            break
+        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            return f"checksum of chunk {kind.decode('ascii', 'replace')} differs"
+        if kind == b"IEND":
+            return None
+        start = end + 4
+    return "the file is truncated"
 
 
 def read_text(path: str | Path) -> dict[str, str]:

@@ -25,9 +25,11 @@ _LEFT_BEHIND: Final = frozenset(
         "system volume information",
     }
 )
+#: What an image that is read may be called, in lower case: PNG or GeoTIFF.
+IMAGE_SUFFIXES: Final = (".png", ".tif", ".tiff")
 #: Endings of what may be an image, whether it can be used or not.
 _IMAGES: Final = frozenset(
-    {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".jp2", ".bmp", ".gif", ".webp", ".npy", ".npz"}
+    {*IMAGE_SUFFIXES, ".jpg", ".jpeg", ".jp2", ".bmp", ".gif", ".webp", ".npy", ".npz"}
 )
 _SHOWN: Final = 3
 
@@ -81,21 +83,20 @@ def list_named(folder: Path, *endings: str) -> NamedFiles:
     return NamedFiles(dict(sorted(files.items())), repeated, tuple(others))
 
 
-def named_file(folder: Path, name: str, ending: str) -> Path:
-    """Return the path of a file ``NAME`` plus ending; where it does not exist, one in another case.
+def named_file(folder: Path, name: str, *endings: str) -> Path:
+    """Return the path of a file ``NAME`` plus one of some endings, if need be in another case.
 
     Args:
         folder: folder of the file.
         name: name in its very case.
-        ending: in lower case.
+        endings: in lower case.
 
     Returns:
-        The path in lower case where there is neither.
+        The path with the first ending where there is none.
     """
-    path = folder / f"{name}{ending}"
-    if path.exists():
-        return path
-    return list_named(folder, ending).files.get(name, path)
+    paths = [folder / f"{name}{ending}" for ending in endings]
+    there = next((path for path in paths if path.exists()), None)
+    return there or list_named(folder, *endings).files.get(name, paths[0])
 
 
 def visible_entries(folder: Path) -> list[Path]:

@@ -45,7 +45,7 @@ class UnreadableRasterError(ValueError):
 def open_raster(
     path: str | Path, driver: str, *, whole: bool = False, most_bytes: int | None = None
 ) -> Iterator[Any]:
-    """Open a raster whose header is plausible; errors of reading it, too, are told in one line.
+    """Open a raster whose header is plausible; errors of reading it, too, are one line.
 
     Args:
         path: the file.
@@ -74,8 +74,8 @@ def open_raster(
                     _require_blocks(path)
                 yield raster
     except RasterioError as error:
-        told = str(error.__cause__ or error).replace(str(path), path.name)
-        raise UnreadableRasterError(" ".join(told.split()) or "unreadable") from error
+        reason = str(error.__cause__ or error).replace(str(path), path.name)
+        raise UnreadableRasterError(" ".join(reason.split()) or "unreadable") from error
 
 
 def _require_plausible(raster: Any, file_bytes: int, most_bytes: int | None) -> None:
@@ -104,7 +104,7 @@ def _require_plausible(raster: Any, file_bytes: int, most_bytes: int | None) -> 
 def _require_blocks(path: Path) -> None:
     """Check that every block of the first image of a TIFF has its bytes in the file.
 
-    GDAL tells places of blocks, too, but not of strips that it splits.
+    GDAL gives places of blocks, too, but not of strips that it splits.
     """
     file_bytes = path.stat().st_size
     with path.open("rb") as file:

@@ -1,5 +1,8 @@
 """Names of CaFFe scenes: ``GLACIER_YYYY-MM-DD_SENSOR_RES_QUALITY_ORBIT``.
 
+The layout of CaFFe says all that is known of an image by its name; an image with coordinates says
+its pixel size itself.
+
 Source: CaFFe (Gourmelon et al. 2022, doi:10.5194/essd-14-4287-2022).
 """
 
@@ -8,9 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Final, Literal, Self
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
 
 GLACIERS: Final = ("Mapple", "COL", "Crane", "DBE", "JAC", "Jorum", "SI")
 TEST_GLACIERS: Final = ("COL", "Mapple")
@@ -23,9 +28,13 @@ FRONT_SUFFIX: Final = "_front"
 BOX_SUFFIX: Final = "_front_extent_coord"
 
 _PATTERN: Final = re.compile(
-    r"(?P<glacier>[A-Za-z]+)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<sensor>[A-Z0-9]+)"
+    r"(?P<glacier>[A-Za-z][A-Za-z0-9-]*)_(?P<date>\d{4}-\d{2}-\d{2})_(?P<sensor>[A-Z0-9]+)"
     r"_(?P<resolution>[1-9]\d*)_(?P<quality>[1-6])_(?P<orbit>\d{3})"
 )
+
+_OFFICIAL_SPELLING: Final = {glacier.lower(): glacier for glacier in GLACIERS}
+#: Pixel sizes in names are nominal: the grids of 7 m are most likely 20/3 m.
+_NOMINAL: Final = 0.1
 
 Season = Literal["winter", "summer"]
 
@@ -40,7 +49,7 @@ class SceneName:
     """A parsed scene name.
 
     Attributes:
-        glacier: one of ``GLACIERS``.
+        glacier: one of ``GLACIERS``, or any other.
         date: day of acquisition.
         sensor: one of ``SENSORS``.
         resolution_m: pixel size of the benchmark's arithmetic, whole metres.
@@ -69,9 +78,10 @@ class SceneName:
                 "the name does not read GLACIER_YYYY-MM-DD_SENSOR_RES_QUALITY_ORBIT",
                 "rename it like COL_2011-06-18_TDX_7_1_024",
             )
-        if match["glacier"] not in GLACIERS:
+        official = _OFFICIAL_SPELLING.get(match["glacier"].lower())
+        if official not in (None, match["glacier"]):
             raise UserError(
-                name, f"unknown glacier {match['glacier']}", f"use one of {', '.join(GLACIERS)}"
+                name, f"the glacier {official} is written {match['glacier']}", f"write {official}"
             )
         if match["sensor"] not in SENSORS:
             raise UserError(
@@ -80,7 +90,7 @@ class SceneName:
         try:
             day = date.fromisoformat(match["date"])
         except ValueError as error:
-            raise UserError(name, f"{match['date']} is no date", "use YYYY-MM-DD") from error
+            raise UserError(name, f"{match['date']} is not a date", "use YYYY-MM-DD") from error
         return cls(
             match["glacier"],
             day,
@@ -101,9 +111,35 @@ class SceneName:
         """Return the name of the same scene on another pixel size (whole metres)."""
         return replace(self, resolution_m=resolution_m)
 
+    def spacing_m(self, grid: Grid | None, file: Path) -> float:
+        """Return the pixel size of an image of this scene, metres.
+
+        Args:
+            grid: grid of the image; None without coordinates, where the name counts.
+            file: image named in errors.
+
+        Raises:
+            UserError: lengths cannot be measured on the grid, or the name has another pixel size.
+        """
+        if grid is None:
+            return self.resolution_m
+        spacing_m = grid.require_metres(file)
+        if abs(spacing_m / self.resolution_m - 1) > _NOMINAL:
+            raise UserError(
+                file,
+                f"its pixels have {spacing_m:g} m, its name says {self.resolution_m} m",
+                "correct the fourth part of the name, or the coordinates of the image",
+            )
+        return spacing_m
+
     @property
-    def season(self) -> Season:
-        """Season by the benchmark's rule: April to August is summer in the north only."""
+    def season(self) -> Season | None:
+        """Season by the benchmark's rule: April to August is summer in the north only.
+
+        None for a glacier that is not of the benchmark: its hemisphere is not known.
+        """
+        if self.glacier not in GLACIERS:
+            return None
         april_to_august = 4 <= self.date.month <= 8
         northern = self.glacier in NORTHERN_GLACIERS
         return "summer" if april_to_august == northern else "winter"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import size_difference
 from ssl4sar.core.pair_layout import (
     MANIFEST_NAME,
     PAIR_SPLITS,
@@ -15,7 +16,6 @@ from ssl4sar.core.pair_layout import (
 )
 from ssl4sar.dataset.pair_check import ImageFacts
 from ssl4sar.dataset.pair_manifest import PairImage, PairManifest, SarImage
-from ssl4sar.dataset.pair_raster import Grid
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.problems import Problem
 
@@ -28,7 +28,7 @@ def read_built_manifest(
     Args:
         tree: folders of the dataset.
         rules: what is asked of it.
-        facts: what its images tell.
+        facts: what its images say.
 
     Returns:
         The manifest, None for other sources and where it cannot be read; what is wrong.
@@ -62,13 +62,8 @@ def images_by_file(manifest: PairManifest | None) -> Mapping[str, PairImage]:
     return {image.file: image for image in (*manifest.optical, *manifest.sar)}
 
 
-def grid_of(image: PairImage) -> Grid:
-    """Return the pixel grid that an entry tells."""
-    return Grid(image.height, image.width, image.crs, image.transform, image.spacing_m)
-
-
 def _told_test_glaciers(manifest: PairManifest, rules: PairRules) -> Iterator[Problem]:
-    """Tell glaciers that the maker of a dataset took for those of the test set."""
+    """List glaciers that the maker of a dataset took for those of the test set."""
     if manifest.included_test_glaciers and not rules.allow_test_glaciers:
         names = ", ".join(manifest.included_test_glaciers)
         yield Problem(
@@ -84,7 +79,7 @@ def _contradictions(
 ) -> Iterator[Problem]:
     fix = "build the dataset again"
     if Path(manifest.root).resolve() != tree.root.resolve():
-        problem = f"its root is {manifest.root}, not the folder that it lies in"
+        problem = f"its root is {manifest.root}, not the folder that it is in"
         yield Problem("error", MANIFEST_NAME, problem, fix)
         return
     listed = images_by_file(manifest)
@@ -92,20 +87,22 @@ def _contradictions(
     for fact in facts:
         image = listed.get(fact.file)
         if image is not None and _place(image) != named[fact.file]:
-            told = " ".join(filter(None, _place(image)))
+            said = " ".join(filter(None, _place(image)))
             there = " ".join(filter(None, named[fact.file]))
-            problem = f"{MANIFEST_NAME} calls it {told}, by its folder and name it is {there}"
+            problem = f"{MANIFEST_NAME} calls it {said}, by its folder and name it is {there}"
             yield Problem("error", fact.file, problem, fix)
         if image is None:
             yield Problem("error", fact.file, f"{MANIFEST_NAME} does not list the file", fix)
         elif fact.record is not None and fact.record.sha256 != image.sha256:
             problem = f"the file is not the one that {MANIFEST_NAME} lists: its content differs"
             yield Problem("error", fact.file, problem, fix)
-        elif fact.grid is not None:
-            difference = fact.grid.difference(grid_of(image))
-            if difference is not None:
-                told = difference.replace("its optical image", MANIFEST_NAME)
-                yield Problem("error", fact.file, told, fix)
+        elif fact.shape is not None:
+            listed_shape = (image.height, image.width)
+            fault = size_difference(fact.shape, listed_shape, MANIFEST_NAME)
+            if fault is None and fact.grid is not None and image.grid is not None:
+                fault = fact.grid.difference(image.grid, MANIFEST_NAME)
+            if fault is not None:
+                yield Problem("error", fact.file, fault, fix)
     for file in listed:
         if not (tree.root / file).is_file() and rules.pattern_of(file) is None:
             problem = f"the file is missing that {MANIFEST_NAME} lists"
@@ -118,7 +115,7 @@ def _place(image: PairImage) -> tuple[str | None, ...]:
 
 
 def _by_name(tree: PairTree) -> dict[str, tuple[str | None, ...]]:
-    """Return glacier and split of every image as its name and folder tell."""
+    """Return glacier and split of every image as its name and folder say."""
     named: dict[str, tuple[str | None, ...]] = {
         tree.name(path): (sar_glacier(path.name), split)
         for split in PAIR_SPLITS

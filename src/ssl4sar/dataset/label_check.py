@@ -53,14 +53,14 @@ class LabelFault:
 
 
 def label_fault(
-    zones: NDArray[np.uint8], front: NDArray[np.bool_], resolution_m: int
+    zones: NDArray[np.uint8], front: NDArray[np.bool_], resolution_m: float
 ) -> LabelFault | None:
     """Compare the front of a scene with its zones.
 
     Args:
         zones: (H, W) uint8 class ids 0-3.
         front: (H, W) bool, labelled front.
-        resolution_m: pixel size, whole metres.
+        resolution_m: pixel size, metres.
 
     Returns:
         The worst fault; None for labels that belong together, and for an empty front.
@@ -71,7 +71,7 @@ def label_fault(
     thickness = _blocks(front) / count
     if thickness > _THICK:
         return LabelFault(
-            f"the front is no line: {count / front.size:.1%} of the image, mostly as an area",
+            f"the front is not a line: {count / front.size:.1%} of the image, mostly as an area",
             "give the front as a line of one pixel, 255 on 0 (are 0 and 255 swapped?)",
             impossible=True,
         )

@@ -1,49 +1,76 @@
-"""The manifest of a CaFFe tree: what it is, where it came from, and the hash of every file.
+"""The manifest of a dataset: what it is, where it came from, and the hash of every file.
 
 A folder cannot be tracked by content in Snakemake, a small file can: every rule that needs a
-tree takes its manifest as the tracked input.
+dataset takes its manifest as the tracked input.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from ssl4sar.core.atomic import write_json
+from pydantic import Field
+
 from ssl4sar.core.caffe_layout import CaffeTree, Split
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.listing import FileRecord
+from ssl4sar.core.record import Record
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.dataset.official import is_official_test
 
-SCHEMA: Final = "ssl4sar.caffe-tree/2"
 Source = Literal["synthetic", "local", "pangaea"]
 
 
-@dataclass(frozen=True)
-class TreeManifest:
+class DatasetManifest(Record):
+    """A record of a folder.
+
+    Attributes:
+        root: the folder; relative paths count from the working directory of the run. In the file
+            they count from the file's folder, so that both can move together.
+    """
+
+    FIX: ClassVar[str] = "remove it and rerun the workflow"
+
+    root: str
+
+    def values(self, path: Path) -> dict[str, Any]:
+        """Return its fields as JSON values for a certain file."""
+        root = self.root
+        if not Path(root).is_absolute():
+            root = Path(os.path.relpath(root, path.parent)).as_posix()
+        return {**super().values(path), "root": root}
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any], path: Path) -> Self:
+        """Return a manifest of fields as JSON values from a certain file."""
+        manifest = super().from_values(values, path)
+        root = os.path.normpath(path.parent / manifest.root)
+        return manifest.model_copy(update={"root": root})
+
+
+class TreeManifest(DatasetManifest):
     """A CaFFe tree.
 
     Attributes:
-        root: folder of the tree; relative paths count from the working directory of the run. In
-            the file they count from the file's folder, so that both can move together.
         source: where the scenes come from.
         spacing_m: pixel size the tree was resampled to, whole metres; None on native grids.
         comparable_with_published: true only for the official full-size test set.
         scenes: sorted scene names per split.
         files: record of every file, by path relative to ``root``.
+        grids: where the pixels are, by name of the scenes of which it is known.
     """
 
-    root: str
+    SCHEMA: ClassVar[str] = "ssl4sar.caffe-tree/2"
+    NAME: ClassVar[str] = "manifest of a CaFFe tree"
+
     source: Source
     spacing_m: int | None
     comparable_with_published: bool
     scenes: dict[Split, list[str]]
     files: dict[str, FileRecord]
+    grids: dict[str, Grid] = Field(default_factory=dict)
 
     @property
     def synthetic(self) -> bool:
@@ -60,31 +87,12 @@ class TreeManifest:
         """Paths of the tree."""
         return CaffeTree(Path(self.root))
 
-    def write(self, path: str | Path) -> None:
-        """Write the manifest as JSON, atomically."""
-        root = self.root
-        if not Path(root).is_absolute():
-            root = Path(os.path.relpath(root, Path(path).parent)).as_posix()
-        write_json(path, {"schema": SCHEMA, **asdict(self), "root": root})
-
-    @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read a manifest.
-
-        Raises:
-            UserError: missing, damaged, or of another schema.
-        """
-        fix = "remove it and rerun the workflow"
-        try:
-            content = read_json(path)
-            schema = content.pop("schema")
-            if schema != SCHEMA:
-                raise UserError(path, f"the manifest has schema {schema}, not {SCHEMA}", fix)
-            files = {name: FileRecord(**record) for name, record in content.pop("files").items()}
-            root = os.path.normpath(Path(path).parent / content.pop("root"))
-            return cls(root, **content, files=files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(path, f"the manifest cannot be read ({error})", fix) from error
+    def values(self, path: Path) -> dict[str, Any]:
+        """Return its fields as JSON values; without coordinates there is no key for them."""
+        values = super().values(path)
+        if not self.grids:
+            del values["grids"]
+        return values
 
 
 def build_manifest(
@@ -94,6 +102,7 @@ def build_manifest(
     scenes: Mapping[Split, Sequence[str]],
     sizes_px: Mapping[str, tuple[int, int]],
     files: Mapping[str, FileRecord],
+    grids: Mapping[str, Grid] | None = None,
 ) -> TreeManifest:
     """Put the facts of a checked tree together.
 
@@ -104,6 +113,7 @@ def build_manifest(
         scenes: scene names per split.
         sizes_px: height and width by scene name.
         files: record of every file by path relative to ``root``.
+        grids: where the pixels are, by name of the scenes of which it is known.
 
     Returns:
         The manifest; results count as comparable with published ones only where the test split is
@@ -117,4 +127,5 @@ def build_manifest(
         comparable_with_published=official and spacing_m is None and source != "synthetic",
         scenes={split: sorted(names) for split, names in scenes.items()},
         files={name: files[name] for name in sorted(files)},
+        grids=dict(sorted((grids or {}).items())),
     )

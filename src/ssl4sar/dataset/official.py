@@ -1,4 +1,4 @@
-"""Facts of the official benchmark, to tell whether numbers may stand beside published ones.
+"""Facts of the official benchmark, to say whether numbers may stand beside published ones.
 
 Source: CaFFe (Gourmelon et al. 2022, doi:10.1594/PANGAEA.940950).
 """
@@ -33,12 +33,12 @@ def names_sha256(names: Iterable[str]) -> str:
 
 
 def is_official_train(names: Iterable[str]) -> bool:
-    """Tell whether these are exactly the 559 official training scenes."""
+    """Return whether these are exactly the 559 official training scenes."""
     return names_sha256(names) == TRAIN_NAMES_SHA256
 
 
 def is_official_test(names: Iterable[str], sizes_px: Mapping[str, tuple[int, int]]) -> bool:
-    """Tell whether these are exactly the 122 official test scenes on their native grids.
+    """Return whether these are exactly the 122 official test scenes on their native grids.
 
     Args:
         names: scene names of the test split.
@@ -57,9 +57,9 @@ def is_official_test(names: Iterable[str], sizes_px: Mapping[str, tuple[int, int
 def official_differences(
     scenes: Mapping[Split, Sequence[str]], sizes_px: Mapping[str, tuple[int, int]]
 ) -> dict[Split, str]:
-    """Tell in which splits a tree is not the official one, and how.
+    """Say in which splits a tree is not the official one, and how.
 
-    Only hashes of the official lists are known here, so counts are told, not missing names.
+    Only hashes of the official lists are known here, so counts are named, not missing scenes.
 
     Args:
         scenes: scene names per split.

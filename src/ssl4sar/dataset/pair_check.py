@@ -16,19 +16,13 @@ from numpy.typing import NDArray
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, read_bounded
 from ssl4sar.core.gray_png import LONGEST_FILE_BYTES
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.image import decode_checked, image_grid
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.pair_layout import BANDS, CHANNELS, RASTER_BANDS, PairTree
-from ssl4sar.dataset.pair_raster import (
-    Channels,
-    Grid,
-    OpticalHeader,
-    decode_sar,
-    optical_header,
-    read_channels,
-    sar_grid,
-)
-from ssl4sar.dataset.problems import Problem
+from ssl4sar.dataset.optical import Channels, OpticalHeader, optical_header, read_channels
+from ssl4sar.dataset.problems import Problem, problem_of
 
 #: Names of bands of Sentinel-2 products that are not among the first 15 of Level-2A.
 _OTHER_BANDS: Final = ("B10", "TCI_R", "TCI_G", "TCI_B", "MSK_CLDPRB", "MSK_SNWPRB", "QA60")
@@ -37,12 +31,13 @@ _EXPORT: Final = f"export the bands {', '.join(BANDS)} in this order"
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What one image tells.
+    """What one image says.
 
     Attributes:
         file: path below the root, POSIX.
         record: size and hash; None where the file cannot be read.
-        grid: pixel grid; None where the image cannot be read.
+        shape: (rows, columns); None where the image cannot be read.
+        grid: pixel grid; None without coordinates, and where the image cannot be read.
         bands: number of bands; None where the image cannot be read.
         valid_fraction: share of pixels with data in all channels, 0-1; None for SAR images and
             where the image cannot be read.
@@ -52,6 +47,7 @@ class ImageFacts:
 
     file: str
     record: FileRecord | None
+    shape: tuple[int, int] | None
     grid: Grid | None
     bands: int | None
     valid_fraction: float | None
@@ -71,10 +67,10 @@ def check_sar(tree: PairTree, path: Path) -> ImageFacts:
     try:
         data = read_bounded(path, LONGEST_FILE_BYTES)
         record = FileRecord(len(data), hashlib.sha256(data).hexdigest())
-        image, converted_from = decode_sar(data, path)
-        grid = sar_grid(path, *image.shape)
+        image, converted_from = decode_checked(data, path, lossless=True)
+        grid = image_grid(path)
     except (OSError, UserError, ForeignTextError) as error:
-        return ImageFacts(file, record, None, None, None, (_told(file, error),))
+        return ImageFacts(file, record, None, None, None, None, (problem_of(file, error),))
     problems: tuple[Problem, ...] = ()
     if image.min() == image.max():
         problems = (
@@ -85,7 +81,8 @@ def check_sar(tree: PairTree, path: Path) -> ImageFacts:
                 "name it in ssl4sar.leave_out: there is nothing to learn from it",
             ),
         )
-    return ImageFacts(file, record, grid, 1, None, problems, converted_from)
+    shape = image.shape[0], image.shape[1]
+    return ImageFacts(file, record, shape, grid, 1, None, problems, converted_from)
 
 
 def check_optical(tree: PairTree, path: Path) -> ImageFacts:
@@ -107,21 +104,13 @@ def check_optical(tree: PairTree, path: Path) -> ImageFacts:
             valid_fraction = float(channels.valid.mean())
             problems = list(_pixel_problems(file, channels))
     except (OSError, UserError) as error:
-        return ImageFacts(file, record, None, None, None, (_told(file, error),))
-    return ImageFacts(file, record, header.grid, header.bands, valid_fraction, tuple(problems))
-
-
-def _told(file: str, error: OSError | UserError | ForeignTextError) -> Problem:
-    if isinstance(error, UserError):
-        return Problem("error", file, error.problem, error.fix)
-    if isinstance(error, ForeignTextError):
-        return Problem("error", file, str(error), "replace it by the original")
-    problem = f"the file cannot be read ({error.strerror})"
-    return Problem("error", file, problem, "check its permissions and its disk")
+        return ImageFacts(file, record, None, None, None, None, (problem_of(file, error),))
+    facts = header.shape, header.grid, header.bands
+    return ImageFacts(file, record, *facts, valid_fraction, tuple(problems))
 
 
 def _band_problems(file: str, header: OpticalHeader) -> Iterator[Problem]:
-    """Tell which bands lack, by name if the raster names its bands, else by number."""
+    """Say which bands lack, by name if the raster names its bands, else by number."""
     names = [_band_name(name) for name in header.names]
     known = set(BANDS) | set(_OTHER_BANDS)
     if header.bands < len(BANDS):
@@ -141,8 +130,8 @@ def _band_problems(file: str, header: OpticalHeader) -> Iterator[Problem]:
         return
     lacking = [wanted for _, _, wanted in wrong if wanted not in names]
     number, name, wanted = wrong[0]
-    told = f"{_listed(lacking)}, " if lacking else "the bands are in another order: "
-    yield Problem("error", file, f"{told}band {number} is {name}, not {wanted}", _EXPORT)
+    fault = f"{_listed(lacking)}, " if lacking else "the bands are in another order: "
+    yield Problem("error", file, f"{fault}band {number} is {name}, not {wanted}", _EXPORT)
 
 
 def _band_name(description: str) -> str:

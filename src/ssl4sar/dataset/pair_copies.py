@@ -78,7 +78,7 @@ def without_copies(
 def copies_of_test_images(
     tree: PairTree, of_test_glaciers: Sequence[Path], images: PairImages
 ) -> Iterator[Problem]:
-    """Tell images that are left out with a glacier of the test set under another name.
+    """List images that are left out with a glacier of the test set under another name.
 
     Args:
         tree: folders of the dataset.
@@ -97,7 +97,7 @@ def copies_of_test_images(
 
 
 def repeated_images(images: PairImages) -> Iterator[Problem]:
-    """Tell images that are used twice: equal byte by byte, or by one name in both splits.
+    """List images that are used twice: equal byte by byte, or by one name in both splits.
 
     Args:
         images: what is used.

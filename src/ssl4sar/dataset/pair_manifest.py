@@ -9,29 +9,25 @@ from __future__ import annotations
 
 import datetime
 import math
-import os
 from collections import Counter
-from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from ssl4sar.core.atomic import write_json
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
+from ssl4sar.core.grid import Grid, Transform, size_difference
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
+from ssl4sar.core.record import RecordPart
+from ssl4sar.dataset.manifest import DatasetManifest
 
-SCHEMA: Final = "ssl4sar.pretraining-dataset/1"
 PairSource = Literal["synthetic", "local", "zenodo", "built"]
-_FIX: Final = "remove it and rerun the workflow, or have its maker write it again"
 
 
 def _is_below_the_root(file: str) -> str:
     path = PurePosixPath(file)
     if path.is_absolute() or ".." in path.parts or path.as_posix() != file or file == ".":
-        raise ValueError(f"{file!r} is no path below the root")
+        raise ValueError(f"{file!r} is not a path below the root")
     return file
 
 
@@ -48,11 +44,11 @@ def _is_invertible(transform: tuple[float, ...]) -> tuple[float, ...]:
     return transform
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class _Part(RecordPart):
+    model_config = ConfigDict(strict=True)
 
 
-class PairImage(_Record):
+class PairImage(_Part):
     """Facts of one image.
 
     Attributes:
@@ -79,7 +75,7 @@ class PairImage(_Record):
     crs: str | None = Field(default=None, min_length=1)
     transform: (
         Annotated[
-            tuple[float, float, float, float, float, float],
+            Transform,
             # JSON has lists only.
             Field(strict=False),
             AfterValidator(_is_invertible),
@@ -89,6 +85,21 @@ class PairImage(_Record):
     bytes: int = Field(ge=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     processing: dict[str, Any] | None = None
+
+    @property
+    def grid(self) -> Grid | None:
+        """Its pixel grid; None where it is not known."""
+        if self.transform is None:
+            return None
+        return Grid(self.height, self.width, self.transform, self.crs)
+
+    def difference(self, other: PairImage, called: str) -> str | None:
+        """Say how the pixel grid differs from that of another image, as far as both are known."""
+        shape, grid = (self.height, self.width), self.grid
+        fault = size_difference(shape, (other.height, other.width), called)
+        if fault is not None or grid is None or other.grid is None:
+            return fault
+        return grid.difference(other.grid, called)
 
 
 class SarImage(PairImage):
@@ -111,7 +122,7 @@ class OpticalImage(PairImage):
     bands: int = Field(ge=1)
 
 
-class ExcludedGlacier(_Record):
+class ExcludedGlacier(_Part):
     """A glacier of the test set that was left out.
 
     Attributes:
@@ -127,7 +138,7 @@ class ExcludedGlacier(_Record):
     optical: int = Field(ge=0)
 
 
-class LeftOutImage(_Record):
+class LeftOutImage(_Part):
     """An image that was left out by itself, not with its glacier.
 
     Attributes:
@@ -139,12 +150,10 @@ class LeftOutImage(_Record):
     why: str = Field(min_length=1)
 
 
-class PairManifest(_Record):
+class PairManifest(DatasetManifest):
     """A checked dataset.
 
     Attributes:
-        root: folder of the dataset; relative paths count from the working directory of the run.
-            In the file they count from the file's folder, so that both can move together.
         source: where the images come from.
         synthetic: whether they are rendered, not observed.
         allow_test_glaciers: whether glaciers of the test set were allowed.
@@ -156,7 +165,11 @@ class PairManifest(_Record):
         sar: the Sentinel-1 images, training before validation, each by file.
     """
 
-    root: str
+    SCHEMA: ClassVar[str] = "ssl4sar.pretraining-dataset/1"
+    NAME: ClassVar[str] = "manifest of a pretraining dataset"
+    FIX: ClassVar[str] = "remove it and rerun the workflow, or have its maker write it again"
+    model_config = ConfigDict(strict=True)
+
     source: PairSource
     synthetic: bool
     allow_test_glaciers: bool
@@ -197,7 +210,7 @@ class PairManifest(_Record):
         return self._partners[image.glacier]
 
     def path(self, image: PairImage) -> Path:
-        """Return where an image lies."""
+        """Return where an image is."""
         return Path(self.root) / image.file
 
     def images(self, split: PairSplit) -> tuple[SarImage, ...]:
@@ -216,43 +229,3 @@ class PairManifest(_Record):
             "allow_test_glaciers": self.allow_test_glaciers,
             "included_test_glaciers": list(self.included_test_glaciers),
         }
-
-    def write(self, path: str | Path) -> None:
-        """Write the manifest as JSON, atomically."""
-        root = self.root
-        if not Path(root).is_absolute():
-            root = Path(os.path.relpath(root, Path(path).parent)).as_posix()
-        write_json(path, {"schema": SCHEMA, **self.model_dump(mode="json"), "root": root})
-
-    @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read a manifest.
-
-        Raises:
-            UserError: missing, damaged, of another schema, or with facts that contradict.
-        """
-        try:
-            content = read_json(path)
-        except (OSError, ValueError) as error:
-            raise UserError(path, f"the manifest cannot be read ({error})", _FIX) from error
-        if not isinstance(content, Mapping):
-            raise UserError(path, "the manifest is no JSON object", _FIX)
-        values = dict(content)
-        schema = values.pop("schema", None)
-        if schema != SCHEMA:
-            raise UserError(path, f"the manifest has schema {schema}, not {SCHEMA}", _FIX)
-        try:
-            manifest = cls.model_validate(values)
-        except ValidationError as error:
-            raise UserError(path, _first_fault(error), _FIX) from error
-        root = os.path.normpath(Path(path).parent / manifest.root)
-        return manifest.model_copy(update={"root": root})
-
-
-def _first_fault(error: ValidationError) -> str:
-    faults = error.errors(include_url=False, include_context=False)
-    first = faults[0]
-    place = ".".join(map(str, first["loc"]))
-    told = " ".join(first["msg"].removeprefix("Value error, ").split())
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{place}: {told}{more}" if place else f"{told}{more}"

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ssl4sar.core.atomic import write_json
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairSplit
 from ssl4sar.core.printing import printable_lines
 from ssl4sar.dataset.pair_manifest import ExcludedGlacier, LeftOutImage, PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
-from ssl4sar.dataset.problems import Problem, refuse_errors
+from ssl4sar.dataset.problems import Report, span
 
 SCHEMA: Final = "ssl4sar.pretraining-validation/1"
 
@@ -35,53 +34,37 @@ class PairCounts:
     bytes: int
 
 
-@dataclass(frozen=True)
-class PairReport:
+@dataclass(frozen=True, kw_only=True)
+class PairReport(Report):
     """Result of reading a whole dataset.
 
     Attributes:
-        root: folder of the dataset.
         rules: what was asked of it.
         manifest: facts of all images; None where there are errors.
         excluded: glaciers of the test set that were left out.
         left_out: other images that were left out.
         counts: numbers of what is used.
-        problems: errors first, then warnings, by file.
     """
 
-    root: str
     rules: PairRules
     manifest: PairManifest | None
     excluded: tuple[ExcludedGlacier, ...]
     left_out: tuple[LeftOutImage, ...]
     counts: PairCounts
-    problems: list[Problem]
-
-    @property
-    def errors(self) -> list[Problem]:
-        """Problems that stop the workflow."""
-        return [problem for problem in self.problems if problem.severity == "error"]
-
-    @property
-    def warnings(self) -> list[Problem]:
-        """Problems that do not."""
-        return [problem for problem in self.problems if problem.severity == "warning"]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
+        return {"schema": SCHEMA, **super().as_dict()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was asked, what was left out, and numbers of what is used."""
         return {
-            "schema": SCHEMA,
-            "root": self.root,
             "source": self.rules.source,
             "synthetic": self.manifest.synthetic if self.manifest else None,
-            "ok": not self.errors,
-            "errors": len(self.errors),
-            "warnings": len(self.warnings),
             "allow_test_glaciers": self.rules.allow_test_glaciers,
             "excluded": [glacier.model_dump() for glacier in self.excluded],
             "left_out": [image.model_dump() for image in self.left_out],
             "counts": asdict(self.counts),
-            "problems": [asdict(problem) for problem in self.problems],
         }
 
     def as_text(self) -> str:
@@ -93,15 +76,13 @@ class PairReport:
             listed = ", ".join(f"{name} {count}" for name, count in glaciers.items())
             lines.append(f"  {split}: {sum(glaciers.values())} images ({listed or 'none'})")
         lines.append(
-            f"  heights {_span(self.counts.height_px)} px, widths {_span(self.counts.width_px)} px"
+            f"  heights {span(self.counts.height_px)} px, widths {span(self.counts.width_px)} px"
         )
         shares = ", ".join(f"{n} {share:.1%}" for n, share in self.counts.valid_fraction.items())
         lines.append(f"  optical pixels with data: {shares or 'none'}")
         lines += [f"  {line}" for line in self._test_glacier_lines()]
         lines += [f"  {image.file} is left out: {image.why}" for image in self.left_out]
-        lines.append(f"errors: {len(self.errors)}, warnings: {len(self.warnings)}")
-        lines += [f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems]
-        return printable_lines(lines)
+        return printable_lines([*lines, *self.problem_lines()])
 
     def _test_glacier_lines(self) -> list[str]:
         lines = [
@@ -114,27 +95,19 @@ class PairReport:
             lines.append(f"glaciers of the test set are used, as allowed: {names}")
         return lines or ["no image is of a glacier of the test set"]
 
-    def write(self, path: str | Path) -> None:
-        """Write the report as JSON, atomically."""
-        write_json(path, self.as_dict())
-
     def checked_manifest(self, report_path: str | Path) -> PairManifest:
         """Return the manifest of a dataset without errors.
 
         Args:
-            report_path: where the whole report lies, for the message.
+            report_path: where the whole report is, for the message.
 
         Raises:
-            UserError: there are errors; the first few are told.
+            UserError: there are errors; the first few are named.
         """
         # What a record published cannot be corrected: the next job would refuse the change.
         correct = "" if self.rules.source == "zenodo" else "correct the files or "
         fix = f"{correct}name them in ssl4sar.leave_out, as listed in {report_path}, and rerun"
-        refuse_errors(self.root, "pretraining dataset", self.errors, fix)
+        self.refuse_errors("pretraining dataset", fix)
         if self.manifest is None:
             raise AssertionError("a dataset without errors has a manifest")
         return self.manifest
-
-
-def _span(limits: tuple[int, int] | None) -> str:
-    return "unknown" if limits is None else f"{limits[0]}-{limits[1]}"

@@ -43,7 +43,7 @@ class PairRules:
     leave_out: tuple[str, ...] = ()
 
     def is_test(self, glacier: str) -> bool:
-        """Tell whether a glacier is one of the test set."""
+        """Return whether a glacier is one of the test set."""
         return is_named_after(glacier, (*BENCHMARK_TEST_GLACIERS, *self.test_glaciers))
 
     def pattern_of(self, file: str) -> str | None:
@@ -75,7 +75,7 @@ class SarFile:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is used of a dataset, and what its names tell about the rest.
+    """What is used of a dataset, and what its names say about the rest.
 
     Attributes:
         sar: Sentinel-1 images with an optical partner, training first, each by name.
@@ -156,7 +156,7 @@ class _LeftOut:
         self.images: list[LeftOutImage] = []
 
     def takes(self, glacier: str | None, kind: str, path: Path) -> bool:
-        """Tell whether an image is left out, and note it if so."""
+        """Return whether an image is left out, and note it if so."""
         # The test set first: its images are looked for under other names, too.
         allowed = self._rules.allow_test_glaciers
         if glacier is not None and not allowed and self._rules.is_test(glacier):
@@ -186,7 +186,7 @@ def _nameless(tree: PairTree, path: Path, place: str) -> Problem:
     return Problem(
         "error",
         tree.name(path),
-        "the name tells no glacier",
+        "the name has no glacier",
         f"rename it (tokens are separated by _, the {place} one is the glacier) or name it in "
         "ssl4sar.leave_out",
     )
@@ -252,7 +252,7 @@ def _too_few(tree: PairTree, sar: list[SarFile], leave_out: _LeftOut) -> Iterato
 
 
 def _vain_patterns(tree: PairTree, rules: PairRules) -> Iterator[Problem]:
-    """Tell the entries of ``leave_out`` that mean no image: slips of the pen, as a rule."""
+    """List the entries of ``leave_out`` that mean no image: slips of the pen, as a rule."""
     paths = [*tree.optical_images(), *(p for split in PAIR_SPLITS for p in tree.sar_images(split))]
     files = [tree.name(path) for path in paths]
     vain = [p for p in rules.leave_out if not any(_means(p, file) for file in files)]

@@ -1,14 +1,15 @@
 """The pair store: all pairs decoded once into flat, memory-mapped bytes.
 
 The published loader keeps padded copies of all images in the memory of every process. Here one
-copy lies on disk, which all processes map. The channels of an optical pixel lie side by side, so
+copy is on disk, which all processes map. The channels of an optical pixel are side by side, so
 that a row of a window is one run of bytes: a third to a half more crops per second than from
 planes (``benchmarks/pretraining_crops.py``). Windows are cut with
-:func:`ssl4sar.dataset.store.reflect_crop`.
+:func:`ssl4sar.dataset.flat_arrays.reflect_crop`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,15 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import CHANNELS, PairSplit
-from ssl4sar.dataset.flat_arrays import INDEX_NAME, map_array
+from ssl4sar.dataset.flat_arrays import (
+    INDEX_NAME,
+    entry_error,
+    map_array,
+    read_index,
+    require_back_to_back,
+)
 
 SCHEMA: Final = "ssl4sar.pair-store/1"
 SAR_NAME: Final = "sar.u8"
 OPTICAL_NAME: Final = "optical.u8"
-_ARRAY_NAMES: Final = (SAR_NAME, OPTICAL_NAME)
+ARRAY_NAMES: Final = (SAR_NAME, OPTICAL_NAME)
 #: The channels of a pixel and, last, whether all of them are known.
 DEPTH: Final = len(CHANNELS) + 1
 _FIX: Final = "remove the store and rerun the workflow"
@@ -33,7 +39,7 @@ _FIX: Final = "remove the store and rerun the workflow"
 
 @dataclass(frozen=True)
 class PairGlacier:
-    """Where the optical image of a glacier lies in the store, and its facts.
+    """Where the optical image of a glacier is in the store, and its facts.
 
     Attributes:
         glacier: its name.
@@ -56,7 +62,7 @@ class PairGlacier:
 
 @dataclass(frozen=True)
 class PairScene:
-    """Where a Sentinel-1 image lies in the store, and its facts.
+    """Where a Sentinel-1 image is in the store, and its facts.
 
     Attributes:
         name: file name without its ending.
@@ -107,17 +113,26 @@ class PairStore:
         """Map the store of a folder; of the arrays the sizes are checked, not the contents.
 
         Args:
-            path: folder written by :func:`ssl4sar.dataset.pair_decoding.build_pair_store`.
+            path: folder written by :func:`ssl4sar.dataset.decoding.build_pair_store`.
 
         Raises:
             UserError: a file is missing, the index is damaged or of another schema, or an array
-                does not have the size that the index tells.
+                does not have the size that the index says.
         """
         folder = Path(path).resolve()
-        index = _read_index(folder)
-        scenes, glaciers = _entries_of(index, folder)
-        sar_bytes = sum(scene.height * scene.width for scene in scenes)
-        channel_bytes = sum(g.height * g.width * DEPTH for g in glaciers.values())
+        keys = ("synthetic", "included_test_glaciers")
+        index = read_index(folder, "pair store", SCHEMA, ARRAY_NAMES, keys)
+        try:
+            scenes = tuple(PairScene(**entry) for entry in index["scenes"])
+            listed = [PairGlacier(**{**e, "tops": tuple(e["tops"])}) for e in index["glaciers"]]
+            optical = [(g.glacier, g.offset, g.height * g.width * DEPTH) for g in listed]
+            sar = [(s.name, s.offset, s.height * s.width) for s in scenes]
+        except (TypeError, KeyError) as error:
+            raise entry_error(folder, error) from error
+        optical_bytes = require_back_to_back(folder, optical)
+        sar_bytes = require_back_to_back(folder, sar)
+        glaciers = {glacier.glacier: glacier for glacier in listed}
+        _require_partners(folder, scenes, listed)
         return cls(
             folder,
             scenes,
@@ -125,8 +140,8 @@ class PairStore:
             bool(index["synthetic"]),
             tuple(index["included_test_glaciers"]),
             sha256_file(folder / INDEX_NAME),
-            map_array(folder / SAR_NAME, sar_bytes, _FIX),
-            map_array(folder / OPTICAL_NAME, channel_bytes, _FIX),
+            map_array(folder / SAR_NAME, sar_bytes),
+            map_array(folder / OPTICAL_NAME, optical_bytes),
         )
 
     def __len__(self) -> int:
@@ -159,52 +174,13 @@ class PairStore:
         return self._optical[partner.offset : end].reshape(partner.height, partner.width, DEPTH)
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def _require_partners(
+    folder: Path, scenes: Sequence[PairScene], glaciers: Sequence[PairGlacier]
+) -> None:
     path = folder / INDEX_NAME
-    try:
-        index = read_json(path)
-        schema = index["schema"]
-        if schema == SCHEMA:
-            complete = set(index["sha256"]) == set(_ARRAY_NAMES) and index["scenes"]
-            if not complete or not {"synthetic", "included_test_glaciers"} <= set(index):
-                raise UserError(path, "the index is not complete", _FIX)
-    except FileNotFoundError as error:
-        raise UserError(path, "there is no pair store", "build it with the workflow") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(path, f"the index cannot be read ({error})", _FIX) from error
-    if schema != SCHEMA:
-        raise UserError(path, f"the index has schema {schema}, not {SCHEMA}", _FIX)
-    return dict(index)
-
-
-def _entries_of(
-    index: dict[str, Any], folder: Path
-) -> tuple[tuple[PairScene, ...], dict[str, PairGlacier]]:
-    path = folder / INDEX_NAME
-    try:
-        scenes = tuple(PairScene(**entry) for entry in index["scenes"])
-        listed = [PairGlacier(**{**e, "tops": tuple(e["tops"])}) for e in index["glaciers"]]
-        glaciers = {glacier.glacier: glacier for glacier in listed}
-        # Images that lie back to back cannot reach beyond the arrays, whose sizes are compared.
-        end = 0
-        for glacier in listed:
-            _require_place(path, glacier.glacier, glacier.offset, end)
-            end += glacier.height * glacier.width * DEPTH
-        end = 0
-        for scene in scenes:
-            _require_place(path, scene.name, scene.offset, end)
-            end += scene.height * scene.width
-            partner = glaciers.get(scene.glacier)
-            size = None if partner is None else (partner.height, partner.width)
-            if size != (scene.height, scene.width):
-                raise UserError(path, f"{scene.name} has no optical image of its size", _FIX)
-    except (TypeError, KeyError) as error:
-        raise UserError(path, f"an entry of the index cannot be read ({error})", _FIX) from error
-    if len(glaciers) < len(listed):
+    sizes = {glacier.glacier: (glacier.height, glacier.width) for glacier in glaciers}
+    if len(sizes) < len(glaciers):
         raise UserError(path, "a glacier is there twice", _FIX)
-    return scenes, glaciers
-
-
-def _require_place(path: Path, name: str, offset: int, expected: int) -> None:
-    if offset != expected:
-        raise UserError(path, f"{name} does not lie where it should", _FIX)
+    for scene in scenes:
+        if sizes.get(scene.glacier) != (scene.height, scene.width):
+            raise UserError(path, f"{scene.name} has no optical image of its size", _FIX)

@@ -1,21 +1,22 @@
 """Checking a pretraining dataset: every file is read once, every problem is listed.
 
 An error stops the workflow, because a later step would fail or learn what is wrong; a warning is
-told and kept in the report.
+reported, too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ssl4sar.core.image import georeferences
 from ssl4sar.core.named_files import is_image, visible_entries
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairTree, find_pair_tree, name_date
 from ssl4sar.core.processes import in_processes
-from ssl4sar.dataset.built_manifest import grid_of, images_by_file, read_built_manifest
+from ssl4sar.dataset.built_manifest import images_by_file, read_built_manifest
 from ssl4sar.dataset.pair_check import ImageFacts, check_optical, check_sar
 from ssl4sar.dataset.pair_copies import (
     PairImages,
@@ -31,10 +32,9 @@ from ssl4sar.dataset.pair_manifest import (
     PairManifest,
     SarImage,
 )
-from ssl4sar.dataset.pair_raster import georeferences
 from ssl4sar.dataset.pair_report import PairCounts, PairReport
 from ssl4sar.dataset.pair_selection import PairRules, Selection, select_pairs
-from ssl4sar.dataset.problems import Problem, ordered
+from ssl4sar.dataset.problems import Problem, limits, ordered
 
 
 def validate_pairs(root: str | Path, rules: PairRules, workers: int = 1) -> PairReport:
@@ -77,13 +77,13 @@ def validate_pairs(root: str | Path, rules: PairRules, workers: int = 1) -> Pair
     left_out = _left_out((*selection.left_out, *copies), built)
     sound = not any(problem.severity == "error" for problem in problems)
     return PairReport(
-        str(root),
-        rules,
-        _manifest(root, rules, images, excluded, left_out, built) if sound else None,
-        excluded,
-        left_out,
-        _counts(images, dict(zip(selection.optical, optical, strict=True))),
-        ordered(problems),
+        root=str(root),
+        rules=rules,
+        manifest=_manifest(root, rules, images, excluded, left_out, built) if sound else None,
+        excluded=excluded,
+        left_out=left_out,
+        counts=_counts(images, dict(zip(selection.optical, optical, strict=True))),
+        problems=ordered(problems),
     )
 
 
@@ -108,19 +108,20 @@ def _images(
 
 
 def _values(fact: ImageFacts, glacier: str, listed: PairImage | None) -> dict[str, Any] | None:
-    """Return the values of a manifest's entry: from the file, else from what its maker tells."""
-    if fact.grid is None or fact.record is None:
+    """Return the values of a manifest's entry: from the file, else from what its maker says."""
+    if fact.shape is None or fact.record is None:
         return None
+    grid = fact.grid
     date = name_date(Path(fact.file).name)
     values: dict[str, Any] = {
         "file": fact.file,
         "glacier": glacier,
         "date": None if date is None else date.isoformat(),
-        "height": fact.grid.height,
-        "width": fact.grid.width,
-        "spacing_m": fact.grid.spacing_m,
-        "crs": fact.grid.crs,
-        "transform": fact.grid.transform,
+        "height": fact.shape[0],
+        "width": fact.shape[1],
+        "spacing_m": None if grid is None else grid.spacing_m,
+        "crs": None if grid is None else grid.crs,
+        "transform": None if grid is None else grid.transform,
         "bytes": fact.record.bytes,
         "sha256": fact.record.sha256,
         "processing": None,
@@ -133,7 +134,7 @@ def _values(fact: ImageFacts, glacier: str, listed: PairImage | None) -> dict[st
 
 
 def _converted(facts: Sequence[ImageFacts]) -> Iterator[Problem]:
-    """Tell images that are grey, but not stored so: one line for all of a kind."""
+    """List images that are grey, but not stored so: one line for all of a kind."""
     kinds: dict[str, list[str]] = {}
     for fact in facts:
         if fact.converted_from is not None:
@@ -149,12 +150,12 @@ def _converted(facts: Sequence[ImageFacts]) -> Iterator[Problem]:
 
 
 def _other_grids(images: PairImages) -> Iterator[Problem]:
-    """Tell SAR images that do not lie on the pixel grid of their optical image."""
+    """List SAR images that are not on the pixel grid of their optical image."""
     for image in images.sar:
         partner = images.optical.get(image.glacier)
         if partner is None:
             continue
-        difference = grid_of(image).difference(grid_of(partner))
+        difference = image.difference(partner, "its optical image")
         if difference is not None:
             yield Problem(
                 "error",
@@ -180,7 +181,7 @@ def _stray_files(tree: PairTree) -> Iterator[Problem]:
         for path in visible_entries(folder):
             if path not in expected:
                 what = "folder" if path.is_dir() else "file"
-                problem = f"the {what} is no image of the dataset"
+                problem = f"the {what} is not an image of the dataset"
                 yield Problem("warning", tree.name(path), problem, "remove it")
 
 
@@ -248,15 +249,10 @@ def _counts(images: PairImages, optical: Mapping[str, ImageFacts]) -> PairCounts
             split: dict(sorted(Counter(i.glacier for i in images.sar if i.split == split).items()))
             for split in PAIR_SPLITS
         },
-        height_px=_range(image.height for image in images.sar),
-        width_px=_range(image.width for image in images.sar),
+        height_px=limits(image.height for image in images.sar),
+        width_px=limits(image.width for image in images.sar),
         valid_fraction={
             glacier: round(share, 6) for glacier, share in shares.items() if share is not None
         },
         bytes=sum(image.bytes for image in every),
     )
-
-
-def _range(values: Iterable[int]) -> tuple[int, int] | None:
-    listed = list(values)
-    return (min(listed), max(listed)) if listed else None

@@ -162,7 +162,7 @@ def regrid_front(
     if touched.any() and not redrawn.any():
         redrawn = thin(touched)
     elif not touched.any() and front.any():
-        # The front lies in the dropped edge of the image: draw it on the last row or column.
+        # The front is in the dropped edge of the image: draw it on the last row or column.
         redrawn = _nearest_pixels(grid, front)
     return np.where(redrawn, np.uint8(255), np.uint8(0))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,8 @@ from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import SPLITS, CaffeTree, Split
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray, read_text, write_gray
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.image import georeferences, read_image, read_notes, shared_grid, write_image
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.processes import in_processes
 from ssl4sar.core.progress import tell
@@ -54,11 +56,17 @@ class _Job:
     old: SceneName
     new: SceneName
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Pixel sizes of the old and the new scene, metres."""
+        return self.old.resolution_m, self.new.resolution_m
+
 
 @dataclass(frozen=True)
 class _Done:
     name: str
     size_px: tuple[int, int]
+    grid: Grid | None
     files: dict[str, FileRecord]
 
 
@@ -86,7 +94,7 @@ def resample_tree(
     for name in dropped:
         tell(f"{name} is left out: the same acquisition is there with smaller pixels")
     with atomic_directory(root) as folder:
-        work = partial(_make_scene, source.tree, CaffeTree(folder))
+        work = partial(_make_scene, source, CaffeTree(folder))
         done = list(in_processes(work, jobs, workers, "resampling scenes"))
     copied = sum(job.old == job.new for job in jobs)
     manifest = build_manifest(
@@ -96,6 +104,7 @@ def resample_tree(
         scenes={split: [str(j.new) for j in jobs if j.split == split] for split in SPLITS},
         sizes_px={scene.name: scene.size_px for scene in done},
         files={name: record for scene in done for name, record in scene.files.items()},
+        grids={scene.name: scene.grid for scene in done if scene.grid is not None},
     )
     return ResampledTree(manifest, len(jobs) - copied, copied, tuple(dropped))
 
@@ -124,55 +133,64 @@ def _plan(source: TreeManifest, spacing_m: int) -> tuple[list[_Job], list[str]]:
     return jobs, sorted(dropped)
 
 
-def _make_scene(source: CaffeTree, target: CaffeTree, job: _Job) -> _Done:
+def _make_scene(source: TreeManifest, target: CaffeTree, job: _Job) -> _Done:
+    old, name = _paths(source.tree, job.split, str(job.old)), str(job.new)
+    new = _paths(target, job.split, name)
+    grid = source.grids.get(str(job.old))
     if job.old == job.new:
-        _copy(source, target, job)
-        size = read_gray(source.sar(job.split, str(job.old))).shape
+        written = _copy(old, new)
+        size = read_image(old[0]).pixels.shape
     else:
-        size = _resample(source, target, job)
-    name = str(job.new)
-    files = {}
-    for path in _paths(target, job.split, name):
-        files[path.relative_to(target.root).as_posix()] = FileRecord.of(path)
-    return _Done(name, (size[0], size[1]), files)
+        written, size = _resample(old, new, job)
+        grid = None if grid is None else grid.resized(size, job.sides[1] / job.sides[0])
+    files = {path.relative_to(target.root).as_posix(): FileRecord.of(path) for path in written}
+    return _Done(name, (size[0], size[1]), grid, files)
 
 
-def _copy(source: CaffeTree, target: CaffeTree, job: _Job) -> None:
-    name = str(job.old)
-    pairs = zip(_paths(source, job.split, name), _paths(target, job.split, name), strict=True)
-    for old, new in pairs:
-        if not old.is_file():
-            raise UserError(old, "the file does not exist", "validate the tree again")
-        new.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(old, new)
+def _copy(old: Sequence[Path], new: Sequence[Path]) -> list[Path]:
+    """Copy the files of a scene, with those that place its images; return the copies."""
+    pairs = []
+    for source, target in zip(old, new, strict=True):
+        if not source.is_file():
+            raise UserError(source, "the file does not exist", "validate the tree again")
+        target = target.with_suffix(source.suffix.lower())
+        pairs.append((source, target))
+        placing = zip(georeferences(source), georeferences(target), strict=True)
+        pairs += [pair for pair in placing if pair[0].is_file()]
+    for source, target in pairs:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return [target for _, target in pairs]
 
 
-def _resample(source: CaffeTree, target: CaffeTree, job: _Job) -> tuple[int, int]:
-    split, old, new = job.split, str(job.old), str(job.new)
-    sar_path, zones_path, front_path, box_path = _paths(source, split, old)
-    image = read_gray(sar_path)
-    zones = classes_from_greys(read_gray(zones_path), zones_path)
-    front = read_gray(front_path)
-    for path, mask in ((zones_path, zones), (front_path, front)):
-        if mask.shape != image.shape:
-            raise UserError(path, "the mask has not the size of its image", "validate the tree")
+def _resample(
+    old: Sequence[Path], new: Sequence[Path], job: _Job
+) -> tuple[list[Path], tuple[int, int]]:
+    sar, zones, front = ((path, read_image(path)) for path in old[:3])
+    placed, _ = shared_grid([sar, zones, front])
+    image, classes = sar[1].pixels, classes_from_greys(zones[1].pixels, old[1])
     shape = (image.shape[0], image.shape[1])
-    grid = Regrid.between(shape, job.old.resolution_m, job.new.resolution_m)
+    grid, factor = Regrid.between(shape, *job.sides), job.sides[0] / job.sides[1]
     if min(grid.shape) < _SMALLEST_SIDE_PX:
         raise UserError(
-            sar_path,
+            old[0],
             f"at {job.new.resolution_m} m only {grid.shape[0]}x{grid.shape[1]} px would be left",
             "choose a smaller caffe.spacing_m",
         )
-    new_zones = regrid_zones(grid, zones)
-    # Rendered scenes say in their PNGs that they are; that must not get lost.
-    new_sar, new_zones_path, new_front, new_box = _paths(target, split, new)
-    write_gray(new_sar, regrid_image(grid, image, zones), read_text(sar_path))
-    write_gray(new_zones_path, greys_from_classes(new_zones), read_text(zones_path))
-    write_gray(new_front, regrid_front(grid, front, new_zones), read_text(front_path))
-    factor = job.old.resolution_m / job.new.resolution_m
-    BoundingBox.read(box_path).scaled(factor, factor).write(new_box)
-    return grid.shape
+    new_zones = regrid_zones(grid, classes)
+    images = (
+        regrid_image(grid, image, classes),
+        greys_from_classes(new_zones),
+        regrid_front(grid, front[1].pixels, new_zones),
+    )
+    new_placed = None if placed is None else placed.resized(grid.shape, 1 / factor)
+    # Rendered scenes say in their files that they are; that must not get lost.
+    written = [
+        write_image(path, pixels, new_placed, read_notes(source))
+        for path, pixels, source in zip(new[:3], images, old[:3], strict=True)
+    ]
+    BoundingBox.read(old[3]).scaled(factor, factor).write(new[3])
+    return [*written, new[3]], grid.shape
 
 
 def _paths(tree: CaffeTree, split: Split, name: str) -> tuple[Path, Path, Path, Path]:

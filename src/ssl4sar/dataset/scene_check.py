@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +17,31 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, read_bounded
-from ssl4sar.core.gray_png import LONGEST_FILE_BYTES, decode_gray
+from ssl4sar.core.gray_png import LONGEST_FILE_BYTES
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.image import GeoImage, decode_checked, georeferences, image_grid, shared_grid
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import CLASS_GREYS, classes_from_greys
 from ssl4sar.dataset.label_check import label_fault
-from ssl4sar.dataset.problems import Problem, Severity
+from ssl4sar.dataset.problems import Problem, Severity, problem_of
 
 #: 63 stands for rock in a few official masks.
 ZONE_GREYS: Final = frozenset({*CLASS_GREYS, 63})
 FRONT_GREYS: Final = frozenset({0, 255})
 _SHOWN: Final = 5
-_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """What a scene's files tell.
+    """What a scene's files say.
 
     Attributes:
         split: train or test.
         name: scene name.
         size_px: height and width of the SAR image; None where it cannot be read.
+        grid: where the pixels are; None without coordinates.
         files: record of every file that could be read, by path relative to the tree.
         problems: what is wrong with them.
     """
@@ -45,6 +49,7 @@ class SceneFacts:
     split: Split
     name: str
     size_px: tuple[int, int] | None
+    grid: Grid | None
     files: dict[str, FileRecord]
     problems: tuple[Problem, ...]
 
@@ -58,21 +63,19 @@ def check_scene(tree: CaffeTree, job: tuple[Split, str]) -> SceneFacts:
     """
     split, name = job
     check = _SceneCheck(tree.root)
-    check.name(tree.sar(split, name), name)
-    image = check.image(tree.sar(split, name))
-    zones = check.image(tree.zones(split, name))
-    front = check.image(tree.front(split, name))
-    size = None if image is None else (image.shape[0], image.shape[1])
-    if zones is not None:
-        check.same_size(tree.zones(split, name), zones, size)
-        check.greys(tree.zones(split, name), zones, ZONE_GREYS)
-    if front is not None:
-        check.same_size(tree.front(split, name), front, size)
-        check.front(tree.front(split, name), front)
-    if zones is not None and front is not None and zones.shape == front.shape:
-        check.labels(tree.front(split, name), name, zones, front)
+    sar, zones, front = tree.sar(split, name), tree.zones(split, name), tree.front(split, name)
+    scene = check.attempt(sar, lambda: SceneName.parse(name))
+    images = {path: image for path in (sar, zones, front) if (image := check.image(path))}
+    grid = check.places(images, sar, scene)
+    size = (images[sar].pixels.shape[0], images[sar].pixels.shape[1]) if sar in images else None
+    if zones in images:
+        check.greys(zones, images[zones].pixels, ZONE_GREYS)
+    if front in images:
+        check.front(front, images[front].pixels)
+    if scene is not None and {zones, front} <= images.keys():
+        check.labels(front, scene.resolution_m, images[zones].pixels, images[front].pixels)
     check.box(tree.box(name), size)
-    return SceneFacts(split, name, size, check.files, tuple(check.problems))
+    return SceneFacts(split, name, size, grid, check.files, tuple(check.problems))
 
 
 class _SceneCheck:
@@ -83,57 +86,55 @@ class _SceneCheck:
         self.files: dict[str, FileRecord] = {}
         self.problems: list[Problem] = []
 
-    def add(self, path: Path, problem: str, fix: str, severity: Severity = "error") -> None:
-        file = path.relative_to(self.root).as_posix()
-        self.problems.append(Problem(severity, file, problem, fix))
+    def file(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix()
 
-    def name(self, path: Path, name: str) -> None:
+    def add(self, path: Path, problem: str, fix: str, severity: Severity = "error") -> None:
+        self.problems.append(Problem(severity, self.file(path), problem, fix))
+
+    def attempt(self, path: Path, read: Callable[[], T]) -> T | None:
+        """Return what is read; None where it cannot be, which is listed."""
         try:
-            SceneName.parse(name)
-        except UserError as error:
-            self.add(path, error.problem, error.fix)
+            return read()
+        except (OSError, UserError, ForeignTextError) as error:
+            self.problems.append(problem_of(self.file(path), error))
+            return None
 
     def read(self, path: Path) -> bytes | None:
-        try:
-            data = read_bounded(path, LONGEST_FILE_BYTES)
-        except FileNotFoundError:
-            self.add(path, "the file is missing", "add it or remove the scene")
-            return None
-        except OSError as error:
-            self.add(path, f"the file cannot be read ({error.strerror})", "check its permissions")
-            return None
-        except ForeignTextError as error:
-            self.add(path, str(error), "replace the file by the original")
-            return None
-        relative = path.relative_to(self.root).as_posix()
-        self.files[relative] = FileRecord(len(data), hashlib.sha256(data).hexdigest())
+        data = self.attempt(path, lambda: read_bounded(path, LONGEST_FILE_BYTES))
+        if data is not None:
+            self.files[self.file(path)] = FileRecord(len(data), hashlib.sha256(data).hexdigest())
         return data
 
-    def image(self, path: Path) -> NDArray[np.uint8] | None:
+    def image(self, path: Path) -> GeoImage | None:
         data = self.read(path)
         if data is None:
             return None
-        try:
-            image = decode_gray(data, path)
-        except UserError as error:
-            self.add(path, error.problem, error.fix)
-            return None
-        damage = png_damage(data)
-        if damage is not None:
-            self.add(path, f"the PNG is damaged ({damage})", "replace the file by the original")
-            return None
-        return image
+        for place in georeferences(path):
+            if place.is_file():
+                self.read(place)
+        return self.attempt(
+            path, lambda: GeoImage(decode_checked(data, path).pixels, image_grid(path))
+        )
 
-    def same_size(
-        self, path: Path, mask: NDArray[np.uint8], size_px: tuple[int, int] | None
-    ) -> None:
-        if size_px is not None and mask.shape != size_px:
-            self.add(
-                path,
-                f"the mask is {mask.shape[0]}x{mask.shape[1]} px, its image "
-                f"{size_px[0]}x{size_px[1]} px",
-                "replace it by the mask of this image",
-            )
+    def places(
+        self, images: Mapping[Path, GeoImage], sar: Path, scene: SceneName | None
+    ) -> Grid | None:
+        """Return the grid of the images that can be read, each compared with the SAR image."""
+        agreeing = [(sar, images[sar])] if sar in images else []
+        for path, image in images.items():
+            compare = partial(shared_grid, [*agreeing, (path, image)])
+            if path != sar and self.attempt(path, compare) is not None:
+                agreeing.append((path, image))
+        if not agreeing:
+            return None
+        grid, placed = shared_grid(agreeing)
+        if (
+            scene is not None
+            and self.attempt(placed, lambda: scene.spacing_m(grid, placed)) is None
+        ):
+            return None
+        return grid
 
     def greys(
         self, path: Path, mask: NDArray[np.uint8], allowed: frozenset[int]
@@ -163,65 +164,35 @@ class _SceneCheck:
             )
 
     def labels(
-        self, path: Path, name: str, zones: NDArray[np.uint8], front: NDArray[np.uint8]
+        self, path: Path, resolution_m: int, zones: NDArray[np.uint8], front: NDArray[np.uint8]
     ) -> None:
         try:
-            scene = SceneName.parse(name)
             classes = classes_from_greys(zones, path)
         except UserError:
             return  # listed already: there is nothing to compare
-        fault = label_fault(classes, front > 0, scene.resolution_m)
+        if zones.shape != front.shape:
+            return
+        fault = label_fault(classes, front > 0, resolution_m)
         if fault is not None:
             severity: Severity = "error" if fault.impossible else "warning"
             self.add(path, fault.problem, fault.fix, severity)
 
     def box(self, path: Path, size_px: tuple[int, int] | None) -> None:
         data = self.read(path)
-        if data is None:
+        box = None if data is None else self.attempt(path, lambda: BoundingBox.parse(data, path))
+        if box is None or size_px is None:
             return
-        try:
-            box = BoundingBox.parse(data, path)
-            if size_px is not None:
-                box.window(*size_px, path)
-        except UserError as error:
-            self.add(path, error.problem, error.fix)
+        height_px, width_px = size_px
+        if self.attempt(path, lambda: box.window(height_px, width_px, path)) is None:
             return
-        if size_px is not None and (
-            box.left_px < 0
-            or box.lower_px < 0
-            or box.right_px > size_px[1]
-            or box.upper_px > size_px[0]
+        if (
+            min(box.left_px, box.lower_px) < 0
+            or box.right_px > width_px
+            or box.upper_px > height_px
         ):
             self.add(
                 path,
-                f"the box reaches beyond the {size_px[0]}x{size_px[1]} px image",
+                f"the box reaches beyond the {height_px}x{width_px} px image",
                 "nothing: it is cut at the border",
                 "warning",
             )
-
-
-def png_damage(data: bytes) -> str | None:
-    """Tell what is wrong with the chunks of a PNG: Pillow forgives a bad checksum of pixels.
-
-    Args:
-        data: content of the file.
-
-    Returns:
-        What is wrong, or None.
-    """
-    if not data.startswith(_PNG_SIGNATURE):
-        return "no PNG signature"
-    view = memoryview(data)
-    start = len(_PNG_SIGNATURE)
-    while start + 12 <= len(data):
-        length = int.from_bytes(view[start : start + 4], "big")
-        end = start + 8 + length
-        kind = bytes(view[start + 4 : start + 8])
-        if end + 4 > len(data):
-            break
-        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            return f"checksum of chunk {kind.decode('ascii', 'replace')} differs"
-        if kind == b"IEND":
-            return None
-        start = end + 4
-    return "the file is truncated"

@@ -47,7 +47,7 @@ def staged(folder: Path, scratch: str) -> Iterator[Path]:
             the node. Empty: yield the store itself.
 
     Raises:
-        UserError: a file of the store does not have the content that its index tells.
+        UserError: a file of the store does not have the content that its index says.
     """
     if not scratch:
         yield folder
@@ -103,7 +103,7 @@ def _used_copy(folder: Path, own: Path) -> Iterator[Path]:
             yield copy
         finally:
             in_use.close()
-            # Not being able to tidy up is no reason to fail a finished training.
+            # Not being able to tidy up must not fail a finished training.
             with suppress(OSError), _locked(gate, fcntl.LOCK_EX):
                 _remove_unused(copy, users)
                 gate.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def _hashes(folder: Path) -> dict[str, str]:
         arrays: Mapping[str, str] = read_json(path)["sha256"]
         hashes = {INDEX_NAME: sha256_file(path), **arrays}
     except (OSError, ValueError, KeyError, TypeError):
-        # Whoever opens the store tells precisely what is wrong with it.
+        # Whoever opens the store says precisely what is wrong with it.
         raise _NotStagedError("its index cannot be read") from None
     if any(Path(name).name != name for name in hashes):
         raise _NotStagedError("its index names files outside the store")
@@ -205,7 +205,7 @@ def _copy_file(source: Path, target: Path, sha256: str) -> None:
     if digest.hexdigest() != sha256:
         raise UserError(
             source,
-            f"the file does not have the content that {INDEX_NAME} tells",
+            f"the file does not have the content that {INDEX_NAME} says",
             "remove the store and rerun the workflow",
         )
 

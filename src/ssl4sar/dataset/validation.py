@@ -1,37 +1,47 @@
 """Checking a CaFFe tree: every file is read once, every problem is listed.
 
 An error stops the workflow, because a later step would fail or give wrong numbers; a warning is
-told and kept in the report.
+reported, too.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-from ssl4sar.core.atomic import write_json
 from ssl4sar.core.caffe_layout import (
     BOX_ENDING,
     BOX_FOLDER,
     IMAGE_ENDINGS,
     IMAGE_FOLDERS,
+    METADATA_NAME,
     SPLITS,
     CaffeTree,
     Split,
 )
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.image import georeferences
 from ssl4sar.core.listing import FileRecord
-from ssl4sar.core.named_files import is_image, list_named, visible_entries
+from ssl4sar.core.named_files import IMAGE_SUFFIXES, is_image, list_named, visible_entries
 from ssl4sar.core.printing import printable_lines
 from ssl4sar.core.processes import in_processes
-from ssl4sar.core.scene_name import SceneName, begins_like_a_scene
+from ssl4sar.core.scene_name import GLACIERS, SceneName, begins_like_a_scene
+from ssl4sar.dataset.coordinates import listed_grids
 from ssl4sar.dataset.official import official_differences
-from ssl4sar.dataset.problems import Problem, Severity, ordered, refuse_errors
+from ssl4sar.dataset.problems import (
+    Problem,
+    Report,
+    Severity,
+    limits,
+    ordered,
+    span,
+)
 from ssl4sar.dataset.scene_check import SceneFacts, check_scene
 
 SCHEMA: Final = "ssl4sar.caffe-validation/1"
@@ -40,33 +50,21 @@ SCHEMA: Final = "ssl4sar.caffe-validation/1"
 _EXTENT_TOLERANCE: Final = 0.15
 
 
-@dataclass(frozen=True)
-class ValidationReport:
+@dataclass(frozen=True, kw_only=True)
+class ValidationReport(Report):
     """Result of reading a whole tree.
 
     Attributes:
-        root: folder of the tree.
         scenes: sorted scene names per split, all that have a SAR image.
         sizes_px: height and width by scene name.
+        grids: where the pixels are, by name of the scenes of which it is known.
         files: record of every readable file by path relative to ``root``.
-        problems: errors first, then warnings, by file.
     """
 
-    root: str
     scenes: dict[Split, list[str]]
     sizes_px: dict[str, tuple[int, int]]
+    grids: dict[str, Grid] = field(default_factory=dict)
     files: dict[str, FileRecord]
-    problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def errors(self) -> list[Problem]:
-        """Problems that stop the workflow."""
-        return [problem for problem in self.problems if problem.severity == "error"]
-
-    @property
-    def warnings(self) -> list[Problem]:
-        """Problems that do not."""
-        return [problem for problem in self.problems if problem.severity == "warning"]
 
     @property
     def is_official(self) -> bool:
@@ -74,7 +72,7 @@ class ValidationReport:
         return not official_differences(self.scenes, self.sizes_px)
 
     def split_line(self) -> str:
-        """Tell in a line whether this is the official split."""
+        """Say in a line whether this is the official split."""
         negation = "" if self.is_official else "not "
         train, test = len(self.scenes["train"]), len(self.scenes["test"])
         return f"this is {negation}the official split: {train} train, {test} test"
@@ -96,29 +94,27 @@ class ValidationReport:
         return replace(self, problems=ordered([*self.problems, *differences]))
 
     def counts(self) -> dict[str, Any]:
-        """Count scenes per split, by glacier, sensor, pixel size and quality; tell size ranges."""
+        """Count scenes per split, by glacier, sensor, pixel size and quality, with their sizes."""
         return {
             split: {
                 "scenes": len(names),
                 **_counts_of([name for name in names if _parsed(name) is not None]),
-                "height_px": _range(self.sizes_px[n][0] for n in names if n in self.sizes_px),
-                "width_px": _range(self.sizes_px[n][1] for n in names if n in self.sizes_px),
+                "height_px": limits(self.sizes_px[n][0] for n in names if n in self.sizes_px),
+                "width_px": limits(self.sizes_px[n][1] for n in names if n in self.sizes_px),
             }
             for split, names in self.scenes.items()
         }
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain values: counts, problems, bytes; not the file hashes."""
+        return {"schema": SCHEMA, **super().as_dict()}
+
+    def facts(self) -> dict[str, Any]:
+        """Return numbers of files and scenes."""
         return {
-            "schema": SCHEMA,
-            "root": self.root,
-            "ok": not self.errors,
-            "errors": len(self.errors),
-            "warnings": len(self.warnings),
             "files": len(self.files),
             "bytes": sum(record.bytes for record in self.files.values()),
             "counts": self.counts(),
-            "problems": [asdict(problem) for problem in self.problems],
         }
 
     def as_text(self) -> str:
@@ -127,30 +123,24 @@ class ValidationReport:
         for split, facts in self.counts().items():
             lines.append(
                 f"  {split}: {facts['scenes']} scenes, "
-                f"heights {_span(facts['height_px'])} px, widths {_span(facts['width_px'])} px"
+                f"heights {span(facts['height_px'])} px, widths {span(facts['width_px'])} px"
             )
             for key in ("glaciers", "sensors", "resolutions_m", "qualities"):
                 values = ", ".join(f"{name} {count}" for name, count in facts[key].items())
                 lines.append(f"    {key}: {values or 'none'}")
-        lines.append(f"errors: {len(self.errors)}, warnings: {len(self.warnings)}")
-        lines += [f"  {p.severity} {p.file}: {p.problem}; {p.fix}" for p in self.problems]
-        return printable_lines(lines)
-
-    def write(self, path: str | Path) -> None:
-        """Write the report as JSON, atomically."""
-        write_json(path, self.as_dict())
+        return printable_lines([*lines, *self.problem_lines()])
 
     def raise_if_bad(self, report_path: str | Path) -> None:
         """Refuse a tree with errors.
 
         Args:
-            report_path: where the whole report lies, for the message.
+            report_path: where the whole report is, for the message.
 
         Raises:
-            UserError: there are errors; the first few are told.
+            UserError: there are errors; the first few are named.
         """
         fix = f"correct the files as listed in {report_path} and rerun"
-        refuse_errors(self.root, "CaFFe tree", self.errors, fix)
+        self.refuse_errors("CaFFe tree", fix)
 
 
 def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
@@ -174,18 +164,36 @@ def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
     facts = list(_read_scenes(tree, scenes, workers))
     sizes = {fact.name: fact.size_px for fact in facts if fact.size_px is not None}
     files = {name: record for fact in facts for name, record in fact.files.items()}
+    placed = {fact.name: fact.grid for fact in facts if fact.grid is not None}
+    listed, unlisted = _listed_grids(tree, sizes)
     problems = [
+        *unlisted,
         *_missing_folders(tree),
         *_stray_files(tree, scenes),
         *_unknown_places(tree),
         *(problem for fact in facts for problem in fact.problems),
-        *_shared_acquisitions(scenes),
+        *_shared_acquisitions(tree, scenes),
         *_shared_pixels(tree, facts),
         *_odd_sizes(tree, scenes, sizes),
+        *_other_glaciers(tree, scenes),
     ]
     return ValidationReport(
-        str(root), scenes, sizes, dict(sorted(files.items())), ordered(problems)
+        root=str(root),
+        scenes=scenes,
+        sizes_px=sizes,
+        grids={**listed, **placed},
+        files=dict(sorted(files.items())),
+        problems=ordered(problems),
     )
+
+
+def _listed_grids(
+    tree: CaffeTree, sizes_px: Mapping[str, tuple[int, int]]
+) -> tuple[dict[str, Grid], list[Problem]]:
+    try:
+        return listed_grids(tree.root, sizes_px), []
+    except UserError as error:
+        return {}, [Problem("error", METADATA_NAME, error.problem, error.fix)]
 
 
 def _read_scenes(
@@ -203,32 +211,34 @@ def _missing_folders(tree: CaffeTree) -> Iterator[Problem]:
     for split in SPLITS:
         folder = f"sar_images/{split}"
         if (tree.root / folder).is_dir() and not tree.names(split):
-            yield Problem("error", folder, "there is no scene", "add PNG images of scenes")
+            yield Problem("error", folder, "there is no scene", "add images of scenes")
 
 
 def _stray_files(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:
     for split, names in scenes.items():
-        for folder, ending in zip(IMAGE_FOLDERS, IMAGE_ENDINGS, strict=True):
-            yield from _strays(tree.root / folder / split, ending, set(names), tree.root, "error")
+        for folder, endings in zip(IMAGE_FOLDERS, IMAGE_ENDINGS, strict=True):
+            yield from _strays(tree.root / folder / split, endings, set(names), tree.root, "error")
     boxed = {name for names in scenes.values() for name in names}
     # Whoever uses some of the scenes may well keep all boxes.
-    yield from _strays(tree.root / BOX_FOLDER, BOX_ENDING, boxed, tree.root, "warning")
+    yield from _strays(tree.root / BOX_FOLDER, (BOX_ENDING,), boxed, tree.root, "warning")
 
 
 def _strays(
-    folder: Path, ending: str, names: set[str], root: Path, partner_severity: Severity
+    folder: Path, endings: Sequence[str], names: set[str], root: Path, partner_severity: Severity
 ) -> Iterator[Problem]:
-    listed = list_named(folder, ending)
+    listed = list_named(folder, *endings)
     for first, second in listed.repeated.values():
         file = second.relative_to(root).as_posix()
-        problem = f"its name differs from {first.name} by case only"
+        case_only = first.name.lower() == second.name.lower()
+        problem = f"its name differs from {first.name} by {'case' if case_only else 'ending'} only"
         yield Problem("error", file, problem, "keep one of the two")
+    placing = {place for path in listed.files.values() for place in georeferences(path)}
     partnerless = [path for name, path in listed.files.items() if name not in names]
-    for path in (*partnerless, *listed.others):
+    for path in (*partnerless, *(other for other in listed.others if other not in placing)):
         file = path.relative_to(root).as_posix()
         if path.is_dir():
             yield _unknown_folder(path, root)
-        elif path.suffix.lower() in {".png", ".txt"}:
+        elif path.suffix.lower() in {*IMAGE_SUFFIXES, ".txt"}:
             yield Problem(
                 partner_severity,
                 file,
@@ -236,10 +246,10 @@ def _strays(
                 "add the image, correct the name, or remove the file",
             )
         elif begins_like_a_scene(path.name):
-            problem = f"the name begins like a scene, but does not end in {ending}"
-            yield Problem("error", file, problem, f"convert it to *{ending} or remove it")
+            problem = f"the name begins like a scene, but does not end in {endings[0]}"
+            yield Problem("error", file, problem, f"convert it to *{endings[0]} or remove it")
         else:
-            yield Problem("warning", file, "the file is no part of CaFFe", "remove it")
+            yield Problem("warning", file, "the file is not part of CaFFe", "remove it")
 
 
 def _unknown_places(tree: CaffeTree) -> Iterator[Problem]:
@@ -263,7 +273,7 @@ def _unknown_folder(folder: Path, root: Path) -> Problem:
     """Describe a folder that is not used: an error where scenes would be lost with it."""
     file = folder.relative_to(root).as_posix()
     entries = visible_entries(folder)
-    problem = f"the folder is no part of CaFFe, its {len(entries)} entries are not used"
+    problem = f"the folder is not part of CaFFe, its {len(entries)} entries are not used"
     holds_images = folder.parent != root and any(
         is_image(path) or begins_like_a_scene(path.name) for path in entries
     )
@@ -278,8 +288,8 @@ def _unknown_folder(folder: Path, root: Path) -> Problem:
     return Problem("error", file, problem, fix)
 
 
-def _shared_acquisitions(scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:
-    """Tell scenes that show the same glacier on the same day by the same sensor and orbit."""
+def _shared_acquisitions(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:
+    """List scenes that show the same glacier on the same day by the same sensor and orbit."""
     places: defaultdict[tuple[str, ...], list[tuple[Split, str]]] = defaultdict(list)
     for split, names in scenes.items():
         for name in names:
@@ -293,22 +303,23 @@ def _shared_acquisitions(scenes: Mapping[Split, list[str]]) -> Iterator[Problem]
         for name in test if train else []:
             yield Problem(
                 "error",
-                f"sar_images/test/{name}.png",
+                tree.sar("test", name).relative_to(tree.root).as_posix(),
                 f"the same acquisition is in the training split ({train[0]})",
                 "remove one of the two, or the score is worthless",
             )
-        for names, split in ((train, "train"), (test, "test")):
+        places_of: dict[Split, list[str]] = {"train": train, "test": test}
+        for split, names in places_of.items():
             for name in names[1:]:
                 yield Problem(
                     "warning",
-                    f"sar_images/{split}/{name}.png",
+                    tree.sar(split, name).relative_to(tree.root).as_posix(),
                     f"the same acquisition is there as {names[0]}",
                     "nothing, if both are wanted; resampling keeps the one with smaller pixels",
                 )
 
 
 def _shared_pixels(tree: CaffeTree, facts: Iterable[SceneFacts]) -> Iterator[Problem]:
-    """Tell SAR images whose files are equal byte by byte."""
+    """List SAR images whose files are equal byte by byte."""
     first: dict[str, SceneFacts] = {}
     for fact in facts:
         file = tree.sar(fact.split, fact.name).relative_to(tree.root).as_posix()
@@ -330,7 +341,7 @@ def _odd_sizes(
     scenes: Mapping[Split, list[str]],
     sizes_px: Mapping[str, tuple[int, int]],
 ) -> Iterator[Problem]:
-    """Tell scenes whose extent in metres is not that of their glacier: a wrong pixel size?"""
+    """List scenes whose extent in metres is not that of their glacier: a wrong pixel size?"""
     for axis, side in enumerate(("height", "width")):
         extents: defaultdict[str, dict[tuple[Split, str], int]] = defaultdict(dict)
         for split, names in scenes.items():
@@ -352,11 +363,29 @@ def _odd_sizes(
                     )
 
 
+def _other_glaciers(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> Iterator[Problem]:
+    """Name the glaciers that are not of the benchmark: new ones, or slips of the pen."""
+    first: dict[str, Path] = {}
+    for split, names in scenes.items():
+        for name in names:
+            scene = _parsed(name)
+            if scene is not None and scene.glacier not in GLACIERS:
+                first.setdefault(scene.glacier, tree.sar(split, name))
+    for glacier, path in first.items():
+        yield Problem(
+            "warning",
+            path.relative_to(tree.root).as_posix(),
+            f"the glacier {glacier} is not of the benchmark ({', '.join(GLACIERS)}): its scenes "
+            "count in no season",
+            "nothing, or correct the name",
+        )
+
+
 def _parsed(name: str) -> SceneName | None:
     try:
         return SceneName.parse(name)
     except UserError:
-        return None  # told once, where the scene is checked
+        return None  # reported once, where the scene is checked
 
 
 def _counts_of(names: Iterable[str]) -> dict[str, dict[str, int]]:
@@ -372,12 +401,3 @@ def _counts_of(names: Iterable[str]) -> dict[str, dict[str, int]]:
 def _tally(values: Iterable[str] | Iterable[int]) -> dict[str, int]:
     counts: Counter[str | int] = Counter(values)
     return {str(value): counts[value] for value in sorted(counts, key=lambda v: (str(type(v)), v))}
-
-
-def _range(values: Iterable[int]) -> list[int] | None:
-    listed = list(values)
-    return [min(listed), max(listed)] if listed else None
-
-
-def _span(limits: list[int] | None) -> str:
-    return "unknown" if limits is None else f"{limits[0]}-{limits[1]}"

@@ -1,1 +1,1 @@
-"""Scoring predictions, trivial baselines, the result file, the comparison of starting points."""
+"""Scoring predictions, trivial baselines, the result file, the comparison of models."""

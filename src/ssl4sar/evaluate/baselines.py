@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray
+from ssl4sar.core.image import read_image
 from ssl4sar.core.zones import GLACIER, OCEAN
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore, LabelFolders, map_images, score_image
@@ -151,7 +151,7 @@ def _ocean_or_glacier(ocean: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArr
 
 
 def _grey_baselines_of(path: Path, shape: tuple[int, ...]) -> dict[str, NDArray[np.uint8]]:
-    sar = read_gray(path)
+    sar = read_image(path).pixels
     if sar.shape != shape:
         raise UserError(
             path,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.core.atomic import atomic_file, atomic_files_into, json_text
-from ssl4sar.core.caffe_layout import BOX_ENDING, FRONT_ENDING, SAR_ENDING, ZONES_ENDING
+from ssl4sar.core.caffe_layout import BOX_ENDING, FRONT_ENDINGS, SAR_ENDINGS, ZONES_ENDINGS
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_text
+from ssl4sar.core.image import read_notes
 from ssl4sar.core.named_files import list_named, named_file, some_names
 from ssl4sar.dataset.label_check import label_fault
 from ssl4sar.dataset.official import is_official_test
@@ -67,7 +67,7 @@ class EvaluateRequest:
         """Return the SAR image of a scene; only where there is a folder of them."""
         if self.sar is None:
             raise ValueError("the request has no SAR images")
-        return named_file(self.sar, name, SAR_ENDING)
+        return named_file(self.sar, name, *SAR_ENDINGS)
 
 
 def evaluate(request: EvaluateRequest) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _check_labels(request: EvaluateRequest, names: Sequence[str]) -> list[str]:
 
     def check(name: str) -> str | None:
         scene = request.labels.read(name)
-        fault = label_fault(scene.zones, scene.front, scene.name.resolution_m)
+        fault = label_fault(scene.zones, scene.front, scene.spacing_m)
         file = request.labels.front_file(name)
         if fault is not None and fault.impossible:
             raise UserError(file, fault.problem, fault.fix)
@@ -147,7 +147,7 @@ def _require_sar(request: EvaluateRequest, names: Sequence[str]) -> None:
         raise UserError(
             request.sar, "the folder does not exist", "give the folder of the SAR images"
         )
-    list_named(request.sar, SAR_ENDING).refuse_repeated()
+    list_named(request.sar, *SAR_ENDINGS).refuse_repeated()
     missing = [name for name in names if not request.sar_path(name).is_file()]
     if missing:
         raise UserError(
@@ -192,7 +192,7 @@ def _any_marked_synthetic(labels: LabelFolders, names: Sequence[str]) -> bool:
     return any(
         SYNTHETIC_MARK in f"{key} {value}".lower()
         for name in names
-        for key, value in read_text(labels.zones_file(name)).items()
+        for key, value in read_notes(labels.zones_file(name)).items()
     )
 
 
@@ -200,13 +200,13 @@ def _unused_warnings(request: EvaluateRequest, names: Sequence[str]) -> list[str
     """List what is in the folders that are read and was not: a scene may hide in it."""
     labels, scenes = request.labels, set(names)
     places: dict[str, tuple[Path, tuple[str, ...]]] = {
-        "zone masks": (labels.zones, (ZONES_ENDING,)),
-        "labelled fronts": (labels.fronts, (FRONT_ENDING,)),
+        "zone masks": (labels.zones, ZONES_ENDINGS),
+        "labelled fronts": (labels.fronts, FRONT_ENDINGS),
         "bounding boxes": (labels.boxes, (BOX_ENDING,)),
         "predictions": (request.predictions, PREDICTION_ENDINGS),
     }
     if request.sar is not None:
-        places["SAR images"] = (request.sar, (SAR_ENDING,))
+        places["SAR images"] = (request.sar, SAR_ENDINGS)
     # Labels of several kinds may be in one folder, and results beside what is read.
     known = {realpath(path) for path in (request.out, request.fronts_out) if path is not None}
     known |= {realpath(path) for path in _label_files(request, names)}

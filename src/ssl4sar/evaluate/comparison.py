@@ -1,176 +1,121 @@
-"""The comparison of starting points of the fine-tuning, built from the scores of all runs."""
+"""The comparison of models, built from the scores of all their runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
-from ssl4sar.config.pretraining import TASKS, VARIANTS, Variant
 from ssl4sar.evaluate.baselines import FLOOR
-from ssl4sar.evaluate.comparison_schema import (
+from ssl4sar.evaluate.comparison_text import comparison_text
+from ssl4sar.evaluate.published import PUBLISHED, SSL4SAR_RUNS, TEST_SET
+from ssl4sar.evaluate.result import RunScores, common_images, spread
+from ssl4sar.evaluate.schema import (
     BestTrivial,
+    ComparedModel,
+    ComparedRun,
+    Comparison,
+    Dataset,
+    Model,
+    ModelPair,
     PairTests,
-    PretrainedCheckpoint,
-    Pretraining,
-    PretrainingComparison,
-    PretrainingFacts,
     PublishedComparison,
     PublishedPair,
     PublishedSystem,
     References,
-    StartingPoint,
-    VariantPair,
-    VariantRun,
 )
-from ssl4sar.evaluate.comparison_text import comparison_text
-from ssl4sar.evaluate.published import PUBLISHED, SSL4SAR_RUNS, TEST_SET
-from ssl4sar.evaluate.result import RunScores, spread
-from ssl4sar.evaluate.result_schema import Dataset
 from ssl4sar.evaluate.scores_file import BaselineScores
-from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.evaluate.significance import Better, compare
 from ssl4sar.evaluate.summary import summarise
+from ssl4sar.evaluate.trained_models import assessed
 
 
 @dataclass(frozen=True)
-class VariantScores:
-    """The runs from one starting point.
+class ModelScores:
+    """A model with the scores of its runs.
 
     Attributes:
-        runs: scores per fine-tuning.
-        pretraining: facts of the pretraining; None for random and ImageNet weights.
+        model: what was trained.
+        runs: scores per member.
     """
 
+    model: Model
     runs: Sequence[RunScores]
-    pretraining: PretrainingFacts | None = None
-
-
-@dataclass(frozen=True)
-class _Values:
-    """Values of the runs of one model that have any."""
-
-    mde_m: list[float] = field(default_factory=list)
-    iou_pooled: list[float] = field(default_factory=list)
 
 
 def build_comparison(
-    dataset: Dataset,
-    variants: Mapping[Variant, VariantScores],
-    skipped: Mapping[Variant, str],
-    baselines: Mapping[str, BaselineScores],
+    dataset: Dataset, models: Sequence[ModelScores], baselines: Mapping[str, BaselineScores]
 ) -> dict[str, Any]:
     """Build the content of the comparison file.
 
     Args:
         dataset: what was scored.
-        variants: runs by starting point, all over the same images.
-        skipped: starting points that were asked for and left out, with the reason.
+        models: models with their runs, all over the same images.
         baselines: scores of the true zones (key ``FLOOR``) and of trivial predictions; may be
             empty.
 
     Returns:
-        Builtins that fit
-        :class:`~ssl4sar.evaluate.comparison_schema.PretrainingComparison`.
+        Builtins that fit :class:`~ssl4sar.evaluate.schema.Comparison`.
 
     Raises:
-        ValueError: no variant or a variant without runs, runs over different images, a pretext
-            task without the facts of its pretraining, or a run whose checkpoint is not among them.
+        ValueError: no model, a model without runs, or runs over different images.
     """
-    images = _common_images(variants, baselines)
-    ordered: list[Variant] = [name for name in VARIANTS if name in variants]
-    points = {name: _starting_point(name, variants[name]) for name in ordered}
-    references = _references(baselines)
-    pairs = [_pair(one, points[one], two, points[two]) for one, two in combinations(ordered, 2)]
-    published = _published()
-    unlabelled = sum(score.true_front_px == 0 for score in images)
-    comparison = PretrainingComparison(
+    if not all(each.runs for each in models):
+        raise ValueError("no run to report")
+    runs = [run for each in models for run in each.runs]
+    names = common_images(runs, baselines)
+    dataset = assessed(dataset, [each.model for each in models])
+    compared = [_compared(each) for each in models]
+    comparison = Comparison(
         dataset=dataset,
-        images=len(images),
-        variants=points,
-        skipped={name: skipped[name] for name in VARIANTS if name in skipped},
-        pairs=pairs,
-        references=references,
-        published=published,
-        text=comparison_text(
-            dataset, points, skipped, pairs, references, published, (len(images), unlabelled)
-        ),
+        images=len(names),
+        models=compared,
+        pairs=[_pair(one, other) for one, other in combinations(compared, 2)],
+        references=_references(baselines),
+        published=_published(),
+        text=[],
     )
-    return comparison.to_json()
+    unlabelled = sum(score.true_front_px == 0 for score in runs[0].images)
+    text = comparison_text(comparison, unlabelled)
+    return comparison.model_copy(update={"text": text}).to_json()
 
 
-def _common_images(
-    variants: Mapping[Variant, VariantScores], baselines: Mapping[str, BaselineScores]
-) -> Sequence[ImageScore]:
-    if not variants or not all(variant.runs for variant in variants.values()):
-        raise ValueError("no run to compare")
-    groups = [run.images for variant in variants.values() for run in variant.runs]
-    groups += [baseline.scores for baseline in baselines.values()]
-    names = [sorted(score.name for score in group) for group in groups]
-    if any(other != names[0] for other in names) or len(set(names[0])) != len(names[0]):
-        raise ValueError("the runs and baselines were not scored on the same images")
-    return groups[0]
-
-
-def _starting_point(name: Variant, variant: VariantScores) -> StartingPoint:
-    facts = variant.pretraining
-    if (facts is None) == (name in TASKS) or (facts is not None and facts.task != name):
-        raise ValueError(f"{name}: the facts of its pretraining do not fit")
-    runs = [_run(run, facts) for run in variant.runs]
-    return StartingPoint(
+def _compared(scores: ModelScores) -> ComparedModel:
+    runs = [_run(run) for run in scores.runs]
+    return ComparedModel(
+        model=scores.model,
         runs=runs,
         mde_m=spread(run.mde_m for run in runs),
         iou_pooled=spread(run.iou_pooled for run in runs),
-        pretraining=None if facts is None else _pretraining(facts),
     )
 
 
-def _run(run: RunScores, facts: PretrainingFacts | None) -> VariantRun:
+def _run(run: RunScores) -> ComparedRun:
     summary = summarise(run.images)
-    started_by = None
-    if facts is not None:
-        started_by = None if run.seed is None else facts.started_by.get(run.seed)
-        if started_by not in {checkpoint.sha256 for checkpoint in facts.checkpoints}:
-            raise ValueError(f"seed {run.seed}: the checkpoint that it started from is not known")
-    return VariantRun(
-        seed=run.seed,
+    return ComparedRun(
+        member=run.member,
         mde_m=summary.front.mde_m,
         iou_pooled=summary.iou_pooled,
         no_front=summary.front.n_no_front,
-        pretraining_sha256=started_by,
     )
 
 
-def _pretraining(facts: PretrainingFacts) -> Pretraining:
-    return Pretraining(
-        task=facts.task,
-        checkpoints=[PretrainedCheckpoint(**asdict(each)) for each in facts.checkpoints],
-        started_from=facts.started_from,
-        synthetic=facts.synthetic,
-        excluded_glaciers=list(facts.excluded_glaciers),
-        left_out_images=list(facts.left_out_images),
-        saw_test_glaciers=facts.saw_test_glaciers,
+def _pair(baseline: ComparedModel, opponent: ComparedModel) -> ModelPair:
+    worse, better = (
+        [[run.mde_m for run in each.runs], [run.iou_pooled for run in each.runs]]
+        for each in (baseline, opponent)
+    )
+    return ModelPair(
+        baseline=baseline.name,
+        opponent=opponent.name,
+        mde_m=_tests(_known(worse[0]), _known(better[0]), "lower"),
+        iou_pooled=_tests(_known(worse[1]), _known(better[1]), "higher"),
     )
 
 
-def _pair(
-    baseline: Variant, one: StartingPoint, opponent: Variant, other: StartingPoint
-) -> VariantPair:
-    worse, best = _values(one), _values(other)
-    return VariantPair(
-        baseline=baseline,
-        opponent=opponent,
-        mde_m=_tests(worse.mde_m, best.mde_m, "lower"),
-        iou_pooled=_tests(worse.iou_pooled, best.iou_pooled, "higher"),
-    )
-
-
-def _values(point: StartingPoint) -> _Values:
-    return _Values(
-        [run.mde_m for run in point.runs if run.mde_m is not None],
-        [run.iou_pooled for run in point.runs if run.iou_pooled is not None],
-    )
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _tests(baseline: Sequence[float], opponent: Sequence[float], better: Better) -> PairTests:

@@ -1,63 +1,41 @@
-"""What a comparison of starting points shows and what it cannot, in plain sentences."""
+"""What a comparison of models shows and what it cannot, in plain sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
 
-from ssl4sar.config.pretraining import TASKS, Variant
-from ssl4sar.evaluate.comparison_schema import (
+from ssl4sar.evaluate.schema import (
+    ComparedModel,
+    Comparison,
+    ModelPair,
     PairTests,
     PublishedComparison,
     References,
-    StartingPoint,
-    VariantPair,
 )
-from ssl4sar.evaluate.result_schema import Dataset
 from ssl4sar.evaluate.significance import LEVEL, least_p
-
-TITLES: Final[dict[Variant, str]] = {
-    "none": "random weights",
-    "imagenet": "ImageNet weights",
-    "checkpoint": "own checkpoint",
-    "optsimmim": "OptSimMIM pretraining",
-    "opttranslator": "OptTranslator pretraining",
-}
+from ssl4sar.evaluate.trained_models import model_texts
 
 
-def comparison_text(
-    dataset: Dataset,
-    variants: Mapping[Variant, StartingPoint],
-    skipped: Mapping[Variant, str],
-    pairs: Sequence[VariantPair],
-    references: References,
-    published: PublishedComparison,
-    images: tuple[int, int],
-) -> list[str]:
+def comparison_text(comparison: Comparison, unlabelled: int) -> list[str]:
     """Say what may be concluded.
 
     Args:
-        dataset: what was scored.
-        variants: starting points with their runs.
-        skipped: starting points that were left out, with the reason.
-        pairs: tests between the starting points.
-        references: floor and best trivial predictions.
-        published: the original study.
-        images: number of scored images, and how many of them have no labelled front.
+        comparison: the numbers.
+        unlabelled: images without a labelled front.
 
     Returns:
         Sentences, the most important first.
     """
+    dataset, models, pairs = comparison.dataset, comparison.models, comparison.pairs
     return [
         *([] if dataset.comparable_with_published else [dataset.note]),
-        *_warnings_of_pretraining(variants, dataset),
-        *_verdicts(variants, pairs),
-        *_power(variants, pairs),
-        *_shared_checkpoints(variants),
-        *_missing_fronts(variants, images),
-        *_trivial(variants, references),
-        *(f"{TITLES[name]}: skipped: {reason}" for name, reason in skipped.items()),
-        _original_study(published),
+        *(text for each in models for text in model_texts(each.model, dataset)),
+        *_verdicts(models, pairs),
+        *_power(pairs),
+        *_shared_checkpoints(models),
+        *_missing_fronts(models, comparison.images, unlabelled),
+        *_trivial(models, comparison.references),
+        _original_study(comparison.published),
     ]
 
 
@@ -66,51 +44,45 @@ def p_text(p: float) -> str:
     return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
 
 
-def _warnings_of_pretraining(
-    variants: Mapping[Variant, StartingPoint], dataset: Dataset
-) -> Iterator[str]:
-    for name, point in variants.items():
-        facts = point.pretraining
-        if facts is None:
-            continue
-        if facts.saw_test_glaciers:
-            yield (
-                f"{TITLES[name]} used images of test glaciers (allow_test_glaciers): its scores "
-                "are NOT those of unseen glaciers"
-            )
-        if facts.synthetic and not dataset.synthetic:
-            yield f"{TITLES[name]} used SYNTHETIC pairs of images"
-
-
-def _verdicts(
-    variants: Mapping[Variant, StartingPoint], pairs: Sequence[VariantPair]
-) -> Iterator[str]:
-    """Say for each pretraining whether it helped against each start without one."""
+def _verdicts(models: Sequence[ComparedModel], pairs: Sequence[ModelPair]) -> Iterator[str]:
+    """Say of each pretraining whether it helped, and of each other network which is better."""
+    by_name = {each.name: each for each in models}
     for pair in pairs:
-        if pair.opponent not in TASKS or pair.baseline in TASKS:
+        baseline, opponent = by_name[pair.baseline], by_name[pair.opponent]
+        other = _beside_weights(baseline, opponent)
+        if not other and not (opponent.model.pretraining and not baseline.model.pretraining):
             continue
-        names = f"{TITLES[pair.opponent]} against {TITLES[pair.baseline]}"
-        baseline, opponent = variants[pair.baseline], variants[pair.opponent]
+        names = f"{pair.opponent} against {pair.baseline}"
+        if other:
+            names += f" (with {other})"
         if baseline.mde_m.mean is None or opponent.mde_m.mean is None:
             yield f"{names}: no MDE to compare, because no front was found"
             continue
-        facts = opponent.pretraining
-        seen = " with images of test glaciers" if facts and facts.saw_test_glaciers else ""
+        seen = " with images of test glaciers" if opponent.model.test_glaciers_seen else ""
         means = f"mean MDE {opponent.mde_m.mean:.1f} m against {baseline.mde_m.mean:.1f} m"
-        yield (
-            f"{names}{seen}: {_verdict(pair.mde_m)} ({means}; {_p_of(pair.mde_m)}); {_by_iou(pair)}"
-        )
+        verdict = _verdict(pair.mde_m, "is better" if other else "helped")
+        yield f"{names}{seen}: {verdict} ({means}; {_p_of(pair.mde_m)}); {_by_iou(pair)}"
 
 
-def _verdict(tests: PairTests) -> str:
+def _beside_weights(one: ComparedModel, other: ComparedModel) -> str:
+    """Return what tells two models apart beside their starting weights; empty: nothing."""
+    differences = {
+        "another network": one.model.network != other.model.network,
+        "another recipe": one.model.recipe != other.model.recipe,
+    }
+    return " and ".join(name for name, differs in differences.items() if differs)
+
+
+def _verdict(tests: PairTests, said: str) -> str:
     advantage = tests.mean_advantage or 0.0
     if advantage <= 0:
-        return "it did NOT help: the mean is not lower"
+        denied = "did NOT help" if said == "helped" else "is NOT better"
+        return f"it {denied}: the mean is not lower"
     if tests.mann_whitney_p is None:
         return "the mean is lower, but so few runs allow no test"
     if not _is_below(tests.mann_whitney_p):
-        return f"the mean is lower, but that it helped is NOT shown at the level {LEVEL}"
-    return f"it helped, at the level {LEVEL}"
+        return f"the mean is lower, but that it {said} is NOT shown at the level {LEVEL}"
+    return f"it {said}, at the level {LEVEL}"
 
 
 def _p_of(tests: PairTests) -> str:
@@ -119,7 +91,7 @@ def _p_of(tests: PairTests) -> str:
     return f"one-sided Mann-Whitney p {p_text(tests.mann_whitney_p)}"
 
 
-def _by_iou(pair: VariantPair) -> str:
+def _by_iou(pair: ModelPair) -> str:
     tests = pair.iou_pooled
     if tests.mean_advantage is None:
         return "no IoU to compare"
@@ -127,11 +99,9 @@ def _by_iou(pair: VariantPair) -> str:
     return f"its mean IoU is {direction} ({tests.mean_advantage:+.3f}; {_p_of(tests)})"
 
 
-def _power(
-    variants: Mapping[Variant, StartingPoint], pairs: Sequence[VariantPair]
-) -> Iterator[str]:
+def _power(pairs: Sequence[ModelPair]) -> Iterator[str]:
     if not pairs:
-        yield "one starting point: nothing to compare"
+        yield "one model: nothing to compare"
         return
     sizes = {(pair.mde_m.baseline_runs, pair.mde_m.opponent_runs) for pair in pairs}
     for one, other in sorted(sizes):
@@ -153,45 +123,42 @@ def _power(
         yield f"{len(pairs)} pairs are tested; the p values are not corrected for their number"
 
 
-def _shared_checkpoints(variants: Mapping[Variant, StartingPoint]) -> Iterator[str]:
-    for name, point in variants.items():
-        facts = point.pretraining
-        if facts is not None and len(point.runs) > 1 and len(facts.checkpoints) == 1:
+def _shared_checkpoints(models: Sequence[ComparedModel]) -> Iterator[str]:
+    for each in models:
+        pretraining = each.model.pretraining
+        if pretraining is not None and len(each.runs) > 1 and len(pretraining.checkpoints) == 1:
             yield (
-                f"all {len(point.runs)} runs of {TITLES[name]} start from one pretrained network: "
+                f"all {len(each.runs)} runs of {each.name} start from one pretrained network: "
                 "their spread does not hold that of the pretraining, and a repeated pretraining "
                 "may do better or worse"
             )
 
 
-def _missing_fronts(
-    variants: Mapping[Variant, StartingPoint], images: tuple[int, int]
-) -> Iterator[str]:
-    count, unlabelled = images
-    for name, point in variants.items():
-        missing = sum(run.no_front - unlabelled for run in point.runs)
-        without = sum(run.mde_m is None for run in point.runs)
+def _missing_fronts(models: Sequence[ComparedModel], images: int, unlabelled: int) -> Iterator[str]:
+    for each in models:
+        missing = sum(run.no_front - unlabelled for run in each.runs)
+        without = sum(run.mde_m is None for run in each.runs)
         if without:
             yield (
-                f"{TITLES[name]}: {without} of {len(point.runs)} runs found no front in any image, "
+                f"{each.name}: {without} of {len(each.runs)} runs found no front in any image, "
                 "have no MDE and are left out of all tests of it"
             )
         if missing:
             yield (
-                f"{TITLES[name]}: no front was found in {missing} of "
-                f"{(count - unlabelled) * len(point.runs)} predicted images, which are left out "
+                f"{each.name}: no front was found in {missing} of "
+                f"{(images - unlabelled) * len(each.runs)} predicted images, which are left out "
                 "of its MDE and flatter it"
             )
 
 
-def _trivial(variants: Mapping[Variant, StartingPoint], references: References) -> Iterator[str]:
+def _trivial(models: Sequence[ComparedModel], references: References) -> Iterator[str]:
     best = references.best_trivial_mde_m
     if best is None:
         return
     worse = [
-        TITLES[name]
-        for name, point in variants.items()
-        if point.mde_m.mean is not None and point.mde_m.mean >= best.value
+        each.name
+        for each in models
+        if each.mde_m.mean is not None and each.mde_m.mean >= best.value
     ]
     if worse:
         yield (

@@ -11,12 +11,13 @@ import numpy as np
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.baselines import FLOOR
 from ssl4sar.evaluate.published import PUBLISHED, TEST_SET, PublishedRow
-from ssl4sar.evaluate.result_schema import (
+from ssl4sar.evaluate.schema import (
     Baseline,
     CaffeResult,
     ClassTable,
     Dataset,
     FrontErrors,
+    Model,
     PerImage,
     Published,
     Run,
@@ -24,12 +25,11 @@ from ssl4sar.evaluate.result_schema import (
     SegmentationTable,
     Spread,
     Subset,
-    TrainingStart,
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
-from ssl4sar.evaluate.starting_point import judged, start_texts
 from ssl4sar.evaluate.summary import ScoreSummary, summarise
+from ssl4sar.evaluate.trained_models import assessed, model_texts
 from ssl4sar.metrics.segmentation import AVERAGE
 from ssl4sar.metrics.subsets import SubsetError, subset_errors
 
@@ -39,11 +39,11 @@ class RunScores:
     """The scores of one trained network.
 
     Attributes:
-        seed: seed of its training; None for a scored folder.
+        member: member of its model, e.g. ``seed0``; None for a scored folder.
         images: scores per image.
     """
 
-    seed: int | None
+    member: str | None
     images: Sequence[ImageScore]
 
 
@@ -115,7 +115,7 @@ def build_result(
     runs: Sequence[RunScores],
     baselines: Mapping[str, BaselineScores],
     *,
-    start: TrainingStart | None = None,
+    model: Model | None = None,
     per_image: bool = False,
 ) -> dict[str, Any]:
     """Build the content of the result file.
@@ -124,26 +124,26 @@ def build_result(
         dataset: what was scored.
         runs: scores of the runs, all over the same images.
         baselines: scores of the true zones (key ``FLOOR``) and of trivial predictions.
-        start: where the fine-tuning started from; None for a scored folder.
+        model: what was trained; None for a scored folder.
         per_image: whether to add the scores per image of the first run.
 
     Returns:
-        Builtins that fit :class:`~ssl4sar.evaluate.result_schema.CaffeResult`.
+        Builtins that fit :class:`~ssl4sar.evaluate.schema.CaffeResult`.
 
     Raises:
         ValueError: no run, or runs and baselines over different images.
     """
-    names = _common_images(runs, baselines)
-    if start is not None:
-        dataset = judged(dataset, start)
+    names = common_images(runs, baselines)
+    if model is not None:
+        dataset = assessed(dataset, [model])
     summaries = [summarise(run.images) for run in runs]
-    rows = [_run(run.seed, summary) for run, summary in zip(runs, summaries, strict=True)]
+    rows = [_run(run.member, summary) for run, summary in zip(runs, summaries, strict=True)]
     trivial = {key: _baseline(baseline) for key, baseline in baselines.items() if key != FLOOR}
     floor_m = summarise(baselines[FLOOR].scores).front.mde_m if FLOOR in baselines else None
     mde_m = spread(row.mde_m for row in rows)
     result = CaffeResult(
         dataset=dataset,
-        starting_point=start,
+        model=model,
         images=len(names),
         runs=rows,
         mde_m=mde_m,
@@ -155,7 +155,7 @@ def build_result(
         published=[_published(row) for row in PUBLISHED],
         text=[
             *_warnings(dataset, runs, rows, mde_m, trivial),
-            *([] if start is None else start_texts(start, dataset)),
+            *([] if model is None else model_texts(model, dataset)),
         ],
         per_image={score.name: _per_image(score) for score in runs[0].images}
         if per_image
@@ -177,7 +177,12 @@ def spread(values: Iterable[float | None]) -> Spread:
     )
 
 
-def _common_images(runs: Sequence[RunScores], baselines: Mapping[str, BaselineScores]) -> list[str]:
+def common_images(runs: Sequence[RunScores], baselines: Mapping[str, BaselineScores]) -> list[str]:
+    """Return the names of the images behind all scores, sorted.
+
+    Raises:
+        ValueError: no run, or runs and baselines over different images.
+    """
     if not runs:
         raise ValueError("no run to report")
     groups = [run.images for run in runs] + [baseline.scores for baseline in baselines.values()]
@@ -187,10 +192,10 @@ def _common_images(runs: Sequence[RunScores], baselines: Mapping[str, BaselineSc
     return names[0]
 
 
-def _run(seed: int | None, summary: ScoreSummary) -> Run:
+def _run(member: str | None, summary: ScoreSummary) -> Run:
     front, segmentation = summary.front, summary.segmentation
     return Run(
-        seed=seed,
+        member=member,
         mde_m=front.mde_m,
         std_m=front.std_m,
         mde_image_mean_m=front.mde_image_mean_m,
@@ -279,7 +284,7 @@ def _warnings(
         )
     for row in rows:
         if row.no_front > unlabelled:
-            subject = "no" if row.seed is None else f"seed {row.seed}: no"
+            subject = "no" if row.member is None else f"{row.member}: no"
             texts.append(
                 f"{subject} front was found in {row.no_front - unlabelled} of {images} images, "
                 "which are left out of the MDE"

@@ -12,7 +12,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.evaluate.scoring import ImageScore
 
-SCORES_SCHEMA: Final = "ssl4sar.image-scores/1"
+SCORES_SCHEMA: Final = "ssl4sar.image-scores/2"
 BASELINES_SCHEMA: Final = "ssl4sar.baseline-scores/1"
 
 
@@ -29,23 +29,27 @@ class BaselineScores:
     scores: list[ImageScore]
 
 
-def write_scores(path: str | Path, seed: int, scores: Sequence[ImageScore]) -> None:
-    """Write the scores of one seed, atomically."""
+def write_scores(path: str | Path, member: str, scores: Sequence[ImageScore]) -> None:
+    """Write the scores of one member of a model, atomically."""
     write_json(
         path,
-        {"schema": SCORES_SCHEMA, "seed": seed, "images": [score.to_json() for score in scores]},
+        {
+            "schema": SCORES_SCHEMA,
+            "member": member,
+            "images": [score.to_json() for score in scores],
+        },
     )
 
 
-def read_scores(path: str | Path) -> tuple[int, list[ImageScore]]:
-    """Read the seed and its scores.
+def read_scores(path: str | Path) -> tuple[str, list[ImageScore]]:
+    """Read the name of the member and its scores.
 
     Raises:
         UserError: missing, damaged, or of another schema.
     """
     content = _read(path, SCORES_SCHEMA)
     try:
-        return int(content["seed"]), [ImageScore.from_json(item) for item in content["images"]]
+        return str(content["member"]), [ImageScore.from_json(item) for item in content["images"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, error) from error
 

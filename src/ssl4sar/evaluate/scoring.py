@@ -15,17 +15,25 @@ from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import (
     BOX_ENDING,
     BOX_FOLDER,
-    FRONT_ENDING,
-    SAR_ENDING,
-    ZONES_ENDING,
+    FRONT_ENDINGS,
+    SAR_ENDINGS,
+    ZONES_ENDINGS,
     CaffeTree,
     Split,
 )
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.image import (
+    GeoImage,
+    image_grid,
+    read_image,
+    require_place,
+    shared_grid,
+    write_image,
+)
 from ssl4sar.core.named_files import is_image, list_named, named_file
 from ssl4sar.core.progress import track
-from ssl4sar.core.scene_name import SceneName, begins_like_a_scene
+from ssl4sar.core.scene_name import FRONT_SUFFIX, SceneName, begins_like_a_scene
 from ssl4sar.core.zones import CLASS_COUNT, classes_from_greys
 from ssl4sar.metrics.distances import DistanceSums, front_distances
 from ssl4sar.metrics.fronts import ExtractedFront, extract_front
@@ -34,7 +42,7 @@ from ssl4sar.metrics.subsets import FrontError
 
 FRONT_GREY: Final = 255
 #: ``NAME_zones.png`` is the prediction of NAME, not of NAME_zones.
-PREDICTION_ENDINGS: Final = (ZONES_ENDING, SAR_ENDING)
+PREDICTION_ENDINGS: Final = (*ZONES_ENDINGS, *SAR_ENDINGS)
 T = TypeVar("T")
 
 
@@ -43,20 +51,24 @@ class LabelledScene:
     """The labels of a scene, in memory.
 
     Attributes:
-        name: parsed name; its pixel size turns pixels into metres.
+        name: parsed name.
         zones: (H, W) uint8 class ids 0-3.
         front: (H, W) bool, labelled front.
         box_window: row and column slices of the box around the dynamic front.
+        spacing_m: pixel size, metres: that of the grid, without one that of the name.
+        grid: where the pixels are; None where no image of the scene has coordinates.
     """
 
     name: SceneName
     zones: NDArray[np.uint8]
     front: NDArray[np.bool_]
     box_window: tuple[slice, slice]
+    spacing_m: float
+    grid: Grid | None = None
 
     def extract(self, predicted: NDArray[np.uint8]) -> ExtractedFront:
         """Extract the front from (H, W) class ids on the grid of this scene."""
-        return extract_front(predicted, self.name.resolution_m, self.box_window)
+        return extract_front(predicted, self.spacing_m, self.box_window)
 
 
 @dataclass(frozen=True)
@@ -67,18 +79,21 @@ class LabelFolders:
         zones: folder of ``NAME_zones.png``.
         fronts: folder of ``NAME_front.png``.
         boxes: folder of ``NAME_front_extent_coord.txt``.
+        sar: folder of ``NAME.png``, whose coordinates count where labels have none; may be None.
     """
 
     zones: Path
     fronts: Path
     boxes: Path
+    sar: Path | None = None
 
     @classmethod
     def of_tree(cls, tree: CaffeTree, split: Split) -> Self:
         """Return the folders of a split of a tree in the official layout."""
-        return cls(
-            tree.root / "zones" / split, tree.root / "fronts" / split, tree.root / BOX_FOLDER
+        zones, fronts, sar = (
+            tree.root / name / split for name in ("zones", "fronts", "sar_images")
         )
+        return cls(zones, fronts, tree.root / BOX_FOLDER, sar)
 
     def names(self) -> list[str]:
         """Return the sorted names of the scenes that have a zone mask.
@@ -89,10 +104,10 @@ class LabelFolders:
         """
         if not self.zones.is_dir():
             raise UserError(self.zones, "the folder does not exist", "give the folder of the zones")
-        listed = list_named(self.zones, ZONES_ENDING)
+        listed = list_named(self.zones, *ZONES_ENDINGS)
         for files in (
             listed,
-            list_named(self.fronts, FRONT_ENDING),
+            list_named(self.fronts, *FRONT_ENDINGS),
             list_named(self.boxes, BOX_ENDING),
         ):
             files.refuse_repeated()
@@ -100,7 +115,7 @@ class LabelFolders:
             # A scene must not be left out of the score because of how its mask is called.
             if path.is_file() and (is_image(path) or begins_like_a_scene(path.name)):
                 raise UserError(
-                    path, f"the name does not end in {ZONES_ENDING}", "rename or remove it"
+                    path, f"the name does not end in {ZONES_ENDINGS[0]}", "rename or remove it"
                 )
         if not listed.files:
             raise UserError(
@@ -110,11 +125,11 @@ class LabelFolders:
 
     def zones_file(self, name: str) -> Path:
         """Return the zone mask of a scene, its ending in any case."""
-        return named_file(self.zones, name, ZONES_ENDING)
+        return named_file(self.zones, name, *ZONES_ENDINGS)
 
     def front_file(self, name: str) -> Path:
         """Return the labelled front of a scene, its ending in any case."""
-        return named_file(self.fronts, name, FRONT_ENDING)
+        return named_file(self.fronts, name, *FRONT_ENDINGS)
 
     def box_file(self, name: str) -> Path:
         """Return the bounding-box file of a scene, its ending in any case."""
@@ -125,22 +140,26 @@ class LabelFolders:
 
         Raises:
             UserError: malformed name, missing or damaged file, unknown grey value, masks of
-                different size, or a box outside the image.
+                different size or place, a box outside the image, or coordinates on which lengths
+                cannot be measured or that contradict the name.
         """
         scene = SceneName.parse(name)
         zones_file, front_file = self.zones_file(name), self.front_file(name)
         box_file = self.box_file(name)
-        zones = classes_from_greys(read_gray(zones_file), zones_file)
-        front = _front_of_greys(read_gray(front_file), front_file)
-        _require_size(
-            front_file,
-            front.shape,
-            zones.shape,
-            "give zones and fronts of the same scenes and size",
-        )
+        zones_image, front_image = read_image(zones_file), read_image(front_file)
+        zones = classes_from_greys(zones_image.pixels, zones_file)
+        front = _front_of_greys(front_image.pixels, front_file)
+        fix = "give zones and fronts of the same scenes and size"
+        _require_size(front_file, front.shape, zones.shape, fix)
         height_px, width_px = zones.shape
         window = BoundingBox.read(box_file).window(height_px, width_px, box_file)
-        return LabelledScene(scene, zones, front, window)
+        grid, file = shared_grid([(zones_file, zones_image), (front_file, front_image)])
+        if grid is None and self.sar is not None:
+            file = named_file(self.sar, name, *SAR_ENDINGS)
+            grid = image_grid(file) if file.exists() else None
+            if grid is not None:
+                _require_size(file, grid.shape, zones.shape, fix)
+        return LabelledScene(scene, zones, front, window, scene.spacing_m(grid, file), grid)
 
 
 def _front_of_greys(greys: NDArray[np.uint8], file: Path) -> NDArray[np.bool_]:
@@ -174,6 +193,7 @@ class ImageScore:
         predicted_front_before_box_px: predicted front pixels after the length rule.
         true_front_px: labelled front pixels.
         confusion: 4 x 4 pixel counts by true (rows) and predicted class.
+        grid: where the pixels are; None without coordinates.
     """
 
     name: str
@@ -190,6 +210,7 @@ class ImageScore:
     predicted_front_before_box_px: int
     true_front_px: int
     confusion: tuple[tuple[int, ...], ...]
+    grid: Grid | None = None
 
     @property
     def scene(self) -> SceneName:
@@ -219,7 +240,9 @@ class ImageScore:
 
     def to_json(self) -> dict[str, Any]:
         """Return a dictionary of builtins."""
-        return asdict(self) | {"confusion": [list(row) for row in self.confusion]}
+        values = asdict(self) | {"confusion": [list(row) for row in self.confusion]}
+        values.pop("grid")
+        return values if self.grid is None else {**values, "grid": self.grid.to_json()}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
@@ -232,7 +255,8 @@ class ImageScore:
         confusion = tuple(tuple(int(n) for n in row) for row in value.get("confusion", ()))
         if [len(row) for row in confusion] != [CLASS_COUNT] * CLASS_COUNT:
             raise ValueError("the confusion matrix is not 4 x 4")
-        return cls(**{**value, "confusion": confusion})
+        grid = Grid.from_json(value["grid"]) if "grid" in value else None
+        return cls(**{**value, "confusion": confusion, "grid": grid})
 
 
 def score_image(
@@ -248,7 +272,7 @@ def score_image(
     Raises:
         ValueError: the masks differ in shape.
     """
-    distances = front_distances(extracted.front, scene.front, scene.name.resolution_m)
+    distances = front_distances(extracted.front, scene.front, scene.spacing_m)
     sums = DistanceSums() if distances is None else DistanceSums.of(distances.all_m)
     height_px, width_px = scene.zones.shape
     return ImageScore(
@@ -270,6 +294,7 @@ def score_image(
         predicted_front_before_box_px=int(np.count_nonzero(extracted.front_raw)),
         true_front_px=int(np.count_nonzero(scene.front)),
         confusion=tuple(tuple(row) for row in confusion_matrix(scene.zones, predicted).tolist()),
+        grid=scene.grid,
     )
 
 
@@ -304,22 +329,25 @@ def prediction_files(predictions: Path, names: Sequence[str]) -> dict[str, Path]
     return {name: listed.files[name] for name in names}
 
 
-def read_prediction(path: Path, scene: LabelledScene) -> NDArray[np.uint8]:
+def read_prediction(path: Path, scene: LabelledScene) -> GeoImage:
     """Read a predicted zone mask.
 
     Args:
-        path: 8-bit grey PNG with the values 0, 64, 127, 254.
+        path: 8-bit grey image with the values 0, 64, 127, 254.
         scene: labels of the same size.
 
     Returns:
-        (H, W) uint8 class ids 0-3.
+        Class ids 0-3 and the coordinates of the prediction.
 
     Raises:
-        UserError: damaged file, another size than the labels, or an unknown grey value.
+        UserError: damaged file, another size or place than the labels, or an unknown grey value.
     """
-    greys = read_gray(path)
-    _require_size(path, greys.shape, scene.zones.shape, "predict on the full image of the scene")
-    return classes_from_greys(greys, path)
+    image = read_image(path)
+    fix = "predict on the full image of the scene"
+    _require_size(path, image.pixels.shape, scene.zones.shape, fix)
+    require_place(path, image.grid, scene.grid)
+    scene.name.spacing_m(image.grid, path)
+    return image._replace(pixels=classes_from_greys(image.pixels, path))
 
 
 def score_folder(
@@ -337,7 +365,8 @@ def score_folder(
         labels: folders of the labels.
         names: scene names.
         workers: images scored at the same time.
-        fronts_out: folder to write the final predicted fronts to, as ``NAME_front.png`` (0/255).
+        fronts_out: folder to write the final predicted fronts to, as ``NAME_front.png`` (0/255),
+            or as GeoTIFF where the scene or its prediction has coordinates.
 
     Returns:
         Scores in the order of ``names``.
@@ -349,11 +378,11 @@ def score_folder(
 
     def score(name: str) -> ImageScore:
         scene = labels.read(name)
-        predicted = read_prediction(files[name], scene)
+        predicted, grid = read_prediction(files[name], scene)
         extracted = scene.extract(predicted)
         if fronts_out is not None:
             grey = extracted.front.astype(np.uint8) * np.uint8(FRONT_GREY)
-            write_gray(fronts_out / f"{name}{FRONT_ENDING}", grey)
+            write_image(fronts_out / f"{name}{FRONT_SUFFIX}", grey, scene.grid or grid)
         return score_image(scene, predicted, extracted)
 
     return list(map_images(score, names, "scoring images", workers))

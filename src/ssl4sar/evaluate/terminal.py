@@ -1,4 +1,4 @@
-"""The result on a terminal: what may be concluded first, then the numbers."""
+"""Result and comparison on a terminal: what may be concluded first, then the numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ssl4sar.core.printing import console as safe_console
-from ssl4sar.evaluate.result_schema import CaffeResult, Spread, validate_result
+from ssl4sar.evaluate.comparison_text import p_text
+from ssl4sar.evaluate.schema import (
+    CaffeResult,
+    Comparison,
+    Dataset,
+    Spread,
+    read_comparison,
+    read_result,
+)
 
 
 def print_summary(result: Mapping[str, Any], console: Console | None = None) -> None:
@@ -22,32 +30,51 @@ def print_summary(result: Mapping[str, Any], console: Console | None = None) -> 
         result: content of the result file.
         console: where to print; standard output by default.
     """
-    content = validate_result(dict(result))
-    where = console or safe_console(highlight=False, width=plain_width())
-    dataset = content.dataset
-    if not dataset.comparable_with_published:
-        kind = "SYNTHETIC" if dataset.synthetic else "NOT COMPARABLE WITH PUBLISHED NUMBERS"
-        where.print(Panel(Text(dataset.note), title=Text(kind, style="bold"), style="yellow"))
+    content = read_result(result)
+    where = _console(content.dataset, console)
     where.print(_table(content))
     for warning in content.text:
-        if warning != dataset.note:
+        if warning != content.dataset.note:
             where.print(Text(f"warning: {warning}", style="yellow"))
 
 
-def plain_width() -> int | None:
-    """Return the width of a console that is no terminal, None for a terminal."""
+def print_comparison(comparison: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print a comparison: what the numbers mean, the runs, the pairs, what may be concluded.
+
+    Args:
+        comparison: content of the comparison file.
+        console: where to print; standard output by default.
+    """
+    content = read_comparison(comparison)
+    where = _console(content.dataset, console)
+    where.print(_runs_table(content))
+    if content.pairs:
+        where.print(_pairs_table(content))
+    for sentence in content.text:
+        if sentence != content.dataset.note:
+            where.print(Text(f"* {sentence}"))
+
+
+def _console(dataset: Dataset, console: Console | None) -> Console:
+    """Return where to print, after what the numbers mean."""
     # A log file has no width; the default of 80 columns would break the table.
-    return None if sys.stdout.isatty() else 110
+    width = None if sys.stdout.isatty() else 110
+    where = console or safe_console(highlight=False, width=width)
+    if not dataset.comparable_with_published:
+        kind = "SYNTHETIC" if dataset.synthetic else "NOT COMPARABLE WITH PUBLISHED NUMBERS"
+        where.print(Panel(Text(dataset.note), title=Text(kind, style="bold"), style="yellow"))
+    return where
 
 
 def _table(result: CaffeResult) -> Table:
-    table = Table(title=Text(f"{result.dataset.name}: {result.images} images"))
+    model = "" if result.model is None else f", {result.model.name}"
+    table = Table(title=Text(f"{result.dataset.name}{model}: {result.images} images"))
     table.add_column("prediction", overflow="fold")
     for heading in ("MDE (m)", "no front", "IoU pooled", "IoU image mean"):
         table.add_column(heading, justify="right", no_wrap=True)
     for run in result.runs:
         table.add_row(
-            "this folder" if run.seed is None else f"seed {run.seed}",
+            run.member or "this folder",
             metres(run.mde_m),
             str(run.no_front),
             share(run.iou_pooled),
@@ -55,7 +82,7 @@ def _table(result: CaffeResult) -> Table:
         )
     if len(result.runs) > 1:
         table.add_row(
-            "mean ± std over the seeds",
+            "mean ± std over the runs",
             plus_minus(result.mde_m, metres),
             "",
             plus_minus(result.iou_pooled, share),
@@ -89,3 +116,67 @@ def share(value: float | None) -> str:
 def plus_minus(spread: Spread, text: Callable[[float | None], str]) -> str:
     """Return mean and standard deviation as :func:`metres` or :func:`share` tell them."""
     return f"{text(spread.mean)} ± {text(spread.std)}"
+
+
+def _runs_table(content: Comparison) -> Table:
+    title = f"{content.dataset.name}: {content.images} images"
+    table = Table(title=Text(title))
+    table.add_column("model", overflow="fold")
+    table.add_column("starting weights", no_wrap=True)
+    for heading in ("runs", "MDE mean ± std (m)", "median (m)", "IoU mean ± std", "no front"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for point in content.models:
+        table.add_row(
+            point.name,
+            point.model.weights,
+            str(len(point.runs)),
+            _spread(point.mde_m, metres),
+            metres(point.mde_m.median),
+            _spread(point.iou_pooled, share),
+            ",".join(str(run.no_front) for run in point.runs),
+        )
+    references = content.references
+    table.add_section()
+    table.add_row("floor: the true zones", "", "", metres(references.floor_m), "", "", "")
+    table.add_row(
+        "best trivial",
+        "",
+        "",
+        metres(references.trivial_mde_m),
+        "",
+        share(references.trivial_iou_pooled),
+        "",
+    )
+    return table
+
+
+def _pairs_table(content: Comparison) -> Table:
+    table = Table(title=Text("is the second better than the first? (MDE)"))
+    table.add_column("pair", overflow="fold")
+    for heading in ("by (m)", "effect", "pooled", "p", "least p", "Levene p", "permuted"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for pair in content.pairs:
+        tests = pair.mde_m
+        table.add_row(
+            f"{pair.baseline} > {pair.opponent}",
+            metres(tests.mean_advantage),
+            _two_digits(tests.effect_size),
+            _two_digits(tests.effect_size_pooled),
+            _p(tests.mann_whitney_p),
+            _p(tests.mann_whitney_least_p),
+            _p(tests.levene_p),
+            _p(tests.levene_permutation_p),
+        )
+    return table
+
+
+def _spread(spread: Spread, text: Callable[[float | None], str]) -> str:
+    return plus_minus(spread, text) if spread.runs > 1 else text(spread.mean)
+
+
+def _two_digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else p_text(value)

@@ -92,7 +92,7 @@ class ClassScores:
 
         Args:
             absent: "zero" counts an absent class as 0, "skipped" leaves it out of the mean and
-                tells it as None.
+                gives it as None.
         """
         return {name: _row(self.measure(name), absent) for name in MEASURES}
 

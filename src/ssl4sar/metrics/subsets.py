@@ -86,24 +86,26 @@ def subset_error(images: Sequence[FrontError]) -> SubsetError:
     )
 
 
-def subset_names(resolutions_m: Iterable[int] = ()) -> list[str]:
+def subset_names(scenes: Iterable[SceneName] = ()) -> list[str]:
     """Return the names of all subsets, e.g. ``glacier=COL,season=winter``: 112 official ones.
 
     Args:
-        resolutions_m: pixel sizes of the images at hand; sizes beyond the official five
-            (resampled or synthetic scenes) get subsets of their own.
+        scenes: the images at hand; pixel sizes beyond the official five (resampled or synthetic
+            scenes) and glaciers beyond the official seven get subsets of their own.
     """
-    others = sorted(set(resolutions_m) - set(RESOLUTIONS_M), reverse=True)
+    listed = list(scenes)
+    others = sorted({s.resolution_m for s in listed} - set(RESOLUTIONS_M), reverse=True)
+    glaciers = (*GLACIERS, *sorted({s.glacier for s in listed} - set(GLACIERS)))
     groups = {
         "season": SEASONS,
         "sensor": SENSOR_GROUPS,
         "resolution": tuple(map(str, (*RESOLUTIONS_M, *others))),
     }
-    singles = {"season": SEASONS, "glacier": GLACIERS, **groups}
+    singles = {"season": SEASONS, "glacier": glaciers, **groups}
     names = [ALL, *(f"{key}={value}" for key, values in singles.items() for value in values)]
     names += [
         f"glacier={glacier},{key}={value}"
-        for glacier in GLACIERS
+        for glacier in glaciers
         for key, values in groups.items()
         for value in values
     ]
@@ -113,11 +115,9 @@ def subset_names(resolutions_m: Iterable[int] = ()) -> list[str]:
 def subsets_of(scene: SceneName) -> list[str]:
     """Return the names of the subsets that hold a scene."""
     glacier = f"glacier={scene.glacier}"
-    others = [
-        f"season={scene.season}",
-        f"sensor={scene.sensor_group}",
-        f"resolution={scene.resolution_m}",
-    ]
+    others = [f"sensor={scene.sensor_group}", f"resolution={scene.resolution_m}"]
+    if scene.season is not None:
+        others.insert(0, f"season={scene.season}")
     return [ALL, glacier, *others, *(f"{glacier},{other}" for other in others)]
 
 
@@ -134,5 +134,5 @@ def subset_errors(images: Sequence[FrontError]) -> dict[str, SubsetError]:
     for image in images:
         for name in subsets_of(image.scene):
             members.setdefault(name, []).append(image)
-    names = subset_names(image.scene.resolution_m for image in images)
+    names = subset_names(image.scene for image in images)
     return {name: subset_error(members[name]) for name in names if name in members}

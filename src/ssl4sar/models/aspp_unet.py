@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ssl4sar.config.networks import AsppUnetConfig
 from ssl4sar.core.zones import CLASS_COUNT
+from ssl4sar.models.network import ZoneNetwork
 
 _LEAK: Final = 0.1
 
@@ -91,7 +93,7 @@ class _Ascent(nn.Module):
         return joined
 
 
-class AsppUnet(nn.Module):
+class AsppUnet(ZoneNetwork):
     """The network. In training mode a batch needs two images: its normalisation compares them.
 
     Args:
@@ -158,3 +160,14 @@ class AsppUnet(nn.Module):
             x = step(x, skip)
         logits: Tensor = self.head(x)
         return logits
+
+
+def build(settings: AsppUnetConfig, out_channels: int = CLASS_COUNT) -> AsppUnet:
+    """Build the network with random weights, in training mode on the CPU.
+
+    Args:
+        settings: size of the network.
+        out_channels: channels of the output.
+    """
+    sizes = settings.model_dump(exclude={"name"})
+    return AsppUnet(**sizes, out_channels=out_channels)

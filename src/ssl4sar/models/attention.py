@@ -21,11 +21,18 @@ from timm.models.swin_transformer_v2 import WindowAttention
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ssl4sar.config.networks import TyrionConfig
+
 #: Largest factor on the cosine similarity, as in Swin V2.
 MAX_LOGIT_SCALE: Final = math.log(1.0 / 0.01)
 BIAS_RANGE: Final = 16.0
 #: Where the bias is without any preference, as a sigmoid of 0.
 BIAS_CENTRE: Final = BIAS_RANGE / 2
+
+
+def stage_windows(config: TyrionConfig) -> tuple[int, ...]:
+    """Return the side of the attention window of each of four stages: never larger than its map."""
+    return tuple(min(config.window_tokens, config.input_px // (4 << stage)) for stage in range(4))
 
 
 class FoldedWindowAttention(WindowAttention):

@@ -13,13 +13,16 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import NetworkSettings, network_settings
 from ssl4sar.core.atomic import atomic_file
 from ssl4sar.core.errors import UserError
-from ssl4sar.models.tyrion import Tyrion, build_tyrion
+from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.registry import build_network
 
 FORMAT: Final = "ssl4sar-network"
-VERSION: Final = 1
+VERSION: Final = 2
+#: A file of this version, of the time when there was Tyrion alone, is read too.
+_TYRION_ALONE: Final = 1
 #: Name under which every training leaves its network.
 NETWORK_NAME: Final = "model.ckpt"
 _AGAIN: Final = "make the checkpoint again with this version"
@@ -108,8 +111,8 @@ def save_torch_file(path: str | Path, content: Any) -> None:
 
 def save_network(
     path: str | Path,
-    network: Tyrion,
-    model_config: ModelConfig,
+    network: ZoneNetwork,
+    settings: NetworkSettings,
     info: Mapping[str, Any],
     *,
     extra: Mapping[str, Tensor] | None = None,
@@ -118,8 +121,8 @@ def save_network(
 
     Args:
         path: file.
-        network: network built from ``model_config``.
-        model_config: configuration from which the network can be rebuilt.
+        network: network built from ``settings``.
+        settings: what the network can be built from again.
         info: facts about the training that JSON can hold.
         extra: tensors of layers behind the network, e.g. of a pretext task.
 
@@ -127,14 +130,12 @@ def save_network(
         TypeError: ``info`` holds something else.
         UserError: the disk is full or the folder cannot be written.
     """
-    # The weights are in the file: where others came from says nothing of the network.
-    own = model_config.model_copy(update={"weights": "none", "weights_file": None})
     content = {
         "format": FORMAT,
         "version": VERSION,
         # The round trip through JSON refuses anything that would need trust on loading, and makes
         # every string an object of its own: shared ones would change the bytes of the file.
-        "model": json.loads(own.model_dump_json()),
+        "network": json.loads(settings.model_dump_json()),
         "out_channels": network.out_channels,
         "info": json.loads(json.dumps(dict(info))),
         # Copies in standard layout: the memory order of a tensor would be part of the bytes.
@@ -154,7 +155,7 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def load_network(
     path: str | Path, device: torch.device | str = "cpu"
-) -> tuple[Tyrion, dict[str, Any]]:
+) -> tuple[ZoneNetwork, dict[str, Any]]:
     """Read a network that :func:`save_network` wrote.
 
     Args:
@@ -172,22 +173,52 @@ def load_network(
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         fix = f"give the {NETWORK_NAME} of a training"
         raise UserError(path, "the file is not a network of ssl4sar", fix)
-    if content.get("version") != VERSION:
+    require_version(content, path)
+    try:
+        settings = network_settings(network_values(content, path))
+        state, info, out_channels = content["state"], content["info"], content["out_channels"]
+    except (KeyError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(path, f"the checkpoint is incomplete ({reason})", _AGAIN) from error
+    network = build_network(settings, out_channels)
+    check_state(path, state, network.state_dict())
+    network.load_state_dict(state)
+    return network.eval().to(device), info
+
+
+def require_version(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse a file of another version of the format than the known ones.
+
+    Args:
+        content: content of a file of this format.
+        path: file named in the error.
+    """
+    if content.get("version") not in {_TYRION_ALONE, VERSION}:
         raise UserError(
             path,
             f"the network has format version {content.get('version')}, known is {VERSION}",
             "use the version of ssl4sar that wrote it",
         )
-    try:
-        config = ModelConfig.model_validate(content["model"])
-        state, info, out_channels = content["state"], content["info"], content["out_channels"]
-    except (KeyError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(path, f"the checkpoint is incomplete ({reason})", _AGAIN) from error
-    network = build_tyrion(config, out_channels)
-    check_state(path, state, network.state_dict())
-    network.load_state_dict(state)
-    return network.eval().to(device), info
+
+
+def network_values(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Return the settings of the network in a file, unvalidated.
+
+    Args:
+        content: content of a file of this format.
+        path: file named in the error.
+
+    Raises:
+        UserError: the file does not say which network it holds.
+    """
+    old = content.get("version") == _TYRION_ALONE
+    values = content.get("model" if old else "network")
+    if not isinstance(values, Mapping):
+        raise UserError(path, "the checkpoint does not say which network it holds", _AGAIN)
+    if not old:
+        return dict(values)
+    sizes = {key: value for key, value in values.items() if not key.startswith("weights")}
+    return {"name": "tyrion", **sizes}
 
 
 def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) -> None:
@@ -218,7 +249,7 @@ def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) ->
             raise UserError(
                 path,
                 f"{key} has shape {tuple(state[key].shape)}, the network {tuple(tensor.shape)}",
-                "use the model configuration the file was made with",
+                "use the network settings the file was made with",
             )
         if state[key].is_floating_point() and not torch.isfinite(state[key]).all():
             raise UserError(path, f"{key} holds NaN or infinity", "give a file of a sane training")

@@ -11,7 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.pair_layout import CHANNELS
 from ssl4sar.models.pretext import PretextErrors, PretextNetwork, absolute_errors
 from ssl4sar.models.token_mask import (
@@ -57,7 +57,7 @@ class OptSimMIM(PretextNetwork):
         config: size of the network.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TyrionConfig) -> None:
         super().__init__()
         self.network = Tyrion(config, out_channels=BETWEEN_CHANNELS)
         self.embedding = TokenEmbedding(BETWEEN_CHANNELS, config.embed_dim)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.pair_layout import CHANNELS
 from ssl4sar.models.pretext import PretextErrors, PretextNetwork, absolute_errors
 from ssl4sar.models.tyrion import Tyrion
@@ -20,7 +20,7 @@ class OptTranslator(PretextNetwork):
         config: size of the network.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TyrionConfig) -> None:
         super().__init__()
         self.network = Tyrion(config, out_channels=len(CHANNELS))
 

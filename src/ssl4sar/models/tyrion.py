@@ -13,16 +13,20 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.zones import CLASS_COUNT
-from ssl4sar.models.attention import fold_attention
+from ssl4sar.models.attention import fold_attention, stage_windows
 from ssl4sar.models.blocks import UpBlock, doubled_head
+from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.starting import WeightsReport
+from ssl4sar.models.tyrion_weights import load_tyrion_weights
 
 ENCODER_NAME: Final = "swinv2_tiny_window16_256"
 ENCODER_CHANNELS: Final = 3
 
 
-def build_encoder(config: ModelConfig) -> nn.Module:
+def build_encoder(config: TyrionConfig) -> nn.Module:
     """Build the SwinV2 encoder with random weights.
 
     The input size goes to the constructor: timm's ``set_input_size`` would scale the attention
@@ -51,7 +55,7 @@ def build_encoder(config: ModelConfig) -> nn.Module:
         num_heads=config.num_heads,
         drop_path_rate=0.0,
     )
-    wanted = config.stage_windows
+    wanted = stage_windows(config)
     if attention_windows(encoder) != wanted:
         raise RuntimeError(
             f"timm {timm.__version__} built attention windows {attention_windows(encoder)} "
@@ -121,7 +125,7 @@ class Decoder(nn.Module):
         return doubled_head(last.residual(x), last.up_conv, head)
 
 
-class Tyrion(nn.Module):
+class Tyrion(ZoneNetwork):
     """The network; ``encoder``, ``decoder`` and ``head`` can be used and replaced separately.
 
     Args:
@@ -129,7 +133,7 @@ class Tyrion(nn.Module):
         out_channels: channels of the output (four zones in fine-tuning).
     """
 
-    def __init__(self, config: ModelConfig, out_channels: int = CLASS_COUNT) -> None:
+    def __init__(self, config: TyrionConfig, out_channels: int = CLASS_COUNT) -> None:
         super().__init__()
         self.input_px = config.input_px
         self.out_channels = out_channels
@@ -190,17 +194,27 @@ class Tyrion(nn.Module):
         return logits
 
 
-def build_tyrion(config: ModelConfig, out_channels: int = CLASS_COUNT) -> Tyrion:
-    """Build Tyrion with random weights.
-
-    Starting weights from a file or the hub are a second step:
-    :func:`ssl4sar.models.weights.load_starting_weights`.
+def build(settings: TyrionConfig, out_channels: int = CLASS_COUNT) -> Tyrion:
+    """Build Tyrion with random weights, in training mode on the CPU.
 
     Args:
-        config: size of the network; its ``weights`` are not loaded here.
+        settings: size of the network.
         out_channels: channels of the output.
-
-    Returns:
-        The network in training mode on the CPU.
     """
-    return Tyrion(config, out_channels)
+    return Tyrion(settings, out_channels)
+
+
+def load_weights(
+    network: Tyrion, settings: TyrionConfig, weights: StartingWeights
+) -> WeightsReport:
+    """Fill a Tyrion with ImageNet weights or a checkpoint, in place.
+
+    Args:
+        network: built from ``settings``.
+        settings: size of the network.
+        weights: where the weights come from.
+
+    Raises:
+        UserError: see :func:`ssl4sar.models.tyrion_weights.load_tyrion_weights`.
+    """
+    return load_tyrion_weights(network, settings, weights)

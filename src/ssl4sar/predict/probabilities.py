@@ -57,11 +57,11 @@ class ProbabilityWriter:
         # Sums of shares of windows exceed 1 by rounding.
         slack = 1e-4
         if not (probabilities.min() >= -slack and probabilities.max() <= 1 + slack):
-            raise ValueError(f"{name}: probabilities must lie within 0 and 1")
+            raise ValueError(f"{name}: probabilities must be within 0 and 1")
         self._names.add(name)
         levels = np.clip(np.rint(probabilities * LEVELS), 0, LEVELS).astype(np.uint8)
         stream = io.BytesIO()
-        # The header tells the order in memory, which is no part of the content.
+        # The header names the order in memory, which is not part of the content.
         np.lib.format.write_array(stream, np.ascontiguousarray(levels), allow_pickle=False)
         entry = zipfile.ZipInfo(name + _SUFFIX, _DATE)
         self._archive.writestr(entry, stream.getbuffer(), zipfile.ZIP_DEFLATED, _COMPRESSION_LEVEL)

@@ -14,8 +14,9 @@ from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.grid import Grid, size_difference
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.image import read_image, write_image
 from ssl4sar.core.progress import track
 from ssl4sar.core.zones import CLASS_COUNT, greys_from_classes
 from ssl4sar.models.sliding_window import WindowNetwork, predict_probabilities
@@ -32,6 +33,7 @@ def predict_tree(
     config: PredictionConfig,
     device: torch.device | str,
     info: Mapping[str, Any],
+    grids: Mapping[str, Grid] | None = None,
 ) -> dict[str, Any]:
     """Predict scenes one by one and write their zones and probabilities.
 
@@ -40,16 +42,18 @@ def predict_tree(
         tree: where the SAR images are.
         split: split of the scenes.
         names: scene names.
-        out_zones: folder for ``NAME.png`` with the grey values of the zones; it appears complete
-            or not at all and replaces an older one.
+        out_zones: folder for ``NAME.png`` with the grey values of the zones, or ``NAME.tif`` where
+            the image has coordinates; it appears complete or not at all and replaces an older one.
         out_probabilities: file of :mod:`ssl4sar.predict.probabilities`, or None for none.
         config: how the network is applied.
         device: where the network is.
         info: facts about the checkpoint, passed into the manifest.
+        grids: coordinates by scene name, of images whose files have none.
 
     Returns:
         Manifest: ``info``, ``split``, ``prediction`` (the configuration) and ``scenes``, which
-        maps each name to ``sha256`` of the zone PNG and ``shape`` [H, W] in pixels.
+        maps each name to ``sha256`` of the zone file, ``shape`` [H, W] in pixels and, where
+        known, ``grid``.
 
     Raises:
         ValueError: the network has other than four output channels, or is in training mode.
@@ -63,14 +67,19 @@ def predict_tree(
     storage = nullcontext() if out_probabilities is None else write_probabilities(out_probabilities)
     with atomic_directory(out_zones) as zones, storage as probability_file:
         for name in track(names, "predicting scenes"):
-            image = read_gray(tree.sar(split, name))
+            image, grid = read_image(tree.sar(split, name))
+            grid = grid or (grids or {}).get(name)
+            fault = grid and size_difference(image.shape, grid.shape, "its listed grid")
+            if fault:
+                raise UserError(tree.sar(split, name), fault, "validate the tree again")
             probabilities = predict_probabilities(network, image, config, device, subject=name)
             classes = probabilities.argmax(0).astype(np.uint8)
-            path = zones / f"{name}.png"
-            write_gray(path, greys_from_classes(classes))
+            path = write_image(zones / name, greys_from_classes(classes), grid)
             if probability_file is not None:
                 probability_file.add(name, probabilities)
             scenes[name] = {"sha256": sha256_file(path), "shape": list(image.shape)}
+            if grid is not None:
+                scenes[name]["grid"] = grid.to_json()
     return {
         "info": dict(info),
         "split": split,

@@ -138,9 +138,10 @@ def _code_differences(node: Node, project: Path) -> Iterator[tuple[str, str, boo
     if not script.is_file():
         yield code.script, "is not in this project, so nothing is known of the code of", True
         return
-    paths = source_files(script, project / "src", left_out=())
+    source, modules = project / "src", node.record.parameters.get("modules", ())
+    paths = source_files(script, source, left_out=(), modules=modules)
     now = {name: os.path.relpath(path, project) for name, path in paths.items()}
-    counting = meanings(source_files(script, project / "src"))
+    counting = meanings(source_files(script, source, modules=modules))
     meaning_now = {now[name]: meaning for name, meaning in counting.items()}
     for file in sorted({*code.files, *now.values()}):
         if file not in now.values():
@@ -158,7 +159,7 @@ def _code_differences(node: Node, project: Path) -> Iterator[tuple[str, str, boo
 
 def _check_config(audit: Audit, today: StudyConfig) -> None:
     """Compare the keys that every job read with those of today, value by value."""
-    plain = today.model_dump(mode="json")
+    plain = today.resolved()
     found: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for node in reversed(audit.chain.nodes):
         for key, then in leaves(node.record.cfg).items():

@@ -7,6 +7,7 @@ an update of the modules named here may start the job again, which then resumes,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,9 +26,9 @@ OPERATIONAL: Final = tuple(
     for name in (
         "config.block",
         "config.compute",
+        "config.models",
         "config.prediction",
         "config.pretext",
-        "config.pretraining",
         "config.recipe",
         "config.training",
         "core.hashing",
@@ -44,22 +45,28 @@ OPERATIONAL: Final = tuple(
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def deciding_digest(training: str, source_root: Path = _SOURCE_ROOT) -> str:
+def deciding_digest(
+    training: str, modules: Sequence[str] = (), source_root: Path = _SOURCE_ROOT
+) -> str:
     """Return the SHA-256 over a training and the modules it reaches that decide its numbers.
 
     Args:
         training: dotted name of the module of the training.
+        modules: modules that it imports by name alone: that of its network.
         source_root: folder that holds the package ``ssl4sar``.
     """
-    return digest_of(meanings(deciding_files(training, source_root)))
+    return digest_of(meanings(deciding_files(training, modules, source_root)))
 
 
-def deciding_files(training: str, source_root: Path = _SOURCE_ROOT) -> dict[str, Path]:
+def deciding_files(
+    training: str, modules: Sequence[str] = (), source_root: Path = _SOURCE_ROOT
+) -> dict[str, Path]:
     """Return the files that :func:`deciding_digest` covers, by name.
 
     Args:
         training: dotted name of the module of the training.
+        modules: modules that it imports by name alone: that of its network.
         source_root: folder that holds the package ``ssl4sar``.
     """
     path = source_root.joinpath(*training.split(".")).with_suffix(".py")
-    return source_files(path, source_root, (*SURROUNDINGS, *OPERATIONAL))
+    return source_files(path, source_root, (*SURROUNDINGS, *OPERATIONAL), modules)

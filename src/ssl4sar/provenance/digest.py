@@ -26,6 +26,8 @@ SURROUNDINGS: Final = tuple(
     f"{PACKAGE}.{name}"
     for name in (
         "acquire.network",
+        # Settings of networks are values, which are parameters of the jobs that read them.
+        "config.networks",
         "core.address",
         "core.atomic",
         "core.cached_file",
@@ -44,6 +46,8 @@ SURROUNDINGS: Final = tuple(
 #: In place of the digest of a rule that fetches: what is fetched is known by its address and
 #: checksum, whatever the code.
 KEPT_BY_CONTENT: Final = "kept by content"
+#: Modules that import others by name alone. Their users name what counts of those.
+REGISTRIES: Final = frozenset({f"{PACKAGE}.models.registry"})
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -51,12 +55,15 @@ class DynamicImportError(Exception):
     """A first-party module is imported in a way that cannot be followed on the syntax tree."""
 
 
-def source_digest(script: str | Path, source_root: Path = _SOURCE_ROOT) -> str:
+def source_digest(
+    script: str | Path, source_root: Path = _SOURCE_ROOT, modules: Sequence[str] = ()
+) -> str:
     """Return the SHA-256 over a script and its transitive first-party imports.
 
     Args:
         script: Python file, e.g. the script of a rule.
         source_root: folder that holds the package ``ssl4sar``.
+        modules: modules that it imports by name alone, as :func:`source_files` takes them.
 
     Returns:
         Hexadecimal digest of names and contents; independent of time stamps and locations.
@@ -64,7 +71,7 @@ def source_digest(script: str | Path, source_root: Path = _SOURCE_ROOT) -> str:
     Raises:
         DynamicImportError: see :func:`source_files`.
     """
-    return digest_of(meanings(source_files(script, source_root)))
+    return digest_of(meanings(source_files(script, source_root, modules=modules)))
 
 
 def content_digests(files: Mapping[str, Path]) -> dict[str, str]:
@@ -93,6 +100,7 @@ def source_files(
     script: str | Path,
     source_root: Path = _SOURCE_ROOT,
     left_out: Sequence[str] = SURROUNDINGS,
+    modules: Sequence[str] = (),
 ) -> dict[str, Path]:
     """Return the files that :func:`source_digest` covers.
 
@@ -103,6 +111,7 @@ def source_files(
         script: Python file.
         source_root: folder that holds the package ``ssl4sar``.
         left_out: modules and packages that do not count, nor what is reached through them alone.
+        modules: modules that count although they are imported by name alone (``REGISTRIES``).
 
     Returns:
         Files by name (``script`` and dotted module names), sorted by name.
@@ -113,6 +122,7 @@ def source_files(
     script = Path(script)
     found: dict[str, Path] = {}
     open_modules = set(_imports(script, "", False, source_root))
+    open_modules.update(*map(_with_parents, modules))
     while open_modules:
         name = open_modules.pop()
         if name in found or _is_among(name, left_out):
@@ -206,7 +216,7 @@ def _names(source: _Source, module: str, is_package: bool, source_root: Path) ->
                 # ``from package import name``: the name may be a module or an attribute.
                 if alias.name != "*" and _module_path(f"{base}.{alias.name}", source_root):
                     names |= _with_parents(f"{base}.{alias.name}")
-        elif isinstance(node, ast.Call):
+        elif isinstance(node, ast.Call) and module not in REGISTRIES:
             _refuse_dynamic(node, source.path)
     return frozenset(names)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from ssl4sar.config.models import seed_of
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import CACHE_KEY, FileRecord
@@ -121,12 +122,12 @@ class Recorder:
             _written_output(path, facts, self.known) for path in (*facts.outputs, *kept)
         )
         read_from = facts.config["read_from"]
-        seed = facts.wildcards.get("seed")
+        member = facts.wildcards.get("member", "")
         record = JobRecord(
             rule=facts.rule,
             wildcards=dict(facts.wildcards),
             study=facts.config["name"],
-            seed=None if seed is None else int(seed),
+            seed=seed_of(member) if member.startswith("seed") else None,
             project=path_between(facts.project, here),
             workdir=path_between(facts.workdir, here),
             configuration=ConfigRecord(
@@ -239,9 +240,10 @@ def _written_output(path: Path, facts: JobFacts, known: Mapping[Path, FileRecord
 
 
 def _code(facts: JobFacts) -> CodeRecord:
-    files = source_files(facts.script, facts.project / "src", left_out=())
+    source, modules = facts.project / "src", facts.parameters.get("modules", ())
+    files = source_files(facts.script, source, left_out=(), modules=modules)
     contents = content_digests(files)
-    found_meanings = meanings(source_files(facts.script, facts.project / "src"))
+    found_meanings = meanings(source_files(facts.script, source, modules=modules))
     digest = digest_of(found_meanings)
     if facts.parameters["source"] not in {digest, KEPT_BY_CONTENT}:
         raise UserError(

@@ -11,11 +11,11 @@ from ssl4sar.config.evaluation import EvaluationConfig
 from ssl4sar.core.atomic import atomic_directory, write_json
 from ssl4sar.core.progress import track
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.evaluate.csv_table import write_table
 from ssl4sar.evaluate.result import RunScores, build_result, dataset_of
-from ssl4sar.evaluate.result_schema import TrainingStart, validate_result
+from ssl4sar.evaluate.schema import Model, read_result
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
+from ssl4sar.evaluate.tables import write_table
 from ssl4sar.report.figures import write_errors_figure, write_scenes_figure
 from ssl4sar.report.overlay import write_overlay
 from ssl4sar.report.ranking import good_median_worst, overlay_choice
@@ -25,7 +25,7 @@ from ssl4sar.report.training_curves import read_curve, write_training_figure
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """The scores of one seed with the folders they were made from.
+    """The scores of one member of a model with the folders they were made from.
 
     Attributes:
         scores: scores per image.
@@ -64,21 +64,22 @@ class ResultPaths:
 def write_caffe_mde(
     name: str,
     manifest: TreeManifest,
-    start: TrainingStart,
+    model: Model,
     runs: Sequence[ScoredRun],
     baselines: Mapping[str, BaselineScores],
     config: EvaluationConfig,
     paths: ResultPaths,
 ) -> dict[str, Any]:
-    """Gather the seeds of a run and write numbers, table and pictures, each atomically.
+    """Gather the members of a model and write numbers, table and pictures, each atomically.
 
-    The pictures show the first seed. The JSON file is written last: where it exists, the rest does.
+    The pictures show the first member. The JSON file is written last: where it exists, the rest
+    does.
 
     Args:
         name: name of the run.
         manifest: the scored tree.
-        start: where the fine-tunings started from.
-        runs: one per seed, all over the same scenes.
+        model: what was trained.
+        runs: one per member, all over the same scenes.
         baselines: true zones and trivial predictions.
         config: number and size of the pictures.
         paths: where the result goes.
@@ -91,7 +92,7 @@ def write_caffe_mde(
         ValueError: no run, or runs over different scenes.
     """
     scores = [run.scores for run in runs]
-    result = build_result(dataset_of(manifest, name), scores, baselines, start=start)
+    result = build_result(dataset_of(manifest, name), scores, baselines, model=model)
     write_table(paths.table, scores)
     first = runs[0]
 
@@ -107,9 +108,9 @@ def write_caffe_mde(
 
     chosen = good_median_worst(first.scores.images)
     write_scenes_figure(paths.scenes, [(choice, view(choice.score)) for choice in chosen])
-    checked = validate_result(result)
+    checked = read_result(result)
     write_errors_figure(paths.errors, scores, checked)
-    curves = {f"seed {run.scores.seed}": read_curve(run.metrics) for run in runs}
+    curves = {str(run.scores.member): read_curve(run.metrics) for run in runs}
     write_training_figure(paths.training, curves, name, checked.dataset.note)
     overlays = overlay_choice(first.scores.images, config.overlays)
     with atomic_directory(paths.overlays) as folder:

@@ -1,4 +1,4 @@
-"""Figure of the comparison of starting points: every run, mean and spread."""
+"""Figure of the comparison of models: every run, mean and spread."""
 
 from __future__ import annotations
 
@@ -10,25 +10,18 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from ssl4sar.evaluate.comparison_schema import (
-    PretrainingComparison,
-    StartingPoint,
-    VariantRun,
-    validate_comparison,
+from ssl4sar.evaluate.schema import (
+    ComparedModel,
+    ComparedRun,
+    Comparison,
+    Spread,
+    read_comparison,
 )
-from ssl4sar.evaluate.result_schema import Spread
 from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
 
-_LABELS: Final = {
-    "none": "random",
-    "imagenet": "ImageNet",
-    "checkpoint": "own checkpoint",
-    "optsimmim": "OptSimMIM",
-    "opttranslator": "OptTranslator",
-}
 _FLOOR_COLOUR: Final = "#009E73"
 _TRIVIAL_COLOUR: Final = "#777777"
-#: Half of the width over which the dots of a starting point are spread.
+#: Half of the width over which the dots of a model are spread.
 _HALF_SPREAD: Final = 0.2
 _HALF_MEAN: Final = 0.32
 
@@ -38,15 +31,15 @@ class _Measure:
     """One panel: what is drawn of a run, and the lines to measure it by."""
 
     title: str
-    value: Callable[[VariantRun], float | None]
-    spread: Callable[[StartingPoint], Spread]
+    value: Callable[[ComparedRun], float | None]
+    spread: Callable[[ComparedModel], Spread]
     digits: int
     floor: float | None
     trivial: float | None
 
 
 def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
-    """Draw the runs of every starting point: mean distance error and pooled IoU side by side.
+    """Draw the runs of every model: mean distance error and pooled IoU side by side.
 
     Args:
         path: PNG file, written atomically.
@@ -55,7 +48,7 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
     Raises:
         UserError: ``comparison`` is not of its schema, or the file cannot be written.
     """
-    content = validate_comparison(dict(comparison))
+    content = read_comparison(comparison)
     references = content.references
     measures = (
         _Measure(
@@ -82,7 +75,7 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
         _draw_measure(axes, content, measure)
     dataset = content.dataset
     synthetic = "SYNTHETIC: " if dataset.synthetic else ""
-    figure.suptitle(f"{synthetic}{dataset.name}: starting points of the training", fontsize=14)
+    figure.suptitle(f"{synthetic}{dataset.name}: comparison of models", fontsize=14)
     figure.text(
         0.5,
         0.885,
@@ -99,10 +92,10 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
     save_figure(figure, path)
 
 
-def _draw_measure(axes: Axes, content: PretrainingComparison, measure: _Measure) -> None:
+def _draw_measure(axes: Axes, content: Comparison, measure: _Measure) -> None:
     drawn = 0
     labels = []
-    for place, (name, point) in enumerate(content.variants.items()):
+    for place, point in enumerate(content.models):
         values = [measure.value(run) for run in point.runs]
         offsets = _offsets(len(values))
         for value, offset in zip(values, offsets, strict=True):
@@ -112,7 +105,7 @@ def _draw_measure(axes: Axes, content: PretrainingComparison, measure: _Measure)
                     place + offset, value, s=46, color=run_colour(place), alpha=0.8, zorder=3
                 )
         _draw_spread(axes, place, measure.spread(point))
-        labels.append(f"{_LABELS[name]}\n{_told(values, measure.spread(point), measure.digits)}")
+        labels.append(f"{point.name}\n{_in_words(values, measure.spread(point), measure.digits)}")
     for value, colour, style in (
         (measure.floor, _FLOOR_COLOUR, "--"),
         (measure.trivial, _TRIVIAL_COLOUR, ":"),
@@ -129,7 +122,7 @@ def _draw_measure(axes: Axes, content: PretrainingComparison, measure: _Measure)
         axes.text(0.5, 0.5, "no value", transform=axes.transAxes, ha="center", va="center")
 
 
-def _told(values: Sequence[float | None], spread: Spread, digits: int) -> str:
+def _in_words(values: Sequence[float | None], spread: Spread, digits: int) -> str:
     """Return how many of the runs have a value, with mean and standard deviation."""
     of = "" if spread.runs == len(values) else f"{spread.runs} of "
     runs = f"{of}{len(values)} run{'' if len(values) == 1 else 's'}"
@@ -156,7 +149,7 @@ def _draw_spread(axes: Axes, place: int, spread: Spread) -> None:
         axes.fill_between([left, right], low, high, color="black", alpha=0.1, linewidth=0, zorder=2)
 
 
-def _legend(content: PretrainingComparison) -> list[Line2D]:
+def _legend(content: Comparison) -> list[Line2D]:
     references = content.references
     entries = [
         Line2D([], [], linestyle="", marker="o", color="#555555", label="a run"),

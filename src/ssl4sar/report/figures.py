@@ -20,7 +20,7 @@ from PIL import Image
 from ssl4sar.core.scene_name import GLACIERS, SENSOR_GROUPS, SceneName
 from ssl4sar.core.zones import CLASS_COLOURS
 from ssl4sar.evaluate.result import RunScores
-from ssl4sar.evaluate.result_schema import CaffeResult
+from ssl4sar.evaluate.schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
 from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
@@ -162,7 +162,8 @@ def write_errors_figure(path: str | Path, runs: Sequence[RunScores], result: Caf
     figure = new_figure(1180, 640)
     left, right = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=0.075, right=0.985, top=0.8, bottom=0.2, wspace=0.04)
-    glaciers = _groups(runs, GLACIERS, lambda scene: scene.glacier)
+    others = {score.scene.glacier for run in runs for score in run.images} - set(GLACIERS)
+    glaciers = _groups(runs, (*GLACIERS, *sorted(others)), lambda scene: scene.glacier)
     sensors = _groups(runs, SENSOR_GROUPS, lambda scene: scene.sensor_group)
     for axes, groups, heading in ((left, glaciers, "glacier"), (right, sensors, "sensor")):
         _draw_groups(axes, groups, runs)
@@ -290,7 +291,7 @@ def _error_legend(runs: Sequence[RunScores], result: CaffeResult) -> list[Line2D
             marker="o",
             markersize=6,
             color=run_colour(index),
-            label="a scene" if run.seed is None else f"a scene, seed {run.seed}",
+            label="a scene" if run.member is None else f"a scene, {run.member}",
         )
         for index, run in enumerate(runs)
     ]

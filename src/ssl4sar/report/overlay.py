@@ -223,7 +223,7 @@ def scale_bar_km(width_km: float) -> float:
 
 def _draw_scale_bar(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
     height_px, width_px = shape
-    width_km = view.sar.shape[1] * view.labels.name.resolution_m / 1000
+    width_km = view.sar.shape[1] * view.labels.spacing_m / 1000
     length_km = scale_bar_km(width_km)
     length_px = length_km / width_km * width_px
     thickness_px = 0.008 * max(shape)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ssl4sar.core.caffe_layout import CaffeTree, Split
-from ssl4sar.core.gray_png import read_gray
-from ssl4sar.core.scene_name import FRONT_SUFFIX
+from ssl4sar.core.caffe_layout import FRONT_ENDINGS, CaffeTree, Split
+from ssl4sar.core.image import read_image
+from ssl4sar.core.named_files import named_file
 from ssl4sar.evaluate.scoring import (
     ImageScore,
     LabelFolders,
@@ -77,9 +77,9 @@ def read_view(
     predicted = prediction_files(predictions, [name])[name]
     return SceneView(
         labels=labels,
-        sar=read_gray(tree.sar(split, name)),
-        predicted_zones=read_prediction(predicted, labels),
-        predicted_front=read_gray(fronts / f"{name}{FRONT_SUFFIX}.png") > 0,
+        sar=read_image(tree.sar(split, name)).pixels,
+        predicted_zones=read_prediction(predicted, labels).pixels,
+        predicted_front=read_image(named_file(fronts, name, *FRONT_ENDINGS)).pixels > 0,
         mde_m=score.mde_m,
         synthetic=synthetic,
     )

@@ -21,12 +21,12 @@ from ssl4sar.core.atomic import write_text
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.gray_png import write_gray
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.pieces import drop_small_pieces, largest_piece
 from ssl4sar.core.scene_name import NORTHERN_GLACIERS, TEST_GLACIERS, SceneName
 from ssl4sar.core.seeding import generator
 from ssl4sar.core.zones import NA, OCEAN, greys_from_classes, ocean_beside_glacier
 from ssl4sar.synthetic.environment import Environment, environment_on
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.passes import draw_passes
 from ssl4sar.synthetic.rendering import render_all
 from ssl4sar.synthetic.sar import Levels, SarImage, Viewing, draw_levels, render_sar
@@ -227,9 +227,7 @@ def _render(config: SceneConfig, plan: ScenePlan) -> tuple[SarImage, BoundingBox
         plan.levels,
         spare_m=bay_m,
     )
-    box = BoundingBox(
-        grid.column_px(left), grid.column_px(right), grid.row_px(top), grid.row_px(bottom)
-    )
+    box = BoundingBox(grid.column(left), grid.column(right), grid.row(top), grid.row(bottom))
     return image, box
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.seeding import generator
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.noise import FloatArray, fractal_noise, smooth_noise
 
 #: Pixel of the static fields; finer detail comes from the texture tiles.
@@ -137,7 +137,7 @@ def _tributary(rng: np.random.Generator, trunk: Valley, junction_m: float) -> Va
 
 def _with_islands(rng: np.random.Generator, distance: Array, trunk: Valley, grid: Grid) -> Array:
     """Raise nunataks upstream and skerries at sea, far from where the front moves."""
-    along, across, _ = trunk.along_across(grid.x_m(), grid.y_m())
+    along, across, _ = trunk.along_across(grid.x(), grid.y())
     half_width = trunk.half_width_m
     places = [(-rng.uniform(2.2, 4.0), 0.3) for _ in range(int(rng.integers(0, 3)))]
     places += [(rng.uniform(2.4, 3.5), 0.14) for _ in range(int(rng.integers(0, 2)))]
@@ -164,7 +164,7 @@ def build_geometry(
     """
     rng = generator(seed, "geometry", place)
     grid = Grid.centred(width_m + 2 * MARGIN_M, height_m + 2 * MARGIN_M, STATIC_SPACING_M)
-    x_m, y_m = grid.x_m(), grid.y_m()
+    x_m, y_m = grid.x(), grid.y()
     trunk = _trunk(rng, width_m, height_m)
     valleys = [trunk]
     if min(width_m, height_m) >= _TRIBUTARY_AREA_M:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft, ndimage
 
-from ssl4sar.synthetic.grid import Grid
+from ssl4sar.core.grid import Grid
 
 FloatArray = NDArray[np.float32]
 
@@ -124,15 +124,15 @@ def resample(field: FloatArray, source: Grid, target: Grid) -> FloatArray:
         ValueError: ``target`` reaches beyond ``source``.
     """
     box = (
-        source.column_px(target.left_m),
-        source.row_px(target.top_m),
-        source.column_px(target.right_m),
-        source.row_px(target.bottom_m),
+        source.column(target.left),
+        source.row(target.top),
+        source.column(target.right),
+        source.row(target.bottom),
     )
-    if min(box) < 0 or box[2] > source.width_px or box[3] > source.height_px:
+    if min(box) < 0 or box[2] > source.width or box[3] > source.height:
         raise ValueError(f"the grid {target} reaches beyond the world")
     image = Image.fromarray(np.ascontiguousarray(field, np.float32))
-    size = (target.width_px, target.height_px)
+    size = (target.width, target.height)
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR, box=box))
 
 

@@ -105,7 +105,7 @@ def snow_cover(surface: Surface, geometry: Geometry) -> tuple[FloatArray, FloatA
     relief = np.float32(geometry.relief_m)
     melt = np.float32(surface.environment.melt_altitude)
     height = surface.elevation_m / relief
-    steep = np.hypot(*np.gradient(geometry.terrain_m, geometry.grid.spacing_m))
+    steep = np.hypot(*np.gradient(geometry.terrain_m, geometry.grid.spacing))
     steep = resample(steep.astype(np.float32), geometry.grid, surface.grid)
     rock = surface.kind == BARE_ROCK
     rise = np.float32(0.45 * max(0.0, surface.environment.warmth))
@@ -262,11 +262,11 @@ def render_optical(
     classes = scene_classes(bands, clouds, light)
     image = np.empty((len(BANDS), *shape), np.float32)
     for i, band in enumerate(bands):
-        sharp = _blurred(band, GSD_M[i], surface.grid.spacing_m)
+        sharp = _blurred(band, GSD_M[i], surface.grid.spacing)
         noise = rng.standard_normal(shape, dtype=np.float32)
         noise *= np.float32(0.0012) + np.float32(0.004) * sharp
         image[i] = (sharp + noise) * np.float32(REFLECTANCE_SCALE)
     for i, air in ((12, haze), (13, vapour)):
-        image[i] = _blurred(air, GSD_M[i], surface.grid.spacing_m) * np.float32(_AIR_SCALE)
+        image[i] = _blurred(air, GSD_M[i], surface.grid.spacing) * np.float32(_AIR_SCALE)
     image[SCL_BAND] = classes
     return np.maximum(np.rint(image), 1)

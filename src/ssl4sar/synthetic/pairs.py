@@ -22,10 +22,10 @@ from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.gray_png import write_gray
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS, PairSplit
 from ssl4sar.core.seeding import generator
 from ssl4sar.synthetic.environment import environment_on
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.noise import FloatArray
 from ssl4sar.synthetic.optical import BANDS, SCL_BAND, render_optical
 from ssl4sar.synthetic.passes import draw_passes
@@ -174,12 +174,8 @@ def _grids(world: World, spacing_m: int) -> tuple[Grid, Grid, int]:
     """Return the grid of both images, the one they are rendered on, and pixels per pixel."""
     coarse = Grid.centred(world.width_m, world.height_m, float(spacing_m))
     block = spacing_m // RENDERED_SPACING_M
-    rows, columns = coarse.height_px * block, coarse.width_px * block
-    return (
-        coarse,
-        Grid(coarse.left_m, coarse.top_m, float(RENDERED_SPACING_M), rows, columns),
-        block,
-    )
+    shape = coarse.height * block, coarse.width * block
+    return coarse, Grid.at(coarse.left, coarse.top, float(RENDERED_SPACING_M), shape), block
 
 
 def _blocks(image: NDArray[Any], block: int) -> NDArray[Any]:
@@ -270,7 +266,7 @@ def _render_optical(config: PairSceneConfig, plan: OpticalPlan, path: Path) -> N
     write_geotiff(
         path,
         average_optical(image, block),
-        (coarse.spacing_m, 0.0, coarse.left_m, 0.0, -coarse.spacing_m, coarse.top_m),
+        coarse,
         descriptions=BANDS,
         tags={"COMMENT": NOTE, "GLACIER": plan.glacier, "DAY": plan.day.isoformat()},
     )

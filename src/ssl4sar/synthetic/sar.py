@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.zones import NA
 from ssl4sar.synthetic.geometry import Geometry
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.noise import FloatArray, resample
 from ssl4sar.synthetic.sensors import Band, Sensor
 from ssl4sar.synthetic.sightlines import Sightlines
@@ -166,7 +166,7 @@ def visibility(geometry: Geometry, viewing: Viewing, grid: Grid) -> Visibility:
         np.maximum.accumulate(slant, 1) - slant,
         slant - np.minimum.accumulate(slant[:, ::-1], 1)[:, ::-1],
     )
-    slope = np.gradient(turned, source.spacing_m, axis=1)
+    slope = np.gradient(turned, source.spacing, axis=1)
     local = np.clip(theta - np.arctan(slope), 0.12, 1.5)
     slope_db = 10 * np.log10(
         (math.sin(theta) / np.sin(local)) * (np.cos(local) / math.cos(theta)) ** 2
@@ -229,8 +229,8 @@ def backscatter_db(
 
 def _incidence_ramp_db(grid: Grid, viewing: Viewing) -> FloatArray:
     # Brightness falls with range: 1 dB over 10 km on ice.
-    away = grid.x_m() * math.cos(viewing.look_azimuth_rad)
-    away = away + grid.y_m() * math.sin(viewing.look_azimuth_rad)
+    away = grid.x() * math.cos(viewing.look_azimuth_rad)
+    away = away + grid.y() * math.sin(viewing.look_azimuth_rad)
     return (-1e-4 * away).astype(np.float32)
 
 
@@ -246,14 +246,14 @@ def _cliff_db(surface: Surface, viewing: Viewing) -> FloatArray:
     facing = np.repeat(np.repeat((towards / length).astype(np.float32), 4, 0), 4, 1)
     facing = facing[: distance.shape[0], : distance.shape[1]]
     ice = surface.kind == TONGUE
-    width_m = np.float32(max(35.0, 1.6 * surface.grid.spacing_m))
+    width_m = np.float32(max(35.0, 1.6 * surface.grid.spacing))
     bright = np.where(ice & (distance > -width_m), np.maximum(facing, 0) * 6, 0)
     dark = np.where((surface.kind <= MELANGE) & (distance < width_m), np.minimum(facing, 0) * 7, 0)
     return (bright + dark).astype(np.float32)
 
 
 def _wind_streaks_db(surface: Surface, azimuth_rad: float) -> FloatArray:
-    across = surface.grid.x_m() * math.sin(azimuth_rad) - surface.grid.y_m() * math.cos(azimuth_rad)
+    across = surface.grid.x() * math.sin(azimuth_rad) - surface.grid.y() * math.cos(azimuth_rad)
     wave = np.sin(across.astype(np.float32) / np.float32(95.0) + surface.swell)
     streaks: FloatArray = wave * (np.float32(0.5) + np.float32(0.3) * surface.swell)
     return streaks
@@ -317,11 +317,11 @@ def swath_edge(
         return max(left * x, right * x) + max(bottom * y, top * y)
 
     keep = reach(*spare_m)
-    corner = reach(grid.left_m, grid.right_m, grid.bottom_m, grid.top_m)
+    corner = reach(grid.left, grid.right, grid.bottom, grid.top)
     if present > 0.3 or corner <= keep:
         return np.zeros(grid.shape, bool)
     edge = corner - (0.3 + 0.6 * share) * (corner - keep)
-    outside: NDArray[np.bool_] = grid.x_m() * x + grid.y_m() * y > edge
+    outside: NDArray[np.bool_] = grid.x() * x + grid.y() * y > edge
     return outside
 
 
@@ -392,7 +392,7 @@ def render_sar(
     intensity = np.exp(mean_db * np.float32(_DB_TO_NEPER))
     intensity[view.unseen] = 0
     intensity += np.float32(10 ** (sensor.noise_db / 10))
-    looks = sensor.looks[round(surface.grid.spacing_m)]
+    looks = sensor.looks[round(surface.grid.spacing)]
     intensity = speckled(rng, intensity, looks, sensor.spread_px)
     sigma0_db = np.log(np.maximum(intensity, np.float32(1e-6))) * np.float32(1 / _DB_TO_NEPER)
     unseen = view.unseen | outside

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ssl4sar.synthetic.grid import Grid
+from ssl4sar.core.grid import Grid
 from ssl4sar.synthetic.noise import FloatArray
 
 
@@ -45,7 +45,7 @@ class Sightlines:
     @cached_property
     def range_m(self) -> FloatArray:
         """(side,) float32 ground range along the rays."""
-        return (np.arange(self._side_px) * self.source.spacing_m).astype(np.float32)
+        return (np.arange(self._side_px) * self.source.spacing).astype(np.float32)
 
     def turned(self, field: FloatArray) -> FloatArray:
         """Return a field of the source grid in the frame, (side, side) float32."""

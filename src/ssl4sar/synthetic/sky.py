@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.synthetic.geometry import Geometry
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.noise import FloatArray, fractal_noise, resample
 from ssl4sar.synthetic.sightlines import Sightlines
 from ssl4sar.synthetic.world import Surface
@@ -110,7 +110,7 @@ def direct_light(surface: Surface, geometry: Geometry, sky: Sky) -> FloatArray:
         (H, W) float32, 0 to ``_BRIGHTEST``.
     """
     source, grid = geometry.grid, surface.grid
-    south, east = np.gradient(ndimage.gaussian_filter(geometry.terrain_m, 0.7), source.spacing_m)
+    south, east = np.gradient(ndimage.gaussian_filter(geometry.terrain_m, 0.7), source.spacing)
     up, level = math.sin(sky.sun_elevation_rad), math.cos(sky.sun_elevation_rad)
     to_east = level * math.cos(sky.sun_azimuth_rad)
     to_north = level * math.sin(sky.sun_azimuth_rad)
@@ -153,7 +153,7 @@ def draw_clouds(rng: np.random.Generator, geometry: Geometry, grid: Grid, sky: S
     """
     whole = geometry.grid
     coarse = Grid.centred(
-        whole.width_px * whole.spacing_m, whole.height_px * whole.spacing_m, _CLOUD_SPACING_M
+        whole.width * whole.spacing, whole.height * whole.spacing, _CLOUD_SPACING_M
     )
     field = fractal_noise(rng, coarse.shape, 2500 / _CLOUD_SPACING_M, 2.2)
     lumps = fractal_noise(rng, coarse.shape, 600 / _CLOUD_SPACING_M, 1.8)

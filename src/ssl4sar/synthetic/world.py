@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.pieces import largest_piece
 from ssl4sar.core.scene_name import NORTHERN_GLACIERS
 from ssl4sar.core.seeding import generator
@@ -21,7 +22,6 @@ from ssl4sar.core.zones import GLACIER, OCEAN, ROCK
 from ssl4sar.synthetic.environment import Environment, environment_on
 from ssl4sar.synthetic.front import ACROSS, FrontHistory
 from ssl4sar.synthetic.geometry import Geometry, build_geometry
-from ssl4sar.synthetic.grid import Grid
 from ssl4sar.synthetic.noise import FloatArray, look_up, resample
 from ssl4sar.synthetic.season import decimal_year
 from ssl4sar.synthetic.textures import (
@@ -152,12 +152,12 @@ class World:
         for i, front in enumerate(self.fronts):
             low, high = front.range_m()
             along = static.along_m[i]
-            in_valley = static.inside[i] < static.grid.spacing_m
+            in_valley = static.inside[i] < static.grid.spacing
             bay = in_valley & (along > low) & (along < high)
             reachable |= bay if i == 0 else bay & (static.along_m[0] > trunk_low)
         rows, columns = np.nonzero(reachable)
-        x_m, y_m = static.grid.x_m()[0, columns], static.grid.y_m()[rows, 0]
-        margin = 4 * static.grid.spacing_m
+        x_m, y_m = static.grid.x()[0, columns], static.grid.y()[rows, 0]
+        margin = 4 * static.grid.spacing
         half_width, half_height = self.width_m / 2, self.height_m / 2
         return (
             max(float(x_m.min()) - margin, -half_width),
@@ -203,13 +203,13 @@ class World:
         kind[valley] = TONGUE
         kind[water] = WATER
         half_width = self.geometry.valleys[0].half_width_m
-        swell = on_map(self.textures.swell, grid.x_m() / 3 + 7000.0, grid.y_m() / 3)
+        swell = on_map(self.textures.swell, grid.x() / 3 + 7000.0, grid.y() / 3)
         reach = np.float32(environment.melange_reach * half_width)
         packed = flow.front_distance_m < reach * (1 + 0.35 * swell)
         kind[water & packed] = MELANGE
         drift_m = (environment.drift[0] * 16384, environment.drift[1] * 16384)
         floe = on_map(
-            self.textures.floes, grid.x_m() + drift_m[0], grid.y_m() + drift_m[1], FLOE_SPACING_M
+            self.textures.floes, grid.x() + drift_m[0], grid.y() + drift_m[1], FLOE_SPACING_M
         )
         frozen = floe + 0.22 * swell < environment.sea_ice_fraction * 1.4 - 0.2
         kind[water & ~packed & frozen] = SEA_ICE
@@ -220,8 +220,8 @@ class World:
     ) -> tuple[FloatArray, FloatArray]:
         tiles = self.textures
         blocks, gaps = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
-        x_m = grid.x_m() + environment.drift[0] * 16384
-        y_m = grid.y_m() + environment.drift[1] * 16384
+        x_m = grid.x() + environment.drift[0] * 16384
+        y_m = grid.y() + environment.drift[1] * 16384
         for code, value_tile, rim_tile, spacing_m in (
             (SEA_ICE, tiles.floes, tiles.floe_rims, FLOE_SPACING_M),
             (MELANGE, tiles.blocks, tiles.block_rims, TILE_SPACING_M),
@@ -283,7 +283,7 @@ class World:
         stripes, crevasses = self._ice_textures(grid, flow, kind == TONGUE, day)
         terrain = resample(static.terrain_m, static.grid, grid)
         melt_m = environment.melt_altitude * static.relief_m
-        swell = on_map(tiles.swell, grid.x_m() + self._offset[3] * 8, grid.y_m())
+        swell = on_map(tiles.swell, grid.x() + self._offset[3] * 8, grid.y())
         # A logistic transition of about 100 m of height, ragged by the swell.
         dryness = np.clip((terrain - np.float32(melt_m)) / 45 - swell, -30, 30)
         wetness = 1 / (1 + np.exp(dryness))
@@ -298,7 +298,7 @@ class World:
             crevasses=crevasses,
             blocks=blocks,
             gaps=gaps,
-            rubble=on_map(tiles.rubble, grid.x_m() + self._offset[4] * 8, grid.y_m()),
+            rubble=on_map(tiles.rubble, grid.x() + self._offset[4] * 8, grid.y()),
             swell=swell,
             wetness=np.where(zone == GLACIER, wetness, np.float32(0)).astype(np.float32),
         )

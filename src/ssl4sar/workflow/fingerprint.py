@@ -15,7 +15,7 @@ from typing import Final
 
 from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.core.atomic import write_text
-from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, SPLITS
+from ssl4sar.core.caffe_layout import BOX_FOLDER, IMAGE_FOLDERS, METADATA_NAME, SPLITS
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
@@ -109,6 +109,7 @@ def _tree_files(tree: Path) -> list[Path]:
     folders = [tree / folder / split for folder in IMAGE_FOLDERS for split in SPLITS]
     folders.append(tree / BOX_FOLDER)
     found = [path for folder in folders for path in visible_entries(folder)]
+    found.append(tree / METADATA_NAME)
     return sorted(path for path in found if path.is_file())
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from snakemake.io import report, strip_wildcard_constraints
+
+from ssl4sar.core.foreign import parse_yaml, read_bounded
 
 #: Environment of a rule that names none, seen from the files of the rules.
 ENVIRONMENT: Final = "../../envs/data.yaml"
@@ -40,7 +41,7 @@ def complete_rules(rules: Iterable[Any], run: str) -> None:
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"logs/{name}.log")
         # A product of a shared cache has no time of its own: Snakemake forbids both.
-        if rule.benchmark is None and not rule.cache:
+        if rule.benchmark is None and not rule.cache.flag.value:
             rule.benchmark_modifier = rule.output_modifier
             rule.benchmark = f"benchmarks/results/{name}.tsv"
         if rule.conda_env is None:
@@ -56,9 +57,7 @@ class ReportPages:
     """
 
     def __init__(self, file: Path) -> None:
-        self._pages: Mapping[str, Mapping[str, Any]] = yaml.safe_load(
-            file.read_text(encoding="utf-8")
-        )
+        self._pages: Mapping[str, Mapping[str, Any]] = parse_yaml(read_bounded(file))
 
     def shown(self, output: Any, page: str) -> Any:
         """Return an output that the report shows, labelled with what it is and its wildcards.

@@ -14,14 +14,14 @@ from snakemake.utils import update_config
 from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.loading import read_config, require_small_config, study_from
-from ssl4sar.config.pretraining import TASKS, WITH_WEIGHTS
+from ssl4sar.config.models import TASKS, Task, member_of
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import KEPT_BY_CONTENT, source_digest
 from ssl4sar.workflow.acquisition import Acquisition
 from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
-from ssl4sar.workflow.training_cost import TrainingCost
+from ssl4sar.workflow.training_cost import TrainingCost, gpus, placement
 
 #: Signs at which a shell ends or changes a word.
 _SHELL_SIGN: Final = re.compile(r"""[\s|&;()<>$`\\"'{}*?]""")
@@ -51,6 +51,10 @@ FETCHING: Final = frozenset(
 RENDERING: Final = frozenset({"fetch_scene", "search_scenes"})
 
 
+#: What a rule asks for: a number, or one that depends on the wildcards.
+Asked = int | Callable[[Any], int]
+
+
 class Study:
     """A configuration with the paths, parameters and resources of the rules."""
 
@@ -74,39 +78,45 @@ class Study:
         """What the rules that search and fetch Sentinel products ask for."""
         return Acquisition(self.config)
 
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        return self.config.resolved()
+
     def as_config(self) -> dict[str, Any]:
         """Return what jobs and reports see: every key, and under ``read_from`` its origin."""
-        return {**self.config.model_dump(mode="json"), "read_from": self._read_from}
+        return {**self._plain, "read_from": self._read_from}
 
     @property
     def run(self) -> str:
         """Folder of the run's intermediate files."""
         return f"runs/{self.config.name}"
 
-    def runtime(self, rule: str, default_min: int) -> Callable[[Any, int], int]:
+    def runtime(self, rule: str, default_min: Asked) -> Callable[[Any, int], int]:
         """Return the run time of a rule as Snakemake asks for it: by earlier runs if there are any.
 
         Args:
-            rule: name of the rule.
+            rule: name of the rule; of its jobs with the wildcard ``model`` those of the same model
+                count.
             default_min: minutes on the first attempt where there is no record.
         """
 
         def minutes(wildcards: Any, attempt: int) -> int:
-            run = Path(self.run)
-            return runtime_min(self._benchmarks, rule, default_min, attempt, run) * attempt
+            name, default = _records(rule, wildcards), _asked(default_min, wildcards)
+            return runtime_min(self._benchmarks, name, default, attempt, Path(self.run)) * attempt
 
         return minutes
 
-    def mem_mb(self, rule: str, least_mb: int) -> Callable[[Any, int], int]:
+    def mem_mb(self, rule: str, least_mb: Asked) -> Callable[[Any, int], int]:
         """Return the memory of a rule as Snakemake asks for it: more if an earlier run took more.
 
         Args:
-            rule: name of the rule.
+            rule: name of the rule, as for :meth:`runtime`.
             least_mb: MB on the first attempt.
         """
 
         def megabytes(wildcards: Any, attempt: int) -> int:
-            return mem_mb(self._benchmarks, rule, least_mb) * attempt
+            name, least = _records(rule, wildcards), _asked(least_mb, wildcards)
+            return mem_mb(self._benchmarks, name, least) * attempt
 
         return megabytes
 
@@ -116,7 +126,9 @@ class Study:
         folder = Path("benchmarks/results")
         return folder / self.config.name, folder
 
-    def asks(self, rule: str, mem_mb: int, runtime_min: int, **resources: Any) -> dict[str, Any]:
+    def asks(
+        self, rule: str, mem_mb: Asked, runtime_min: Asked, **resources: Any
+    ) -> dict[str, Any]:
         """Return the block ``resources`` of a rule, to be unpacked there.
 
         Args:
@@ -141,18 +153,52 @@ class Study:
         """
         return {"source": self.source(rule), "cfg": self.cfg(*keys), **params}
 
-    def source(self, rule: str) -> str:
+    def given_for_model(self, rule: str, *keys: str, **params: Any) -> dict[str, Any]:
+        """Return the block ``params`` of a rule with the wildcard ``model``, to be unpacked there.
+
+        Of the models and networks only the one of the job counts: ``cfg`` holds its keys, and
+        ``source`` covers the module of its network, which ``modules`` names.
+
+        Args:
+            rule: name of the rule.
+            keys: dotted keys of the configuration; {model} in them is the name of the model.
+            params: others, as they are.
+        """
+
+        def cfg(wildcards: Any) -> dict[str, Any]:
+            return self.cfg(*(key.format(model=wildcards.model) for key in keys))
+
+        def source(wildcards: Any) -> str:
+            return self.source(rule, self._modules(wildcards.model))
+
+        return {
+            "source": source,
+            "cfg": cfg,
+            "modules": lambda wildcards: self._modules(wildcards.model),
+            **params,
+        }
+
+    def _modules(self, model: str) -> list[str]:
+        # By name alone, as the registry does: importing that would import torch.
+        return [f"ssl4sar.models.{self.config.models[model].network.name}"]
+
+    def source(self, rule: str, modules: Sequence[str] = ()) -> str:
         """Return the source digest of a rule's script.
 
         What rules fetch is known by its address and checksum: an update must neither delete nor
         repeat a download. Only of products that are rendered in place of fetched ones the code
         decides.
+
+        Args:
+            rule: name of the rule.
+            modules: modules that the script imports by name alone.
         """
         sentinel = self.config.sentinel
         is_rendered = "synthetic" in {sentinel.provider, sentinel.optical_from}
         if rule in FETCHING and not (rule in RENDERING and is_rendered):
             return KEPT_BY_CONTENT
-        return source_digest(self._base / SCRIPTS / f"{rule}.py", self._base / "src")
+        script = self._base / SCRIPTS / f"{rule}.py"
+        return source_digest(script, self._base / "src", modules)
 
     def cfg(self, *keys: str) -> dict[str, Any]:
         """Return the named keys as one flat dictionary of builtins.
@@ -161,10 +207,9 @@ class Study:
         swapping two values is seen, which it is not for separate parameters.
 
         Args:
-            *keys: dotted keys, e.g. ``"model"`` or ``"caffe.spacing_m"``.
+            *keys: dotted keys, e.g. ``"scene"`` or ``"caffe.spacing_m"``.
         """
-        plain = self.config.model_dump(mode="json")
-        return {key: value_at(plain, key) for key in keys}
+        return {key: value_at(self._plain, key) for key in keys}
 
     @property
     def raw_listing(self) -> list[str]:
@@ -202,68 +247,76 @@ class Study:
         step = "native" if self.config.caffe.spacing_m is None else "resampled"
         return f"{self.run}/caffe/{step}.json"
 
-    @property
-    def weights_files(self) -> list[str]:
-        """Files with starting weights: the user's, else those that the workflow fetches."""
-        model = self.config.model
-        if model.weights_file:
-            return [model.weights_file]
-        return [FETCHED_WEIGHTS] if model.weights == "timm" else []
-
     def finetune_weights(self, wildcards: Any) -> list[str]:
-        """Return the file with the starting weights of a fine-tuning; none for random ones."""
-        if wildcards.variant == "none":
-            return []
-        if wildcards.variant in WITH_WEIGHTS:
-            return self.weights_files
-        return [str(Path(p).with_suffix(".ckpt")) for p in self.pretraining_record(wildcards)]
+        """Return the file with the starting weights of a model; none for random ones."""
+        row = self.config.models[wildcards.model]
+        if row.weights in TASKS:
+            return [str(Path(p).with_suffix(".ckpt")) for p in self.pretraining_record(wildcards)]
+        return _weights_files(row.weights, row.weights_file)
 
     def pretraining_record(self, wildcards: Any) -> list[str]:
-        """Return the record of the pretraining that a fine-tuning starts from, if there is one."""
-        if wildcards.variant not in TASKS:
+        """Return the record of the pretraining that a model starts from, if there is one."""
+        return self._pretraining_record(wildcards.model, wildcards.member)
+
+    def _pretraining_record(self, model: str, member: str) -> list[str]:
+        task, pretraining = self.config.models[model].weights, self.config.pretraining
+        if task not in TASKS:
             return []
-        pretraining = self.config.pretraining
-        seed = wildcards.seed if pretraining.own_seeds else pretraining.seed
-        return [f"{self.run}/pretrain/{wildcards.variant}/seed{seed}/model.json"]
+        shared = member_of(pretraining.seed)
+        return [
+            f"{self.run}/pretrain/{task}/{member if pretraining.own_seeds else shared}/model.json"
+        ]
 
     @property
     def pretrain_weights(self) -> list[str]:
         """File with the weights that pretraining starts from; none for random ones."""
-        return self.weights_files if self.config.pretraining.from_starting_weights else []
+        pretraining = self.config.pretraining
+        return _weights_files(pretraining.weights, pretraining.weights_file)
 
     @property
-    def pretrain_seeds(self) -> tuple[int, ...]:
-        """Seeds of the pretrainings of one task."""
-        pretraining = self.config.pretraining
-        return self.config.seeds if pretraining.own_seeds else (pretraining.seed,)
+    def members(self) -> tuple[str, ...]:
+        """Members of all models and pretrainings, each once."""
+        config = self.config
+        seeds = {seed for model in config.models for seed in config.seeds_of(model)}
+        return tuple(member_of(seed) for seed in sorted({*seeds, config.pretraining.seed}))
 
-    def of_seeds(self, pattern: str, variant: str | None = None) -> list[str]:
-        """Return files of all seeds of a starting point, of the main one by default.
+    def of_model(self, pattern: str, model: str | None = None) -> list[str]:
+        """Return files of all members of a model, by default of that behind the result.
 
         Args:
-            pattern: path below the run's folder with {variant} and {seed}.
-            variant: starting point.
+            pattern: path below the run's folder with {model} and {member}.
+            model: name of the model.
         """
-        chosen = variant or self.config.pretraining.variant
+        name = model or self.config.main
         return [
-            f"{self.run}/{pattern}".format(variant=chosen, seed=seed) for seed in self.config.seeds
+            f"{self.run}/{pattern}".format(model=name, member=member_of(seed))
+            for seed in self.config.seeds_of(name)
         ]
+
+    def seeds_key(self, model: str | None = None) -> str:
+        """Return the key of the seeds of a model, by default of that behind the result."""
+        return f"models.{model or self.config.main}.seeds"
 
     def of_compared(self, pattern: str) -> list[str]:
-        """Return files of all seeds of all starting points that are compared."""
-        return [path for v in self.config.compared for path in self.of_seeds(pattern, v)]
+        """Return files of all members of all models that are compared."""
+        return [path for name in self.config.compared for path in self.of_model(pattern, name)]
 
     def of_pretrainings(self, pattern: str) -> list[str]:
-        """Return files of all pretrainings.
+        """Return files of all pretrainings behind the models that are compared.
 
         Args:
-            pattern: path below the run's folder with {task} and {seed}.
+            pattern: path below the run's folder with {task} and {member}.
         """
-        return [
-            f"{self.run}/{pattern}".format(task=task, seed=seed)
-            for task in self.config.pretext_tasks
-            for seed in self.pretrain_seeds
-        ]
+        return list(
+            dict.fromkeys(
+                f"{self.run}/{pattern}".format(task=task, member=Path(record).parent.name)
+                for task in self.config.pretext_tasks
+                for name in self.config.wanted
+                if self.config.models[name].weights == task
+                for seed in self.config.seeds_of(name)
+                for record in self._pretraining_record(name, member_of(seed))
+            )
+        )
 
     @property
     def pair_listing(self) -> list[str]:
@@ -276,7 +329,7 @@ class Study:
     @cached_property
     def pair_content(self) -> str:
         """Fingerprint of a folder of pairs outside the workflow, else an empty text."""
-        if self.pair_listing or not self.config.pretext_tasks:
+        if self.pair_listing or self.config.pretrained_network is None:
             return ""
         return pair_fingerprint(self.config.ssl4sar.root or "", FINGERPRINT_MEMORY)
 
@@ -294,9 +347,11 @@ class Study:
         if self.config.pretext_tasks and self.config.ssl4sar.source == "zenodo":
             archive.append(DOWNLOADED_PAIRS)
         weights = list(self.pretrain_weights) if self.config.pretext_tasks else []
-        if "imagenet" in {*self.config.compared, self.config.pretraining.variant}:
-            weights = self.weights_files
-        return archive + [path for path in weights if path == FETCHED_WEIGHTS]
+        for name in self.config.wanted:
+            row = self.config.models[name]
+            weights += _weights_files(row.weights, row.weights_file)
+        fetched = [FETCHED_WEIGHTS] if FETCHED_WEIGHTS in weights else []
+        return archive + fetched
 
     @property
     def retrieval(self) -> str:
@@ -308,18 +363,55 @@ class Study:
             files
         )
 
-    def cost(self, block: str) -> TrainingCost:
-        """Return what a training asks for.
+    def asks_for_training(self, rule: str, task: Task | None = None) -> dict[str, Any]:
+        """Return the block ``resources`` of a rule that trains, to be unpacked there.
 
         Args:
-            block: block of its recipe: training, optsimmim or opttranslator.
+            rule: name of the rule.
+            task: pretext task; None: the fine-tuning of the model that the wildcard names.
         """
-        return TrainingCost(self.config, getattr(self.config, block))
+        config = self.config
+
+        def cost(wildcards: Any) -> TrainingCost:
+            if task is None:
+                row = config.models[wildcards.model]
+                return TrainingCost(config, row.network, config.recipe_of(wildcards.model))
+            # Only a pretraining that a model starts from becomes a job.
+            assert config.pretrained_network is not None
+            return TrainingCost(config, config.pretrained_network, getattr(config, task))
+
+        compute = config.compute
+        return self.asks(
+            rule,
+            lambda wildcards: cost(wildcards).mem_mb,
+            lambda wildcards: cost(wildcards).runtime_min,
+            gpu=gpus(compute),
+            # Folder on a disk of the node to copy the store to, e.g. $TMPDIR; a site's own matter.
+            scratch="",
+            **placement(compute),
+        )
 
     @property
     def gpu(self) -> int:
         """GPUs of a prediction job."""
         return 1 if self.config.compute.device == "cuda" else 0
+
+
+def _weights_files(weights: str, own_file: str | None) -> list[str]:
+    """Return the file with starting weights that are not made here: one of the user's, or ours."""
+    if own_file:
+        return [own_file]
+    return [FETCHED_WEIGHTS] if weights == "imagenet" else []
+
+
+def _records(rule: str, wildcards: Any) -> str:
+    """Return where earlier runs that cost alike are on record."""
+    model = getattr(wildcards, "model", None)
+    return rule if model is None else f"{rule}/{model}"
+
+
+def _asked(value: Asked, wildcards: Any) -> int:
+    return value(wildcards) if callable(value) else value
 
 
 def default_config(base: Path, command_line: Mapping[str, Any]) -> dict[str, Any]:
@@ -378,13 +470,15 @@ def open_study(
     study = Study(study_from(values, source), base, file, command_line)
     # Asked for here, so that what is missing is told before the rules are built.
     _ = study.raw_content, study.pair_content
-    path = study.config.model.weights_file
-    if path and not Path(path).is_file():
-        raise UserError(
-            f"model.weights_file: {path}",
-            "the file does not exist",
-            "give the file with the starting weights or set model.weights to none",
-        )
+    config = study.config
+    rows = {f"models.{name}": row for name, row in config.models.items()}
+    for key, row in {**rows, "pretraining": config.pretraining}.items():
+        if row.weights_file and not Path(row.weights_file).is_file():
+            raise UserError(
+                f"{key}.weights_file: {row.weights_file}",
+                "the file does not exist",
+                f"give the file with the starting weights or set {key}.weights to none",
+            )
     return study
 
 

@@ -7,13 +7,15 @@ from math import ceil
 from typing import Any, Final
 
 from ssl4sar.config.batch_shares import share_batches
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.pair_layout import CHANNELS
 
 # Memory of the HOST and time of one training. On a CPU the crops of the backward pass lie in
-# it: 2.3 GB per 512 px crop for the published width (measured with plain attention in fp32). With
+# it: see the settings of the networks. With
 # a GPU it holds the libraries and the loaders. Pages of a mapped store count in a job of SLURM that
 # confines memory, also on a node that has plenty: of the pairs, which are drawn at random from all
 # of the store, all have to fit, once per node. The time of the published recipe is arithmetic
@@ -31,40 +33,40 @@ _PAPER_RUNTIME_MIN: Final = 24 * 60
 _LAPTOP_PIXELS: Final = 50_000 * 256**2
 
 
+def gpus(compute: ComputeConfig) -> int:
+    """Return the GPUs of a training, all nodes together."""
+    return compute.processes if compute.device == "cuda" else 0
+
+
+def placement(compute: ComputeConfig) -> dict[str, Any]:
+    """Return the resources that place a training on several nodes; none for one node.
+
+    With ``mpi`` the SLURM plugin starts the job without a step of one task around it, so that the
+    job can start a step on all its nodes. ``tasks_per_gpu`` 0 keeps the plugin from counting tasks
+    by GPU.
+    """
+    if compute.nodes == 1:
+        return {}
+    # The plugin accepts more than one task per node only.
+    tasks = {"tasks": compute.nodes}
+    if compute.devices > 1:
+        tasks = {"tasks_per_node": compute.devices}
+    return {"nodes": compute.nodes, "mpi": "srun", "tasks_per_gpu": 0, **tasks}
+
+
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a training by one recipe asks for, on its first attempt.
+    """What a training asks for, on its first attempt.
 
     Attributes:
         config: the study.
+        network: network that is trained.
         recipe: recipe of the training.
     """
 
     config: StudyConfig
+    network: NetworkSettings
     recipe: Recipe
-
-    @property
-    def gpus(self) -> int:
-        """GPUs, all nodes together."""
-        compute = self.config.compute
-        return compute.processes if compute.device == "cuda" else 0
-
-    @property
-    def placement(self) -> dict[str, Any]:
-        """Resources that place a training on several nodes; none for one node.
-
-        With ``mpi`` the SLURM plugin starts the job without a step of one task around it, so that
-        the job can start a step on all its nodes. ``tasks_per_gpu`` 0 keeps the plugin from
-        counting tasks by GPU.
-        """
-        compute = self.config.compute
-        if compute.nodes == 1:
-            return {}
-        # The plugin accepts more than one task per node only.
-        tasks = {"tasks": compute.nodes}
-        if compute.devices > 1:
-            tasks = {"tasks_per_node": compute.devices}
-        return {"nodes": compute.nodes, "mpi": "srun", "tasks_per_gpu": 0, **tasks}
 
     @property
     def mem_mb(self) -> int:
@@ -74,12 +76,11 @@ class TrainingCost:
 
     @property
     def _process_mem_mb(self) -> int:
-        model, recipe, compute = self.config.model, self.recipe, self.config.compute
-        if self.gpus:
+        recipe, compute = self.recipe, self.config.compute
+        if gpus(compute):
             return _GPU_HOST_MEM_MB
         batch, *_ = share_batches(recipe.batch_size, recipe.accumulate_batches, compute.processes)
-        share = (model.embed_dim / 96) * (model.input_px / 512) ** 2 * batch
-        return int(_BASE_MEM_MB + 2300 * share)
+        return int(_BASE_MEM_MB + self.network.crop_memory_mb * batch)
 
     @property
     def _pair_store_mb(self) -> int:
@@ -95,5 +96,5 @@ class TrainingCost:
     def runtime_min(self) -> int:
         """Run time limit, minutes."""
         recipe = self.recipe
-        size = recipe.epochs * recipe.samples_per_epoch * self.config.model.input_px**2
+        size = recipe.epochs * recipe.samples_per_epoch * self.network.input_px**2
         return _LAPTOP_RUNTIME_MIN if size <= _LAPTOP_PIXELS else _PAPER_RUNTIME_MIN

@@ -50,6 +50,15 @@ def test_threads_share_the_slots(folder: Path) -> None:
     assert most == 3
 
 
+def test_accounts_share_neither_slots_nor_a_busy_note(folder: Path) -> None:
+    with ExitStack() as held:
+        for account in ("me", "you"):
+            held.enter_context(slots(folder, 1, account).hold())
+    slots(folder, 2, "me").note_busy()
+    with slots(folder, 2, "you").hold(), slots(folder, 2, "you").hold():
+        pass
+
+
 @pytest.mark.slow
 def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)

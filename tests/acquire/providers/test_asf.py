@@ -12,14 +12,13 @@ import pytest
 from asf_server import PASSWORD, TOKEN, USER, Facility, PlainAdapter, asf_server
 from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
-from taken import taken
+from taken import query, taken
 
-from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.network.download import NotThereError
 from ssl4sar.acquire.network.exchange import Limits
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.asf import Asf
-from ssl4sar.acquire.query import MissingProductError, Query, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.config.services import AsfConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.retry import FOR_PRODUCTS, Patience
@@ -46,18 +45,6 @@ def facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Facili
 def provider(facility: Facility) -> Asf:
     config = AsfConfig(host=facility.host, login_url=facility.url, download_hosts=(facility.host,))
     return Asf(config, patience=Patience(2, 0.01, 10.0), adapter=PlainAdapter(Limits(10.0)))
-
-
-def query(**changes: object) -> Query:
-    area = MultiPolygon([box(12, 78, 13, 78.5)])
-    asked = Query(
-        glacier=Glacier("Here", "Here", "Svalbard", area, 32633),
-        mission="sentinel-1",
-        product_type="IW_GRDH_1S",
-        start=datetime(2015, 1, 1, tzinfo=UTC),
-        stop=datetime(2022, 1, 1, tzinfo=UTC),
-    )
-    return replace(asked, **changes)  # type: ignore[arg-type]
 
 
 def found(facility: Facility, **changes: object) -> list[str]:
@@ -91,7 +78,7 @@ def test_the_catalogue_is_asked_for_what_is_looked_for(facility: Facility) -> No
     # The facility's direction is that of the datatake's start.
     assert not [value for _, value in asked if "ASCENDING" in value]
     assert ("attribute[]", "int,PATH_NUMBER,66") in asked
-    assert ("temporal", "2015-01-01T00:00:00Z,2022-01-01T00:00:00Z,") in asked
+    assert ("temporal", "2015-01-01T00:00:00Z,2027-01-01T00:00:00Z,") in asked
     assert ("bounding_box", "12.0,78.0,13.0,78.5") in asked
     assert {value for key, value in asked if key == "shortName"} >= {"SENTINEL-1A_DP_GRD_HIGH"}
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,9 +20,8 @@ from made_up_safe import NAMES, write_folder, write_zip
 from odata_catalogue import ODataAnswers
 from shapely.geometry import MultiPolygon, box
 from stac_server import FOOTPRINT, optical_item, stac_server
-from taken import taken
+from taken import query, taken
 
-from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.product_name import parse_name
 from ssl4sar.acquire.network.exchange import Limits
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
@@ -43,13 +42,7 @@ from ssl4sar.core.retry import Patience
 
 HH = NAMES["hh"]
 PATIENCE = Patience(2, 0.01, 10.0)
-QUERY = Query(
-    glacier=Glacier("Here", "", "", MultiPolygon([box(12, 78, 13, 78.5)]), 32633),
-    mission="sentinel-1",
-    product_type="IW_GRDH_1S",
-    start=datetime(2015, 1, 1, tzinfo=UTC),
-    stop=datetime(2022, 1, 1, tzinfo=UTC),
-)
+QUERY = query()
 TINY = PairSceneConfig(glaciers=2, train_images=3, val_images=2, extent_km=3.0, spacing_m=60)
 
 
@@ -150,10 +143,10 @@ def local(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
 @contextmanager
 def synthetic(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
     config = [TINY]
-    query = replace(QUERY, glacier=synthetic_glaciers(TINY)["Synthetic01"])
+    asked = query(glacier=synthetic_glaciers(TINY)["Synthetic01"])
     other = TINY.model_copy(update={"seed": 1})
     yield Source(
-        lambda: Synthetic(config[0]), lambda: 0, lambda: config.insert(0, other), None, query
+        lambda: Synthetic(config[0]), lambda: 0, lambda: config.insert(0, other), None, asked
     )
 
 
@@ -227,10 +220,10 @@ def test_what_is_listed_is_the_same_each_time_and_can_be_written(source: Source)
 
 
 def test_each_part_of_a_query_counts(source: Source) -> None:
-    provider, query, product = source.make(), source.query, the(source)
+    provider, asked, product = source.make(), source.query, the(source)
 
     def is_found(**changes: Any) -> bool:
-        return product in taken(provider, replace(query, **changes))
+        return product in taken(provider, replace(asked, **changes))
 
     instant = timedelta(microseconds=1)
     assert is_found(start=product.start, stop=product.start + instant)
@@ -241,12 +234,12 @@ def test_each_part_of_a_query_counts(source: Source) -> None:
     assert not is_found(relative_orbits=(track + 1,))
     if product.product_type == SYNTHETIC_TYPE:
         assert is_found(polarisations=("HV",), orbit_direction="ascending")
-        assert not is_found(glacier=replace(query.glacier, name="Elsewhere"))
+        assert not is_found(glacier=replace(asked.glacier, name="Elsewhere"))
         return
     elsewhere = MultiPolygon([box(40, 0, 41, 1)])
-    assert not is_found(glacier=replace(query.glacier, area=elsewhere))
-    assert not is_found(product_type="EW_GRDM_1S" if query.mission[-1] == "1" else "S2MSI1C")
-    if query.mission == "sentinel-1":
+    assert not is_found(glacier=replace(asked.glacier, area=elsewhere))
+    assert not is_found(product_type="EW_GRDM_1S" if asked.mission[-1] == "1" else "S2MSI1C")
+    if asked.mission == "sentinel-1":
         assert is_found(polarisations=("HV",))
         assert not is_found(polarisations=("VV", "VH"))
         assert product.orbit_direction is not None

@@ -13,13 +13,12 @@ import pytest
 from dhus_server import PASSWORD, USER, Hub, HubProduct, dhus_server
 from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
-from taken import taken
+from taken import query, taken
 
-from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.product_name import parse_name
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.dhus import Dhus
-from ssl4sar.acquire.query import MissingProductError, Query, Selection
+from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.config.services import DhusConfig
 from ssl4sar.core.errors import UserError
 
@@ -53,18 +52,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 def provider(hub: Hub, **config: object) -> Dhus:
     told = {"hub_url": hub.url, "offline_poll_s": 0.02, "offline_wait_min": 0.05} | config
     return Dhus(DhusConfig.model_validate(told), attempts=3, retry_s=0.01, timeout_s=10.0)
-
-
-def query(**changes: object) -> Query:
-    area = MultiPolygon([box(12, 78, 13, 78.5)])
-    asked = Query(
-        glacier=Glacier("Here", "Here", "Svalbard", area, 32633),
-        mission="sentinel-1",
-        product_type="IW_GRDH_1S",
-        start=datetime(2015, 1, 1, tzinfo=UTC),
-        stop=datetime(2022, 1, 1, tzinfo=UTC),
-    )
-    return replace(asked, **changes)  # type: ignore[arg-type]
 
 
 def found(hub: Hub, **changes: object) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from made_orbits import eof, poeorb
 from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 from shapely.geometry import MultiPolygon, box, shape
-from taken import taken
+from taken import query, taken
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.orbits.file import fetch_orbit
@@ -29,17 +29,6 @@ HH = NAMES["hh"]
 def glacier(west: float, south: float, east: float, north: float) -> Glacier:
     area = MultiPolygon([box(west, south, east, north)])
     return Glacier("Here", "Here", "Svalbard", area, 32633)
-
-
-def query(**changes: object) -> Query:
-    asked = Query(
-        glacier=glacier(12, 78, 13, 78.5),
-        mission="sentinel-1",
-        product_type="IW_GRDH_1S",
-        start=datetime(2015, 1, 1, tzinfo=UTC),
-        stop=datetime(2027, 1, 1, tzinfo=UTC),
-    )
-    return replace(asked, **changes)  # type: ignore[arg-type]
 
 
 def listed(provider: Local, asked: Query) -> list[Product]:

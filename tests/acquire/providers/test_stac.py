@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from shapely.geometry import MultiPolygon, box
 from stac_server import SAR, Api, image, optical_item, optical_name, sar_item, stac_server
+from taken import query as sar_query
 from taken import taken
 
-from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.search import sort_out
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import common
@@ -47,19 +45,7 @@ def provider(api: Api, **config: object) -> Stac:
 
 
 def query(**changes: object) -> Query:
-    area = MultiPolygon([box(12, 78, 13, 78.5)])
-    asked = Query(
-        glacier=Glacier("Here", "Here", "Svalbard", area, 32633),
-        mission="sentinel-2",
-        product_type="S2MSI2A",
-        start=datetime(2020, 1, 1, tzinfo=UTC),
-        stop=datetime(2021, 1, 1, tzinfo=UTC),
-    )
-    return replace(asked, **changes)  # type: ignore[arg-type]
-
-
-def sar_query(**changes: object) -> Query:
-    return query(mission="sentinel-1", product_type="IW_GRDH_1S", **changes)
+    return sar_query(**{"mission": "sentinel-2", "product_type": "S2MSI2A"} | changes)
 
 
 def found(api: Api, asked: Query) -> list[str]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ssl4sar.dataset.store import Store, reflect_crop
+from ssl4sar.dataset.flat_arrays import reflect_crop
+from ssl4sar.dataset.store import Store
 from ssl4sar.train.loop.batches import Batch, BatchKey
 from ssl4sar.train.loop.sampling import SampleDraw, SampleDrawer, Window
 

@@ -10,14 +10,15 @@ from typing import Any
 import torch
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.checkpoint import read_torch_file, save_network
-from ssl4sar.models.tyrion import Tyrion, build_tyrion
-from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.registry import build_network, load_weights
 from ssl4sar.train.finetune.crops import CropDataset
 from ssl4sar.train.finetune.finetune_module import FinetuneModule
 from ssl4sar.train.finetune.validation import (
@@ -70,7 +71,8 @@ class FinetuneResult:
 def finetune(
     *,
     store_path: Path,
-    model_config: ModelConfig,
+    settings: NetworkSettings,
+    weights: StartingWeights,
     training_config: TrainingConfig,
     centre_px: int,
     sigma_px: float,
@@ -92,7 +94,8 @@ def finetune(
 
     Args:
         store_path: folder of the training store.
-        model_config: the network and its starting weights.
+        settings: the network.
+        weights: what it starts from.
         training_config: the recipe.
         centre_px: side of the centre of a validation window that is kept.
         sigma_px: standard deviation of the weights of validation windows that overlap, pixels.
@@ -121,11 +124,11 @@ def finetune(
     with opened(runtime, store_path) as (device, store_folder):
         store = Store.open(store_folder)
         _check_scenes(store, store_path, training_config)
-        network, starting_weights = _starting_network(model_config, seed)
+        network, starting_weights = _starting_network(settings, weights, seed)
         windows = validation_windows(training_config, centre_px, sigma_px)
         facts = {
-            # Of the starting weights the content decides, not the path of the file.
-            "model": model_config.model_dump(mode="json", exclude={"weights_file"}),
+            # Of the starting weights the content decides, not the place where the file lies.
+            "network": settings.model_dump(mode="json"),
             "starting_weights": starting_weights,
             "training": training_config.model_dump(mode="json"),
             "validation_windows": windows.model_dump(mode="json"),
@@ -136,15 +139,15 @@ def finetune(
         train = _numbers(store, "train")
         module = FinetuneModule(
             network,
-            input_px=model_config.input_px,
+            input_px=settings.input_px,
             config=training_config,
             seed=seed,
             validate=StoreValidation(store, _numbers(store, "val"), windows),
             images=[store.scenes[number].name for number in train],
         )
-        crops = _crops(store, train, model_config.input_px, training_config, seed)
+        crops = _crops(store, train, settings.input_px, training_config, seed)
         glaciers = frozenset(scene.glacier for scene in store.scenes)
-        files = NetworkFile(model_config, facts, glaciers)
+        files = NetworkFile(settings, facts, glaciers)
         return run(
             module,
             loader_of(crops, training_config, runtime, device, "training"),
@@ -169,11 +172,13 @@ def _check_scenes(store: Store, path: Path, config: TrainingConfig) -> None:
         )
 
 
-def _starting_network(config: ModelConfig, seed: int) -> tuple[Tyrion, dict[str, Any]]:
+def _starting_network(
+    settings: NetworkSettings, weights: StartingWeights, seed: int
+) -> tuple[ZoneNetwork, dict[str, Any]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initial weights"))
-        network = build_tyrion(config)
-    return network, load_starting_weights(network, config).facts()
+        network = build_network(settings)
+    return network, load_weights(network, settings, weights).facts()
 
 
 def _numbers(store: Store, split: str) -> tuple[int, ...]:
@@ -207,22 +212,22 @@ class NetworkFile:
     """How the network of a fine-tuning is written to files.
 
     Attributes:
-        model: the network.
+        settings: the network.
         facts: JSON values by name: what decides the fine-tuning.
         glaciers: glaciers that it is trained and validated on.
     """
 
-    model: ModelConfig
+    settings: NetworkSettings
     facts: Mapping[str, Any]
     glaciers: frozenset[str]
 
-    def save(self, path: Path, network: Tyrion, outcome: Mapping[str, Any]) -> None:
+    def save(self, path: Path, network: ZoneNetwork, outcome: Mapping[str, Any]) -> None:
         """Write a network."""
         # Whoever starts from this file can see whether it has seen its test glaciers.
         seen = sorted(self.glaciers | {*self.facts["starting_weights"]["glaciers"]})
-        save_network(path, network, self.model, {**self.facts, **outcome, "glaciers": seen})
+        save_network(path, network, self.settings, {**self.facts, **outcome, "glaciers": seen})
 
-    def load(self, path: Path, network: Tyrion) -> None:
+    def load(self, path: Path, network: ZoneNetwork) -> None:
         """Read such a file into a network."""
         network.load_state_dict(read_torch_file(path)["state"])
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.pretraining import Variant
+from ssl4sar.config.models import starting_weights
+from ssl4sar.config.networks import network_settings
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.train.finetune.finetune_process import finetune_from_request
 from ssl4sar.train.operations.launch import launch
+
+#: Shape of the record beside the checkpoint.
+SCHEMA: Final = "ssl4sar.trained-model/2"
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,10 @@ class FinetuneFiles:
 
 def finetune_and_record(
     files: FinetuneFiles,
-    start: Variant,
-    recipe: Mapping[str, Any],
+    model: str,
+    row: Mapping[str, Any],
+    windows: Mapping[str, Any],
+    weights_files: Sequence[str],
     compute: ComputeConfig,
     seed: int,
     source: str,
@@ -52,9 +58,10 @@ def finetune_and_record(
 
     Args:
         files: what to read and write.
-        start: starting point.
-        recipe: blocks ``model`` (with its starting weights) and ``training``, and the keys
-            ``prediction.centre_px`` and ``prediction.sigma_px``.
+        model: name of the model.
+        row: its ``network``, ``weights`` and whole ``recipe``.
+        windows: ``prediction.centre_px`` and ``prediction.sigma_px``, for the validation.
+        weights_files: file with its starting weights; empty for random ones.
         compute: device, processes, threads.
         seed: seed of the run.
         source: digest of the code that decides the outcome.
@@ -65,11 +72,17 @@ def finetune_and_record(
         UserError: see ``finetune``; or the record of the pretraining is damaged or not that of
             the starting weights.
     """
+    settings, start = starting_weights(
+        network_settings(row["network"]), row["weights"], weights_files
+    )
     pretraining = None
     if files.pretrained is not None:
-        pretraining = _pretraining(files.pretrained, recipe["model"]["weights_file"])
+        pretraining = _pretraining(files.pretrained, weights_files[0])
     request = {
-        **recipe,
+        **windows,
+        "network": settings.model_dump(mode="json"),
+        "weights": start.model_dump(mode="json"),
+        "training": row["recipe"],
         "store": str(files.store),
         "checkpoint": str(files.checkpoint),
         "metrics": str(files.metrics),
@@ -81,8 +94,9 @@ def finetune_and_record(
         "end_s": end_s,
     }
     facts = launch(finetune_from_request, request, compute, files.resume)
-    own = {"start": start, "seed": seed, **facts, "sha256": sha256_file(files.checkpoint)}
-    write_json(files.record, {**own, "pretraining": pretraining})
+    own = {"schema": SCHEMA, "model": model, **row, "seed": seed, **facts}
+    sha256 = sha256_file(files.checkpoint)
+    write_json(files.record, {**own, "sha256": sha256, "pretraining": pretraining})
 
 
 def _pretraining(path: Path, weights: str) -> dict[str, Any]:

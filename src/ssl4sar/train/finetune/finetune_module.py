@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ssl4sar.config.training import TrainingConfig
-from ssl4sar.models.tyrion import Tyrion
+from ssl4sar.models.network import ZoneNetwork
 from ssl4sar.train.finetune.augment import augment_batch
 from ssl4sar.train.finetune.crops import CropBatch
 from ssl4sar.train.finetune.losses import SegmentationLoss
@@ -15,10 +15,10 @@ from ssl4sar.train.finetune.validation import ValidationScore, ValidationTotals
 from ssl4sar.train.loop.module import SampleLosses, TrainingModule
 
 #: Predicts and scores the share of the validation images that belongs to (rank, world size).
-Validate = Callable[[Tyrion, torch.device, int, int], ValidationTotals]
+Validate = Callable[[ZoneNetwork, torch.device, int, int], ValidationTotals]
 
 
-class FinetuneModule(TrainingModule[Tyrion, CropBatch]):
+class FinetuneModule(TrainingModule[ZoneNetwork, CropBatch]):
     """The fine-tuning of one network with one seed.
 
     Args:
@@ -32,7 +32,7 @@ class FinetuneModule(TrainingModule[Tyrion, CropBatch]):
 
     def __init__(
         self,
-        network: Tyrion,
+        network: ZoneNetwork,
         *,
         input_px: int,
         config: TrainingConfig,
@@ -59,7 +59,7 @@ class FinetuneModule(TrainingModule[Tyrion, CropBatch]):
         loss = self.loss(self.network(images), labels)
         return SampleLosses(loss[None], [self.images[d.window.image] for d in batch.draws])
 
-    def score(self, network: Tyrion) -> ValidationScore:
+    def score(self, network: ZoneNetwork) -> ValidationScore:
         """Predict and score all validation images."""
         totals = self.validate_images(
             network, self.device, self.global_rank, self.trainer.world_size

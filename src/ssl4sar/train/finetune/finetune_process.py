@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import network_settings
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.train.finetune.finetune import finetune
 from ssl4sar.train.operations.launch import serve
@@ -31,7 +32,8 @@ def finetune_from_request(request: Mapping[str, Any], team: Team) -> dict[str, A
     """
     result = finetune(
         store_path=Path(request["store"]),
-        model_config=ModelConfig.model_validate(request["model"]),
+        settings=network_settings(request["network"]),
+        weights=StartingWeights.model_validate(request["weights"]),
         training_config=TrainingConfig.model_validate(request["training"]),
         centre_px=request["prediction.centre_px"],
         sigma_px=request["prediction.sigma_px"],

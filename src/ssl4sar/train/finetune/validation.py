@@ -22,8 +22,8 @@ from ssl4sar.dataset.store import Store
 from ssl4sar.metrics.distances import DistanceSums, front_distances
 from ssl4sar.metrics.fronts import extract_front
 from ssl4sar.metrics.segmentation import AVERAGE, confusion_matrix, pooled_table
+from ssl4sar.models.network import ZoneNetwork
 from ssl4sar.models.sliding_window import predict_probabilities
-from ssl4sar.models.tyrion import Tyrion
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ class StoreValidation:
         self.windows = windows
 
     def __call__(
-        self, network: Tyrion, device: torch.device, rank: int, world_size: int
+        self, network: ZoneNetwork, device: torch.device, rank: int, world_size: int
     ) -> ValidationTotals:
         """Predict and score every ``world_size``-th image from number ``rank`` on."""
         totals = ValidationTotals()

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ssl4sar.dataset.flat_arrays import reflect_crop
 from ssl4sar.dataset.pair_store import DEPTH, PairStore
-from ssl4sar.dataset.store import reflect_crop
 from ssl4sar.models.token_mask import masked_tokens
 from ssl4sar.train.loop.batches import Batch, BatchKey
 from ssl4sar.train.pretext.pair_sampling import PairDraw

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import torch
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights, Task
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig, PretextConfig
-from ssl4sar.config.pretraining import Task
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import PairSplit
 from ssl4sar.core.progress import tell
@@ -21,7 +21,7 @@ from ssl4sar.models.checkpoint import read_torch_file, save_network
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.pretext import PretextNetwork
-from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.models.registry import load_weights
 from ssl4sar.train.loop.fingerprint import deciding_keys
 from ssl4sar.train.loop.module import Score
 from ssl4sar.train.loop.run import Runtime, Trained, loader_of, opened, run
@@ -95,7 +95,8 @@ def pretrain(
     *,
     task: Task,
     store_path: Path,
-    model_config: ModelConfig,
+    settings: TyrionConfig,
+    weights: StartingWeights,
     recipe: PretextConfig,
     seed: int,
     source: str,
@@ -111,7 +112,8 @@ def pretrain(
     Args:
         task: the pretext task.
         store_path: folder of the store of pairs.
-        model_config: the network and its starting weights.
+        settings: the network.
+        weights: what it starts from.
         recipe: the recipe of the task.
         seed: seed of the run.
         source: digest of the code that decides the outcome.
@@ -130,11 +132,11 @@ def pretrain(
         store = PairStore.open(store_folder)
         train = _numbers(store, "train", store_path, recipe)
         val = _numbers(store, "val", store_path, recipe)
-        network, starting_weights = _starting_network(task, model_config, seed)
+        network, starting_weights = _starting_network(task, settings, weights, seed)
         facts = {
             "task": task,
-            # Of the starting weights the content decides, not the path of the file.
-            "model": model_config.model_dump(mode="json", exclude={"weights_file"}),
+            # Of the starting weights the content decides, not the place where the file lies.
+            "network": settings.model_dump(mode="json"),
             "starting_weights": starting_weights,
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed,
@@ -142,13 +144,13 @@ def pretrain(
             "source": source,
         }
         workers = runtime.compute.loader_workers
-        tiles = PairTiles(store, val, model_config.input_px, recipe, seed, workers)
+        tiles = PairTiles(store, val, settings.input_px, recipe, seed, workers)
         pictures = PretextPictures(
             tiles, recipe.panels, runtime.resume_dir / PICTURES, synthetic=store.synthetic
         )
         module = PretrainModule(
             network,
-            input_px=model_config.input_px,
+            input_px=settings.input_px,
             config=recipe,
             seed=seed,
             block=task,
@@ -157,11 +159,11 @@ def pretrain(
         )
         drawer = PairSampleDrawer(
             [(store.scenes[n].height, store.scenes[n].width) for n in train],
-            input_px=model_config.input_px,
+            input_px=settings.input_px,
             config=recipe,
             seed=seed,
         )
-        files = PretextFiles(model_config, facts, tuple(store.glaciers))
+        files = PretextFiles(settings, facts, tuple(store.glaciers))
         return run(
             module,
             loader_of(PairDataset(store, train, drawer), recipe, runtime, device, task),
@@ -195,12 +197,12 @@ def _numbers(
 
 
 def _starting_network(
-    task: Task, config: ModelConfig, seed: int
+    task: Task, settings: TyrionConfig, weights: StartingWeights, seed: int
 ) -> tuple[PretextNetwork, dict[str, Any]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(seed, "initial weights", task))
-        network = OptSimMIM(config) if task == "optsimmim" else OptTranslator(config)
-    return network, load_starting_weights(network.network, config).facts()
+        network = OptSimMIM(settings) if task == "optsimmim" else OptTranslator(settings)
+    return network, load_weights(network.network, settings, weights).facts()
 
 
 @dataclass(frozen=True)
@@ -208,12 +210,12 @@ class PretextFiles:
     """How the network of a pretraining is written to files.
 
     Attributes:
-        model: the network.
+        settings: the network.
         facts: JSON values by name: what decides the pretraining.
         glaciers: glaciers that it is trained on.
     """
 
-    model: ModelConfig
+    settings: TyrionConfig
     facts: Mapping[str, Any]
     glaciers: Sequence[str]
 
@@ -224,7 +226,7 @@ class PretextFiles:
         # Whoever starts from this file can see whether it has seen its test glaciers.
         seen = sorted({*self.glaciers, *self.facts["starting_weights"]["glaciers"]})
         info = {**self.facts, **outcome, "glaciers": seen}
-        save_network(path, network.network, self.model, info, extra=extra)
+        save_network(path, network.network, self.settings, info, extra=extra)
 
     def load(self, path: Path, network: PretextNetwork) -> None:
         """Read such a file into a network."""

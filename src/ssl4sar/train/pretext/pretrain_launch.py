@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.pretraining import Task
+from ssl4sar.config.models import Task, starting_weights
+from ssl4sar.config.networks import WeightsKind, network_settings
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.dataset.pair_manifest import PairManifest
@@ -42,7 +43,9 @@ class PretrainFiles:
 def pretrain_and_record(
     task: Task,
     files: PretrainFiles,
-    model: Mapping[str, Any],
+    network: Mapping[str, Any],
+    weights: WeightsKind,
+    weights_files: Sequence[str],
     recipe: Mapping[str, Any],
     compute: ComputeConfig,
     seed: int,
@@ -55,7 +58,9 @@ def pretrain_and_record(
     Args:
         task: the pretext task.
         files: what to read and write.
-        model: block of the network with its starting weights.
+        network: settings of the network.
+        weights: what it starts from.
+        weights_files: file with those weights; empty for random ones.
         recipe: block of the recipe.
         compute: device, processes, threads.
         seed: seed of the run.
@@ -67,6 +72,7 @@ def pretrain_and_record(
         UserError: see ``pretrain``.
     """
     manifest = PairManifest.read(files.manifest)
+    settings, start = starting_weights(network_settings(network), weights, weights_files)
     request = {
         "task": task,
         "store": str(files.store),
@@ -74,7 +80,8 @@ def pretrain_and_record(
         "metrics": str(files.metrics),
         "pictures": str(files.pictures),
         "resume": str(files.resume),
-        "model": dict(model),
+        "network": settings.model_dump(mode="json"),
+        "weights": start.model_dump(mode="json"),
         "recipe": dict(recipe),
         "compute": compute.model_dump(mode="json"),
         "seed": seed,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.config.compute import ComputeConfig
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.train.loop.run import Runtime
 from ssl4sar.train.operations.launch import serve
 from ssl4sar.train.operations.team import Team
@@ -32,7 +33,8 @@ def pretrain_from_request(request: Mapping[str, Any], team: Team) -> dict[str, A
     result = pretrain(
         task=request["task"],
         store_path=Path(request["store"]),
-        model_config=ModelConfig.model_validate(request["model"]),
+        settings=TyrionConfig.model_validate(request["network"]),
+        weights=StartingWeights.model_validate(request["weights"]),
         recipe=recipe_of(request["task"], request["recipe"]),
         seed=request["seed"],
         source=request["source"],

@@ -1,11 +1,12 @@
-"""Writing a pair store: every image of a checked dataset is decoded once.
+"""Writing the stores: every image of a checked dataset is decoded once.
 
-Apart from the reading of stores, so that training needs no library for rasters.
+Apart from the reading of stores, so that training needs no library for images.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,15 +14,92 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.core.atomic import atomic_directory, write_json
+from ssl4sar.core.bounding_box import BoundingBox
+from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.image import decode_checked, read_image, shared_grid
 from ssl4sar.core.pair_layout import CHANNELS, PAIR_SPLITS
 from ssl4sar.core.progress import track
+from ssl4sar.core.scene_name import SceneName
+from ssl4sar.core.zones import classes_from_greys
+from ssl4sar.dataset import pair_store, store
 from ssl4sar.dataset.flat_arrays import INDEX_NAME, HashingWriter
-from ssl4sar.dataset.optical_bytes import OpticalScale, optical_bytes
+from ssl4sar.dataset.optical import OpticalScale, optical_bytes, read_channels
 from ssl4sar.dataset.pair_manifest import OpticalImage, PairImage, PairManifest, SarImage
-from ssl4sar.dataset.pair_raster import decode_sar, read_channels
-from ssl4sar.dataset.pair_store import OPTICAL_NAME, SAR_NAME, SCHEMA, PairGlacier, PairScene
+from ssl4sar.dataset.pair_store import OPTICAL_NAME, SAR_NAME, PairGlacier, PairScene
+from ssl4sar.dataset.store import StoreScene
+
+
+def build_store(
+    tree: CaffeTree, names_train: Sequence[str], names_val: Sequence[str], target: str | Path
+) -> None:
+    """Decode training scenes into a store, one scene at a time.
+
+    Args:
+        tree: tree with the scenes; all come from its ``train`` split.
+        names_train: scenes to train on, in the order of the store.
+        names_val: scenes to validate on, after them; only these keep their fronts.
+        target: folder of the store; it appears complete or not at all, an older one is replaced.
+
+    Raises:
+        UserError: a scene is named twice, a file is missing or damaged, the three images of a
+            scene differ in size or place, a grey value is not a zone, or the disk is full.
+    """
+    names = [*names_train, *names_val]
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise UserError(twice[0], "the scene is in the store twice", "list every scene once")
+    validation = set(names_val)
+    with atomic_directory(target) as folder:
+        scenes: list[StoreScene] = []
+        with (
+            (folder / store.IMAGES_NAME).open("wb") as images,
+            (folder / store.ZONES_NAME).open("wb") as zones,
+            (folder / store.FRONTS_NAME).open("wb") as fronts,
+        ):
+            writers = (HashingWriter(images), HashingWriter(zones), HashingWriter(fronts))
+            for name in track(names, "decoding scenes"):
+                scenes.append(_append_scene(tree, name, name in validation, *writers))
+        index = {
+            "schema": store.SCHEMA,
+            "sha256": {
+                name: writer.hexdigest()
+                for name, writer in zip(store.ARRAY_NAMES, writers, strict=True)
+            },
+            "scenes": [scene.to_json() for scene in scenes],
+        }
+        write_json(folder / INDEX_NAME, index)
+
+
+def _append_scene(
+    tree: CaffeTree, name: str, with_front: bool, images: HashingWriter, *masks: HashingWriter
+) -> StoreScene:
+    parsed, path = SceneName.parse(name), tree.sar("train", name)
+    zones_path, front_path = tree.zones("train", name), tree.front("train", name)
+    image, zones = read_image(path), read_image(zones_path)
+    classes = classes_from_greys(zones.pixels, zones_path)
+    parts = [(path, image), (zones_path, zones)]
+    if with_front:
+        parts.append((front_path, read_image(front_path)))
+    grid, placed = shared_grid(parts)
+    front_offset = (
+        masks[1].append((parts[2][1].pixels > 0).astype(np.uint8)) if with_front else None
+    )
+    offset = images.append(image.pixels)
+    masks[0].append(classes)
+    return StoreScene(
+        name=name,
+        split="val" if with_front else "train",
+        glacier=parsed.glacier,
+        resolution_m=parsed.spacing_m(grid, placed),
+        height=image.pixels.shape[0],
+        width=image.pixels.shape[1],
+        offset=offset,
+        front_offset=front_offset,
+        box=BoundingBox.read(tree.box(name)),
+        grid=grid,
+    )
 
 
 def build_pair_store(manifest: PairManifest, scale: OpticalScale, target: str | Path) -> None:
@@ -51,7 +129,7 @@ def build_pair_store(manifest: PairManifest, scale: OpticalScale, target: str | 
                 for image in track(manifest.images(split), f"decoding SAR images, {split}")
             ]
         index = {
-            "schema": SCHEMA,
+            "schema": pair_store.SCHEMA,
             "source": manifest.source,
             "synthetic": manifest.synthetic,
             "included_test_glaciers": manifest.included_test_glaciers,
@@ -87,7 +165,7 @@ def _append_sar(manifest: PairManifest, image: SarImage, writer: HashingWriter) 
     data = path.read_bytes() if path.is_file() else None
     digest = None if data is None else hashlib.sha256(data).hexdigest()
     _require_hash(path, digest, image)
-    pixels = decode_sar(data or b"", path).pixels
+    pixels = decode_checked(data or b"", path, lossless=True).pixels
     _require_size(path, pixels, image)
     return PairScene(
         name=path.stem,
@@ -117,7 +195,7 @@ def _require_size(path: Path, pixels: NDArray[np.uint8], image: PairImage) -> No
     if pixels.shape[:2] != (image.height, image.width):
         raise UserError(
             path,
-            f"the image is {pixels.shape[0]}x{pixels.shape[1]} px, its manifest tells "
+            f"the image is {pixels.shape[0]}x{pixels.shape[1]} px, its manifest says "
             f"{image.height}x{image.width} px",
             "validate the dataset again",
         )

@@ -10,7 +10,7 @@ from ssl4sar.workflow.job import job
 
 
 def main(
-    zones: Path, manifest: TreeManifest, seed: int, workers: int, fronts: Path, scores: Path
+    zones: Path, manifest: TreeManifest, member: str, workers: int, fronts: Path, scores: Path
 ) -> None:
     """Score every test scene and keep the extracted fronts."""
     with atomic_directory(fronts) as folder:
@@ -21,7 +21,7 @@ def main(
             workers=workers,
             fronts_out=folder,
         )
-    write_scores(scores, seed, images)
+    write_scores(scores, member, images)
 
 
 if __name__ == "__main__":
@@ -29,7 +29,7 @@ if __name__ == "__main__":
         main(
             zones=Path(snakemake.input.zones),
             manifest=TreeManifest.read(snakemake.input.manifest),
-            seed=int(snakemake.wildcards.seed),
+            member=snakemake.wildcards.member,
             workers=snakemake.threads,
             fronts=Path(snakemake.output.fronts),
             scores=Path(snakemake.output.scores),

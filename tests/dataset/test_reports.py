@@ -1,4 +1,4 @@
-"""The report on a pretraining dataset, for a person and for a program."""
+"""Reports on datasets, for a person and for a program."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.dataset.pair_manifest import ExcludedGlacier, LeftOutImage
 from ssl4sar.dataset.pair_report import PairCounts, PairReport
 from ssl4sar.dataset.pair_selection import PairRules
-from ssl4sar.dataset.problems import Problem
+from ssl4sar.dataset.problems import Problem, Report, ordered
 
 
 @pytest.fixture
 def report() -> PairReport:
     return PairReport(
-        "/data/pairs",
-        PairRules("local", ("Columbia",)),
-        None,
-        (ExcludedGlacier(glacier="Columbia", train=3, val=1, optical=1),),
-        (LeftOutImage(file="val/z.png", why="ssl4sar.leave_out: z*"),),
-        PairCounts({"train": {"A": 5, "B": 2}, "val": {}}, (40, 60), None, {"A": 0.987}, 12),
-        [
+        root="/data/pairs",
+        rules=PairRules("local", ("Columbia",)),
+        manifest=None,
+        excluded=(ExcludedGlacier(glacier="Columbia", train=3, val=1, optical=1),),
+        left_out=(LeftOutImage(file="val/z.png", why="ssl4sar.leave_out: z*"),),
+        counts=PairCounts({"train": {"A": 5, "B": 2}, "val": {}}, (40, 60), None, {"A": 0.987}, 12),
+        problems=[
             Problem("error", "x.png", "it is damaged", "replace it"),
             Problem("warning", "y.png", "it is odd", "nothing"),
         ],
@@ -70,3 +70,25 @@ def test_errors_refuse_the_manifest(report: PairReport) -> None:
     with pytest.raises(UserError) as caught:
         published.checked_manifest("report.json")
     assert caught.value.fix == remedy
+
+
+def problem(severity: str, file: str) -> Problem:
+    return Problem(severity, file, "it is wrong", "correct it")  # type: ignore[arg-type]
+
+
+def test_errors_come_before_warnings_and_files_in_order() -> None:
+    listed = [problem("warning", "a"), problem("error", "c"), problem("error", "b")]
+    assert [p.file for p in ordered(listed)] == ["b", "c", "a"]
+
+
+def test_errors_are_told_in_one_line_and_none_pass() -> None:
+    Report(root="root").refuse_errors("CaFFe tree", "rerun")
+    with pytest.raises(UserError) as caught:
+        Report(root="root", problems=[problem("error", "x.png")]).refuse_errors(
+            "dataset", "correct them"
+        )
+    assert str(caught.value) == ("root: the dataset has 1 error (x.png: it is wrong); correct them")
+    with pytest.raises(UserError, match=r"7 errors \(0: .*; 4: it is wrong; and 2 more\)"):
+        Report(root="r", problems=[problem("error", str(n)) for n in range(7)]).refuse_errors(
+            "dataset", "f"
+        )

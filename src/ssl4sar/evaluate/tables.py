@@ -1,21 +1,22 @@
-"""Scores per image and seed as a table, for spreadsheets."""
+"""Scores as tables, for spreadsheets; what does not exist is an empty cell."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.zones import CLASS_NAMES
 from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.schema import read_comparison
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.segmentation import AVERAGE
 
 COLUMNS: Final = (
-    "seed",
+    "member",
     "name",
     "glacier",
     "date",
@@ -41,18 +42,69 @@ COLUMNS: Final = (
 )
 
 
+COMPARISON_COLUMNS: Final = (
+    "model",
+    "network",
+    "parameters",
+    "weights",
+    "member",
+    "mde_m",
+    "iou_pooled",
+    "no_front",
+    "images",
+    "synthetic",
+    "comparable_with_published",
+    "weights_sha256",
+    "saw_test_glaciers",
+)
+
+
 def write_table(path: str | Path, runs: Sequence[RunScores]) -> None:
-    """Write one row per run and image, atomically; what does not exist is an empty cell.
+    """Write one row per run and image, atomically.
 
     Args:
         path: CSV file.
         runs: scores of the runs.
     """
+    rows = ({"member": run.member, **_row(score)} for run in runs for score in run.images)
+    _write(path, COLUMNS, rows)
+
+
+def write_comparison_table(path: str | Path, comparison: Mapping[str, Any]) -> None:
+    """Write one row per model and run, atomically.
+
+    Args:
+        path: CSV file.
+        comparison: content of the comparison file.
+
+    Raises:
+        UserError: ``comparison`` is not of its schema, or the file cannot be written.
+    """
+    content = read_comparison(comparison)
+    rows = (
+        {
+            "model": each.name,
+            "network": each.model.network["name"],
+            "parameters": each.model.parameters,
+            "weights": each.model.weights,
+            **run.model_dump(),
+            "images": content.images,
+            "synthetic": int(content.dataset.synthetic),
+            "comparable_with_published": int(content.dataset.comparable_with_published),
+            "weights_sha256": sha256,
+            "saw_test_glaciers": int(bool(each.model.test_glaciers_seen)),
+        }
+        for each in content.models
+        for run, sha256 in zip(each.runs, each.model.weights_sha256, strict=True)
+    )
+    _write(path, COMPARISON_COLUMNS, rows)
+
+
+def _write(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()
-    for run in runs:
-        writer.writerows({"seed": run.seed, **_row(score)} for score in run.images)
+    writer.writerows(rows)
     write_text(path, stream.getvalue())
 
 

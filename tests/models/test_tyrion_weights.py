@@ -13,14 +13,15 @@ from safetensors.torch import save_file
 from timm.models.swin_transformer_v2 import WindowAttention
 from torch import Tensor, nn
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import save_network
-from ssl4sar.models.tyrion import Tyrion, build_tyrion
-from ssl4sar.models.weights import load_starting_weights
+from ssl4sar.models.registry import load_weights
+from ssl4sar.models.tyrion import Tyrion, build
 
 # The file is made at half the input size, like the ImageNet weights (256) and Tyrion (512).
-TINY = ModelConfig(
+TINY = TyrionConfig(
     input_px=128, embed_dim=8, depths=(2, 1, 1, 1), num_heads=(1, 2, 2, 4), window_tokens=8
 )
 State = dict[str, Tensor]
@@ -96,8 +97,8 @@ def lightning(state: State, **beside: Tensor) -> dict[str, object]:
     return {"epoch": 3, "global_step": 7, "state_dict": {**table, **beside}}
 
 
-def config_for(source: str, path: Path) -> ModelConfig:
-    return ModelConfig(**{**TINY.model_dump(), "weights": source, "weights_file": str(path)})
+def weights_for(source: str, path: Path) -> StartingWeights:
+    return StartingWeights(kind="checkpoint" if source == "tyrion" else "imagenet", file=str(path))
 
 
 def assert_equal_states(a: State, b: State) -> None:
@@ -128,10 +129,10 @@ def test_image_net_files_give_the_encoder_timm_would_build(
 ) -> None:
     model = classifier()
     save(wrap(model.state_dict()), tmp_path / name)
-    config = config_for(source, tmp_path / name)
-    network = build_tyrion(config).eval()
+    weights = weights_for(source, tmp_path / name)
+    network = build(TINY).eval()
     head_before = network.head.weight.detach().clone()
-    report = load_starting_weights(network, config)
+    report = load_weights(network, TINY, weights)
 
     reference = timm.create_model(
         "swinv2_tiny_window16_256",
@@ -157,19 +158,19 @@ def test_image_net_files_give_the_encoder_timm_would_build(
 
 
 def test_an_original_checkpoint_fills_the_whole_network(tmp_path: Path) -> None:
-    teacher = randomised(build_tyrion(TINY), 5)
+    teacher = randomised(build(TINY), 5)
     path = tmp_path / "original.ckpt"
     torch.save(lightning(official_layout(teacher)), path)
-    config = config_for("tyrion", path)
-    network = build_tyrion(config)
-    report = load_starting_weights(network, config)
+    weights = weights_for("tyrion", path)
+    network = build(TINY)
+    report = load_weights(network, TINY, weights)
     assert_equal_states(network.state_dict(), teacher.state_dict())
     assert report.head
     assert report.tensors == len(teacher.state_dict())
 
 
 def test_a_pretext_checkpoint_leaves_the_head_alone(tmp_path: Path) -> None:
-    teacher = randomised(build_tyrion(TINY), 5)
+    teacher = randomised(build(TINY), 5)
     path = tmp_path / "pretext.ckpt"
     beside = {
         "last_model_decoder_layer.weight": torch.zeros(3, 8, 1, 1),
@@ -178,10 +179,10 @@ def test_a_pretext_checkpoint_leaves_the_head_alone(tmp_path: Path) -> None:
         "mask_token": torch.zeros(1, 1, 8),
     }
     torch.save(lightning(official_layout(teacher), **beside), path)
-    config = config_for("tyrion", path)
-    network = build_tyrion(config)
+    weights = weights_for("tyrion", path)
+    network = build(TINY)
     head = network.head.weight.detach().clone()
-    report = load_starting_weights(network, config)
+    report = load_weights(network, TINY, weights)
     assert not report.head
     assert torch.equal(network.head.weight, head)
     assert_equal_states(network.decoder.state_dict(), teacher.decoder.state_dict())
@@ -189,35 +190,35 @@ def test_a_pretext_checkpoint_leaves_the_head_alone(tmp_path: Path) -> None:
 
 def test_a_head_for_other_classes_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "n.ckpt"
-    torch.save(lightning(official_layout(build_tyrion(TINY, 7))), path)
-    config = config_for("tyrion", path)
-    assert not load_starting_weights(build_tyrion(config), config).head
+    torch.save(lightning(official_layout(build(TINY, 7))), path)
+    weights = weights_for("tyrion", path)
+    assert not load_weights(build(TINY), TINY, weights).head
 
 
 def test_own_checkpoints_are_starting_weights_too(tmp_path: Path) -> None:
-    teacher = randomised(build_tyrion(TINY), 9)
+    teacher = randomised(build(TINY), 9)
     save_network(tmp_path / "own.pt", teacher, TINY, {"glaciers": ["COL", "X"]})
-    config = config_for("tyrion", tmp_path / "own.pt")
-    network = build_tyrion(config)
-    report = load_starting_weights(network, config)
+    weights = weights_for("tyrion", tmp_path / "own.pt")
+    network = build(TINY)
+    report = load_weights(network, TINY, weights)
     assert report.head
     assert report.glaciers == ("COL", "X")
     assert_equal_states(network.state_dict(), teacher.state_dict())
 
 
 def test_no_weights_change_nothing() -> None:
-    network = build_tyrion(TINY)
+    network = build(TINY)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    assert load_starting_weights(network, TINY).source == "none"
+    assert load_weights(network, TINY, StartingWeights()).source == "none"
     assert_equal_states(network.state_dict(), before)
 
 
 def assert_refused(source: str, path: Path, match: str) -> None:
-    config = config_for(source, path)
-    network = build_tyrion(config)
+    weights = weights_for(source, path)
+    network = build(TINY)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with pytest.raises(UserError, match=match) as caught:
-        load_starting_weights(network, config)
+        load_weights(network, TINY, weights)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert_equal_states(network.state_dict(), before)
@@ -257,7 +258,7 @@ def test_every_missing_or_extra_tensor_is_named(tmp_path: Path) -> None:
 
 def test_original_checkpoints_are_mapped_strictly(tmp_path: Path) -> None:
     path = tmp_path / "n.ckpt"
-    state = official_layout(build_tyrion(TINY))
+    state = official_layout(build(TINY))
     torch.save(lightning(state, **{"other_network.weight": torch.zeros(1)}), path)
     assert_refused("tyrion", path, r"unknown entry other_network\.weight")
     torch.save(lightning({**state, "pred_target.1.block.gate.weight": torch.zeros(1)}), path)
@@ -269,24 +270,23 @@ def test_original_checkpoints_are_mapped_strictly(tmp_path: Path) -> None:
 
 def test_a_network_of_another_size(tmp_path: Path) -> None:
     path = tmp_path / "n.ckpt"
-    torch.save(lightning(official_layout(build_tyrion(TINY))), path)
-    config = ModelConfig(**{**config_for("tyrion", path).model_dump(), "embed_dim": 16})
+    torch.save(lightning(official_layout(build(TINY))), path)
+    config = TyrionConfig(**{**TINY.model_dump(), "embed_dim": 16})
     with pytest.raises(UserError, match="has shape"):
-        load_starting_weights(build_tyrion(config), config)
+        load_weights(build(config), config, weights_for("tyrion", path))
 
 
 def test_image_net_weights_without_their_file_are_never_fetched_here() -> None:
-    config = ModelConfig(**{**TINY.model_dump(), "weights": "timm"})
-    with pytest.raises(UserError, match=r"model\.weights_file: no file"):
-        load_starting_weights(build_tyrion(config), config)
+    with pytest.raises(UserError, match=r"weights_file: no file"):
+        load_weights(build(TINY), TINY, StartingWeights(kind="imagenet"))
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"version": 2}, "format version 2, known is 1"),
+        ({"version": 3}, "format version 3, known is 2"),
         ({"version": None}, "format version None"),
-        ({"model": None}, "does not tell its network"),
+        ({"network": None}, "does not say which network"),
         ({"state": None}, "no table of tensors"),
         ({"state": [1, 2]}, "no table of tensors"),
         ({"state": {"head.weight": "text"}}, "no table of tensors"),
@@ -297,13 +297,13 @@ def test_an_own_checkpoint_that_was_altered(
     change: dict[str, object], told: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "own.ckpt"
-    save_network(path, build_tyrion(TINY), TINY, {})
+    save_network(path, build(TINY), TINY, {})
     torch.save({**torch.load(path, weights_only=True), **change}, path)
     assert_refused("tyrion", path, told)
 
 
 def test_an_own_checkpoint_with_a_weight_that_is_no_number(tmp_path: Path) -> None:
-    network = build_tyrion(TINY)
+    network = build(TINY)
     with torch.no_grad():
         network.decoder.blocks[2].up_conv.bias[1] = float("nan")
     save_network(tmp_path / "own.ckpt", network, TINY, {})
@@ -315,14 +315,14 @@ def test_gains_come_from_the_file_whatever_random_networks_have(
     tmp_path: Path, source: str
 ) -> None:
     path = tmp_path / "weights.bin"
-    own = lightning(official_layout(randomised(build_tyrion(TINY))))
+    own = lightning(official_layout(randomised(build(TINY))))
     torch.save(classifier().state_dict() if source == "timm" else own, path)
     states = []
     for legacy in (False, True):
         torch.manual_seed(0)
-        config = config_for(source, path).model_copy(update={"legacy_post_norm_ones": legacy})
-        network = build_tyrion(config)
-        load_starting_weights(network, config)
+        config = TINY.model_copy(update={"legacy_post_norm_ones": legacy})
+        network = build(config)
+        load_weights(network, config, weights_for(source, path))
         states.append(network.state_dict())
     assert_equal_states(*states)
 
@@ -330,7 +330,7 @@ def test_gains_come_from_the_file_whatever_random_networks_have(
 def foreign_file(source: str, path: Path, more: State) -> None:
     """Write a file of another origin with further tensors; tables of its own are replaced."""
     if source == "tyrion":
-        state = official_layout(build_tyrion(TINY))
+        state = official_layout(build(TINY))
     elif source == "microsoft":
         state = microsoft_layout(classifier().state_dict())
     else:
@@ -348,7 +348,7 @@ def test_tables_of_other_windows_are_refused(
     source: str, windows: tuple[int, ...], tmp_path: Path
 ) -> None:
     foreign_file(source, tmp_path / "w.pth", tables(*windows))
-    told = r"tables state attention windows of \d+ tokens in stage \d, .* model\.window_tokens 8"
+    told = r"tables state attention windows of \d+ tokens in stage \d, .* window_tokens 8"
     assert_refused(source, tmp_path / "w.pth", told)
 
 
@@ -359,8 +359,8 @@ def test_windows_that_only_a_smaller_map_cuts_are_accepted(
 ) -> None:
     path = tmp_path / "w.pth"
     foreign_file(source, path, tables(*windows))
-    config = config_for(source, path)
-    assert load_starting_weights(build_tyrion(config), config).tensors > 0
+    weights = weights_for(source, path)
+    assert load_weights(build(TINY), TINY, weights).tensors > 0
 
 
 @pytest.mark.parametrize("windows", [(8, 4, 8, 8), (8, 8, 8, 3), (8, 4, 4, 4)])
@@ -415,5 +415,5 @@ def test_metadata_that_state_the_geometry_are_compared(
     if refused:
         assert_refused("timm", path, "its metadata have")
     else:
-        config = config_for("timm", path)
-        load_starting_weights(build_tyrion(config), config)
+        weights = weights_for("timm", path)
+        load_weights(build(TINY), TINY, weights)

@@ -12,20 +12,27 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from timm.models.swin_transformer_v2 import WindowAttention
-from torch import Tensor
+from torch import Tensor, nn
 
-from ssl4sar.config.model import ModelConfig
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.models.checkpoint import FORMAT, VERSION, check_state, read_torch_file
-from ssl4sar.models.tyrion import Tyrion
+from ssl4sar.models.attention import stage_windows
+from ssl4sar.models.checkpoint import (
+    FORMAT,
+    check_state,
+    network_values,
+    read_torch_file,
+    require_version,
+)
+from ssl4sar.models.starting import WeightsReport
 
 OFFICIAL_PREFIX: Final = "swin_unet."
 
@@ -40,7 +47,7 @@ _TABLE: Final = re.compile(
 )
 #: Two ways of writing the same coordinates differ by less.
 _SAME_COORDINATE: Final = 1e-3
-#: Entries of a safetensors file's metadata that state the geometry, by key of the model block.
+#: Entries of a safetensors file's metadata that state the geometry, by key of the settings.
 _METADATA: Final = {
     "window_size": "window_tokens",
     "window_tokens": "window_tokens",
@@ -67,44 +74,15 @@ _DECODER_NAMES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class WeightsReport:
-    """What was loaded.
-
-    Attributes:
-        source: none, timm, microsoft or tyrion.
-        file: file, or None.
-        sha256: SHA-256 of the file, or None.
-        tensors: number of tensors taken over.
-        head: whether the head was among them.
-        glaciers: glaciers that a checkpoint of this package was trained on, as far as it tells.
-        unfinished_after_epoch: epoch, from 1, after which the weights were taken out of a training
-            that had not ended; None: it had, or the file does not tell.
-    """
-
-    source: str
-    file: str | None
-    sha256: str | None
-    tensors: int
-    head: bool
-    glaciers: tuple[str, ...] = ()
-    unfinished_after_epoch: int | None = None
-
-    def facts(self) -> dict[str, Any]:
-        """Return what decides, as JSON values: the content of the file, not where it lies."""
-        facts = asdict(self)
-        facts.pop("file")
-        if self.unfinished_after_epoch is None:
-            facts.pop("unfinished_after_epoch")
-        return {**facts, "glaciers": list(self.glaciers)}
-
-
-def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport:
-    """Fill a network with the starting weights of its configuration, in place.
+def load_tyrion_weights(
+    network: nn.Module, config: TyrionConfig, weights: StartingWeights
+) -> WeightsReport:
+    """Fill a Tyrion with the weights that it starts from, in place.
 
     Args:
-        network: network built from ``config``.
-        config: names the source and the file.
+        network: Tyrion built from ``config``.
+        config: size of the network.
+        weights: ImageNet weights of the encoder, or a Tyrion checkpoint.
 
     Returns:
         What was loaded.
@@ -113,24 +91,22 @@ def load_starting_weights(network: Tyrion, config: ModelConfig) -> WeightsReport
         UserError: missing, damaged or foreign file, names or shapes that do not fit, or tables
             that state another geometry.
     """
-    if config.weights == "none":
-        return WeightsReport("none", None, None, 0, False)
-    if config.weights_file is None:
+    if weights.file is None:
         # The workflow fetches the file beforehand: a training job never needs the network.
-        raise UserError("model.weights_file", "no file with the weights is given", "give one")
-    path = Path(config.weights_file)
+        raise UserError("weights_file", "no file with the weights is given", "give one")
+    path = Path(weights.file)
     table = _read_table(path)
     if table.get("format") != FORMAT:
         _check_metadata(path, config)
         _check_tables(_unwrap(table), config, path)
-    if config.weights == "tyrion":
+    if weights.kind == "checkpoint":
         count, head = _load_tyrion(network, table, path, config)
     else:
         state = encoder_state(_unwrap(table))
         _load_encoder(network, state, path)
         count, head = len(state), False
     return WeightsReport(
-        config.weights, str(path), sha256_file(path), count, head, *_origin(table.get("info"))
+        weights.kind, str(path), sha256_file(path), count, head, *_origin(table.get("info"))
     )
 
 
@@ -167,7 +143,7 @@ def encoder_state(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def official_state(table: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
-    """Rename the tensors of an original Tyrion checkpoint to those of :class:`Tyrion`.
+    """Rename the tensors of an original Tyrion checkpoint to those of Tyrion.
 
     Accepts checkpoints of the fine-tuning and of both pretext tasks. The class head of a pretext
     checkpoint was never trained and is left out, as are layers without any use.
@@ -177,7 +153,7 @@ def official_state(table: Mapping[str, Any], path: str | Path) -> dict[str, Any]
         path: file named in the error.
 
     Returns:
-        Tensors by name in :class:`Tyrion`.
+        Tensors by name in Tyrion.
 
     Raises:
         UserError: a name outside the network that is not known.
@@ -226,32 +202,32 @@ def _unwrap(table: Mapping[str, Any]) -> Mapping[str, Any]:
     return table
 
 
-def _load_encoder(network: Tyrion, state: dict[str, Any], source: str | Path) -> None:
-    expected = network.encoder.state_dict()
+def _load_encoder(network: nn.Module, state: dict[str, Any], source: str | Path) -> None:
+    encoder = network.get_submodule("encoder")
+    expected = encoder.state_dict()
     if not state.keys() & expected.keys():
         raise UserError(
             source, "the file holds no Swin V2 encoder", "give a Swin V2-T file (window 16)"
         )
     check_state(source, state, expected)
-    network.encoder.load_state_dict(state)
+    encoder.load_state_dict(state)
 
 
-def _check_geometry(config: ModelConfig, table: Mapping[str, Any], path: Path) -> None:
+def _check_geometry(config: TyrionConfig, table: Mapping[str, Any], path: Path) -> None:
     """Refuse another network, also where all shapes agree, as with other attention windows."""
-    made_with = table.get("model")
-    if not isinstance(made_with, Mapping):
-        raise UserError(path, "the checkpoint does not tell its network", "make it again")
+    made_with = network_values(table, path)
     wanted = config.model_dump(mode="json")
-    for key in _GEOMETRY:
+    for key in ("name", *_GEOMETRY):
         if made_with.get(key) != wanted[key]:
             raise UserError(
                 path,
-                f"the checkpoint has model.{key} {made_with.get(key)}, this network {wanted[key]}",
-                "use the model configuration the file was made with, or pretrain anew",
+                f"the checkpoint has network.{key} {made_with.get(key)}, this network "
+                f"{wanted[key]}",
+                "use the network settings the file was made with, or pretrain again",
             )
 
 
-def _check_metadata(path: Path, config: ModelConfig) -> None:
+def _check_metadata(path: Path, config: TyrionConfig) -> None:
     """Refuse a safetensors file whose metadata state another network."""
     if path.suffix != ".safetensors":
         return
@@ -265,13 +241,12 @@ def _check_metadata(path: Path, config: ModelConfig) -> None:
         if numbers and numbers not in (expected, 2 * expected):
             raise UserError(
                 path,
-                f"its metadata have {entry} {metadata[entry]}, this network model.{key} "
-                f"{wanted[key]}",
-                "use the model configuration the file was made with",
+                f"its metadata have {entry} {metadata[entry]}, this network {key} {wanted[key]}",
+                "use the network settings the file was made with",
             )
 
 
-def _check_tables(table: Mapping[str, Any], config: ModelConfig, path: Path) -> None:
+def _check_tables(table: Mapping[str, Any], config: TyrionConfig, path: Path) -> None:
     """Refuse a network with other attention windows: nothing else shows them, all shapes agree.
 
     A window is never larger than its map. A file for another input size therefore has smaller
@@ -296,14 +271,14 @@ def _check_tables(table: Mapping[str, Any], config: ModelConfig, path: Path) -> 
             )
         _check_positions(key, match[2], tensor, window, path)
     nominal = windows.get(0)
-    same = {config.window_tokens, config.stage_windows[0]}
+    same = {config.window_tokens, stage_windows(config)[0]}
     for stage, window in sorted(windows.items()):
         if (stage == 0 and window not in same) or window > config.window_tokens:
             raise UserError(
                 path,
                 f"its tables state attention windows of {window} tokens in stage {stage + 1}, this "
-                f"network has model.window_tokens {config.window_tokens}",
-                "use the model configuration the file was made with, or a file for these windows",
+                f"network has window_tokens {config.window_tokens}",
+                "use the network settings the file was made with, or a file for these windows",
             )
         if nominal is not None and window < nominal:
             # So large is the map of the first stage if that of this one is a single window.
@@ -346,15 +321,6 @@ def _check_positions(key: str, kind: str, tensor: Tensor, window: int, path: Pat
         )
 
 
-def _check_version(table: Mapping[str, Any], path: Path) -> None:
-    if table.get("version") != VERSION:
-        raise UserError(
-            path,
-            f"the checkpoint has format version {table.get('version')}, known is {VERSION}",
-            "use the version of ssl4sar that wrote it",
-        )
-
-
 def _state_of(table: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     state = table.get("state")
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
@@ -363,11 +329,11 @@ def _state_of(table: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
 
 
 def _load_tyrion(
-    network: Tyrion, table: Mapping[str, Any], path: Path, config: ModelConfig
+    network: nn.Module, table: Mapping[str, Any], path: Path, config: TyrionConfig
 ) -> tuple[int, bool]:
     own_file = table.get("format") == FORMAT
     if own_file:
-        _check_version(table, path)
+        require_version(table, path)
         _check_geometry(config, table, path)
         state: dict[str, Tensor] = _state_of(table, path)
     else:

@@ -1,15 +1,26 @@
-"""Golden bytes of the scaling of optical channels."""
+"""Optical rasters: headers, channels, and golden bytes of their scaling."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from pair_folder import PairFolder
 
-from ssl4sar.dataset.optical_bytes import optical_bytes
-from ssl4sar.dataset.pair_raster import Channels
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
+from ssl4sar.dataset.optical import Channels, optical_bytes, optical_header, read_channels
+
+UTM = Grid.at(500000.0, 7600000.0, 20.0, (40, 50), "EPSG:32622")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> PairFolder:
+    return PairFolder(tmp_path)
 
 
 def channels(first: list[list[float]], dtype: str = "float32") -> Channels:
@@ -107,3 +118,80 @@ def test_bytes_keep_the_order_of_the_values(values: np.ndarray, percentile: bool
         assert (np.diff(out[..., number].ravel()[order].astype(int)) >= 0).all()
         if tops[number] > 0:
             assert out[..., number].max() == 255
+
+
+def test_a_raster_has_its_grid_and_bands(folder: PairFolder) -> None:
+    import rasterio
+
+    transform = rasterio.Affine(*UTM.transform)
+    path = folder.raster(
+        "A.tif", folder.reflectance("A"), crs=UTM.crs, transform=transform, names=("B1", "B2")
+    )
+    header = optical_header(path)
+    assert header.grid == UTM
+    assert header.bands == 15
+    assert header.names == ("B1", "B2", *([""] * 13))
+    assert header.dtype == "float32"
+
+
+def test_angles_are_not_metres(folder: PairFolder) -> None:
+    import rasterio
+
+    transform = rasterio.Affine(0.001, 0, -50, 0, -0.001, 70)
+    path = folder.raster("A.tif", np.ones((15, 4, 5), "u1"), crs="EPSG:4326", transform=transform)
+    grid = optical_header(path).grid
+    assert grid is not None
+    assert (grid.crs, grid.spacing_m) == ("EPSG:4326", None)
+    assert grid.transform == (0.001, 0, -50, 0, -0.001, 70)
+
+
+def test_no_data_is_what_is_not_finite_or_marked(folder: PairFolder) -> None:
+    values = np.ones((15, 2, 3), np.float32)
+    values[12, 0, 0] = np.nan  # the aerosol band, which is not used
+    values[0, 0, 1] = np.nan
+    values[13, 1, 0] = np.inf
+    values[14, 1, 2] = -9999
+    channels = read_channels(folder.raster("A.tif", values, nodata=-9999))
+    assert channels.values.shape == (14, 2, 3)
+    assert np.argwhere(~channels.known).tolist() == [[0, 0, 1], [12, 1, 0], [13, 1, 2]]
+    assert channels.valid.tolist() == [[True, False, True], [False, True, False]]
+
+
+def test_channels_are_bands_1_to_12_14_and_15(folder: PairFolder) -> None:
+    values = np.arange(1, 21, dtype=np.uint16)[:, None, None] * np.ones((1, 2, 2), np.uint16)
+    channels = read_channels(folder.raster("A.tif", values))
+    assert channels.values[:, 0, 0].tolist() == [*range(1, 13), 14, 15]
+    assert channels.known.all()
+
+
+def test_what_is_not_a_raster_is_one_line(folder: PairFolder) -> None:
+    path = folder.raster("A.tif", folder.reflectance("A"))
+    whole = path.read_bytes()
+    for data in (b"", b"no raster", whole[: len(whole) // 2]):
+        path.write_bytes(data)
+        with pytest.raises(UserError, match=r"A\.tif: the raster cannot be read") as caught:
+            read_channels(path)
+        assert "\n" not in str(caught.value)
+    path.unlink()
+    with pytest.raises(UserError, match=r"A\.tif: the raster cannot be read"):
+        optical_header(path)
+
+
+def test_a_file_cannot_stand_for_others(folder: PairFolder) -> None:
+    """A virtual raster names files to open: it is no GeoTIFF whatever its ending."""
+    secret = folder.raster("secret.tif", folder.reflectance("A"))
+    virtual = secret.with_name("A.tif")
+    virtual.write_text(
+        '<VRTDataset rasterXSize="50" rasterYSize="40"><VRTRasterBand band="1" dataType="Float32">'
+        f"<SimpleSource><SourceFilename>{secret}</SourceFilename></SimpleSource>"
+        "</VRTRasterBand></VRTDataset>"
+    )
+    with pytest.raises(UserError, match="cannot be read"):
+        optical_header(virtual)
+
+
+def test_too_few_bands_and_complex_pixels_are_refused(folder: PairFolder) -> None:
+    with pytest.raises(UserError, match="the raster has 14 bands, 15 are needed"):
+        read_channels(folder.raster("A.tif", np.ones((14, 2, 2), np.uint8)))
+    with pytest.raises(UserError, match="the pixels are complex64"):
+        read_channels(folder.raster("B.tif", np.ones((15, 2, 2), np.complex64)))
