@@ -34,7 +34,7 @@ def acquired(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.build(target="inventory")
     said = house.build(target="scenes")
     assert "micro: 6 Sentinel-1 and 2 Sentinel-2 products of 2 glaciers" in said
-    assert "0 there; " in said
+    assert "8 there; 0 B to come" in said
     assert " free on the disk" in said
     return house
 
