@@ -104,8 +104,8 @@ def test_from_the_file_to_the_front(
         front = read_image(tmp_path / "fronts" / f"{score.name}_front.tif")
         assert zones.grid == front.grid == grid
         assert labels.read(score.name).spacing_m == grid.spacing
-    write_scores(tmp_path / "scores.json", 0, scores)
-    assert read_scores(tmp_path / "scores.json") == (0, scores)
+    write_scores(tmp_path / "scores.json", "seed0", scores)
+    assert read_scores(tmp_path / "scores.json") == ("seed0", scores)
 
 
 def test_lengths_are_those_of_the_coordinates(tree: CaffeTree, tmp_path: Path) -> None:

@@ -154,12 +154,12 @@ def test_newer_format(saved: Path) -> None:
 
 
 def test_incomplete(saved: Path) -> None:
-    assert_refused(altered(saved, model={"unknown_key": 1}), "incomplete")
+    assert_refused(altered(saved, network={"unknown_key": 1}), "incomplete")
 
 
 def test_shapes_of_another_size(saved: Path) -> None:
     other = TINY.model_copy(update={"embed_dim": 16}).model_dump(mode="json")
-    assert_refused(altered(saved, model=other), "has shape")
+    assert_refused(altered(saved, network=other), "has shape")
 
 
 def test_missing_and_unexpected_tensors(saved: Path) -> None:

@@ -63,5 +63,5 @@ def test_without_references_or_any_front(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_is_no_comparison_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="schema"):
-        draw_comparison(tmp_path / "x.png", {"schema": "other/1"})
+        draw_comparison(tmp_path / "x.png", {"schema": "other/2"})
     assert list(tmp_path.iterdir()) == []

@@ -458,7 +458,8 @@ def read_comparison(value: object, source: str = "comparison") -> Comparison:
 
 def _checked(kind: type[_P], value: object, source: str) -> _P:
     schema = value.get("schema") if isinstance(value, Mapping) else None
-    if isinstance(schema, str) and schema.endswith("/1"):
+    current: str = kind.model_fields["schema_"].default
+    if schema == f"{current.removesuffix('2')}1":
         raise UserError(
             source,
             f"it is of {schema}, from before a model was a row",
