@@ -50,7 +50,7 @@ include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 
 
-complete_rules(workflow.rules, STUDY.config.name)
+complete_rules(workflow.rules, STUDY)
 
 
 report: "workflow/report/workflow.rst"

@@ -1,4 +1,5 @@
-# Where scenes and pairs come from: published archives or the scene model.
+# Where scenes and pairs come from: published archives or the scene model. What is fetched runs where
+# Snakemake itself runs, since compute nodes often have no internet.
 
 
 rule download_caffe:
@@ -8,7 +9,6 @@ rule download_caffe:
         record="resources/caffe/data_raw.zip.json",
         provenance="resources/caffe/data_raw.provenance.json",
     cache: True
-    # Compute nodes often have no internet: this runs where Snakemake itself runs.
     localrule: True
     resources:
         **STUDY.asks("download_caffe", 1000, 240),
@@ -43,8 +43,6 @@ rule extract_caffe:
         provenance="resources/caffe/official.provenance.json",
     resources:
         **STUDY.asks("extract_caffe", 2000, 60),
-    params:
-        **STUDY.given("extract_caffe"),
     script:
         "../scripts/extract_caffe.py"
 
@@ -72,7 +70,6 @@ rule download_ssl4sar:
         record=shown("resources/ssl4sar/archives.json", "ssl4sar_archives"),
         provenance="resources/ssl4sar/archives.provenance.json",
     cache: True
-    # Compute nodes often have no internet: this runs where Snakemake itself runs.
     localrule: True
     resources:
         **STUDY.asks("download_ssl4sar", 1000, 720),
@@ -94,8 +91,6 @@ rule extract_ssl4sar:
         provenance="resources/ssl4sar/extracted.provenance.json",
     resources:
         **STUDY.asks("extract_ssl4sar", 2000, 120),
-    params:
-        **STUDY.given("extract_ssl4sar"),
     script:
         "../scripts/extract_ssl4sar.py"
 

@@ -20,10 +20,7 @@ rule validate_caffe:
         **STUDY.asks("validate_caffe", 3000, 30),
     params:
         **STUDY.given(
-            "validate_caffe",
-            "caffe.source",
-            "caffe.root",
-            content=STUDY.raw_content,
+            "validate_caffe", "caffe.source", "caffe.root", content=STUDY.raw_content
         ),
     script:
         "../scripts/validate_caffe.py"
@@ -77,7 +74,6 @@ rule validate_pairs:
     """Check every pair of SAR and optical images and write their manifest."""
     input:
         listing=STUDY.pair_listing,
-        # Tracked by its listing or its fingerprint: a folder's time stamp says nothing.
         tree=ancient(STUDY.pair_tree),
     output:
         manifest=f"{STUDY.run}/ssl4sar/dataset.json",
@@ -85,7 +81,6 @@ rule validate_pairs:
         provenance=f"{STUDY.run}/ssl4sar/dataset.provenance.json",
     log:
         text=f"logs/{STUDY.config.name}/validate_pairs.log",
-        # Outputs of a failed job are deleted; the list of problems is needed just then.
         problems=f"logs/{STUDY.config.name}/validate_pairs.json",
     threads: 2
     resources:

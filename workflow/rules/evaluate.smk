@@ -16,8 +16,6 @@ rule evaluate_member:
     threads: 2
     resources:
         **STUDY.asks("evaluate_member", 3000, 30),
-    params:
-        **STUDY.given("evaluate_member"),
     script:
         "../scripts/evaluate_member.py"
 
@@ -34,7 +32,6 @@ rule score_baselines:
     resources:
         **STUDY.asks("score_baselines", 3000, 60),
     params:
-        # Not read, as in prepare_store.
         **STUDY.given("score_baselines", "caffe.spacing_m"),
     script:
         "../scripts/score_baselines.py"

@@ -1,5 +1,7 @@
 # Zone maps of the test scenes.
 
+PREDICTED = f"{STUDY.run}/predict/{{model}}/{{member}}"
+
 
 rule predict:
     """Predict the zones of every test scene and store the class probabilities."""
@@ -8,14 +10,10 @@ rule predict:
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),
     output:
-        zones=directory(f"{STUDY.run}/predict/{{model}}/{{member}}/zones"),
-        probabilities=f"{STUDY.run}/predict/{{model}}/{{member}}/probabilities.npz",
-        record=shown(
-            f"{STUDY.run}/predict/{{model}}/{{member}}/predictions.json", "predictions"
-        ),
-        provenance=f"{STUDY.run}/predict/{{model}}/{{member}}/predictions.provenance.json",
-    conda:
-        "../../envs/torch.yaml"
+        zones=directory(f"{PREDICTED}/zones"),
+        probabilities=f"{PREDICTED}/probabilities.npz",
+        record=shown(f"{PREDICTED}/predictions.json", "predictions"),
+        provenance=f"{PREDICTED}/predictions.provenance.json",
     threads: STUDY.config.compute.train_threads
     resources:
         **STUDY.asks("predict", 6000, 120, gpu=STUDY.gpu),

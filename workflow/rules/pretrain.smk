@@ -1,29 +1,29 @@
 # Pretraining on the two pretext tasks, and pictures of what they learn.
 
+OPTSIMMIM = f"{STUDY.run}/pretrain/optsimmim/{{member}}"
+OPTTRANSLATOR = f"{STUDY.run}/pretrain/opttranslator/{{member}}"
+PANELS = f"{STUDY.run}/pretrain/{{task}}/{{member}}_panels"
+PAIRS = {
+    "index": rules.prepare_pair_store.output.index,
+    "arrays": [
+        rules.prepare_pair_store.output.sar,
+        rules.prepare_pair_store.output.optical,
+    ],
+    "manifest": rules.validate_pairs.output.manifest,
+    "weights": STUDY.pretrain_weights,
+}
+
 
 rule pretrain_optsimmim:
     """Pretext task 1: the optical pixels under masked SAR tokens; resumes where killed."""
     input:
-        index=rules.prepare_pair_store.output.index,
-        arrays=[
-            rules.prepare_pair_store.output.sar,
-            rules.prepare_pair_store.output.optical,
-        ],
-        manifest=rules.validate_pairs.output.manifest,
-        weights=STUDY.pretrain_weights,
+        **PAIRS,
     output:
-        model=f"{STUDY.run}/pretrain/optsimmim/{{member}}/model.ckpt",
-        record=shown(
-            f"{STUDY.run}/pretrain/optsimmim/{{member}}/model.json", "pretrained"
-        ),
-        metrics=shown(
-            f"{STUDY.run}/pretrain/optsimmim/{{member}}/metrics.csv",
-            "pretrain_metrics",
-        ),
-        pictures=f"{STUDY.run}/pretrain/optsimmim/{{member}}/pictures.npz",
-        provenance=f"{STUDY.run}/pretrain/optsimmim/{{member}}/model.provenance.json",
-    conda:
-        "../../envs/torch.yaml"
+        model=f"{OPTSIMMIM}/model.ckpt",
+        record=shown(f"{OPTSIMMIM}/model.json", "pretrained"),
+        metrics=shown(f"{OPTSIMMIM}/metrics.csv", "pretrain_metrics"),
+        pictures=f"{OPTSIMMIM}/pictures.npz",
+        provenance=f"{OPTSIMMIM}/model.provenance.json",
     threads: STUDY.config.compute.threads_per_task
     resources:
         **STUDY.asks_for_training("pretrain_optsimmim", "optsimmim"),
@@ -43,26 +43,13 @@ rule pretrain_optsimmim:
 rule pretrain_opttranslator:
     """Pretext task 2: from the SAR image to all optical channels; resumes where killed."""
     input:
-        index=rules.prepare_pair_store.output.index,
-        arrays=[
-            rules.prepare_pair_store.output.sar,
-            rules.prepare_pair_store.output.optical,
-        ],
-        manifest=rules.validate_pairs.output.manifest,
-        weights=STUDY.pretrain_weights,
+        **PAIRS,
     output:
-        model=f"{STUDY.run}/pretrain/opttranslator/{{member}}/model.ckpt",
-        record=shown(
-            f"{STUDY.run}/pretrain/opttranslator/{{member}}/model.json", "pretrained"
-        ),
-        metrics=shown(
-            f"{STUDY.run}/pretrain/opttranslator/{{member}}/metrics.csv",
-            "pretrain_metrics",
-        ),
-        pictures=f"{STUDY.run}/pretrain/opttranslator/{{member}}/pictures.npz",
-        provenance=f"{STUDY.run}/pretrain/opttranslator/{{member}}/model.provenance.json",
-    conda:
-        "../../envs/torch.yaml"
+        model=f"{OPTTRANSLATOR}/model.ckpt",
+        record=shown(f"{OPTTRANSLATOR}/model.json", "pretrained"),
+        metrics=shown(f"{OPTTRANSLATOR}/metrics.csv", "pretrain_metrics"),
+        pictures=f"{OPTTRANSLATOR}/pictures.npz",
+        provenance=f"{OPTTRANSLATOR}/model.provenance.json",
     threads: STUDY.config.compute.threads_per_task
     resources:
         **STUDY.asks_for_training("pretrain_opttranslator", "opttranslator"),
@@ -72,7 +59,6 @@ rule pretrain_opttranslator:
             "pretraining.network",
             "pretraining.weights",
             "opttranslator",
-            # Outside the outputs, which Snakemake deletes before it starts a job again.
             resume=f"{STUDY.run}/resume/pretrain/opttranslator/{{member}}",
         ),
     script:
@@ -84,14 +70,9 @@ rule pretext_panels:
     input:
         pictures=f"{STUDY.run}/pretrain/{{task}}/{{member}}/pictures.npz",
     output:
-        panels=shown(
-            f"{STUDY.run}/pretrain/{{task}}/{{member}}_panels/panels.png",
-            "pretext_panels",
-        ),
-        provenance=f"{STUDY.run}/pretrain/{{task}}/{{member}}_panels/panels.provenance.json",
+        panels=shown(f"{PANELS}/panels.png", "pretext_panels"),
+        provenance=f"{PANELS}/panels.provenance.json",
     resources:
         **STUDY.asks("pretext_panels", 2000, 30),
-    params:
-        **STUDY.given("pretext_panels"),
     script:
         "../scripts/pretext_panels.py"

@@ -120,8 +120,7 @@ rule fetch_elevation_list:
         **STUDY.asks("fetch_elevation_list", 500, 30, connections=1),
     params:
         **STUDY.given(
-            "fetch_elevation_list",
-            deciding=STUDY.cfg("elevation.tile_list_url"),
+            "fetch_elevation_list", deciding=STUDY.cfg("elevation.tile_list_url")
         ),
     script:
         "../scripts/fetch_elevation_list.py"
@@ -184,9 +183,7 @@ rule mosaic_elevation:
         **STUDY.asks("mosaic_elevation", 2000, 20),
     params:
         **STUDY.given(
-            "mosaic_elevation",
-            "elevation",
-            glacier=STUDY.acquisition.glacier,
+            "mosaic_elevation", "elevation", glacier=STUDY.acquisition.glacier
         ),
     script:
         "../scripts/mosaic_elevation.py"

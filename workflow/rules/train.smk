@@ -1,4 +1,6 @@
-# Fine-tuning, one job per model and seed.
+# Fine-tuning, one job per model and member.
+
+TRAINED = f"{STUDY.run}/finetune/{{model}}/{{member}}"
 
 
 rule finetune:
@@ -13,14 +15,10 @@ rule finetune:
         weights=STUDY.finetune_weights,
         pretrained=STUDY.pretraining_record,
     output:
-        model=f"{STUDY.run}/finetune/{{model}}/{{member}}/model.ckpt",
-        record=shown(f"{STUDY.run}/finetune/{{model}}/{{member}}/model.json", "model"),
-        metrics=shown(
-            f"{STUDY.run}/finetune/{{model}}/{{member}}/metrics.csv", "metrics"
-        ),
-        provenance=f"{STUDY.run}/finetune/{{model}}/{{member}}/model.provenance.json",
-    conda:
-        "../../envs/torch.yaml"
+        model=f"{TRAINED}/model.ckpt",
+        record=shown(f"{TRAINED}/model.json", "model"),
+        metrics=shown(f"{TRAINED}/metrics.csv", "metrics"),
+        provenance=f"{TRAINED}/model.provenance.json",
     threads: STUDY.config.compute.threads_per_task
     resources:
         **STUDY.asks_for_training("finetune"),
@@ -32,7 +30,6 @@ rule finetune:
             "models.{model}.recipe",
             "prediction.centre_px",
             "prediction.sigma_px",
-            # Outside the outputs, which Snakemake deletes before it starts a job again.
             resume=f"{STUDY.run}/resume/finetune/{{model}}/{{member}}",
         ),
     script:

@@ -1,7 +1,7 @@
 """The parts that all rules have in common: log, benchmark, environment, page of the report.
 
-A rule states inputs, outputs, keys and script; what follows from its name and its wildcards is put
-in here, in one place. A rule that states a part itself has its own.
+A rule states inputs, outputs, keys and script; what follows from its name, its wildcards and its
+resources is put in here, in one place. A rule that states a part itself has its own.
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ from typing import Any, Final
 from snakemake.io import report, strip_wildcard_constraints
 
 from ssl4sar.core.foreign import parse_yaml, read_bounded
+from ssl4sar.workflow.study import Study
 
 #: Environment of a rule that names none, seen from the files of the rules.
 ENVIRONMENT: Final = "../../envs/data.yaml"
+#: The same for a rule that may ask for a GPU: it needs PyTorch, on a CPU too.
+GPU_ENVIRONMENT: Final = "../../envs/torch.yaml"
 _CAPTIONS: Final = "../report"
 _WILDCARD: Final = re.compile(r"\{(\w+)\}")
 
 
-def complete_rules(rules: Iterable[Any], run: str) -> None:
+def complete_rules(rules: Iterable[Any], study: Study) -> None:
     """Give every rule of this workflow the parts that it does not state.
 
     Args:
         rules: all rules of Snakemake's workflow; those without a record of provenance are targets,
             or belong to a workflow around this one.
-        run: name of the study: products below ``runs/`` and ``results/`` are its own, all others
-            are shared by all studies.
+        study: products below ``runs/`` and ``results/`` are its own, all others are shared by all
+            studies.
     """
     for rule in rules:
         if "provenance" not in dict(rule.output.items()):
             continue
         output = strip_wildcard_constraints(str(rule.output[0]))
-        folder = f"{run}/" if re.search(r"(^|/)(runs|results)/", output) else ""
+        folder = f"{study.config.name}/" if re.search(r"(^|/)(runs|results)/", output) else ""
         wildcards = "/".join(f"{{{name}}}" for name in dict.fromkeys(_WILDCARD.findall(output)))
+        if not rule.params:
+            rule.set_params(**study.given(rule.name))
         name = folder + "/".join(filter(None, (rule.name, wildcards)))
         if not rule.log:
             rule.log_modifier = rule.output_modifier
@@ -45,7 +50,7 @@ def complete_rules(rules: Iterable[Any], run: str) -> None:
             rule.benchmark_modifier = rule.output_modifier
             rule.benchmark = f"benchmarks/results/{name}.tsv"
         if rule.conda_env is None:
-            rule.conda_env = ENVIRONMENT
+            rule.conda_env = GPU_ENVIRONMENT if "gpu" in rule.resources else ENVIRONMENT
 
 
 class ReportPages:
