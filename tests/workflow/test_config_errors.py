@@ -49,6 +49,11 @@ def test_a_wrong_choice_of_files_is_named(files: list[str], message: str) -> Non
 def test_the_command_ends_with_one_line_without_traceback(house: House, tmp_path: Path) -> None:
     done = house.snakemake("-n", "--config", "trianing=1", "--", house.target)
     assert "trianing is no known key (did you mean training?)" in told(done)
+    # The second of two equal keys would win without a word.
+    doubled = tmp_path / "doubled.yaml"
+    doubled.write_text((house.root / house.config).read_text() + "\nname: again\n")
+    done = house.snakemake("-n", "--configfile", str(doubled), "--", house.target)
+    assert "doubled.yaml: it is not YAML (the key name is there twice" in told(done)
     # A Python that Snakemake could not start for its jobs is refused before any job.
     prefix = tmp_path / "My Projects"
     prefix.symlink_to(sys.prefix)
