@@ -116,6 +116,7 @@ def test_an_alias_bomb_is_refused_and_honest_aliases_are_not() -> None:
     "text",
     [
         *("[" * 3000 + "]" * 3000, "a: &a [*a]", "a: [", "*x", b"\x00", "!!python/none x: ["),
+        *("a: 1\nb: 2\na: 3", "a: {b: 1, b: 1}"),
         *("a: 2026-13-45", "a: 2026-01-01T25:00:00", f"a: {'9' * 5000}"),
         f"a: &a {'x' * 1000}\nb: [{', '.join(['*a'] * 1001)}]",
     ],

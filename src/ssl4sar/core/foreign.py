@@ -151,7 +151,7 @@ def parse_yaml(content: bytes | str, longest_bytes: int = _LONGEST_YAML) -> Any:
         raise ForeignTextError(f"it is longer than {longest_bytes / 1e6:g} MB")
     try:
         _check_yaml(content)
-        value = yaml.safe_load(content)
+        value = _LoaderOfUniqueKeys(content).get_single_data()
         require_small(value)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -165,6 +165,23 @@ def parse_yaml(content: bytes | str, longest_bytes: int = _LONGEST_YAML) -> Any:
         # A date of month 13, or a number of thousands of digits, is a ValueError of Python's own.
         raise ForeignTextError(f"it is not YAML ({printable(error, 200)})") from error
     return value
+
+
+class _LoaderOfUniqueKeys(yaml.SafeLoader):
+    """YAML's own rule, which its library does not hold: a key that is there twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping whose own keys differ; what `<<` brings in may be overridden."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"the key {key.value} is there twice"
+                    raise yaml.constructor.ConstructorError(
+                        problem=problem, problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def _check_yaml(content: bytes | str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from ssl4sar.config.loading import require_small_config, study_from
+from ssl4sar.config.loading import read_config, require_small_config, study_from
 from ssl4sar.config.schema import annotated
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.errors import UserError
@@ -52,6 +52,8 @@ def study_of(workflow: Any, config: Mapping[str, Any], base: Path) -> Study:
 def _own_study(workflow: Any, config: Mapping[str, Any], base: Path) -> Study:
     # One file is one complete run: a file on the command line replaces the default, nothing merges.
     files = workflow.overwrite_configfiles
+    for file in files:
+        read_config(file)  # what Snakemake has read by now passes over a key that is there twice
     return open_study(
         config if files else default_config(base, config),
         files=files,
