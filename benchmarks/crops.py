@@ -133,7 +133,7 @@ def main() -> int:
 def measure(
     tree: CaffeTree, names: list[str], store: Store, reach: str, options: argparse.Namespace
 ) -> bool:
-    """Print the rates for one kind of window; tell whether the goal is reached."""
+    """Print the rates for one kind of window; return whether the goal is reached."""
     images = [mirrored(store.image(number)) for number in range(len(store))]
     zones = [mirrored(store.zones(number)) for number in range(len(store))]
     shape = (BATCH, SIDE_PX, SIDE_PX)

@@ -215,7 +215,7 @@ class Sides:
         self.copied = np.zeros((BATCH, SIDE_PX**2 * (DEPTH + 1)), np.uint8)
 
     def measure(self, kind: str, options: argparse.Namespace) -> bool:
-        """Print the rates for one kind of window; tell whether the goal is reached."""
+        """Print the rates for one kind of window; return whether the goal is reached."""
         windows = draw_windows(len(self.store), options.crops, kind)
         sides: list[tuple[Callable[[list[Window]], None], list[Window]]] = [
             (lambda w: store_crops(self.store, w, self.ours), windows),

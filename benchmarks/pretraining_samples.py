@@ -111,7 +111,7 @@ def naive_cut(
 def measure_cuts(
     store: MappedPairs, name: str, dataset: PairDataset, options: argparse.Namespace
 ) -> bool:
-    """Print the rates of cutting; tell whether the goal is reached."""
+    """Print the rates of cutting; return whether the goal is reached."""
     margin = ((SIDE_PX // 2, SIDE_PX // 2),) * 2
     padded = [
         (

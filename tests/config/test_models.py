@@ -171,7 +171,7 @@ def test_a_task_that_is_not_trained_need_not_fit_the_processes() -> None:
     assert study(models=rows("none"), **values)
 
 
-def test_faults_of_the_original_are_mended_unless_asked_for() -> None:
+def test_faults_of_the_original_are_fixed_unless_asked_for() -> None:
     for recipe in (OptSimMIMConfig(), OptTranslatorConfig()):
         legacy = [name for name in type(recipe).model_fields if name.startswith("legacy_")]
         assert legacy

@@ -154,7 +154,7 @@ def test_after_an_error_there_are_no_fronts_and_the_old_files_stay(
 
 def test_an_error_after_scoring_leaves_no_fronts(request_, tmp_path: Path, monkeypatch) -> None:
     def fail(*_: object, **__: object) -> None:
-        raise UserError("x", "is bad", "mend it")
+        raise UserError("x", "is bad", "fix it")
 
     monkeypatch.setattr("ssl4sar.evaluate.command.score_baselines", fail)
     with pytest.raises(UserError, match="is bad"):

@@ -236,13 +236,13 @@ def test_missing_and_damaged_files(source: str, name: str, tmp_path: Path) -> No
 def test_another_network(source: str, tmp_path: Path) -> None:
     path = tmp_path / "resnet.pth"
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7), "fc.bias": torch.zeros(10)}, path)
-    assert_refused(source, path, "no Swin V2 encoder|no Tyrion checkpoint")
+    assert_refused(source, path, "no Swin V2 encoder|not a Tyrion checkpoint")
 
 
 @pytest.mark.parametrize("content", [[1], {1: torch.zeros(1)}, "text"])
 def test_no_table(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "x.pth")
-    assert_refused("microsoft", tmp_path / "x.pth", "no table of weights")
+    assert_refused("microsoft", tmp_path / "x.pth", "not a table of weights")
 
 
 def test_every_missing_or_extra_tensor_is_named(tmp_path: Path) -> None:
@@ -287,10 +287,10 @@ def test_image_net_weights_without_their_file_are_never_fetched_here() -> None:
         ({"version": 3}, "format version 3, known is 2"),
         ({"version": None}, "format version None"),
         ({"network": None}, "does not say which network"),
-        ({"state": None}, "no table of tensors"),
-        ({"state": [1, 2]}, "no table of tensors"),
-        ({"state": {"head.weight": "text"}}, "no table of tensors"),
-        ({"state": {}}, "no Tyrion checkpoint"),
+        ({"state": None}, "not a table of tensors"),
+        ({"state": [1, 2]}, "not a table of tensors"),
+        ({"state": {"head.weight": "text"}}, "not a table of tensors"),
+        ({"state": {}}, "not a Tyrion checkpoint"),
     ],
 )
 def test_an_own_checkpoint_that_was_altered(

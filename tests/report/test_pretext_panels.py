@@ -71,7 +71,7 @@ def test_panels_survive_the_file(panels: PretextPanels, tmp_path: Path) -> None:
 def test_a_missing_array_is_told_in_one_line(
     panels: PretextPanels, tmp_path: Path, without: str
 ) -> None:
-    with pytest.raises(UserError, match=r"a\.npz: these are no panels") as told:
+    with pytest.raises(UserError, match=r"a\.npz: these are not panels") as told:
         read_panels(save(tmp_path / "a.npz", panels, without))
     assert "\n" not in str(told.value)
 
@@ -80,7 +80,7 @@ def test_damaged_files_are_refused(panels: PretextPanels, tmp_path: Path) -> Non
     whole = save(tmp_path / "a.npz", panels).read_bytes()
     for name, data in (("empty", b""), ("text", b"no archive"), ("cut", whole[: len(whole) // 2])):
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(UserError, match="no panels"):
+        with pytest.raises(UserError, match="not panels"):
             read_panels(tmp_path / name)
     with pytest.raises(UserError):
         read_panels(tmp_path / "missing.npz")
@@ -88,7 +88,7 @@ def test_damaged_files_are_refused(panels: PretextPanels, tmp_path: Path) -> Non
 
 def test_pickled_objects_are_refused(panels: PretextPanels, tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", epochs=np.array([print], dtype=object))
-    with pytest.raises(UserError, match="no panels"):
+    with pytest.raises(UserError, match="not panels"):
         read_panels(tmp_path / "a.npz")
 
 

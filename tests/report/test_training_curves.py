@@ -49,7 +49,7 @@ def test_a_table_of_epochs_is_read(tmp_path: Path) -> None:
 )
 def test_what_is_no_table_of_epochs_is_refused(tmp_path: Path, text: str) -> None:
     path = table(tmp_path, text)
-    with pytest.raises(UserError, match="no table of epochs") as caught:
+    with pytest.raises(UserError, match="not a table of epochs") as caught:
         read_curve(path)
     assert str(path) in str(caught.value)
 

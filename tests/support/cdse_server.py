@@ -6,7 +6,7 @@ product. Runs within a test, or by itself:
 
     python tests/support/cdse_server.py --root DIR --port 8089
 
-serves the SAFE folders and archives of DIR; with --made-up NAME instead, made-up scenes of a
+serves the SAFE folders and archives of DIR; with --synthetic NAME instead, synthetic scenes of a
 glacier of config/glaciers.geojson. User "user", password "secret".
 """
 
@@ -270,10 +270,10 @@ class CdseServer:
             "scope": "AUDIENCE_PUBLIC openid email profile ondemand_processing user-context",
         }
 
-    def load(self, root: Path, *, mend: bool = False) -> None:
+    def load(self, root: Path, *, complete: bool = False) -> None:
         """Serve the SAFE folders and archives of a folder, and list them in the catalogue.
 
-        With ``mend`` they are made complete: samples lack the measurements.
+        With ``complete`` they are made complete: samples lack the measurements.
         """
         from odata_catalogue import ODataAnswers
 
@@ -281,13 +281,13 @@ class CdseServer:
         for path in sorted(root.iterdir()):
             served = _from_folder(path) if path.is_dir() else _from_archive(path)
             if served is not None:
-                served = mended(served) if mend else served
+                served = completed(served) if complete else served
                 self.add(served)
                 answers.records.append(record_of(served))
         self.catalogue = answers.answer
 
     def make_up(self, area: dict[str, Any], scenes: int, size: int = 400_000) -> None:
-        """Serve made-up scenes that cover an area, one every twelve days from January 2020 on.
+        """Serve synthetic scenes that cover an area, one every twelve days from January 2020 on.
 
         Args:
             area: GeoJSON geometry.
@@ -298,13 +298,13 @@ class CdseServer:
 
         self.answers = ODataAnswers(origin=f"http://localhost:{self.port}")
         for number in range(scenes):
-            served = self.add(made_safe(made_up_name(number), size=size, seed=number))
+            served = self.add(made_safe(synthetic_name(number), size=size, seed=number))
             self.answers.records.append({**record_of(served), "GeoFootprint": area})
         self.catalogue = self.answers.answer
 
 
-def made_up_name(number: int) -> str:
-    """Return the name of the made-up scene of a number."""
+def synthetic_name(number: int) -> str:
+    """Return the name of the synthetic scene of a number."""
     start = datetime(2020, 1, 1, 7) + timedelta(days=12 * number)
     stop = start + timedelta(seconds=25)
     times = f"{start:%Y%m%dT%H%M%S}_{stop:%Y%m%dT%H%M%S}"
@@ -328,8 +328,8 @@ def _from_archive(path: Path) -> Served | None:
     return Served(name, files, path.read_bytes())
 
 
-def mended(served: Served) -> Served:
-    """Return a product with made-up content for what its manifest lists and it does not hold."""
+def completed(served: Served) -> Served:
+    """Return a product with synthetic content for what its manifest lists and it does not hold."""
     files = dict(served.files)
 
     def entry(match: re.Match[str]) -> str:
@@ -386,7 +386,7 @@ def made_safe(
     algorithm: str = "MD5",
     seed: int = 0,
 ) -> Served:
-    """Return a made-up Sentinel-1 product with a manifest that holds."""
+    """Return a synthetic Sentinel-1 product with a manifest that holds."""
     low = name.lower().split("_")
     stem = f"{low[0]}-{low[1]}-grd-{{}}-{low[4]}-{low[5]}-{low[6]}-{low[7]}-00{{}}"
     files = {}
@@ -644,17 +644,21 @@ def main() -> None:
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--root", type=Path, help="folder with NAME.SAFE, NAME.zip")
-    source.add_argument("--made-up", metavar="GLACIER", help="serve twelve made-up scenes of it")
+    source.add_argument(
+        "--synthetic", metavar="GLACIER", help="serve twelve synthetic scenes of it"
+    )
     parser.add_argument("--port", type=int, default=8089)
     parser.add_argument("--token-life-s", type=float, default=600.0)
-    parser.add_argument("--mend", action="store_true", help="make up what a manifest lists in vain")
+    parser.add_argument(
+        "--complete", action="store_true", help="make up what a manifest lists in vain"
+    )
     options = parser.parse_args()
     with serve_cdse(port=options.port) as server:
         server.token_life_s = options.token_life_s
         if options.root is not None:
-            server.load(options.root, mend=options.mend)
+            server.load(options.root, complete=options.complete)
         else:
-            server.make_up(_area(options.made_up), 12)
+            server.make_up(_area(options.synthetic), 12)
         print(f"serving {len(server.products)} products; in the configuration:", flush=True)
         print(json.dumps({"cdse": server.config_values()}, indent=2), flush=True)
         print(" ".join(f"{k}={v}" for k, v in server.environment().items()), flush=True)

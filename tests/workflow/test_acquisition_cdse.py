@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cdse_server import CdseServer, Fault, Served, made_up_name, serve_cdse
+from cdse_server import CdseServer, Fault, Served, serve_cdse, synthetic_name
 from made_orbits import eof, poeorb, record
 from micro_study import PROJECT
 from micro_study import SCENES as ACQUIRED
@@ -119,7 +119,7 @@ def assert_all_fetched(house: House, cdse: CdseServer) -> None:
 
 def measurement_of(number: int) -> str:
     """Return the address at which the image of a scene begins."""
-    time_of = made_up_name(number).split("_")[4].lower()
+    time_of = synthetic_name(number).split("_")[4].lower()
     return f"/Nodes(measurement)/Nodes(s1a-iw-grd-hh-{time_of}"
 
 
@@ -128,7 +128,7 @@ def test_from_catalogue_to_verified_scenes_through_broken_answers(
     house: House, cdse: CdseServer
 ) -> None:
     house.build(target="inventory")
-    assert [p.name for p in inventory(house).products] == [made_up_name(n) for n in range(CROWD)]
+    assert [p.name for p in inventory(house).products] == [synthetic_name(n) for n in range(CROWD)]
     assert cdse.grants == {}  # the catalogue needs no account
 
     dry = house.build("-n")
@@ -182,7 +182,7 @@ def test_another_search_fetches_what_is_new_alone(house: House, cdse: CdseServer
     cdse.answers.records.append(listed)
     configure(house, cdse, sentinel__orbits="precise", sentinel__end="2020-01-05")
     house.build(target="inventory")
-    assert inventory(house).header.orbit_of == {made_up_name(0): name}
+    assert inventory(house).header.orbit_of == {synthetic_name(0): name}
     house.build()
     assert (house.root / f"data/orbits/{name}.EOF").read_bytes() == content
     first, asked = files_of(house), len(cdse.asked)
@@ -210,7 +210,7 @@ def test_another_search_fetches_what_is_new_alone(house: House, cdse: CdseServer
     both = files_of(house)
     assert first.items() < both.items()
     assert sum("-hv-" in name for name in both) == sum("-hh-" in name for name in both)
-    fetched = FetchRecord.read(house.root / f"data/scenes/{made_up_name(0)}.json")
+    fetched = FetchRecord.read(house.root / f"data/scenes/{synthetic_name(0)}.json")
     assert fetched.polarisations == ("HH", "HV")
 
 
@@ -261,9 +261,9 @@ def test_products_that_are_gone_or_damaged_are_tolerated_up_to_a_number(
     cdse.fault(measurement_of(1), Fault(corrupt=True), Fault(length_lie=-7))
     line = house.fail("--keep-going")
     assert f"2 of {SCENES} products " in line
-    assert f"({made_up_name(0)}, {made_up_name(1)})" in line
+    assert f"({synthetic_name(0)}, {synthetic_name(1)})" in line
     found = [
-        FetchRecord.read(house.root / f"data/scenes/{made_up_name(number)}.json")
+        FetchRecord.read(house.root / f"data/scenes/{synthetic_name(number)}.json")
         for number in (0, 1)
     ]
     assert [each.status for each in found] == ["missing", "missing"]
@@ -273,7 +273,7 @@ def test_products_that_are_gone_or_damaged_are_tolerated_up_to_a_number(
     house.build()
     summary = json.loads((house.root / ACQUIRED).read_text())
     assert summary["fetched"] == SCENES - 2
-    assert sorted(summary["missing"]) == [made_up_name(0), made_up_name(1)]
+    assert sorted(summary["missing"]) == [synthetic_name(0), synthetic_name(1)]
 
 
 def test_the_trial_of_the_readme_works_as_written(

@@ -138,7 +138,7 @@ def test_a_comparison_looks_at_the_files_themselves(project, another, capsys) ->
 def test_a_crate_is_not_built_on_sizes(project, capsys, tmp_path: Path) -> None:
     code, _, err = run(capsys, project.result, "--quick", "--crate", tmp_path / "crate")
     assert code == EXIT_USER_ERROR
-    assert "--quick: sizes alone are no proof" in err
+    assert "--quick: a crate needs hashes" in err
 
 
 def test_differences_exit_like_diff(project, another, capsys) -> None:

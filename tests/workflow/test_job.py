@@ -183,7 +183,7 @@ def test_other_errors_are_not_taken_for_a_full_disk(snakemake, capsys, error) ->
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-@pytest.mark.parametrize("error", [UserError("a", "is bad", "mend it"), OSError(errno.ENOSPC, "")])
+@pytest.mark.parametrize("error", [UserError("a", "is bad", "fix it"), OSError(errno.ENOSPC, "")])
 def test_a_log_on_a_full_disk_does_not_hide_the_error(snakemake, capsys, error) -> None:
     snakemake.log = ["/dev/full"]
     with pytest.raises(SystemExit), job(snakemake):

@@ -62,7 +62,7 @@ rule fetch_scene:
             "sentinel.polarisation",
             deciding=STUDY.acquisition.fetch_service,
             product=STUDY.acquisition.product,
-            kept=["data/scenes/{product}"],
+            cached=["data/scenes/{product}"],
         ),
     script:
         "../scripts/fetch_scene.py"
@@ -80,7 +80,7 @@ rule fetch_orbit:
         **STUDY.given(
             "fetch_orbit",
             orbit=STUDY.acquisition.orbit,
-            kept=["data/orbits/{orbit}.EOF"],
+            cached=["data/orbits/{orbit}.EOF"],
         ),
     script:
         "../scripts/fetch_orbit.py"
@@ -140,7 +140,7 @@ rule fetch_elevation_tile:
         **STUDY.given(
             "fetch_elevation_tile",
             deciding=STUDY.cfg("elevation.tile_url"),
-            kept=["data/elevation/tiles/{tile}.tif"],
+            cached=["data/elevation/tiles/{tile}.tif"],
         ),
     script:
         "../scripts/fetch_elevation_tile.py"
@@ -163,7 +163,7 @@ rule fetch_geoid:
                 "elevation.geoid_sha256",
                 "elevation.geoid_model",
             ),
-            kept=["data/geoid/geoid.tif"],
+            cached=["data/geoid/geoid.tif"],
         ),
     script:
         "../scripts/fetch_geoid.py"

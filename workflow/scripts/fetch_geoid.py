@@ -14,4 +14,4 @@ def main(config: ElevationConfig, grid: Path) -> None:
 
 if __name__ == "__main__":
     with job(snakemake):
-        main(Services.of_job(snakemake.config).elevation, Path(snakemake.params.kept[0]))
+        main(Services.of_job(snakemake.config).elevation, Path(snakemake.params.cached[0]))

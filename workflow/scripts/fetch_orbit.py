@@ -26,6 +26,6 @@ if __name__ == "__main__":
         main(
             orbit=Product.from_row(snakemake.params.orbit),
             services=Services.of_job(snakemake.config),
-            target=Path(snakemake.params.kept[0]),
+            target=Path(snakemake.params.cached[0]),
             record=Path(snakemake.output.record),
         )

@@ -29,7 +29,7 @@ def main(
 
 if __name__ == "__main__":
     with job(snakemake) as recorder:
-        folder = Path(snakemake.params.kept[0])
+        folder = Path(snakemake.params.cached[0])
         fetched = main(
             product=Product.from_row(snakemake.params.product),
             services=Services.of_job(snakemake.config),

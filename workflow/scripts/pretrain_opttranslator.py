@@ -11,7 +11,7 @@ from ssl4sar.workflow.job import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        # No parameter: where and how long a training runs is no reason to repeat it.
+        # Not a parameter: where and how long a training runs does not repeat it.
         compute = ComputeConfig.of_training(snakemake.config, snakemake.threads)
         cfg = snakemake.params.cfg
         pretrain_and_record(

@@ -31,7 +31,7 @@ if __name__ == "__main__":
     with job(snakemake):
         cfg = snakemake.params.cfg
         main(
-            # A listing made by the workflow lies beside the folder it lists.
+            # A listing made by the workflow is beside the folder it lists.
             folder=Path(snakemake.input.listing[0]).with_suffix("")
             if snakemake.input.listing
             else Path(cfg["caffe.root"]),

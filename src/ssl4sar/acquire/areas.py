@@ -127,7 +127,7 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
 
     Raises:
         UserError: the file is missing or no GeoJSON, a property is wrong, a name is there twice, an
-            area is empty, crosses itself, lies outside the globe or at a pole, or is far from its
+            area is empty, crosses itself, is outside the globe or at a pole, or is far from its
             UTM zone, or a glacier has the name of a test glacier of CaFFe but not its flag.
     """
     path = Path(path)
@@ -149,7 +149,7 @@ def read_glaciers(path: str | Path) -> dict[str, Glacier]:
     taken = set()
     for index, feature in enumerate(features, start=1):
         glacier = _glacier(path, index, feature)
-        # Names become folders, and some file systems do not tell Store from STORE.
+        # Names become folders, and for some file systems Store and STORE are the same.
         if glacier.name.casefold() in taken:
             raise UserError(f"{path}: {glacier.name}", "is there twice", "give each its own name")
         taken.add(glacier.name.casefold())
@@ -388,7 +388,7 @@ def _whole(subject: str, polygon: Polygon) -> Polygon:
             f"its area reaches around the globe, from {west:g} to {east:g} degrees of longitude",
             "give one area per glacier, less than half of the globe wide",
         )
-    # A bow tie has no net area either, so the hull tells it from a line.
+    # A bow tie has no net area either, so the hull distinguishes it from a line.
     if whole.convex_hull.area and not whole.is_valid:
         raise UserError(
             subject,

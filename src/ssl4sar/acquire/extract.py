@@ -73,7 +73,7 @@ class _Member:
 
 
 def extract_archive(archive: str | Path, target: str | Path) -> list[str]:
-    """Extract a zip or a tar, plain or gzip-compressed, told apart by its content.
+    """Extract a zip or a tar, plain or gzip-compressed, recognised by its content.
 
     Args:
         archive: the file.

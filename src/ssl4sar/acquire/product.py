@@ -77,7 +77,7 @@ Polarisation = Annotated[str, Field(pattern=r"^(HH|HV|VV|VH)\z")]
 class Product:
     """A product of a catalogue; a line of an inventory.
 
-    Every value is checked when a product is made, so that nothing else has to doubt it.
+    Every value is checked when a product is made, so that nothing else has to check it again.
 
     Attributes:
         provider: name of the provider that lists and serves it.

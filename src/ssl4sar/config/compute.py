@@ -27,7 +27,7 @@ class ComputeConfig(Block):
     """Processes that read crops, per process of a training; 0 reads in the training process."""
     max_time_min: int | None = Field(default=None, ge=1)
     """Minutes from the start of its own process after which a training ends by itself, for queues
-    other than SLURM's; the same command goes on from there. null: none but SLURM's, and the time in
+    other than SLURM's; the same command resumes there. null: none but SLURM's, and the time in
     the variable SSL4SAR_JOB_END."""
 
     @property

@@ -88,7 +88,7 @@ class TyrionConfig(NetworkSettings):
 
     def beside_weights(self) -> Self:
         """Return the settings that count where the weights come from a file."""
-        # The gains come with the file: the switch for random weights must not tell two such apart.
+        # The gains come with the file: the switch for random weights must not separate two such.
         return self.model_copy(update={"legacy_post_norm_ones": False})
 
 

@@ -34,7 +34,7 @@ class PretextConfig(Recipe):
     early_stop_patience: int | None = Field(default=None, ge=1)
     """Validations without improvement after which the pretraining ends; null: never."""
     checkpoint: Literal["best_loss", "last"] = "best_loss"
-    """Which weights go on: least validation loss, or the last."""
+    """Which weights the result has: least validation loss, or the last."""
     min_scale: float = Field(default=0.7, gt=0, le=1)
     """Smallest side of a crop in parts of the network's input; it is resized to the input."""
     flip_probability: Probability = 0.5

@@ -89,7 +89,7 @@ class StacConfig(Block):
     optical_assets: tuple[str, ...] = ()
     """Assets to fetch of a Sentinel-2 item; none means the bands that the pretraining reads."""
     hosts: tuple[str, ...] = ()
-    """Hosts that assets may lie on; none means any: no credentials are sent."""
+    """Hosts that assets may be on; none means any: no credentials are sent."""
     connections: int = Field(default=4, ge=1)
     """Downloads at one time."""
 

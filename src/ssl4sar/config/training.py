@@ -79,7 +79,7 @@ class TrainingConfig(Recipe):
     validation_stride_px: int | None = Field(default=None, ge=8)
     """Step between two validation windows, pixels; null: `prediction.centre_px`, no overlap."""
     checkpoint: Literal["best_mde", "best_iou", "last"] = "best_mde"
-    """Which weights go on: least validation MDE (as published), largest pooled IoU, or the
+    """Which weights the result has: least validation MDE (as published), largest pooled IoU, or the
     last. By the published rule best_mde can favour an epoch with few fronts, since images without
     one have no distance; `val_no_front` in metrics.csv counts them."""
     sampling: Literal["images", "glaciers"] = "images"

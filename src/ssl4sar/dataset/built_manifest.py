@@ -51,7 +51,7 @@ def read_built_manifest(
         return None, [Problem("error", MANIFEST_NAME, error.problem, error.fix)]
     return manifest, [
         *_contradictions(tree, rules, manifest, facts),
-        *_told_test_glaciers(manifest, rules),
+        *_declared_test_glaciers(manifest, rules),
     ]
 
 
@@ -62,7 +62,7 @@ def images_by_file(manifest: PairManifest | None) -> Mapping[str, PairImage]:
     return {image.file: image for image in (*manifest.optical, *manifest.sar)}
 
 
-def _told_test_glaciers(manifest: PairManifest, rules: PairRules) -> Iterator[Problem]:
+def _declared_test_glaciers(manifest: PairManifest, rules: PairRules) -> Iterator[Problem]:
     """List glaciers that the maker of a dataset took for those of the test set."""
     if manifest.included_test_glaciers and not rules.allow_test_glaciers:
         names = ", ".join(manifest.included_test_glaciers)

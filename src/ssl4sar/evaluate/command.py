@@ -83,7 +83,7 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
         UserError: anything missing, damaged or inconsistent.
     """
     names = request.labels.names()
-    # Mistakes are told at once, not after minutes of scoring.
+    # Mistakes are reported at once, not after minutes of scoring.
     predicted = prediction_files(request.predictions, names)
     _require_sar(request, names)
     _keep_inputs(request, names, predicted.values())
@@ -215,14 +215,14 @@ def _unused_warnings(request: EvaluateRequest, names: Sequence[str]) -> list[str
         listed = list_named(folder, *endings)
         extra = [path for name, path in listed.files.items() if name not in scenes]
         if extra and content != "bounding boxes":  # the official folder holds those of all splits
-            told = some_names(extra)
+            names_shown = some_names(extra)
             warnings.append(
-                f"{len(extra)} {content} belong to no scene and were not scored: {told}"
+                f"{len(extra)} {content} belong to no scene and were not scored: {names_shown}"
             )
         others = [path for path in listed.others if realpath(path) not in known]
         if others:
-            told = some_names(others)
+            names_shown = some_names(others)
             warnings.append(
-                f"{len(others)} entries of the folder of the {content} were not read: {told}"
+                f"{len(others)} entries of the folder of the {content} were not read: {names_shown}"
             )
     return warnings

@@ -65,7 +65,7 @@ def _verdicts(models: Sequence[ComparedModel], pairs: Sequence[ModelPair]) -> It
 
 
 def _beside_weights(one: ComparedModel, other: ComparedModel) -> str:
-    """Return what tells two models apart beside their starting weights; empty: nothing."""
+    """Return what differs between two models beside their starting weights; empty: nothing."""
     differences = {
         "another network": one.model.network != other.model.network,
         "another recipe": one.model.recipe != other.model.recipe,

@@ -73,7 +73,7 @@ class LabelledScene:
 
 @dataclass(frozen=True)
 class LabelFolders:
-    """Where the labels lie.
+    """Where the labels are.
 
     Attributes:
         zones: folder of ``NAME_zones.png``.
@@ -399,7 +399,7 @@ def map_images(
     Args:
         work: what to do with one image.
         names: scene names.
-        description: what is told of the progress.
+        description: what the lines of progress call it.
         workers: images at a time.
     """
     if workers <= 1:

@@ -140,7 +140,7 @@ def _mann_whitney(
 def _levene(
     worse: NDArray[np.float64], best: NDArray[np.float64]
 ) -> tuple[float | None, float | None]:
-    # Equal distances to the median, as two values always have, leave nothing to judge by.
+    # Equal distances to the median, as two values always have, leave nothing to compare.
     _, within = _levene_sums(worse, best)
     if within == 0:
         return None, None

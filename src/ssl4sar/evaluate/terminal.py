@@ -114,7 +114,7 @@ def share(value: float | None) -> str:
 
 
 def plus_minus(spread: Spread, text: Callable[[float | None], str]) -> str:
-    """Return mean and standard deviation as :func:`metres` or :func:`share` tell them."""
+    """Return mean and standard deviation as :func:`metres` or :func:`share` write them."""
     return f"{text(spread.mean)} ± {text(spread.std)}"
 
 

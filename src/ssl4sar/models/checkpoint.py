@@ -61,7 +61,7 @@ def read_torch_file(path: str | Path) -> Any:
 
 
 def _foreign_names(path: Path) -> list[str]:
-    """Return what a file asks to import beyond tensors; nothing where that cannot be told."""
+    """Return what a file asks to import beyond tensors; nothing where that is unknown."""
     try:
         if zipfile.is_zipfile(path):
             return torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -233,7 +233,7 @@ def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) ->
         UserError: names or shapes differ, or a value is NaN or infinite.
     """
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(path, "the weights are no table of tensors", "give another file")
+        raise UserError(path, "the weights are not a table of tensors", "give another file")
     missing = sorted(expected.keys() - state.keys())
     if missing:
         raise UserError(path, f"the file lacks {_some(missing)}", "give the file of this network")

@@ -18,9 +18,9 @@ class WeightsReport:
         sha256: SHA-256 of the file, or None.
         tensors: number of tensors taken over.
         head: whether the head was among them.
-        glaciers: glaciers that a checkpoint of this package was trained on, as far as it tells.
+        glaciers: glaciers that a checkpoint of this package was trained on, as far as it says.
         unfinished_after_epoch: epoch, from 1, after which the weights were taken out of a training
-            that had not ended; None: it had, or the file does not tell.
+            that had not ended; None: it had, or the file does not say.
     """
 
     source: WeightsKind
@@ -32,7 +32,7 @@ class WeightsReport:
     unfinished_after_epoch: int | None = None
 
     def facts(self) -> dict[str, Any]:
-        """Return what decides, as JSON values: the content of the file, not where it lies."""
+        """Return what decides, as JSON values: the content of the file, not where it is."""
         facts = asdict(self)
         facts.pop("file")
         if self.unfinished_after_epoch is None:

@@ -111,7 +111,7 @@ def load_tyrion_weights(
 
 
 def _origin(info: Any) -> tuple[tuple[str, ...], int | None]:
-    """Return glaciers and unfinished epoch that a checkpoint of this package tells."""
+    """Return glaciers and unfinished epoch that a checkpoint of this package names."""
     if not isinstance(info, Mapping):
         return (), None
     glaciers, epoch = info.get("glaciers"), info.get("epoch")
@@ -190,7 +190,7 @@ def _read_table(path: Path) -> dict[str, Any]:
             raise UserError(path, f"the file is damaged ({error})", "get it again") from error
     table = read_torch_file(path)
     if not isinstance(table, dict) or not all(isinstance(key, str) for key in table):
-        raise UserError(path, "the file is no table of weights", "give a file with a state dict")
+        raise UserError(path, "the file is not a table of weights", "give a file with a state dict")
     return table
 
 
@@ -294,7 +294,7 @@ def _check_tables(table: Mapping[str, Any], config: TyrionConfig, path: Path) ->
 
 
 def _window_of(kind: str, tensor: Any) -> int | None:
-    """Return the side of the attention window that a table states; None if it is no such table."""
+    """Return the side of the attention window that a table states; None: another kind of table."""
     shape = tuple(tensor.shape) if isinstance(tensor, Tensor) else ()
     if kind == "relative_coords_table":
         window = (shape[1] + 1) // 2 if len(shape) == 4 else 0
@@ -324,7 +324,7 @@ def _check_positions(key: str, kind: str, tensor: Tensor, window: int, path: Pat
 def _state_of(table: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
     state = table.get("state")
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise UserError(path, "the weights are no table of tensors", "make it again")
+        raise UserError(path, "the weights are not a table of tensors", "make it again")
     return state
 
 
@@ -340,7 +340,7 @@ def _load_tyrion(
         state = official_state(_unwrap(table), path)
     expected = network.state_dict()
     if not state.keys() & expected.keys():
-        raise UserError(path, "the file is no Tyrion checkpoint", "give a Tyrion checkpoint")
+        raise UserError(path, "the file is not a Tyrion checkpoint", "give a Tyrion checkpoint")
     head_keys = {key for key in expected if key.startswith("head.")}
     # A head for other classes or of a pretext task stays behind: the network keeps its own.
     fits = all(key in state and state[key].shape == expected[key].shape for key in head_keys)

@@ -52,7 +52,7 @@ class JobFacts:
         outputs: files and folders it writes, without the record.
         temporary: those of the outputs that the workflow deletes once they were used.
         record: the record to write; outputs are in or below its folder.
-        kept: files and folders that it makes where there is something to make, and that the
+        cached: files and folders that it makes where there is something to make, and that the
             workflow does not delete before a rerun.
         parameters: all parameters of the rule; ``source`` is the digest it was started with.
         config: whole configuration with ``read_from``, the place where it was read.
@@ -73,7 +73,7 @@ class JobFacts:
     config: Mapping[str, Any]
     threads: int
     resources: Mapping[str, Any]
-    kept: Sequence[Path] = ()
+    cached: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ class Recorder:
             UserError: an output is missing, or the record cannot be written.
         """
         facts, here = self.facts, self.facts.record.parent
-        kept = [path for path in facts.kept if path.exists()]
+        cached = [path for path in facts.cached if path.exists()]
         outputs = tuple(
-            _written_output(path, facts, self.known) for path in (*facts.outputs, *kept)
+            _written_output(path, facts, self.known) for path in (*facts.outputs, *cached)
         )
         read_from = facts.config["read_from"]
         member = facts.wildcards.get("member", "")

@@ -1,4 +1,4 @@
-"""Figures of a result: three telling scenes, and the front errors of all of them."""
+"""Figures of a result: three characteristic scenes, and the front errors of all of them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ _HEADER_PX: Final = 112
 _NAME_PX: Final = 22
 _GAMMA: Final = 0.8
 _RGB: Final = 3
-#: Folders that tell task and seed of a pretraining.
+#: Folders that name task and member of a pretraining.
 _NAMED_FOLDERS: Final = 3
 
 
@@ -103,7 +103,7 @@ def read_panels(path: str | Path) -> PretextPanels:
             )
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(
-            path, f"these are no panels of a pretraining ({error})", "run the pretraining again"
+            path, f"these are not panels of a pretraining ({error})", "run the pretraining again"
         ) from error
 
 

@@ -18,7 +18,7 @@ from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """What a table of epochs tells.
+    """What a table of epochs says.
 
     Attributes:
         epochs: numbers of the epochs, from 1.
@@ -56,9 +56,9 @@ def read_curve(path: str | Path) -> TrainingCurve:
         epochs = tuple(int(row["epoch"]) for row in rows)
         values = {column: tuple(_value(row[column]) for row in rows) for column, _ in _PANELS}
         if not rows:
-            raise ValueError("it has no row")  # noqa: TRY301 - told like any other damage
+            raise ValueError("it has no row")  # noqa: TRY301 - reported like any other damage
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
-        raise UserError(path, "this is no table of epochs", "run the training again") from error
+        raise UserError(path, "this is not a table of epochs", "run the training again") from error
     return TrainingCurve(epochs, values)
 
 

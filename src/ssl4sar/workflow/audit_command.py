@@ -1,4 +1,4 @@
-"""What ``ssl4sar audit`` does: find the records, read today's configuration, check, tell."""
+"""What ``ssl4sar audit`` does: find the records, read today's configuration, check, report."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def audit(request: AuditRequest) -> bool:
 def _require_crate(request: AuditRequest) -> None:
     """Refuse what cannot end in a crate before anything is hashed."""
     if request.quick:
-        raise UserError("--quick", "sizes alone are no proof for a crate", "leave it out")
+        raise UserError("--quick", "a crate needs hashes, not sizes alone", "leave it out")
     from ssl4sar.provenance.crate_graph import rocrate_package
 
     rocrate_package()
@@ -118,11 +118,11 @@ def configuration_of_today(chain: Chain, file: Path | None) -> StudyConfig:
     Raises:
         UserError: the file is missing or wrong.
     """
-    told = chain.root.record.configuration
+    recorded = chain.root.record.configuration
     project = chain.root.project
-    path = path_from(project, told.file) if file is None else file
+    path = path_from(project, recorded.file) if file is None else file
     # The overrides belong to the file that they were given with.
-    overrides: Mapping[str, Any] = told.overrides if file is None else {}
+    overrides: Mapping[str, Any] = recorded.overrides if file is None else {}
     if path == project / DEFAULT_CONFIG:
         values = default_config(project, overrides)
     else:
@@ -142,7 +142,7 @@ def _today(chain: Chain, file: Path | None) -> StudyConfig | UserError:
             return error
         return UserError(
             chain.root.project,
-            "there is no Snakefile, where the project of the file should lie",
+            "there is no Snakefile, where the project of the file should be",
             "audit it in its project, from outside of folders that are links; a copied result "
             "needs what it came from",
         )
@@ -162,8 +162,8 @@ def _as_made(file: Path) -> tuple[Chain, Content]:
     if not file.exists():
         raise UserError(file, "does not exist", "name two files that the workflow made")
     content = content_of(file, os.cpu_count() or 1)
-    told = recorded_sha256(chain.root.claim, file)
-    if told is not None and content.sha256 != told:
+    recorded = recorded_sha256(chain.root.claim, file)
+    if recorded is not None and content.sha256 != recorded:
         raise UserError(
             file,
             f"it is not what {chain.root.record.job} wrote: altered since",

@@ -23,7 +23,7 @@ from ssl4sar.core.named_files import visible_entries
 from ssl4sar.core.pair_layout import MANIFEST_NAME, find_pair_tree
 from ssl4sar.core.progress import tell, track
 
-#: Hashing that takes longer than a moment is told.
+#: Hashing that takes longer than a second or so is shown.
 _MANY_BYTES: Final = 100_000_000
 _FIX: Final = "give the folder that holds sar_images, e.g. --config caffe_root=/data/caffe/data_raw"
 
@@ -31,14 +31,14 @@ _FIX: Final = "give the folder that holds sar_images, e.g. --config caffe_root=/
 def folder_fingerprint(root: str | Path, memory: Path) -> str:
     """Return a SHA-256 over the names and contents of the files of a CaFFe tree.
 
-    Only the folders of the layout are read; whatever else lies beside them does not count.
+    Only the folders of the layout are read; whatever else is beside them does not count.
 
     Args:
         root: folder of the tree or one above it.
         memory: JSON file that remembers hashes between calls; made or renewed as needed.
 
     Returns:
-        Hexadecimal digest that does not depend on time stamps or on where the folder lies.
+        Hexadecimal digest that does not depend on time stamps or on where the folder is.
 
     Raises:
         UserError: the folder does not exist, or holds no tree, several, or one without files.
@@ -57,14 +57,14 @@ def folder_fingerprint(root: str | Path, memory: Path) -> str:
 def pair_fingerprint(root: str | Path, memory: Path) -> str:
     """Return a SHA-256 over the names and contents of the files of a pretraining dataset.
 
-    Only its three folders and its manifest are read; whatever else lies beside them does not count.
+    Only its three folders and its manifest are read; whatever else is beside them does not count.
 
     Args:
         root: folder of the dataset.
         memory: JSON file that remembers hashes between calls; made or renewed as needed.
 
     Returns:
-        Hexadecimal digest that does not depend on time stamps or on where the folder lies.
+        Hexadecimal digest that does not depend on time stamps or on where the folder is.
 
     Raises:
         UserError: the folder does not exist, one of the three is missing, or all are empty.
@@ -87,7 +87,7 @@ def _digest(tree: Path, files: list[Path], memory: Path, description: str) -> st
     known = _remembered(memory)
     stamps = {path: _stamp(path) for path in files}
     unknown = [path for path in files if known.get(_key(path), [])[:2] != stamps[path]]
-    fresh = {path: sha256_file(path) for path in _told(unknown, stamps, tree, description)}
+    fresh = {path: sha256_file(path) for path in _with_progress(unknown, stamps, tree, description)}
     digest = hashlib.sha256()
     for path in files:
         sha256 = fresh[path] if path in fresh else str(known[_key(path)][2])
@@ -113,7 +113,7 @@ def _tree_files(tree: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def _told(
+def _with_progress(
     paths: list[Path], stamps: dict[Path, list[int]], tree: Path, description: str
 ) -> Iterable[Path]:
     """Return the paths, with progress where hashing them takes a while."""

@@ -28,7 +28,7 @@ _WRITE_FAILED: Final = (
 
 
 class _LogFile(logging.FileHandler):
-    """A log that may lie on a full disk: it never hides the error that it should tell."""
+    """A log that may be on a full disk: it never hides the error that it should report."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Lose the line; the terminal has it too."""
@@ -105,8 +105,8 @@ def _facts(snakemake: Any) -> JobFacts:
         outputs=[path for path in outputs if path != record],
         temporary=frozenset(Path(path) for path in parameters.get("temporary", ())),
         record=record,
-        # What Snakemake must not delete before a rerun is no output of the rule, yet of the job.
-        kept=[Path(path) for path in parameters.get("kept", ())],
+        # Not an output of the rule, since Snakemake would delete it before a rerun, yet of the job.
+        cached=[Path(path) for path in parameters.get("cached", ())],
         parameters=parameters,
         config=snakemake.config,
         threads=snakemake.threads,
@@ -161,8 +161,8 @@ def _in_one_line(error: Exception, snakemake: Any, log: Path) -> str:
     reasons = list(_chain(error))
     failed = [reason for reason in reasons if isinstance(reason, OSError)]
     full = next((reason for reason in failed if reason.errno in NO_SPACE), None)
-    told = any(text in str(reason) for reason in reasons for text in _WRITE_FAILED)
-    if full is not None or (told and not failed):
+    says_so = any(text in str(reason) for reason in reasons for text in _WRITE_FAILED)
+    if full is not None or (says_so and not failed):
         named = None if full is None else full.filename
         return str(full_disk(str(named) if named else _outputs_folder(snakemake, log)))
     first = str(error).splitlines()[0] if str(error) else ""

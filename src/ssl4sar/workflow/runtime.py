@@ -2,7 +2,7 @@
 
 Snakemake writes a benchmark record per job: a table with a row of seconds and megabytes. Of a
 training that was interrupted it holds the last piece only; its table of epochs holds all of them.
-Records are hints: whatever is missing, damaged or empty is passed over. Resources are no
+Records are hints: whatever is missing, damaged or empty is passed over. Resources are not
 parameters, so nothing reruns because of them.
 """
 
@@ -29,7 +29,7 @@ def runtime_min(
     """Return the run time to multiply with the attempt, minutes.
 
     Args:
-        folders: where the benchmark records of one study lie.
+        folders: where the benchmark records of one study are.
         rule: name of the rule; all its jobs count, since seeds cost alike.
         default_min: what to ask for where there is no record.
         attempt: from 1. After a failure the default counts too: an edit of the configuration may
@@ -50,7 +50,7 @@ def mem_mb(folders: Sequence[Path], rule: str, default_mb: int) -> int:
     """Return the memory to multiply with the attempt, MB; never less than the default.
 
     Args:
-        folders: where the benchmark records of one study lie.
+        folders: where the benchmark records of one study are.
         rule: name of the rule.
         default_mb: what to ask for where there is no record.
     """

@@ -465,10 +465,10 @@ def open_study(
     if command_line:
         source += " with --config " + " ".join(f"{k}={v}" for k, v in command_line.items())
     if not files:
-        # The default lies beside the Snakefile, wherever the workflow works.
+        # The default is beside the Snakefile, wherever the workflow works.
         file = str(base / file)
     study = Study(study_from(values, source), base, file, command_line)
-    # Asked for here, so that what is missing is told before the rules are built.
+    # Asked for here, so that what is missing is reported before the rules are built.
     _ = study.raw_content, study.pair_content
     config = study.config
     rows = {f"models.{name}": row for name, row in config.models.items()}

@@ -14,12 +14,12 @@ from ssl4sar.config.recipe import Recipe
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.pair_layout import CHANNELS
 
-# Memory of the HOST and time of one training. On a CPU the crops of the backward pass lie in
+# Memory of the HOST and time of one training. On a CPU the crops of the backward pass are in
 # it: see the settings of the networks. With
 # a GPU it holds the libraries and the loaders. Pages of a mapped store count in a job of SLURM that
 # confines memory, also on a node that has plenty: of the pairs, which are drawn at random from all
 # of the store, all have to fit, once per node. The time of the published recipe is arithmetic
-# (2.9e18 FLOP for fine-tuning); a training that meets its limit goes on from its last epoch in
+# (2.9e18 FLOP for fine-tuning); a training that meets its limit resumes after its last epoch in
 # the next attempt.
 _BASE_MEM_MB: Final = 4000
 _GPU_HOST_MEM_MB: Final = 24_000

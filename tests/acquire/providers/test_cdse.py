@@ -575,7 +575,7 @@ def command_line(own_folders: Path, test_data: Path) -> Iterator[dict[str, str]]
     """The server as a program of its own, serving the real samples."""
     root = test_data / "sentinel1" / "grdh"
     child = subprocess.Popen(
-        [sys.executable, SUPPORT / "cdse_server.py", "--mend", "--port", "0", "--root", root],
+        [sys.executable, SUPPORT / "cdse_server.py", "--complete", "--port", "0", "--root", root],
         stdout=subprocess.PIPE,
         text=True,
     )

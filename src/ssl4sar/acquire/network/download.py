@@ -509,7 +509,7 @@ def _is_encoded(response: requests.Response, url: str) -> bool:
 
 
 def _validator(response: requests.Response) -> str | None:
-    """Return what tells this version of the file from others, for the header If-Range."""
+    """Return what distinguishes this version of the file from others, for the header If-Range."""
     etag = response.headers.get("ETag")
     if etag and not etag.startswith("W/"):  # a weak tag does not promise equal bytes
         return etag

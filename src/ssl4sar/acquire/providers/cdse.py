@@ -211,7 +211,7 @@ class Cdse:
             return self._access
 
     def _final_failures(self, product: Product) -> AbstractContextManager[None]:
-        fix = "tell the service's help desk, or leave it out"
+        fix = "report it to the service's help desk, or leave it out"
         return final_failures(product, self.is_still_listed, fix)
 
     def _fetch_files(self, product: Product, safe: Path, selection: Selection) -> bool:

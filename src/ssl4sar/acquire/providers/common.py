@@ -72,8 +72,8 @@ def library_errors(
         if isinstance(line, requests.RequestException) and not is_answer:
             fix = f"check {key} and the line, and rerun"
             raise UserError(subject, asking_problem(line), fix) from None
-        told = str(error) if isinstance(error, errors) else f"{type(error).__name__}: {error}"
-        problem = " ".join(shown(told).split())[:_SHOWN_CHARS]
+        message = str(error) if isinstance(error, errors) else f"{type(error).__name__}: {error}"
+        problem = " ".join(shown(message).split())[:_SHOWN_CHARS]
         raise UserError(
             subject, f"it does not answer as {kind} should ({problem})", f"check {key} and rerun"
         ) from None

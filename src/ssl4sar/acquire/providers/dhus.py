@@ -277,7 +277,9 @@ def product_of_feature(feature: Mapping[str, Any]) -> Product:
 
 
 def _missing(
-    product: Product, problem: str, fix: str = "tell the operators of the hub, or leave it out"
+    product: Product,
+    problem: str,
+    fix: str = "report it to the operators of the hub, or leave it out",
 ) -> MissingProductError:
     return MissingProductError(product.name, problem, fix)
 
@@ -295,7 +297,7 @@ def _keywords(query: Query) -> dict[str, Any]:
         "platformname": query.mission.capitalize(),
     }
     if query.mission == "sentinel-1":
-        # The hubs' product type GRD does not tell resolutions apart, names do.
+        # The hubs' product type GRD does not distinguish resolutions, names do.
         kind = query.product_type.replace("SM_", "S?_")
         keywords["filename"] = f"S1?_{kind}*"
     else:

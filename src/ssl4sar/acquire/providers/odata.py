@@ -158,7 +158,7 @@ class ODataCatalogue:
         return window
 
     def _page(self, asked: dict[str, str]) -> Record:
-        """Return a page whose records can be told apart."""
+        """Return a page whose records can be distinguished."""
         page = self._access.json(self._url, asked)
         records = page.get("value")
         if not isinstance(records, list) or not all(

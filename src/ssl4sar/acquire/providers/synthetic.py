@@ -37,16 +37,16 @@ from ssl4sar.synthetic.pairs import (
 _MODEL_VERSION: Final = 1
 #: Passes of a day have no hour in the scene model.
 _HOUR: Final = time(12, tzinfo=UTC)
-#: The row of made-up areas: in the open Pacific on the equator there is neither ice nor land.
+#: The row of synthetic areas: in the open Pacific on the equator there is neither ice nor land.
 _WEST_DEG: Final = -150.0
 _STEP_DEG: Final = 0.5
 _ZONE_DEG: Final = 6.0
 
 
 def synthetic_glaciers(config: PairSceneConfig) -> dict[str, Glacier]:
-    """Return the made-up glaciers by name, ``Synthetic01`` and so on.
+    """Return the synthetic glaciers by name, ``Synthetic01`` and so on.
 
-    The images lie on a plane that is nowhere on the Earth. An area is needed all the same wherever
+    The images are on a plane that is nowhere on the Earth. An area is needed all the same wherever
     glaciers are listed or drawn, so each gets a square in the open Pacific on the equator, half a
     degree from the next, from 150 degrees west on: no one can take that for a glacier. The side of
     a square is ``extent_km``.
@@ -89,7 +89,7 @@ class Synthetic:
 
     @cached_property
     def _version(self) -> str:
-        # The name of an image tells neither its pixel size nor its difficulty: other settings must
+        # The name of an image says neither its pixel size nor its difficulty: other settings must
         # make another product. Numbers only, as versions of real processors are compared.
         settings = self._config.model_dump_json().encode()
         return f"{_MODEL_VERSION}.{int(hashlib.sha256(settings).hexdigest()[:8], 16)}"
@@ -101,7 +101,7 @@ class Synthetic:
     def search(self, query: Query) -> Iterator[Product]:
         """Yield the images planned for a glacier, of a mission and time, in the order of the plan.
 
-        A made-up place is found by its name; its area says nothing here.
+        An invented place is found by its name; its area says nothing here.
 
         Raises:
             UserError: the plan asks for more images of a glacier than there are days.
@@ -128,11 +128,11 @@ class Synthetic:
 
     @cached_property
     def _areas(self) -> dict[str, dict[str, Any]]:
-        # An image shows the whole made-up area of its glacier.
+        # An image shows the whole synthetic area of its glacier.
         return {n: glacier.geojson for n, glacier in synthetic_glaciers(self._config).items()}
 
     def _product(self, plan: PairPlan) -> Product:
-        moment = datetime.combine(plan.day, _HOUR)
+        acquired = datetime.combine(plan.day, _HOUR)
         optical = isinstance(plan, OpticalPlan)
         return Product(
             provider=self.name,
@@ -141,8 +141,8 @@ class Synthetic:
             mission="sentinel-2" if optical else "sentinel-1",
             platform="SYNTHETIC-S2" if optical else "SYNTHETIC-S1",
             product_type=SYNTHETIC_TYPE,
-            start=moment,
-            stop=moment,
+            start=acquired,
+            stop=acquired,
             relative_orbit=None if isinstance(plan, OpticalPlan) else int(plan.orbit),
             processor_version=self._version,
             footprint=self._areas[plan.glacier],

@@ -127,7 +127,7 @@ def finetune(
         network, starting_weights = _starting_network(settings, weights, seed)
         windows = validation_windows(training_config, centre_px, sigma_px)
         facts = {
-            # Of the starting weights the content decides, not the place where the file lies.
+            # Of the starting weights the content decides, not where the file is.
             "network": settings.model_dump(mode="json"),
             "starting_weights": starting_weights,
             "training": training_config.model_dump(mode="json"),

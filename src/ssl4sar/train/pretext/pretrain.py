@@ -135,7 +135,7 @@ def pretrain(
         network, starting_weights = _starting_network(task, settings, weights, seed)
         facts = {
             "task": task,
-            # Of the starting weights the content decides, not the place where the file lies.
+            # Of the starting weights the content decides, not where the file is.
             "network": settings.model_dump(mode="json"),
             "starting_weights": starting_weights,
             "recipe": recipe.model_dump(mode="json"),
