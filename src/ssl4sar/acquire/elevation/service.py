@@ -198,7 +198,8 @@ def _land(tile: Tile, url: str, raster: Path, patience: Patience) -> TileRecord:
         evidence=f"{'found' if got.is_reused else 'fetched'} and checked",
         bytes=got.bytes,
         sha256=got.sha256,
-        **asdict(grid),
+        rows=grid.height,
+        columns=grid.width,
         **asdict(heights),
     )
 
