@@ -185,6 +185,16 @@ def _form() -> type[BaseModel]:
     return create_form("ProductForm", __config__=config, **form)
 
 
+def orbit_direction(text: Any) -> OrbitDirection | None:
+    """Return the direction that a catalogue or manifest spells in its own way, else None."""
+    match str(text).lower():
+        case "ascending":
+            return "ascending"
+        case "descending":
+            return "descending"
+    return None
+
+
 def utc_time(text: Any) -> datetime:
     """Read a time as services write it (ISO 8601); without a zone it is UTC.
 

@@ -83,6 +83,11 @@ class Cdse:
         """Return the service of a configuration."""
         return cls(services.cdse)
 
+    @classmethod
+    def account(cls, services: Services) -> Account:
+        """Return the account of the Data Space."""
+        return account(services.cdse)
+
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that match, each once."""
         config = self._config
