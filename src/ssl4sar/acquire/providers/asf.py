@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -113,7 +112,7 @@ class Asf:
                     known_checksums(product.checksums),
                     access=self._access(),
                     size_bytes=product.size_bytes,
-                    **asdict(self._patience),
+                    patience=self._patience,
                 )
             tell(f"{product.name}: {self._verified(product, archive, is_new)}")
         return archive

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final, Self
@@ -203,7 +202,7 @@ class Cdse:
             access=self._open_access(),
             size_bytes=size_bytes,
             is_binding=is_binding,
-            **asdict(self._patience),
+            patience=self._patience,
         )
 
     def _open_access(self) -> Access:
