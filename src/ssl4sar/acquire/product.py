@@ -150,8 +150,8 @@ class Product:
     def as_row(self) -> dict[str, Any]:
         """Return it as JSON values, with the keys in the order of their names."""
         values = dict(vars(self))
-        values["start"] = self.start.astimezone(UTC).strftime(_TIME)
-        values["stop"] = self.stop.astimezone(UTC).strftime(_TIME)
+        values["start"] = utc_text(self.start)
+        values["stop"] = utc_text(self.stop)
         values["polarisations"] = list(self.polarisations)
         values["checksums"] = dict(sorted(self.checksums.items()))
         values["urls"] = dict(sorted(self.urls.items()))
@@ -193,6 +193,11 @@ def orbit_direction(text: Any) -> OrbitDirection | None:
         case "descending":
             return "descending"
     return None
+
+
+def utc_text(time: datetime) -> str:
+    """Return a time in UTC as services and inventories write it, with microseconds and Z."""
+    return time.astimezone(UTC).strftime(_TIME)
 
 
 def utc_time(text: Any) -> datetime:
