@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from ssl4sar.acquire.doctor import Backend, find_backends
+from ssl4sar.acquire.providers.asf import Asf
+from ssl4sar.acquire.providers.registry import PROVIDERS
 from ssl4sar.cli import main
 from ssl4sar.config.study import StudyConfig
 
@@ -61,6 +63,14 @@ def test_every_backend_has_a_row_with_a_reason_or_a_remedy() -> None:
         assert each.present or each.reason
     assert "GDAL 3" in found["library", "rasterio"].reason
     assert "PROJ" in found["library", "rasterio"].reason
+
+
+def test_a_new_provider_has_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROVIDERS, "mirror", type("Mirror", (Asf,), {"library": "no_such_library"}))
+    found = rows()
+    assert found["provider", "mirror"].reason == "no_such_library is not installed"
+    assert found["provider", "mirror"].remedy == 'pip install -e ".[mirror]"'
+    assert "EARTHDATA_USERNAME" in (found["credentials", "mirror"].remedy or "")
 
 
 def test_the_default_needs_nothing_but_itself() -> None:

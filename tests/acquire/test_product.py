@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_products import made_product
 
-from ssl4sar.acquire.product import Product, utc_time
+from ssl4sar.acquire.product import Product, orbit_direction, utc_time
 
 POINTS = [[0, 0], [1, 0], [1, 1], [0, 0]]
 VALUES = st.recursive(
@@ -131,3 +131,11 @@ def test_times_of_any_zone_are_utc(time: datetime, hours: int) -> None:
 def test_what_is_not_the_time_of_a_product_is_a_value_error(text: Any) -> None:
     with pytest.raises(ValueError):
         utc_time(text)
+
+
+@pytest.mark.parametrize("text", ["ASCENDING", "Ascending", "ascending"])
+def test_directions(text: str) -> None:
+    assert orbit_direction(text) == "ascending"
+    assert orbit_direction("Descending") == "descending"
+    for unknown in (None, "", "north", f"{text}!"):
+        assert orbit_direction(unknown) is None

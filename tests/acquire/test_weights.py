@@ -15,6 +15,7 @@ import pytest
 
 from ssl4sar.acquire.weights import WeightsRecord, fetch_weights
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.retry import Patience
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -112,7 +113,7 @@ def hub() -> Iterator[Hub]:
 
 
 def fetch(hub: Hub, target: Path, sha256: str | None = None) -> WeightsRecord:
-    return fetch_weights(hub.url, target, sha256, attempts=3, first_wait_s=0.01, timeout_s=5)
+    return fetch_weights(hub.url, target, sha256, patience=Patience(3, 0.01, 5))
 
 
 def test_weights_are_pinned_verified_and_recorded(hub: Hub, tmp_path: Path) -> None:
@@ -187,8 +188,7 @@ def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
         fetch_weights(
             "http://127.0.0.1:9/w.safetensors",
             tmp_path / "w.safetensors",
-            attempts=2,
-            first_wait_s=0.01,
+            patience=Patience(2, 0.01),
         )
 
 

@@ -25,6 +25,7 @@ from ssl4sar.acquire.zenodo import (
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.retry import Patience
 
 TRAIN = np.random.default_rng(0).bytes(400_000)
 OPTICAL = np.random.default_rng(1).bytes(150_000)
@@ -118,7 +119,7 @@ def repository() -> Iterator[Repository]:
 
 
 def fetch(repository: Repository, folder: Path, attempts: int = 3) -> dict[str, Any]:
-    return fetch_archives(repository.url, folder, attempts=attempts, first_wait_s=0.01, timeout_s=5)
+    return fetch_archives(repository.url, folder, patience=Patience(attempts, 0.01, 5))
 
 
 def refused(repository: Repository, folder: Path, told: str) -> None:

@@ -179,6 +179,12 @@ def glacier_beside_ocean(size: int, slope: float) -> tuple[NDArray[np.uint8], ND
     return zones.astype(np.uint8), beside.astype(np.uint8) * 255
 
 
+@pytest.mark.parametrize("sizes_m", [(0, 20), (20, 0), (-7, 20)])
+def test_pixels_without_a_size_are_refused(sizes_m: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="must be positive"):
+        Regrid.between((8, 8), *sizes_m)
+
+
 @pytest.mark.parametrize("slope", [0.0, 0.3, -0.8])
 @pytest.mark.parametrize("target_m", [5, 10, 17, 33, 80])
 def test_the_front_is_a_thin_line_where_it_was(slope: float, target_m: int) -> None:

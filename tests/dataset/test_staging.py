@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import logging
@@ -86,6 +87,14 @@ def unusable(scratch, monkeypatch, case):
         (scratch / "elsewhere").mkdir()
         own(scratch).symlink_to(scratch / "elsewhere")
         return str(scratch), "belongs to somebody else"
+    if case in {"lockless", "locked out"}:
+        number = errno.ENOLCK if case == "lockless" else errno.EIO
+
+        def refuse_lock(*arguments):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(fcntl, "flock", refuse_lock)
+        return str(scratch), "has no locks" if case == "lockless" else "the lock cannot be opened"
     if case == "unwritable":
 
         def refuse(*arguments, **options):
@@ -101,7 +110,10 @@ def unusable(scratch, monkeypatch, case):
     return str(scratch), "No space left"
 
 
-@pytest.mark.parametrize("case", ["missing", "variable", "full", "foreign", "unwritable", "quota"])
+@pytest.mark.parametrize(
+    "case",
+    ["missing", "variable", "full", "foreign", "lockless", "locked out", "unwritable", "quota"],
+)
 def test_where_no_copy_can_be_made_one_line_says_so(store, scratch, monkeypatch, caplog, case):
     place, reason = unusable(scratch, monkeypatch, case)
     with caplog.at_level(logging.INFO, logger="ssl4sar"), staged(store, place) as folder:

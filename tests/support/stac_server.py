@@ -25,7 +25,6 @@ from shapely.geometry import shape
 from ssl4sar.acquire.providers.stac_item import BAND_ASSETS
 
 _CORE = "https://api.stacspec.org/v1.0.0"
-COLLECTIONS = ("sentinel-1-grd", "sentinel-2-l2a")
 
 
 @dataclass

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -21,17 +21,14 @@ from typing import Final, Literal
 from rich.table import Table
 from rich.text import Text
 
-from ssl4sar.acquire.earthdata import TOKEN_VARIABLE
-from ssl4sar.acquire.earthdata import account as earthdata_account
-from ssl4sar.acquire.network.credentials import Account, find_credentials
+from ssl4sar.acquire.network.credentials import find_credentials
 from ssl4sar.acquire.network.private_files import private_folder
 from ssl4sar.acquire.network.slots import LOCKS_VARIABLE, locks_folder
 from ssl4sar.acquire.network.token_store import CACHE_VARIABLE, cache_folder
-from ssl4sar.acquire.providers.cdse import account as cdse_account
-from ssl4sar.acquire.providers.dhus import Dhus
-from ssl4sar.acquire.providers.registry import LIBRARIES, install_command
+from ssl4sar.acquire.providers.registry import PROVIDERS, WithAccount, install_command
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.config.sentinel import ProviderName
+from ssl4sar.config.services import Services
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.printing import console as safe_console
@@ -43,9 +40,8 @@ _WIDTH_WITHOUT_TERMINAL: Final = 160
 #: pip installs pyroSAR without the GDAL that it imports, so it comes from conda-forge.
 _CONDA: Final = "conda install -c conda-forge pyrosar gdal"
 _SNAP: Final = "install ESA SNAP (step.esa.int) and put its folder bin on PATH"
-#: Providers that need credentials for a download.
-_WITH_ACCOUNT: Final[frozenset[ProviderName]] = frozenset({"cdse", "dhus", "asf"})
-_OVER_THE_NET: Final = _WITH_ACCOUNT | {"stac"}
+#: Providers that need no folders of locks and tokens.
+_WITHOUT_NETWORK: Final[frozenset[ProviderName]] = frozenset({"local", "synthetic"})
 Kind = Literal["provider", "library", "program", "credentials", "folder"]
 
 
@@ -148,36 +144,28 @@ def find_backends(config: StudyConfig) -> list[Backend]:
         providers.add(config.sentinel.optical_from)
     if config.sentinel.orbits == "precise":
         providers.add("cdse")  # orbit files come from there whatever the scenes come from
+    services = Services.of_job(config.model_dump(mode="json"))
     return [
-        *_providers(config, providers),
+        *_providers(services, providers),
         *_libraries(),
         _snap(),
-        *_all_credentials(config, providers),
-        *_folders(bool(providers & _OVER_THE_NET)),
+        *_credentials(services, providers),
+        *_folders(bool(providers - _WITHOUT_NETWORK)),
     ]
 
 
-def _providers(config: StudyConfig, needed: set[ProviderName]) -> Iterator[Backend]:
-    def built_in(name: ProviderName) -> Backend:
-        return Backend("provider", name, True, VERSION, "built in", needed=name in needed)
-
-    yield built_in("cdse")
-    for name, (library, extra) in LIBRARIES.items():
-        found = _library("provider", name, library, install_command(extra), name in needed)
-        if name == "dhus" and found.present:
+def _providers(services: Services, needed: set[ProviderName]) -> Iterator[Backend]:
+    for name, kind in PROVIDERS.items():
+        found = Backend("provider", name, True, VERSION, "built in", needed=name in needed)
+        if kind.library is not None:
+            remedy = install_command(name)
+            found = _library("provider", name, kind.library, remedy, found.needed)
+        if found.present:
             try:
-                Dhus(config.dhus)
+                kind.of(services)
             except UserError as error:
                 found = found.missing(f"{error.subject}: {error.problem}", error.fix)
         yield found
-    root, local = config.sentinel.root, built_in("local")
-    if root is None:
-        yield replace(local, present=not local.needed)
-    elif Path(root).expanduser().is_dir():
-        yield replace(local, reason=f"reads {root}")
-    else:
-        yield local.missing(f"the folder {root} does not exist", "correct sentinel.root")
-    yield built_in("synthetic")
 
 
 def _libraries() -> Iterator[Backend]:
@@ -237,25 +225,22 @@ def _snap() -> Backend:
     return replace(backend, reason=path)
 
 
-def _all_credentials(config: StudyConfig, needed: set[ProviderName]) -> Iterator[Backend]:
-    yield _credentials("cdse", lambda: cdse_account(config.cdse), needed)
-    if config.dhus.hub_url is not None:
-        yield _credentials("dhus", lambda: Dhus(config.dhus).account, needed)
-    if os.environ.get(TOKEN_VARIABLE):
-        reason = f"{TOKEN_VARIABLE} in the environment"
-        yield Backend("credentials", "asf", reason=reason, needed="asf" in needed)
-    else:
-        yield _credentials("asf", lambda: earthdata_account(config.asf.login_url), needed)
-
-
-def _credentials(
-    name: ProviderName, account: Callable[[], Account], needed: set[ProviderName]
-) -> Backend:
-    backend = Backend("credentials", name, needed=name in needed)
-    try:
-        return replace(backend, reason=find_credentials(account()).source)
-    except UserError as error:
-        return backend.missing(error.problem, error.fix)
+def _credentials(services: Services, needed: set[ProviderName]) -> Iterator[Backend]:
+    for name, kind in PROVIDERS.items():
+        if not issubclass(kind, WithAccount):
+            continue
+        try:
+            account = kind.account(services)
+        except UserError:  # the row of the provider says it
+            continue
+        backend = Backend("credentials", name, needed=name in needed)
+        if os.environ.get(account.token_variable or ""):
+            yield replace(backend, reason=f"{account.token_variable} in the environment")
+            continue
+        try:
+            yield replace(backend, reason=find_credentials(account).source)
+        except UserError as error:
+            yield backend.missing(error.problem, error.fix)
 
 
 def _folders(needed: bool) -> Iterator[Backend]:

@@ -30,6 +30,7 @@ def account(login_url: str) -> Account:
         password_variable="EARTHDATA_PASSWORD",
         machine=require_web_address(login_url).host,
         register_url=REGISTER_URL,
+        token_variable=TOKEN_VARIABLE,
     )
 
 

@@ -150,8 +150,8 @@ class Product:
     def as_row(self) -> dict[str, Any]:
         """Return it as JSON values, with the keys in the order of their names."""
         values = dict(vars(self))
-        values["start"] = self.start.astimezone(UTC).strftime(_TIME)
-        values["stop"] = self.stop.astimezone(UTC).strftime(_TIME)
+        values["start"] = utc_text(self.start)
+        values["stop"] = utc_text(self.stop)
         values["polarisations"] = list(self.polarisations)
         values["checksums"] = dict(sorted(self.checksums.items()))
         values["urls"] = dict(sorted(self.urls.items()))
@@ -183,6 +183,21 @@ def _form() -> type[BaseModel]:
     config = ConfigDict(strict=True, allow_inf_nan=False)
     form: dict[str, Any] = {each.name: (hints[each.name], ...) for each in fields(Product)}
     return create_form("ProductForm", __config__=config, **form)
+
+
+def orbit_direction(text: Any) -> OrbitDirection | None:
+    """Return the direction that a catalogue or manifest spells in its own way, else None."""
+    match str(text).lower():
+        case "ascending":
+            return "ascending"
+        case "descending":
+            return "descending"
+    return None
+
+
+def utc_text(time: datetime) -> str:
+    """Return a time in UTC as services and inventories write it, with microseconds and Z."""
+    return time.astimezone(UTC).strftime(_TIME)
 
 
 def utc_time(text: Any) -> datetime:

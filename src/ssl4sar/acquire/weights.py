@@ -28,6 +28,7 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _RESOLVE: Final = re.compile(r"/resolve/[^/]+/")
 _MOST_REDIRECTS: Final = 5
+_PATIENCE: Final = Patience(attempts=5, timeout_s=30.0)
 _FIX: Final = (
     "run `snakemake retrieve` where there is internet, correct weights.url, "
     "or give the file as model.weights_file"
@@ -70,10 +71,7 @@ def fetch_weights(
     url: str,
     target: str | Path,
     expected_sha256: str | None = None,
-    *,
-    attempts: int = 5,
-    first_wait_s: float = 1.0,
-    timeout_s: float = 30.0,
+    patience: Patience = _PATIENCE,
 ) -> WeightsRecord:
     """Download a safetensors file with weights; resumable, verified, complete or absent.
 
@@ -81,9 +79,7 @@ def fetch_weights(
         url: http(s) address; ``.../resolve/BRANCH/FILE`` is pinned to the branch's commit.
         target: final file.
         expected_sha256: hash that the content must have; None takes the hub's word.
-        attempts: tries in a row without success before giving up.
-        first_wait_s: wait after the first failure; it doubles each time.
-        timeout_s: longest silence of the server.
+        patience: with the server.
 
     Returns:
         Address, commit, size and hash.
@@ -93,26 +89,23 @@ def fetch_weights(
             or no space left.
     """
     target = Path(target)
-    announced = _ask(url, attempts, first_wait_s, timeout_s)
+    announced = _ask(url, patience)
     wanted = expected_sha256 or announced.sha256
     done = download(
         announced.url,
         target,
         Checksum("sha256", wanted) if wanted else None,
-        attempts=attempts,
-        first_wait_s=first_wait_s,
-        timeout_s=timeout_s,
+        patience=patience,
     )
     _require_tensors(target, url)
     compared = "config" if expected_sha256 else "hub" if announced.sha256 else "nothing"
     return WeightsRecord(done.url, announced.revision, done.bytes, done.sha256, compared)
 
 
-def _ask(url: str, attempts: int, first_wait_s: float, timeout_s: float) -> _Announced:
+def _ask(url: str, patience: Patience) -> _Announced:
     """Ask for commit and hash without fetching the content."""
     address = require_web_address(url)
-    patience = Patience(attempts, first_wait_s, timeout_s)
-    with guarded_session(short_answer(timeout_s), patience=patience) as session:
+    with guarded_session(short_answer(patience.timeout_s), patience=patience) as session:
         session.headers["Accept-Encoding"] = "identity"
         try:
             return _announced(session, address)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -91,21 +91,14 @@ class PublishedRecord:
 
 
 def fetch_archives(
-    address: str,
-    folder: str | Path,
-    *,
-    attempts: int = 6,
-    first_wait_s: float = 1.0,
-    timeout_s: float = 60.0,
+    address: str, folder: str | Path, patience: Patience | None = None
 ) -> dict[str, Any]:
     """Download all archives of a record into a folder that appears complete or not at all.
 
     Args:
         address: the record in the API of its repository, ``https://HOST/api/records/ID``.
         folder: where the archives go, under their own names; an older one is replaced.
-        attempts: tries of one file in a row without a single new byte before giving up.
-        first_wait_s: wait after the first failure; it doubles each time, up to a minute.
-        timeout_s: longest silence of the server.
+        patience: with the server, for each file; None: that of a download.
 
     Returns:
         The frozen record as JSON values: what the repository said and the SHA-256 of each archive.
@@ -117,7 +110,6 @@ def fetch_archives(
     """
     folder = Path(folder)
     staging = folder.with_name(folder.name + ".part")
-    patience = asdict(Patience(attempts, first_wait_s, timeout_s))
     published = _read_record(address, staging.with_name(staging.name + ".answer.json"), patience)
     archives = published.archives
     if not archives:
@@ -135,7 +127,7 @@ def fetch_archives(
     require_space(folder, sum(file.bytes for file in missing) - begun_bytes)
     for file in missing:
         downloads[file.key] = download(
-            file.url, staging / file.key, file.checksum, size_bytes=file.bytes, **patience
+            file.url, staging / file.key, file.checksum, size_bytes=file.bytes, patience=patience
         )
     _appear(staging, folder)
     return {
@@ -150,9 +142,9 @@ def fetch_archives(
     }
 
 
-def _read_record(address: str, answer: Path, patience: dict[str, Any]) -> PublishedRecord:
+def _read_record(address: str, answer: Path, patience: Patience | None) -> PublishedRecord:
     try:
-        download(address, answer, longest_bytes=_LONGEST_ANSWER_BYTES, **patience)
+        download(address, answer, longest_bytes=_LONGEST_ANSWER_BYTES, patience=patience)
         return parse_record(answer.read_bytes(), address)
     finally:
         answer.unlink(missing_ok=True)

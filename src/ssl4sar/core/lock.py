@@ -42,12 +42,15 @@ def try_lock(path: Path) -> BaseFileLock | None:
 
 
 @contextmanager
-def locked(path: Path, *, poll_s: float = 0.05) -> Iterator[None]:
+def locked(path: Path, *, poll_s: float = 0.05) -> Iterator[BaseFileLock]:
     """Wait until a file is free and hold its lock during the block; a long wait is reported.
 
     Args:
         path: file of the lock, as for `try_lock`.
         poll_s: seconds between two tries.
+
+    Yields:
+        The lock; its ``is_locked`` is false where the file system has no locks.
 
     Raises:
         UserError: the file cannot be opened.
@@ -58,7 +61,7 @@ def locked(path: Path, *, poll_s: float = 0.05) -> Iterator[None]:
         lock = _acquired(path, -1.0, poll_s)
     assert lock is not None
     try:
-        yield
+        yield lock
     finally:
         lock.release()
 

@@ -8,37 +8,43 @@ process, so what a killed job left is seen to be nobody's: it is checked and use
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.lock import locked, try_lock
 from ssl4sar.core.progress import tell
+from ssl4sar.core.space import free_bytes
 from ssl4sar.dataset.flat_arrays import INDEX_NAME
 
 _PIECE_BYTES: Final = 16 * 2**20
 #: Left free on the disk, which others use too.
 _SPARE_BYTES: Final = 256 * 2**20
 _CHECKED: Final = "checked.json"
+#: Gates are held for moments, but while a copy is made.
+_POLL_S: Final = 0.01
 
 
 class _NotStagedError(Exception):
     """Why the original is read instead."""
 
 
+class _DamagedStoreError(UserError):
+    """The original itself does not have the content that its index says."""
+
+
 @contextmanager
 def staged(folder: Path, scratch: str) -> Iterator[Path]:
     """Yield a copy of a store on a disk of this node, or the store itself where that fails.
-
-    A process must stage a store once at a time: locks of one process do not exclude each other.
 
     Args:
         folder: store, with ``index.json`` whose ``sha256`` maps the names of all other files to
@@ -55,7 +61,9 @@ def staged(folder: Path, scratch: str) -> Iterator[Path]:
     with ExitStack() as stack:
         try:
             place = stack.enter_context(_used_copy(folder, _own_folder(scratch)))
-        except (_NotStagedError, OSError) as problem:
+        except _DamagedStoreError:
+            raise
+        except (_NotStagedError, OSError, UserError) as problem:
             tell(f"no copy of {folder} in {scratch}: {_reason(problem)}; the original is read")
             place = folder
         yield place
@@ -64,7 +72,7 @@ def staged(folder: Path, scratch: str) -> Iterator[Path]:
 def _reason(problem: Exception) -> str:
     if isinstance(problem, OSError):
         return problem.strerror or type(problem).__name__
-    return str(problem)
+    return problem.problem if isinstance(problem, UserError) else str(problem)
 
 
 def _own_folder(scratch: str) -> Path:
@@ -87,26 +95,54 @@ def _own_folder(scratch: str) -> Path:
 @contextmanager
 def _used_copy(folder: Path, own: Path) -> Iterator[Path]:
     hashes = _hashes(folder)
-    name = f"store-{hashes[INDEX_NAME][:16]}"
-    copy, gate, users = own / name, own / f"{name}.gate", own / f"{name}.users"
+    copy = own / f"store-{hashes[INDEX_NAME][:16]}"
     with ExitStack() as in_use:
-        with _locked(gate, fcntl.LOCK_EX):
-            _remove_abandoned(own, name)
-            if not _is_good(copy, hashes, users):
-                try:
-                    _make_copy(folder, copy, hashes)
-                except BaseException:
-                    gate.unlink(missing_ok=True)
-                    raise
-            in_use.enter_context(_locked(users, fcntl.LOCK_SH))
+        with _gate(copy):
+            _remove_abandoned(own, copy)
+            if not _is_good(copy, hashes):
+                _make_copy(folder, copy, hashes)
+            in_use.enter_context(_user(copy))
         try:
             yield copy
         finally:
-            in_use.close()
             # Not being able to tidy up must not fail a finished training.
-            with suppress(OSError), _locked(gate, fcntl.LOCK_EX):
-                _remove_unused(copy, users)
-                gate.unlink(missing_ok=True)
+            with suppress(OSError, UserError, _NotStagedError):
+                in_use.close()
+                with _gate(copy):
+                    _remove_unused(copy)
+
+
+@contextmanager
+def _gate(copy: Path) -> Iterator[None]:
+    """Be the only one that makes, checks or removes a copy, and that comes to use it."""
+    path = copy.with_name(f"{copy.name}.gate")
+    with ExitStack() as held:
+        lock = held.enter_context(locked(path, poll_s=_POLL_S))
+        if not lock.is_locked:
+            raise _NotStagedError("its file system has no locks")
+        # Whoever waits for it finds it removed, and locks a new one.
+        held.callback(path.unlink, missing_ok=True)
+        yield
+
+
+@contextmanager
+def _user(copy: Path) -> Iterator[None]:
+    """Count as a user of a copy, by a locked file of one's own; the gate is held at the start."""
+    descriptor, name = tempfile.mkstemp(prefix=f"{copy.name}.user-", dir=copy.parent)
+    os.close(descriptor)
+    with locked(Path(name)):
+        yield
+        Path(name).unlink(missing_ok=True)
+
+
+def _is_used(copy: Path) -> bool:
+    """Return whether a copy has users, and remove what killed ones left; its gate is held."""
+    locks = {path: try_lock(path) for path in copy.parent.glob(f"{copy.name}.user-*")}
+    for path, lock in locks.items():
+        if lock is not None:
+            path.unlink(missing_ok=True)
+            lock.release()
+    return None in locks.values()
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -123,42 +159,16 @@ def _hashes(folder: Path) -> dict[str, str]:
     return hashes
 
 
-@contextmanager
-def _locked(path: Path, kind: int) -> Iterator[TextIO]:
-    """Hold a lock that ends with this process, on a file that may be removed at any time.
-
-    Raises:
-        BlockingIOError: ``kind`` asks not to wait, and another process holds the lock.
-    """
-    while True:
-        with path.open("a+", encoding="utf-8") as stream:
-            fcntl.lockf(stream, kind)
-            try:
-                current = path.stat()
-            except FileNotFoundError:
-                continue
-            # Who held it before may have removed the file: others lock the new one.
-            if os.path.samestat(current, os.fstat(stream.fileno())):
-                yield stream
-                return
-
-
-def _is_free(users: Path) -> bool:
-    with suppress(BlockingIOError, PermissionError), _locked(users, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        return True
-    return False
-
-
 def _state(copy: Path, hashes: Mapping[str, str]) -> list[list[int]]:
     files = [(copy / name).stat() for name in hashes]
     return [[file.st_ino, file.st_size, file.st_mtime_ns] for file in files]
 
 
-def _is_good(copy: Path, hashes: Mapping[str, str], users: Path) -> bool:
+def _is_good(copy: Path, hashes: Mapping[str, str]) -> bool:
     """Check a copy: by its hashes, or by its times where another process reads it just now."""
     try:
         state = _state(copy, hashes)
-        if not _is_free(users) and read_json(copy / _CHECKED) == state:
+        if _is_used(copy) and read_json(copy / _CHECKED) == state:
             tell(f"sharing the copy {copy} with another process")
             return True
         good = all(sha256_file(copy / name) == sha256 for name, sha256 in hashes.items())
@@ -175,7 +185,7 @@ def _make_copy(folder: Path, copy: Path, hashes: Mapping[str, str]) -> None:
     part = copy.with_name(f"{copy.name}.part")
     _remove(part)
     needed = sum((folder / name).stat().st_size for name in hashes)
-    free = shutil.disk_usage(copy.parent).free
+    free = free_bytes(copy.parent)
     if free < needed + _SPARE_BYTES:
         raise _NotStagedError(
             f"{needed / 1e9:.2f} GB are needed and {_SPARE_BYTES / 1e9:.2f} GB to spare, "
@@ -203,31 +213,33 @@ def _copy_file(source: Path, target: Path, sha256: str) -> None:
         writer.flush()
         os.fsync(writer.fileno())
     if digest.hexdigest() != sha256:
-        raise UserError(
+        raise _DamagedStoreError(
             source,
             f"the file does not have the content that {INDEX_NAME} says",
             "remove the store and rerun the workflow",
         )
 
 
-def _remove_abandoned(own: Path, name: str) -> None:
+def _remove_abandoned(own: Path, copy: Path) -> None:
     """Remove copies of other stores whose users are all gone."""
     for path in own.glob("store-*"):
         other = own / path.name.split(".")[0]
-        if other.name == name or not path.exists():
+        if other == copy or not path.exists():
             continue
-        gate, users = own / f"{other.name}.gate", own / f"{other.name}.users"
-        with suppress(OSError), _locked(gate, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            _remove_unused(other, users)
-            gate.unlink(missing_ok=True)
+        gate = other.with_name(f"{other.name}.gate")
+        with suppress(OSError, UserError):
+            lock = try_lock(gate)
+            if lock is not None:
+                _remove_unused(other)
+                gate.unlink(missing_ok=True)
+                lock.release()
 
 
-def _remove_unused(copy: Path, users: Path) -> None:
+def _remove_unused(copy: Path) -> None:
     """Remove a copy that nobody reads; its gate is held."""
-    if _is_free(users):
+    if not _is_used(copy):
         _remove(copy)
         _remove(copy.with_name(f"{copy.name}.part"))
-        users.unlink(missing_ok=True)
 
 
 def _remove(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.core.space import free_bytes
 from ssl4sar.core.wording import counted, size_text
 
 SCENES: Final = Path("data/scenes")
@@ -34,7 +34,7 @@ def forecast(config: StudyConfig, glaciers: int, products: Collection[Product], 
     left_out = len(set(config.acquisition.leave_out))
     sizes = [_wanted_bytes(product, config) for product in ahead]
     unknown, ahead_bytes = sizes.count(None), sum(size or 0 for size in sizes)
-    free_bytes = shutil.disk_usage(_existing(SCENES)).free
+    free = free_bytes(SCENES)
     radar = sum(product.mission == "sentinel-1" for product in products)
     lines = [
         f"{config.name}: {radar} Sentinel-1 and {len(products) - radar} Sentinel-2 products of "
@@ -54,8 +54,8 @@ def forecast(config: StudyConfig, glaciers: int, products: Collection[Product], 
             f"{cdse.connection_mb_s:g} MB/s; {days:.1f} days of the quota "
             f"({cdse.quota_tb:g} TB in {cdse.quota_days} days)"
         )
-    enough = "" if ahead_bytes < free_bytes else ": NOT ENOUGH"
-    lines.append(f"  {size_text(free_bytes)} free on the disk{enough}")
+    enough = "" if ahead_bytes < free else ": NOT ENOUGH"
+    lines.append(f"  {size_text(free)} free on the disk{enough}")
     return "\n".join(lines)
 
 
@@ -73,7 +73,3 @@ def _to_come(known_bytes: int, unknown: int) -> str:
     if unknown and not known_bytes:
         return sizeless
     return size_text(known_bytes) + (f" and {sizeless}" if unknown else "")
-
-
-def _existing(folder: Path) -> Path:
-    return folder if folder.exists() else _existing(folder.absolute().parent)

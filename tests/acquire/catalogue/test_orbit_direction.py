@@ -22,10 +22,6 @@ ORBIT_MS = ORBIT.total_seconds() * 1000
 DIRECTIONS: tuple[OrbitDirection, ...] = ("ascending", "descending")
 
 
-def opposite(direction: OrbitDirection) -> OrbitDirection:
-    return "descending" if direction == "ascending" else "ascending"
-
-
 @given(phase=st.floats(0.0, 0.999), turns=st.integers(0, 1), stated=st.sampled_from(DIRECTIONS))
 def test_a_satellite_flies_north_in_the_first_and_last_quarter(
     phase: float, turns: int, stated: OrbitDirection

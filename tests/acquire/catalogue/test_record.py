@@ -16,7 +16,7 @@ from odata_catalogue import optical_record, sar_record, square
 from shapely.geometry import Polygon, shape
 
 from ssl4sar.acquire.catalogue.footprint import footprint_of
-from ssl4sar.acquire.catalogue.record import known_form, orbit_direction, product_of
+from ssl4sar.acquire.catalogue.record import known_form, product_of
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import asf, dhus, odata, stac_item
 from ssl4sar.core.errors import UserError
@@ -210,14 +210,6 @@ def test_a_name_alone_is_enough() -> None:
     product = product_of("local", {"id": "x", "name": NAMES["s2"]})
     assert (product.tile, product.processor_version) == ("33XVG", "02.14")
     assert product.start == product.stop
-
-
-@pytest.mark.parametrize("text", ["ASCENDING", "Ascending", "ascending"])
-def test_directions(text: str) -> None:
-    assert orbit_direction(text) == "ascending"
-    assert orbit_direction("Descending") == "descending"
-    for unknown in (None, "", "north", f"{text}!"):
-        assert orbit_direction(unknown) is None
 
 
 @pytest.mark.parametrize(

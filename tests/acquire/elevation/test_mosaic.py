@@ -8,10 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_elevation import ROWS, put_tile, slope, tile_heights
 
-from ssl4sar.acquire.elevation.mosaic import Grid, assemble, choose_grid, read_sources
+from ssl4sar.acquire.elevation.mosaic import (
+    assemble,
+    centres,
+    choose_grid,
+    per_degree,
+    read_sources,
+)
 from ssl4sar.acquire.elevation.tiles import Bounds, Tile, tiles_of_bounds
 from ssl4sar.acquire.elevation.voids import MEASURED, SEA, VOID
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
 
 
 def columns_of(tile: Tile) -> int:
@@ -31,7 +38,8 @@ def mosaic(folder: Path, bounds: Bounds) -> tuple[Grid, np.ndarray, np.ndarray]:
 
 
 def truth(grid: Grid) -> np.ndarray:
-    return slope(grid.longitudes()[None, :], grid.latitudes()[:, None])
+    lon, lat = centres(grid)
+    return slope(lon[None, :], lat[:, None])
 
 
 @settings(max_examples=25)
@@ -44,7 +52,7 @@ def test_every_height_is_at_its_place(
     for tile in tiles_of_bounds(bounds):
         put_tile(folder, tile, tile_heights(tile, terrain=lambda lon, lat: 10 * lon + 7 * lat))
     grid, heights, flags = mosaic(folder, bounds)
-    lon, lat = grid.longitudes(), grid.latitudes()
+    lon, lat = centres(grid)
     np.testing.assert_allclose(heights, np.float32(10 * lon[None, :] + 7 * lat[:, None]), atol=1e-3)
     assert (flags == MEASURED).all()
     # The rectangle lies within the centres, except where tiles of 40 rows end before the rim.
@@ -69,9 +77,10 @@ def test_a_spike_lands_on_its_coordinates(tmp_path: Path, west: int, row: int, c
         put_tile(tmp_path, each, heights)
     grid, heights, _ = mosaic(tmp_path, bounds)
     ((found_row, found_column),) = np.argwhere(heights > 0)
+    lon, lat = centres(grid)
     # The first height of a tile belongs to its north-western corner.
-    assert grid.latitudes()[found_row] == pytest.approx(79 - row / ROWS)
-    assert grid.longitudes()[found_column] == pytest.approx(west + column / ROWS)
+    assert lat[found_row] == pytest.approx(79 - row / ROWS)
+    assert lon[found_column] == pytest.approx(west + column / ROWS)
     a, _, c, _, e, f = grid.transform
     assert c + (found_column + 0.5) * a == pytest.approx(west + column / ROWS)
     assert f + (found_row + 0.5) * e == pytest.approx(79 - row / ROWS)
@@ -84,7 +93,7 @@ def test_across_a_limit_of_longitude_spacing(tmp_path: Path, limit: int) -> None
     grid, heights, flags = mosaic(tmp_path, bounds)
     equatorward = limit - 1 if limit > 0 else limit
     poleward = limit if limit > 0 else limit - 1
-    assert grid.columns == columns_of(Tile(equatorward, 0)) > columns_of(Tile(poleward, 0))
+    assert per_degree(grid)[1] == columns_of(Tile(equatorward, 0)) > columns_of(Tile(poleward, 0))
     # Linear along the rows: the slope survives, but for the eastern end without a neighbour.
     np.testing.assert_allclose(heights, truth(grid), atol=2e-3)
     assert (flags == MEASURED).all()
@@ -98,11 +107,9 @@ def test_a_coarse_tile_continues_into_its_eastern_neighbour(tmp_path: Path) -> N
             heights[:] = 200
         put_tile(tmp_path, tile, heights)
     grid, heights, _ = mosaic(tmp_path, bounds)
-    row = int(np.argmin(np.abs(grid.latitudes() - 70.3)))
-    at = {
-        round(float(lon) * 40): height
-        for lon, height in zip(grid.longitudes(), heights[row], strict=True)
-    }
+    lon, lat = centres(grid)
+    row = int(np.argmin(np.abs(lat - 70.3)))
+    at = {round(float(each) * 40): height for each, height in zip(lon, heights[row], strict=True)}
     assert [at[436 + step] for step in range(5)] == [100, 125, 150, 175, 200]
 
 
@@ -113,8 +120,9 @@ def test_sea_beside_a_coarse_tile(tmp_path: Path) -> None:
         land = tile_heights(tile, columns, lambda lon, lat: 0 * lon + 80)
         put_tile(tmp_path, tile, None if tile == Tile(70, 11) else land)
     grid, heights, flags = mosaic(tmp_path, bounds)
-    row = int(np.argmin(np.abs(grid.latitudes() - 70.3)))
-    first_sea = int(np.argmin(np.abs(grid.longitudes() - 11)))
+    lon, lat = centres(grid)
+    row = int(np.argmin(np.abs(lat - 70.3)))
+    first_sea = int(np.argmin(np.abs(lon - 11)))
     assert heights[row, first_sea - 4 : first_sea + 1].tolist() == [80, 60, 40, 20, 0]
     assert (flags[row, :first_sea] == MEASURED).all()
     assert (flags[row, first_sea:] == SEA).all()
@@ -124,7 +132,7 @@ def test_longitudes_continue_across_the_antimeridian(tmp_path: Path) -> None:
     bounds = Bounds(179.3, 70.2, 181.4, 70.6)
     put_all(tmp_path, bounds, ROWS)
     grid, heights, _ = mosaic(tmp_path, bounds)
-    lon = grid.longitudes()
+    lon, _ = centres(grid)
     assert lon[0] == pytest.approx(179.3, abs=1 / ROWS)
     assert lon[-1] == pytest.approx(181.4, abs=1 / ROWS)
     np.testing.assert_allclose(np.diff(lon), 1 / ROWS)
@@ -132,7 +140,8 @@ def test_longitudes_continue_across_the_antimeridian(tmp_path: Path) -> None:
     west = Bounds(-180.2, 70.2, -179.5, 70.6)
     assert [tile.name for tile in tiles_of_bounds(west)] == ["N70_E179", "N70_W180"]
     grid, heights, _ = mosaic(tmp_path, west)
-    assert grid.longitudes()[0] == pytest.approx(-180.2, abs=1 / ROWS)
+    lon, _ = centres(grid)
+    assert lon[0] == pytest.approx(-180.2, abs=1 / ROWS)
     np.testing.assert_allclose(heights, truth(grid), atol=2e-3)
 
 
@@ -143,11 +152,12 @@ def test_voids_and_sea_are_flagged(tmp_path: Path) -> None:
     put_tile(tmp_path, Tile(78, 10), heights)
     put_tile(tmp_path, Tile(78, 11), None)
     grid, got, flags = mosaic(tmp_path, bounds)
-    sea = np.broadcast_to(grid.longitudes() >= 11 - 1e-9, flags.shape)
+    lon, lat = centres(grid)
+    sea = np.broadcast_to(lon >= 11 - 1e-9, flags.shape)
     void = np.isnan(got)
     ((row, column),) = np.argwhere(void)
-    assert grid.longitudes()[column] == pytest.approx(10.5)
-    assert grid.latitudes()[row] == pytest.approx(79 - 15 / ROWS)
+    assert lon[column] == pytest.approx(10.5)
+    assert lat[row] == pytest.approx(79 - 15 / ROWS)
     assert (flags == np.where(void, VOID, np.where(sea, SEA, MEASURED))).all()
     assert (got[sea] == 0).all()
 
@@ -156,7 +166,7 @@ def test_an_area_of_sea_has_the_grid_of_its_latitude(tmp_path: Path) -> None:
     bounds = Bounds(10.2, 74.21, 10.3, 74.22)
     put_tile(tmp_path, Tile(74, 10), None)
     grid, heights, flags = mosaic(tmp_path, bounds)
-    assert (grid.rows, grid.columns) == (3600, 1200)
+    assert per_degree(grid) == (3600, 1200)
     assert (heights == 0).all()
     assert (flags == SEA).all()
 

@@ -10,7 +10,6 @@ from made_elevation import ROWS, tile_heights, write_tile
 
 from ssl4sar.acquire.elevation.raster import (
     Heights,
-    TileGrid,
     check_heights,
     opened,
     read_heights,
@@ -26,7 +25,7 @@ TILE = Tile(78, -13)
 def test_a_tile_of_either_convention_is_at_its_place(tmp_path: Path, how: dict[str, Any]) -> None:
     path = tmp_path / "tile.tif"
     write_tile(path, TILE, tile_heights(TILE, 30), **how)
-    assert read_tile_grid(path, TILE) == TileGrid(ROWS, 30)
+    assert read_tile_grid(path, TILE).shape == (ROWS, 30)
 
 
 @pytest.mark.parametrize(

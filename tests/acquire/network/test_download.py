@@ -21,6 +21,7 @@ from waiting import wait_until
 from ssl4sar.acquire.network.download import DownloadRecord, NotThereError, download, message_kind
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
+from ssl4sar.core.retry import Patience
 
 CONTENT = np.random.default_rng(0).bytes(3_500_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -113,7 +114,7 @@ def fetch(
     url: str, target: Path, expected_sha256: str | None = None, attempts: int = 3
 ) -> DownloadRecord:
     expected = Checksum.parse(f"sha256:{expected_sha256}") if expected_sha256 else None
-    return download(url, target, expected, attempts=attempts, first_wait_s=0.01, timeout_s=5)
+    return download(url, target, expected, patience=Patience(attempts, 0.01, 5))
 
 
 def leave_part(target: Path, url: str, size: int, validator: str | None = '"v1"') -> None:
@@ -299,7 +300,9 @@ def test_a_server_that_stays_busy_is_given_up_in_the_end(
 ) -> None:
     server.way.statuses = [429] * 99
     with pytest.raises(UserError, match=r"busy for 0\.0 h .*429"):
-        download(server.url, tmp_path / "data.zip", first_wait_s=0.01, busy_s=0.05)
+        download(
+            server.url, tmp_path / "data.zip", patience=Patience(first_wait_s=0.01, busy_s=0.05)
+        )
     assert 3 <= len(server.way.requests) <= 5
     assert list(tmp_path.iterdir()) == []
 

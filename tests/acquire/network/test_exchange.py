@@ -273,7 +273,7 @@ def test_a_length_of_thousands_of_digits_is_no_traceback(
     url: str, tmp_path: Path, path: str
 ) -> None:
     with suppress(UserError):
-        download(f"{url}/{path}", tmp_path / "f", attempts=2, first_wait_s=0.01, timeout_s=2.0)
+        download(f"{url}/{path}", tmp_path / "f", patience=Patience(2, 0.01, 2.0))
 
 
 def test_a_rest_is_not_written_beyond_what_was_announced(
@@ -289,7 +289,7 @@ def test_a_rest_is_not_written_beyond_what_was_announced(
 
     monkeypatch.setattr(module, "pieces", noted)
     with pytest.raises(UserError, match="more than the 2048 bytes announced"):
-        download(f"{url}/more", tmp_path / "f", attempts=2, first_wait_s=0.01, timeout_s=2.0)
+        download(f"{url}/more", tmp_path / "f", patience=Patience(2, 0.01, 2.0))
     assert largest <= len(CONTENT)
 
 
@@ -298,7 +298,7 @@ def test_a_file_that_trickles_is_given_up_though_each_try_brings_bytes(
 ) -> None:
     start = time.monotonic()
     with pytest.raises(UserError, match=r"failed 3 times in a row \(the server sends less than"):
-        download(f"{url}/body", tmp_path / "x", attempts=3, first_wait_s=0.01, timeout_s=0.4)
+        download(f"{url}/body", tmp_path / "x", patience=Patience(3, 0.01, 0.4))
     assert time.monotonic() - start < 10
 
 
@@ -361,7 +361,7 @@ def test_a_file_that_comes_encoded_is_decoded(url: str, tmp_path: Path) -> None:
 
 def test_a_compressed_file_that_was_cut_is_not_whole(url: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="failed 2 times in a row"):
-        download(f"{url}/cut", tmp_path / "x", attempts=2, first_wait_s=0.01)
+        download(f"{url}/cut", tmp_path / "x", patience=Patience(2, 0.01))
     assert not (tmp_path / "x").exists()
     with guarded_session(LIMITS) as session:
         assert session.get(f"{url}/packed").content == CONTENT

@@ -62,9 +62,7 @@ class Client:
             [Checksum("md5", product.md5())] if checked else None,
             access=self.access,
             size_bytes=len(product.value()) if sized else None,
-            attempts=attempts,
-            first_wait_s=0.01,
-            timeout_s=timeout_s,
+            patience=Patience(attempts, 0.01, timeout_s),
         )
 
 
@@ -212,7 +210,7 @@ def test_a_size_that_the_catalogue_does_not_list_is_refused(
             tmp_path / "x",
             access=client.access,
             size_bytes=17,
-            first_wait_s=0.01,
+            patience=Patience(first_wait_s=0.01),
         )
     assert list(tmp_path.iterdir()) == []
 
@@ -317,7 +315,9 @@ def test_no_slot_is_held_while_waiting(
     done: list[str] = []
 
     def get(name: str) -> None:
-        download(cdse.url(product), tmp_path / name, access=one, first_wait_s=0.01)
+        download(
+            cdse.url(product), tmp_path / name, access=one, patience=Patience(first_wait_s=0.01)
+        )
         done.append(name)
 
     with ThreadPoolExecutor(2) as pool:

@@ -29,7 +29,7 @@ from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.acquire.providers.dhus import Dhus
 from ssl4sar.acquire.providers.local import Local
-from ssl4sar.acquire.providers.registry import LIBRARIES, PROVIDERS, open_provider
+from ssl4sar.acquire.providers.registry import PROVIDERS, open_provider
 from ssl4sar.acquire.providers.stac import Stac
 from ssl4sar.acquire.providers.synthetic import Synthetic, synthetic_glaciers
 from ssl4sar.acquire.query import MissingProductError, Provider, Query, Selection
@@ -192,13 +192,13 @@ def test_every_provider_of_the_configuration_is_opened_by_its_name(
     provider = open_provider(name, services(tmp_path))
     assert provider.name == name
     assert provider.missions - {"sentinel-2"} == {"sentinel-1"}
-    if name in LIBRARIES:
-        library, extra = LIBRARIES[name]
+    library = PROVIDERS[name].library
+    if library is not None:
         monkeypatch.setitem(sys.modules, library, None)
         with pytest.raises(UserError, match=f"{library}, which cannot be imported") as caught:
             open_provider(name, services(tmp_path))
         assert str(caught.value).startswith(f"sentinel.provider: {name}: it needs")
-        assert caught.value.fix == f'pip install -e ".[{extra}]"'
+        assert caught.value.fix == f'pip install -e ".[{name}]"'
         assert "\n" not in str(caught.value)
 
 

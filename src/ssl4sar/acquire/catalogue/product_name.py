@@ -96,15 +96,15 @@ def parse_name(name: str) -> ProductName:
             mission="sentinel-1",
             platform=platform,
             product_type=kind + ("-COG" if match["cog"] else ""),
-            start=_time(match["start"]),
-            stop=_time(match["stop"]),
+            start=time_in_name(match["start"]),
+            stop=time_in_name(match["stop"]),
             datatake=match["datatake"],
             mode=match["mode"],
             polarisations=_POLARISATIONS.get(letters, (letters,)),
             relative_orbit=None if offset is None else (int(match["orbit"]) - offset) % _TRACKS + 1,
         )
     if match := _OPTICAL.fullmatch(bare):
-        start = _time(match["datatake"])
+        start = time_in_name(match["datatake"])
         return ProductName(
             name=bare,
             mission="sentinel-2",
@@ -162,5 +162,6 @@ def plain_version(version: str | None) -> str | None:
     return f"{parts[0]}.{parts[1]:02}"
 
 
-def _time(text: str) -> datetime:
+def time_in_name(text: str) -> datetime:
+    """Read a time as names of products and orbit files hold it, e.g. 20200704T061530."""
     return datetime.strptime(text, "%Y%m%dT%H%M%S").replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ from ssl4sar.acquire.catalogue.product_name import (
     parse_name,
     plain_version,
 )
-from ssl4sar.acquire.product import OrbitDirection, Product, utc_time
+from ssl4sar.acquire.product import Product, orbit_direction, utc_time
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.wording import printable
 
@@ -118,16 +118,6 @@ def checksums_of(record: Mapping[str, Any]) -> dict[str, str]:
             if each.get("Algorithm") and _HEXADECIMAL.fullmatch(value):
                 checksums[str(each["Algorithm"]).lower()] = value
     return checksums
-
-
-def orbit_direction(text: Any) -> OrbitDirection | None:
-    """Return the direction that a catalogue spells in its own way; None where it says none."""
-    match str(text).lower():
-        case "ascending":
-            return "ascending"
-        case "descending":
-            return "descending"
-    return None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ Grids come as GTX (NOAA's format, as PROJ ships it) or GeoTIFF; both belong to p
 from __future__ import annotations
 
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -241,7 +241,7 @@ def fetch_geoid(
     got = cached_file(
         target,
         url,
-        lambda path: download(url, path, expected, **asdict(patience)),
+        lambda path: download(url, path, expected, patience=patience),
         lambda path: check_geoid(read_geoid(path)),
         expected,
     )

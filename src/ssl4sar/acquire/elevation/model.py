@@ -17,16 +17,18 @@ from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.elevation.geoid import TILES_GEOID, GeoidGrid, read_geoid, warn_of_other_geoid
 from ssl4sar.acquire.elevation.mosaic import (
     ROWS_AT_ONCE,
-    Grid,
     Source,
     assemble,
+    centres,
     choose_grid,
+    per_degree,
     read_sources,
 )
 from ssl4sar.acquire.elevation.tiles import bounds_of_area, tiles_of_bounds
 from ssl4sar.acquire.elevation.voids import FILLED, MEASURED, SEA, VOID, VoidCount, fill_voids
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.atomic import atomic_file, write_json
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell
 
@@ -98,7 +100,7 @@ def build_elevation(
 
 
 def _add_undulation(heights_m: NDArray[np.float32], grid: Grid, geoid: GeoidGrid) -> None:
-    lon, lat = grid.longitudes(), grid.latitudes()
+    lon, lat = centres(grid)
     for start in range(0, len(lat), ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         heights_m[rows] += geoid.undulation_m(lon[None, :], lat[rows, None]).astype(np.float32)
@@ -133,6 +135,7 @@ def _facts(
     geoid: str | Path | None,
 ) -> dict[str, Any]:
     ellipsoidal = geoid is not None
+    rows, columns = per_degree(grid)
     return {
         "schema": ELEVATION_SCHEMA,
         "glacier": glacier.name,
@@ -148,11 +151,11 @@ def _facts(
             "file": Path(geoid).name,
             "sha256": sha256_file(geoid),
         },
-        "crs": "EPSG:4326",
+        "crs": grid.crs,
         "shape": list(grid.shape),
         "transform": list(grid.transform),
-        "columns_per_degree": grid.columns,
-        "rows_per_degree": grid.rows,
+        "columns_per_degree": columns,
+        "rows_per_degree": rows,
         "margin_km": config.margin_km,
         "max_void_px": config.max_void_px,
         "tiles": [
@@ -201,7 +204,7 @@ def _write(
             count=2,
             dtype="float32",
             nodata=math.nan,
-            crs=facts["crs"],
+            crs=grid.crs,
             transform=Affine(*grid.transform),
             tiled=True,
             blockxsize=256,

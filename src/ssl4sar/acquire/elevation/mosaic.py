@@ -3,6 +3,9 @@
 The grid is that of the tiles: its pixels have the same centres. Where tiles of several longitude
 spacings meet (at 50, 60, 70, 80 and 85 degrees) the finest is used for all, and coarser tiles are
 interpolated linearly along their rows. Across the antimeridian longitudes continue beyond 180.
+
+Centres are at whole fractions of a degree, so pixels of tiles and model are matched by the numbers
+of their rows and columns, exactly: counted from the equator and from 0 E, and found from the grid.
 """
 
 from __future__ import annotations
@@ -21,64 +24,18 @@ from ssl4sar.acquire.elevation.service import TileRecord
 from ssl4sar.acquire.elevation.tiles import Bounds, Tile
 from ssl4sar.acquire.elevation.voids import MEASURED, SEA, VOID
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import track
 
+#: Longitude and latitude on WGS 84.
+CRS: Final = "EPSG:4326"
 #: Rows per degree where there is only sea.
 _ROWS: Final = 3600
 #: Rows that are changed or written at one time.
 ROWS_AT_ONCE: Final = 256
 #: Heights and flags are held in memory, 5 bytes per pixel.
 _MOST_PX: Final = 400_000_000
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Pixels of a model; the centre of a pixel is at (column / columns, row / rows) degrees.
-
-    Attributes:
-        rows: rows per degree.
-        columns: columns per degree.
-        first_column: number of the westernmost column, counted from 0 E; may go beyond 180 E.
-        last_column: of the easternmost.
-        top_row: number of the northernmost row, counted northwards from the equator.
-        bottom_row: of the southernmost.
-    """
-
-    rows: int
-    columns: int
-    first_column: int
-    last_column: int
-    top_row: int
-    bottom_row: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the model."""
-        return (
-            self.top_row - self.bottom_row + 1,
-            self.last_column - self.first_column + 1,
-        )
-
-    @property
-    def transform(self) -> tuple[float, float, float, float, float, float]:
-        """Map from (column, row) of the upper left corner of a pixel to degrees."""
-        return (
-            1 / self.columns,
-            0.0,
-            (self.first_column - 0.5) / self.columns,
-            0.0,
-            -1 / self.rows,
-            (self.top_row + 0.5) / self.rows,
-        )
-
-    def longitudes(self) -> NDArray[np.float64]:
-        """Longitudes of the centres, degrees, from the west."""
-        return np.arange(self.first_column, self.last_column + 1) / self.columns
-
-    def latitudes(self) -> NDArray[np.float64]:
-        """Latitudes of the centres, degrees, from the north."""
-        return np.arange(self.top_row, self.bottom_row - 1, -1) / self.rows
 
 
 @dataclass(frozen=True)
@@ -143,15 +100,14 @@ def choose_grid(name: str, bounds: Bounds, sources: Sequence[Source]) -> Grid:
     first_west = math.floor(bounds.west)
     last_west = first_west + _tiles_wide(sources) - 1
     souths = [source.tile.south for source in sources]
-    grid = Grid(
-        rows=per_lat,
-        columns=per_lon,
-        first_column=max(math.floor(bounds.west * per_lon), first_west * per_lon),
-        last_column=min(math.ceil(bounds.east * per_lon), (last_west + 1) * per_lon - 1),
-        top_row=min(math.ceil(bounds.north * per_lat), (max(souths) + 1) * per_lat),
-        bottom_row=max(math.floor(bounds.south * per_lat), min(souths) * per_lat + 1),
-    )
-    pixels = grid.shape[0] * grid.shape[1]
+    left = max(math.floor(bounds.west * per_lon), first_west * per_lon)
+    right = min(math.ceil(bounds.east * per_lon), (last_west + 1) * per_lon - 1)
+    top = min(math.ceil(bounds.north * per_lat), (max(souths) + 1) * per_lat)
+    bottom = max(math.floor(bounds.south * per_lat), min(souths) * per_lat + 1)
+    corner = (left - 0.5) / per_lon, (top + 0.5) / per_lat
+    transform = (1 / per_lon, 0.0, corner[0], 0.0, -1 / per_lat, corner[1])
+    grid = Grid(top - bottom + 1, right - left + 1, transform, CRS)
+    pixels = grid.height * grid.width
     if pixels > _MOST_PX:
         raise UserError(
             name,
@@ -159,6 +115,27 @@ def choose_grid(name: str, bounds: Bounds, sources: Sequence[Source]) -> Grid:
             f"choose an area with at most {_MOST_PX / 1e6:.0f} million",
         )
     return grid
+
+
+def per_degree(grid: Grid) -> tuple[int, int]:
+    """Return the rows and columns of a model's grid in one degree."""
+    return round(-1 / grid.transform[4]), round(1 / grid.transform[0])
+
+
+def centres(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitudes from the west and latitudes from the north of the centres, degrees.
+
+    Those of tiles that share them are the same to the last bit, unlike sums of spacings.
+    """
+    (rows, columns), (top, left) = per_degree(grid), _first_pixel(grid)
+    longitudes = np.arange(left, left + grid.width) / columns
+    return longitudes, np.arange(top, top - grid.height, -1) / rows
+
+
+def _first_pixel(grid: Grid) -> tuple[int, int]:
+    """Return the numbers of the northernmost row and the westernmost column."""
+    (rows, columns), (longitude, latitude) = per_degree(grid), grid.place(0.5, 0.5)
+    return round(latitude * rows), round(longitude * columns)
 
 
 def assemble(
@@ -177,26 +154,28 @@ def assemble(
     """
     heights_m = np.full(grid.shape, np.nan, np.float32)
     flags = np.full(grid.shape, VOID, np.uint8)
-    first_west = math.floor(grid.first_column / grid.columns)
+    (rows, columns), (first_row, first_column) = per_degree(grid), _first_pixel(grid)
+    last_row, last_column = first_row - grid.height + 1, first_column + grid.width - 1
+    first_west = first_column // columns
     wide = _tiles_wide(sources)
     for index, source in enumerate(track(sources, f"elevation model of {name} (tiles)")):
         column = index % wide
         # Numbers of the tile's own rows and columns in the numbering of the grid.
-        north, west = (source.tile.south + 1) * grid.rows, (first_west + column) * grid.columns
-        top, bottom = min(north, grid.top_row), max(north - grid.rows + 1, grid.bottom_row)
-        low, high = max(grid.first_column, west), min(grid.last_column, west + grid.columns - 1)
+        north, west = (source.tile.south + 1) * rows, (first_west + column) * columns
+        top, bottom = min(north, first_row), max(north - rows + 1, last_row)
+        low, high = max(first_column, west), min(last_column, west + columns - 1)
         if top < bottom or low > high:
             continue
         heights = _tile_part(
             source,
             slice(north - top, north - bottom + 1),
             np.arange(low - west, high - west + 1),
-            grid.columns,
+            columns,
             sources[index + 1] if column + 1 < wide else None,
         )
         part = (
-            slice(grid.top_row - top, grid.top_row - bottom + 1),
-            slice(low - grid.first_column, high - grid.first_column + 1),
+            slice(first_row - top, first_row - bottom + 1),
+            slice(low - first_column, high - first_column + 1),
         )
         heights_m[part] = heights
         flags[part] = np.where(np.isnan(heights), VOID, SEA if source.record.sea else MEASURED)

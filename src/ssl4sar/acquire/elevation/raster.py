@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ssl4sar.acquire.elevation.tiles import Tile
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
 from ssl4sar.core.raster import UnreadableRasterError, open_raster
 
 #: WGS 84, alone and with heights above EGM96 or EGM2008.
@@ -28,19 +29,6 @@ _ROWS_AT_ONCE: Final = 512
 #: A tile has 52 MB in memory, a geoid grid of one arc minute 0.9 GB, a model up to 3.2 GB.
 _MOST_BYTES: Final = 4_000_000_000
 _AGAIN: Final = "remove it and fetch it again; if it stays, correct elevation.tile_url"
-
-
-@dataclass(frozen=True)
-class TileGrid:
-    """Heights of a tile per degree.
-
-    Attributes:
-        rows: rows of the file, one degree of latitude.
-        columns: columns of the file, one degree of longitude.
-    """
-
-    rows: int
-    columns: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ def opened(path: str | Path) -> Iterator[Any]:
         raise UserError(path, f"this is not a complete raster ({error})", _AGAIN) from error
 
 
-def read_tile_grid(path: str | Path, tile: Tile) -> TileGrid:
+def read_tile_grid(path: str | Path, tile: Tile) -> Grid:
     """Check that a file is a certain tile, by its place; return its grid.
 
     The file gives the edges of its pixels, whichever convention its tag ``AREA_OR_POINT`` names:
@@ -88,23 +76,25 @@ def read_tile_grid(path: str | Path, tile: Tile) -> TileGrid:
                 f"its reference system is {file.crs or 'missing'}, expected WGS 84 (EPSG:4326)",
                 _AGAIN,
             )
-        width, height, edge = file.width, file.height, file.transform
-    if edge.b != 0 or edge.d != 0 or edge.a <= 0 or edge.e >= 0:
+        try:
+            grid = Grid.of_raster(file)
+        except ValueError:
+            grid = None
+    if grid is None or not grid.is_north_up:
         raise UserError(path, "it is turned or not north up", _AGAIN)
-    first = (edge.c + edge.a / 2, edge.f + edge.e / 2)
-    # The centre of the pixel that would follow the last one: it belongs to the neighbours.
-    after = (first[0] + width * edge.a, first[1] + height * edge.e)
-    corners = ((first, (tile.west, tile.south + 1)), (after, (tile.west + 1, tile.south)))
-    for (lon, lat), (wanted_lon, wanted_lat) in corners:
-        off = max(abs(lon - wanted_lon) / edge.a, abs(lat - wanted_lat) / -edge.e)
-        if not off <= _TOLERANCE_PX:
-            raise UserError(
-                path,
-                f"it is not the tile {tile.name}: its heights reach from {first[0]:.6f} E, "
-                f"{first[1]:.6f} N to {after[0]:.6f} E, {after[1]:.6f} N",
-                _AGAIN,
-            )
-    return TileGrid(height, width)
+    west, north = grid.column(tile.west), grid.row(tile.south + 1)
+    east, south = grid.column(tile.west + 1), grid.row(tile.south)
+    # The eastern and southern edges are centres of pixels, too: the first ones of the neighbours.
+    off_px = (west - 0.5, north - 0.5, east - grid.width - 0.5, south - grid.height - 0.5)
+    if max(map(abs, off_px)) > _TOLERANCE_PX:
+        first, after = grid.place(0.5, 0.5), grid.place(grid.width + 0.5, grid.height + 0.5)
+        raise UserError(
+            path,
+            f"it is not the tile {tile.name}: its heights reach from {first[0]:.6f} E, "
+            f"{first[1]:.6f} N to {after[0]:.6f} E, {after[1]:.6f} N",
+            _AGAIN,
+        )
+    return grid
 
 
 def check_heights(path: str | Path) -> Heights:

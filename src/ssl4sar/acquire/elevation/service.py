@@ -99,7 +99,7 @@ def fetch_tile_list(
     return cached_file(
         target,
         url,
-        lambda path: download(url, path, longest_bytes=LONGEST_BYTES, **asdict(patience)),
+        lambda path: download(url, path, longest_bytes=LONGEST_BYTES, patience=patience),
         lambda path: read_tile_list(path, config),
     ).facts
 
@@ -187,7 +187,7 @@ def _land(tile: Tile, url: str, raster: Path, patience: Patience) -> TileRecord:
     got = cached_file(
         raster,
         url,
-        lambda path: download(url, path, **asdict(patience)),
+        lambda path: download(url, path, patience=patience),
         lambda path: (read_tile_grid(path, tile), check_heights(path)),
     )
     grid, heights = got.facts
@@ -198,7 +198,8 @@ def _land(tile: Tile, url: str, raster: Path, patience: Patience) -> TileRecord:
         evidence=f"{'found' if got.is_reused else 'fetched'} and checked",
         bytes=got.bytes,
         sha256=got.sha256,
-        **asdict(grid),
+        rows=grid.height,
+        columns=grid.width,
         **asdict(heights),
     )
 

@@ -35,6 +35,7 @@ class Account:
         machine: machine name in the netrc file.
         register_url: where one gets an account.
         one_time_variable: of the one-time code of a second factor; None where there is none.
+        token_variable: of a token that makes the login needless; None where there is none.
     """
 
     service: str
@@ -43,6 +44,7 @@ class Account:
     machine: str
     register_url: str
     one_time_variable: str | None = None
+    token_variable: str | None = None
 
 
 @dataclass(frozen=True)

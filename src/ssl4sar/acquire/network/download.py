@@ -215,10 +215,7 @@ def download(
     size_bytes: int | None = None,
     is_binding: bool = True,
     longest_bytes: int | None = None,
-    attempts: int = 6,
-    first_wait_s: float = 1.0,
-    timeout_s: float = 60.0,
-    busy_s: float = 3600.0,
+    patience: Patience | None = None,
 ) -> DownloadRecord:
     """Download a file over HTTP, resuming an earlier try.
 
@@ -236,11 +233,8 @@ def download(
             them.
         longest_bytes: size at which a file of no listed size is given up; None sets the limit of
             the free disk alone.
-        attempts: tries in a row without a single new byte before giving up.
-        first_wait_s: wait after the first failure; it doubles each time, up to a minute.
-        timeout_s: longest silence of the server.
-        busy_s: how long it is waited in all, without a single new byte, while the server says that
-            it is busy (429); that does not count as tries.
+        patience: with the server, as long as not a single new byte comes; None: that of
+            :class:`Patience`.
 
     Returns:
         Address, size and hash.
@@ -250,17 +244,16 @@ def download(
         WrongContentError: another size or checksum, also after downloading it a second time.
         UserError: bad address, host unreachable or foreign, refused by the server, another process
             downloads the same file, or no space left.
-        ValueError: ``attempts`` is below 1.
     """
-    patience = Patience(attempts, first_wait_s, timeout_s, busy_s)
     require_web_address(url)
-    target, access = Path(target), access or Access()
+    target, access, patience = Path(target), access or Access(), patience or Patience()
     listed = [expected] if isinstance(expected, Checksum) else list(expected or ())
     checksums = tuple(each for each in listed if can_compute(each.algorithm))
     wanted = _Wanted(
         url, access, size_bytes or None, checksums, bool(checksums), is_binding, longest_bytes
     )
-    with _opened(target) as part, guarded_session(Limits(timeout_s), access.may_carry) as session:
+    limits = Limits(patience.timeout_s)
+    with _opened(target) as part, guarded_session(limits, access.may_carry) as session:
         # A compressed transfer could neither be resumed nor compared with the announced length.
         session.headers["Accept-Encoding"] = "identity"
         sha256 = _fetch_patiently(session, wanted, part, patience)

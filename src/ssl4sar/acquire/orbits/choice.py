@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal, Protocol, Self
 
+from ssl4sar.acquire.catalogue.product_name import time_in_name
 from ssl4sar.acquire.catalogue.record import checksums_of, known_form
 from ssl4sar.acquire.product import Product
 from ssl4sar.core.progress import tell
@@ -32,7 +33,6 @@ _LONGEST: Final[dict[OrbitKind, timedelta]] = {
     "POEORB": timedelta(hours=27),
     "RESORB": timedelta(hours=4, minutes=30),
 }
-_TIME: Final = "%Y%m%dT%H%M%S"
 _NAME: Final = re.compile(
     r"(S1[A-Z])_OPER_AUX_(POEORB|RESORB)_[A-Z0-9]{4}"
     r"_(\d{8}T\d{6})_V(\d{8}T\d{6})_(\d{8}T\d{6})(?:\.EOF)?"
@@ -89,9 +89,7 @@ class OrbitName:
         match = _NAME.fullmatch(name)
         if match is None:
             raise ValueError(f"{name!r} is not the name of an orbit file")
-        created, start, stop = (
-            datetime.strptime(text, _TIME).replace(tzinfo=UTC) for text in match.groups()[2:]
-        )
+        created, start, stop = map(time_in_name, match.groups()[2:])
         if start >= stop:
             raise ValueError(f"{name!r}: its validity ends before it begins")
         kind: OrbitKind = "POEORB" if match[2] == "POEORB" else "RESORB"

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 from ssl4sar.acquire.catalogue.footprint import footprint_of
 from ssl4sar.acquire.catalogue.record import fields_of, known_form, product_of
-from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin
+from ssl4sar.acquire.earthdata import TOKEN_VARIABLE, EarthdataLogin, account
 from ssl4sar.acquire.network.access import Access, Bearer, FixedToken, require_web_address
+from ssl4sar.acquire.network.credentials import Account
 from ssl4sar.acquire.network.download import WrongContentError, download
 from ssl4sar.acquire.network.exchange import GuardedAdapter, guard, short_answer
 from ssl4sar.acquire.network.slots import Slots
@@ -76,6 +76,11 @@ class Asf:
 
         return cls(services.asf)
 
+    @classmethod
+    def account(cls, services: Services) -> Account:
+        """Return the account of Earthdata Login."""
+        return account(services.asf.login_url)
+
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that the facility lists for a query, each once.
 
@@ -107,7 +112,7 @@ class Asf:
                     known_checksums(product.checksums),
                     access=self._access(),
                     size_bytes=product.size_bytes,
-                    **asdict(self._patience),
+                    patience=self._patience,
                 )
             tell(f"{product.name}: {self._verified(product, archive, is_new)}")
         return archive

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final, Self
@@ -82,6 +81,11 @@ class Cdse:
     def of(cls, services: Services) -> Self:
         """Return the service of a configuration."""
         return cls(services.cdse)
+
+    @classmethod
+    def account(cls, services: Services) -> Account:
+        """Return the account of the Data Space."""
+        return account(services.cdse)
 
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that match, each once."""
@@ -198,7 +202,7 @@ class Cdse:
             access=self._open_access(),
             size_bytes=size_bytes,
             is_binding=is_binding,
-            **asdict(self._patience),
+            patience=self._patience,
         )
 
     def _open_access(self) -> Access:

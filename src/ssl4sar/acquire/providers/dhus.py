@@ -8,7 +8,6 @@ here, when this provider is used. It resumes and verifies downloads (MD5 or SHA3
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from ssl4sar.config.services import DhusConfig, Services
 from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import bars_allowed, tell
+from ssl4sar.core.space import free_bytes
 
 _FIELDS: Final = {
     "id": "id",
@@ -94,6 +94,13 @@ class Dhus:
         self._config = config
         self._hub = config.hub_url
         self._host = self._address.host
+        self._account = Account(
+            service=f"Data Hub {self._host}",
+            user_variable="DHUS_USERNAME",
+            password_variable="DHUS_PASSWORD",
+            machine=self._host,
+            register_url=self._hub,
+        )
         self._attempts = attempts
         self._retry_s = retry_s
         self._timeout_s = timeout_s
@@ -104,6 +111,11 @@ class Dhus:
         import sentinelsat  # noqa: F401
 
         return cls(services.dhus)
+
+    @classmethod
+    def account(cls, services: Services) -> Account:
+        """Return the account of the hub."""
+        return cls(services.dhus)._account
 
     def search(self, query: Query) -> Iterator[Product]:
         """Yield all products that the hub lists for a query, each once.
@@ -168,7 +180,7 @@ class Dhus:
         from sentinelsat.exceptions import InvalidChecksumError, InvalidKeyError, LTAError
 
         tell(f"{product.name}: asking {self._host} for it")
-        free = shutil.disk_usage(folder).free
+        free = free_bytes(folder)
         # The size comes in words, rounded.
         listed = 2 * product.size_bytes + _ROUNDED_BYTES if product.size_bytes else free
         self._adapter.most_bytes = min(listed, free)
@@ -197,23 +209,12 @@ class Dhus:
             raise _missing(product, problem) from error
         raise error or UserError(self._hub, "the download failed without a reason", "rerun")
 
-    @property
-    def account(self) -> Account:
-        """Where its credentials are looked for."""
-        return Account(
-            service=f"Data Hub {self._host}",
-            user_variable="DHUS_USERNAME",
-            password_variable="DHUS_PASSWORD",
-            machine=self._host,
-            register_url=self._hub,
-        )
-
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Yield the client; its errors and log lines come out as ours, without the password."""
         from sentinelsat import SentinelAPI
 
-        login = find_credentials(self.account)
+        login = find_credentials(self._account)
         if was_refused(self._hub, login):
             raise self._refused(login)
         api = SentinelAPI(login.user, login.password, self._hub, show_progressbars=bars_allowed())

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
 from shapely.geometry import Polygon, box
@@ -26,7 +26,7 @@ from shapely.geometry.polygon import orient
 
 from ssl4sar.acquire.catalogue.footprint import footprint_of
 from ssl4sar.acquire.catalogue.record import checksums_of, known_form, product_of
-from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.acquire.product import Mission, Product, utc_text
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess, RefusedError
 from ssl4sar.acquire.query import Query
 from ssl4sar.core.errors import UserError
@@ -134,7 +134,7 @@ class ODataCatalogue:
 
     def _window(self, filters: list[str], start: datetime, stop: datetime) -> _Window:
         """Walk through the pages of a window; of one that is too long only the first is taken."""
-        within = f"ContentDate/Start ge {_time(start)} and ContentDate/Start lt {_time(stop)}"
+        within = f"ContentDate/Start ge {utc_text(start)} and ContentDate/Start lt {utc_text(stop)}"
         asked = {
             "$filter": " and ".join([*filters, within]),
             "$orderby": "ContentDate/Start asc",
@@ -306,10 +306,6 @@ def _polygon_text(polygon: Polygon) -> str:
 def _plain(degrees: float) -> str:
     """Return a number without an exponent, to a tenth of a millimetre on the ground."""
     return f"{degrees:.9f}".rstrip("0").rstrip(".")
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _is_instant(start: datetime, stop: datetime) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Protocol, Self
+from typing import ClassVar, Final, Protocol, Self, runtime_checkable
 
+from ssl4sar.acquire.network.credentials import Account
 from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.providers.cdse import Cdse
 from ssl4sar.acquire.providers.dhus import Dhus
@@ -36,6 +37,19 @@ class Registered(Provider, Protocol):
         """
 
 
+@runtime_checkable
+class WithAccount(Protocol):
+    """What a provider that logs in has besides; ``ssl4sar doctor`` looks for the credentials."""
+
+    @classmethod
+    def account(cls, services: Services) -> Account:
+        """Return where its credentials are looked for.
+
+        Raises:
+            UserError: its block lacks something, e.g. the address of a hub.
+        """
+
+
 PROVIDERS: Final[dict[ProviderName, type[Registered]]] = {
     "cdse": Cdse,
     "dhus": Dhus,
@@ -43,10 +57,6 @@ PROVIDERS: Final[dict[ProviderName, type[Registered]]] = {
     "stac": Stac,
     "local": Local,
     "synthetic": Synthetic,
-}
-#: Library and extra of the providers that need one.
-LIBRARIES: Final[dict[ProviderName, tuple[str, str]]] = {
-    name: (kind.library, name) for name, kind in PROVIDERS.items() if kind.library is not None
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -182,7 +182,7 @@ class Stac:
         url = product.urls[asset]
 
         def fetch() -> None:
-            download(url, target, checksums, access=self._access, **asdict(self._patience))
+            download(url, target, checksums, access=self._access, patience=self._patience)
 
         def read() -> None:
             problem = _problem(target, checksums)

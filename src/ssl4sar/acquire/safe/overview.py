@@ -21,7 +21,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from ssl4sar.acquire.areas import cut_at_antimeridian
 from ssl4sar.acquire.catalogue.product_name import plain_version
 from ssl4sar.acquire.extract import open_limited_zip
-from ssl4sar.acquire.product import OrbitDirection
+from ssl4sar.acquire.product import OrbitDirection, orbit_direction
 from ssl4sar.acquire.safe.manifest import MANIFEST_NAME
 from ssl4sar.acquire.safe.verification import BROKEN_ZIP
 from ssl4sar.core.errors import UserError
@@ -31,10 +31,6 @@ from ssl4sar.core.foreign import parse_json, parse_xml, read_bounded
 _MAX_XML_BYTES: Final = 32_000_000
 _NUMBER: Final = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _METADATA: Final = re.compile(r"MTD_MSIL[12][AC]\.xml")
-_DIRECTIONS: Final[dict[str, OrbitDirection]] = {
-    "ascending": "ascending",
-    "descending": "descending",
-}
 _CLOUDS: Final = "Cloud_Coverage_Assessment"
 _GRANULE: Final = re.compile(r"(?:\./)?GRANULE/([^/]+)/")
 _CORRUPT: Final = "get the product again, or take it out of the folder"
@@ -84,7 +80,7 @@ def read_overview(path: Path) -> SafeOverview:
         details = None if metadata is None else parse_xml(metadata, _MAX_XML_BYTES)
         return SafeOverview(
             footprint=_footprint(root),
-            orbit_direction=_DIRECTIONS.get((_text(root, "pass") or "").lower()),
+            orbit_direction=orbit_direction(_text(root, "pass")),
             relative_orbit=None if track is None else int(track),
             processor_version=_processor(root),
             cloud_percent=None if details is None else _number(details, _CLOUDS),

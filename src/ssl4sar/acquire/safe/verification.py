@@ -68,17 +68,18 @@ class Verification:
         return f"verified by {', '.join(self.steps)}{files}"
 
 
-def known_checksums(checksums: Mapping[str, str], *, computable: bool = True) -> list[Checksum]:
-    """Return the checksums of a catalogue that can be compared; damaged ones are left out.
+def known_checksums(checksums: Mapping[str, str]) -> list[Checksum]:
+    """Return the checksums of a catalogue that can be compared.
+
+    Damaged ones are left out, and those whose library is missing.
 
     Args:
         checksums: hexadecimal digests by algorithm.
-        computable: leave out those whose library is missing.
     """
     known = []
     for algorithm, digits in sorted(checksums.items()):
         name = algorithm.lower()
-        if name not in CHECKSUM_DIGITS or (computable and not can_compute(name)):
+        if name not in CHECKSUM_DIGITS or not can_compute(name):
             continue
         try:
             known.append(Checksum(name, digits.lower()))
