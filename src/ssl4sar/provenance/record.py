@@ -124,7 +124,7 @@ class JobRecord(Record):
     rule: str
     """Rule of the workflow."""
     wildcards: dict[str, str]
-    """Wildcards of the job, e.g. its seed."""
+    """Wildcards of the job, e.g. its member."""
     study: str
     """Name of the run that first made the outputs."""
     seed: int | None
@@ -170,7 +170,7 @@ class JobRecord(Record):
 
     @property
     def job(self) -> str:
-        """The job in words, e.g. ``finetune seed=0``."""
+        """The job in words, e.g. ``finetune model=imagenet member=seed0``."""
         return " ".join([self.rule, *(f"{k}={v}" for k, v in sorted(self.wildcards.items()))])
 
     def values(self, path: Path) -> dict[str, Any]:
