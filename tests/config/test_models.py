@@ -87,7 +87,15 @@ def test_the_pretext_tasks_train_the_network_of_the_models_that_start_from_them(
             {"models": {"a": {"weights_file": "w"}}},
             r"weights_file has no meaning with weights none",
         ),
-        ({"models": {"a": {"network": {"name": "resnet"}}}}, r"models\.a\.network: .*aspp_unet"),
+        (
+            {"models": {"a": {"network": {"name": "resnet"}}}},
+            r"models\.a\.network\.name: resnet is not one of tyrion, aspp_unet;",
+        ),
+        (
+            {"models": {"a": {"network": {"name": "asp_unet"}}}},
+            r"asp_unet is not one of .* \(did you mean aspp_unet\?\)",
+        ),
+        ({"models": {"a": {"network": {"input_px": 64}}}}, r"models\.a\.network\.name is missing"),
         (
             {"models": {"a": {"network": {"name": "tyrion", "embed_dimm": 8}}}},
             r"network\.embed_dimm",

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ssl4sar.config.training import TrainingConfig
+from ssl4sar.core.errors import UserError
 from ssl4sar.train.finetune.crops import CropBatch
 from ssl4sar.train.finetune.finetune_module import FinetuneModule
 from ssl4sar.train.finetune.losses import SegmentationLoss
@@ -42,3 +43,20 @@ def test_a_batch_has_one_loss_of_all_its_images(module):
     assert losses.losses.shape == (1,)
     assert losses.losses.item() == pytest.approx(expected.item())
     assert losses.names == ["third", "first"]
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (nn.Conv2d(1, 3, 1), r"\(1, 3, 64, 64\), not \(1, 4, 64, 64\)"),
+        (nn.Conv2d(1, 4, 1, stride=2), r"\(1, 4, 32, 32\)"),
+    ],
+    ids=["channels", "size"],
+)
+def test_an_output_of_another_shape_is_refused_in_the_first_step(module, network, shape):
+    module.network = network
+    batch = CropBatch(
+        torch.zeros(2 * 64 * 64, dtype=torch.uint8), (SampleDraw(Window(0, 0, 0, 64, 64)),)
+    )
+    with pytest.raises(UserError, match=shape):
+        module.sample_losses(batch)

@@ -125,6 +125,8 @@ def _explain(detail: ErrorDetails) -> str:
         return f"{key} is not a known key ({_allowed_keys(parts[-1], block)})"
     if detail["type"] == "missing":
         return f"{key} is missing"
+    if detail["type"].startswith("union_tag_"):
+        return _wrong_name(key, detail)
     message = detail["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if detail["type"] == "value_error":
@@ -132,6 +134,19 @@ def _explain(detail: ErrorDetails) -> str:
         joint = "." if isinstance(detail["input"], Mapping) else " "
         return f"{key}{joint}{message}" if key else message
     return f"{key}: {message}, got {printable(repr(detail['input']), _LONGEST_SHOWN)}"
+
+
+def _wrong_name(key: str, detail: ErrorDetails) -> str:
+    """Explain a block whose name, which says which settings there are, is missing or unknown."""
+    facts = detail.get("ctx", {})
+    key = f"{key}.{facts['discriminator'].strip(chr(39))}"
+    if "tag" not in facts:
+        return f"{key} is missing"
+    names = facts["expected_tags"].replace("'", "").split(", ")
+    close = difflib.get_close_matches(facts["tag"], names, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    name = printable(facts["tag"], _LONGEST_SHOWN)
+    return f"{key}: {name} is not one of {', '.join(names)}{hint}"
 
 
 def _placed(location: Sequence[str | int]) -> tuple[list[str], type[BaseModel]]:

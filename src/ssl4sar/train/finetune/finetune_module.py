@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ssl4sar.config.training import TrainingConfig
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.models.network import ZoneNetwork
 from ssl4sar.train.finetune.augment import augment_batch
 from ssl4sar.train.finetune.crops import CropBatch
@@ -54,9 +56,22 @@ class FinetuneModule(TrainingModule[ZoneNetwork, CropBatch]):
         self.images = tuple(images)
 
     def sample_losses(self, batch: CropBatch) -> SampleLosses:
-        """Return the one loss of a batch: Dice is not a mean over samples."""
+        """Return the one loss of a batch: Dice is not a mean over samples.
+
+        Raises:
+            UserError: the output of the network has another shape than zones have.
+        """
         images, labels = augment_batch(batch, self.input_px, self.augmentation)
-        loss = self.loss(self.network(images), labels)
+        logits = self.network(images)
+        # Too few channels would train to the end, and fail in the prediction.
+        expected = (len(images), CLASS_COUNT, self.input_px, self.input_px)
+        if logits.shape != expected:
+            raise UserError(
+                "output of the network",
+                f"its shape is {tuple(logits.shape)}, not {expected}",
+                "correct its forward or its build in src/ssl4sar/models",
+            )
+        loss = self.loss(logits, labels)
         return SampleLosses(loss[None], [self.images[d.window.image] for d in batch.draws])
 
     def score(self, network: ZoneNetwork) -> ValidationScore:
