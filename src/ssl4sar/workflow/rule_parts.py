@@ -36,7 +36,9 @@ def complete_rules(rules: Iterable[Any], run: str) -> None:
         output = strip_wildcard_constraints(str(rule.output[0]))
         folder = f"{run}/" if re.search(r"(^|/)(runs|results)/", output) else ""
         wildcards = "/".join(f"{{{name}}}" for name in dict.fromkeys(_WILDCARD.findall(output)))
-        name = folder + "/".join(filter(None, (rule.name, wildcards)))
+        # Of a module the rules are renamed, and its own names find the records of earlier runs.
+        own_name = Path(str(rule.script)).stem
+        name = folder + "/".join(filter(None, (own_name, wildcards)))
         if not rule.log:
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"logs/{name}.log")
