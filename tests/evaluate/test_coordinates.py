@@ -263,8 +263,8 @@ def test_coordinates_of_another_size_are_refused(tree: CaffeTree, tmp_path: Path
     [("COL;HH;EPSG:32606", "line 2 has no BoundingBox"),
      ("BoundingBox(left=9, bottom=0, right=1, top=1);EPSG:32606", "line 2 has no area"),
      ("BoundingBox(left=0, bottom=0, right=1, top=1);UTM", "and EPSG:code"),
-     ("BoundingBox(left=0, bottom=0, right=520, top=350);EPSG:32606", "line 2: its pixels .* not sq"),
-     ("BoundingBox(left=0, bottom=0, right=1560, top=1260);EPSG:32606", "line 2: .* 20 m, its name"),
+     ("BoundingBox(left=0, bottom=0, right=520, top=350);EPSG:32606", "line 2: .* not square"),
+     ("BoundingBox(left=0, bottom=0, right=1560, top=1260);EPSG:32606", "2: .* 20 m, its name"),
      ("BoundingBox(left=0, bottom=0, right=1, top=1);EPSG:4326", "line 2: .* in degrees")],
 )  # fmt: skip
 def test_a_wrong_line_of_the_list_is_an_error(tree: CaffeTree, rest: str, problem: str) -> None:

@@ -40,7 +40,7 @@ def snakemake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespac
         input=["in.txt"],
         output=Files(outputs),
         params={"source": source_digest(script), "cfg": {"training": {"epochs": 2}}, "resume": "r"},
-        wildcards={"seed": "3"},
+        wildcards={"member": "seed3"},
         config={"name": "x", "read_from": {"file": "config/x.yaml", "overrides": {}}},
         threads=1,
         resources={"mem_mb": 100, "tmpdir": "/scratch", "_cores": 1},
@@ -51,7 +51,7 @@ def test_a_finished_job_leaves_its_record(snakemake, tmp_path: Path) -> None:
     with job(snakemake):
         (tmp_path / "runs/x/seed0/model.pt").write_text("trained")
     record = JobRecord.read(tmp_path / Files.provenance)
-    assert (record.job, record.seed, record.study) == ("finetune seed=3", 3, "x")
+    assert (record.job, record.seed, record.study) == ("finetune member=seed3", 3, "x")
     assert [entry.path for entry in record.inputs] == ["../../../in.txt"]
     assert [entry.path for entry in record.outputs] == ["model.pt", "model.json"]
     assert record.outputs[0].bytes == len("trained")
@@ -79,7 +79,7 @@ def test_an_altered_input_stops_the_job_before_its_work(snakemake, tmp_path, cap
         pytest.fail("the work was begun")
     told = capsys.readouterr().err
     assert told.count("\n") == 1
-    assert "not what finetune seed=3 wrote" in told
+    assert "not what finetune member=seed3 wrote" in told
 
 
 def test_an_output_that_was_not_written_is_one_line(snakemake, tmp_path: Path, capsys) -> None:
