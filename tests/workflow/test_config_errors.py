@@ -17,7 +17,7 @@ from ssl4sar.workflow.study import default_config, open_study
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"trianing": 1}, "trianing is not a known key (did you mean training?)"),
+        ({"trianing": 1}, "trianing is no known key (did you mean training?)"),
         ({"training": {"learning_rate": "fast"}}, "training.learning_rate: input should"),
         ({"caffe_root": "/nowhere/data_raw"}, "/nowhere/data_raw: the folder does not"),
         (
@@ -48,7 +48,7 @@ def test_a_wrong_choice_of_files_is_named(files: list[str], message: str) -> Non
 @pytest.mark.slow
 def test_the_command_ends_with_one_line_without_traceback(house: House, tmp_path: Path) -> None:
     done = house.snakemake("-n", "--config", "trianing=1", "--", house.target)
-    assert "trianing is not a known key (did you mean training?)" in told(done)
+    assert "trianing is no known key (did you mean training?)" in told(done)
     # A Python that Snakemake could not start for its jobs is refused before any job.
     prefix = tmp_path / "My Projects"
     prefix.symlink_to(sys.prefix)
