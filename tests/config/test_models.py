@@ -104,6 +104,10 @@ def test_the_pretext_tasks_train_the_network_of_the_models_that_start_from_them(
             {"models": {"a": {"network": {"name": "aspp_unet", "input_px": 200}}}},
             r"cannot be halved",
         ),
+        (
+            {"models": {"a": {**UNET, "recipe": {"batch_size": 1, "target_px": 64}}}},
+            r"models\.a: aspp_unet normalises over the batch and needs at least 2 crops",
+        ),
         ({"models": {"a": {"recipe": {"epoch": 3}}}}, r"models\.a\.recipe\.epoch: is not a key"),
         ({"models": {"a": {"recipe": {"epochs": 0}}}}, r"models\.a\.recipe\.epochs: Input should"),
         (

@@ -36,7 +36,7 @@ def test_a_finished_project_holds(project) -> None:
     )
     # Readers before makers.
     assert [node.record.job for node in audit.chain.nodes] == [
-        "total", "count seed=1", "count seed=0", "cut",
+        "total", "count member=seed1", "count member=seed0", "cut",
     ]  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_a_finished_project_holds(project) -> None:
     ("file", "job"),
     [
         ("results/total.json", "total"),
-        ("runs/tiny/count1.json", "count seed=1"),
+        ("runs/tiny/count1.json", "count member=seed1"),
         ("runs/tiny/pieces/sub/3.txt", "cut"),
         ("runs/tiny/pieces.txt", "cut"),
     ],
@@ -93,7 +93,7 @@ def test_one_source_line_is_named_with_the_jobs_that_used_it(project) -> None:
     path.write_text(path.read_text() + "EDITED = 1\n")
     problems = audited(project).problems
     assert [(p.kind, set(p.jobs)) for p in problems] == [
-        ("code", {"cut", "count seed=0", "count seed=1"})
+        ("code", {"cut", "count member=seed0", "count member=seed1"})
     ]
     assert problems[0].subject.endswith("src/ssl4sar/core/cutting.py")
     assert "differs today from what ran in" in problems[0].message
@@ -125,7 +125,7 @@ def test_one_configuration_value_is_named_with_both_values(project) -> None:
     problems = audited(project).problems
     assert [(p.kind, p.subject) for p in problems] == [("config", "training.learning_rate")]
     assert "is 0.003 today, it was 0.002" in problems[0].message
-    assert set(problems[0].jobs) == {"count seed=0", "count seed=1"}
+    assert set(problems[0].jobs) == {"count member=seed0", "count member=seed1"}
 
 
 def test_records_survive_moving_the_project(project, tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_records_survive_moving_the_project(project, tmp_path: Path) -> None:
 def test_a_record_that_several_jobs_miss_is_told_once(project) -> None:
     (project.root / "runs/tiny/pieces.provenance.json").unlink()
     (problem,) = audited(project).problems
-    assert problem.jobs == ("count seed=0", "count seed=1") or problem.jobs == (
-        "count seed=1", "count seed=0",
+    assert problem.jobs == ("count member=seed0", "count member=seed1") or problem.jobs == (
+        "count member=seed1", "count member=seed0",
     )  # fmt: skip
     assert problem.message.startswith("the record is missing (it says how ")
     assert "pieces.txt" in problem.message
@@ -234,7 +234,7 @@ def test_a_rewritten_record_breaks_the_chain_of_hashes(project) -> None:
     """Its own hash holds, but it is not the one that was found when its output was read."""
     path = project.root / "runs/tiny/count0.provenance.json"
     record = JobRecord.read(path)
-    record.model_copy(update={"wildcards": {"seed": "0"}, "seed": 42}).write(path)
+    record.model_copy(update={"wildcards": {"member": "seed0"}, "seed": 42}).write(path)
     problems = audited(project).problems
     assert [(p.kind, Path(p.subject).name) for p in problems] == [("record", path.name)]
     assert "not the record that total found" in problems[0].message
@@ -244,7 +244,7 @@ def test_a_rewritten_record_breaks_the_chain_of_hashes(project) -> None:
     ("updates", "note"),
     [
         ({"ended": "2001-01-01T00:00:00.000+00:00"}, "went backwards"),
-        ({"versions": {"numpy": "0.1"}}, "count seed=0 ran with numpy 0.1, here is"),
+        ({"versions": {"numpy": "0.1"}}, "count member=seed0 ran with numpy 0.1, here is"),
     ],
 )
 def test_a_wrong_clock_and_other_versions_are_notes(project, updates, note: str) -> None:

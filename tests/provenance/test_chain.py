@@ -18,8 +18,8 @@ def jobs(chain) -> list[str]:
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("results/total.json", {"total", "count seed=0", "count seed=1", "cut"}),
-        ("runs/tiny/count1.json", {"count seed=1", "cut"}),
+        ("results/total.json", {"total", "count member=seed0", "count member=seed1", "cut"}),
+        ("runs/tiny/count1.json", {"count member=seed1", "cut"}),
         ("runs/tiny/pieces", {"cut"}),
         ("runs/tiny/pieces/sub/0.txt", {"cut"}),
     ],
@@ -51,7 +51,7 @@ def test_readers_stand_before_makers_whatever_the_order_of_inputs(project) -> No
     recorder = Recorder.begin(facts)
     recorder.finish()
     chain = project.chain()
-    assert jobs(chain) == ["total", "count seed=0", "cut"]
+    assert jobs(chain) == ["total", "count member=seed0", "cut"]
     place = {node.claim.path: number for number, node in enumerate(chain.nodes)}
     for node in chain.nodes:
         for _, maker in node.inputs:

@@ -36,9 +36,9 @@ def targets(entity: dict[str, Any], name: str) -> list[str]:
 
 def test_an_action_tells_what_its_record_tells(study: RecordedProject, graph) -> None:
     chain = study.chain()
-    record = next(node.record for node in chain.nodes if node.record.job == "count seed=1")
+    record = next(node.record for node in chain.nodes if node.record.job == "count member=seed1")
     action = graph["#job/runs/tiny/count1"]
-    assert action["name"] == "count seed=1"
+    assert action["name"] == "count member=seed1"
     assert action["startTime"] == record.started
     assert action["endTime"] == record.ended
     assert action["actionStatus"] == "http://schema.org/CompletedActionStatus"
@@ -48,7 +48,7 @@ def test_an_action_tells_what_its_record_tells(study: RecordedProject, graph) ->
         "runs/tiny/pieces.txt",
         "#value/training.epochs",
         "#value/training.learning_rate",
-        "#value/wildcards.seed/2",
+        "#value/wildcards.member/2",
     ]
     assert targets(action, "result") == ["runs/tiny/count1.json"]
     assert targets(action, "subjectOf") == ["runs/tiny/count1.provenance.json"]
@@ -65,9 +65,9 @@ def test_values_are_told_once_with_their_types(graph) -> None:
     assert graph["#parameter/name"]["additionalType"] == "Text"
     assert graph["#parameter/seeds"]["additionalType"] == "PropertyValue"
     assert json.loads(graph["#value/seeds"]["value"]) == [0, 1]
-    assert targets(graph["#parameter/wildcards.seed"], "workExample") == [
-        "#value/wildcards.seed",
-        "#value/wildcards.seed/2",
+    assert targets(graph["#parameter/wildcards.member"], "workExample") == [
+        "#value/wildcards.member",
+        "#value/wildcards.member/2",
     ]
 
 

@@ -42,13 +42,15 @@ def test_a_parameter_is_found_where_the_difference_begins(project, another) -> N
     another.make()
     comparison = compared(project, another)
     assert not comparison.equal
-    assert {pair.name for pair in comparison.causes} == {"count seed=0", "count seed=1"}
+    assert {pair.name for pair in comparison.causes} == {"count member=seed0", "count member=seed1"}
     for pair in comparison.causes:
         assert found(pair, "config") == [("training.learning_rate", "0.002", "0.003")]
     total = comparison.pairs[-1]
     assert total.name == "total"
-    assert total.follows == ("count seed=0", "count seed=1")
-    assert "it begins with count seed=0 (config training.learning_rate)" in printed(comparison)
+    assert total.follows == ("count member=seed0", "count member=seed1")
+    assert "it begins with count member=seed0 (config training.learning_rate)" in printed(
+        comparison
+    )
 
 
 def test_a_source_file_is_found(project, another) -> None:
@@ -66,7 +68,7 @@ def test_a_source_file_is_found(project, another) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "job", "kind", "subjects"),
     [
-        ("[0, 1]", "[0, 1, 2]", "total", "job", [("count", "none", "count seed=2")]),
+        ("[0, 1]", "[0, 1, 2]", "total", "job", [("count", "none", "count member=seed2")]),
         ("abcabcabd", "abcabcaad", "cut", "input", ["raw.txt"]),
     ],
 )
@@ -86,8 +88,8 @@ def test_two_seeds_of_one_project_are_paired_by_their_rule(project) -> None:
     folder = project.root / "runs/tiny"
     comparison = compared_files(folder / "count0.json", folder / "count1.json")
     (cause,) = comparison.causes
-    assert cause.name == "count seed=0 | count seed=1"
-    assert found(cause, "wildcard") == [("seed", "0", "1")]
+    assert cause.name == "count member=seed0 | count member=seed1"
+    assert found(cause, "wildcard") == [("member", "seed0", "seed1")]
 
 
 def test_results_that_do_not_repeat_are_called_so(project, another) -> None:
@@ -111,7 +113,12 @@ def test_json_holds_the_same(project, another, equal: bool) -> None:
     plain = json.loads(json.dumps(difference_json(compared(project, another))))
     assert plain["equal"] is equal
     assert plain["causes"] == ([] if equal else ["cut"])
-    assert {job["one"] for job in plain["jobs"]} == {"cut", "count seed=0", "count seed=1", "total"}
+    assert {job["one"] for job in plain["jobs"]} == {
+        "cut",
+        "count member=seed0",
+        "count member=seed1",
+        "total",
+    }
 
 
 def test_a_job_may_differ_by_itself_and_by_what_it_read(project, another) -> None:
@@ -120,7 +127,11 @@ def test_a_job_may_differ_by_itself_and_by_what_it_read(project, another) -> Non
     path.write_text(text)
     another.make()
     comparison = compared(project, another)
-    assert [pair.name for pair in comparison.causes] == ["count seed=0", "count seed=1", "total"]
+    assert [pair.name for pair in comparison.causes] == [
+        "count member=seed0",
+        "count member=seed1",
+        "total",
+    ]
     assert "total (config seeds)" in printed(comparison)
 
 

@@ -24,8 +24,8 @@ def test_a_record_survives_writing_and_reading(project, tmp_path: Path) -> None:
 
 def test_a_record_tells_what_the_issue_of_trust_needs(project) -> None:
     record = a_record(project)
-    assert (record.rule, record.wildcards, record.seed) == ("count", {"seed": "1"}, 1)
-    assert record.job == "count seed=1"
+    assert (record.rule, record.wildcards, record.seed) == ("count", {"member": "seed1"}, 1)
+    assert record.job == "count member=seed1"
     assert record.cfg == {"training": {"epochs": 2, "learning_rate": 0.002}}
     assert record.configuration.file == "config/tiny.yaml"
     assert record.code.script == "workflow/scripts/count.py"

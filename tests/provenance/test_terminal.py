@@ -18,7 +18,7 @@ def printed(project) -> str:
 
 def test_the_tree_goes_down_to_what_came_from_outside(project) -> None:
     text = printed(project)
-    order = [text.index(part) for part in ("total", "count seed=0", "cut", "raw.txt")]
+    order = [text.index(part) for part in ("total", "count member=seed0", "cut", "raw.txt")]
     assert order == sorted(order)
     assert "raw.txt (9 bytes)" in text
     assert "(from outside)" in text
@@ -33,7 +33,7 @@ def test_what_a_reader_asks_is_there(project) -> None:
     assert "versions: python=" in text
     # Long lists of equal parameters are printed once.
     assert text.count("training.learning_rate=0.002") == 1
-    assert "parameters: as in count seed=0" in text
+    assert "parameters: as in count member=seed0" in text
 
 
 def test_problems_come_last_and_are_counted(project) -> None:

@@ -101,7 +101,9 @@ class RecordedProject:
         inputs = [self.root / "runs/tiny/pieces", self.root / "runs/tiny/pieces.txt"]
         training = self.config.training
         cfg = {"training": {"epochs": training.epochs, "learning_rate": training.learning_rate}}
-        facts = self.facts("count", inputs, [f"runs/tiny/count{seed}.json"], cfg, seed=str(seed))
+        facts = self.facts(
+            "count", inputs, [f"runs/tiny/count{seed}.json"], cfg, member=f"seed{seed}"
+        )
         recorder = Recorder.begin(facts)
         letters = "".join(sorted(path.read_text() for path in inputs[0].rglob("*.txt")))
         counted = letters.count("a") * training.epochs * training.learning_rate + seed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssl4sar.config.batch_shares import share_batches
+from ssl4sar.config.batch_shares import share_batches, smallest_batch
 from ssl4sar.train.loop.batches import EpochBatches
 
 
@@ -47,6 +47,8 @@ def test_the_samples_and_weights_of_an_optimiser_step_do_not_depend_on_the_proce
     keys, shares = shared_keys(samples, batch_size, accumulate, processes)
     assert len({len(own) for own in keys}) == 1
     assert all(key.samples for own in keys for key in own)
+    least = min(len(key.samples) for own in keys for key in own)
+    assert smallest_batch(shares, samples) == least
     n = shares.accumulate_batches
     steps = [[key for own in keys for key in own[i : i + n]] for i in range(0, len(keys[0]), n)]
     assert len(steps) == len(steps_alone)

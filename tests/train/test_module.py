@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
@@ -112,3 +113,26 @@ def test_what_the_schedule_follows_is_part_of_a_checkpoint(line):
     line.validation_losses = []
     line.on_load_checkpoint(checkpoint)
     assert line.validation_losses == [3.0, 2.0]
+
+
+def test_processes_share_the_statistics_of_batches_before_they_validate(monkeypatch):
+    class Strategy:
+        def reduce(self, own, reduce_op):
+            return (own + 3.0) / 2 if reduce_op == "mean" else own  # the other process has 3
+
+    config = OptTranslatorConfig(epochs=3, ema_decay=0.9)
+    module = Line(nn.Sequential(nn.BatchNorm1d(1)), config=config, seed=1, block="opttranslator")
+    monkeypatch.setattr(type(module), "current_epoch", 0)
+    monkeypatch.setattr(module, "log_dict", lambda *args, **kwargs: None)
+    scored = []
+    monkeypatch.setattr(
+        module, "score", lambda network: scored.append(network[0].running_mean.item()) or Loss(1.0)
+    )
+    module.trainer = SimpleNamespace(world_size=2, global_step=4, strategy=Strategy())
+    monkeypatch.setattr(type(module), "device", torch.device("cpu"))
+    module.on_train_epoch_start()
+    module._weights, module._losses = [1.0], [1.0]
+    module.network[0].running_mean.fill_(1.0)
+    module.on_train_epoch_end()
+    assert scored == [2.0]
+    assert module.network[0].running_mean.item() == 2.0

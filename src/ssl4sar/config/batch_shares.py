@@ -48,3 +48,18 @@ def share_batches(
             f"evenly (left to split each batch: {parts})"
         )
     return BatchShares(batch_size // parts, accumulate_batches // lanes, lanes, parts)
+
+
+def smallest_batch(shares: BatchShares, samples_per_epoch: int) -> int:
+    """Return the fewest samples that a process works on in a step.
+
+    Args:
+        shares: how the processes share the batches.
+        samples_per_epoch: samples per epoch over all processes.
+    """
+    share, _, lanes, parts = shares
+    batches, rest = divmod(samples_per_epoch, share * parts)
+    full_parts, last = divmod(rest, share)
+    if (batches + (rest > 0)) % lanes or (rest and full_parts + (last > 0) < parts):
+        return 1  # a process that is left without samples gets one of another's
+    return last or share

@@ -29,6 +29,8 @@ class NetworkSettings(Block):
     starts_from: ClassVar[frozenset[WeightsKind]] = frozenset()
     #: Whether the pretext tasks can pretrain it.
     can_pretrain: ClassVar[bool] = False
+    #: Fewest crops that it can be trained on at once.
+    least_batch: ClassVar[int] = 1
 
     @property
     def crop_memory_mb(self) -> float:
@@ -96,8 +98,8 @@ class AsppUnetConfig(NetworkSettings):
     """The benchmark's U-Net for zones, with atrous pyramid pooling at its deepest level."""
 
     name: Literal["aspp_unet"] = "aspp_unet"
-    """The U-Net of Gourmelon et al. 2022. It normalises over the batch: give it at least two crops
-    (`training.batch_size`)."""
+    """The U-Net of Gourmelon et al. 2022. It normalises over the batch, of which several processes
+    see their own share alone: each needs at least two crops in every batch, the last one too."""
     input_px: int = Field(default=256, ge=64)
     """Side of the network's input window, pixels; can be halved `levels` - 1 times."""
     first_channels: int = Field(default=32, ge=4)
@@ -110,6 +112,8 @@ class AsppUnetConfig(NetworkSettings):
     """Dilations of the pyramid, pixels of the deepest map."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Dropout probability behind the pyramid."""
+
+    least_batch: ClassVar[int] = 2
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

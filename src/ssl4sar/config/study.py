@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from ssl4sar.config.batch_shares import share_batches
+from ssl4sar.config.batch_shares import BatchShares, share_batches, smallest_batch
 from ssl4sar.config.block import Block
 from ssl4sar.config.caffe import CaffeConfig
 from ssl4sar.config.compute import ComputeConfig
@@ -143,10 +143,18 @@ class StudyConfig(Block):
                 f"training.validation_stride_px: {stride_px} is larger than "
                 f"prediction.centre_px {self.prediction.centre_px}, which would leave gaps"
             )
-        self._share_batches(recipe, "training")
+        least = smallest_batch(self._share_batches(recipe, "training"), recipe.samples_per_epoch)
+        if least < row.network.least_batch:
+            raise ValueError(
+                f"{place}: {row.network.name} normalises over the batch and needs at least "
+                f"{row.network.least_batch} crops in each, but training.samples_per_epoch "
+                f"{recipe.samples_per_epoch} and training.batch_size {recipe.batch_size} leave "
+                f"{least} for a process: change them, in {place}.recipe or for all, or "
+                "compute.devices"
+            )
 
-    def _share_batches(self, recipe: Recipe, block: str) -> None:
-        share_batches(
+    def _share_batches(self, recipe: Recipe, block: str) -> BatchShares:
+        return share_batches(
             recipe.batch_size, recipe.accumulate_batches, self.compute.processes, block=block
         )
 

@@ -17,6 +17,7 @@ from ssl4sar.core.caffe_layout import METADATA_NAME
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, read_bounded
 from ssl4sar.core.grid import Grid
+from ssl4sar.core.scene_name import SceneName
 
 _NUMBER: Final = r"(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
 _NAME: Final = re.compile(r"\s*\"?([\w-]+)_geo\.tif")
@@ -37,7 +38,8 @@ def listed_grids(root: Path, sizes_px: Mapping[str, tuple[int, int]]) -> dict[st
         Grids by name, of the scenes that are listed; empty without a list.
 
     Raises:
-        UserError: it cannot be read, or a line of a scene has no box, no system or no area.
+        UserError: it cannot be read, or a line of a scene has no box, no system or no area, or
+            pixels that are not square or not of the size in the name.
     """
     path = root / METADATA_NAME
     if not path.is_file():
@@ -62,5 +64,11 @@ def listed_grids(root: Path, sizes_px: Mapping[str, tuple[int, int]]) -> dict[st
         if not (left < right and bottom < top):
             raise UserError(path, f"the box of line {number} has no area", fix)
         edges = (left, bottom, right, top)
-        grids[named[1]] = Grid.of_bounds(edges, sizes_px[named[1]], f"EPSG:{crs[1]}")
+        grid = Grid.of_bounds(edges, sizes_px[named[1]], f"EPSG:{crs[1]}")
+        try:
+            # The evaluation asks this of the predictions: better now than after the trainings.
+            SceneName.parse(named[1]).spacing_m(grid, path)
+        except UserError as error:
+            raise UserError(path, f"line {number}: {error.problem}", fix) from error
+        grids[named[1]] = grid
     return grids

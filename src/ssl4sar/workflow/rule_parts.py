@@ -39,9 +39,11 @@ def complete_rules(rules: Iterable[Any], study: Study) -> None:
         output = strip_wildcard_constraints(str(rule.output[0]))
         folder = f"{study.config.name}/" if re.search(r"(^|/)(runs|results)/", output) else ""
         wildcards = "/".join(f"{{{name}}}" for name in dict.fromkeys(_WILDCARD.findall(output)))
+        # Of a module the rules are renamed, and its own names find the records of earlier runs.
+        own_name = Path(str(rule.script)).stem
         if not rule.params:
-            rule.set_params(**study.given(rule.name))
-        name = folder + "/".join(filter(None, (rule.name, wildcards)))
+            rule.set_params(**study.given(own_name))
+        name = folder + "/".join(filter(None, (own_name, wildcards)))
         if not rule.log:
             rule.log_modifier = rule.output_modifier
             rule.set_log(f"logs/{name}.log")

@@ -30,7 +30,8 @@ def runtime_min(
 
     Args:
         folders: where the benchmark records of one study are.
-        rule: name of the rule; all its jobs count, since seeds cost alike.
+        rule: name of the rule, and behind a slash of the model where it has one; all its jobs
+            count, since seeds cost alike.
         default_min: what to ask for where there is no record.
         attempt: from 1. After a failure the default counts too: an edit of the configuration may
             have made the job longer than any record, and a failed job leaves no new record.
@@ -70,8 +71,9 @@ def _rows(folders: Sequence[Path], rule: str) -> Iterator[dict[str, float]]:
 
 def _folder(rule: str) -> str:
     """Return the folder of a training's tables: pretrain/TASK or finetune/MODEL."""
-    stage, _, task = rule.partition("_")
-    return f"{stage}/{task or '*'}"
+    name, _, model = rule.partition("/")
+    stage, _, task = name.partition("_")
+    return f"{stage}/{model or task or '*'}"
 
 
 def _trained_s(path: Path) -> float:

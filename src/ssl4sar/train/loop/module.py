@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final, Generic, NamedTuple, Protocol, TypeVar
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.optimizer import Optimizer
 
 from ssl4sar.config.pretext import PretextConfig
@@ -24,7 +25,12 @@ from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.train.loop.batches import Batch
-from ssl4sar.train.loop.optimisation import build_optimiser, learning_rate_at, update_average
+from ssl4sar.train.loop.optimisation import (
+    build_optimiser,
+    copy_buffers,
+    learning_rate_at,
+    update_average,
+)
 
 #: On a GPU a look at the loss waits for the device, so it is looked at in bunches.
 _GPU_LOSSES_PER_LOOK: Final = 32
@@ -248,6 +254,7 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         weighted = (w * loss for w, loss in zip(self._weights, self._losses, strict=True))
         train_loss = self._mean_over_processes(math.fsum(weighted), math.fsum(self._weights))
         samples = self._mean_over_processes(float(self._samples), 1) * self.trainer.world_size
+        self._share_statistics()
         steps = self.trainer.global_step
         learning_rate = self._learning_rate(steps - 1)
         validation = self._validation() if self.validation_is_due else None
@@ -268,6 +275,22 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
         """Return sums added over all processes, on the CPU."""
         reduced: Tensor = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum")
         return reduced.cpu()
+
+    @torch.no_grad()
+    def _share_statistics(self) -> None:
+        """Give all processes one network: of the statistics of batches each has its own.
+
+        Their mean is validated, saved and trained on, so that a resumed training is the same.
+        """
+        if self.trainer.world_size == 1:
+            return
+        for layer in self.network.modules():
+            if isinstance(layer, _BatchNorm):
+                for own in (layer.running_mean, layer.running_var):
+                    if own is not None:
+                        own.copy_(self.trainer.strategy.reduce(own.clone(), reduce_op="mean"))
+        if self.average is not None:
+            copy_buffers(self.average, self.network)
 
     def _learning_rate(self, step: int) -> float:
         return learning_rate_at(step, self._total_steps, self.recipe, self.validation_losses)

@@ -120,5 +120,11 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, updates
     """
     d = min(decay, (1 + updates) / (_AVERAGE_WARMUP_STEPS + updates))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - d)
+    copy_buffers(average, network)
+
+
+@torch.no_grad()
+def copy_buffers(average: nn.Module, network: nn.Module) -> None:
+    """Give averaged weights the buffers of the network, in place."""
     for averaged, current in zip(average.buffers(), network.buffers(), strict=True):
         averaged.copy_(current)

@@ -91,7 +91,7 @@ class Team:
             "devices": 1 if device.index is None else [device.index],
         }
         if self.size > 1:
-            # Buffers are constants here, and each step uses every parameter.
+            # Statistics of batches are shared once per epoch; each step uses every parameter.
             options["strategy"] = DDPStrategy(
                 gradient_as_bucket_view=True, broadcast_buffers=False, timeout=_PATIENCE
             )
