@@ -17,9 +17,10 @@ from ssl4sar.acquire.stamps import _read as read_stamps
 from ssl4sar.config.loading import read_config, study_from
 from ssl4sar.core.cached_file import _origin
 from ssl4sar.core.errors import UserError
-from ssl4sar.dataset import pair_store, store
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.dataset.pair_manifest import PairManifest
+from ssl4sar.dataset.pair_store import PairStore
+from ssl4sar.dataset.store import Store
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
 from ssl4sar.evaluate.trained_models import read_training_record
 from ssl4sar.provenance.record import JobRecord
@@ -72,11 +73,11 @@ def test_a_hostile_file_is_one_short_line(tmp_path: Path, reader: str, content: 
 
 
 @pytest.mark.parametrize("content", HOSTILE)
-@pytest.mark.parametrize("module", [store, pair_store], ids=["store", "pair_store"])
-def test_a_hostile_index_is_one_short_line(tmp_path: Path, module, content: str) -> None:
+@pytest.mark.parametrize("store", [Store, PairStore])
+def test_a_hostile_index_is_one_short_line(tmp_path: Path, store, content: str) -> None:
     (tmp_path / "index.json").write_bytes(HOSTILE[content])
     with pytest.raises(UserError) as caught:
-        module._read_index(tmp_path)
+        store.open(tmp_path)
     assert short_line(caught.value)
 
 
