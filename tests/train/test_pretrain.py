@@ -673,7 +673,7 @@ def test_all_of_encoder_and_decoder_goes_over_and_the_head_is_new(reference, tas
         assert state[key].shape != pretrained[key].shape
     assert report["sha256"] == sha256_file(path)
     assert (report["source"], report["tensors"], report["head"]) == (
-        "tyrion",
+        "checkpoint",
         len(transferred),
         False,
     )
