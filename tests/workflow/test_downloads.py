@@ -6,16 +6,24 @@ The archives and weights are served on this machine; the log of the server says 
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import timm
+import torch
 from dry_runs import Change, differences
-from made_elevation import FileService
-from micro_study import fine_tuned, micro, with_values
+from made_elevation import FileService, file_service
+from micro_study import RENDERED, fine_tuned, micro, with_values
 from project_copy import House
 from reworded import reworded
+from safetensors.torch import save
 
+from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
 from ssl4sar.models.checkpoint import read_torch_file
 from ssl4sar.workflow.study import (
     CAFFE_ARCHIVE,
@@ -71,6 +79,61 @@ def test_what_no_model_behind_the_results_needs_is_not_fetched(
     values = {"ssl4sar": {"source": "zenodo"}, "pretraining": {"weights": start}}
     models = rows("none", "imagenet", "optsimmim")
     assert study(models=models, model=model, compare=compare, **values).retrieved == expected
+
+
+def weights() -> bytes:
+    """Return weights that fit the network of the smallest study."""
+    torch.manual_seed(0)
+    model = timm.create_model(
+        "swinv2_tiny_window16_256",
+        img_size=64,
+        window_size=4,
+        embed_dim=8,
+        depths=(1, 1, 1, 1),
+        num_heads=(1, 1, 1, 1),
+        num_classes=3,
+    )
+    return save({key: value.contiguous() for key, value in model.state_dict().items()})
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+@pytest.fixture
+def service(finished_study: House) -> Iterator[FileService]:
+    """The archive of CaFFe, a record with the archive of the pairs, and weights."""
+    tree = finished_study.root / RENDERED
+    scenes = {
+        f"data_raw/{path.relative_to(tree)}": path.read_bytes()
+        for path in sorted(tree.rglob("*.*"))
+        if path.suffix in {".png", ".txt"}
+    }
+    pairs = zipped(
+        {
+            f"{name}/S1_Kronebreen_20200703_014.tif": name.encode()
+            for name in (*SAR_FOLDERS.values(), OPTICAL_FOLDER)
+        }
+    )
+    with file_service() as running:
+        file = {
+            "key": "all.zip",
+            "size": len(pairs),
+            "checksum": "md5:" + hashlib.md5(pairs).hexdigest(),
+            "links": {"self": f"{running.url}/all.zip"},
+        }
+        record = {"doi": "10.5281/zenodo.7", "files": [file]}
+        running.files |= {
+            "/data_raw.zip": zipped(scenes),
+            "/all.zip": pairs,
+            "/record": json.dumps(record).encode(),
+            "/model.safetensors": weights(),
+        }
+        yield running
 
 
 @pytest.mark.slow
