@@ -90,7 +90,7 @@ def test_one_byte_one_source_line_one_value_are_three_answers(finished: House, p
 
     finished.configure({"training.learning_rate": 0.003})
     (found,) = problems(finished)
-    assert found[:2] == ("config", "training.learning_rate")
+    assert found[:2] == ("config", "models.none.recipe.learning_rate")
     assert set(found[2]) == TRAININGS
     finished.configure({})
     assert problems(finished) == []

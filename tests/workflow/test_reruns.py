@@ -90,9 +90,10 @@ KEYS = (
 def test_a_change_repeats_its_users_and_no_others(finished: House) -> None:
     rule = "workflow/rules/evaluate.smk"
     text = (finished.root / rule).read_text(encoding="utf-8")
-    source = '        **STUDY.given("evaluate_member"),\n'
-    assert source in text
-    parameter = {rule: text.replace(source, f'{source}        further="value",\n')}
+    script = '    script:\n        "../scripts/evaluate_member.py"\n'
+    assert script in text
+    given = '    params:\n        **STUDY.given("evaluate_member"),\n        further="value",\n'
+    parameter = {rule: text.replace(script, f"{given}{script}")}
     captions = (finished.root / "workflow/report").glob("*.rst")
     changes = [
         Change("nothing", set()),
