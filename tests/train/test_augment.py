@@ -205,6 +205,14 @@ def test_the_global_random_state_is_neither_used_nor_changed():
     assert torch.equal(first, second)
 
 
+def test_the_raw_crops_are_not_changed():
+    image, labels = random_sample(6)
+    sample = batch_of((image, labels, replace(PLAIN, brightness=0.5, flip_rows=True), None))
+    before = sample.pixels.clone()
+    augment_batch(sample, S, CONFIG)
+    assert torch.equal(sample.pixels, before)
+
+
 def test_everything_stays_in_range():
     random = np.random.default_rng(0)
     for trial in range(10):
