@@ -145,3 +145,8 @@ def network_settings(values: object) -> NetworkSettings:
         pydantic.ValidationError: another network than the known ones, or wrong settings.
     """
     return _NETWORK.validate_python(values)
+
+
+def network_module(name: str) -> str:
+    """Return the dotted name of the module of a network."""
+    return f"ssl4sar.models.{name}"

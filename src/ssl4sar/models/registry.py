@@ -11,15 +11,10 @@ from importlib import import_module
 from typing import Any
 
 from ssl4sar.config.models import StartingWeights
-from ssl4sar.config.networks import NetworkSettings
+from ssl4sar.config.networks import NetworkSettings, network_module
 from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.models.network import ZoneNetwork
 from ssl4sar.models.starting import WeightsReport, random_weights
-
-
-def network_module(name: str) -> str:
-    """Return the dotted name of the module of a network."""
-    return f"ssl4sar.models.{name}"
 
 
 def build_network(settings: NetworkSettings, out_channels: int = CLASS_COUNT) -> ZoneNetwork:

@@ -15,6 +15,7 @@ from ssl4sar.acquire.caffe import find_caffe_root
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.loading import read_config, require_small_config, study_from
 from ssl4sar.config.models import TASKS, Task, member_of
+from ssl4sar.config.networks import network_module
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import KEPT_BY_CONTENT, source_digest
@@ -179,8 +180,7 @@ class Study:
         }
 
     def _modules(self, model: str) -> list[str]:
-        # By name alone, as the registry does: importing that would import torch.
-        return [f"ssl4sar.models.{self.config.models[model].network.name}"]
+        return [network_module(self.config.models[model].network.name)]
 
     def source(self, rule: str, modules: Sequence[str] = ()) -> str:
         """Return the source digest of a rule's script.

@@ -55,8 +55,10 @@ def test_accounts_share_neither_slots_nor_a_busy_note(folder: Path) -> None:
         for account in ("me", "you"):
             held.enter_context(slots(folder, 1, account).hold())
     slots(folder, 2, "me").note_busy()
-    with slots(folder, 2, "you").hold(), slots(folder, 2, "you").hold():
-        pass
+    yours = slots(folder, 2, "you")
+    with yours.hold(), yours.hold():
+        assert yours._held(folder) == 2
+        assert slots(folder, 2, "me")._held(folder) == 0
 
 
 @pytest.mark.slow
