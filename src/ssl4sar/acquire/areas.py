@@ -32,7 +32,6 @@ from ssl4sar.core.pair_layout import BENCHMARK_TEST_GLACIERS, is_named_after
 
 #: A number alone would be taken for a date in names of files.
 _NAME: Final = re.compile(r"(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,40}")
-_LONGEST_NAME: Final = 40
 _LONGEST_FILE_BYTES: Final = 16_000_000
 #: No catalogue takes an area of half the Earth, and no glacier needs one.
 _WIDEST_DEG: Final = 180.0
@@ -268,8 +267,9 @@ def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
         if _NAME.fullmatch(name) is None:
             raise UserError(
                 subject,
-                f"the name {name[:60]!r} {_name_problem(name)}, and it becomes part of file names",
-                "give a short name of letters and digits, and the full one as long_name",
+                f"the name {name[:60]!r} is not of 1 to 40 letters (a to z) and digits, or is a "
+                "number alone, and it becomes part of file names",
+                "give a short name, and the full one as long_name",
             )
         subject = f"{path}: {name}"
     try:
@@ -284,14 +284,6 @@ def _glacier(path: str | Path, index: int, feature: Any) -> Glacier:
     area = _area(subject, feature.get("geometry"))
     _check_zone(subject, properties.epsg, area)
     return Glacier(area=area, **properties.model_dump(exclude={"note"}))
-
-
-def _name_problem(name: str) -> str:
-    if len(name) > _LONGEST_NAME:
-        return f"has {len(name)} characters, {_LONGEST_NAME} are allowed"
-    if name.isascii() and name.isdigit():
-        return "is a number alone"
-    return "does not consist of letters (a to z) and digits" if name else "is empty"
 
 
 def _check_flag(subject: str, properties: _Properties) -> None:
@@ -337,8 +329,9 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
         raise UserError(
             subject, f"its geometry is not GeoJSON ({reason})", "give a Polygon"
         ) from error
-    if not isinstance(shape, Polygon | MultiPolygon) or shape.is_empty:
-        raise _empty(subject)
+    parts = polygons_of(shape)
+    if not parts:
+        raise UserError(subject, "its area is empty or not a polygon", "give a Polygon")
     west, south, east, north = shape.bounds
     for what, least, most, limit in (
         ("latitudes", south, north, 90.0),
@@ -350,64 +343,39 @@ def _area(subject: str, geometry: Any) -> MultiPolygon:
                 f"its {what} reach from {least:g} to {most:g}, beyond {limit:g} degrees",
                 "give degrees, longitude first",
             )
-    wholes = [_whole(subject, polygon) for polygon in getattr(shape, "geoms", [shape])]
-    _check_width(subject, wholes)
+    wholes = [_whole(subject, part) for part in parts]
     united = unary_union([piece for whole in wholes for piece in cut_at_antimeridian(whole)])
+    _check_width(subject, united)
     # Normalised, so that the same area always has the same corners in the same order.
     normal = [each for part in polygons_of(united) for each in polygons_of(part.normalize())]
-    area = MultiPolygon([orient(part) for part in normal])
-    if area.area < _SMALLEST_DEG2:
-        raise _empty(subject)
-    return area
-
-
-def _empty(subject: str) -> UserError:
-    return UserError(subject, "its area is empty or not a polygon", "give a Polygon with an area")
+    return MultiPolygon([orient(part) for part in normal])
 
 
 def _whole(subject: str, polygon: Polygon) -> Polygon:
     """Return a polygon in one piece that neither crosses itself nor holds or touches a pole."""
-    if polygon.is_empty:
-        raise _empty(subject)
-    pole = UserError(
-        subject,
-        "its area goes around or up to a pole",
-        "split it into areas that keep off the pole",
-    )
     west, south, east, north = polygon.bounds
-    if north >= 90.0 or south <= -90.0:
-        raise pole
     try:
         whole = unwrap(polygon)
-    except ValueError as error:
-        raise pole from error
-    if east - west >= _GLOBE_DEG and whole.area < _SMALLEST_DEG2:
-        # West and east end are one meridian: nothing says which way the area goes from it.
+    except ValueError:
+        whole = None
+    if whole is None or north >= 90.0 or south <= -90.0:
         raise UserError(
             subject,
-            f"its area reaches around the globe, from {west:g} to {east:g} degrees of longitude",
-            "give one area per glacier, less than half of the globe wide",
+            "its area goes around or up to a pole",
+            "split it into areas that keep off the pole",
         )
-    # A bow tie has no net area either, so the hull distinguishes it from a line.
-    if whole.convex_hull.area and not whole.is_valid:
-        raise UserError(
-            subject,
-            f"its area crosses itself ({is_valid_reason(whole)})",
-            "draw it without crossing lines",
-        )
-    if whole.area < _SMALLEST_DEG2:
-        raise _empty(subject)
+    if not whole.is_valid or whole.area < _SMALLEST_DEG2:
+        problem = f"is empty or crosses itself ({is_valid_reason(whole)})"
+        if east - west >= _GLOBE_DEG:  # its west and east end are one meridian
+            problem = f"reaches around the globe, from {west:g} to {east:g} degrees of longitude"
+        raise UserError(subject, f"its area {problem}", "draw one small Polygon per glacier")
     return whole
 
 
-def _check_width(subject: str, wholes: Sequence[Polygon]) -> None:
+def _check_width(subject: str, area: BaseGeometry) -> None:
     """Refuse parts that together span half the globe: they could be around a pole."""
-    first = wholes[0].centroid.x
-    moved = [
-        translate(whole, _GLOBE_DEG * round((first - whole.centroid.x) / _GLOBE_DEG))
-        for whole in wholes
-    ]
-    width = max(whole.bounds[2] for whole in moved) - min(whole.bounds[0] for whole in moved)
+    longitudes = get_coordinates(area)[:, 0]
+    width = min(np.ptp(longitudes), np.ptp(longitudes % _GLOBE_DEG))
     if width > _WIDEST_DEG:
         raise UserError(
             subject,

@@ -7,14 +7,12 @@ than it should. Libraries with sessions of their own get the same by :func:`guar
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from itertools import count
 from typing import Any, Final, TypeVar
@@ -22,8 +20,6 @@ from typing import Any, Final, TypeVar
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import Retry
 
 from ssl4sar.core.address import Address, AddressError, parse_address
@@ -47,10 +43,6 @@ _LONGEST_LIBRARY_WAIT_S: Final = 60.0
 #: Methods that change nothing at the server.
 _REPEATABLE: Final = frozenset({"GET", "HEAD"})
 ONCE: Final = Patience(attempts=1)
-#: How often an exchange is looked at: share of a silence, and seconds.
-_LOOK_SHARE: Final = 0.1
-_LONGEST_LOOK_S: Final = 1.0
-WATCH_THREAD: Final = "watch over an exchange"
 S = TypeVar("S", bound=requests.Session)
 
 
@@ -203,7 +195,7 @@ def guard(session: S, adapter: GuardedAdapter) -> S:
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Sends the requests of a session, each watched over.
+    """Sends the requests of a session, each within its limits.
 
     Args:
         limits: of each exchange.
@@ -222,18 +214,6 @@ class GuardedAdapter(HTTPAdapter):
         self._may_carry = may_carry
         self._patience = patience
         super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of connections, which can be ended."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Make the pools of connections through a proxy, which can be ended."""
-        manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # those have pools of their own kind
-            manager.pool_classes_by_scheme = _POOLS
-        return manager
 
     def send(
         self, request: requests.PreparedRequest, stream: bool = False, *args: Any, **kwargs: Any
@@ -272,25 +252,14 @@ class GuardedAdapter(HTTPAdapter):
         *args: Any,
         **kwargs: Any,
     ) -> requests.Response:
-        """Send a request once.
-
-        Raises:
-            TransientError: not the last time, and the answer is one of `TRANSIENT_STATUS`; its body
-                is left unread.
-        """
-        watch = _Watch(replace(self._limits, total_s=None) if stream else self._limits)
-        context = _WATCH.set(watch)
-        try:
-            response = super().send(request, True, *args, **kwargs)
-        except BaseException as error:
-            watch.end()
-            if watch.problem is not None and isinstance(error, requests.RequestException):
-                raise SlowServerError(watch.problem, request=request) from error
-            raise
-        finally:
-            _WATCH.reset(context)
-        watch.note_answer()
-        _read_guarded(response, watch)
+        """Send a request once; a `TransientError` where the answer asks for another try."""
+        begin_s, limits = time.monotonic(), self._limits
+        response = _in_time(
+            lambda: super(GuardedAdapter, self).send(request, True, *args, **kwargs),
+            limits.silence_s * _SILENCES_BEFORE_ANSWER,
+        )
+        total_s = None if stream else limits.total_s
+        _pace(response, limits, None if total_s is None else begin_s + total_s)
         if not is_last and response.status_code in TRANSIENT_STATUS:
             response.close()
             raise transient_error(response, "it is asked again")
@@ -299,7 +268,7 @@ class GuardedAdapter(HTTPAdapter):
             response.close()
         elif not stream:
             with response:
-                _ = _content(response, self._limits.longest_bytes)
+                response._content = _content(response, limits.longest_bytes)
         return response
 
     def _assess(self, request: requests.PreparedRequest) -> None:
@@ -330,50 +299,58 @@ def pieces(response: requests.Response) -> Iterator[bytes]:
     yield from response.iter_content(_CHUNK_BYTES)
 
 
-def _read_guarded(response: requests.Response, watch: _Watch) -> None:
-    """Let a body be read piece by piece under watch, whoever reads it."""
-    close = response.close
+def _in_time(send: Callable[[], requests.Response], limit_s: float) -> requests.Response:
+    """Return the answer, or give up: limits of a socket know silence only, not a trickling head."""
+    answer: Future[requests.Response] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(send())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, name="exchange", daemon=True).start()
+    try:
+        return answer.result(limit_s)
+    except TimeoutError:
+        raise SlowServerError("the server does not get to an answer") from None
+
+
+def _pace(response: requests.Response, limits: Limits, end_s: float | None) -> None:
+    """Let a body be read piece by piece and at the least rate, whoever reads it."""
 
     def iter_content(*_: Any, **__: Any) -> Iterator[bytes]:
-        yield from _watched_pieces(response, watch)
+        yield from _paced_pieces(response, limits, end_s)
         response._content_consumed = True  # type: ignore[attr-defined]
 
-    def close_watched() -> None:
-        watch.end()
-        close()
-
     response.iter_content = iter_content  # type: ignore[method-assign]
-    response.close = close_watched  # type: ignore[method-assign]
 
 
-def _watched_pieces(response: requests.Response, watch: _Watch) -> Iterator[bytes]:
-    # Reading on until a piece is full would lose a begun one when the connection breaks.
+def _paced_pieces(
+    response: requests.Response, limits: Limits, end_s: float | None
+) -> Iterator[bytes]:
+    arrived, waited_s = 0, 0.0  # a slow disk is no fault of the server: only its time counts
     while True:
-        watch.begin_wait()
+        start_s = time.monotonic()
         try:
+            # Reading on until a piece is full would lose a begun one when the connection breaks.
             piece = response.raw.read1(_CHUNK_BYTES, decode_content=True)
         except urllib3.exceptions.ReadTimeoutError as error:
             raise requests.exceptions.ReadTimeout("the server fell silent") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            if watch.problem is not None:
-                raise SlowServerError(watch.problem) from error
             raise requests.exceptions.ChunkedEncodingError("the connection broke off") from error
-        if watch.problem is not None:  # an answer without a length seems to be at its end
-            raise SlowServerError(watch.problem)
         if not piece:
-            watch.end()  # the line may serve another exchange now
-            if _is_cut(response.raw):
-                raise requests.exceptions.ContentDecodingError("the compressed answer was cut")
             return
-        watch.note_bytes(len(piece))
+        now_s = time.monotonic()
+        if end_s is not None and now_s > end_s:
+            raise SlowServerError(f"the answer takes longer than {limits.total_s:g} s")
+        arrived, waited_s = arrived + len(piece), waited_s + now_s - start_s
+        if waited_s >= limits.silence_s:
+            if arrived < limits.least_bytes_s * limits.silence_s:
+                rate = limits.least_bytes_s / 1000
+                raise SlowServerError(f"the server sends less than {rate:g} kB per second")
+            arrived, waited_s = 0, 0.0
         yield piece
-
-
-def _is_cut(raw: Any) -> bool:
-    """Return whether a compressed body ended before its own end, which the library lets pass."""
-    decoder = getattr(raw, "_decoder", None)
-    streams = [getattr(each, "_obj", None) for each in getattr(decoder, "_decoders", [decoder])]
-    return raw.tell() > 0 and any(getattr(each, "eof", True) is False for each in streams)
 
 
 def _content(response: requests.Response, longest_bytes: int) -> bytes:
@@ -383,138 +360,4 @@ def _content(response: requests.Response, longest_bytes: int) -> bytes:
         content += piece
         if len(content) > longest_bytes:
             raise TooLongError(f"its answer is longer than {longest_bytes / 1e6:g} MB")
-    response._content = bytes(content)
-    return response._content
-
-
-class _Watch:
-    """Ends an exchange that takes too long, by closing its line under whoever waits for it.
-
-    Limits of a socket know silence only: a server that sends a byte now and then never breaks them,
-    neither in the body of an answer nor before it.
-
-    Args:
-        limits: of the exchange.
-
-    Attributes:
-        problem: why it was ended; None if it was not.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self.problem: str | None = None
-        self._limits = limits
-        self._lock = threading.Lock()
-        self._line: socket.socket | None = None
-        self._begin_s = time.monotonic()
-        self._is_answered = False
-        #: Of the present window: bytes that came, time that was waited for them, begin of a wait.
-        self._arrived, self._waited_s = 0, 0.0
-        self._waits_since_s: float | None = None
-        self._is_over = threading.Event()
-        threading.Thread(target=self._run, name=WATCH_THREAD, daemon=True).start()
-
-    def attach(self, line: socket.socket) -> None:
-        """Note the line that is ended; it may be wrapped or closed by others meanwhile."""
-        with self._lock:
-            self._drop_line()
-            if not self._is_over.is_set():
-                self._line = socket.socket(fileno=os.dup(line.fileno()))
-
-    def note_answer(self) -> None:
-        """Note that an answer has begun: from now on its body counts."""
-        with self._lock:
-            self._is_answered = True
-
-    def begin_wait(self) -> None:
-        """Note that somebody waits for bytes of the body: only such time is the server's."""
-        with self._lock:
-            self._waits_since_s = time.monotonic()
-
-    def note_bytes(self, number: int) -> None:
-        """Note that bytes of the body have come."""
-        with self._lock:
-            self._arrived += number
-            self._waited_s += self._waiting_s()
-            self._waits_since_s = None
-
-    def end(self) -> None:
-        """Watch no more."""
-        with self._lock:
-            self._is_over.set()
-            self._drop_line()
-
-    def _run(self) -> None:
-        while not self._is_over.wait(min(self._limits.silence_s * _LOOK_SHARE, _LONGEST_LOOK_S)):
-            with self._lock:
-                self.problem = self.problem or self._found_problem()
-                if self.problem is not None and self._line is not None:
-                    with suppress(OSError):  # the other side may have closed it
-                        self._line.shutdown(socket.SHUT_RDWR)
-
-    def _found_problem(self) -> str | None:
-        limits, took_s = self._limits, time.monotonic() - self._begin_s
-        if limits.total_s is not None and took_s > limits.total_s:
-            return f"the answer takes longer than {limits.total_s:g} s"
-        if not self._is_answered:
-            is_late = took_s > limits.silence_s * _SILENCES_BEFORE_ANSWER
-            return "the server does not get to an answer" if is_late else None
-        if self._waited_s + self._waiting_s() < limits.silence_s:
-            return None
-        is_slow = self._arrived < limits.least_bytes_s * limits.silence_s
-        self._arrived, self._waited_s = 0, 0.0
-        if self._waits_since_s is not None:
-            self._waits_since_s = time.monotonic()
-        rate = limits.least_bytes_s / 1000
-        return f"the server sends less than {rate:g} kB per second" if is_slow else None
-
-    def _waiting_s(self) -> float:
-        since_s = self._waits_since_s
-        return 0.0 if since_s is None else time.monotonic() - since_s
-
-    def _drop_line(self) -> None:
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-
-
-_WATCH: Final[ContextVar[_Watch | None]] = ContextVar("watch", default=None)
-
-
-class _Ended:
-    """Gives the line of a connection to the watch of the present exchange."""
-
-    sock: socket.socket | None
-
-    def _new_conn(self) -> socket.socket:
-        line: socket.socket = super()._new_conn()  # type: ignore[misc]
-        _attach(line)
-        return line
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        _attach(self.sock)
-        super().request(*args, **kwargs)  # type: ignore[misc]
-
-
-class _EndedConnection(_Ended, HTTPConnection):
-    pass
-
-
-class _EndedSafeConnection(_Ended, HTTPSConnection):
-    pass
-
-
-def _attach(line: socket.socket | None) -> None:
-    watch = _WATCH.get()
-    if watch is not None and line is not None:
-        watch.attach(line)
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _EndedConnection
-
-
-class _SafePool(HTTPSConnectionPool):
-    ConnectionCls = _EndedSafeConnection
-
-
-_POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _SafePool}
+    return bytes(content)
