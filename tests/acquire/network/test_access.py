@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -96,49 +95,10 @@ def test_a_foreign_host_is_not_even_asked(web: SimpleNamespace) -> None:
     assert [host for host, _, _ in web.asked] == ["127.0.0.1"]
 
 
-def test_a_foreign_start_is_not_even_asked(web: SimpleNamespace) -> None:
-    with pytest.raises(UserError, match="not among the hosts"):
-        get(own("example.org"), f"{web.url}/a")
-    assert web.asked == []
-
-
 def test_a_foreign_host_may_be_followed_without_the_token(web: SimpleNamespace) -> None:
     web.answers["/a"] = (302, f"{web.other}/b?signature=1")
     assert get(own("127.0.0.1", elsewhere="anonymous"), f"{web.url}/a")[0] == 200
     assert web.asked[-1] == ("localhost", "/b?signature=1", None)
-
-
-def test_the_token_comes_back_with_the_host(web: SimpleNamespace) -> None:
-    web.answers["/a"] = (302, f"{web.other}/b")
-    web.answers["/b"] = (302, f"{web.url}/c")
-    get(own("127.0.0.1", elsewhere="anonymous"), f"{web.url}/a")
-    assert [token is not None for _, _, token in web.asked] == [True, False, True]
-
-
-@pytest.mark.parametrize(
-    "place",
-    [
-        "http://127.0.0.1@localhost:{port}/b",
-        "//localhost:{port}/b",
-        "http://127.0.0.1.localhost:{port}/b",
-        "HTTP://LOCALHOST:{port}/b",
-        "http:\\\\localhost:{port}\\b",
-    ],
-)
-def test_disguised_addresses_get_no_token(web: SimpleNamespace, place: str) -> None:
-    web.answers["/a"] = (302, place.format(port=web.port))
-    with suppress(UserError):
-        get(own("127.0.0.1"), f"{web.url}/a")
-    assert all(token is None for host, _, token in web.asked if host != "127.0.0.1")
-
-
-@pytest.mark.parametrize(
-    "place", ["ftp://127.0.0.1/b", "file:///etc/passwd", "http://[", "http://x:y/"]
-)
-def test_a_redirect_to_no_address_is_refused(web: SimpleNamespace, place: str) -> None:
-    web.answers["/a"] = (302, place)
-    with pytest.raises(UserError, match="a redirect leads to no"):
-        get(Access(), f"{web.url}/a")
 
 
 def test_a_port_can_be_listed(web: SimpleNamespace) -> None:
@@ -208,14 +168,6 @@ def test_a_refused_token_is_renewed_once(web: SimpleNamespace) -> None:
     assert tokens.refused == ["token-1"]
 
 
-def test_a_token_that_stays_refused_is_left_to_the_caller(web: SimpleNamespace) -> None:
-    web.answers["/a"] = (401, None)
-    tokens = Tokens()
-    assert get(Access(["127.0.0.1"], tokens), f"{web.url}/a")[0] == 401
-    assert tokens.refused == ["token-1"]
-    assert len(web.asked) == 2
-
-
 def test_a_fixed_token_that_is_refused_is_told(web: SimpleNamespace) -> None:
     web.answers["/a"] = (401, None)
     with pytest.raises(UserError, match="X_TOKEN: the token was refused") as caught:
@@ -227,17 +179,6 @@ def test_a_fixed_token_that_is_refused_is_told(web: SimpleNamespace) -> None:
 def test_what_is_no_token_is_refused_without_its_text(token: str) -> None:
     with pytest.raises(UserError, match="X_TOKEN: this is not a token"):
         FixedToken(token, "X_TOKEN")
-
-
-def test_the_login_of_netrc_is_not_sent(
-    web: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "netrc"
-    path.write_text("machine 127.0.0.1 login me password hunter2\n")
-    path.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(path))
-    get(own(), f"{web.url}/a")
-    assert web.asked[0][2] == f"Bearer {TOKEN}"
 
 
 def test_without_a_token_only_the_login_of_the_very_host_is_sent(
@@ -285,44 +226,7 @@ def test_a_slot_is_held_while_the_answer_is_open(web: SimpleNamespace, tmp_path:
     assert second.is_set()
 
 
-def test_a_token_that_ended_while_waiting_for_a_slot_is_not_sent(
-    web: SimpleNamespace, tmp_path: Path
-) -> None:
-    tokens = Tokens()
-    access = Access(["127.0.0.1"], tokens, Slots("me", 1, folder=tmp_path / "l", poll_s=0.01))
-    with Slots("me", 1, folder=tmp_path / "l").hold():
-        thread = threading.Thread(target=get, args=(access, f"{web.url}/a"))
-        thread.start()
-        thread.join(0.1)
-        tokens.number = 7
-    thread.join(10)
-    assert web.asked == [("127.0.0.1", "/a", "Bearer token-7")]
-
-
-def test_hosts_without_a_token_limit_redirects(web: SimpleNamespace) -> None:
-    web.answers["/a"] = (302, f"{web.other}/b")
-    with pytest.raises(UserError, match="not among the hosts"):
-        get(Access(["127.0.0.1"]), f"{web.url}/a")
-    assert get(Access(), f"{web.url}/a")[0] == 200
-
-
-def test_a_token_needs_hosts() -> None:
-    with pytest.raises(ValueError, match="hosts"):
-        Access(bearer=FixedToken(TOKEN, "x"))
-
-
 @pytest.mark.parametrize("url", ["", "x", "ftp://x/y", "http:///x", "http://x:port/", "http://["])
 def test_a_bad_address_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="this address cannot be used"):
         get(Access(), url)
-
-
-@pytest.mark.parametrize(("status", "is_noted"), [(429, True), (503, False), (200, False)])
-def test_a_busy_service_is_noted_for_all_jobs(
-    web: SimpleNamespace, tmp_path: Path, status: int, is_noted: bool
-) -> None:
-    web.answers["/x"] = (status, None)
-    access = Access(slots=Slots("me", 4, folder=tmp_path / "l", poll_s=0.01))
-    with requests.Session() as session, access.open(session, f"{web.url}/x") as response:
-        assert response.status_code == status
-    assert bool(list((tmp_path / "l").glob("*.busy"))) is is_noted

@@ -135,20 +135,6 @@ def test_a_file_is_fetched_verified_and_recorded(server: SimpleNamespace, tmp_pa
     assert written == {"url": server.url, "bytes": len(CONTENT), "sha256": SHA256}
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(
-    server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target, synced = tmp_path / "data.bin", []
-
-    def note(descriptor: int) -> None:
-        path = Path(f"/proc/self/fd/{descriptor}").readlink()
-        synced.append((path.name, path.is_file() and path.read_bytes() == CONTENT, target.exists()))
-
-    monkeypatch.setattr("os.fsync", note)
-    download(server.url, target)
-    assert synced[-2:] == [("data.bin.part", True, False), (tmp_path.name, False, True)]
-
-
 def test_an_older_file_is_replaced_only_by_a_good_one(
     server: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -244,12 +230,6 @@ def test_the_date_of_change_serves_as_version(server: SimpleNamespace, tmp_path:
     assert server.way.requests[1]["If-Range"] == server.way.last_modified
 
 
-def test_a_complete_part_needs_no_request(server: SimpleNamespace, tmp_path: Path) -> None:
-    leave_part(tmp_path / "data.zip", server.url, len(CONTENT))
-    fetch(server.url, tmp_path / "data.zip", SHA256)
-    assert server.way.requests == []
-
-
 def test_a_wrong_part_from_the_server_is_not_appended(
     server: SimpleNamespace, tmp_path: Path
 ) -> None:
@@ -257,13 +237,6 @@ def test_a_wrong_part_from_the_server_is_not_appended(
     leave_part(tmp_path / "data.zip", server.url, 1_000_000)
     fetch(server.url, tmp_path / "data.zip", SHA256)
     assert "Range" not in server.way.requests[1]
-
-
-def test_a_part_longer_than_the_file_is_dropped(server: SimpleNamespace, tmp_path: Path) -> None:
-    leave_part(tmp_path / "data.zip", server.url, 2_000_000)
-    server.way.content = CONTENT[:1_500_000]  # shorter, under the same tag
-    record = fetch(server.url, tmp_path / "data.zip")
-    assert record.bytes == 1_500_000
 
 
 @pytest.mark.parametrize(
@@ -284,14 +257,6 @@ def test_a_final_refusal_is_told_at_once(
         fetch(server.url, tmp_path / "data.zip")
     assert server.url in str(caught.value)
     assert len(server.way.requests) == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_lasting_failure_is_given_up(server: SimpleNamespace, tmp_path: Path) -> None:
-    server.way.statuses = [503] * 9
-    with pytest.raises(UserError, match=r"failed 3 times in a row .*503"):
-        fetch(server.url, tmp_path / "data.zip")
-    assert len(server.way.requests) == 3
     assert list(tmp_path.iterdir()) == []
 
 

@@ -166,20 +166,6 @@ def test_a_redirect_in_any_spelling_never_reaches_the_foreign_port(
     assert foreign.asked == []
 
 
-def test_a_start_in_any_spelling_never_reaches_the_foreign_port(
-    own: SimpleNamespace, foreign: SimpleNamespace, netrc: None
-) -> None:
-    foreign.asked.clear()
-
-    @settings(EXAMPLES, max_examples=500)
-    @given(spellings())
-    def started(text: str) -> None:
-        ask(listed(own), spelt(text, own, foreign))
-
-    started()
-    assert foreign.asked == []
-
-
 def test_followed_without_the_token_the_foreign_port_gets_no_secret(
     own: SimpleNamespace, foreign: SimpleNamespace, netrc: None
 ) -> None:

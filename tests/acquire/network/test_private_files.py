@@ -72,20 +72,6 @@ def test_links_pipes_and_folders_count_as_absent(tmp_path: Path) -> None:
         assert read_private(tmp_path / name) is None
 
 
-def test_a_file_of_another_user_counts_as_absent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_private(tmp_path / "x", "text")
-    monkeypatch.setattr(os, "getuid", lambda: 12345)
-    assert read_private(tmp_path / "x") is None
-
-
-def test_bytes_that_are_no_text_count_as_absent(tmp_path: Path) -> None:
-    write_private(tmp_path / "x", "")
-    (tmp_path / "x").write_bytes(b"\xff\xfe")
-    assert read_private(tmp_path / "x") is None
-
-
 def test_a_link_is_replaced_by_writing(tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("old")
     (tmp_path / "x").symlink_to(tmp_path / "outside")

@@ -50,17 +50,6 @@ def test_threads_share_the_slots(folder: Path) -> None:
     assert most == 3
 
 
-def test_accounts_share_neither_slots_nor_a_busy_note(folder: Path) -> None:
-    with ExitStack() as held:
-        for account in ("me", "you"):
-            held.enter_context(slots(folder, 1, account).hold())
-    slots(folder, 2, "me").note_busy()
-    yours = slots(folder, 2, "you")
-    with yours.hold(), yours.hold():
-        assert yours._held(folder) == 2
-        assert slots(folder, 2, "me")._held(folder) == 0
-
-
 @pytest.mark.slow
 def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)
@@ -79,28 +68,6 @@ def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
     child.wait()
     thread.join(10)
     assert taken.is_set()
-
-
-@pytest.mark.parametrize(("silent_s", "lines"), [(0.02, 1), (60.0, 0)])
-def test_a_long_wait_is_told_once(
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    silent_s: float,
-    lines: int,
-) -> None:
-    monkeypatch.setattr("ssl4sar.acquire.network.slots._SILENT_WAIT_S", silent_s)
-
-    def wait() -> None:
-        with slots(folder, 1).hold():
-            pass
-
-    with slots(folder, 1).hold():
-        thread = threading.Thread(target=wait)
-        thread.start()
-        time.sleep(0.2)
-    thread.join(10)
-    assert capsys.readouterr().err.count("other jobs use all 1 connections") == lines
 
 
 def hold_all(stack: ExitStack, folder: Path, count: int) -> list[Slots]:
@@ -145,15 +112,6 @@ def test_the_slots_come_back_after_a_while(folder: Path) -> None:
         os.utime(path, (time.time() - age_s,) * 2)
         with slots(folder, 4).hold():
             assert can_hold(folder) is is_free
-
-
-@pytest.mark.parametrize("content", ["", "x", "-3", "99"])
-def test_a_damaged_note_never_stops_all(folder: Path, content: str) -> None:
-    with slots(folder, 4).hold():
-        slots(folder, 4).note_busy()
-    (path,) = folder.glob("*.busy")
-    path.write_text(content)
-    assert can_hold(folder)
 
 
 def test_jobs_of_a_busy_service_queue_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

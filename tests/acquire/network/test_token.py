@@ -6,7 +6,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,17 +85,6 @@ def test_processes_share_the_token(cdse: CdseServer) -> None:
     assert cdse.grants == {"password": 1}
 
 
-def test_a_renewal_in_flight_is_waited_for(cdse: CdseServer) -> None:
-    cdse.token_life_s = LONG
-    first = source(cdse).token()
-    sources = [source(cdse) for _ in range(6)]
-    with ThreadPoolExecutor(6) as pool:
-        found = set(pool.map(lambda each: each.renew(first), sources))
-    assert len(found) == 1
-    assert first not in found
-    assert cdse.grants == {"password": 1, "refresh": 1}
-
-
 def test_a_refused_token_is_renewed_though_it_looks_valid(cdse: CdseServer) -> None:
     cdse.token_life_s = LONG
     tokens = source(cdse)
@@ -116,20 +104,6 @@ def test_a_refresh_that_fails_falls_back_to_one_login(cdse: CdseServer) -> None:
     assert tokens.renew(first) != first
     assert cdse.grants == {"password": 2}
     assert tokens.grants == {"password": 2, "refresh": 1}
-
-
-@pytest.mark.parametrize("jump_s", [-1e6, -100.0, 100.0, 1e6])
-def test_a_clock_that_jumps_costs_at_most_one_login(
-    cdse: CdseServer, monkeypatch: pytest.MonkeyPatch, jump_s: float
-) -> None:
-    cdse.token_life_s = LONG
-    first = source(cdse).token()
-    real = time.time
-    monkeypatch.setattr(time, "time", lambda: real() + jump_s)
-    found = {source(cdse).token() for _ in range(3)}
-    assert len(found) == 1
-    assert (found == {first}) is (abs(jump_s) < LONG)
-    assert cdse.grants["password"] <= 2
 
 
 def test_other_credentials_are_tried_at_once(
@@ -174,38 +148,6 @@ def test_credentials_that_have_worked_are_tried_again(
     assert capsys.readouterr().err.count("refused though it has worked before; next try") == 2
 
 
-@pytest.mark.slow
-def test_jobs_share_the_tries_of_credentials_that_have_worked(
-    cdse: CdseServer, worked: str, own_folders: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    count, ages_s = 8, [0.0]
-    sleeping, awake = threading.Semaphore(0), threading.Semaphore(0)
-
-    def sleep(_: float) -> None:
-        sleeping.release()
-        assert awake.acquire(timeout=20)
-
-    monkeypatch.setattr(
-        "ssl4sar.acquire.network.token.time", SimpleNamespace(sleep=sleep, time=time.time)
-    )
-    monkeypatch.setattr(token_store, "age_s", lambda _: ages_s[-1])
-    cdse.login_faults = [WRONG] * 2
-    jobs = [source(cdse) for _ in range(count)]
-    with ThreadPoolExecutor(count) as pool:
-        # That the session has ended is known by its age, which stands still here.
-        monkeypatch.setattr(token_store.Grant, "can_refresh", lambda _: False)
-        found = [pool.submit(job.renew, worked) for job in jobs]
-        for left, wait_s in ((1, LOGIN_WAITS_S[0]), (0, LOGIN_WAITS_S[1])):
-            for _ in jobs:
-                assert sleeping.acquire(timeout=10)
-            assert len(cdse.login_faults) == left  # one more wrong login, by whichever job
-            ages_s.append(wait_s)
-            awake.release(count)
-        assert len({each.result() for each in found}) == 1
-    assert sum(job.grants["password"] for job in jobs) == 3
-    assert os.environ["CDSE_PASSWORD"] not in token_file(own_folders).read_text()
-
-
 def test_credentials_that_do_not_work_any_more_are_refused_in_the_end(
     cdse: CdseServer, worked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,57 +190,6 @@ def test_a_job_that_comes_later_does_not_begin_anew(
     assert slept[-1] == pytest.approx(LOGIN_WAITS_S[1] - LOGIN_WAITS_S[0])
 
 
-def test_the_session_is_kept_while_the_login_is_in_doubt(cdse: CdseServer) -> None:
-    cdse.token_life_s = LONG
-    first = source(cdse).token()
-    cdse.login_faults = [WRONG] * 2  # of the renewal, then of the login
-    assert source(cdse, waits=(0.01,)).renew(first) != first
-    assert cdse.grants == {"password": 1, "refresh": 1}
-    # The renewed session has not forgotten that they worked.
-    cdse.refreshes.clear()
-    cdse.login_faults = [WRONG]
-    second = source(cdse, waits=(0.01,)).renew(first)
-    assert source(cdse, waits=(0.01,)).renew(second)
-
-
-def test_other_credentials_are_no_more_trusted_while_the_login_is_in_doubt(
-    cdse: CdseServer, worked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(_: float) -> None:
-        raise KeyboardInterrupt
-
-    patched = SimpleNamespace(sleep=interrupted, time=time.time)
-    monkeypatch.setattr("ssl4sar.acquire.network.token.time", patched)
-    cdse.password = "changed on the web site"
-    with pytest.raises(KeyboardInterrupt):
-        source(cdse).renew(worked)
-    monkeypatch.setenv("CDSE_PASSWORD", "mistyped")
-    with pytest.raises(UserError, match="were refused"):
-        source(cdse).renew(worked)
-    assert cdse.grants["refused"] == 2
-    monkeypatch.setenv("CDSE_PASSWORD", cdse.password)
-    assert source(cdse).renew(worked)
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(status=403, body=b'{"error": "access_denied"}'),
-        Fault(status=400, body=b'{"error": "unauthorized_client"}'),
-        Fault(status=200, body=b"<html>sign in</html>"),
-    ],
-    ids=["denied", "client", "page"],
-)
-def test_a_refusal_for_another_reason_is_final_at_once(
-    cdse: CdseServer, worked: str, fault: Fault
-) -> None:
-    cdse.login_faults = [fault] * 9
-    for _ in range(2):
-        with pytest.raises(UserError):
-            source(cdse, waits=(0.01,)).renew(worked)
-    assert len(cdse.login_faults) == 8
-
-
 def test_a_one_time_code_that_has_worked_is_not_tried_again(
     cdse: CdseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,14 +226,6 @@ def test_a_failing_service_is_asked_again(cdse: CdseServer) -> None:
     cdse.login_faults = [Fault(status=503), Fault(status=429, headers={"Retry-After": "0"})]
     assert source(cdse).token()
     assert cdse.grants == {"password": 1}
-
-
-def test_a_lasting_failure_is_given_up_without_its_text(cdse: CdseServer) -> None:
-    cdse.login_faults = [Fault(status=503, body=b"hunter2")] * 9
-    with pytest.raises(UserError, match=r"failed 3 times in a row \(it answered 503\)") as caught:
-        source(cdse).token()
-    assert "hunter2" not in str(caught.value)
-    assert len(cdse.login_faults) == 6
 
 
 @pytest.mark.parametrize(
@@ -405,12 +288,6 @@ def test_a_refusal_that_is_none_of_the_service_is_not_remembered(
 def test_a_password_is_never_sent_in_the_clear(cdse: CdseServer) -> None:
     with pytest.raises(UserError, match="https only"):
         source(cdse, url="http://login.example.org/token").token()
-
-
-def test_an_unreachable_service_is_told(cdse: CdseServer) -> None:
-    with pytest.raises(UserError, match="cannot be reached") as caught:
-        source(cdse, url="http://127.0.0.1:9/token").token()
-    assert os.environ["CDSE_PASSWORD"] not in str(caught.value)
 
 
 @pytest.mark.slow

@@ -54,17 +54,6 @@ def test_tokens_count_as_old_before_their_end(
     assert (found.is_fresh(), found.can_refresh()) == (is_fresh, can_refresh)
 
 
-def test_a_refresh_token_may_have_no_end() -> None:
-    assert grant(time.time() - 1e6, None).can_refresh()
-    assert not Grant("access", 600.0, None, None, time.time()).can_refresh()
-
-
-@pytest.mark.parametrize(("ahead_s", "holds"), [(30.0, True), (-30.0, True), (2000.0, False)])
-def test_a_refusal_noted_by_a_machine_with_another_clock_holds(ahead_s: float, holds: bool) -> None:
-    noted = replace(Login.refused(ME), at=time.time() + ahead_s)
-    assert noted.is_refused() is holds
-
-
 def test_a_login_is_that_of_the_same_credentials_only() -> None:
     login = Login.refused(ME)
     assert Shared(login=login).login_with(ME) == login
@@ -90,13 +79,6 @@ def test_what_has_worked_is_tried_again_except_one_time_codes() -> None:
         assert again.wait_s(waits) == pytest.approx(wait_s, abs=5.0)
         assert not again.is_refused()
     assert replace(plain, refusals=1).wait_s(()) == 0.0
-
-
-def test_no_secret_shows_in_texts() -> None:
-    shared = Shared(grant(time.time()), Login.refused(ME))
-    assert "hunter2" not in repr(shared)
-    assert "'access'" not in repr(shared)
-    assert "'refresh'" not in repr(shared)
 
 
 def test_the_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

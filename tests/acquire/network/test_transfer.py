@@ -141,14 +141,6 @@ def test_a_fault_that_passes_is_survived(
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 
-def test_silence_is_survived(
-    cdse: CdseServer, client: Client, product: Served, tmp_path: Path
-) -> None:
-    cdse.fault("$value", Fault(silence_s=1.5))
-    client.get(product, tmp_path / "x.zip", timeout_s=0.3)
-    assert right(tmp_path / "x.zip", product)
-
-
 def test_a_server_that_ignores_range_starts_anew(
     cdse: CdseServer, client: Client, product: Served, tmp_path: Path
 ) -> None:
@@ -156,15 +148,6 @@ def test_a_server_that_ignores_range_starts_anew(
     client.get(product, tmp_path / "x.zip")
     assert right(tmp_path / "x.zip", product)
     assert cdse.resumes == 0
-
-
-def test_a_line_that_always_breaks_before_the_end_is_given_up(
-    cdse: CdseServer, client: Client, product: Served, tmp_path: Path
-) -> None:
-    # Each try brings bytes, but none brings the file further than the first.
-    cdse.fault("$value", *[Fault(cut_after=200_000, ignore_range=True)] * 9)
-    with pytest.raises(UserError, match="failed 4 times in a row"):
-        client.get(product, tmp_path / "x.zip")
 
 
 def test_without_a_validator_size_and_checksum_allow_to_resume(
@@ -181,16 +164,6 @@ def test_without_a_validator_size_and_checksum_allow_to_resume(
     assert cdse.resumes == 2
 
 
-def test_a_length_that_is_always_a_lie_does_not_matter(
-    cdse: CdseServer, client: Client, product: Served, tmp_path: Path
-) -> None:
-    cdse.fault("$value", *[Fault(length_lie=1000)] * 9)
-    client.get(product, tmp_path / "x.zip", checked=False, sized=False)
-    assert right(tmp_path / "x.zip", product)
-    client.get(product, tmp_path / "y.zip")
-    assert right(tmp_path / "y.zip", product)
-
-
 def test_wrong_content_is_downloaded_twice_and_refused(
     cdse: CdseServer, client: Client, product: Served, tmp_path: Path
 ) -> None:
@@ -199,20 +172,6 @@ def test_wrong_content_is_downloaded_twice_and_refused(
         client.get(product, tmp_path / "x.zip")
     assert list(tmp_path.iterdir()) == []
     assert [each.status for each in cdse.asked].count(200) == 2
-
-
-def test_a_size_that_the_catalogue_does_not_list_is_refused(
-    client: Client, product: Served, tmp_path: Path
-) -> None:
-    with pytest.raises(WrongContentError, match="more than 17 bytes"):
-        download(
-            client.server.url(product),
-            tmp_path / "x",
-            access=client.access,
-            size_bytes=17,
-            patience=Patience(first_wait_s=0.01),
-        )
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_listed_need_not_bind(client: Client, product: Served, tmp_path: Path) -> None:
@@ -251,45 +210,6 @@ def test_an_error_message_that_stays_is_told_without_its_text(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_message_that_is_expected_is_a_file(
-    cdse: CdseServer, client: Client, tmp_path: Path
-) -> None:
-    listed = cdse.add(Served("x.xml", content=XML_ERROR))
-    client.get(listed, tmp_path / "x.xml")
-    assert right(tmp_path / "x.xml", listed)
-
-
-def test_a_token_that_ends_meanwhile_is_renewed(
-    cdse: CdseServer, client: Client, product: Served, tmp_path: Path
-) -> None:
-    client.get(product, tmp_path / "a.zip")
-    cdse.forget_tokens()
-    client.get(product, tmp_path / "b.zip")
-    assert right(tmp_path / "b.zip", product)
-    assert cdse.grants == {"password": 1, "refresh": 1}
-
-
-def test_a_foreign_host_never_sees_the_token(
-    cdse: CdseServer, client: Client, product: Served, tmp_path: Path
-) -> None:
-    cdse.fault("$value", Fault(redirect=f"{cdse.foreign_url}/x"))
-    with pytest.raises(UserError, match=r"leads to 127\.0\.0\.2"):
-        client.get(product, tmp_path / "x.zip")
-    assert cdse.foreign == []
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_storage_elsewhere_gets_no_token(
-    cdse: CdseServer, client: Client, product: Served, tmp_path: Path
-) -> None:
-    access = Access(cdse.hosts, client.tokens, elsewhere="anonymous")
-    cdse.fault("$value", Fault(redirect=f"{cdse.foreign_url}/x"))
-    download(cdse.url(product), tmp_path / "x", access=access)
-    assert (tmp_path / "x").read_bytes() == b"content of another host"
-    assert len(cdse.foreign) == 1
-    assert "Authorization" not in cdse.foreign[0]
-
-
 def test_wrong_credentials_end_all_downloads_after_one_login(
     cdse: CdseServer, product: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -304,29 +224,6 @@ def test_wrong_credentials_end_all_downloads_after_one_login(
         told = list(pool.map(attempt, range(8)))
     assert all("hunter2" not in line and "\n" not in line for line in told)
     assert cdse.grants == {"refused": 1}
-
-
-@pytest.mark.slow
-def test_no_slot_is_held_while_waiting(
-    cdse: CdseServer, client: Client, product: Served, tmp_path: Path
-) -> None:
-    cdse.fault("$value", Fault(status=503, headers={"Retry-After": "1"}))
-    one = Access(cdse.hosts, client.tokens, Slots("me", 1, poll_s=0.005))
-    done: list[str] = []
-
-    def get(name: str) -> None:
-        download(
-            cdse.url(product), tmp_path / name, access=one, patience=Patience(first_wait_s=0.01)
-        )
-        done.append(name)
-
-    with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(get, "first")
-        while not any(each.status == 503 for each in list(cdse.asked)):
-            pass
-        pool.submit(get, "second").result()
-        waiting.result()
-    assert done == ["second", "first"]
 
 
 def test_a_full_disk_keeps_the_part(

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -47,13 +47,13 @@ _ALGORITHM_NAMES: Final = {
     "blake3": "BLAKE3",
 }
 #: Encodings that are undone on the way (RFC 9110, 8.4.1); a file is asked for without any.
-_UNDONE: Final = frozenset({"", "identity", "gzip", "x-gzip", "deflate"})
+_DECODED: Final = frozenset({"identity", "gzip", "x-gzip", "deflate"})
 _PACKED_AGAIN_BYTES: Final = 64_000_000
 #: Of a file of unknown size the disk is not filled to the last byte.
 _LEFT_FREE_BYTES: Final = 200_000_000
 #: Numbers of more digits are not sizes, and too long ones are an error of the language.
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
-_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_CONTENT_RANGE: Final = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 _UNSATISFIED_RANGE: Final = re.compile(r"bytes \*/([0-9]{1,18})")
 #: Files that may well be a message: answers of an interface.
 _TALKING_SUFFIXES: Final = frozenset({".json", ".geojson", ".html"})
@@ -99,17 +99,12 @@ class DownloadRecord:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is downloaded; arguments of `download`.
-
-    Attributes:
-        is_checked: whether the complete content can be compared with a checksum.
-    """
+    """What is downloaded; arguments of `download`."""
 
     url: str
     access: Access
     size_bytes: int | None
     checksums: tuple[Checksum, ...]
-    is_checked: bool
     is_binding: bool
     longest_bytes: int | None
 
@@ -129,29 +124,15 @@ class _Wanted:
 
 @dataclass(frozen=True)
 class _Version:
-    """What the server said of the file that a part belongs to.
-
-    Attributes:
-        is_pieced: whether the part was continued without the server vouching for its version.
-    """
+    """What the server said of the file that a part belongs to."""
 
     url: str
     validator: str | None
     total_bytes: int | None
-    is_pieced: bool = False
-
-    def is_vouched(self, response: requests.Response) -> bool:
-        """Return whether the server says that an answer is of this version."""
-        return self.validator is not None and _validator(response) == self.validator
 
 
 class _Part:
-    """The bytes of an unfinished file.
-
-    Args:
-        target: the file that it will be.
-        stream: open for appending.
-    """
+    """The bytes of an unfinished file, open for appending."""
 
     def __init__(self, target: Path, stream: BinaryIO) -> None:
         self.target = target
@@ -227,10 +208,8 @@ def download(
         access: how the address is opened: token, hosts, slots; None opens it as it is.
         size_bytes: size that it must have; None accepts any, and so does 0, which catalogues say
             where they do not know.
-        is_binding: whether size and checksums must hold. If not, a complete content that the server
-            delivered as one is accepted whatever they say, and the caller assesses it; one
-            continued without the server vouching that the pieces belong together must still have
-            them.
+        is_binding: whether size and checksums must hold. If not, any complete content is accepted,
+            and the caller assesses it.
         longest_bytes: size at which a file of no listed size is given up; None sets the limit of
             the free disk alone.
         patience: with the server, as long as not a single new byte comes; None: that of
@@ -249,9 +228,7 @@ def download(
     target, access, patience = Path(target), access or Access(), patience or Patience()
     listed = [expected] if isinstance(expected, Checksum) else list(expected or ())
     checksums = tuple(each for each in listed if can_compute(each.algorithm))
-    wanted = _Wanted(
-        url, access, size_bytes or None, checksums, bool(checksums), is_binding, longest_bytes
-    )
+    wanted = _Wanted(url, access, size_bytes or None, checksums, is_binding, longest_bytes)
     limits = Limits(patience.timeout_s)
     with _opened(target) as part, guarded_session(limits, access.may_carry) as session:
         # A compressed transfer could neither be resumed nor compared with the announced length.
@@ -293,10 +270,7 @@ def _opened(target: Path) -> Iterator[_Part]:
 def _fetch_patiently(
     session: requests.Session, wanted: _Wanted, part: _Part, patience: Patience
 ) -> str:
-    """Fetch until the part is complete and right, and return its SHA-256.
-
-    Tries that bring the part further than ever do not count as failures.
-    """
+    """Fetch until the part is complete and right, and return its SHA-256."""
     failures = Failures(
         patience,
         part.target.name,
@@ -312,7 +286,7 @@ def _fetch_patiently(
         except _OverlongError as error:
             digests, problem = {}, str(error)
         except TransientError as error:
-            # A server that trickles brings it further each time, and would never end.
+            # Tries that bring the part further than ever are not failures, unless they trickle.
             if part.size > furthest and not error.is_slow:
                 failures.reset()
             furthest = max(furthest, part.size)
@@ -328,20 +302,12 @@ def _fetch_patiently(
                 "it was downloaded twice; rerun later, and if it stays, what is expected is wrong",
             )
         is_repeated, furthest = True, 0
-        if not wanted.is_binding:  # the listed content does not come: let no checksum excuse pieces
-            wanted = replace(wanted, is_checked=False)
         tell(f"{part.target.name}: {problem}; downloading it once more")
 
 
 def _verify(wanted: _Wanted, part: _Part) -> tuple[dict[str, str], str | None]:
-    """Return the digests of a complete part and what is wrong with it, if anything.
-
-    Raises:
-        TransientError: it is an error message in place of the file.
-    """
-    version = part.version
-    is_pieced = version is None or version.is_pieced
-    checksums = wanted.checksums if wanted.is_binding or is_pieced else ()
+    """Return the digests of a complete part and what is wrong with it, if anything."""
+    checksums = wanted.checksums if wanted.is_binding else ()
     digests = file_digests(part.path, {"sha256", *(each.algorithm for each in checksums)})
     if wanted.required_bytes not in {None, part.size}:
         return digests, f"the content has {part.size} bytes, expected {wanted.required_bytes}"
@@ -359,14 +325,7 @@ def _verify(wanted: _Wanted, part: _Part) -> tuple[dict[str, str], str | None]:
 
 
 def _fetch_once(session: requests.Session, wanted: _Wanted, part: _Part, timeout_s: float) -> None:
-    """Ask for what is missing and append it; the part is complete if nothing is raised.
-
-    Raises:
-        TransientError: not complete; another try may help.
-        NotThereError: there is no such file.
-        _OverlongError: it is longer than it can be.
-        UserError: refused, or no space left.
-    """
+    """Ask for what is missing and append it; the part is complete if nothing is raised."""
     version = part.version if part.size else None
     if version is None or not _is_useful(wanted, part.size, version):
         part.clear()
@@ -390,15 +349,13 @@ def _fetch_once(session: requests.Session, wanted: _Wanted, part: _Part, timeout
 
 def _is_useful(wanted: _Wanted, size: int, version: _Version) -> bool:
     """Return whether a part can be continued."""
-    if version.url != wanted.url:
-        return False
     total = wanted.required_bytes or version.total_bytes
-    if total is not None and size >= total:
-        return size == total
-    # Products never change under their identifier. Where the server names no version of such a
-    # file, size and checksum show at the end whether the parts belong together.
-    is_listed = total is not None and total == wanted.size_bytes
-    return version.validator is not None or (wanted.is_checked and is_listed)
+    if version.url != wanted.url or (total is not None and size > total):
+        return False
+    # Products never change under their identifier. Where the server names no version of a file,
+    # its checksum shows at the end whether the parts belong together.
+    is_checked = bool(wanted.checksums) and total == wanted.size_bytes
+    return version.validator is not None or is_checked
 
 
 def _accept(
@@ -408,15 +365,13 @@ def _accept(
     name = part.target.name
     is_encoded = _is_encoded(response, wanted.url)
     if response.status_code == 206:
-        # A range of an encoded file is none of the file itself.
-        total = None if is_encoded else _continued(response, wanted, part.size, version)
-        if total is None or version is None:
+        found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        same = version is not None and _validator(response) in {version.validator, None}
+        if not same or is_encoded or found is None or int(found[1]) != part.size:
             part.clear()
             raise TransientError("the server sent another part than asked for")
-        if not version.is_vouched(response):
-            part.version = replace(version, is_pieced=True)
         tell(f"{name}: resuming after {part.size / 1e6:.1f} MB")
-        return total
+        return wanted.required_bytes if found[2] == "*" else int(found[2])
     if response.status_code == 416:
         end = _UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if end and int(end[1]) == part.size and wanted.required_bytes in {None, part.size}:
@@ -427,47 +382,14 @@ def _accept(
     length = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
     # The length of an encoded answer is not that of the file.
     announced = None if length is None or is_encoded else int(length[0])
-    content = b""
     if part.size:
-        content = _small_content(response, announced)
+        if announced is not None and announced < min(part.size, _LONGEST_MESSAGE_BYTES):
+            # The page of a proxy: what is here must not be thrown away for it.
+            raise TransientError("the server sent a short message instead of the file")
         tell(f"{name}: starting again: the file has changed or the server cannot resume")
     part.clear()
     part.version = _Version(wanted.url, None if is_encoded else _validator(response), announced)
-    part.append(content)
     return announced
-
-
-def _small_content(response: requests.Response, announced: int | None) -> bytes:
-    """Return the content of a small answer in place of the rest of a file; nothing of others.
-
-    Raises:
-        TransientError: it is an error message: what is here must not be thrown away for it.
-    """
-    if announced is None or announced > _LONGEST_MESSAGE_BYTES:
-        return b""
-    content = b"".join(pieces(response))
-    kind = message_kind(content)
-    if kind is not None:
-        raise TransientError(f"the server sent {kind} instead of the file")
-    return content
-
-
-def _continued(
-    response: requests.Response, wanted: _Wanted, start: int, version: _Version | None
-) -> int | None:
-    """Return the size of the whole file if an answer continues where the part ends."""
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if match is None or version is None or int(match[1]) != start:
-        return None
-    if version.validator is not None and _validator(response) not in {version.validator, None}:
-        return None
-    # That pieces are of two versions shows at the end only where the listed content is meant.
-    is_listed = wanted.is_checked and match[3] == str(wanted.size_bytes)
-    if not (wanted.is_binding or is_listed or version.is_vouched(response)):
-        return None
-    if match[3] == "*":
-        return wanted.required_bytes or version.total_bytes
-    return int(match[3])
 
 
 def _refuse(response: requests.Response, url: str) -> None:
@@ -487,18 +409,13 @@ def _refuse(response: requests.Response, url: str) -> None:
 
 
 def _is_encoded(response: requests.Response, url: str) -> bool:
-    """Return whether an answer is encoded though nobody asked for it; it is decoded on the way.
-
-    Raises:
-        UserError: the encoding is not known here.
-    """
-    named = response.headers.get("Content-Encoding", "").lower()
-    encodings = {each.strip() for each in named.split(",")}
-    if not encodings <= _UNDONE:
+    """Return whether an answer is encoded though nobody asked for it; it is decoded on the way."""
+    named = response.headers.get("Content-Encoding", "identity").lower()
+    if named not in _DECODED:
         raise UserError(
             url, f"the server sends it encoded as {named}, unasked", "report it to the service"
         )
-    return not encodings <= {"", "identity"}
+    return named != "identity"
 
 
 def _validator(response: requests.Response) -> str | None:
@@ -512,21 +429,24 @@ def _validator(response: requests.Response) -> str | None:
 def _receive(
     response: requests.Response, wanted: _Wanted, part: _Part, total_bytes: int | None
 ) -> None:
-    """Append what arrives.
-
-    Raises:
-        _OverlongError, UserError: it is more than the file can have, or than the disk holds.
-        TransientError: it is not all, or more than announced; then nothing is left of it.
-    """
+    """Append what arrives: all of what was announced, and no more than the file can have."""
     present = part.size
-    most_bytes, refusal = _room(wanted, part)
+    free = free_bytes(part.target)
+    most_bytes = wanted.most_bytes or present + max(free - _LEFT_FREE_BYTES, 0)
 
     def written() -> Iterator[int]:
         size = present
         for piece in pieces(response):
             size += len(piece)
+            if size > most_bytes and wanted.most_bytes is None:
+                raise UserError(
+                    part.target,
+                    f"{free / 1e9:.2f} GB were free on the disk, and the file has no end yet",
+                    "free some space and rerun",
+                )
             if size > most_bytes:
-                raise refusal
+                listed = f", {wanted.size_bytes} are listed" if wanted.size_bytes else ""
+                raise _OverlongError(f"the server sends more than {most_bytes} bytes{listed}")
             if total_bytes is not None and size > total_bytes:
                 part.clear()
                 raise TransientError(f"more than the {total_bytes} bytes announced arrived")
@@ -538,20 +458,6 @@ def _receive(
         raise TransientError("the server sent nothing")
     if total_bytes not in {None, part.size}:
         raise TransientError(f"{part.size} of {total_bytes} bytes arrived")
-
-
-def _room(wanted: _Wanted, part: _Part) -> tuple[int, Exception]:
-    """Return how long the file may become, and what it means if it would be longer."""
-    if wanted.most_bytes is not None:
-        listed = "" if wanted.size_bytes is None else f", {wanted.size_bytes} are listed"
-        problem = f"the server sends more than {wanted.most_bytes} bytes{listed}"
-        return wanted.most_bytes, _OverlongError(problem)
-    free = free_bytes(part.target)
-    return part.size + max(free - _LEFT_FREE_BYTES, 0), UserError(
-        part.target,
-        f"{free / 1e9:.2f} GB were free on the disk, and the file has no end yet",
-        "free some space and rerun",
-    )
 
 
 def message_kind(content: bytes) -> str | None:
@@ -567,14 +473,11 @@ def message_kind(content: bytes) -> str | None:
     if content[:1] == b"<":
         root = _ROOT.search(content)  # declarations and comments begin with another sign
         name = root[2].lower() if root else b""
-        if name == b"html" or content[:14].lower() == b"<!doctype html":
-            return "a web page"
-        return "an XML error message" if name in _ERROR_ROOTS else None
-    if content[:1] == b"{":
-        try:
-            answer = parse_json(content)
-        except ForeignTextError:
-            return None
-        if isinstance(answer, dict) and _ERROR_KEYS & {key.lower() for key in answer}:
-            return "a JSON error message"
-    return None
+        is_page = name == b"html" or content[:14].lower() == b"<!doctype html"
+        return "a web page" if is_page else "an XML error message" if name in _ERROR_ROOTS else None
+    try:
+        answer = parse_json(content) if content[:1] == b"{" else None
+    except ForeignTextError:
+        return None
+    is_message = isinstance(answer, dict) and _ERROR_KEYS & {key.lower() for key in answer}
+    return "a JSON error message" if is_message else None
