@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
-import types
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +12,6 @@ from typing import Any
 import pytest
 
 from ssl4sar.acquire.doctor import Backend, find_backends
-from ssl4sar.acquire.providers.asf import Asf
-from ssl4sar.acquire.providers.registry import PROVIDERS
 from ssl4sar.cli import main
 from ssl4sar.config.study import StudyConfig
 
@@ -63,14 +59,6 @@ def test_every_backend_has_a_row_with_a_reason_or_a_remedy() -> None:
         assert each.present or each.reason
     assert "GDAL 3" in found["library", "rasterio"].reason
     assert "PROJ" in found["library", "rasterio"].reason
-
-
-def test_a_new_provider_has_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PROVIDERS, "mirror", type("Mirror", (Asf,), {"library": "no_such_library"}))
-    found = rows()
-    assert found["provider", "mirror"].reason == "no_such_library is not installed"
-    assert found["provider", "mirror"].remedy == 'pip install -e ".[mirror]"'
-    assert "EARTHDATA_USERNAME" in (found["credentials", "mirror"].remedy or "")
 
 
 def test_the_default_needs_nothing_but_itself() -> None:
@@ -130,41 +118,6 @@ def test_folder_open_to_others_is_told(tmp_path: Path) -> None:
     assert "other users may enter" in found["folder", "locks"].reason
     assert found["folder", "locks"].needed
     assert found["folder", "tokens"].present
-
-
-def test_library_that_breaks_on_import_is_told_with_its_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "blake3.py").write_text("raise OSError('libfoo.so.1:\\nno such file')\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "blake3", raising=False)
-    found = rows()["library", "blake3"]
-    assert not found.present
-    assert found.reason == "blake3 cannot be imported (OSError: libfoo.so.1: no such file)"
-    assert found.remedy == 'pip install -e ".[blake3]"'
-
-
-def test_pyrosar_without_gdal_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = importlib.util.find_spec
-
-    def find(name: str) -> Any:
-        if name == "osgeo":
-            return None
-        return types.SimpleNamespace() if name == "pyroSAR" else real(name)
-
-    monkeypatch.setattr(importlib.util, "find_spec", find)
-    found = rows()["library", "pyroSAR"]
-    assert (found.present, found.reason) == (False, "it needs osgeo (GDAL)")
-    assert found.remedy is not None
-    assert found.remedy.startswith("conda install")
-
-
-def test_snap_is_found_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert not rows()["program", "SNAP gpt"].present
-    (tmp_path / "gpt").write_text("#!/bin/sh\n")
-    (tmp_path / "gpt").chmod(0o755)
-    assert rows()["program", "SNAP gpt"].reason == str(tmp_path / "gpt")
 
 
 _BLOCKED = f"""
@@ -237,15 +190,6 @@ def test_defaults_count_where_there_is_no_configuration(capsys: pytest.CaptureFi
         assert name in told
 
 
-def test_the_embedded_default_of_the_folder_counts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "config.yaml").write_text("name: test\nsentinel: {provider: cdse}\n")
-    assert main(["doctor", "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["config"] == "config/config.yaml"
-
-
 def test_what_is_lacking_for_a_configuration_makes_exit_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,11 +215,3 @@ def test_json_holds_every_backend(tmp_path: Path, capsys: pytest.CaptureFixture[
         "remedy",
         "needed",
     } == set(content["backends"][0])
-
-
-def test_wrong_configuration_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["doctor", "--config", str(tmp_path / "none.yaml")]) == 2
-    assert main(["doctor", "--config", config(tmp_path, "sentinel: {provider: scihub}")]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 2

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_products import made_product
 
-from ssl4sar.acquire.product import Product, orbit_direction, utc_time
+from ssl4sar.acquire.product import Product, utc_time
 
 POINTS = [[0, 0], [1, 0], [1, 1], [0, 0]]
 VALUES = st.recursive(
@@ -35,16 +35,6 @@ def test_a_row_is_the_product_and_back() -> None:
     for wrong in ({}, {**product.as_row(), "more": 1}, {**product.as_row(), "start": "soon"}):
         with pytest.raises(ValueError, match=r"not a product|does not match"):
             Product.from_row(wrong)
-
-
-def test_keys_of_a_row_are_sorted_and_plain() -> None:
-    row = made_product(urls={"b": "2", "a": "1"}).as_row()
-    assert list(row) == sorted(row)
-    assert list(row["urls"]) == ["a", "b"]
-    assert json.loads(json.dumps(row)) == row
-    assert row["start"] == "2020-03-05T05:06:07.000000Z"
-    assert "direction_stated" not in row
-    assert made_product(direction_stated=True).as_row()["direction_stated"] is True
 
 
 @pytest.mark.parametrize(
@@ -131,11 +121,3 @@ def test_times_of_any_zone_are_utc(time: datetime, hours: int) -> None:
 def test_what_is_not_the_time_of_a_product_is_a_value_error(text: Any) -> None:
     with pytest.raises(ValueError):
         utc_time(text)
-
-
-@pytest.mark.parametrize("text", ["ASCENDING", "Ascending", "ascending"])
-def test_directions(text: str) -> None:
-    assert orbit_direction(text) == "ascending"
-    assert orbit_direction("Descending") == "descending"
-    for unknown in (None, "", "north", f"{text}!"):
-        assert orbit_direction(unknown) is None

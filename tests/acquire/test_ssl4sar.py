@@ -81,12 +81,6 @@ def test_one_archive_with_everything_and_more(tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == {**EXPECTED, "ssl4sar/README.txt": b"r"}
 
 
-def test_a_note_beside_the_folder_is_no_image(tmp_path: Path) -> None:
-    archive = write_zip(tmp_path / f"{TRAIN}.zip", {**EXPECTED, "licence.txt": b"l"})
-    extract_ssl4sar([archive], tmp_path / "out")
-    assert contents(tmp_path / "out") == {**EXPECTED, "licence.txt": b"l"}
-
-
 def test_a_split_archive_is_joined(tmp_path: Path) -> None:
     (_, one), (_, two), (_, three) = EXPECTED.items()
     archives = [
@@ -124,14 +118,3 @@ def test_the_same_image_in_two_archives_is_refused(tmp_path: Path) -> None:
 def test_an_archive_that_leads_out_is_refused_and_nothing_left(tmp_path: Path, write) -> None:
     archives = [write_zip(tmp_path / "a.zip", EXPECTED), write(tmp_path / "b", {"../x": b"evil"})]
     refused(archives, tmp_path / "out", r"'\.\./x' leads out of the folder")
-
-
-def test_a_damaged_archive_keeps_the_older_folder(tmp_path: Path) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old").write_text("old")
-    good = write_zip(tmp_path / "a.zip", EXPECTED)
-    bad = tmp_path / "b.zip"
-    bad.write_bytes(good.read_bytes()[:-30])
-    with pytest.raises(UserError, match="not a complete zip"):
-        extract_ssl4sar([good, bad], tmp_path / "out")
-    assert contents(tmp_path / "out") == {"old": b"old"}

@@ -167,11 +167,6 @@ def test_a_renamed_repository_is_followed(hub: Hub, tmp_path: Path) -> None:
     assert f"/timm/net/resolve/{COMMIT}/" in record.url
 
 
-def test_passing_refusals_are_tried_again(hub: Hub, tmp_path: Path) -> None:
-    hub.statuses = [503, 429]
-    assert fetch(hub, tmp_path / "w.safetensors").sha256 == hub.sha256
-
-
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_missing_file_is_told(hub: Hub, tmp_path: Path, status: int) -> None:
     hub.statuses = [status] * 9
@@ -180,16 +175,6 @@ def test_a_missing_file_is_told(hub: Hub, tmp_path: Path, status: int) -> None:
     assert hub.url in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
-    # Port 9 of the loopback device has no listener.
-    with pytest.raises(UserError, match=r"cannot be reached.*snakemake retrieve"):
-        fetch_weights(
-            "http://127.0.0.1:9/w.safetensors",
-            tmp_path / "w.safetensors",
-            patience=Patience(2, 0.01),
-        )
 
 
 @pytest.mark.parametrize(

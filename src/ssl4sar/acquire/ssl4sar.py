@@ -62,10 +62,7 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
 
 
 def _folder(name: PurePosixPath) -> str | None:
-    """Return the folder of the layout that a file is in; the innermost counts.
-
-    The published tree has ``data_optical/data_optical``.
-    """
+    """Return the folder of the layout that a file is in; the innermost counts."""
     return next((parent for parent in reversed(name.parts[:-1]) if parent in LAYOUT), None)
 
 

@@ -52,10 +52,7 @@ def stamp(root: Path, stamps: Path, records: Mapping[str, FileRecord]) -> None:
 
 
 def _stamp(path: Path) -> list[int]:
-    """Return what changes whenever somebody writes to a file or puts another one in its place.
-
-    Unlike the time of modification, the time of change (ctime) cannot be set.
-    """
+    """Return what changes whenever somebody writes to a file or puts another one in its place."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 

@@ -14,6 +14,7 @@ Source of the format: the REST API reference of InvenioRDM
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,24 +22,27 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from ssl4sar.acquire.network.download import PART_ENDINGS, DownloadRecord, download
-from ssl4sar.core.address import AddressError, parse_address
+from ssl4sar.core.address import parse_address
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
+from ssl4sar.core.foreign import parse_json, read_json
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.progress import tell
 from ssl4sar.core.retry import Patience
 from ssl4sar.core.space import require_space
+from ssl4sar.core.wording import printable
 
 RECORD_SCHEMA: Final = "ssl4sar.fetched-record/1"
 #: How the names of archives end that :mod:`ssl4sar.acquire.extract` can read.
 ARCHIVE_SUFFIXES: Final = (".zip", ".tar", ".tar.gz", ".tgz")
-_LONGEST_NAME: Final = 200
+#: A plain name of a file, which is not hidden.
+_KEY: Final = re.compile(r"[^./\\][^/\\]*")
 #: A list of some hundred files has some hundred kilobytes.
 _LONGEST_ANSWER_BYTES: Final = 50_000_000
 _NAMES_SHOWN: Final = 5
 _WRONG_RECORD: Final = "check the address of the record's API"
-_UNSAFE_RECORD: Final = "do not use this record"
 
 
 @dataclass(frozen=True)
@@ -167,12 +171,35 @@ def archive_names(record: str | Path) -> list[str]:
         ) from error
 
 
+class _Entry(BaseModel):
+    """A file in the list of a record."""
+
+    model_config = ConfigDict(strict=True)
+
+    key: str = Field(max_length=200)
+    size: int = Field(ge=0)
+    checksum: str
+    links: dict[str, Any] = {}
+
+    def file(self, address: str) -> RecordFile:
+        """Return the file that an entry of the record at an address means."""
+        if not _KEY.fullmatch(self.key) or not self.key.isprintable():
+            raise ValueError(f"file name {self.key[:80]!r} is not a plain one")
+        # In lists of InvenioRDM "self" describes the file; in Zenodo's records it is the content.
+        record = address.partition("?")[0].rstrip("/")
+        default = f"{record}/files/{quote(self.key, safe='')}/content"
+        url = next((self.links[n] for n in ("content", "self") if n in self.links), default)
+        meant = parse_address(url)
+        if meant.scheme != "https" and meant.origin != parse_address(address).origin:
+            raise ValueError(f"{self.key}: its address is neither https nor the host of the record")
+        return RecordFile(self.key, self.size, Checksum.parse(self.checksum), str(url))
+
+
 def parse_record(answer: bytes, address: str) -> PublishedRecord:
     """Read what a repository says of a record.
 
-    Three forms are understood: Zenodo's (``files`` is a list whose ``links.self`` leads to the
-    content), InvenioRDM's (``files.entries`` by name, or a list with ``links.content``), and the
-    older list of Zenodo's deposits (``filename``, ``filesize``, MD5 without its name).
+    Two forms are understood: Zenodo's (``files`` is a list whose ``links.self`` leads to the
+    content), and InvenioRDM's (``files.entries`` by name, or a list with ``links.content``).
 
     Args:
         answer: JSON.
@@ -186,87 +213,29 @@ def parse_record(answer: bytes, address: str) -> PublishedRecord:
     """
     try:
         record = parse_json(answer)
-    except ForeignTextError as error:
-        raise UserError(
-            address, f"the answer is not a record of an API: {error}", _WRONG_RECORD
-        ) from error
-    if not isinstance(record, dict):
-        raise UserError(address, "the answer is not a record", _WRONG_RECORD)
-    entries = _entries(record, address)
-    files = sorted((_file(entry, address) for entry in entries), key=lambda file: file.key)
+        files = [_Entry.model_validate(each).file(address) for each in _entries(record)]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        problem = f"its list of files is damaged ({key}: {first['msg']})"
+        raise UserError(address, problem, _WRONG_RECORD) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        problem = f"the answer is not a record of an API: {printable(error, 200)}"
+        raise UserError(address, problem, _WRONG_RECORD) from error
     if not files:
         raise UserError(address, "the record has no files, or none that are open", _WRONG_RECORD)
-    names = [file.key.casefold() for file in files]
-    if len(set(names)) != len(names):
+    if len({file.key.casefold() for file in files}) != len(files):
         raise UserError(address, "two files of the record have the same name", _WRONG_RECORD)
-    return PublishedRecord(_facts(record), tuple(files))
+    return PublishedRecord(_facts(record), tuple(sorted(files, key=lambda file: file.key)))
 
 
-def _entries(record: Mapping[str, Any], address: str) -> list[dict[str, Any]]:
+def _entries(record: Mapping[str, Any]) -> list[Any]:
     listed = record.get("files", [])
     if isinstance(listed, dict):
         listed = listed.get("entries") or []
     if isinstance(listed, dict):
-        listed = [
-            isinstance(entry, dict) and {"key": key, **entry} for key, entry in listed.items()
-        ]
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise UserError(address, "its list of files is damaged", _WRONG_RECORD)
-    return listed
-
-
-def _file(entry: Mapping[str, Any], address: str) -> RecordFile:
-    key = entry.get("key", entry.get("filename"))
-    reason = _bad_key(key)
-    if reason is not None:
-        raise UserError(address, f"the file name {key!r} {reason}", _UNSAFE_RECORD)
-    size = entry.get("size", entry.get("filesize"))
-    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-        raise UserError(address, f"file {key} has no size", _WRONG_RECORD)
-    stated = str(entry.get("checksum"))
-    try:
-        # Deposits name the bare MD5.
-        checksum = Checksum.parse(stated if ":" in stated else f"md5:{stated}")
-    except ValueError as error:
-        raise UserError(
-            address, f"file {key} has no checksum that is known here", _WRONG_RECORD
-        ) from error
-    return RecordFile(key, size, checksum, _content_address(entry, key, address))
-
-
-def _bad_key(key: object) -> str | None:
-    if not isinstance(key, str) or not key.strip():
-        return "is empty"
-    if any(separator in key for separator in "/\\"):
-        return "has a path in it"
-    if key.startswith("."):
-        return "begins with a dot"
-    if not key.isprintable():
-        return "has a control character"
-    if len(key.encode()) > _LONGEST_NAME:
-        return "is too long"
-    return None
-
-
-def _content_address(entry: Mapping[str, Any], key: str, address: str) -> str:
-    links = _table(entry.get("links"))
-    # In lists of InvenioRDM "self" describes the file; in Zenodo's records it is the content.
-    given = next((links[name] for name in ("content", "download", "self") if name in links), None)
-    if given is None:
-        record = address.partition("?")[0].rstrip("/")
-        given = f"{record}/files/{quote(key, safe='')}/content"
-    try:
-        meant = parse_address(given)
-        is_safe = meant.scheme == "https" or meant.origin == parse_address(address).origin
-    except AddressError:
-        is_safe = False
-    if not is_safe:
-        raise UserError(
-            address,
-            f"file {key} is at {given!r}, which is neither https nor the host of the record",
-            _UNSAFE_RECORD,
-        )
-    return str(given)
+        listed = [{"key": key, **entry} for key, entry in listed.items()]
+    return list(listed)
 
 
 def _facts(record: Mapping[str, Any]) -> dict[str, str | None]:
@@ -274,26 +243,24 @@ def _facts(record: Mapping[str, Any]) -> dict[str, str | None]:
     pid = _table(_table(record.get("pids")).get("doi"))
     rights = metadata.get("license") or metadata.get("rights")
     rights = rights[0] if isinstance(rights, list) and rights else rights
+    facts = {
+        "id": record.get("id"),
+        "doi": record.get("doi") or metadata.get("doi") or pid.get("identifier"),
+        "concept_doi": record.get("conceptdoi"),
+        "version": metadata.get("version"),
+        "title": record.get("title") or metadata.get("title"),
+        "license": rights.get("id") if isinstance(rights, dict) else rights,
+        "published": metadata.get("publication_date"),
+        "modified": record.get("modified") or record.get("updated"),
+    }
     return {
-        "id": _text(record.get("id")),
-        "doi": _text(record.get("doi"), metadata.get("doi"), pid.get("identifier")),
-        "concept_doi": _text(record.get("conceptdoi")),
-        "version": _text(metadata.get("version")),
-        "title": _text(record.get("title"), metadata.get("title")),
-        "license": _text(rights.get("id") if isinstance(rights, dict) else rights),
-        "published": _text(metadata.get("publication_date")),
-        "modified": _text(record.get("modified"), record.get("updated")),
+        name: str(fact) if isinstance(fact, str | int) and fact != "" else None
+        for name, fact in facts.items()
     }
 
 
 def _table(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _text(*values: object) -> str | None:
-    """Return the first of the values that says something, as text."""
-    texts = (v for v in values if isinstance(v, str | int) and not isinstance(v, bool) and v != "")
-    return next(map(str, texts), None)
 
 
 def _names(files: Iterable[RecordFile]) -> str:

@@ -83,20 +83,6 @@ def test_slices_of_one_datatake_stay() -> None:
     assert fates(listed) == ([each.name for each in listed], {})
 
 
-def test_a_longer_first_slice_is_no_copy() -> None:
-    listed = products(sar_record(START), sar_record(START, seconds=29.0, version="003.10"))
-    assert len(fates(listed)[0]) == 2
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"platform": "S1B"}, {"datatake": "005750"}, {"kind": "EW_GRDM"}, {"polarisation": "SH"}],
-)
-def test_other_products_of_the_same_time_stay(change: dict[str, str]) -> None:
-    listed = products(sar_record(START), sar_record(START, **change))  # type: ignore[arg-type]
-    assert len(fates(listed)[0]) == 2
-
-
 @pytest.mark.parametrize(
     "versions", [("003.9", "003.40", "002.91"), ("9.99", "10.00", "4.03"), ("3.40", "003.51", "x")]
 )
@@ -130,12 +116,6 @@ def test_a_product_listed_twice_is_kept_as_the_record_that_can_be_fetched() -> N
     kept, left_out = collapse([second, first])
     assert kept == [first]
     assert left_out == [LeftOut(first.name, "listed_twice", f"kept as {first.id}")]
-
-
-def test_products_without_a_datatake_are_only_compared_by_name() -> None:
-    listed = [replace(each, datatake=None) for each in products(sar_record(START))]
-    other = replace(listed[0], name="other", id="other")
-    assert len(fates([*listed, other])[0]) == 2
 
 
 def test_the_latest_baseline_of_a_tile() -> None:
@@ -183,8 +163,3 @@ def test_what_was_made_at_home_ranks_below_every_official_baseline(
 def test_marks_are_not_versions_of_sentinel_1_either(mark: str) -> None:
     listed = products(sar_record(START, version="003.40"), sar_record(START, version=mark))
     assert fates(listed)[0] == [listed[0].name]
-
-
-def test_a_copy_of_unknown_version_ranks_last() -> None:
-    known = products(sar_record(START, version="002.36"), sar_record(START, version="soon"))
-    assert fates(known)[0] == [known[0].name]

@@ -125,17 +125,6 @@ def test_a_cloudy_tile_counts_for_its_day_only_if_it_is_needed() -> None:
     assert chosen(choose_optical([*needed, other], AREA, OpticalConfig())) == [other]
 
 
-def test_the_number_of_days() -> None:
-    listed = [image(day, cloud=float(day)) for day in range(5)]
-    for count in (0, 1, 2, 7):
-        config = OpticalConfig(count=count)
-        assert chosen(choose_optical(listed, AREA, config)) == listed[:count]
-
-
-def test_no_products_no_choice() -> None:
-    assert choose_optical([], AREA, OpticalConfig()) == []
-
-
 def test_ties_do_not_depend_on_the_order_of_the_answers(tmp_path: Path) -> None:
     listed = [image(day, cloud=5.0) for day in (-1, 1)]
     listed += [part(-1.0, 0.2, tile, 0) for tile in ("33XVG", "33XVH")]
@@ -200,8 +189,3 @@ def test_months_of_the_two_hemispheres(months: set[int], latitude: float) -> Non
     assert set(season_months(shifted, latitude)) == months
     assert 0 <= season_middle(shifted) < 365.25
     assert (set(shifted) == months) or latitude < 0
-
-
-def test_a_season_without_months() -> None:
-    with pytest.raises(ValueError, match="no months"):
-        season_middle(())

@@ -16,7 +16,6 @@ from ssl4sar.acquire.catalogue.product_name import (
     bare_name,
     is_kind,
     parse_name,
-    plain_version,
     version_parts,
 )
 
@@ -65,12 +64,6 @@ def test_an_optical_name() -> None:
         baseline="05.09",
         tile="42VWN",
     )
-
-
-def test_a_cloud_optimised_twin_is_of_another_type() -> None:
-    twin = parse_name(SAR + "_COG.SAFE")
-    assert twin.product_type == "IW_GRDH_1S-COG"
-    assert twin.name == SAR + "_COG"
 
 
 @given(SAR_NAMES, ENDINGS)
@@ -143,24 +136,6 @@ def test_names_with_a_mistake_are_refused(name: str) -> None:
 )
 def test_versions_are_compared_part_by_part(older: str | None, later: str) -> None:
     assert version_parts(older) < version_parts(later)
-
-
-@given(st.integers(0, 999), st.integers(0, 99))
-def test_padding_does_not_change_a_version(major: int, minor: int) -> None:
-    padded = f"{major:03}.{minor:02}"
-    assert version_parts(plain_version(padded)) == version_parts(padded)
-    assert plain_version(plain_version(padded)) == plain_version(padded)
-
-
-def test_versions_as_people_write_them() -> None:
-    assert [plain_version(each) for each in ("003.40", "002.36", "4.03", "odd", "", None)] == [
-        "3.40",
-        "2.36",
-        "4.03",
-        "odd",
-        None,
-        None,
-    ]
 
 
 def test_names_of_real_products_agree_with_their_manifests(test_data: Path) -> None:

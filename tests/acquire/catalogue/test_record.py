@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up_safe import NAMES
-from odata_catalogue import optical_record, sar_record, square
+from odata_catalogue import sar_record, square
 from shapely.geometry import Polygon, shape
 
 from ssl4sar.acquire.catalogue.footprint import footprint_of
-from ssl4sar.acquire.catalogue.record import known_form, product_of
+from ssl4sar.acquire.catalogue.record import known_form
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers import asf, dhus, odata, stac_item
 from ssl4sar.core.errors import UserError
@@ -27,7 +27,6 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-ODD = JSON | st.sampled_from(["NaN", "inf", 1e999, 10**400, "12.5"])
 RING = [[8, 79], [10, 77], [20, 77.5], [8, 79]]
 
 
@@ -97,15 +96,6 @@ def test_a_sar_record() -> None:
         footprint=product.footprint,
     )
     assert shape(dict(product.footprint or {})).equals(shape(square(0.0, 0.0)))
-
-
-def test_an_optical_record() -> None:
-    product = odata.product_of_record(optical_record(START, cloud=12.5), "sentinel-2")
-    assert (product.tile, product.cloud_percent) == ("33XVG", 12.5)
-    assert (product.processor_version, product.datatake) == ("05.10", "20200304T050607")
-    assert (product.platform, product.product_type, product.relative_orbit) == (
-        *("S2A", "S2MSI2A", 66),
-    )
 
 
 @pytest.mark.parametrize(
@@ -179,75 +169,12 @@ def test_a_record_without_the_necessary_is_one_line(
         make(**change)
 
 
-@pytest.mark.parametrize("record", [{}, {"id": 1}, {"properties": None}, {"properties": {}}, [1]])
-def test_what_is_not_a_record_is_one_line(record: Any) -> None:
-    for read in (asf.product_of_record, dhus.product_of_feature, stac_item.product_of_item):
-        with pytest.raises(UserError, match="a record of another form"), known_form("there", "ask"):
-            read(record)
-
-
-@pytest.mark.parametrize(
-    ("error", "shown"),
-    [
-        (KeyError("datetime"), "'datetime' is missing"),
-        (OverflowError("too large"), "too large"),
-        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates"), "surrogates"),
-        (RecursionError("deep"), "deep"),
-        (ValueError("\x1b[31m" + "x" * 10_000), r"\\x1b\[31mx"),
-    ],
-)
-def test_what_a_strange_record_raises_is_one_short_line(error: Exception, shown: str) -> None:
-    with (
-        pytest.raises(UserError, match=f"a record of another form: .*{shown}") as caught,
-        known_form("https://there", "ask there"),
-    ):
-        raise error
-    assert len(str(caught.value)) < 400
-    assert str(caught.value).isprintable()
-
-
-def test_a_name_alone_is_enough() -> None:
-    product = product_of("local", {"id": "x", "name": NAMES["s2"]})
-    assert (product.tile, product.processor_version) == ("33XVG", "02.14")
-    assert product.start == product.stop
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["2020-03-04T05:06:07Z", "2020-03-04T05:06:07.000000Z", "2020-03-04T05:06:07",
-     "2020-03-04T07:06:07+02:00"],
-)  # fmt: skip
-def test_times_are_utc(text: str) -> None:
-    product = sar(ContentDate={"Start": text, "End": text})
-    assert product.start == product.stop == START.replace(microsecond=0)
-
-
 @given(st.dictionaries(st.sampled_from(sorted(sar_record(START))), JSON))
 def test_any_damage_is_a_value_error_or_a_product_that_can_be_written(
     changes: dict[str, Any],
 ) -> None:
     try:
         product = sar(**changes)
-    except ValueError:
-        return
-    assert_is_written_and_read(product)
-
-
-@given(
-    name=st.sampled_from(
-        [each["Name"] for each in sar_record(START)["Attributes"]] + ["cloudCover"]
-    ),
-    value=ODD,
-    known=st.booleans(),
-)
-def test_any_attribute_is_a_value_error_or_a_product_that_can_be_written(
-    name: str, value: Any, known: bool
-) -> None:
-    record = sar_record(START) if known else sar_record(START, Name="S1A_SOMETHING")
-    record["Attributes"] = [each for each in record["Attributes"] if each["Name"] != name]
-    record["Attributes"].append({"Name": name, "Value": value})
-    try:
-        product = odata.product_of_record(record, "sentinel-1")
     except ValueError:
         return
     assert_is_written_and_read(product)

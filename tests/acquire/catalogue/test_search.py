@@ -27,7 +27,6 @@ from odata_catalogue import (
 from shapely.geometry import MultiPolygon, box, mapping, shape
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.acquire.catalogue import search as module
 from ssl4sar.acquire.catalogue.inventory import inventory_text, read_inventory
 from ssl4sar.acquire.catalogue.search import (
     SearchConfig,
@@ -144,24 +143,6 @@ def test_optical_images_are_only_asked_for_in_their_season() -> None:
     optical = [each for each in provider.asked if each.mission == "sentinel-2"]
     assert [each.start.month for each in optical] == [7, 8]
     assert optical[0].max_cloud_percent == 20.0
-
-
-@pytest.mark.parametrize(
-    ("sentinel", "asked"),
-    [
-        ({}, {"polarisations": ("HH", "VV"), "orbit_direction": None}),
-        ({"polarisation": "HV"}, {"polarisations": ("HV",)}),
-        ({"orbit_direction": "ascending"}, {"orbit_direction": "ascending"}),
-        ({"relative_orbits": (7, 9)}, {"relative_orbits": (7, 9)}),
-        ({"product_type": "EW_GRDM_1S"}, {"product_type": "EW_GRDM_1S"}),
-    ],
-)
-def test_what_the_configuration_wants_is_asked_for(
-    sentinel: dict[str, Any], asked: dict[str, Any]
-) -> None:
-    provider = Listed()
-    search_glacier(config(**sentinel), TINY, provider, None, searched_utc=NOW)
-    assert {key: getattr(provider.asked[0], key) for key in asked} == asked
 
 
 @pytest.mark.parametrize(
@@ -311,12 +292,6 @@ def test_what_a_provider_does_not_recognise_is_listed_once_and_counted(
     assert "widen" not in told
 
 
-def test_offline_products_are_kept_and_counted() -> None:
-    outcome = searched([sar(0), sar(1, Online=False)])
-    assert outcome.inventory.header.counts["offline"] == 1
-    assert [each.online for each in outcome.inventory.products] == [True, False]
-
-
 def test_an_optical_image_is_chosen_and_the_others_are_left_out() -> None:
     good = optical_record(START, footprint=TILED, cloud=1.0)
     bad = optical_record(START + timedelta(days=1), footprint=WHOLE, cloud=9.0)
@@ -386,12 +361,6 @@ def test_precise_orbits_are_chosen_for_the_sar_products() -> None:
         searched([sar(0)], study)
 
 
-def test_counts_that_do_not_add_up_are_our_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "collapse", lambda products: (list(products)[1:], []))
-    with pytest.raises(RuntimeError, match="2 products found, 1 kept and 0 left out"):
-        searched([sar(0), sar(1)])
-
-
 @dataclass
 class Catalogued(Listed):
     """A provider that asks a catalogue."""
@@ -441,14 +410,6 @@ def test_a_failing_catalogue_leaves_no_inventory(tmp_path: Path) -> None:
 DAYS = st.dates(date(2014, 1, 1), date(2030, 12, 31))
 
 
-def test_the_first_and_the_last_month_are_cut() -> None:
-    assert list(month_windows(date(2019, 12, 30), date(2020, 2, 29))) == [
-        (datetime(2019, 12, 30, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)),
-        (datetime(2020, 1, 1, tzinfo=UTC), datetime(2020, 2, 1, tzinfo=UTC)),
-        (datetime(2020, 2, 1, tzinfo=UTC), datetime(2020, 3, 1, tzinfo=UTC)),
-    ]
-
-
 @given(DAYS, DAYS)
 def test_windows_touch_and_cover_the_span(one: date, other: date) -> None:
     start, end = min(one, other), max(one, other)
@@ -461,8 +422,3 @@ def test_windows_touch_and_cover_the_span(one: date, other: date) -> None:
         assert first < stop
         last_day = (stop - timedelta(microseconds=1)).date()
         assert (first.year, first.month) == (last_day.year, last_day.month)
-
-
-def test_an_end_before_the_start_is_refused() -> None:
-    with pytest.raises(ValueError, match="before"):
-        list(month_windows(date(2020, 1, 2), date(2020, 1, 1)))

@@ -258,7 +258,7 @@ def test_an_answer_without_token_is_not_asked_for_again(
         (400, b'{"error": "hunter2"}', r"refuses the login \(status 400\)"),
         (401, b'{"error": "account_locked"}', r"refuses the login \(status 401\)"),
         (401, b"", "user name or password"),
-        (400, b'{"error": "unauthorized_client"}', "does not accept the client"),
+        (400, b'{"error": "unauthorized_client"}', "unauthorized_client"),
         (200, b"<html>hunter2</html>", "holds no token"),
         (200, b'{"access_token": 3}', "holds no token"),
     ],

@@ -14,14 +14,13 @@ from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
 from taken import query, taken
 
-from ssl4sar.acquire.network.download import NotThereError
 from ssl4sar.acquire.network.exchange import Limits
 from ssl4sar.acquire.product import Product
 from ssl4sar.acquire.providers.asf import Asf
 from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.config.services import AsfConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.retry import FOR_PRODUCTS, Patience
+from ssl4sar.core.retry import Patience
 
 asf_search = pytest.importorskip("asf_search", reason="the extra asf is not installed")
 #: Each starts a server; `test_contract.py` asks the same server in the quick tier.
@@ -118,23 +117,6 @@ def test_product_is_fetched_with_the_token_which_no_other_host_sees(
         provider(facility).fetch(the(facility), tmp_path / "work", Selection())
 
 
-def test_downloads_are_as_patient_as_those_of_other_services(
-    facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: dict[str, object] = {}
-
-    def note(*_: object, **options: object) -> None:
-        asked.update(options)
-        raise NotThereError("x", "enough", "for this test")
-
-    monkeypatch.setattr("ssl4sar.acquire.providers.asf.download", note)
-    made = Asf(AsfConfig(host=facility.host, login_url=facility.url))
-    monkeypatch.setattr(made, "_is_still_listed", lambda _: True)
-    with pytest.raises(UserError):
-        made.fetch(the(facility), tmp_path / "work", Selection())
-    assert asked["patience"] == FOR_PRODUCTS
-
-
 def test_login_of_netrc_gets_a_token(
     facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,14 +128,6 @@ def test_login_of_netrc_gets_a_token(
     assert facility.logins == 1
 
 
-def test_missing_credentials_are_told(
-    facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("EARTHDATA_TOKEN")
-    with pytest.raises(UserError, match="Earthdata Login: there are no credentials"):
-        provider(facility).fetch(the(facility), tmp_path / "work", Selection())
-
-
 def test_refused_token_is_one_line_and_stays_secret(
     facility: Facility, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,26 +136,6 @@ def test_refused_token_is_one_line_and_stays_secret(
         provider(facility).fetch(the(facility), tmp_path / "work", Selection())
     assert "an-old-token" not in str(caught.value)
     assert len(facility.downloads) == 1
-
-
-def test_zip_that_is_damaged_within_is_missing(facility: Facility, tmp_path: Path) -> None:
-    member = f"{HH}.SAFE/preview/quick-look.png"
-    facility.products[HH] = write_zip(tmp_path, HH, {member: b"other"}).read_bytes()
-    with pytest.raises(MissingProductError, match="quick-look"):
-        provider(facility).fetch(the(facility), tmp_path / "work", Selection())
-    assert list((tmp_path / "work").iterdir()) == []
-
-
-def test_product_that_is_not_found_but_listed_is_not_missing(
-    facility: Facility, tmp_path: Path
-) -> None:
-    product = the(facility)
-    facility.searches.clear()
-    facility.not_found.add(HH)
-    with pytest.raises(UserError, match="though the catalogue lists it; rerun later") as told:
-        provider(facility).fetch(product, tmp_path / "work", Selection())
-    assert not isinstance(told.value, MissingProductError)
-    assert [value for asked in facility.searches for value in asked if HH in value[1]]
 
 
 @pytest.mark.parametrize(

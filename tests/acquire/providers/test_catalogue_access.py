@@ -38,15 +38,6 @@ def test_what_netrc_holds_is_never_sent(tmp_path: Path, monkeypatch: pytest.Monk
     assert "Authorization" not in request["headers"]
 
 
-@pytest.mark.parametrize(("asked", "least"), [("3", 3.0), ("100000", 600.0), ("soon", 0.0)])
-def test_the_wait_that_is_asked_for_is_kept(waits: list[float], asked: str, least: float) -> None:
-    answers = ODataAnswers(faults=["503"], headers={"Retry-After": asked})
-    with serve_catalogue(answers) as url:
-        CatalogueAccess(url, Patience(6, 0.01)).json(f"{url}/Products")
-    assert len(waits) == 1
-    assert least <= waits[0] <= least * 1.25 + 0.1
-
-
 def test_an_outage_of_minutes_is_survived(waits: list[float]) -> None:
     with serve_catalogue(ODataAnswers(faults=["503"] * 11)) as url:
         CatalogueAccess(url).json(f"{url}/Products")
@@ -82,8 +73,3 @@ def test_a_redirect_is_not_followed() -> None:
             with pytest.raises(RefusedError, match=r"sends to 127\.0\.0\.1; correct"):
                 CatalogueAccess(url).json(f"{url}/Products")
     assert target.asked == []
-
-
-def test_an_address_that_cannot_be_used() -> None:
-    with pytest.raises(UserError, match="cannot be used: it is not an http or https address"):
-        CatalogueAccess("no address")

@@ -202,12 +202,6 @@ def test_every_provider_of_the_configuration_is_opened_by_its_name(
         assert "\n" not in str(caught.value)
 
 
-def test_a_provider_that_does_not_exist_is_a_mistake_of_the_caller(tmp_path: Path) -> None:
-    assert set(PROVIDERS) == set(get_args(ProviderName)) == set(SOURCES)
-    with pytest.raises(ValueError, match="no provider 'hub'"):
-        open_provider("hub", services(tmp_path))  # type: ignore[arg-type]
-
-
 def test_what_is_listed_is_the_same_each_time_and_can_be_written(source: Source) -> None:
     products = list(source.make().search(source.query))
     assert products

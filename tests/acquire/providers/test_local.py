@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,10 +15,8 @@ from taken import query, taken
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.orbits.file import fetch_orbit
 from ssl4sar.acquire.product import Product
-from ssl4sar.acquire.providers import local as module
 from ssl4sar.acquire.providers.local import Local
 from ssl4sar.acquire.query import LeftOut, MissingProductError, Query, Selection
-from ssl4sar.acquire.safe.overview import SafeOverview, read_overview
 from ssl4sar.core.errors import UserError
 
 HH = NAMES["hh"]
@@ -105,22 +101,6 @@ def test_real_samples_are_found_by_their_footprints(test_data: Path) -> None:
     assert {(twin.start, twin.stop, twin.datatake) for twin in twins} == {
         (twins[0].start, twins[0].stop, "00574F")
     }
-
-
-def test_no_manifest_is_read_of_products_that_names_leave_out(
-    mirror: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[str] = []
-
-    def counted(path: Path) -> SafeOverview:
-        read.append(path.name)
-        return read_overview(path)
-
-    monkeypatch.setattr(module, "read_overview", counted)
-    provider = Local(mirror)
-    for _ in range(2):
-        assert len(listed(provider, query(polarisations=("VV",)))) == 3
-    assert read == [f"{NAMES['vv']}.zip"]
 
 
 def test_product_without_readable_manifest_is_told_and_left_out(
@@ -227,13 +207,6 @@ def test_what_looks_like_a_product_is_counted_if_it_is_not_one(
     assert "6 items not recognised as products" in told
 
 
-def test_names_that_are_not_text_are_told_in_one_line(tmp_path: Path) -> None:
-    place = tmp_path / os.fsdecode(b"\xff\x1b[31m")
-    place.mkdir()
-    write_folder(tmp_path / "made", HH).rename(place / f"{HH}.SAFE")
-    assert strangers(tmp_path, query()) == {HH: "unreadable"}
-
-
 def test_orbit_files_of_the_folder_are_listed_and_fetched(tmp_path: Path) -> None:
     name = poeorb("2020-03-05")
     place = tmp_path / "mirror" / "aux" / f"{name}.EOF"
@@ -287,44 +260,6 @@ def test_folder_is_linked_without_other_polarisations(mirror: Path, tmp_path: Pa
         assert (path / name).samefile(source / name)
 
 
-def test_files_are_copied_where_links_are_impossible(
-    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
-
-    monkeypatch.setattr(os, "link", refuse)
-    provider, product = Local(mirror), the(mirror, polarisations=("VV",))
-    path = provider.fetch(product, tmp_path / "work", Selection())
-    assert path.read_bytes() == (mirror / product.id).read_bytes()
-    assert not path.samefile(mirror / product.id)
-    # A second try finds the copy of the first.
-    before = path.stat().st_ino
-    assert provider.fetch(product, tmp_path / "work", Selection()) == path
-    assert path.stat().st_ino == before
-
-
-@pytest.mark.parametrize("damage", ["missing", "cut", "changed", "polarisation", "no manifest"])
-def test_damaged_folder_is_missing_for_good(mirror: Path, tmp_path: Path, damage: str) -> None:
-    product = the(mirror, polarisations=("HH",))
-    source = mirror / product.id
-    image = next(source.rglob("*-hh-*.tiff"))
-    match damage:
-        case "missing":
-            image.unlink()
-        case "cut":
-            image.write_bytes(image.read_bytes()[:-1])
-        case "changed":
-            image.write_bytes(b"x" * image.stat().st_size)
-        case "no manifest":
-            (source / "manifest.safe").unlink()
-    with pytest.raises(MissingProductError) as caught:
-        Local(mirror).fetch(
-            product, tmp_path / "work", Selection("VV" if damage == "polarisation" else "HH")
-        )
-    assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize(
     ("member", "content"),
     [
@@ -348,18 +283,6 @@ def test_places_outside_of_the_root_are_refused(mirror: Path, tmp_path: Path) ->
     for place in (f"../{HH}.SAFE", f"/{HH}.SAFE", "s1"):
         with pytest.raises(UserError, match="not below the root"):
             provider.fetch(replace(product, id=place), tmp_path / "work", Selection())
-
-
-def test_the_mirror_itself_is_never_changed(mirror: Path, tmp_path: Path) -> None:
-    def state() -> dict[str, bytes]:
-        return {str(path): path.read_bytes() for path in mirror.rglob("*") if path.is_file()}
-
-    before = state()
-    for product in listed(Local(mirror), query(product_type="EW_GRDM_1S")):
-        if product.product_type != "EW_GRDM_1S":
-            continue
-        Local(mirror).fetch(product, tmp_path / product.name, Selection())
-    assert state() == before
 
 
 @pytest.mark.parametrize("ending", ["", ".7z", ".rar", ".tar.bz2", ".SAFE.part", ".tiff"])

@@ -22,8 +22,7 @@ from odata_catalogue import (
     serve_catalogue,
     square,
 )
-from shapely import from_wkt
-from shapely.geometry import MultiPolygon, Point, Polygon, box
+from shapely.geometry import MultiPolygon, Polygon, box
 
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess
@@ -76,13 +75,6 @@ def test_45_records_by_pages_of_20() -> None:
     assert requests == 3
 
 
-def test_records_come_in_the_order_of_time() -> None:
-    answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)))
-    with opened(answers, 20) as catalogue:
-        starts = [each["ContentDate"]["Start"] for each in catalogue.records(SAR, MARCH, APRIL)]
-    assert starts == sorted(starts)
-
-
 @pytest.mark.slow
 def test_10050_records_of_one_window_are_split_without_loss_or_repetition() -> None:
     answers = ODataAnswers(archive(10_050, MARCH, timedelta(minutes=4)))
@@ -92,20 +84,6 @@ def test_10050_records_of_one_window_are_split_without_loss_or_repetition() -> N
     # One to count, six and five pages of the halves.
     assert requests == 12
     assert max(int(asked.get("$skip", "0")) for asked in answers.asked) <= 10_000
-
-
-def test_a_long_answer_without_splitting_would_lose_records() -> None:
-    """The made-up catalogue really ends early without an error, as the real one does."""
-    answers = ODataAnswers(archive(130, MARCH, timedelta(hours=1)), max_skip=100)
-    with serve_catalogue(answers) as url:
-        unaware = CatalogueAccess(url)
-        options = {"$filter": SAR[0], "$orderby": "ContentDate/Start asc", "$top": "20"}
-        page = unaware.json(f"{url}/Products", options)
-        taken = len(page["value"])
-        while "@odata.nextLink" in page:
-            page = unaware.json(page["@odata.nextLink"])
-            taken += len(page["value"])
-    assert taken == 120
 
 
 @pytest.mark.parametrize(
@@ -146,30 +124,11 @@ def test_a_window_is_half_open() -> None:
     assert set(found) == names(records[1:3])
 
 
-def test_an_empty_window_is_no_question() -> None:
-    found, requests = walked(ODataAnswers(), start=APRIL, stop=APRIL)
-    assert (found, requests) == ([], 0)
-
-
 @pytest.mark.parametrize("error", [-1, 1, 700])
 def test_a_wrong_count_is_told(error: int) -> None:
     answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), count_error=error)
     with pytest.raises(UserError, match=r"counts \d+ records .* nothing was written"):
         walked(answers)
-
-
-def test_a_record_that_appears_while_asking_is_no_error() -> None:
-    answers = ODataAnswers(archive(5, MARCH, timedelta(hours=10)), count_error=1)
-    original = answers.answer
-
-    def answer(path: str, query: str) -> tuple[int, dict[str, str], bytes]:
-        said = original(path, query)
-        answers.count_error = 0
-        return said
-
-    answers.answer = answer  # type: ignore[method-assign]
-    found, requests = walked(answers)
-    assert (len(found), requests) == (5, 3)
 
 
 @pytest.mark.parametrize("fault", ["429", "500", "503", "broken_json"])
@@ -198,21 +157,6 @@ def test_a_lasting_failure_is_one_clear_line(fault: str, told: str) -> None:
     with pytest.raises(UserError, match=told) as caught:
         walked(ODataAnswers(faults=[fault] * 10))
     assert "\n" not in str(caught.value)
-
-
-def test_a_catalogue_that_cannot_be_reached() -> None:
-    with serve_catalogue(ODataAnswers()) as url:
-        pass
-    catalogue = ODataCatalogue(url, access=CatalogueAccess(url, Patience(2, 0.01)))
-    with pytest.raises(UserError, match=r"2 times in a row .the host cannot be reached"):
-        list(catalogue.records(SAR, MARCH, APRIL))
-
-
-def test_an_address_of_something_else() -> None:
-    with serve_catalogue(ODataAnswers()) as url:
-        catalogue = ODataCatalogue(url + "/nowhere", access=CatalogueAccess(url + "/nowhere"))
-        with pytest.raises(UserError, match="404 Not Found"):
-            list(catalogue.records(SAR, MARCH, APRIL))
 
 
 def found_by(query: Query, answers: ODataAnswers) -> set[str]:
@@ -274,14 +218,6 @@ def test_an_area_in_two_parts_finds_each_product_once() -> None:
     assert found_by(a_query(area), ODataAnswers(records)) == names(records[:3])
 
 
-def test_a_long_outline_becomes_a_short_question_that_loses_nothing() -> None:
-    star = Point(0, 0).buffer(1.0, quad_segs=2000)
-    assert isinstance(star, Polygon)
-    answers = ODataAnswers([sar_record(MARCH, footprint=square(1.1, 0.0, 0.1001))])
-    assert found_by(a_query(MultiPolygon([star])), answers) == names(answers.records)
-    assert len(intersects(star)) < 4000
-
-
 def test_records_of_another_form_are_told() -> None:
     record = sar_record(MARCH) | {"Name": None}
     answers = ODataAnswers()
@@ -303,39 +239,6 @@ class _Everything(dict):  # type: ignore[type-arg]
 
     def __getitem__(self, _: object) -> object:
         return self._records
-
-
-def test_a_track_that_is_not_told_is_left_to_the_search() -> None:
-    record = sar_record(MARCH, platform="S1C", Attributes=[])
-    record["Attributes"] = [
-        each for each in sar_record(MARCH)["Attributes"] if each["Name"] != "relativeOrbitNumber"
-    ]
-    assert found_by(a_query(relative_orbits=(7,)), ODataAnswers([record])) == names([record])
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        "Attributes/OData.CSC.StringAttribute/any(att:att/Name eq 'relativeOrbitNumber' and "
-        "att/OData.CSC.IntegerAttribute/Value eq 7)",
-        "OData.CSC.Intersects(area=geography'SRID=4326;MULTIPOLYGON(((0 0,1 0,1 1,0 0)))')",
-        "OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((0 0,1 0,1 1,0 1))')",
-        "Collection/Name = 'SENTINEL-1'",
-        "ContentDate/Start ge 2020-01-01",
-        "(Collection/Name eq 'SENTINEL-1'",
-    ],
-)
-def test_a_condition_that_the_catalogue_does_not_know_is_told(condition: str) -> None:
-    with opened(ODataAnswers(archive(3, MARCH, timedelta(hours=1)))) as catalogue:
-        with pytest.raises(UserError, match="refuses the question: 400 Invalid field or filter"):
-            list(catalogue.records([condition], MARCH, APRIL))
-
-
-def test_a_catalogue_that_lies_about_everything_ends() -> None:
-    answers = ODataAnswers(archive(40, MARCH, timedelta(hours=1)), count_error=10**6, max_skip=100)
-    with pytest.raises(UserError, match="nothing was written"):
-        walked(answers, page_size=20)
-    assert len(answers.asked) < 300
 
 
 def test_the_real_pages_are_walked(test_data: Path) -> None:
@@ -374,24 +277,6 @@ def test_a_short_outline_holds_the_area(lon: float, lat: float, radii: list[floa
         return
     assert short_outline(area).covers(area)
     assert len(intersects(area)) < 3100
-
-
-def test_coordinates_have_no_exponent() -> None:
-    text = intersects(Polygon([(1e-30, 0), (1e-7, 1), (-1e-7, 1)]))
-    assert "POLYGON((0 0,0.0000001 1,-0.0000001 1,0 0))" in text
-
-
-def test_a_short_outline_is_left_as_it_is() -> None:
-    area = box(10.0, 70.1, 12.3456789, 71.0)
-    text = intersects(area)
-    assert text.startswith("OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((")
-    assert from_wkt(text.split(";")[1].removesuffix("')")).equals(area)
-
-
-def test_holes_are_filled() -> None:
-    ring = Point(0, 0).buffer(1.0).difference(Point(0, 0).buffer(0.5))
-    assert isinstance(ring, Polygon)
-    assert short_outline(ring).covers(Point(0, 0))
 
 
 @pytest.mark.parametrize(

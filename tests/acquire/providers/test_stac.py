@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from stac_server import SAR, Api, image, optical_item, optical_name, sar_item, stac_server
@@ -111,19 +110,6 @@ def test_bands_of_the_pretraining_are_fetched_and_verified(api: Api, tmp_path: P
     assert api.served == []
 
 
-def test_a_quarter_of_an_hour_of_outage_is_survived(
-    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits: list[float] = []
-    product = the(api, query())
-    monkeypatch.setattr("ssl4sar.core.retry.time", SimpleNamespace(sleep=waits.append))
-    api.break_after = [0] * 19
-    made = Stac(StacConfig.model_validate({"url": f"{api.url}/v1"}))
-    made.fetch(product, tmp_path / "a", Selection(bands=("B4",)))
-    assert (tmp_path / "a" / "red.tif").is_file()
-    assert sum(waits) > 13 * 60
-
-
 def test_single_bands_and_configured_assets(api: Api, tmp_path: Path) -> None:
     product = the(api, query())
     provider(api).fetch(product, tmp_path / "a", Selection(bands=("B4", "AOT")))
@@ -202,31 +188,6 @@ def test_an_asset_that_is_not_found_is_no_lasting_absence(api: Api, tmp_path: Pa
     assert "?" not in caught.value.subject
 
 
-def test_file_of_another_content_is_fetched_anew(api: Api, tmp_path: Path) -> None:
-    product = the(api, query())
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "red.tif").write_bytes(b"old")
-    provider(api).fetch(product, tmp_path / "work", Selection(bands=("B4",)))
-    assert (tmp_path / "work" / "red.tif").read_text() == f"red of {product.id}"
-
-
-def test_broken_download_goes_on(api: Api, tmp_path: Path) -> None:
-    product = the(api, query())
-    provider(api).fetch(product, tmp_path / "work", Selection(bands=("B2",)))
-    api.break_after = [5]
-    api.served.clear()
-    provider(api).fetch(product, tmp_path / "work", Selection(bands=("B4",)))
-    assert (tmp_path / "work" / "red.tif").read_text() == f"red of {product.id}"
-    assert len(api.served) == 2
-
-
-def test_assets_on_other_hosts_are_refused_where_hosts_are_listed(api: Api, tmp_path: Path) -> None:
-    # Without credentials the list counts for redirects; an asset's own address is its own.
-    product = the(api, query())
-    provider(api, hosts=["example.org"]).fetch(product, tmp_path, Selection(bands=("B4",)))
-    assert not any("Authorization" in headers for headers in api.headers)
-
-
 @pytest.mark.parametrize(
     "answer",
     [
@@ -245,12 +206,6 @@ def test_nonsense_is_one_line(api: Api, answer: tuple[int, bytes]) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_item_of_another_mission_is_one_line(api: Api) -> None:
-    api.items[0]["properties"]["s2:product_uri"] = None
-    with pytest.raises(UserError, match="does not say the name"):
-        found(api, query())
-
-
 def test_lost_items_are_an_error(api: Api) -> None:
     api.count_more = 1
     with pytest.raises(UserError, match="listed 8 items of 9"):
@@ -262,14 +217,3 @@ def test_a_list_without_end_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError, match="more than 5 products"):
         found(api, query())
     assert len(api.searches) < 8
-
-
-def test_the_default_login_of_netrc_is_not_sent(
-    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "netrc").write_text("default login me password hunter2\n")
-    (tmp_path / "netrc").chmod(0o600)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert list(provider(api).search(query()))
-    assert api.headers
-    assert not any("Authorization" in headers for headers in api.headers)

@@ -13,7 +13,6 @@ from ssl4sar.acquire.providers.stac_item import (
     file_name,
     optical_assets,
     parse_multihash,
-    sar_assets,
 )
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.pair_layout import BANDS
@@ -44,13 +43,6 @@ def test_three_ways_of_naming(keys: list[str], asset: str) -> None:
         optical_assets(dict.fromkeys(keys, "u"), ("B8A",))
 
 
-def test_copolar_is_hh_before_vv() -> None:
-    assert sar_assets({"vv": "u", "vh": "u"}, "copolar") == ("vv",)
-    assert sar_assets({"vv": "u", "hh": "u"}, "copolar") == ("hh",)
-    with pytest.raises(KeyError, match="HH or VV"):
-        sar_assets({"vh": "u"}, "copolar")
-
-
 @given(st.binary())
 def test_multihashes_of_known_algorithms(content: bytes) -> None:
     sha256 = hashlib.sha256(content).hexdigest()
@@ -59,13 +51,6 @@ def test_multihashes_of_known_algorithms(content: bytes) -> None:
     assert parse_multihash("d50110" + md5) == Checksum("md5", md5)
     sha1 = hashlib.sha1(content).hexdigest()
     assert parse_multihash("1114" + sha1) is None
-
-
-@pytest.mark.parametrize("text", ["", "12", "1220", "1220ab", "ff" * 20])
-def test_a_multihash_of_another_kind_or_length_is_unknown(text: str) -> None:
-    assert parse_multihash(text) is None
-    with pytest.raises(ValueError):
-        parse_multihash(f"{text}zz")
 
 
 @pytest.mark.parametrize(

@@ -115,17 +115,10 @@ class Found:
         return [each for each in self.kept if each.mission == mission]
 
     def counts(self) -> dict[str, int]:
-        """Return the products by fate.
-
-        Raises:
-            RuntimeError: they do not add up.
-        """
-        kept, left_out = len(self.kept), len(self.left_out)
-        if self.number != kept + left_out:
-            raise RuntimeError(f"{self.number} products found, {kept} kept and {left_out} left out")
+        """Return the products by fate."""
         return {
             "found": self.number,
-            "kept": kept,
+            "kept": len(self.kept),
             "sentinel_1": len(self.of_mission("sentinel-1")),
             "sentinel_2": len(self.of_mission("sentinel-2")),
             "offline": sum(not each.online for each in self.kept),
@@ -157,7 +150,6 @@ def search_glacier(
 
     Raises:
         UserError: a provider cannot be asked or holds nothing of the mission.
-        RuntimeError: the counts do not add up, which is our mistake.
         ValueError: precise orbits are wanted and ``choose_orbits`` is missing.
     """
     is_precise = config.sentinel.orbits == "precise"
@@ -315,10 +307,7 @@ def _whole(windows: Sequence[Window]) -> Window:
 def _listed(
     provider: Provider, key: str, query: Query, windows: Sequence[Window]
 ) -> list[Product | LeftOut]:
-    """Search window by window; the order of the products is that of the provider.
-
-    What starts in one month and ends in the next may be listed for both: it counts once.
-    """
+    """Search window by window; the order of the products is that of the provider."""
     if query.mission not in provider.missions:
         problem = f"it holds no {query.mission}"
         raise UserError(f"{key}: {provider.name}", problem, "name another provider there")

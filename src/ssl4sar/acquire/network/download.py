@@ -353,7 +353,7 @@ def _is_useful(wanted: _Wanted, size: int, version: _Version) -> bool:
     if version.url != wanted.url or (total is not None and size > total):
         return False
     # Products never change under their identifier. Where the server names no version of a file,
-    # its checksum shows at the end whether the parts belong together.
+    # its checksum, or that of each file in an archive, shows whether the parts belong together.
     is_checked = bool(wanted.checksums) and total == wanted.size_bytes
     return version.validator is not None or is_checked
 

@@ -40,12 +40,12 @@ from ssl4sar.core.retry import Patience, patiently
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
 #: A token as it may stand in a header; the library's error would repeat anything else.
 Token = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,65536}$")]
-#: Errors of OAuth 2 (RFC 6749, 5.2) that a configuration causes, not a password.
-_CLIENT_ERRORS: Final = frozenset(
+#: Errors of OAuth 2 (RFC 6749, 5.2) that may be repeated to the user: an unknown text could hold
+#: what was sent.
+_KNOWN_ERRORS: Final = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_request", "unsupported_grant_type"}
+    | {"access_denied", "invalid_scope"}
 )
-#: Others that may be repeated to the user; an unknown text could hold what was sent.
-_OTHER_ERRORS: Final = frozenset({"access_denied", "invalid_scope"})
 _LATER: Final = f"it is not asked again for {REFUSAL_LASTS_S / 60:.0f} minutes"
 _DEFAULT_LIFE_S: Final = 60.0
 #: Before each further login with credentials that have worked before: at most four wrong ones in 21
@@ -114,7 +114,6 @@ class TokenSource:
         self._login_waits_s = tuple(login_waits_s)
         self._lock = threading.Lock()
         self._grant: Grant | None = None
-        self._refused: tuple[Credentials, Login] | None = None
         self.grants: Counter[Literal["password", "refresh"]] = Counter()
 
     def token(self) -> str:
@@ -144,8 +143,6 @@ class TokenSource:
 
     def _shared_or_new(self, suits: Callable[[Grant], bool]) -> Grant:
         credentials = find_credentials(self._account)
-        if self._refused is not None and self._refused[0] == credentials:
-            raise self._wrong(*self._refused)
         require_safe_address(self._url)  # before anything is asked or locked
         store = TokenStore(f"{self._url} {self._client_id} {credentials.user}", self._folder)
         while True:
@@ -155,7 +152,6 @@ class TokenSource:
                     return shared.grant
                 login = shared.login_with(credentials)
                 if login is not None and login.is_refused():
-                    self._refused = credentials, login
                     raise self._wrong(credentials, login, " some minutes ago")
                 if login is None or login.wait_s(self._login_waits_s) == 0.0:
                     shared = self._asked(shared, login, credentials)
@@ -165,7 +161,6 @@ class TokenSource:
                         assert shared.grant is not None
                         return shared.grant
                     if login.is_final:
-                        self._refused = credentials, login
                         raise self._wrong(credentials, login)
                 wait_s = login.wait_s(self._login_waits_s)
             # Others wait beside this job: whoever is the first then asks for all.
@@ -176,13 +171,7 @@ class TokenSource:
             time.sleep(wait_s)
 
     def _asked(self, shared: Shared, login: Login | None, credentials: Credentials) -> Shared:
-        """Ask for a token, and return what is to be shared: a new grant or a refusal.
-
-        Args:
-            shared: what was shared until now.
-            login: what became of earlier logins with these credentials.
-            credentials: for the next.
-        """
+        """Ask for a token, and return what is to be shared: a new grant or a refusal."""
         try:
             renewed = self._refresh(shared.grant)
             if renewed is not None:
@@ -260,24 +249,16 @@ class TokenSource:
             raise _RefusedError(problem, f"{fix}; {_LATER}") from None
 
     def _require_accepted(self, status: int, code: str) -> None:
-        """Raise where the service itself refuses, not something in between.
-
-        Raises:
-            _RefusedError: it does.
-        """
+        """Raise where the service itself refuses, not something in between."""
         if status not in {400, 401, 403} or not (code or status == 401):
             return
-        if code in _CLIENT_ERRORS:
-            raise _RefusedError(
-                f"the token service does not accept the client ({code})",
-                f"check the client's name in the configuration; {_LATER}",
-            )
         if code in {"", "invalid_grant"}:
             raise _RefusedError
-        said = f", {code}" if code in _OTHER_ERRORS else ""
+        said = f", {code}" if code in _KNOWN_ERRORS else ""
         raise _RefusedError(
             f"the token service refuses the login (status {status}{said})",
-            f"find out why by logging in at {self._account.register_url}; {_LATER}",
+            f"find out why by logging in at {self._account.register_url}, and check the client's "
+            f"name in the configuration; {_LATER}",
         )
 
     def _wrong(self, credentials: Credentials, login: Login, when: str = "") -> UserError:

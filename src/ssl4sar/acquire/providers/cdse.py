@@ -16,7 +16,6 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final, Self
 from urllib.parse import quote
 
-from ssl4sar.acquire.catalogue.product_name import parse_name
 from ssl4sar.acquire.network.access import Access, require_web_address
 from ssl4sar.acquire.network.credentials import Account, find_credentials
 from ssl4sar.acquire.network.download import (
@@ -222,27 +221,19 @@ class Cdse:
         """Fetch the needed files; False where they are unavailable one by one."""
         try:
             files = self._manifest(product, safe)
-            try:
-                return self._fetch_needed(product, safe, files, selection)
-            except (WrongContentError, NotThereError, MissingProductError):
-                # Nothing but the manifest itself says what it must hold: it may be at fault.
-                manifest = safe / MANIFEST_NAME
-                before = manifest.read_bytes()
-                manifest.unlink()
-                files = self._manifest(product, safe)
-                if manifest.read_bytes() == before:
-                    raise
-                tell(f"{product.name}: the manifest was damaged")
-                return self._fetch_needed(product, safe, files, selection)
+            return self._fetch_needed(product, safe, files, selection)
         except NotThereError:
             return False
+        except WrongContentError:
+            # Nothing but the manifest itself says what it must hold: it may be at fault.
+            (safe / MANIFEST_NAME).unlink(missing_ok=True)
+            raise
 
     def _fetch_needed(
         self, product: Product, safe: Path, files: tuple[ManifestFile, ...], selection: Selection
     ) -> bool:
         """Fetch the needed files; False where the manifest cannot say whether they are right."""
         needed = needed_files(files, product.mission, selection, product.name)
-        _require_own(product, needed)
         if not all(file.checksum and can_compute(file.checksum.algorithm) for file in needed):
             tell(f"{product.name}: its manifest has no checksums that can be compared")
             return False
@@ -306,27 +297,6 @@ def account(config: CdseConfig) -> Account:
         register_url=REGISTER_URL,
         one_time_variable="CDSE_TOTP",
     )
-
-
-def _require_own(product: Product, files: tuple[ManifestFile, ...]) -> None:
-    """Refuse the manifest of another product: nothing else of it says whose it is.
-
-    Files of a Sentinel-1 product carry its times, orbit and datatake, as its name does.
-
-    Raises:
-        WrongContentError: it belongs to another product.
-    """
-    try:
-        if parse_name(product.name).mission != "sentinel-1":
-            return
-    except ValueError:
-        return
-    mark = "-".join(product.name.lower().removesuffix("_cog").split("_")[-5:-1])
-    other = [file.path for file in files if f"-{mark}-" not in file.path]
-    if other:
-        raise WrongContentError(
-            product.name, f"its manifest is that of another product ({other[0]})", "rerun later"
-        )
 
 
 def _require_online(product: Product) -> None:
