@@ -200,18 +200,3 @@ def test_what_is_lacking_for_a_configuration_makes_exit_1(
     monkeypatch.setenv("CDSE_PASSWORD", "what is the frequency")
     assert main(asked) == 0
     assert "frequency" not in capsys.readouterr().out
-
-
-def test_json_holds_every_backend(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor", "--json", "--config", config(tmp_path, "")]) == 0
-    content = json.loads(capsys.readouterr().out)
-    assert (content["schema"], content["ready"]) == ("ssl4sar.doctor/1", True)
-    assert {
-        "kind",
-        "name",
-        "present",
-        "version",
-        "reason",
-        "remedy",
-        "needed",
-    } == set(content["backends"][0])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from loopback import QuietHandler, serving
 
 from ssl4sar.acquire.weights import WeightsRecord, fetch_weights
 from ssl4sar.core.errors import UserError
@@ -47,11 +46,8 @@ class Hub:
         return hashlib.sha256(self.content).hexdigest()
 
 
-class HubHandler(BaseHTTPRequestHandler):
+class HubHandler(QuietHandler):
     hub: Hub
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def _answer(self, status: int, **headers: str) -> None:
         self.send_response(status)
@@ -95,21 +91,12 @@ class StoreHandler(HubHandler):
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     made = Hub()
-    servers = []
-    for base in (HubHandler, StoreHandler):
-        handler = type("OwnHandler", (base,), {"hub": made})
-        http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        http.daemon_threads = True
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        servers.append((http, thread))
-    made.url = f"http://127.0.0.1:{servers[0][0].server_port}/timm/net/resolve/main/w.safetensors"
-    made.store_url = f"http://localhost:{servers[1][0].server_port}"
-    yield made
-    for http, thread in servers:
-        http.shutdown()
-        thread.join()
-        http.server_close()
+    with (
+        serving(HubHandler, hub=made) as url,
+        serving(StoreHandler, "localhost", hub=made) as store,
+    ):
+        made.url, made.store_url = f"{url}/timm/net/resolve/main/w.safetensors", store
+        yield made
 
 
 def fetch(hub: Hub, target: Path, sha256: str | None = None) -> WeightsRecord:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
+from loopback import QuietHandler, serving
 
 from ssl4sar.acquire.zenodo import (
     archive_names,
@@ -71,11 +70,8 @@ class Repository:
         return [given for path, given in self.asked if path.endswith(f"/files/{key}/content")]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     repository: Repository
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         way, asked = self.repository, self.headers.get("Range")
@@ -104,16 +100,9 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def repository() -> Iterator[Repository]:
     made = Repository()
-    handler = type("OwnHandler", (Handler,), {"repository": made})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    http.daemon_threads = True
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    made.url = f"http://127.0.0.1:{http.server_port}/api/records/7"
-    yield made
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(Handler, repository=made) as url:
+        made.url = f"{url}/api/records/7"
+        yield made
 
 
 def fetch(repository: Repository, folder: Path, attempts: int = 3) -> dict[str, Any]:

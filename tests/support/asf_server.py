@@ -9,15 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import requests
+from loopback import QuietHandler, serving
 
 from ssl4sar.acquire.network.exchange import GuardedAdapter
 
@@ -95,12 +94,9 @@ def umm(facility: Facility, name: str) -> dict[str, Any]:
     }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     facility: Facility
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -166,15 +162,6 @@ class PlainAdapter(GuardedAdapter):
 def asf_server() -> Iterator[Facility]:
     """Run the facility and yield it."""
     facility = Facility()
-    handler = type("Handler", (_Handler,), {"facility": facility})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    port = server.server_address[1]
-    facility.url = f"http://127.0.0.1:{port}"
-    facility.storage_url = f"http://localhost:{port}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with serving(_Handler, facility=facility) as facility.url:
+        facility.storage_url = facility.url.replace("127.0.0.1", "localhost")
         yield facility
-    finally:
-        server.shutdown()
-        server.server_close()

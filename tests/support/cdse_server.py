@@ -24,13 +24,14 @@ import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from loopback import QuietHandler, serving
 
 TOKEN_PATH = "/auth/realms/CDSE/protocol/openid-connect/token"
 PRODUCTS = "/odata/v1/Products"
@@ -180,18 +181,17 @@ class CdseServer:
         self.refreshes: dict[str, float] = {}
         self._faults: list[tuple[str, Fault]] = []
         self.lock = threading.Lock()
-        self._http = _serve("127.0.0.1", port, self, _Handler)
-        self._foreign_http = _serve(FOREIGN_HOST, 0, self, _ForeignHandler)
-        self.port = self._http.server_port
-        self.foreign_url = f"http://{FOREIGN_HOST}:{self._foreign_http.server_port}"
+        self._stack = ExitStack()
+        url = self._stack.enter_context(serving(_Handler, port=port, owner=self))
+        self.port = int(url.rpartition(":")[2])
+        foreign = serving(_ForeignHandler, FOREIGN_HOST, owner=self)
+        self.foreign_url = self._stack.enter_context(foreign)
 
     def __enter__(self) -> CdseServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for http in (self._http, self._foreign_http):
-            http.shutdown()
-            http.server_close()
+        self._stack.close()
 
     @property
     def catalogue_url(self) -> str:
@@ -422,26 +422,8 @@ def manifest_of(files: dict[str, bytes], algorithm: str = "MD5") -> bytes:
     ).encode()
 
 
-def _serve(
-    host: str, port: int, owner: CdseServer, kind: type[BaseHTTPRequestHandler]
-) -> ThreadingHTTPServer:
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, request: Any, client_address: Any) -> None:
-            del request, client_address  # clients that leave early are part of the tests
-
-    http = Quiet((host, port), type("Own", (kind,), {"owner": owner}))
-    threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
-    return http
-
-
-class _Base(BaseHTTPRequestHandler):
+class _Base(QuietHandler):
     owner: CdseServer
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from loopback import QuietHandler, serving
 from shapely import from_wkt
 from shapely.geometry import MultiPolygon, Polygon
 
@@ -69,15 +69,10 @@ class Hub:
     served: list[str] = field(default_factory=list)
     downloads: int = 0
     most_downloads: int = 0
-    #: Statuses of the next searches, instead of an answer.
-    statuses: list[int] = field(default_factory=list)
     #: Bytes after which the next downloads break off.
     break_after: list[int] = field(default_factory=list)
-    with_gml: bool = True
     count_more: int = 0
     empty_401: bool = False
-    #: Whether errors repeat the header with the login.
-    echo: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     #: Downloads wait for it.
     gate: threading.Event | None = None
@@ -131,13 +126,12 @@ def _properties(product: HubProduct) -> dict[str, Any]:
     }
 
 
-def _entry(product: HubProduct, with_gml: bool) -> dict[str, Any]:
+def _entry(product: HubProduct) -> dict[str, Any]:
     told = _properties(product)
     time = product.start.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     texts = {key: value for key, value in told.items() if isinstance(value, str)}
     texts["footprint"] = product.footprint
-    if with_gml:
-        texts["gmlfootprint"] = "<gml:Polygon/>"
+    texts["gmlfootprint"] = "<gml:Polygon/>"
     return {
         "title": product.name,
         "id": product.id,
@@ -156,12 +150,9 @@ def _milliseconds(moment: datetime) -> str:
     return f"/Date({int(moment.timestamp() * 1000)})/"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     hub: Hub
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -203,12 +194,9 @@ class _Handler(BaseHTTPRequestHandler):
             return product.polls_until_online is None
 
     def _search(self, asked: dict[str, str]) -> None:
-        if self.hub.statuses:
-            told = f"Out of order {self.headers['Authorization'] if self.hub.echo else ''}"
-            return self._send(self.hub.statuses.pop(0), f"<h1>{told} {PASSWORD}</h1>".encode())
         found = self.hub.find(asked["q"])
         start, rows = int(asked["start"]), int(asked["rows"])
-        page = [_entry(product, self.hub.with_gml) for product in found[start : start + rows]]
+        page = [_entry(product) for product in found[start : start + rows]]
         count = len(found) + (self.hub.count_more if rows == 0 else 0)
         feed: dict[str, Any] = {"opensearch:totalResults": str(count)}
         if page:
@@ -288,14 +276,5 @@ class _Handler(BaseHTTPRequestHandler):
 def dhus_server(products: list[HubProduct]) -> Iterator[Hub]:
     """Run a hub and yield it; ``hub.url`` is its address, the login is ``USER``, ``PASSWORD``."""
     hub = Hub(products)
-    handler = type("Handler", (_Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(_Handler, hub=hub) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -16,10 +16,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from loopback import QuietHandler, serving
 from odata_filter_reader import FilterError, Record, read_filter, time_of
 
 PRODUCTS = "/odata/v1/Products"
@@ -48,8 +48,6 @@ class ODataAnswers:
             status such as 429 or 500, or "" for a proper answer.
         headers: headers of answers with an error status, e.g. Retry-After.
         count_error: added to the number of records.
-        link_origin: origin of links where it is not that of the server.
-        links: whether there are links to the next page at all.
         orders_ties: whether records of one time come in the same order in every answer.
         max_skip: largest ``$skip``.
         asked: questions so far, as options.
@@ -60,8 +58,6 @@ class ODataAnswers:
     faults: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     count_error: int = 0
-    link_origin: str | None = None
-    links: bool = True
     orders_ties: bool = True
     max_skip: int = 10_000
     asked: list[dict[str, str]] = field(default_factory=list)
@@ -132,11 +128,10 @@ class ODataAnswers:
             page["@odata.count"] = len(chosen) + self.count_error
         page["value"] = part
         following = skip + top
-        if self.links and following < len(chosen) and following <= self.max_skip:
+        if following < len(chosen) and following <= self.max_skip:
             kept = {key: value for key, value in options.items() if key != "$count"}
-            origin = self.link_origin if self.link_origin is not None else self.origin
             link = urlencode(kept | {"$skip": str(following)})
-            page["@odata.nextLink"] = f"{origin}{PRODUCTS}?{link}"
+            page["@odata.nextLink"] = f"{self.origin}{PRODUCTS}?{link}"
         return page
 
     def _number(self, options: dict[str, str], name: str, default: int, largest: int) -> int:
@@ -179,10 +174,7 @@ class ODataAnswers:
 def serve_catalogue(catalogue: ODataAnswers) -> Iterator[str]:
     """Serve a catalogue on this machine; yield its address up to ``/odata/v1``."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             status, headers, body = catalogue.answer(parts.path, parts.query)
@@ -193,17 +185,8 @@ def serve_catalogue(catalogue: ODataAnswers) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    catalogue.origin = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with serving(Handler) as catalogue.origin:
         yield f"{catalogue.origin}/odata/v1"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def square(lon: float, lat: float, half_deg: float = 1.0) -> dict[str, Any]:

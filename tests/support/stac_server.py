@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 from affine import Affine
+from loopback import QuietHandler, serving
 from rasterio.io import MemoryFile
 from shapely.geometry import shape
 
@@ -65,12 +64,9 @@ class Api:
         ]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     api: Api
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
@@ -163,15 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
 def stac_server() -> Iterator[Api]:
     """Run an API and yield it; ``api.url`` + ``/v1`` is its address."""
     api = Api()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"api": api}))
-    server.daemon_threads = True
-    api.url = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
+    with serving(_Handler, api=api) as api.url:
         yield api
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 FOOTPRINT = {

@@ -16,7 +16,6 @@ from ssl4sar.acquire.catalogue.product_name import (
     bare_name,
     is_kind,
     parse_name,
-    version_parts,
 )
 
 SAR = "S1A_IW_GRDH_1SDV_20150203T043109_20150203T043134_004454_00574F_6D00"
@@ -118,24 +117,6 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_names_with_a_mistake_are_refused(name: str) -> None:
     with pytest.raises(ValueError):
         parse_name(name)
-
-
-@pytest.mark.parametrize(
-    ("older", "later"),
-    [
-        ("002.36", "002.70"),
-        ("002.91", "003.10"),
-        ("003.31", "003.40"),
-        ("3.9", "3.40"),
-        ("2.91", "003.10"),
-        ("02.14", "05.10"),
-        ("05.09", "05.10"),
-        (None, "002.36"),
-        ("unknown", "002.36"),
-    ],
-)
-def test_versions_are_compared_part_by_part(older: str | None, later: str) -> None:
-    assert version_parts(older) < version_parts(later)
 
 
 def test_names_of_real_products_agree_with_their_manifests(test_data: Path) -> None:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+from loopback import QuietHandler, serving
 
 from ssl4sar.acquire.network.access import MAX_REDIRECTS, Access, FixedToken
 from ssl4sar.acquire.network.slots import Slots
@@ -22,10 +22,7 @@ def web() -> Iterator[SimpleNamespace]:
     """A server with two names; ``answers`` maps paths to status and Location."""
     state = SimpleNamespace(answers={}, asked=[])
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             host = self.headers["Host"].partition(":")[0]
             state.asked.append((host, self.path, self.headers.get("Authorization")))
@@ -39,15 +36,10 @@ def web() -> Iterator[SimpleNamespace]:
             self.end_headers()
             self.wfile.write(b"ok")
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
-    state.port = http.server_port
-    state.url = f"http://127.0.0.1:{state.port}"
-    state.other = f"http://localhost:{state.port}"
-    yield state
-    http.shutdown()
-    http.server_close()
+    with serving(Handler) as state.url:
+        state.port = int(state.url.rpartition(":")[2])
+        state.other = f"http://localhost:{state.port}"
+        yield state
 
 
 class Tokens:

@@ -3,19 +3,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from loopback import QuietHandler, serving
 from waiting import wait_until
 
 from ssl4sar.acquire.network.download import DownloadRecord, NotThereError, download, message_kind
@@ -46,11 +43,8 @@ class Behaviour:
     requests: list[dict[str, str]] = field(default_factory=list)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     behaviour: Behaviour
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         way = self.behaviour
@@ -99,15 +93,8 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[SimpleNamespace]:
     behaviour = Behaviour()
-    handler = type("OwnHandler", (Handler,), {"behaviour": behaviour})
-    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    http.daemon_threads = True
-    thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield SimpleNamespace(url=f"http://127.0.0.1:{http.server_port}/data.zip", way=behaviour)
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(Handler, behaviour=behaviour) as url:
+        yield SimpleNamespace(url=f"{url}/data.zip", way=behaviour)
 
 
 def fetch(
@@ -157,34 +144,6 @@ def test_a_broken_connection_is_resumed(server: SimpleNamespace, tmp_path: Path)
     # Little that arrived is asked for again.
     assert int(starts[-1].removeprefix("bytes=").rstrip("-")) >= 2_000_000 - 2 * 65536
     assert server.way.requests[1]["If-Range"] == '"v1"'
-
-
-@pytest.mark.slow
-def test_a_killed_download_goes_on_where_it_stopped(
-    server: SimpleNamespace, tmp_path: Path
-) -> None:
-    server.way.pause_s = 0.1
-    program = (
-        "import sys; from pathlib import Path; "
-        "from ssl4sar.acquire.network.download import download; "
-        "download(sys.argv[1], Path(sys.argv[2]))"
-    )
-    target, part = tmp_path / "data.zip", tmp_path / "data.zip.part"
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, server.url, str(target)], stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 30
-    while not (part.exists() and part.stat().st_size >= 1_000_000):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert not target.exists()
-    kept = part.stat().st_size
-    server.way.pause_s = 0.0
-    fetch(server.url, target, SHA256)
-    assert server.way.requests[-1]["Range"] == f"bytes={kept}-"
-    assert [path.name for path in tmp_path.iterdir()] == ["data.zip"]
 
 
 def test_a_file_that_changed_meanwhile_is_fetched_anew(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import gzip
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import requests
+from loopback import QuietHandler, serving
 
 from ssl4sar.acquire.network import exchange
 from ssl4sar.acquire.network.credentials import Account
@@ -44,11 +43,8 @@ def trickle(send, seconds: float = 8.0) -> None:
         time.sleep(0.05)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
 
     def do_GET(self) -> None:
         # Whoever is told to stop closes the connection.
@@ -123,13 +119,8 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    http.asked = 0  # type: ignore[attr-defined]
-    threading.Thread(target=http.serve_forever, args=(0.02,), daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}"
-    http.shutdown()
-    http.server_close()
+    with serving(Handler) as url:
+        yield url
 
 
 LIMITS = Limits(silence_s=0.4, total_s=1.5, longest_bytes=1_000_000)

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +11,6 @@ import pytest
 
 from ssl4sar.acquire.network.private_files import private_folder
 from ssl4sar.acquire.network.slots import Slots, locks_folder
-
-HOLD = (
-    "import sys, time; from pathlib import Path; from ssl4sar.acquire.network.slots import Slots\n"
-    "with Slots('me', 1, folder=Path(sys.argv[1])).hold():\n"
-    "    print('held', flush=True)\n"
-    "    time.sleep(600)\n"
-)
 
 
 @pytest.fixture
@@ -48,26 +38,6 @@ def test_threads_share_the_slots(folder: Path) -> None:
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(work, range(40)))
     assert most == 3
-
-
-@pytest.mark.slow
-def test_a_killed_holder_frees_its_slot(folder: Path) -> None:
-    child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"held\n"
-    taken = threading.Event()
-
-    def wait() -> None:
-        with slots(folder, 1).hold():
-            taken.set()
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    assert not taken.wait(0.2)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    thread.join(10)
-    assert taken.is_set()
 
 
 def hold_all(stack: ExitStack, folder: Path, count: int) -> list[Slots]:
@@ -112,32 +82,6 @@ def test_the_slots_come_back_after_a_while(folder: Path) -> None:
         os.utime(path, (time.time() - age_s,) * 2)
         with slots(folder, 4).hold():
             assert can_hold(folder) is is_free
-
-
-def test_jobs_of_a_busy_service_queue_here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssl4sar.acquire.network.slots._SILENT_WAIT_S", 0.0)
-    taken, told = threading.Event(), threading.Event()
-    lines: list[str] = []
-
-    def tell(line: str) -> None:
-        lines.append(line)
-        told.set()
-
-    monkeypatch.setattr("ssl4sar.acquire.network.slots.tell", tell)
-
-    def wait() -> None:
-        with slots(folder, 4).hold():
-            taken.set()
-
-    with slots(folder, 4).hold():
-        slots(folder, 4).note_busy()
-        thread = threading.Thread(target=wait)
-        thread.start()
-        assert told.wait(60)
-        assert not taken.is_set()
-    thread.join(60)
-    assert taken.is_set()
-    assert "1 connections of the account, which are fewer while" in lines[0]
 
 
 def test_the_folder_is_private(folder: Path) -> None:

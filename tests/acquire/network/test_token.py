@@ -3,15 +3,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from cdse_server import CdseServer, Fault
-from waiting import wait_until
 
 from ssl4sar.acquire.network import token_store
 from ssl4sar.acquire.network.credentials import Account
@@ -165,31 +162,6 @@ def test_credentials_that_do_not_work_any_more_are_refused_in_the_end(
     assert cdse.grants["refused"] == 5
 
 
-def test_a_job_that_comes_later_does_not_begin_anew(
-    cdse: CdseServer, worked: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    slept: list[float] = []
-
-    def interrupted(wait_s: float) -> None:
-        slept.append(wait_s)
-        raise KeyboardInterrupt
-
-    patched = SimpleNamespace(sleep=interrupted, time=time.time)
-    monkeypatch.setattr("ssl4sar.acquire.network.token.time", patched)
-    cdse.login_faults = [WRONG] * 9
-    for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
-            source(cdse).renew(worked)
-    assert len(cdse.login_faults) == 8
-    assert all(0 < wait_s <= LOGIN_WAITS_S[0] for wait_s in slept)
-    # After its wait one more try, then the next, longer wait.
-    monkeypatch.setattr(token_store, "age_s", lambda _: LOGIN_WAITS_S[0])
-    with pytest.raises(KeyboardInterrupt):
-        source(cdse).renew(worked)
-    assert len(cdse.login_faults) == 7
-    assert slept[-1] == pytest.approx(LOGIN_WAITS_S[1] - LOGIN_WAITS_S[0])
-
-
 def test_a_one_time_code_that_has_worked_is_not_tried_again(
     cdse: CdseServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,29 +260,3 @@ def test_a_refusal_that_is_none_of_the_service_is_not_remembered(
 def test_a_password_is_never_sent_in_the_clear(cdse: CdseServer) -> None:
     with pytest.raises(UserError, match="https only"):
         source(cdse, url="http://login.example.org/token").token()
-
-
-@pytest.mark.slow
-def test_a_killed_renewal_does_not_block_others(cdse: CdseServer) -> None:
-    cdse.login_faults = [Fault(silence_s=30.0, status=503)]
-    program = (
-        "import sys; from ssl4sar.acquire.network.credentials import Account\n"
-        "from ssl4sar.acquire.network.token import TokenSource\n"
-        "a = Account('s', 'CDSE_USERNAME', 'CDSE_PASSWORD', '127.0.0.1', 'https://x')\n"
-        "TokenSource(sys.argv[1], a, 'cdse-public').token()\n"
-    )
-    child = subprocess.Popen([sys.executable, "-c", program, cdse.token_url])
-    wait_until(lambda: not cdse.login_faults, "the login of another process", poll_s=0.01)
-    done = threading.Event()
-
-    def ask() -> None:
-        source(cdse).token()
-        done.set()
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    assert not done.wait(0.2)
-    child.kill()
-    child.wait()
-    thread.join(10)
-    assert done.is_set()
