@@ -66,16 +66,8 @@ class EarthdataLogin:
         with self._lock:
             if self._token is None:
                 login = find_credentials(account(self._url))
-                try:
-                    with tried_once(self._url, login):
-                        self._token = self._token_for(login)
-                except RefusedCredentialsError:
-                    raise UserError(
-                        self._url,
-                        f"user name or password of {login.source} refused",
-                        "correct them; they are not tried again for some minutes, so that the "
-                        "account is not locked",
-                    ) from None
+                with tried_once(self._url, login):
+                    self._token = self._token_for(login)
             return self._token
 
     def renew(self, refused: str) -> str:

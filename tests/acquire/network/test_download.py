@@ -127,7 +127,7 @@ def test_an_older_file_is_replaced_only_by_a_good_one(
 ) -> None:
     target = tmp_path / "data.zip"
     target.write_bytes(b"old")
-    with pytest.raises(UserError, match="SHA-256"):
+    with pytest.raises(UserError, match="SHA256"):
         fetch(server.url, target, "0" * 64)
     assert target.read_bytes() == b"old"
     fetch(server.url, target)

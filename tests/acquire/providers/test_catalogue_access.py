@@ -70,6 +70,6 @@ def test_a_redirect_is_not_followed() -> None:
     with serve_catalogue(target) as elsewhere:
         answers = ODataAnswers(faults=["307"], headers={"Location": f"{elsewhere}/Products"})
         with serve_catalogue(answers) as url:
-            with pytest.raises(RefusedError, match=r"sends to 127\.0\.0\.1; correct"):
+            with pytest.raises(RefusedError, match="refuses the question: 307"):
                 CatalogueAccess(url).json(f"{url}/Products")
     assert target.asked == []

@@ -143,7 +143,7 @@ def test_wrong_password_is_one_line_and_one_try(
             with pytest.raises(UserError) as caught:
                 act()
             assert str(caught.value) == (
-                "127.0.0.1: user name or password of DHUS_USERNAME in the environment refused; "
+                f"{hub.url}: user name or password of DHUS_USERNAME in the environment refused; "
                 "correct them; they are not tried again for some minutes, so that the account is "
                 "not locked"
             )

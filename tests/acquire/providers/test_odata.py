@@ -150,7 +150,7 @@ def test_a_passing_failure_is_waited_for(fault: str) -> None:
         ("no_count", "without the number of records; correct cdse.catalogue_url"),
         ("400", "refuses the question: 400 not now; correct cdse.catalogue_url"),
         ("401", "refuses the question: 401 not now"),
-        ("302", "the catalogue sends elsewhere; correct cdse.catalogue_url"),
+        ("302", "refuses the question: 302"),
     ],
 )
 def test_a_lasting_failure_is_one_clear_line(fault: str, told: str) -> None:

@@ -39,13 +39,6 @@ from ssl4sar.core.space import free_bytes, require_space
 
 #: What a killed download leaves beside the file, by the end of its name.
 PART_ENDINGS: Final = (".part", ".part.json", ".part.lock")
-_ALGORITHM_NAMES: Final = {
-    "md5": "MD5",
-    "sha256": "SHA-256",
-    "sha512": "SHA-512",
-    "sha3-256": "SHA3-256",
-    "blake3": "BLAKE3",
-}
 #: Encodings that are undone on the way (RFC 9110, 8.4.1); a file is asked for without any.
 _DECODED: Final = frozenset({"identity", "gzip", "x-gzip", "deflate"})
 _PACKED_AGAIN_BYTES: Final = 64_000_000
@@ -313,7 +306,7 @@ def _verify(wanted: _Wanted, part: _Part) -> tuple[dict[str, str], str | None]:
         return digests, f"the content has {part.size} bytes, expected {wanted.required_bytes}"
     for each in checksums:
         if digests[each.algorithm] != each.digits:
-            found = f"{_ALGORITHM_NAMES[each.algorithm]} {digests[each.algorithm]}"
+            found = f"{each.algorithm.upper()} {digests[each.algorithm]}"
             return digests, f"the content has {found}, expected {each.digits}"
     if not checksums and part.target.suffix.lower() not in _TALKING_SUFFIXES:
         with part.path.open("rb") as stream:

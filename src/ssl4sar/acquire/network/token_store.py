@@ -1,8 +1,7 @@
 """What the jobs of a user share about a login: one file of mode 0600, changed under a lock.
 
-No clock of the server is used. Where the wall clock of this machine jumps, or that of another one
-that shares the folder is wrong, a token counts as old too early, or the server refuses it: either
-way the next one is got.
+No clock of the server is used. Where a clock is wrong, a token counts as old too early, or the
+server refuses it: either way the next one is got.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ssl4sar.acquire.network.credentials import Credentials
 from ssl4sar.acquire.network.private_files import private_folder, read_private, write_private
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.lock import locked
 
@@ -214,37 +214,50 @@ def tried_once(service: str, credentials: Credentials) -> Iterator[None]:
         credentials: what the block logs in with.
 
     Raises:
-        RefusedCredentialsError: from the block, or by an earlier job.
+        UserError: they are refused, or were by an earlier job.
     """
     store = _store(service, credentials)
     with store.locked():
-        login = store.read().login_with(credentials)
-        if login is not None and login.is_refused():
-            raise RefusedCredentialsError
+        if _was_refused(store, credentials):
+            raise refusal(service, credentials)
         try:
             yield
         except RefusedCredentialsError:
             store.write(Shared(login=Login.refused(credentials)))
-            raise
-        if login is not None:
-            store.write(Shared())
+            raise refusal(service, credentials) from None
 
 
-def was_refused(service: str, credentials: Credentials) -> bool:
-    """Return whether a service refused these credentials a short while ago, in whatever job."""
-    login = _store(service, credentials).read().login_with(credentials)
-    return login is not None and login.is_refused()
-
-
-def remember_refusal(service: str, credentials: Credentials) -> None:
-    """Let all jobs know that a service refuses these credentials.
+def require_unrefused(service: str, credentials: Credentials) -> None:
+    """Do not even ask a service that refused these credentials a short while ago, in whatever job.
 
     Raises:
-        UserError: the folder is not this user's alone, or the file cannot be written.
+        UserError: it did.
     """
+    if _was_refused(_store(service, credentials), credentials):
+        raise refusal(service, credentials)
+
+
+def remember_refusal(service: str, credentials: Credentials) -> UserError:
+    """Let all jobs know that a service refuses these credentials, and return the error."""
     store = _store(service, credentials)
     with store.locked():
         store.write(Shared(login=Login.refused(credentials)))
+    return refusal(service, credentials)
+
+
+def refusal(service: str, credentials: Credentials) -> UserError:
+    """Return the error for credentials that a service refuses."""
+    return UserError(
+        service,
+        f"user name or password of {credentials.source} refused",
+        "correct them; they are not tried again for some minutes, so that the account is not "
+        "locked",
+    )
+
+
+def _was_refused(store: TokenStore, credentials: Credentials) -> bool:
+    login = store.read().login_with(credentials)
+    return login is not None and login.is_refused()
 
 
 def _store(service: str, credentials: Credentials) -> TokenStore:

@@ -15,7 +15,6 @@ from ssl4sar.acquire.network.exchange import (
     short_answer,
     transient_error,
 )
-from ssl4sar.core.address import AddressError, parse_address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
 from ssl4sar.core.retry import Patience, TransientError, patiently
@@ -82,8 +81,6 @@ class CatalogueAccess:
             raise transient_error(response, f"it answered {status} {response.reason}")
         if status != 200:
             problem = f"the catalogue refuses the question: {status} {_message(response)}"
-            if 300 <= status < 400:
-                problem = f"the catalogue sends {_where(response)}"
             raise RefusedError(self.url, problem, f"correct {KEY}, if it is not right", status)
         if response.content.lstrip()[:1] == b"<":
             raise UserError(
@@ -99,14 +96,6 @@ class CatalogueAccess:
             problem = f"its answer is not an object: {_shown(str(value))!r}"
             raise UserError(self.url, problem, f"correct {KEY}")
         return value
-
-
-def _where(response: requests.Response) -> str:
-    """Return where a redirect leads, without the rest of the address, which may be signed."""
-    try:
-        return f"to {parse_address(response.headers.get('Location', '')).host}"
-    except AddressError:
-        return "elsewhere"
 
 
 def _message(response: requests.Response) -> str:

@@ -21,7 +21,7 @@ from ssl4sar.acquire.network.access import require_web_address
 from ssl4sar.acquire.network.credentials import Account, Credentials, find_credentials
 from ssl4sar.acquire.network.exchange import guard
 from ssl4sar.acquire.network.slots import Slots
-from ssl4sar.acquire.network.token_store import remember_refusal, was_refused
+from ssl4sar.acquire.network.token_store import remember_refusal, require_unrefused
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.common import BOTH_MISSIONS, MOST_LISTED, library_errors
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, library_lines
@@ -215,8 +215,7 @@ class Dhus:
         from sentinelsat import SentinelAPI
 
         login = find_credentials(self._account)
-        if was_refused(self._hub, login):
-            raise self._refused(login)
+        require_unrefused(self._hub, login)
         api = SentinelAPI(login.user, login.password, self._hub, show_progressbars=bars_allowed())
         api.lta_timeout = self._config.offline_wait_min * 60 or 1e-9  # 0 would mean for ever
         api.dl_retry_delay = self._retry_s
@@ -225,14 +224,6 @@ class Dhus:
         guard(api.session, self._adapter).auth = (login.user, login.password)
         with self._errors(login), library_lines(login), api.session:
             yield api
-
-    def _refused(self, login: Credentials) -> UserError:
-        return UserError(
-            self._host,
-            f"user name or password of {login.source} refused",
-            "correct them; they are not tried again for some minutes, so that the account is not "
-            "locked",
-        )
 
     @contextmanager
     def _errors(self, login: Credentials) -> Iterator[None]:
@@ -250,8 +241,7 @@ class Dhus:
                 except SentinelAPIError as error:
                     status = getattr(getattr(error, "response", None), "status_code", 0)
                     if isinstance(error, UnauthorizedError) or status == 401:
-                        remember_refusal(self._hub, login)
-                        raise self._refused(login) from None
+                        raise remember_refusal(self._hub, login) from None
                     raise
         except OSError as error:
             if error.errno in NO_SPACE:
