@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from shapely.geometry import Polygon
 
 from ssl4sar.acquire.areas import Glacier, area_km2, choose_glaciers, read_glaciers
 from ssl4sar.core.pair_layout import (
@@ -40,12 +38,6 @@ REGIONS: Final = {
 @pytest.fixture(scope="module")
 def glaciers() -> dict[str, Glacier]:
     return read_glaciers(FILE)
-
-
-@pytest.fixture(scope="module")
-def features() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))["features"]
-    return found
 
 
 def utm_epsg(lon: float, lat: float) -> int:
@@ -99,43 +91,6 @@ def test_areas_lie_in_their_regions(glaciers: dict[str, Glacier]) -> None:
         box = REGIONS[glacier.region]
         assert box[0] <= west < east <= box[2], glacier.name
         assert box[1] <= south < north <= box[3], glacier.name
-
-
-def test_rings_are_closed_and_counter_clockwise(features: list[dict[str, Any]]) -> None:
-    for feature in features:
-        assert feature["geometry"]["type"] == "Polygon"
-        (ring,) = feature["geometry"]["coordinates"]
-        assert ring[0] == ring[-1]
-        shape = Polygon(ring)
-        assert shape.is_valid
-        assert shape.exterior.is_ccw, feature["properties"]["name"]
-
-
-def test_nothing_is_there_twice(glaciers: dict[str, Glacier]) -> None:
-    for key in ("name", "long_name"):
-        values = [getattr(g, key).casefold() for g in glaciers.values()]
-        assert len(set(values)) == len(values)
-    numbers = [g.rgi_id for g in glaciers.values() if g.rgi_id is not None]
-    assert len(set(numbers)) == len(numbers)
-    centres = [(g.area.centroid.x, g.area.centroid.y) for g in glaciers.values()]
-    assert len(set(centres)) == len(centres)
-
-
-def test_every_area_says_what_it_rests_on(features: list[dict[str, Any]]) -> None:
-    for feature in features:
-        note = feature["properties"]["note"]
-        assert note.startswith("Approximate."), feature["properties"]["name"]
-        assert any(character.isdigit() for character in note)
-
-
-def test_numbers_of_the_glacier_inventory_are_well_formed(glaciers: dict[str, Glacier]) -> None:
-    first_order = {"Svalbard": "07", "Alaska": "01"}
-    for glacier in glaciers.values():
-        if glacier.rgi_id is not None:
-            region = first_order[glacier.region]
-            assert glacier.rgi_id[:9] == f"RGI60-{region}."
-            assert len(glacier.rgi_id) == 14
-            assert glacier.rgi_id[9:].isdigit()
 
 
 def test_names_fit_the_file_names_of_the_pairs(glaciers: dict[str, Glacier]) -> None:

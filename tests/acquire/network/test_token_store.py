@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,23 +36,6 @@ def test_what_is_shared_is_read_by_others(store: TokenStore, tmp_path: Path) -> 
     assert "me" not in other.path.name
 
 
-@pytest.mark.parametrize(
-    ("age_s", "is_fresh", "can_refresh"),
-    [
-        (0, True, True),
-        (-30, True, True),
-        (500, True, True),
-        (541, False, True),
-        (3541, False, False),
-    ],
-)
-def test_tokens_count_as_old_before_their_end(
-    age_s: float, is_fresh: bool, can_refresh: bool
-) -> None:
-    found = grant(time.time() - age_s)
-    assert (found.is_fresh(), found.can_refresh()) == (is_fresh, can_refresh)
-
-
 def test_a_login_is_that_of_the_same_credentials_only() -> None:
     login = Login.refused(ME)
     assert Shared(login=login).login_with(ME) == login
@@ -66,19 +48,6 @@ def test_a_login_is_that_of_the_same_credentials_only() -> None:
     ):
         assert Shared(login=login).login_with(other) is None
     assert login.digest != Login.refused(ME).digest  # salted
-
-
-def test_what_has_worked_is_tried_again_except_one_time_codes() -> None:
-    plain = Login.accepted(Credentials("me", "hunter2", "here"))
-    assert plain.has_worked
-    assert not Login.accepted(ME).has_worked
-    waits = (60.0, 300.0)
-    assert plain.wait_s(waits) == 0.0
-    for refusals, wait_s in ((1, 60.0), (2, 300.0), (9, 300.0)):
-        again = replace(plain, refusals=refusals)
-        assert again.wait_s(waits) == pytest.approx(wait_s, abs=5.0)
-        assert not again.is_refused()
-    assert replace(plain, refusals=1).wait_s(()) == 0.0
 
 
 def test_the_folder_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -218,29 +218,6 @@ def test_an_area_in_two_parts_finds_each_product_once() -> None:
     assert found_by(a_query(area), ODataAnswers(records)) == names(records[:3])
 
 
-def test_records_of_another_form_are_told() -> None:
-    record = sar_record(MARCH) | {"Name": None}
-    answers = ODataAnswers()
-    answers._chosen = _Everything([record])
-    with opened(answers) as catalogue:
-        with pytest.raises(UserError, match=r"a record of another form: .*name is missing"):
-            list(catalogue.products(a_query()))
-
-
-class _Everything(dict):  # type: ignore[type-arg]
-    """Lets every filter choose the same records."""
-
-    def __init__(self, records: list[object]) -> None:
-        super().__init__()
-        self._records = records
-
-    def __contains__(self, _: object) -> bool:
-        return True
-
-    def __getitem__(self, _: object) -> object:
-        return self._records
-
-
 def test_the_real_pages_are_walked(test_data: Path) -> None:
     pages = [
         json.loads((test_data / "cdse" / f"odata_page_{number}.json").read_text())
@@ -300,13 +277,3 @@ def test_a_short_outline_holds_the_area(lon: float, lat: float, radii: list[floa
 )
 def test_the_documented_forms(changes: dict[str, object], expected: str) -> None:
     assert " and ".join(query_filters(a_query(**changes))) == expected  # type: ignore[arg-type]
-
-
-def test_times_are_written_in_utc() -> None:
-    start = datetime(2020, 1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
-    answers = ODataAnswers()
-    walked(answers, start=start, stop=datetime(2020, 1, 2, 0, 0, 0, 5, tzinfo=UTC))
-    assert answers.asked[0]["$filter"].endswith(
-        "ContentDate/Start ge 2019-12-31T23:00:00.000000Z and "
-        "ContentDate/Start lt 2020-01-02T00:00:00.000005Z"
-    )

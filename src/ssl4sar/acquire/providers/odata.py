@@ -44,8 +44,6 @@ _ATTRIBUTES: Final = {
 _NODE_TIMES: Final = ("startTimeFromAscendingNode", "completionTimeFromAscendingNode")
 #: The catalogue's times are as fine as this, so a shorter window holds one time only.
 _SHORTEST_WINDOW: Final = timedelta(microseconds=1)
-#: A month has 2^41 microseconds: a catalogue that wants more splits does not count what it gives.
-_MOST_SPLITS: Final = 60
 _STRIPMAP_BEAMS: Final = range(1, 7)
 #: Servers and proxies take addresses of 8 kB; the filter is the longest part, percent-encoded.
 LONGEST_POLYGON_CHARS: Final = 3000
@@ -111,11 +109,6 @@ class ODataCatalogue:
             UserError: the catalogue cannot be reached, refuses, answers something else, or gives
                 other records than it counts.
         """
-        yield from self._records(list(filters), start, stop, depth=0)
-
-    def _records(
-        self, filters: list[str], start: datetime, stop: datetime, depth: int
-    ) -> Iterator[Record]:
         if start >= stop:
             return
         window = self._window(filters, start, stop)
@@ -126,13 +119,11 @@ class ODataCatalogue:
         if window.is_complete:
             yield from window.records.values()
             return
-        if depth >= _MOST_SPLITS:
-            self._give_up(start, stop, window)
         middle = start + (stop - start) / 2
-        yield from self._records(filters, start, middle, depth + 1)
-        yield from self._records(filters, middle, stop, depth + 1)
+        yield from self.records(filters, start, middle)
+        yield from self.records(filters, middle, stop)
 
-    def _window(self, filters: list[str], start: datetime, stop: datetime) -> _Window:
+    def _window(self, filters: Sequence[str], start: datetime, stop: datetime) -> _Window:
         """Walk through the pages of a window; of one that is too long only the first is taken."""
         within = f"ContentDate/Start ge {utc_text(start)} and ContentDate/Start lt {utc_text(stop)}"
         asked = {
