@@ -376,7 +376,7 @@ def _accept(
     # The length of an encoded answer is not that of the file.
     announced = None if length is None or is_encoded else int(length[0])
     if part.size:
-        if announced is not None and announced < min(part.size, _LONGEST_MESSAGE_BYTES):
+        if announced is not None and announced < _LONGEST_MESSAGE_BYTES < part.size:
             # The page of a proxy: what is here must not be thrown away for it.
             raise TransientError("the server sent a short message instead of the file")
         tell(f"{name}: starting again: the file has changed or the server cannot resume")
