@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -23,7 +21,7 @@ from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
-from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
+from ssl4sar.report.figure_file import axes_at, new_figure, run_colour, save_figure, text_at
 from ssl4sar.report.overlay import draw_fronts, front_legend, picture_shape, rgb_share
 from ssl4sar.report.ranking import RankedScore
 from ssl4sar.report.scene_view import SceneView
@@ -37,14 +35,6 @@ LEAST_DRAWN_M: Final = 1.0
 _EMPTY_AXIS_M: Final = (10.0, 10_000.0)
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column of panels of the scenes figure."""
-
-    title: str
-    draw: Callable[[Axes, SceneView, tuple[int, int]], None]
-
-
 def write_scenes_figure(
     path: str | Path, scenes: Sequence[tuple[RankedScore, SceneView]], panel_px: int = 420
 ) -> None:
@@ -55,11 +45,7 @@ def write_scenes_figure(
         scenes: rank and content of the scenes, from good to worst.
         panel_px: width of a panel, pixels; portrait scenes become narrower.
     """
-    columns = (
-        _Column("fronts on the SAR image", draw_fronts),
-        _Column("predicted zones", _draw_predicted_zones),
-        _Column("true zones", _draw_true_zones),
-    )
+    columns = ("fronts on the SAR image", "predicted zones", "true zones")
     gap_px, title_px, heading_px, legend_px = 10, 40, 34, 66
     # All panels share a width, so that rows align; tall scenes are limited by their height.
     shapes = [_panel_shape(view.sar.shape, panel_px) for _, view in scenes]
@@ -68,17 +54,21 @@ def write_scenes_figure(
     height_px = heading_px + sum(title_px + height for height, _ in shapes) + legend_px
     figure = new_figure(width_px, height_px)
     top_px = float(heading_px)
-    for column_index, column in enumerate(columns):
-        centre_px = gap_px + column_index * (panel_width_px + gap_px) + panel_width_px / 2
-        _text(figure, centre_px, heading_px / 2, column.title, fontsize=13, fontweight="bold")
+    lefts_px = [gap_px + number * (panel_width_px + gap_px) for number in range(len(columns))]
+    for left_px, column in zip(lefts_px, columns, strict=True):
+        centre = (left_px + panel_width_px / 2) / width_px
+        text_at(figure, heading_px / 2, column, centre, va="center", fontsize=13, weight="bold")
     for (ranked, view), shape in zip(scenes, shapes, strict=True):
-        _text(figure, width_px / 2, top_px + 0.58 * title_px, _row_title(ranked, view), fontsize=12)
+        row_px = top_px + 0.58 * title_px
+        text_at(figure, row_px, _row_title(ranked, view), va="center", fontsize=12)
         top_px += title_px
-        for column_index, column in enumerate(columns):
-            left_px = gap_px + column_index * (panel_width_px + gap_px)
-            left_px += (panel_width_px - shape[1]) // 2
-            axes = _axes_at(figure, left_px, top_px, shape)
-            column.draw(axes, view, shape)
+        fronts, predicted, true = (
+            axes_at(figure, left_px + (panel_width_px - shape[1]) // 2, top_px, shape)
+            for left_px in lefts_px
+        )
+        draw_fronts(fronts, view, shape)
+        _draw_zones(predicted, view.predicted_zones, shape)
+        _draw_zones(true, view.labels.zones, shape)
         top_px += shape[0]
     figure.legend(
         handles=front_legend(),
@@ -116,31 +106,6 @@ def _row_title(ranked: RankedScore, view: SceneView) -> str:
         f"{ranked.label} (rank {ranked.rank} of {ranked.count}): {view.labels.name}, "
         f"{view.error_text}"
     )
-
-
-def _axes_at(figure: Figure, left_px: float, top_px: float, shape: tuple[int, int]) -> Axes:
-    width_px, height_px = figure.get_size_inches() * figure.dpi
-    return figure.add_axes(
-        (
-            left_px / width_px,
-            1 - (top_px + shape[0]) / height_px,
-            shape[1] / width_px,
-            shape[0] / height_px,
-        )
-    )
-
-
-def _text(figure: Figure, x_px: float, y_px: float, text: str, **style: Any) -> None:
-    width_px, height_px = figure.get_size_inches() * figure.dpi
-    figure.text(x_px / width_px, 1 - y_px / height_px, text, ha="center", va="center", **style)
-
-
-def _draw_predicted_zones(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
-    _draw_zones(axes, view.predicted_zones, shape)
-
-
-def _draw_true_zones(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
-    _draw_zones(axes, view.labels.zones, shape)
 
 
 def _draw_zones(axes: Axes, zones: NDArray[np.uint8], shape: tuple[int, int]) -> None:
