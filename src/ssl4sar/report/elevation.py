@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from ssl4sar.acquire.areas import KM_PER_DEG, Glacier
 from ssl4sar.acquire.elevation.raster import opened
+from ssl4sar.acquire.elevation.tiles import area_around
 from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json
-from ssl4sar.report.degrees import area_around, label_degrees, polygons
+from ssl4sar.report.degrees import label_degrees, polygons
 from ssl4sar.report.figure_file import axes_at, draw_scale_bar, new_figure, save_figure, text_at
 
 #: Colour and label of what is not measured.
@@ -210,7 +211,7 @@ def _height_scale(view: ElevationView) -> Normalize:
 
 
 def _draw_area(axes: Axes, view: ElevationView, glacier: Glacier) -> None:
-    for part in polygons(area_around(glacier, 0.5 * (view.west + view.east))):
+    for part in polygons(area_around(glacier.area, 0.5 * (view.west + view.east))):
         lon, lat = np.array(part.exterior.coords)[:, :2].T
         white_edge: Any = [withStroke(linewidth=4.2, foreground="white")]
         axes.plot(lon, lat, color=_AREA_COLOUR, linewidth=2.2, path_effects=white_edge)

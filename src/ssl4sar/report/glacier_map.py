@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.report.degrees import area_around, label_degrees, longitude_label, polygons
+from ssl4sar.acquire.elevation.tiles import area_around
+from ssl4sar.report.degrees import label_degrees, longitude_label, polygons
 from ssl4sar.report.figure_file import new_figure, save_figure, text_at
 
 #: Areas north of this are drawn around the pole.
@@ -83,7 +84,7 @@ def _draw_north(
     axes.yaxis.set_major_formatter(lambda distance, _: f"{90 - distance:g}° N")
     axes.tick_params(labelsize=8, labelcolor="#777777")
     axes.grid(**_GRID)
-    middles = [area_around(each, each.area.geoms[0].centroid.x).centroid for each in glaciers]
+    middles = [area_around(each.area, each.area.geoms[0].centroid.x).centroid for each in glaciers]
     points = [(math.radians(middle.x), 90 - middle.y) for middle in middles]
     on_paper = [(far * math.sin(turn), -far * math.cos(turn)) for turn, far in points]
     _draw_names(axes, glaciers, points, on_paper)
@@ -96,7 +97,7 @@ def _draw_others(
     axes = figure.add_axes(place)
     turns = np.radians([glacier.area.geoms[0].centroid.x for glacier in glaciers])
     middle = math.degrees(math.atan2(np.sin(turns).mean(), np.cos(turns).mean()))
-    shapes = [area_around(glacier, middle) for glacier in glaciers]
+    shapes = [area_around(glacier.area, middle) for glacier in glaciers]
     for glacier, shape in zip(glaciers, shapes, strict=True):
         for part in polygons(shape):
             axes.plot(*np.transpose(part.exterior.coords)[:2], color=_KINDS[glacier.caffe][1])

@@ -29,7 +29,6 @@ INVENTORIES: Final = Path("data/inventory")
 ORBITS: Final = Path("data/orbits")
 TILES: Final = Path("data/elevation/tiles")
 ELEVATION: Final = Path("data/elevation")
-TILE_LIST: Final = Path("data/elevation/tile_list.txt")
 GEOID: Final = Path("data/geoid/geoid.tif")
 _NAMES_SHOWN: Final = 3
 #: Name of the rule that searches again.
@@ -296,11 +295,6 @@ class Acquisition:
         """
         records = (*self.scene_records(), *self.orbit_records())
         return [path for path in records if not Path(path).is_file()][:1]
-
-    @property
-    def tile_list(self) -> list[str]:
-        """List of all elevation tiles, if the service has one."""
-        return [str(TILE_LIST)] if self._config.elevation.tile_list_url else []
 
     @_reported
     def tile_records(self, wildcards: Any) -> list[str]:
