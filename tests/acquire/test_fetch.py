@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from made_products import MemoryProvider, made_product
-from made_up_safe import NAMES, write_zip
 
 from ssl4sar.acquire.fetch import CONTENT_NAME, fetch_product, wanted_polarisation
 from ssl4sar.acquire.fetch_record import FetchRecord
@@ -172,22 +171,6 @@ def test_what_a_killed_try_wrote_of_the_product_is_no_part_of_it(tmp_path: Path)
     assert set(fetched(tmp_path, provider).files) == {"hh.tiff"}
     assert fetched(tmp_path, provider).status == "fetched"
     assert provider.fetches == 1
-
-
-def test_an_archive_that_proves_itself_outlives_another_listing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = NAMES["hh"]
-    content = write_zip(tmp_path / "service", name).read_bytes()
-    product = made_product(name=name, size_bytes=None, checksums={"md5": "1" * 32})
-    provider = MemoryProvider({"all": content}, archive=True)
-    first = fetched(tmp_path, provider, product)
-    listed = replace(product, checksums={"md5": "2" * 32}, online=False)
-    again = fetched(tmp_path, MemoryProvider(missing="it is offline"), listed)
-    assert (again.status, again.files) == ("fetched", first.files)
-    with monkeypatch.context() as patch:
-        patch.setattr("ssl4sar.acquire.fetch.verify_archive", None)  # once is enough
-        assert fetched(tmp_path, MemoryProvider(missing="it is offline"), listed) == again
 
 
 def test_a_polarisation_that_cannot_be_had_leaves_the_first(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ they agree, both are seen.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Final
 
@@ -150,32 +149,14 @@ def stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (scaled**_GAMMA * 255).astype(np.uint8)
 
 
-def _distance_to_front(front: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.float64]:
+def _distance_to_front(front: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return the distance of every pixel of a picture to a front of the scene, picture pixels."""
-    points = _points_along(front, steps=math.ceil(max(np.divide(shape, front.shape))))
-    if len(points) == 0:
-        return np.full(shape, np.inf)
-    places = ((points + 0.5) * np.divide(shape, front.shape)).astype(np.int64)
-    places = np.clip(places, 0, np.subtract(shape, 1))
-    away = np.ones(shape, bool)
-    away[places[:, 0], places[:, 1]] = False
-    distance: NDArray[np.float64] = ndimage.distance_transform_edt(away)
-    return distance
-
-
-def _points_along(front: NDArray[np.bool_], steps: int) -> NDArray[np.float64]:
-    """Return (N, 2) rows and columns of the front pixels and of points between neighbours.
-
-    In a picture larger than its scene, pixel centres alone would leave gaps in the line.
-    """
-    padded = np.pad(front, 1)
-    pixels = np.argwhere(front)
-    points = [pixels.astype(np.float64)]
-    for offset in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        rows, columns = (pixels + 1 + offset).T
-        joined = pixels[padded[rows, columns]]
-        points += [joined + np.multiply(offset, step / steps) for step in range(1, steps)]
-    return np.concatenate(points)
+    if not front.any():
+        return np.full(shape, np.inf, np.float32)
+    away = ndimage.distance_transform_edt(~front, sampling=np.divide(shape, front.shape))
+    image = Image.fromarray(away.astype(np.float32))
+    # Interpolated, so that the line has no gaps in a picture larger than its scene.
+    return np.array(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
 def _draw_box(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
