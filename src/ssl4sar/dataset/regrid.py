@@ -49,12 +49,7 @@ class Regrid:
             shape: height and width of the source, pixels.
             source_m: pixel size of the source, whole metres.
             target_m: pixel size of the target, whole metres.
-
-        Raises:
-            ValueError: a pixel size is not positive.
         """
-        if source_m < 1 or target_m < 1:
-            raise ValueError(f"pixel sizes {source_m} m and {target_m} m must be positive")
         rows, centre_rows = _overlap(shape[0], source_m, target_m)
         columns, centre_columns = _overlap(shape[1], source_m, target_m)
         return cls(rows, columns, centre_rows, centre_columns)

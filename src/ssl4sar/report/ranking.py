@@ -46,13 +46,7 @@ def rank_scores(scores: Sequence[ImageScore]) -> list[ImageScore]:
 
 
 def good_median_worst(scores: Sequence[ImageScore]) -> list[RankedScore]:
-    """Pick a good, the median and the worst scene; fewer where there are fewer scenes.
-
-    Raises:
-        ValueError: no scores.
-    """
-    if not scores:
-        raise ValueError("no scenes to choose from")
+    """Pick a good, the median and the worst scene; fewer where there are fewer scenes."""
     ranked = rank_scores(scores)
     last = len(ranked) - 1
     places = {last: "worst", last // 2: "median", int(GOOD_SHARE * last): "good"}
