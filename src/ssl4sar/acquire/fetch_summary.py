@@ -46,11 +46,6 @@ class FetchSummary:
     ) -> FetchSummary:
         """Read the records.
 
-        Args:
-            paths: records of the products.
-            orbits: records of the orbit files.
-            left_out: products that the configuration leaves out.
-
         Raises:
             UserError: one is missing or damaged.
         """

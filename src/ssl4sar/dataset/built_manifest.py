@@ -17,11 +17,6 @@ def read_built_manifest(
 ) -> tuple[PairManifest | None, list[Problem]]:
     """Read the manifest that a built dataset must have, and compare it with the files.
 
-    Args:
-        tree: folders of the dataset.
-        rules: what is asked of it.
-        facts: what its images say.
-
     Returns:
         The manifest, None for other sources and where it cannot be read; what is wrong.
     """

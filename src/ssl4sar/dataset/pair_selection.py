@@ -95,12 +95,7 @@ class Selection:
 
 
 def select_pairs(tree: PairTree, rules: PairRules) -> Selection:
-    """Choose the images that are used.
-
-    Args:
-        tree: folders of the dataset.
-        rules: what is asked of it.
-    """
+    """Choose the images that are used."""
     leave_out = _LeftOut(tree, rules)
     problems: list[Problem] = []
     candidates: defaultdict[str, list[Path]] = defaultdict(list)

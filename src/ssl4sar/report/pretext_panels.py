@@ -168,13 +168,7 @@ def _shown_epochs(panels: PretextPanels) -> str:
 
 
 def draw_panels(path: str | Path, panels: PretextPanels, title: str) -> None:
-    """Draw one row per tile: SAR, masked input, predictions of some epochs, true image.
-
-    Args:
-        path: PNG file, written atomically.
-        panels: tiles and predictions; of rendered images the title says so.
-        title: name of the run and the task.
-    """
+    """Draw one row per tile: SAR, masked input, predictions of some epochs, true image."""
     masks = panels.masked is not None
     epochs = drawn_epochs(len(panels.epochs))
     heads = ["SAR", *(["masked input"] if masks else [])]

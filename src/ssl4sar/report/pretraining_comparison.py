@@ -43,13 +43,6 @@ def write_pretraining_comparison(
 
     The JSON file is written last: where it exists, the rest does.
 
-    Args:
-        name: name of the run.
-        manifest: the scored tree.
-        models: models with their scores.
-        baselines: true zones and trivial predictions.
-        paths: where the comparison goes.
-
     Returns:
         Content of the JSON file.
 

@@ -68,11 +68,7 @@ def _reported(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class Acquisition:
-    """Paths and parameters of the rules that search and fetch Sentinel products.
-
-    Args:
-        config: validated configuration.
-    """
+    """Paths and parameters of the rules that search and fetch Sentinel products."""
 
     def __init__(self, config: StudyConfig) -> None:
         self._config = config
@@ -80,13 +76,7 @@ class Acquisition:
         self._refresh = _REFRESH
 
     def follow(self, workflow: Any, renamed: Callable[[str], str] = str) -> None:
-        """Let a new search follow the targets that Snakemake is asked for.
-
-        Args:
-            workflow: Snakemake's own object, as Snakefiles see it; its targets are known when the
-                jobs are planned.
-            renamed: returns what another workflow, of which this one is a module, calls a rule.
-        """
+        """Let a new search follow the targets that Snakemake is asked for."""
         self._workflow = workflow
         self._refresh = renamed(_REFRESH)
 

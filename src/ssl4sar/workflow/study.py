@@ -488,10 +488,6 @@ def require_usable_python(python: str, in_environments: bool = False) -> None:
     Snakemake 9 writes the path of its own Python into a shell command as it is; a space in it ends
     the name of the command (snakemake/snakemake#2645). Paths of the project are protected.
 
-    Args:
-        python: path of the running Python.
-        in_environments: whether jobs have Python from environments of their own.
-
     Raises:
         UserError: its path has a character that means something to the shell.
     """
@@ -507,11 +503,7 @@ def require_usable_python(python: str, in_environments: bool = False) -> None:
 
 
 def share_sources(base: Path) -> None:
-    """Let jobs import the package from this checkout, in conda environments and on nodes too.
-
-    Args:
-        base: folder of the Snakefile.
-    """
+    """Let jobs import the package from this checkout, in conda environments and on nodes too."""
     source = str(base / "src")
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *(p for p in paths if p != source)])

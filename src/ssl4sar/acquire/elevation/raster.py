@@ -128,11 +128,6 @@ def check_heights(path: str | Path) -> Heights:
 def read_heights(file: Any, rows: slice, columns: slice) -> NDArray[np.float32]:
     """Read part of a tile; NaN where it is void.
 
-    Args:
-        file: open raster.
-        rows: rows, from the north.
-        columns: columns, from the west.
-
     Returns:
         (rows, columns) float32, metres.
     """

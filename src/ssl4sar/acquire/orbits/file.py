@@ -94,9 +94,6 @@ class OrbitRecord(Record):
 def read_orbit(path: str | Path) -> OrbitFacts:
     """Read an orbit file.
 
-    Args:
-        path: EOF file.
-
     Raises:
         UserError: the file is missing, not an orbit file, ends too early, holds another number of
             state vectors than it announces, or such that are out of order or off the orbit.

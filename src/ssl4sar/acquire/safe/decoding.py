@@ -27,9 +27,6 @@ def decoding_problem(path: str | Path) -> str | None:
     Rasters (GeoTIFF, JPEG 2000) are read block by block, all bands; XML and JSON are parsed. What a
     file should be is known by its ending. A file of another kind cannot be assessed, which is a
     problem, too. A few changed bytes of a raster are often not found: they decode to other pixels.
-
-    Args:
-        path: the file.
     """
     path = Path(path)
     kind = _KINDS.get(path.suffix.lower())

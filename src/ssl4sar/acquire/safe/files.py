@@ -29,12 +29,6 @@ _NO_LINK: Final = frozenset(
 def take_folder(source: Path, target: Path, mission: Mission, selection: Selection) -> Path:
     """Take over the needed files of a folder ``NAME.SAFE``.
 
-    Args:
-        source: the folder.
-        target: folder to write; files that an earlier try brought are reused.
-        mission: of the product.
-        selection: files that are wanted.
-
     Returns:
         ``target``.
 
@@ -60,11 +54,6 @@ def take_folder(source: Path, target: Path, mission: Mission, selection: Selecti
 
 def take_zip(source: Path, target: Path, folder_name: str) -> Path:
     """Take over a zip that holds a folder ``NAME.SAFE``, without unpacking it.
-
-    Args:
-        source: the zip.
-        target: file to write.
-        folder_name: name of the folder in it.
 
     Returns:
         ``target``.
@@ -98,10 +87,6 @@ def _broken_at_source(source: Path) -> Iterator[None]:
 
 def take_file(source: Path, target: Path) -> None:
     """Make a file appear under another name, without copying it where the disk allows.
-
-    Args:
-        source: the file.
-        target: file to write.
 
     Raises:
         UserError: the disk is full or the target cannot be written.

@@ -72,9 +72,6 @@ def known_checksums(checksums: Mapping[str, str]) -> list[Checksum]:
     """Return the checksums of a catalogue that can be compared.
 
     Damaged ones are left out, and those whose library is missing.
-
-    Args:
-        checksums: hexadecimal digests by algorithm.
     """
     known = []
     for algorithm, digits in sorted(checksums.items()):
