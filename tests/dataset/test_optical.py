@@ -158,10 +158,3 @@ def test_a_file_cannot_stand_for_others(folder: PairFolder) -> None:
     )
     with pytest.raises(UserError, match="cannot be read"):
         optical_header(virtual)
-
-
-def test_too_few_bands_and_complex_pixels_are_refused(folder: PairFolder) -> None:
-    with pytest.raises(UserError, match="the raster has 14 bands, 15 are needed"):
-        read_channels(folder.raster("A.tif", np.ones((14, 2, 2), np.uint8)))
-    with pytest.raises(UserError, match="the pixels are complex64"):
-        read_channels(folder.raster("B.tif", np.ones((15, 2, 2), np.complex64)))

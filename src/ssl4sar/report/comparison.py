@@ -1,4 +1,4 @@
-"""Figure of the comparison of models: every run, mean and spread."""
+"""The comparison of models: the file of numbers, its table, and its figure of every run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from ssl4sar.core.atomic import write_json
+from ssl4sar.dataset.manifest import TreeManifest
+from ssl4sar.evaluate.comparison import ModelScores, build_comparison
+from ssl4sar.evaluate.result import dataset_of
 from ssl4sar.evaluate.schema import (
     ComparedModel,
     ComparedRun,
@@ -17,7 +21,10 @@ from ssl4sar.evaluate.schema import (
     Spread,
     read_comparison,
 )
-from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
+from ssl4sar.evaluate.scores_file import BaselineScores
+from ssl4sar.evaluate.tables import write_comparison_table
+from ssl4sar.evaluate.terminal import print_comparison
+from ssl4sar.report.figure_file import draw_note, new_figure, run_colour, save_figure
 
 _FLOOR_COLOUR: Final = "#009E73"
 _TRIVIAL_COLOUR: Final = "#777777"
@@ -36,6 +43,35 @@ class _Measure:
     digits: int
     floor: float | None
     trivial: float | None
+
+
+def write_pretraining_comparison(
+    name: str,
+    manifest: TreeManifest,
+    models: Sequence[ModelScores],
+    baselines: Mapping[str, BaselineScores],
+    *,
+    target: Path,
+    table: Path,
+    figure: Path,
+) -> dict[str, Any]:
+    """Compare models, write numbers, table and figure atomically, and print.
+
+    The JSON file ``target`` is written last: where it exists, the rest does.
+
+    Returns:
+        Content of the JSON file.
+
+    Raises:
+        UserError: a file cannot be written, or the disk is full.
+        ValueError: no model, a model without runs, or runs over different scenes.
+    """
+    comparison = build_comparison(dataset_of(manifest, name), models, baselines)
+    write_comparison_table(table, comparison)
+    draw_comparison(figure, comparison)
+    write_json(target, comparison)
+    print_comparison(comparison)
+    return comparison
 
 
 def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
@@ -76,16 +112,7 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
     dataset = content.dataset
     synthetic = "SYNTHETIC: " if dataset.synthetic else ""
     figure.suptitle(f"{synthetic}{dataset.name}: comparison of models", fontsize=14)
-    figure.text(
-        0.5,
-        0.885,
-        dataset.note,
-        ha="center",
-        va="center",
-        fontsize=11,
-        fontweight="normal" if dataset.comparable_with_published else "bold",
-        color="black" if dataset.comparable_with_published else "#A03000",
-    )
+    draw_note(figure, dataset.note, 0.885, comparable=dataset.comparable_with_published)
     figure.legend(
         handles=_legend(content), loc="lower center", ncols=6, frameon=False, fontsize=10.5
     )

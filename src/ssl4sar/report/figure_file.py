@@ -49,6 +49,20 @@ def text_at(figure: Figure, top_px: float, text: str, x: float = 0.5, **style: o
     figure.text(x, 1 - top_px / height_px, text, **aligned)  # type: ignore[arg-type]
 
 
+def draw_note(figure: Figure, note: str, y: float, *, comparable: bool) -> None:
+    """Write below the title what numbers mean, in bold if they compare with no published ones."""
+    figure.text(
+        0.5,
+        y,
+        note,
+        ha="center",
+        va="center",
+        fontsize=11,
+        fontweight="normal" if comparable else "bold",
+        color="black" if comparable else "#A03000",
+    )
+
+
 def scale_bar_km(width_km: float) -> float:
     """Return a round length of 1, 2 or 5 times a power of ten, about a fifth of the width."""
     wanted = width_km / 5

@@ -21,7 +21,14 @@ from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
-from ssl4sar.report.figure_file import axes_at, new_figure, run_colour, save_figure, text_at
+from ssl4sar.report.figure_file import (
+    axes_at,
+    draw_note,
+    new_figure,
+    run_colour,
+    save_figure,
+    text_at,
+)
 from ssl4sar.report.overlay import draw_fronts, front_legend, picture_shape, rgb_share
 from ssl4sar.report.ranking import RankedScore
 from ssl4sar.report.scene_view import SceneView
@@ -141,15 +148,8 @@ def write_errors_figure(path: str | Path, runs: Sequence[RunScores], result: Caf
         left.set_ylim(*_EMPTY_AXIS_M)
     title = f"{result.dataset.name}: front error of {result.images} test scenes"
     figure.suptitle(title, fontsize=14, y=0.985)
-    figure.text(
-        0.5,
-        0.918,
-        result.dataset.note,
-        ha="center",
-        va="center",
-        fontsize=11,
-        fontweight="normal" if result.dataset.comparable_with_published else "bold",
-        color="black" if result.dataset.comparable_with_published else "#A03000",
+    draw_note(
+        figure, result.dataset.note, 0.918, comparable=result.dataset.comparable_with_published
     )
     figure.legend(
         handles=_error_legend(runs, result),

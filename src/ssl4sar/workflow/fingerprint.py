@@ -87,7 +87,11 @@ def _digest(tree: Path, files: list[Path], memory: Path, description: str) -> st
     known = _remembered(memory)
     stamps = {path: _stamp(path) for path in files}
     unknown = [path for path in files if known.get(_key(path), [])[:2] != stamps[path]]
-    fresh = {path: sha256_file(path) for path in _with_progress(unknown, stamps, tree, description)}
+    paths: Iterable[Path] = unknown
+    if sum(stamps[path][0] for path in unknown) >= _MANY_BYTES:
+        tell(f"{tree}: {description}, once; later only files that changed")
+        paths = track(unknown, description)
+    fresh = {path: sha256_file(path) for path in paths}
     digest = hashlib.sha256()
     for path in files:
         sha256 = fresh[path] if path in fresh else str(known[_key(path)][2])
@@ -111,17 +115,6 @@ def _tree_files(tree: Path) -> list[Path]:
     found = [path for folder in folders for path in visible_entries(folder)]
     found.append(tree / METADATA_NAME)
     return sorted(path for path in found if path.is_file())
-
-
-def _with_progress(
-    paths: list[Path], stamps: dict[Path, list[int]], tree: Path, description: str
-) -> Iterable[Path]:
-    """Return the paths, with progress where hashing them takes a while."""
-    total_bytes = sum(stamps[path][0] for path in paths)
-    if total_bytes < _MANY_BYTES:
-        return paths
-    tell(f"{tree}: hashing {total_bytes / 1e9:.1f} GB, once; later only files that changed")
-    return track(paths, description)
 
 
 def _stamp(path: Path) -> list[int]:
