@@ -143,17 +143,6 @@ def test_another_polarisation_joins_the_first(tmp_path: Path, read: list[str]) -
     assert set(read) == {CONTENT_NAME}
 
 
-def test_single_images_of_two_polarisations_join_too(tmp_path: Path) -> None:
-    co = MemoryProvider({"item.json": b"{}", "hh.tiff": b"co"}, plain=True)
-    cross = MemoryProvider({"item.json": b"{} ", "hv.tiff": b"cross"}, plain=True)
-    fetched(tmp_path, co, polarisation="HH")
-    both = fetched(tmp_path, cross, polarisation="HV")
-    assert (both.path, both.polarisations) == (".", ("HH", "HV"))
-    assert set(both.files) == {"item.json", "hh.tiff", "hv.tiff"}
-    assert fetched(tmp_path, co, polarisation="HH") == both
-    assert (co.fetches, cross.fetches) == (1, 1)
-
-
 def test_an_optical_product_has_no_polarisation(tmp_path: Path) -> None:
     provider = MemoryProvider(FILES)
     image = made_product(mission="sentinel-2", polarisations=())
@@ -233,15 +222,6 @@ def test_copolar_is_the_polarisation_that_a_product_has(tmp_path: Path) -> None:
     assert wanted_polarisation(made_product(polarisations=()), Selection()) == "copolar"
     image = made_product(mission="sentinel-2", polarisations=())
     assert {wanted_polarisation(image, Selection(each)) for each in ("HH", "HV")} == {"copolar"}
-
-
-def test_leftovers_of_another_provider_are_no_part_of_a_product(tmp_path: Path) -> None:
-    failing = MemoryProvider(FILES, failures=[UserError("line", "broke", "try again")])
-    with pytest.raises(UserError):
-        fetched(tmp_path, failing)
-    other = MemoryProvider({"image.tif": b"of another provider"})
-    record = fetched(tmp_path, other, made_product(provider="another"))
-    assert [Path(name).name for name in record.files] == ["image.tif"]
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "add"])

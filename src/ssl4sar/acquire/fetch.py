@@ -9,7 +9,6 @@ those, only the record is written again. Unfinished work is in
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from typing import Final
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.query import MissingProductError, Provider, Selection
+from ssl4sar.acquire.safe.files import link_or_copy
 from ssl4sar.acquire.stamps import record_untouched, stamp
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import folder_files
@@ -150,10 +150,7 @@ def _add(held: FetchRecord, target: Path, partial: Path) -> None:
         place = partial / name
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(target / name, place)
-            except OSError:  # not every file system has links
-                shutil.copy2(target / name, place)
+            link_or_copy(target / name, place)
 
 
 def _remove_beside(path: Path, partial: Path) -> None:

@@ -55,12 +55,6 @@ def test_every_kind_of_grid_gives_the_known_function(
         )
 
 
-def test_grid_points_are_met_exactly(grids: list[GeoidGrid]) -> None:
-    lon, lat = np.meshgrid(np.arange(-180, 180.5, STEP), np.arange(-90, 90.5, STEP))
-    for grid in grids:
-        np.testing.assert_allclose(grid.undulation_m(lon, lat), undulation(lon, lat), atol=2e-5)
-
-
 @given(st.floats(-1, 1), st.floats(-80, 80))
 def test_columns_wrap_without_a_step(grids: list[GeoidGrid], off: float, lat: float) -> None:
     for grid in grids:

@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from made_orbits import MadeCatalogue, at, orbit_name, poeorb, record, scene
 
 from ssl4sar.acquire.orbits.choice import ORBIT_MARGIN, OrbitName, choose_orbits, orbit_filters
@@ -22,24 +20,6 @@ def resorb(start: str, created: str, hours: float = 3.28, platform: str = "S1A")
     begin = at(start)
     return orbit_name(
         begin, begin + timedelta(hours=hours), at(created), kind="RESORB", platform=platform
-    )
-
-
-@given(
-    st.datetimes(datetime(2014, 1, 1), datetime(2030, 1, 1)),
-    st.integers(1, 16_200),
-    st.sampled_from(["POEORB", "RESORB"]),
-    st.sampled_from(["S1A", "S1B", "S1C", "S1D"]),
-)
-def test_names_round_trip(begin: datetime, length_s: int, kind: str, platform: str) -> None:
-    start = at(begin.replace(microsecond=0).isoformat())
-    stop = start + timedelta(seconds=length_s)
-    reported = OrbitName.parse(orbit_name(start, stop, stop, kind, platform))
-    assert (reported.platform, reported.kind, reported.start, reported.stop) == (
-        platform,
-        kind,
-        start,
-        stop,
     )
 
 
@@ -106,13 +86,6 @@ def test_of_several_precise_files_the_one_made_last_wins() -> None:
     for listed in ([*MARCH, *late], [*late, *MARCH]):
         _, chosen = choose_orbits([product], MadeCatalogue(listed))
         assert chosen[product.name] == poeorb("2021-03-05", created="2021-09-01")
-
-
-def test_the_age_of_a_precise_file_counts_more_than_its_reach() -> None:
-    product = scene("2021-03-05 23:10")  # ten minutes within the file of the next day
-    files = [poeorb("2021-03-05", created="2021-04-01"), poeorb("2021-03-06", created="2021-04-02")]
-    _, chosen = choose_orbits([product], MadeCatalogue([record(name) for name in files]))
-    assert chosen[product.name] == files[1]
 
 
 @pytest.mark.parametrize("time", ["2021-03-04 23:01", "2021-03-06 00:58"])
