@@ -96,7 +96,3 @@ def test_bad_requests_are_refused() -> None:
         validation_names(["a"], 0.1, 1)
     with pytest.raises(UserError, match="leaves none"):
         validation_names([], 0.1, 1)
-    with pytest.raises(ValueError, match="fraction"):
-        validation_names(["a", "b"], 1.0, 1)
-    with pytest.raises(ValueError, match="twice"):
-        validation_names(["a", "a", "b"], 0.1, 1)

@@ -9,7 +9,6 @@ from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
@@ -151,12 +150,10 @@ def write_errors_figure(path: str | Path, runs: Sequence[RunScores], result: Caf
     draw_note(
         figure, result.dataset.note, 0.918, comparable=result.dataset.comparable_with_published
     )
+    handles, labels = left.get_legend_handles_labels()
+    legend = dict(zip(labels, handles, strict=True))
     figure.legend(
-        handles=_error_legend(runs, result),
-        loc="lower center",
-        ncols=4,
-        frameon=False,
-        fontsize=10.5,
+        legend.values(), legend.keys(), loc="lower center", ncols=4, frameon=False, fontsize=10.5
     )
     save_figure(figure, path)
 
@@ -178,12 +175,19 @@ def _draw_groups(
     for place, parts in enumerate(groups.values()):
         for index, scores in enumerate(parts):
             centre = place + (index - (len(runs) - 1) / 2) * width
-            colour = run_colour(index)
             errors_m = [score.mde_m for score in scores if score.mde_m is not None]
             drawn_m = np.maximum(np.sort(np.array(errors_m)), LEAST_DRAWN_M)
             offsets = _side_by_side(drawn_m, width)
+            member = runs[index].member
             axes.scatter(
-                centre + offsets, drawn_m, s=16, color=colour, alpha=0.55, linewidths=0, zorder=3
+                centre + offsets,
+                drawn_m,
+                s=16,
+                color=run_colour(index),
+                alpha=0.55,
+                linewidths=0,
+                zorder=3,
+                label="a scene" if member is None else f"a scene, {member}",
             )
             _draw_pooled(axes, centre, width, scores)
         axes.annotate(
@@ -218,6 +222,7 @@ def _draw_pooled(axes: Axes, centre: float, width: float, scores: Sequence[Image
         color="black",
         linewidth=2.5,
         zorder=4,
+        label="pooled MDE of the group",
     )
 
 
@@ -236,56 +241,14 @@ def _no_front_text(parts: Sequence[Sequence[ImageScore]]) -> str:
 
 def _draw_reference_lines(axes: Axes, result: CaffeResult) -> None:
     if result.floor_m is not None:
-        axes.axhline(
-            max(result.floor_m, LEAST_DRAWN_M), color=_FLOOR_COLOUR, linewidth=2, linestyle="--"
-        )
-    for error_m in _trivial_errors_m(result):
-        axes.axhline(error_m, color=_TRIVIAL_COLOUR, linewidth=1.2, linestyle=":")
-
-
-def _trivial_errors_m(result: CaffeResult) -> list[float]:
-    return [b.mde_m for b in result.baselines.values() if b.mde_m is not None]
-
-
-def _error_legend(runs: Sequence[RunScores], result: CaffeResult) -> list[Line2D]:
-    entries = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="o",
-            markersize=6,
-            color=run_colour(index),
-            label="a scene" if run.member is None else f"a scene, {run.member}",
-        )
-        for index, run in enumerate(runs)
-    ]
-    entries.append(Line2D([], [], color="black", linewidth=2.5, label="pooled MDE of the group"))
-    if result.floor_m is not None:
-        entries.append(
-            Line2D(
-                [],
-                [],
-                color=_FLOOR_COLOUR,
-                linewidth=2,
-                linestyle="--",
-                label=f"floor of the labels, {result.floor_m:,.0f} m",
-            )
-        )
-    trivial_m = _trivial_errors_m(result)
-    if trivial_m:
-        entries.append(
-            Line2D(
-                [],
-                [],
-                color=_TRIVIAL_COLOUR,
-                linewidth=1.2,
-                linestyle=":",
-                label=f"{len(trivial_m)} trivial predictions, "
-                f"{min(trivial_m):,.0f}-{max(trivial_m):,.0f} m",
-            )
-        )
-    return entries
+        floor_m = max(result.floor_m, LEAST_DRAWN_M)
+        label = f"floor of the labels, {result.floor_m:,.0f} m"
+        axes.axhline(floor_m, color=_FLOOR_COLOUR, linewidth=2, linestyle="--", label=label)
+    trivial_m = [b.mde_m for b in result.baselines.values() if b.mde_m is not None]
+    for error_m in trivial_m:
+        span_m = f"{min(trivial_m):,.0f}-{max(trivial_m):,.0f} m"
+        label = f"{len(trivial_m)} trivial predictions, {span_m}"
+        axes.axhline(error_m, color=_TRIVIAL_COLOUR, linewidth=1.2, linestyle=":", label=label)
 
 
 def _format_metres(axes: Axes) -> None:
