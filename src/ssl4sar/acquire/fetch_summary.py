@@ -95,10 +95,6 @@ class FetchSummary:
     def require(self, max_missing: int, table: Path) -> None:
         """Refuse a run that misses too much.
 
-        Args:
-            max_missing: products that may be missing.
-            table: list of all products, named in the error.
-
         Raises:
             UserError: more are missing; says how to try them again.
         """

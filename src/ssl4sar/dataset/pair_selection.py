@@ -51,9 +51,6 @@ class PairRules:
 
         An entry is the image's name or its path below the root, whole or with ``*``, ``?`` and
         ``[...]`` as in a shell, in this very case.
-
-        Args:
-            file: path of the image below the root, POSIX.
         """
         return next((pattern for pattern in self.leave_out if _means(pattern, file)), None)
 

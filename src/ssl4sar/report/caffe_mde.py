@@ -75,15 +75,6 @@ def write_caffe_mde(
     The pictures show the first member. The JSON file is written last: where it exists, the rest
     does.
 
-    Args:
-        name: name of the run.
-        manifest: the scored tree.
-        model: what was trained.
-        runs: one per member, all over the same scenes.
-        baselines: true zones and trivial predictions.
-        config: number and size of the pictures.
-        paths: where the result goes.
-
     Returns:
         Content of the JSON file.
 

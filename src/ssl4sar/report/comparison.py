@@ -77,10 +77,6 @@ def write_pretraining_comparison(
 def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
     """Draw the runs of every model: mean distance error and pooled IoU side by side.
 
-    Args:
-        path: PNG file, written atomically.
-        comparison: content of the comparison file.
-
     Raises:
         UserError: ``comparison`` is not of its schema, or the file cannot be written.
     """

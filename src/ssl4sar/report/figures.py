@@ -123,13 +123,7 @@ def _draw_zones(axes: Axes, zones: NDArray[np.uint8], shape: tuple[int, int]) ->
 
 
 def write_errors_figure(path: str | Path, runs: Sequence[RunScores], result: CaffeResult) -> None:
-    """Draw the front error of every scene by glacier and by sensor, on a logarithmic axis.
-
-    Args:
-        path: PNG file, written atomically.
-        runs: scores of the runs.
-        result: the result built from them; gives floor, baselines and what the numbers mean.
-    """
+    """Draw the front error of every scene by glacier and by sensor, on a logarithmic axis."""
     figure = new_figure(1180, 640)
     left, right = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=0.075, right=0.985, top=0.8, bottom=0.2, wspace=0.04)

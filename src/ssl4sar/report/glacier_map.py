@@ -35,11 +35,6 @@ _KINDS: Final[dict[str | None, tuple[str, str, str]]] = {
 def draw_areas(path: str | Path, glaciers: Sequence[Glacier], title: str = "") -> None:
     """Draw the glaciers of a list: northern ones around the pole, others in degrees.
 
-    Args:
-        path: PNG file, written atomically.
-        glaciers: glaciers with their areas.
-        title: above the map; without one the number of glaciers.
-
     Raises:
         UserError: the file cannot be written.
     """

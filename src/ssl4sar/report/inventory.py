@@ -70,11 +70,6 @@ def draw_inventories(
     Within a row every track has its own line, ascending above descending ones, so that dots of
     several tracks do not cover each other and a gap in one track is seen.
 
-    Args:
-        path: PNG file, written atomically.
-        products: products of the inventory by glacier, in the order of the rows.
-        test_glaciers: names that are marked as test glaciers of CaFFe.
-
     Raises:
         UserError: the file cannot be written.
     """

@@ -61,10 +61,6 @@ def good_median_worst(scores: Sequence[ImageScore]) -> list[RankedScore]:
 def overlay_choice(scores: Sequence[ImageScore], limit: int) -> list[ImageScore]:
     """Pick at most ``limit`` scenes spread over all ranks, with good, median and worst.
 
-    Args:
-        scores: scores of all scenes.
-        limit: largest number of scenes, at least 3.
-
     Returns:
         Scores, best first.
     """

@@ -312,11 +312,7 @@ class Acquisition:
 
 
 def _newest(listed: Iterable[tuple[str, Product]]) -> dict[str, Product]:
-    """Return products by name, each as the newest search lists it.
-
-    Args:
-        listed: time of the search in the form of inventories, and product.
-    """
+    """Return products by name, each as the newest search lists it."""
     newest: dict[str, tuple[str, Product]] = {}
     for searched, product in listed:
         if product.name not in newest or newest[product.name][0] < searched:

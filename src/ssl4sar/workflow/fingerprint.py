@@ -33,10 +33,6 @@ def folder_fingerprint(root: str | Path, memory: Path) -> str:
 
     Only the folders of the layout are read; whatever else is beside them does not count.
 
-    Args:
-        root: folder of the tree or one above it.
-        memory: JSON file that remembers hashes between calls; made or renewed as needed.
-
     Returns:
         Hexadecimal digest that does not depend on time stamps or on where the folder is.
 
@@ -58,10 +54,6 @@ def pair_fingerprint(root: str | Path, memory: Path) -> str:
     """Return a SHA-256 over the names and contents of the files of a pretraining dataset.
 
     Only its three folders and its manifest are read; whatever else is beside them does not count.
-
-    Args:
-        root: folder of the dataset.
-        memory: JSON file that remembers hashes between calls; made or renewed as needed.
 
     Returns:
         Hexadecimal digest that does not depend on time stamps or on where the folder is.
