@@ -101,7 +101,7 @@ class Study:
         return minutes
 
     def mem_mb(self, rule: str, least_mb: Asked) -> Callable[[Any, int], int]:
-        """Return the memory of a rule as Snakemake asks for it: more if an earlier run took more."""
+        """Return the memory of a rule as Snakemake asks for it: more if earlier runs took more."""
 
         def megabytes(wildcards: Any, attempt: int) -> int:
             name, least = _records(rule, wildcards), _asked(least_mb, wildcards)
