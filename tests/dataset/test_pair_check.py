@@ -168,12 +168,6 @@ def test_a_band_without_content_is_named(pairs: PairFolder) -> None:
     ]
 
 
-def test_the_aerosol_band_may_be_empty(pairs: PairFolder) -> None:
-    values = pairs.reflectance("A")
-    values[12] = np.nan
-    assert optical_problems(pairs, pairs.raster("A_x.tif", values)) == []
-
-
 def test_bands_that_nowhere_have_data_together_are_an_error(pairs: PairFolder) -> None:
     values = np.ones((15, 8, 9), np.float32)
     values[0, :4] = np.nan

@@ -80,13 +80,6 @@ def test_boxes_scale_and_shares_of_classes_stay(own_tree: CaffeTree, tmp_path: P
     assert means[0] == pytest.approx(means[1], abs=0.5)
 
 
-def test_the_bytes_do_not_depend_on_the_processes(own_tree: CaffeTree, tmp_path: Path) -> None:
-    source = manifest_of(own_tree)
-    one = resample_tree(source, 20, tmp_path / "one")
-    two = resample_tree(source, 20, tmp_path / "two", workers=2)
-    assert one.manifest.files == two.manifest.files
-
-
 def test_a_note_in_a_rendered_image_is_kept(own_tree: CaffeTree, tmp_path: Path) -> None:
     name = "COL_2012-03-04_TDX_7_1_024"
     path = own_tree.sar("test", name)

@@ -68,12 +68,6 @@ def test_a_copy_is_used_and_removed(store, scratch, monkeypatch):
     assert (store / "images.u8").read_bytes() == CONTENT
 
 
-def test_an_error_removes_the_copy_too(store, scratch):
-    with pytest.raises(KeyError), staged(store, str(scratch)):
-        raise KeyError
-    assert left(scratch) == []
-
-
 def unusable(scratch, monkeypatch, case):
     if case == "missing":
         return str(scratch / "no"), "there is no such folder"
@@ -131,12 +125,6 @@ def test_a_damaged_original_is_an_error_with_its_name(store, scratch):
         with staged(store, str(scratch)):
             pass
     assert left(scratch) == []
-
-
-def test_a_store_without_index_is_left_to_its_reader(tmp_path, scratch):
-    (tmp_path / "empty").mkdir()
-    with staged(tmp_path / "empty", str(scratch)) as folder:
-        assert folder == tmp_path / "empty"
 
 
 def test_an_index_cannot_name_files_elsewhere(store, scratch):

@@ -88,13 +88,6 @@ def test_of_several_precise_files_the_one_made_last_wins() -> None:
         assert chosen[product.name] == poeorb("2021-03-05", created="2021-09-01")
 
 
-@pytest.mark.parametrize("time", ["2021-03-04 23:01", "2021-03-06 00:58"])
-def test_a_file_is_found_from_its_first_to_its_last_minute(time: str) -> None:
-    product = scene(time)
-    _, chosen = choose_orbits([product], MadeCatalogue([record(poeorb("2021-03-05"))]))
-    assert chosen[product.name] == poeorb("2021-03-05")
-
-
 @pytest.mark.parametrize(("spare_s", "covered"), [(60, True), (59, False), (-10, False)])
 @pytest.mark.parametrize("end", ["start", "stop"])
 def test_a_file_covers_a_scene_and_a_minute_around_it(
@@ -182,13 +175,6 @@ def test_a_strange_record_is_one_line(change: dict[str, object]) -> None:
     with pytest.raises(UserError, match="a record of another form") as caught:
         choose_orbits([scene("2021-03-05 04:31")], MadeCatalogue(listed))
     assert len(str(caught.value)) < 400
-
-
-def test_products_of_other_missions_are_passed_over() -> None:
-    catalogue = MadeCatalogue(MARCH)
-    assert choose_orbits([scene("2021-03-05", mission="sentinel-2")], catalogue) == ([], {})
-    assert choose_orbits([], catalogue) == ([], {})
-    assert catalogue.asked == []
 
 
 def test_one_question_per_satellite_and_month() -> None:
