@@ -81,11 +81,7 @@ class PairImage(_Part):
 
 
 class SarImage(PairImage):
-    """Facts of one Sentinel-1 image.
-
-    Attributes:
-        split: training or validation.
-    """
+    """Facts of one Sentinel-1 image."""
 
     split: PairSplit
 

@@ -89,6 +89,9 @@ class Store:
     def open(cls, path: str | Path) -> Self:
         """Map the store of a folder; of the arrays the sizes are checked, not the contents.
 
+        Args:
+            path: folder written by :func:`ssl4sar.dataset.decoding.build_store`.
+
         Raises:
             UserError: a file is missing, the index is damaged or of another schema, or an array
                 does not have the size that the index says.

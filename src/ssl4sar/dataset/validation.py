@@ -133,6 +133,9 @@ class ValidationReport(Report):
     def raise_if_bad(self, report_path: str | Path) -> None:
         """Refuse a tree with errors.
 
+        Args:
+            report_path: where the whole report is, for the message.
+
         Raises:
             UserError: there are errors; the first few are named.
         """
@@ -142,6 +145,10 @@ class ValidationReport(Report):
 
 def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
     """Read every file of a tree once and list everything that is wrong.
+
+    Args:
+        root: folder that holds ``sar_images``.
+        workers: processes; the report does not depend on it.
 
     Returns:
         The report; problems are not raised (see :meth:`ValidationReport.raise_if_bad`).
