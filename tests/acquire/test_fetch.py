@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from made_products import MemoryProvider, made_product
-from made_up_safe import NAMES, write_zip
 
 from ssl4sar.acquire.fetch import CONTENT_NAME, fetch_product, wanted_polarisation
 from ssl4sar.acquire.fetch_record import FetchRecord
@@ -144,17 +143,6 @@ def test_another_polarisation_joins_the_first(tmp_path: Path, read: list[str]) -
     assert set(read) == {CONTENT_NAME}
 
 
-def test_single_images_of_two_polarisations_join_too(tmp_path: Path) -> None:
-    co = MemoryProvider({"item.json": b"{}", "hh.tiff": b"co"}, plain=True)
-    cross = MemoryProvider({"item.json": b"{} ", "hv.tiff": b"cross"}, plain=True)
-    fetched(tmp_path, co, polarisation="HH")
-    both = fetched(tmp_path, cross, polarisation="HV")
-    assert (both.path, both.polarisations) == (".", ("HH", "HV"))
-    assert set(both.files) == {"item.json", "hh.tiff", "hv.tiff"}
-    assert fetched(tmp_path, co, polarisation="HH") == both
-    assert (co.fetches, cross.fetches) == (1, 1)
-
-
 def test_an_optical_product_has_no_polarisation(tmp_path: Path) -> None:
     provider = MemoryProvider(FILES)
     image = made_product(mission="sentinel-2", polarisations=())
@@ -172,22 +160,6 @@ def test_what_a_killed_try_wrote_of_the_product_is_no_part_of_it(tmp_path: Path)
     assert set(fetched(tmp_path, provider).files) == {"hh.tiff"}
     assert fetched(tmp_path, provider).status == "fetched"
     assert provider.fetches == 1
-
-
-def test_an_archive_that_proves_itself_outlives_another_listing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    name = NAMES["hh"]
-    content = write_zip(tmp_path / "service", name).read_bytes()
-    product = made_product(name=name, size_bytes=None, checksums={"md5": "1" * 32})
-    provider = MemoryProvider({"all": content}, archive=True)
-    first = fetched(tmp_path, provider, product)
-    listed = replace(product, checksums={"md5": "2" * 32}, online=False)
-    again = fetched(tmp_path, MemoryProvider(missing="it is offline"), listed)
-    assert (again.status, again.files) == ("fetched", first.files)
-    with monkeypatch.context() as patch:
-        patch.setattr("ssl4sar.acquire.fetch.verify_archive", None)  # once is enough
-        assert fetched(tmp_path, MemoryProvider(missing="it is offline"), listed) == again
 
 
 def test_a_polarisation_that_cannot_be_had_leaves_the_first(tmp_path: Path) -> None:
@@ -250,15 +222,6 @@ def test_copolar_is_the_polarisation_that_a_product_has(tmp_path: Path) -> None:
     assert wanted_polarisation(made_product(polarisations=()), Selection()) == "copolar"
     image = made_product(mission="sentinel-2", polarisations=())
     assert {wanted_polarisation(image, Selection(each)) for each in ("HH", "HV")} == {"copolar"}
-
-
-def test_leftovers_of_another_provider_are_no_part_of_a_product(tmp_path: Path) -> None:
-    failing = MemoryProvider(FILES, failures=[UserError("line", "broke", "try again")])
-    with pytest.raises(UserError):
-        fetched(tmp_path, failing)
-    other = MemoryProvider({"image.tif": b"of another provider"})
-    record = fetched(tmp_path, other, made_product(provider="another"))
-    assert [Path(name).name for name in record.files] == ["image.tif"]
 
 
 @pytest.mark.parametrize("damage", ["change", "remove", "add"])

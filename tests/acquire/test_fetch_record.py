@@ -39,27 +39,6 @@ def test_what_is_held() -> None:
     assert record_of("NAME.zip").model_copy(update={"polarisations": None}).holds("HV")
 
 
-def test_a_record_comes_back(tmp_path: Path) -> None:
-    record = record_of("NAME.SAFE")
-    record.write(tmp_path / "record.json")
-    assert FetchRecord.read(tmp_path / "record.json") == record
-
-
-def test_a_record_of_no_product_is_reported(tmp_path: Path) -> None:
-    path = tmp_path / "record.json"
-    record_of("NAME.SAFE").model_copy(update={"product": {"name": "x"}}).write(path)
-    with pytest.raises(UserError, match="not a valid record of a fetched product"):
-        FetchRecord.read(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"status": "fetched"}', b"\xff"])
-def test_a_broken_record_is_reported(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "record.json"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match="not a valid record of a fetched product"):
-        FetchRecord.read(path)
-
-
 def test_a_product_is_found_by_its_manifest(tmp_path: Path) -> None:
     file = FileRecord(3, "0" * 64)
     record = record_of("NAME.SAFE").model_copy(update={"files": {"NAME.SAFE/manifest.safe": file}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 from pathlib import Path
 
@@ -94,26 +93,6 @@ def test_the_command_of_the_error_deletes_the_records_of_missing_products(scenes
     # Now none is missing: nothing is deleted, and nothing fails.
     forget_missing(scenes.parents[1])
     assert {path.name for path in scenes.glob("*.json")} == left
-
-
-def test_the_command_copes_with_more_records_than_a_command_line_holds(
-    scenes: Path,
-) -> None:
-    # The kernel takes at most a quarter of the stack for arguments.
-    for number in range(300):
-        status = "missing" if number % 3 == 0 else "fetched"
-        name = f"{'S1A_' * 50}{number:06d}"
-        (scenes / f"{name}.json").write_text(json.dumps({"status": status}, indent=1))
-    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
-    resource.setrlimit(resource.RLIMIT_STACK, (1 << 18, hard))
-    try:
-        old = ["bash", "-c", "ls data/scenes/*.json data/scenes/*.json data/scenes/*.json"]
-        too_long = subprocess.run(old, cwd=scenes.parents[1], check=False, capture_output=True)
-        assert b"too long" in too_long.stderr
-        forget_missing(scenes.parents[1])
-    finally:
-        resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
-    assert len(list(scenes.iterdir())) == 200
 
 
 def test_the_command_spares_what_products_hold(scenes: Path) -> None:

@@ -63,12 +63,6 @@ def test_swapped_zones_are_refused(one: int, other: int) -> None:
     assert refused(label_fault(swapped(zones, one, other), front, 20))
 
 
-def test_zones_of_one_class_are_refused() -> None:
-    zones, front = bay()
-    for label in (NA, ROCK, GLACIER, OCEAN):
-        assert refused(label_fault(np.full_like(zones, label), front, 20)), label
-
-
 @pytest.mark.parametrize(
     ("width_px", "impossible"), [(2, False), (3, False), (5, True), (11, True)]
 )
@@ -78,13 +72,6 @@ def test_a_wide_front(width_px: int, impossible: bool) -> None:
     fault = label_fault(zones, wide, 7)
     assert fault is not None
     assert fault.impossible == impossible
-
-
-def test_zones_in_place_of_the_front_are_refused() -> None:
-    zones, _ = bay()
-    fault = label_fault(zones, zones > 0, 20)
-    assert fault is not None
-    assert "is not a line" in fault.problem
 
 
 @pytest.mark.parametrize(

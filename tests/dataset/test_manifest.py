@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.listing import FileRecord, record_files
 from ssl4sar.dataset.manifest import (
     Source,
     TreeManifest,
@@ -46,13 +42,6 @@ def test_a_manifest_moves_with_its_tree(tmp_path: Path, monkeypatch: pytest.Monk
     assert TreeManifest.read(link).root == str(tmp_path / "other" / "tree")
 
 
-def test_hashes_of_validation_are_those_of_the_files(tiny_caffe: Path) -> None:
-    report = validate_tree(tiny_caffe)
-    assert report.files == record_files(tiny_caffe)
-    name, record = next(iter(report.files.items()))
-    assert record == FileRecord((tiny_caffe / name).stat().st_size, sha256_file(tiny_caffe / name))
-
-
 @pytest.mark.parametrize(
     ("source", "spacing_m", "comparable"),
     [
@@ -72,14 +61,3 @@ def test_only_the_official_native_test_set_is_comparable(
     assert manifest.comparable_with_published is comparable
     fewer = build_manifest("r", source, spacing_m, {"train": [], "test": names[1:]}, sizes, {})
     assert not fewer.comparable_with_published
-
-
-def test_bad_manifests_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "m.json"
-    with pytest.raises(UserError, match=r"m\.json: the manifest of a CaFFe tree is missing"):
-        TreeManifest.read(path)
-    values = {"schema": "ssl4sar.caffe-tree/2", "files": {}, "root": "x"}
-    for text in ("{", json.dumps({"schema": "other/1"}), json.dumps(values)):
-        path.write_text(text)
-        with pytest.raises(UserError, match=r"m\.json: this is not a valid manifest of a CaFFe"):
-            TreeManifest.read(path)

@@ -84,26 +84,6 @@ def test_a_bad_sar_image_is_an_error(
     assert str(pairs.root) not in problem
 
 
-def test_a_grey_image_in_colours_is_read_and_its_mode_kept(pairs: PairFolder) -> None:
-    path = pairs.sar("train", "S1_A_x.png")
-    tree = find_pair_tree(pairs.root)
-    assert check_sar(tree, path).converted_from is None
-    with Image.open(path) as image:
-        coloured = image.convert("RGB")
-    coloured.save(path)
-    facts = check_sar(tree, path)
-    assert (facts.problems, facts.converted_from) == ((), "RGB")
-    assert facts.record is not None
-    assert facts.record.sha256 == sha256_file(path)
-
-
-def test_a_sar_geotiff_of_16_bits_is_an_error(pairs: PairFolder) -> None:
-    path = pairs.raster("S1_A_x.tif", np.ones((1, 40, 50), np.uint16), pairs.train)
-    assert sar_problems(pairs, path) == [
-        ("error", "the image has 1 band of uint16, not 8-bit grey")
-    ]
-
-
 def test_a_blank_sar_image_is_a_warning(pairs: PairFolder) -> None:
     path = pairs.raster("S1_A_x.tif", np.full((1, 40, 50), 7, np.uint8), pairs.train)
     assert sar_problems(pairs, path) == [("warning", "all pixels have the same grey value 7")]
@@ -186,19 +166,6 @@ def test_a_band_without_content_is_named(pairs: PairFolder) -> None:
         "band 9 (B8A): no data",
         "band 14 (WVP): no value above 0",
     ]
-
-
-def test_an_image_without_content_is_one_line(pairs: PairFolder) -> None:
-    nothing = pairs.raster("A_x.tif", np.zeros((15, 8, 9), np.float32))
-    assert len(optical_problems(pairs, nothing)) == 1
-    negative = pairs.raster("B_x.tif", np.full((15, 8, 9), -1, np.float32))
-    assert optical_problems(pairs, negative) == ["every band: no value above 0"]
-
-
-def test_the_aerosol_band_may_be_empty(pairs: PairFolder) -> None:
-    values = pairs.reflectance("A")
-    values[12] = np.nan
-    assert optical_problems(pairs, pairs.raster("A_x.tif", values)) == []
 
 
 def test_bands_that_nowhere_have_data_together_are_an_error(pairs: PairFolder) -> None:

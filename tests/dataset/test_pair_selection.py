@@ -143,15 +143,6 @@ def test_what_the_names_alone_say_is_wrong(
     assert sorted(problems(select(files, leave_out=leave_out))) == sorted(expected)
 
 
-def test_the_first_optical_image_of_a_glacier_with_sar_images_is_used(select) -> None:
-    files = [*GOOD, "optical/A_20200101.tif", "optical/C_S2.tif", "optical/Columbia_S2.tif"]
-    selection = select([*files, "train/S1_Columbia_1.png"], allow=True)
-    names = {glacier: path.name for glacier, path in selection.optical.items()}
-    assert names == {"A": "A_20200101.tif", "B": "B_S2.tif", "Columbia": "Columbia_S2.tif"}
-    assert selection.excluded == ()
-    assert selection.excluded_paths == ()
-
-
 def test_glaciers_of_the_benchmark_are_of_the_test_set_whatever_the_list() -> None:
     rules = PairRules("local", ("Crane",))
     assert all(map(rules.is_test, ("Columbia", "COL", "Mapple", "Crane", "WestCrane")))
@@ -179,28 +170,6 @@ def test_images_are_left_out_by_name_path_or_pattern(select, entry: str, gone: l
     assert len(selection.sar) == 3 - len(gone)
     # Those that the test set takes away are looked for under other names, these are not.
     assert selection.excluded_paths == ()
-
-
-def test_what_is_left_out_is_no_problem_any_more(select) -> None:
-    files = [*GOOD, "train/alone.png", "val/S1_Store_1.png", "optical/A_20200101.tif"]
-    leave_out = ("alone.png", "S1_Store_*", "A_20200101.tif")
-    selection = select(files, leave_out=leave_out)
-    assert problems(selection) == []
-    assert selection.optical["A"].name == "A_S2.tif"
-    assert [image.why.split(": ")[1] for image in selection.left_out] == [
-        "A_20200101.tif",
-        "alone.png",
-        "S1_Store_*",
-    ]
-
-
-def test_a_name_with_brackets_means_itself(select) -> None:
-    selection = select([*GOOD, "train/S1_A_[1].png"], leave_out=("S1_A_[1].png",))
-    # As a pattern it means S1_A_1.png, too.
-    assert [image.file.split("/")[1] for image in selection.left_out] == [
-        "S1_A_1.png",
-        "S1_A_[1].png",
-    ]
 
 
 def test_images_of_the_test_set_go_with_their_glacier_whoever_names_them(select) -> None:

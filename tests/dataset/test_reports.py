@@ -12,7 +12,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.dataset.pair_manifest import ExcludedGlacier, LeftOutImage
 from ssl4sar.dataset.pair_report import PairCounts, PairReport
 from ssl4sar.dataset.pair_selection import PairRules
-from ssl4sar.dataset.problems import Problem, Report, ordered
+from ssl4sar.dataset.problems import Problem, Report
 
 
 @pytest.fixture
@@ -74,11 +74,6 @@ def test_errors_refuse_the_manifest(report: PairReport) -> None:
 
 def problem(severity: str, file: str) -> Problem:
     return Problem(severity, file, "it is wrong", "correct it")  # type: ignore[arg-type]
-
-
-def test_errors_come_before_warnings_and_files_in_order() -> None:
-    listed = [problem("warning", "a"), problem("error", "c"), problem("error", "b")]
-    assert [p.file for p in ordered(listed)] == ["b", "c", "a"]
 
 
 def test_errors_are_told_in_one_line_and_none_pass() -> None:

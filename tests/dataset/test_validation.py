@@ -61,11 +61,6 @@ def test_a_good_tree_has_counts_hashes_and_no_problem(tiny_caffe: Path, tmp_path
     assert "train: 6 scenes, heights 24-60 px, widths 36-80 px" in report.as_text()
 
 
-def test_the_report_does_not_depend_on_the_processes(own_tree: CaffeTree) -> None:
-    own_tree.zones("test", TEST_NAME).write_bytes(b"x")
-    assert validate_tree(own_tree.root, workers=2) == validate_tree(own_tree.root)
-
-
 def test_all_problems_are_listed_and_summarised(own_tree: CaffeTree, tmp_path: Path) -> None:
     names = own_tree.names("train")
     for name in names:

@@ -129,7 +129,7 @@ def test_training_and_resampling_carry_them_on(tree: CaffeTree, tmp_path: Path) 
     for scene in Store.open(tmp_path / "store").scenes:
         assert scene.grid == manifest.grids[scene.name]
         assert scene.resolution_m == scene.grid.spacing
-    new = resample_tree(manifest, 20, tmp_path / "new").manifest
+    new = resample_tree(manifest, 20, tmp_path / "new")
     report = validate_tree(tmp_path / "new")
     assert report.files == new.files
     assert report.grids == new.grids
@@ -154,7 +154,7 @@ def test_a_world_file_places_a_png_and_is_listed_and_copied(
     assert report.errors == []
     assert f"sar_images/test/{NEW}.pgw" in report.files
     assert report.grids[NEW].spacing_m == pytest.approx(20)
-    copied = resample_tree(manifest_of(report), 20, tmp_path / "new").manifest
+    copied = resample_tree(manifest_of(report), 20, tmp_path / "new")
     assert any(place.is_file() for place in georeferences(copied.tree.sar("test", NEW)))
     assert validate_tree(tmp_path / "new").grids[NEW] == report.grids[NEW]
 
@@ -236,7 +236,7 @@ def test_the_published_list_places_official_images_and_lengths_stay_nominal(
     assert one == other
     assert read_image(tmp_path / "f_after" / f"{OFFICIAL}_front.tif").grid is not None
     assert set(folder_files(tmp_path / "f_before")) == {f"{s.name}_front.png" for s in one}
-    new = resample_tree(manifest, 14, tmp_path / "new").manifest
+    new = resample_tree(manifest, 14, tmp_path / "new")
     assert new.grids[OFFICIAL.replace("_7_", "_14_")].spacing == pytest.approx(40 / 3)
 
 

@@ -8,7 +8,6 @@ import pytest
 from made_scores import NAMES, image, pretrained, scored
 from matplotlib.figure import Figure
 
-from ssl4sar.core.errors import UserError
 from ssl4sar.evaluate.comparison import build_comparison
 from ssl4sar.evaluate.result import describe_dataset
 from ssl4sar.evaluate.scores_file import BaselineScores
@@ -59,9 +58,3 @@ def test_without_references_or_any_front(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [text.get_text() for text in left.texts] == ["no value"]
     assert not left.lines
     assert not right.texts
-
-
-def test_what_is_no_comparison_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="schema"):
-        draw_comparison(tmp_path / "x.png", {"schema": "other/2"})
-    assert list(tmp_path.iterdir()) == []

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ssl4sar.report.figure_file import scale_bar_km
 from ssl4sar.report.overlay import (
     PREDICTED_COLOUR,
     TRUE_COLOUR,
     front_picture,
     picture_shape,
-    scale_bar_km,
     write_overlay,
 )
 

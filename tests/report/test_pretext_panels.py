@@ -67,47 +67,19 @@ def test_panels_survive_the_file(panels: PretextPanels, tmp_path: Path) -> None:
     assert read_panels(save(tmp_path / "b.npz", panels, "masked")).masked is None
 
 
-@pytest.mark.parametrize("without", ["epochs", "names", "synthetic", "sar", "true", "predicted"])
-def test_a_missing_array_is_told_in_one_line(
-    panels: PretextPanels, tmp_path: Path, without: str
-) -> None:
-    with pytest.raises(UserError, match=r"a\.npz: these are not panels") as told:
-        read_panels(save(tmp_path / "a.npz", panels, without))
-    assert "\n" not in str(told.value)
-
-
 def test_damaged_files_are_refused(panels: PretextPanels, tmp_path: Path) -> None:
     whole = save(tmp_path / "a.npz", panels).read_bytes()
     for name, data in (("empty", b""), ("text", b"no archive"), ("cut", whole[: len(whole) // 2])):
         (tmp_path / name).write_bytes(data)
         with pytest.raises(UserError, match="not panels"):
             read_panels(tmp_path / name)
-    with pytest.raises(UserError):
-        read_panels(tmp_path / "missing.npz")
-
-
-def test_pickled_objects_are_refused(panels: PretextPanels, tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", epochs=np.array([print], dtype=object))
+    for path in (tmp_path / "missing.npz", save(tmp_path / "b.npz", panels, "true")):
+        with pytest.raises(UserError, match="not panels"):
+            read_panels(path)
+    # A file from elsewhere cannot run code.
+    np.savez(tmp_path / "c.npz", epochs=np.array([print], dtype=object))
     with pytest.raises(UserError, match="not panels"):
-        read_panels(tmp_path / "a.npz")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"names": ("one",)},
-        {"true": np.zeros((TILES, 3, SIDE_PX, SIDE_PX + 1), np.uint8)},
-        {"predicted": np.zeros((EPOCHS + 1, TILES, 3, SIDE_PX, SIDE_PX), np.uint8)},
-        {"masked": np.zeros((TILES, SIDE_PX), np.uint8)},
-        {"sar": np.zeros((TILES, SIDE_PX, SIDE_PX), np.float32)},
-        {"epochs": ()},
-    ],
-)
-def test_arrays_that_do_not_belong_together_are_refused(
-    panels: PretextPanels, change: dict[str, object]
-) -> None:
-    with pytest.raises(ValueError):
-        replace(panels, **change)
+        read_panels(tmp_path / "c.npz")
 
 
 def test_first_and_last_epoch_are_drawn() -> None:

@@ -57,11 +57,6 @@ def test_few_scenes(count: int, labels: list[str]) -> None:
     assert len({c.score.name for c in chosen}) == count
 
 
-def test_no_scenes() -> None:
-    with pytest.raises(ValueError, match="no scenes"):
-        good_median_worst([])
-
-
 @pytest.mark.parametrize("limit", range(3, 25))
 def test_overlays_hold_the_three_and_respect_the_limit(limit: int) -> None:
     chosen = overlay_choice(SCORES, limit)

@@ -42,7 +42,6 @@ def test_a_table_of_epochs_is_read(tmp_path: Path) -> None:
     [
         "epoch,train_loss\n1,2\n",
         "epoch,train_loss,val_mde_m,val_iou_pooled\n1,x,,\n",
-        "epoch,train_loss,val_mde_m,val_iou_pooled\n1\n",
         "epoch,train_loss,val_mde_m,val_iou_pooled\n",
         "",
     ],
@@ -52,11 +51,6 @@ def test_what_is_no_table_of_epochs_is_refused(tmp_path: Path, text: str) -> Non
     with pytest.raises(UserError, match="not a table of epochs") as caught:
         read_curve(path)
     assert str(path) in str(caught.value)
-
-
-def test_a_missing_table_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none\.csv"):
-        read_curve(tmp_path / "none.csv")
 
 
 def test_every_seed_is_drawn_in_its_colour_and_bytes_repeat(tmp_path: Path) -> None:
@@ -70,10 +64,3 @@ def test_every_seed_is_drawn_in_its_colour_and_bytes_repeat(tmp_path: Path) -> N
     assert coloured_px(tmp_path / "one.png", "#0072B2") > 100
     assert coloured_px(tmp_path / "one.png", "#D55E00") > 100
     assert coloured_px(tmp_path / "first.png", "#D55E00") == 0
-
-
-def test_a_training_without_validation_is_drawn(tmp_path: Path) -> None:
-    text = "epoch,train_loss,val_mde_m,val_iou_pooled\n1,2.0,,\n"
-    curve = read_curve(table(tmp_path, text))
-    write_training_figure(tmp_path / "one.png", {"seed 0": curve}, "micro", "note")
-    assert (tmp_path / "one.png").stat().st_size > 0

@@ -105,14 +105,3 @@ def test_from_tiles_to_heights_over_the_ellipsoid(
     house.build()
     with rasterio.open(house.root / f"data/elevation/{GLACIER}.tif") as file:
         assert file.tags()["HEIGHTS"] == "orthometric"
-
-
-def test_a_service_without_the_known_tile_makes_no_sea(
-    house: House, service: FileService, values: dict[str, object]
-) -> None:
-    wrong = {"elevation.tile_url": service.url + "/wrong/{lat}{lon}.tif"}
-    house.configure({**values, **wrong, "elevation.tile_list_url": None})
-    done = house.snakemake("--configfile", house.config, "--", "elevation")
-    assert done.returncode != 0
-    assert "ssl4sar: error:" in done.stderr
-    assert not list((house.root / "data/elevation/tiles").glob("N??_E???.json"))

@@ -62,12 +62,6 @@ def test_a_finished_job_leaves_its_record(snakemake, tmp_path: Path) -> None:
     assert "src/ssl4sar/train/finetune/finetune.py" in record.code.files
 
 
-def test_a_failed_job_leaves_no_record(snakemake, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit), job(snakemake):
-        raise UserError("a.png", "the file is empty", "replace it")
-    assert not (tmp_path / Files.provenance).exists()
-
-
 def test_an_altered_input_stops_the_job_before_its_work(snakemake, tmp_path, capsys) -> None:
     with job(snakemake):
         pass

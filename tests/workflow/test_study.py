@@ -40,11 +40,6 @@ def test_swapping_two_values_changes_the_parameter() -> None:
     assert repr(a) != repr(b)
 
 
-def test_compute_is_no_parameter_of_results() -> None:
-    assert study(compute={"device": "cuda"}).gpu == 1
-    assert study().gpu == 0
-
-
 def test_tree_follows_source_and_spacing(tmp_path: Path) -> None:
     assert study().raw_listing == ["runs/x/caffe/rendered.json"]
     assert study().tree_manifest == "runs/x/caffe/native.json"
@@ -85,11 +80,6 @@ def test_a_fine_tuning_reads_its_starting_weights_only(
     )
     assert made.finetune_weights(asked(model)) == weights
     assert made.members == ("seed0", "seed1", "seed5")
-
-
-def test_pretrainings_start_from_the_weights_that_are_named() -> None:
-    assert study().pretrain_weights == []
-    assert study(pretraining={"weights": "imagenet"}).pretrain_weights == [FETCHED_WEIGHTS]
 
 
 def test_files_of_members_and_models_are_listed_in_order() -> None:
@@ -176,13 +166,6 @@ def test_command_line_values_go_over_the_default_key_by_key() -> None:
     assert config["training"]["epochs"] == 3
     assert config["training"]["batch_size"] > 0
     assert config["name"] == "other"
-
-
-def test_a_broken_default_is_named(tmp_path: Path) -> None:
-    (tmp_path / "config").mkdir()
-    (tmp_path / "config" / "config.yaml").write_text("name: [")
-    with pytest.raises(UserError, match=r"config\.yaml: it is not YAML"):
-        default_config(tmp_path, {})
 
 
 def test_missing_weights_file_is_told_at_once(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ rule fetch_elevation_list:
 rule fetch_elevation_tile:
     """Fetch a tile of the Copernicus DEM GLO-30, or record that it is all sea."""
     input:
-        listing=ancient(STUDY.acquisition.tile_list),
+        listing=ancient("data/elevation/tile_list.txt"),
     output:
         record="data/elevation/tiles/{tile}.json",
         provenance="data/elevation/tiles/{tile}.provenance.json",

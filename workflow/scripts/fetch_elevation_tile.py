@@ -8,10 +8,9 @@ from ssl4sar.config.services import ElevationConfig, Services
 from ssl4sar.workflow.job import job
 
 
-def main(tile: Tile, config: ElevationConfig, listing: list[Path], folder: Path) -> None:
+def main(tile: Tile, config: ElevationConfig, listing: Path, folder: Path) -> None:
     """Fetch the tile, or find it there."""
-    listed = read_tile_list(listing[0], config) if listing else None
-    fetch_tile(tile, config, folder, listed)
+    fetch_tile(tile, config, folder, read_tile_list(listing, config))
 
 
 if __name__ == "__main__":
@@ -19,6 +18,6 @@ if __name__ == "__main__":
         main(
             tile=Tile.parse(snakemake.wildcards.tile),
             config=Services.of_job(snakemake.config).elevation,
-            listing=[Path(path) for path in snakemake.input.listing],
+            listing=Path(snakemake.input.listing),
             folder=Path(snakemake.output.record).parent,
         )

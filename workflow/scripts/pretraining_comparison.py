@@ -9,7 +9,7 @@ from ssl4sar.evaluate.comparison import ModelScores
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
 from ssl4sar.evaluate.trained_models import read_training_record, trained_model
-from ssl4sar.report.pretraining_comparison import ComparisonPaths, write_pretraining_comparison
+from ssl4sar.report.comparison import write_pretraining_comparison
 from ssl4sar.workflow.job import job
 
 
@@ -19,7 +19,10 @@ def main(
     scores: Sequence[Path],
     records: Sequence[Path],
     baselines: Path,
-    paths: ComparisonPaths,
+    *,
+    target: Path,
+    table: Path,
+    figure: Path,
 ) -> None:
     """Write file, table and figure, and print the comparison."""
     found = [
@@ -32,7 +35,9 @@ def main(
         model = trained_model([record for record, _ in own], manifest.test_glaciers)
         models.append(ModelScores(model, [run for _, run in own]))
     trivial = read_baselines(baselines)
-    write_pretraining_comparison(cfg["name"], manifest, models, trivial, paths)
+    write_pretraining_comparison(
+        cfg["name"], manifest, models, trivial, target=target, table=table, figure=figure
+    )
 
 
 if __name__ == "__main__":
@@ -43,9 +48,7 @@ if __name__ == "__main__":
             scores=[Path(path) for path in snakemake.input.scores],
             records=[Path(path) for path in snakemake.input.models],
             baselines=Path(snakemake.input.baselines),
-            paths=ComparisonPaths(
-                comparison=Path(snakemake.output.comparison),
-                table=Path(snakemake.output.table),
-                figure=Path(snakemake.output.figure),
-            ),
+            target=Path(snakemake.output.comparison),
+            table=Path(snakemake.output.table),
+            figure=Path(snakemake.output.figure),
         )

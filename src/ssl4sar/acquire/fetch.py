@@ -9,7 +9,6 @@ those, only the record is written again. Unfinished work is in
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,7 @@ from typing import Final
 from ssl4sar.acquire.fetch_record import FetchRecord
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Product
 from ssl4sar.acquire.query import MissingProductError, Provider, Selection
-from ssl4sar.acquire.safe.verification import verify_archive
+from ssl4sar.acquire.safe.files import link_or_copy
 from ssl4sar.acquire.stamps import record_untouched, stamp
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import folder_files
@@ -94,8 +93,7 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     except UserError:
         tell(f"{product.name}: {CONTENT_NAME} in its folder cannot be used: fetching it again")
         return None
-    is_same = record.is_of(product)
-    if not is_same and not _proves_itself(record, product, target):
+    if not record.is_of(product):
         tell(f"{product.name}: the inventory lists another content now: fetching it again")
         return None
     found = record_untouched(target, _stamps(target))
@@ -103,31 +101,7 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     if found != record.files:
         tell(f"{product.name}: its files have changed since they were fetched: fetching it again")
         return None
-    if not is_same:
-        # The next rerun need not read the archive once more to see the same.
-        record = record.model_copy(update={"product": product.as_row()})
-        record.write(target / CONTENT_NAME)
     return record
-
-
-def _proves_itself(record: FetchRecord, product: Product, target: Path) -> bool:
-    """Return whether an archive is the product, though it is listed otherwise now.
-
-    Services pack archives again; of the new one only the list may be known, and not of ours.
-    """
-    was = (record.product["provider"], record.product["name"])
-    if not record.is_archive or was != (product.provider, product.name):
-        return False
-    try:
-        verify_archive(
-            target / str(record.path),
-            product.name,
-            size_bytes=product.size_bytes,
-            checksums=product.checksums,
-        )
-    except UserError:
-        return False
-    return True
 
 
 def _finish(
@@ -176,10 +150,7 @@ def _add(held: FetchRecord, target: Path, partial: Path) -> None:
         place = partial / name
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(target / name, place)
-            except OSError:  # not every file system has links
-                shutil.copy2(target / name, place)
+            link_or_copy(target / name, place)
 
 
 def _remove_beside(path: Path, partial: Path) -> None:

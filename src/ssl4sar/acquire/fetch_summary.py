@@ -46,11 +46,6 @@ class FetchSummary:
     ) -> FetchSummary:
         """Read the records.
 
-        Args:
-            paths: records of the products.
-            orbits: records of the orbit files.
-            left_out: products that the configuration leaves out.
-
         Raises:
             UserError: one is missing or damaged.
         """
@@ -99,10 +94,6 @@ class FetchSummary:
 
     def require(self, max_missing: int, table: Path) -> None:
         """Refuse a run that misses too much.
-
-        Args:
-            max_missing: products that may be missing.
-            table: list of all products, named in the error.
 
         Raises:
             UserError: more are missing; says how to try them again.

@@ -102,11 +102,10 @@ class ElevationConfig(Block):
         "Copernicus_DSM_COG_10_{lat}_00_{lon}_00_DEM/Copernicus_DSM_COG_10_{lat}_00_{lon}_00_DEM.tif"
     )
     """Address of a tile; {lat} and {lon} are filled in, e.g. N78 and E012."""
-    tile_list_url: WebAddress | None = "https://copernicus-dem-30m.s3.amazonaws.com/tileList.txt"
-    """List of all tiles: what is missing from it is sea. null: a tile that the service does not
-    have (HTTP 404) is sea, provided that it has `known_tile`."""
+    tile_list_url: WebAddress = "https://copernicus-dem-30m.s3.amazonaws.com/tileList.txt"
+    """List of all tiles: what is missing from it is sea."""
     known_tile: str = Field(default="N78_E016", pattern=r"^[NS][0-8]\d_[EW](0\d\d|1[0-7]\d|180)$")
-    """A tile on land that list and service must have, else their other answers mean nothing."""
+    """A tile on land that the list must have, else it is not a list of tiles."""
     margin_km: float = Field(default=5.0, ge=0, le=100)
     """Land around a glacier's area that its model covers too."""
     geoid_url: WebAddress | None = "https://cdn.proj.org/us_nga_egm08_25.tif"

@@ -30,10 +30,6 @@ _CRS: Final = re.compile(r"EPSG:(\d{4,6})\b", re.IGNORECASE)
 def listed_grids(root: Path, sizes_px: Mapping[str, tuple[int, int]]) -> dict[str, Grid]:
     """Return the grids that the list in the root of a tree gives for scenes.
 
-    Args:
-        root: folder of the tree.
-        sizes_px: height and width by scene name.
-
     Returns:
         Grids by name, of the scenes that are listed; empty without a list.
 

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssl4sar.core.atomic import atomic_directory, write_json
 from ssl4sar.core.bounding_box import BoundingBox
@@ -43,13 +42,9 @@ def build_store(
         target: folder of the store; it appears complete or not at all, an older one is replaced.
 
     Raises:
-        UserError: a scene is named twice, a file is missing or damaged, the three images of a
-            scene differ in size or place, a grey value is not a zone, or the disk is full.
+        UserError: a file is missing or damaged, the three images of a scene differ in size or
+            place, a grey value is not a zone, or the disk is full.
     """
-    names = [*names_train, *names_val]
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise UserError(twice[0], "the scene is in the store twice", "list every scene once")
     validation = set(names_val)
     with atomic_directory(target) as folder:
         scenes: list[StoreScene] = []
@@ -59,7 +54,7 @@ def build_store(
             (folder / store.FRONTS_NAME).open("wb") as fronts,
         ):
             writers = (HashingWriter(images), HashingWriter(zones), HashingWriter(fronts))
-            for name in track(names, "decoding scenes"):
+            for name in track([*names_train, *names_val], "decoding scenes"):
                 scenes.append(_append_scene(tree, name, name in validation, *writers))
         index = {
             "schema": store.SCHEMA,
@@ -148,7 +143,6 @@ def _append_optical(
     path = manifest.path(image)
     _require_hash(path, sha256_file(path) if path.is_file() else None, image)
     pixels, tops = optical_bytes(read_channels(path), scale)
-    _require_size(path, pixels, image)
     return PairGlacier(
         glacier=image.glacier,
         date=image.date,
@@ -166,7 +160,6 @@ def _append_sar(manifest: PairManifest, image: SarImage, writer: HashingWriter) 
     digest = None if data is None else hashlib.sha256(data).hexdigest()
     _require_hash(path, digest, image)
     pixels = decode_checked(data or b"", path, lossless=True).pixels
-    _require_size(path, pixels, image)
     return PairScene(
         name=path.stem,
         split=image.split,
@@ -187,15 +180,4 @@ def _require_hash(path: Path, found: str | None, image: PairImage) -> None:
             path,
             "the file is not the one that was checked",
             "bring it back or validate the dataset again",
-        )
-
-
-def _require_size(path: Path, pixels: NDArray[np.uint8], image: PairImage) -> None:
-    # Whoever writes a manifest by other means than the validation may err.
-    if pixels.shape[:2] != (image.height, image.width):
-        raise UserError(
-            path,
-            f"the image is {pixels.shape[0]}x{pixels.shape[1]} px, its manifest says "
-            f"{image.height}x{image.width} px",
-            "validate the dataset again",
         )

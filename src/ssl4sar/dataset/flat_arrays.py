@@ -6,7 +6,8 @@ Every process maps the same pages. Mirrored borders are read by index instead of
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -47,27 +48,21 @@ class HashingWriter:
         return self._hash.hexdigest()
 
 
-def read_index(
-    folder: Path, what: str, schema: str, arrays: Sequence[str], keys: Sequence[str] = ()
-) -> dict[str, Any]:
+def read_index(folder: Path, what: str, schema: str) -> dict[str, Any]:
     """Read the index of a store.
 
     Args:
         folder: folder of the store.
         what: what the store is called, for the error.
         schema: schema that its index must have.
-        arrays: names of its arrays, all of which must have a hash.
-        keys: further keys that it must have.
 
     Raises:
-        UserError: missing, damaged, incomplete or of another schema.
+        UserError: missing, damaged or of another schema.
     """
     path = folder / INDEX_NAME
     try:
         index = read_json(path)
-        found, complete = index["schema"], set(index["sha256"]) == set(arrays)
-        if found == schema and not (complete and index["scenes"] and set(keys) <= set(index)):
-            raise UserError(path, "the index is not complete", _FIX)
+        found = index["schema"]
     except FileNotFoundError as error:
         raise UserError(path, f"there is no {what}", "build it with the workflow") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -77,31 +72,14 @@ def read_index(
     return dict(index)
 
 
-def entry_error(folder: Path, error: Exception) -> UserError:
-    """Return the error for an entry of an index that has other values than it should."""
-    problem = f"an entry of the index cannot be read ({error})"
-    return UserError(folder / INDEX_NAME, problem, _FIX)
-
-
-def require_back_to_back(folder: Path, entries: Iterable[tuple[str, int, int]]) -> int:
-    """Check that images fill an array: then none can reach beyond it, if its size agrees.
-
-    Args:
-        folder: folder of the store.
-        entries: name, first byte and bytes of every image.
-
-    Returns:
-        Bytes of the array.
-
-    Raises:
-        UserError: an image does not begin where the one before it ends.
-    """
-    end = 0
-    for name, offset, size in entries:
-        if offset != end:
-            raise UserError(folder / INDEX_NAME, f"{name} is not where it should be", _FIX)
-        end += size
-    return end
+@contextmanager
+def entries_of(folder: Path) -> Iterator[None]:
+    """Report an entry of an index that has other values than it should as a `UserError`."""
+    try:
+        yield
+    except (TypeError, KeyError, ValueError) as error:
+        problem = f"an entry of the index cannot be read ({error})"
+        raise UserError(folder / INDEX_NAME, problem, _FIX) from error
 
 
 def map_array(path: Path, expected_bytes: int) -> NDArray[np.uint8]:

@@ -40,10 +40,6 @@ def is_official_train(names: Iterable[str]) -> bool:
 def is_official_test(names: Iterable[str], sizes_px: Mapping[str, tuple[int, int]]) -> bool:
     """Return whether these are exactly the 122 official test scenes on their native grids.
 
-    Args:
-        names: scene names of the test split.
-        sizes_px: height and width by scene name.
-
     Returns:
         False also for a scene without a size, or with another one than the published grid;
         grids whose size is not published pass.
@@ -60,10 +56,6 @@ def official_differences(
     """Say in which splits a tree is not the official one, and how.
 
     Only hashes of the official lists are known here, so counts are named, not missing scenes.
-
-    Args:
-        scenes: scene names per split.
-        sizes_px: height and width by scene name.
 
     Returns:
         What differs by split; empty for the official tree.

@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.image import open_image, raster_grid
 from ssl4sar.core.pair_layout import RASTER_BANDS
@@ -83,20 +82,9 @@ def read_channels(path: Path) -> Channels:
     """Read the 14 channels of an optical raster.
 
     Raises:
-        UserError: it is not a readable GeoTIFF, has fewer than 15 bands, or complex pixels.
+        UserError: it is not a readable GeoTIFF.
     """
     with open_image(path, "GTiff") as raster:
-        if raster.count < RASTER_BANDS[-1]:
-            bands = "1 band" if raster.count == 1 else f"{raster.count} bands"
-            raise UserError(
-                path,
-                f"the raster has {bands}, {RASTER_BANDS[-1]} are needed",
-                "export all bands of Sentinel-2 Level-2A up to SCL",
-            )
-        if "complex" in raster.dtypes[0]:
-            raise UserError(
-                path, f"the pixels are {raster.dtypes[0]}", "export reflectances, not complex data"
-            )
         values: NDArray[Any] = raster.read(RASTER_BANDS)
         known: NDArray[np.bool_] = raster.read_masks(RASTER_BANDS) != 0
     if values.dtype.kind == "f":

@@ -56,12 +56,7 @@ class ImageFacts:
 
 
 def check_sar(tree: PairTree, path: Path) -> ImageFacts:
-    """Read a Sentinel-1 image and list everything that is wrong with it.
-
-    Args:
-        tree: tree that the image belongs to.
-        path: image.
-    """
+    """Read a Sentinel-1 image and list everything that is wrong with it."""
     file = tree.name(path)
     record = None
     try:
@@ -86,12 +81,7 @@ def check_sar(tree: PairTree, path: Path) -> ImageFacts:
 
 
 def check_optical(tree: PairTree, path: Path) -> ImageFacts:
-    """Read an optical image and list everything that is wrong with it.
-
-    Args:
-        tree: tree that the image belongs to.
-        path: image.
-    """
+    """Read an optical image and list everything that is wrong with it."""
     file = tree.name(path)
     record = None
     try:

@@ -35,10 +35,6 @@ def without_copies(
     nothing that the original had. The validation loss only chooses the epoch and steers the
     learning rate; a few images fewer hardly move it.
 
-    Args:
-        tree: folders of the dataset.
-        images: all that could be read.
-
     Returns:
         What is used; what is left out; warnings, and an error where no validation image is left.
     """
@@ -78,13 +74,7 @@ def without_copies(
 def copies_of_test_images(
     tree: PairTree, of_test_glaciers: Sequence[Path], images: PairImages
 ) -> Iterator[Problem]:
-    """List images that are left out with a glacier of the test set under another name.
-
-    Args:
-        tree: folders of the dataset.
-        of_test_glaciers: images that were left out with their glacier.
-        images: what is used.
-    """
+    """List images that are left out with a glacier of the test set under another name."""
     left_out = {sha256_file(path): tree.name(path) for path in of_test_glaciers}
     for image in (*images.optical.values(), *images.sar):
         if image.sha256 in left_out:
@@ -97,11 +87,7 @@ def copies_of_test_images(
 
 
 def repeated_images(images: PairImages) -> Iterator[Problem]:
-    """List images that are used twice: equal byte by byte, or by one name in both splits.
-
-    Args:
-        images: what is used.
-    """
+    """List images that are used twice: equal byte by byte, or by one name in both splits."""
     first: dict[str, PairImage] = {}
     for image in (*images.optical.values(), *images.sar):
         other = first.setdefault(image.sha256, image)

@@ -98,9 +98,6 @@ class PairReport(Report):
     def checked_manifest(self, report_path: str | Path) -> PairManifest:
         """Return the manifest of a dataset without errors.
 
-        Args:
-            report_path: where the whole report is, for the message.
-
         Raises:
             UserError: there are errors; the first few are named.
         """

@@ -7,7 +7,7 @@ network that has seen them would be scored on what it knows. Then those go that 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -51,22 +51,13 @@ class PairRules:
 
         An entry is the image's name or its path below the root, whole or with ``*``, ``?`` and
         ``[...]`` as in a shell, in this very case.
-
-        Args:
-            file: path of the image below the root, POSIX.
         """
         return next((pattern for pattern in self.leave_out if _means(pattern, file)), None)
 
 
 @dataclass(frozen=True)
 class SarFile:
-    """A Sentinel-1 image that is used.
-
-    Attributes:
-        path: the image.
-        split: training or validation.
-        glacier: its glacier.
-    """
+    """A Sentinel-1 image that is used."""
 
     path: Path
     split: PairSplit
@@ -95,46 +86,49 @@ class Selection:
 
 
 def select_pairs(tree: PairTree, rules: PairRules) -> Selection:
-    """Choose the images that are used.
-
-    Args:
-        tree: folders of the dataset.
-        rules: what is asked of it.
-    """
-    leave_out = _LeftOut(tree, rules)
+    """Choose the images that are used."""
+    listed = [("optical", path, optical_glacier(path.name)) for path in tree.optical_images()]
+    for split in PAIR_SPLITS:
+        listed += [(split, path, sar_glacier(path.name)) for path in tree.sar_images(split)]
+    excluded: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    excluded_paths: list[Path] = []
+    left_out: list[LeftOutImage] = []
     problems: list[Problem] = []
     candidates: defaultdict[str, list[Path]] = defaultdict(list)
-    for path in tree.optical_images():
-        glacier = optical_glacier(path.name)
-        if leave_out.takes(glacier, "optical", path):
-            continue
-        if glacier is None:
-            problems.append(_nameless(tree, path, "first"))
-        else:
-            candidates[glacier].append(path)
-    optical = {glacier: candidates[glacier][0] for glacier in sorted(candidates)}
+    optical: dict[str, Path] = {}
     sar: list[SarFile] = []
-    for split in PAIR_SPLITS:
-        for path in tree.sar_images(split):
-            glacier = sar_glacier(path.name)
-            if leave_out.takes(glacier, split, path):
-                continue
-            if glacier is None:
-                problems.append(_nameless(tree, path, "second"))
-            elif glacier in optical:
-                sar.append(SarFile(path, split, glacier))
-            else:
-                problems.append(_partnerless(tree, path, glacier, optical))
+    for kind, path, glacier in listed:
+        file = tree.name(path)
+        # The test set first: its images are looked for under other names, too.
+        if glacier is not None and not rules.allow_test_glaciers and rules.is_test(glacier):
+            excluded[glacier][kind] += 1
+            excluded_paths.append(path)
+        elif (pattern := rules.pattern_of(file)) is not None:
+            left_out.append(LeftOutImage(file=file, why=f"ssl4sar.leave_out: {pattern}"))
+        elif glacier is None:
+            problems.append(_nameless(file, "first" if kind == "optical" else "second"))
+        elif kind == "optical":
+            candidates[glacier].append(path)
+            optical.setdefault(glacier, path)
+        elif glacier in optical:
+            sar.append(SarFile(path, "train" if kind == "train" else "val", glacier))
+        else:
+            problems.append(_partnerless(file, glacier, sorted(optical)))
     used = {image.glacier for image in sar}
     problems += _unused_optical(tree, candidates, used)
-    problems += _too_few(tree, sar, leave_out)
-    problems += _vain_patterns(tree, rules)
+    problems += _too_few(tree, sar, excluded, left_out)
+    problems += _vain_patterns([tree.name(path) for _, path, _ in listed], rules)
     return Selection(
         tuple(sar),
-        {glacier: path for glacier, path in optical.items() if glacier in used},
-        leave_out.glaciers(),
-        tuple(leave_out.excluded_paths),
-        tuple(leave_out.images),
+        {glacier: optical[glacier] for glacier in sorted(optical) if glacier in used},
+        tuple(
+            ExcludedGlacier(
+                glacier=glacier, train=counts["train"], val=counts["val"], optical=counts["optical"]
+            )
+            for glacier, counts in sorted(excluded.items())
+        ),
+        tuple(excluded_paths),
+        tuple(left_out),
         tuple(problems),
     )
 
@@ -145,58 +139,21 @@ def _means(pattern: str, file: str) -> bool:
     return pattern in names or any(fnmatchcase(name, pattern) for name in names)
 
 
-class _LeftOut:
-    """Counts the images of the test set's glaciers and lists those that the user names."""
-
-    def __init__(self, tree: PairTree, rules: PairRules) -> None:
-        self._tree = tree
-        self._rules = rules
-        self.counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.excluded_paths: list[Path] = []
-        self.images: list[LeftOutImage] = []
-
-    def takes(self, glacier: str | None, kind: str, path: Path) -> bool:
-        """Return whether an image is left out, and note it if so."""
-        # The test set first: its images are looked for under other names, too.
-        allowed = self._rules.allow_test_glaciers
-        if glacier is not None and not allowed and self._rules.is_test(glacier):
-            self.counts[glacier][kind] += 1
-            self.excluded_paths.append(path)
-            return True
-        file = self._tree.name(path)
-        pattern = self._rules.pattern_of(file)
-        if pattern is None:
-            return False
-        self.images.append(LeftOutImage(file=file, why=f"ssl4sar.leave_out: {pattern}"))
-        return True
-
-    def glaciers(self) -> tuple[ExcludedGlacier, ...]:
-        return tuple(
-            ExcludedGlacier(
-                glacier=glacier,
-                train=self.counts[glacier]["train"],
-                val=self.counts[glacier]["val"],
-                optical=self.counts[glacier]["optical"],
-            )
-            for glacier in sorted(self.counts)
-        )
-
-
-def _nameless(tree: PairTree, path: Path, place: str) -> Problem:
+def _nameless(file: str, place: str) -> Problem:
     return Problem(
         "error",
-        tree.name(path),
+        file,
         "the name has no glacier",
         f"rename it (tokens are separated by _, the {place} one is the glacier) or name it in "
         "ssl4sar.leave_out",
     )
 
 
-def _partnerless(tree: PairTree, path: Path, glacier: str, optical: Mapping[str, Path]) -> Problem:
+def _partnerless(file: str, glacier: str, optical: Sequence[str]) -> Problem:
     there = ", ".join(optical) or "none"
     return Problem(
         "error",
-        tree.name(path),
+        file,
         f"there is no optical image of the glacier {glacier} (there are: {there})",
         f"add {glacier}_*.tif, correct the name, or name the image in ssl4sar.leave_out",
     )
@@ -223,21 +180,26 @@ def _unused_optical(
             )
 
 
-def _too_few(tree: PairTree, sar: list[SarFile], leave_out: _LeftOut) -> Iterator[Problem]:
+def _too_few(
+    tree: PairTree,
+    sar: Sequence[SarFile],
+    excluded: Mapping[str, Counter[str]],
+    left_out: Sequence[LeftOutImage],
+) -> Iterator[Problem]:
     names: dict[PairSplit, str] = {"train": "training", "val": "validation"}
     for split, name in names.items():
         if any(image.split == split for image in sar):
             continue
         problem, fix = f"there is no {name} image", "add images with an optical partner"
-        excluded = [glacier for glacier, counts in leave_out.counts.items() if counts[split]]
+        tested = sorted(glacier for glacier, counts in excluded.items() if counts[split])
         folder = tree.name(tree.sar[split])
-        if excluded:
+        if tested:
             problem = (
                 f"no {name} image is left without the glaciers of the test set "
-                f"({', '.join(sorted(excluded))})"
+                f"({', '.join(tested)})"
             )
             fix = "add images of other glaciers, or set ssl4sar.allow_test_glaciers: true"
-        elif any(image.file.startswith(f"{folder}/") for image in leave_out.images):
+        elif any(image.file.startswith(f"{folder}/") for image in left_out):
             problem = f"no {name} image is left without those that ssl4sar.leave_out names"
             fix = "name fewer images in ssl4sar.leave_out"
         yield Problem("error", folder, problem, fix)
@@ -251,10 +213,8 @@ def _too_few(tree: PairTree, sar: list[SarFile], leave_out: _LeftOut) -> Iterato
         )
 
 
-def _vain_patterns(tree: PairTree, rules: PairRules) -> Iterator[Problem]:
+def _vain_patterns(files: Sequence[str], rules: PairRules) -> Iterator[Problem]:
     """List the entries of ``leave_out`` that mean no image: slips of the pen, as a rule."""
-    paths = [*tree.optical_images(), *(p for split in PAIR_SPLITS for p in tree.sar_images(split))]
-    files = [tree.name(path) for path in paths]
     vain = [p for p in rules.leave_out if not any(_means(p, file) for file in files)]
     if vain:
         problem = f"no image of the dataset is called {', '.join(vain)}"

@@ -9,7 +9,6 @@ planes (``benchmarks/pretraining_crops.py``). Windows are cut with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -17,16 +16,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import CHANNELS, PairSplit
-from ssl4sar.dataset.flat_arrays import (
-    INDEX_NAME,
-    entry_error,
-    map_array,
-    read_index,
-    require_back_to_back,
-)
+from ssl4sar.dataset.flat_arrays import INDEX_NAME, entries_of, map_array, read_index
 
 SCHEMA: Final = "ssl4sar.pair-store/1"
 SAR_NAME: Final = "sar.u8"
@@ -34,7 +26,6 @@ OPTICAL_NAME: Final = "optical.u8"
 ARRAY_NAMES: Final = (SAR_NAME, OPTICAL_NAME)
 #: The channels of a pixel and, last, whether all of them are known.
 DEPTH: Final = len(CHANNELS) + 1
-_FIX: Final = "remove the store and rerun the workflow"
 
 
 @dataclass(frozen=True)
@@ -112,33 +103,24 @@ class PairStore:
     def open(cls, path: str | Path) -> Self:
         """Map the store of a folder; of the arrays the sizes are checked, not the contents.
 
-        Args:
-            path: folder written by :func:`ssl4sar.dataset.decoding.build_pair_store`.
-
         Raises:
             UserError: a file is missing, the index is damaged or of another schema, or an array
                 does not have the size that the index says.
         """
         folder = Path(path).resolve()
-        keys = ("synthetic", "included_test_glaciers")
-        index = read_index(folder, "pair store", SCHEMA, ARRAY_NAMES, keys)
-        try:
+        index = read_index(folder, "pair store", SCHEMA)
+        with entries_of(folder):
             scenes = tuple(PairScene(**entry) for entry in index["scenes"])
             listed = [PairGlacier(**{**e, "tops": tuple(e["tops"])}) for e in index["glaciers"]]
-            optical = [(g.glacier, g.offset, g.height * g.width * DEPTH) for g in listed]
-            sar = [(s.name, s.offset, s.height * s.width) for s in scenes]
-        except (TypeError, KeyError) as error:
-            raise entry_error(folder, error) from error
-        optical_bytes = require_back_to_back(folder, optical)
-        sar_bytes = require_back_to_back(folder, sar)
-        glaciers = {glacier.glacier: glacier for glacier in listed}
-        _require_partners(folder, scenes, listed)
+            synthetic, included = bool(index["synthetic"]), tuple(index["included_test_glaciers"])
+        sar_bytes = sum(scene.height * scene.width for scene in scenes)
+        optical_bytes = sum(glacier.height * glacier.width * DEPTH for glacier in listed)
         return cls(
             folder,
             scenes,
-            glaciers,
-            bool(index["synthetic"]),
-            tuple(index["included_test_glaciers"]),
+            {glacier.glacier: glacier for glacier in listed},
+            synthetic,
+            included,
             sha256_file(folder / INDEX_NAME),
             map_array(folder / SAR_NAME, sar_bytes),
             map_array(folder / OPTICAL_NAME, optical_bytes),
@@ -172,15 +154,3 @@ class PairStore:
         partner = self.glaciers[self.scenes[number].glacier]
         end = partner.offset + partner.height * partner.width * DEPTH
         return self._optical[partner.offset : end].reshape(partner.height, partner.width, DEPTH)
-
-
-def _require_partners(
-    folder: Path, scenes: Sequence[PairScene], glaciers: Sequence[PairGlacier]
-) -> None:
-    path = folder / INDEX_NAME
-    sizes = {glacier.glacier: (glacier.height, glacier.width) for glacier in glaciers}
-    if len(sizes) < len(glaciers):
-        raise UserError(path, "a glacier is there twice", _FIX)
-    for scene in scenes:
-        if sizes.get(scene.glacier) != (scene.height, scene.width):
-            raise UserError(path, f"{scene.name} has no optical image of its size", _FIX)

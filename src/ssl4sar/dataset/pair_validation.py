@@ -40,11 +40,6 @@ from ssl4sar.dataset.problems import Problem, limits, ordered
 def validate_pairs(root: str | Path, rules: PairRules, workers: int = 1) -> PairReport:
     """Read every file of a dataset once and list everything that is wrong.
 
-    Args:
-        root: folder of the dataset.
-        rules: what is asked of it.
-        workers: processes; the report does not depend on it.
-
     Returns:
         The report; problems are not raised (see :meth:`PairReport.checked_manifest`).
 

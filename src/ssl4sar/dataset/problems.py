@@ -34,12 +34,7 @@ class Problem:
 
 
 def problem_of(file: str, error: OSError | UserError | ForeignTextError) -> Problem:
-    """Return the problem of a file that cannot be read.
-
-    Args:
-        file: path relative to the dataset, POSIX.
-        error: why.
-    """
+    """Return the problem of a file that cannot be read."""
     if isinstance(error, UserError):
         return Problem("error", file, error.problem, error.fix)
     if isinstance(error, ForeignTextError):
@@ -98,10 +93,6 @@ class Report:
 
     def refuse_errors(self, dataset: str, fix: str) -> None:
         """Refuse a dataset with errors.
-
-        Args:
-            dataset: what it is, e.g. "CaFFe tree".
-            fix: what to do, with the place of the whole report.
 
         Raises:
             UserError: there are errors; the first few are named.

@@ -23,8 +23,6 @@ from ssl4sar.core.zones import CLASS_COUNT, NA, ocean_beside_glacier
 #: Within this distance of the labelled front a glacier-ocean limit belongs to it, new pixels.
 FRONT_REACH_PX: Final = 2
 _EIGHT: Final = np.ones((3, 3), bool)
-#: The eight neighbours in a circle, as (row, column) steps.
-_CIRCLE: Final = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
 
 
 @dataclass(frozen=True)
@@ -51,12 +49,7 @@ class Regrid:
             shape: height and width of the source, pixels.
             source_m: pixel size of the source, whole metres.
             target_m: pixel size of the target, whole metres.
-
-        Raises:
-            ValueError: a pixel size is not positive.
         """
-        if source_m < 1 or target_m < 1:
-            raise ValueError(f"pixel sizes {source_m} m and {target_m} m must be positive")
         rows, centre_rows = _overlap(shape[0], source_m, target_m)
         columns, centre_columns = _overlap(shape[1], source_m, target_m)
         return cls(rows, columns, centre_rows, centre_columns)
@@ -226,17 +219,10 @@ def _nearest_pixels(grid: Regrid, front: NDArray[np.uint8]) -> NDArray[np.bool_]
 
 
 def _is_removable(padded: NDArray[np.bool_], row: int, column: int) -> bool:
-    around = [bool(padded[row + r, column + c]) for r, c in _CIRCLE]
-    if sum(around) < 2:
+    around = padded[row - 1 : row + 2, column - 1 : column + 2].copy()
+    around[1, 1] = False
+    if np.count_nonzero(around) < 2:
         return False  # an end or a single pixel
-    if all(around[::2]):
+    if around[[0, 1, 1, 2], [1, 0, 2, 1]].all():
         return False  # inside: removing it would leave a hole
-    return _pieces(around) == 1
-
-
-def _pieces(around: list[bool]) -> int:
-    """Count the 8-connected pieces among the eight neighbours of a pixel."""
-    block = np.zeros((3, 3), bool)
-    for (row, column), value in zip(_CIRCLE, around, strict=True):
-        block[row + 1, column + 1] = value
-    return int(ndimage.label(block, _EIGHT)[1])
+    return int(ndimage.label(around, _EIGHT)[1]) == 1

@@ -33,24 +33,6 @@ _SMALLEST_SIDE_PX: Final = 8
 
 
 @dataclass(frozen=True)
-class ResampledTree:
-    """What resampling made.
-
-    Attributes:
-        manifest: manifest of the new tree.
-        resampled: number of scenes on a new grid.
-        copied: number of scenes that had the pixel size already, copied byte by byte.
-        dropped: scenes left out, because the same acquisition is there with smaller pixels and
-            both would get the same name.
-    """
-
-    manifest: TreeManifest
-    resampled: int
-    copied: int
-    dropped: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class _Job:
     split: Split
     old: SceneName
@@ -72,7 +54,7 @@ class _Done:
 
 def resample_tree(
     source: TreeManifest, spacing_m: int, target_root: str | Path, workers: int = 1
-) -> ResampledTree:
+) -> TreeManifest:
     """Bring all scenes of a tree to one pixel size.
 
     Args:
@@ -82,7 +64,8 @@ def resample_tree(
         workers: processes; the bytes do not depend on it.
 
     Returns:
-        The new tree; one acquisition that is there at two pixel sizes keeps the smaller.
+        Manifest of the new tree. Of one acquisition that is there at two pixel sizes, and would
+        get one name, the smaller is taken; scenes of the new pixel size are copied byte by byte.
 
     Raises:
         UserError: two scenes would get the same name in train and test, or the same name and
@@ -97,7 +80,8 @@ def resample_tree(
         work = partial(_make_scene, source, CaffeTree(folder))
         done = list(in_processes(work, jobs, workers, "resampling scenes"))
     copied = sum(job.old == job.new for job in jobs)
-    manifest = build_manifest(
+    tell(f"{len(jobs) - copied} scenes resampled, {copied} copied as they were")
+    return build_manifest(
         root=root,
         source=source.source,
         spacing_m=spacing_m,
@@ -106,7 +90,6 @@ def resample_tree(
         files={name: record for scene in done for name, record in scene.files.items()},
         grids={scene.name: scene.grid for scene in done if scene.grid is not None},
     )
-    return ResampledTree(manifest, len(jobs) - copied, copied, tuple(dropped))
 
 
 def _plan(source: TreeManifest, spacing_m: int) -> tuple[list[_Job], list[str]]:

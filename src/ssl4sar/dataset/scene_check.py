@@ -55,12 +55,7 @@ class SceneFacts:
 
 
 def check_scene(tree: CaffeTree, job: tuple[Split, str]) -> SceneFacts:
-    """Read the SAR image, zones, front and box of a scene and list everything that is wrong.
-
-    Args:
-        tree: tree that the scene belongs to.
-        job: split and scene name.
-    """
+    """Read the SAR image, zones, front and box of a scene and list everything that is wrong."""
     split, name = job
     check = _SceneCheck(tree.root)
     sar, zones, front = tree.sar(split, name), tree.zones(split, name), tree.front(split, name)

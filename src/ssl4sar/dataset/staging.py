@@ -3,16 +3,15 @@
 Crops are read at random places of memory-mapped arrays, which strains a network file system that
 many trainings share. The processes of a node share one copy. Whoever comes first makes it and
 checks it against the hashes of the index; whoever goes last removes it. Locks end with their
-process, so what a killed job left is seen to be nobody's: it is checked and used, or removed.
+process, so what a killed job left is seen to be nobody's, and removed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Final
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.lock import locked, try_lock
+from ssl4sar.core.lock import locked
 from ssl4sar.core.progress import tell
 from ssl4sar.core.space import free_bytes
 from ssl4sar.dataset.flat_arrays import INDEX_NAME
@@ -29,8 +28,7 @@ from ssl4sar.dataset.flat_arrays import INDEX_NAME
 _PIECE_BYTES: Final = 16 * 2**20
 #: Left free on the disk, which others use too.
 _SPARE_BYTES: Final = 256 * 2**20
-_CHECKED: Final = "checked.json"
-#: Gates are held for moments, but while a copy is made.
+#: The gate is held for moments, but while a copy is made.
 _POLL_S: Final = 0.01
 
 
@@ -97,52 +95,51 @@ def _used_copy(folder: Path, own: Path) -> Iterator[Path]:
     hashes = _hashes(folder)
     copy = own / f"store-{hashes[INDEX_NAME][:16]}"
     with ExitStack() as in_use:
-        with _gate(copy):
-            _remove_abandoned(own, copy)
-            if not _is_good(copy, hashes):
-                _make_copy(folder, copy, hashes)
-            in_use.enter_context(_user(copy))
         try:
+            with _gate(own):
+                _remove_unused(own)
+                in_use.enter_context(_user(copy))
+                if copy.is_dir():
+                    tell(f"sharing the copy {copy} with another process")
+                else:
+                    _make_copy(folder, copy, hashes)
             yield copy
         finally:
             # Not being able to tidy up must not fail a finished training.
-            with suppress(OSError, UserError, _NotStagedError):
+            with suppress(OSError, UserError, _NotStagedError), _gate(own):
                 in_use.close()
-                with _gate(copy):
-                    _remove_unused(copy)
+                _remove_unused(own)
 
 
 @contextmanager
-def _gate(copy: Path) -> Iterator[None]:
-    """Be the only one that makes, checks or removes a copy, and that comes to use it."""
-    path = copy.with_name(f"{copy.name}.gate")
-    with ExitStack() as held:
-        lock = held.enter_context(locked(path, poll_s=_POLL_S))
+def _gate(own: Path) -> Iterator[None]:
+    """Be the only one that makes or removes copies, and that comes to use one or leaves it."""
+    with locked(own / "gate", poll_s=_POLL_S) as lock:
         if not lock.is_locked:
             raise _NotStagedError("its file system has no locks")
-        # Whoever waits for it finds it removed, and locks a new one.
-        held.callback(path.unlink, missing_ok=True)
         yield
 
 
 @contextmanager
 def _user(copy: Path) -> Iterator[None]:
-    """Count as a user of a copy, by a locked file of one's own; the gate is held at the start."""
-    descriptor, name = tempfile.mkstemp(prefix=f"{copy.name}.user-", dir=copy.parent)
-    os.close(descriptor)
-    with locked(Path(name)):
-        yield
-        Path(name).unlink(missing_ok=True)
+    """Count as a user of a copy, by a lock that all users share."""
+    with copy.with_suffix(".users").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            # Loader processes may have the file open, too.
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
-def _is_used(copy: Path) -> bool:
-    """Return whether a copy has users, and remove what killed ones left; its gate is held."""
-    locks = {path: try_lock(path) for path in copy.parent.glob(f"{copy.name}.user-*")}
-    for path, lock in locks.items():
-        if lock is not None:
-            path.unlink(missing_ok=True)
-            lock.release()
-    return None in locks.values()
+def _remove_unused(own: Path) -> None:
+    """Remove copies that nobody reads, also of killed jobs and other stores; the gate is held."""
+    for users in own.glob("store-*.users"):
+        with users.open() as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for rest in (users.with_suffix(""), users.with_suffix(".part")):
+                shutil.rmtree(rest, ignore_errors=True)
+            users.unlink()
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -159,31 +156,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     return hashes
 
 
-def _state(copy: Path, hashes: Mapping[str, str]) -> list[list[int]]:
-    files = [(copy / name).stat() for name in hashes]
-    return [[file.st_ino, file.st_size, file.st_mtime_ns] for file in files]
-
-
-def _is_good(copy: Path, hashes: Mapping[str, str]) -> bool:
-    """Check a copy: by its hashes, or by its times where another process reads it just now."""
-    try:
-        state = _state(copy, hashes)
-        if _is_used(copy) and read_json(copy / _CHECKED) == state:
-            tell(f"sharing the copy {copy} with another process")
-            return True
-        good = all(sha256_file(copy / name) == sha256 for name, sha256 in hashes.items())
-    except (OSError, ValueError):
-        return False
-    if good:
-        tell(f"using the copy {copy} of an earlier job")
-        (copy / _CHECKED).write_text(json.dumps(state))
-    return good
-
-
 def _make_copy(folder: Path, copy: Path, hashes: Mapping[str, str]) -> None:
-    _remove(copy)
-    part = copy.with_name(f"{copy.name}.part")
-    _remove(part)
     needed = sum((folder / name).stat().st_size for name in hashes)
     free = free_bytes(copy.parent)
     if free < needed + _SPARE_BYTES:
@@ -192,15 +165,11 @@ def _make_copy(folder: Path, copy: Path, hashes: Mapping[str, str]) -> None:
             f"{free / 1e9:.2f} GB are free"
         )
     tell(f"copying {folder} ({needed / 1e9:.2f} GB) to {copy}")
-    try:
-        part.mkdir(mode=0o700)
-        for name, sha256 in hashes.items():
-            _copy_file(folder / name, part / name, sha256)
-        (part / _CHECKED).write_text(json.dumps(_state(part, hashes)))
-        part.replace(copy)
-    except BaseException:
-        _remove(part)
-        raise
+    part = copy.with_suffix(".part")
+    part.mkdir(mode=0o700)
+    for name, sha256 in hashes.items():
+        _copy_file(folder / name, part / name, sha256)
+    part.replace(copy)
 
 
 def _copy_file(source: Path, target: Path, sha256: str) -> None:
@@ -218,29 +187,3 @@ def _copy_file(source: Path, target: Path, sha256: str) -> None:
             f"the file does not have the content that {INDEX_NAME} says",
             "remove the store and rerun the workflow",
         )
-
-
-def _remove_abandoned(own: Path, copy: Path) -> None:
-    """Remove copies of other stores whose users are all gone."""
-    for path in own.glob("store-*"):
-        other = own / path.name.split(".")[0]
-        if other == copy or not path.exists():
-            continue
-        gate = other.with_name(f"{other.name}.gate")
-        with suppress(OSError, UserError):
-            lock = try_lock(gate)
-            if lock is not None:
-                _remove_unused(other)
-                gate.unlink(missing_ok=True)
-                lock.release()
-
-
-def _remove_unused(copy: Path) -> None:
-    """Remove a copy that nobody reads; its gate is held."""
-    if not _is_used(copy):
-        _remove(copy)
-        _remove(copy.with_name(f"{copy.name}.part"))
-
-
-def _remove(path: Path) -> None:
-    shutil.rmtree(path, ignore_errors=True)

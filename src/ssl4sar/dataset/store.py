@@ -16,13 +16,7 @@ from numpy.typing import NDArray
 from ssl4sar.core.bounding_box import BoundingBox
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.dataset.flat_arrays import (
-    INDEX_NAME,
-    entry_error,
-    map_array,
-    read_index,
-    require_back_to_back,
-)
+from ssl4sar.dataset.flat_arrays import INDEX_NAME, entries_of, map_array, read_index
 
 SCHEMA: Final = "ssl4sar.training-store/1"
 IMAGES_NAME: Final = "images.u8"
@@ -69,13 +63,7 @@ class StoreScene:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Rebuild a scene from :meth:`to_json`.
-
-        Raises:
-            KeyError: a part is missing.
-            TypeError: a key is missing or unknown.
-            ValueError: the grid is not one.
-        """
+        """Rebuild a scene from :meth:`to_json`."""
         grid = Grid.from_json(values["grid"]) if "grid" in values else None
         return cls(**{**values, "box": BoundingBox(**values["box"]), "grid": grid})
 
@@ -109,20 +97,11 @@ class Store:
                 does not have the size that the index says.
         """
         folder = Path(path).resolve()
-        index = read_index(folder, "training store", SCHEMA, ARRAY_NAMES)
-        try:
+        index = read_index(folder, "training store", SCHEMA)
+        with entries_of(folder):
             scenes = tuple(StoreScene.from_json(entry) for entry in index["scenes"])
-            sizes = [(s.name, s.offset, s.height * s.width) for s in scenes]
-            fronts = [
-                # A training scene has no front: a place that it has is not where it should be.
-                (s.name, -1 if s.front_offset is None else s.front_offset, s.height * s.width)
-                for s in scenes
-                if s.split == "val" or s.front_offset is not None
-            ]
-        except (TypeError, KeyError, ValueError) as error:
-            raise entry_error(folder, error) from error
-        pixels = require_back_to_back(folder, sizes)
-        front_pixels = require_back_to_back(folder, fronts)
+        pixels = sum(s.height * s.width for s in scenes)
+        front_pixels = sum(s.height * s.width for s in scenes if s.front_offset is not None)
         return cls(
             folder,
             scenes,

@@ -25,14 +25,7 @@ from ssl4sar.report.training_curves import read_curve, write_training_figure
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """The scores of one member of a model with the folders they were made from.
-
-    Attributes:
-        scores: scores per image.
-        zones: folder of the predicted zone maps.
-        fronts: folder of the predicted fronts.
-        metrics: table of the epochs of its training.
-    """
+    """The scores of one member of a model with the folders they were made from."""
 
     scores: RunScores
     zones: Path
@@ -74,15 +67,6 @@ def write_caffe_mde(
 
     The pictures show the first member. The JSON file is written last: where it exists, the rest
     does.
-
-    Args:
-        name: name of the run.
-        manifest: the scored tree.
-        model: what was trained.
-        runs: one per member, all over the same scenes.
-        baselines: true zones and trivial predictions.
-        config: number and size of the pictures.
-        paths: where the result goes.
 
     Returns:
         Content of the JSON file.

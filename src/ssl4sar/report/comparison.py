@@ -1,4 +1,4 @@
-"""Figure of the comparison of models: every run, mean and spread."""
+"""The comparison of models: the file of numbers, its table, and its figure of every run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
+from ssl4sar.core.atomic import write_json
+from ssl4sar.dataset.manifest import TreeManifest
+from ssl4sar.evaluate.comparison import ModelScores, build_comparison
+from ssl4sar.evaluate.result import dataset_of
 from ssl4sar.evaluate.schema import (
     ComparedModel,
     ComparedRun,
@@ -17,7 +20,10 @@ from ssl4sar.evaluate.schema import (
     Spread,
     read_comparison,
 )
-from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
+from ssl4sar.evaluate.scores_file import BaselineScores
+from ssl4sar.evaluate.tables import write_comparison_table
+from ssl4sar.evaluate.terminal import print_comparison
+from ssl4sar.report.figure_file import draw_note, new_figure, run_colour, save_figure
 
 _FLOOR_COLOUR: Final = "#009E73"
 _TRIVIAL_COLOUR: Final = "#777777"
@@ -34,16 +40,42 @@ class _Measure:
     value: Callable[[ComparedRun], float | None]
     spread: Callable[[ComparedModel], Spread]
     digits: int
+    unit: str
     floor: float | None
     trivial: float | None
 
 
+def write_pretraining_comparison(
+    name: str,
+    manifest: TreeManifest,
+    models: Sequence[ModelScores],
+    baselines: Mapping[str, BaselineScores],
+    *,
+    target: Path,
+    table: Path,
+    figure: Path,
+) -> dict[str, Any]:
+    """Compare models, write numbers, table and figure atomically, and print.
+
+    The JSON file ``target`` is written last: where it exists, the rest does.
+
+    Returns:
+        Content of the JSON file.
+
+    Raises:
+        UserError: a file cannot be written, or the disk is full.
+        ValueError: no model, a model without runs, or runs over different scenes.
+    """
+    comparison = build_comparison(dataset_of(manifest, name), models, baselines)
+    write_comparison_table(table, comparison)
+    draw_comparison(figure, comparison)
+    write_json(target, comparison)
+    print_comparison(comparison)
+    return comparison
+
+
 def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
     """Draw the runs of every model: mean distance error and pooled IoU side by side.
-
-    Args:
-        path: PNG file, written atomically.
-        comparison: content of the comparison file.
 
     Raises:
         UserError: ``comparison`` is not of its schema, or the file cannot be written.
@@ -56,6 +88,7 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
             lambda run: run.mde_m,
             lambda point: point.mde_m,
             0,
+            "m",
             references.floor_m,
             references.trivial_mde_m,
         ),
@@ -64,6 +97,7 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
             lambda run: run.iou_pooled,
             lambda point: point.iou_pooled,
             3,
+            "",
             None,
             references.trivial_iou_pooled,
         ),
@@ -76,18 +110,11 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
     dataset = content.dataset
     synthetic = "SYNTHETIC: " if dataset.synthetic else ""
     figure.suptitle(f"{synthetic}{dataset.name}: comparison of models", fontsize=14)
-    figure.text(
-        0.5,
-        0.885,
-        dataset.note,
-        ha="center",
-        va="center",
-        fontsize=11,
-        fontweight="normal" if dataset.comparable_with_published else "bold",
-        color="black" if dataset.comparable_with_published else "#A03000",
-    )
+    draw_note(figure, dataset.note, 0.885, comparable=dataset.comparable_with_published)
+    found = [axes.get_legend_handles_labels() for axes in panels]
+    legend = {label: handle for entries in found for handle, label in zip(*entries, strict=True)}
     figure.legend(
-        handles=_legend(content), loc="lower center", ncols=6, frameon=False, fontsize=10.5
+        legend.values(), legend.keys(), loc="lower center", ncols=6, frameon=False, fontsize=10.5
     )
     save_figure(figure, path)
 
@@ -106,12 +133,13 @@ def _draw_measure(axes: Axes, content: Comparison, measure: _Measure) -> None:
                 )
         _draw_spread(axes, place, measure.spread(point))
         labels.append(f"{point.name}\n{_in_words(values, measure.spread(point), measure.digits)}")
-    for value, colour, style in (
-        (measure.floor, _FLOOR_COLOUR, "--"),
-        (measure.trivial, _TRIVIAL_COLOUR, ":"),
+    for value, what, colour, style in (
+        (measure.floor, "floor of the labels", _FLOOR_COLOUR, "--"),
+        (measure.trivial, "best trivial prediction", _TRIVIAL_COLOUR, ":"),
     ):
         if value is not None:
-            axes.axhline(value, color=colour, linestyle=style, linewidth=1.8, zorder=1)
+            label = f"{what}, {value:,.{measure.digits}f} {measure.unit}".rstrip()
+            axes.axhline(value, color=colour, linestyle=style, linewidth=1.8, zorder=1, label=label)
     axes.set_title(measure.title, fontsize=11)
     axes.set_xticks(range(len(labels)), labels)
     axes.tick_params(axis="x", length=0, labelsize=10)
@@ -143,33 +171,8 @@ def _draw_spread(axes: Axes, place: int, spread: Spread) -> None:
     if spread.mean is None or spread.std is None:
         return
     left, right = place - _HALF_MEAN, place + _HALF_MEAN
-    axes.hlines(spread.mean, left, right, color="black", linewidth=2.5, zorder=4)
+    axes.hlines(spread.mean, left, right, color="black", linewidth=2.5, zorder=4, label="mean")
     if spread.runs > 1:
         low, high = spread.mean - spread.std, spread.mean + spread.std
-        axes.fill_between([left, right], low, high, color="black", alpha=0.1, linewidth=0, zorder=2)
-
-
-def _legend(content: Comparison) -> list[Line2D]:
-    references = content.references
-    entries = [
-        Line2D([], [], linestyle="", marker="o", color="#555555", label="a run"),
-        Line2D([], [], color="black", linewidth=2.5, label="mean"),
-        Line2D([], [], color="black", alpha=0.1, linewidth=10, label="± standard deviation"),
-    ]
-    if references.floor_m is not None:
-        label = f"floor of the labels, {references.floor_m:,.0f} m"
-        entries.append(
-            Line2D([], [], color=_FLOOR_COLOUR, linestyle="--", linewidth=1.8, label=label)
-        )
-    trivial = (references.trivial_mde_m, references.trivial_iou_pooled)
-    if any(value is not None for value in trivial):
-        numbers = [
-            text.format(value)
-            for text, value in zip(("{:,.0f} m", "{:.3f}"), trivial, strict=True)
-            if value is not None
-        ]
-        label = f"best trivial prediction, {' and '.join(numbers)}"
-        entries.append(
-            Line2D([], [], color=_TRIVIAL_COLOUR, linestyle=":", linewidth=1.8, label=label)
-        )
-    return entries
+        style: Any = {"color": "black", "alpha": 0.1, "linewidth": 0, "zorder": 2}
+        axes.fill_between([left, right], low, high, label="± standard deviation", **style)

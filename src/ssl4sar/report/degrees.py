@@ -1,4 +1,4 @@
-"""Maps in degrees: areas with continuous longitudes, and labels of the axes."""
+"""Maps in degrees: polygons and labels of the axes."""
 
 from __future__ import annotations
 
@@ -6,27 +6,8 @@ from collections.abc import Iterator
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from shapely.affinity import translate
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
-from shapely.ops import unary_union
-
-from ssl4sar.acquire.areas import Glacier
-
-
-def area_around(glacier: Glacier, lon: float) -> BaseGeometry:
-    """Return the area of a glacier, without the seam at 180 degrees, along which it is cut.
-
-    Args:
-        glacier: the glacier.
-        lon: longitude, degrees, to which those of the area are the nearest turn of the globe.
-    """
-    return unary_union(
-        [
-            translate(part, 360.0 * round((lon - part.centroid.x) / 360.0))
-            for part in glacier.area.geoms
-        ]
-    )
 
 
 def polygons(area: BaseGeometry) -> Iterator[Polygon]:

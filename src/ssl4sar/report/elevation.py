@@ -2,38 +2,72 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LightSource, LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.areas import KM_PER_DEG, Glacier
+from ssl4sar.acquire.elevation.raster import opened
+from ssl4sar.acquire.elevation.tiles import area_around
 from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json
-from ssl4sar.report.degrees import area_around, label_degrees, polygons
-from ssl4sar.report.elevation_view import (
-    FLAG_COLOURS,
-    HEIGHT_COLOURS,
-    ElevationView,
-    elevation_picture,
-    height_scale,
-    read_elevation,
-)
-from ssl4sar.report.figure_file import new_figure, save_figure
-from ssl4sar.report.overlay import scale_bar_km
+from ssl4sar.report.degrees import label_degrees, polygons
+from ssl4sar.report.figure_file import axes_at, draw_scale_bar, new_figure, save_figure, text_at
 
-_FLAG_LABELS: Final = {SEA: "sea, no tile", FILLED: "void filled", VOID: "void left"}
+#: Colour and label of what is not measured.
+FLAGS: Final = {
+    SEA: ("#B7D3E6", "sea, no tile"),
+    FILLED: ("#E69F00", "void filled"),
+    VOID: ("#CC79A7", "void left"),
+}
+#: Green lowland, brown rock, white ice, pale enough for the relief to stay readable.
+_HEIGHT_COLOURS: Final = LinearSegmentedColormap.from_list(
+    "heights", ["#6E8F6B", "#B9B78A", "#B08E6A", "#C9BFB6", "#FBFBFB"]
+)
+_SUN: Final = LightSource(azdeg=315, altdeg=45)
 _AREA_COLOUR: Final = "#0033A0"
 _LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 92, 120, 88, 78
 _NARROWEST_PX: Final = 560
 _TILES_NAMED: Final = 3
+
+
+@dataclass(frozen=True)
+class ElevationView:
+    """An elevation model at the size of its picture.
+
+    Attributes:
+        heights_m: (height, width) float32, metres; NaN where void.
+        flags: (height, width) uint8; of the pixels that fall on one the highest flag.
+        west: western edge, degrees; longitudes are continuous.
+        south: southern edge.
+        east: eastern edge.
+        north: northern edge.
+        tags: metadata of the file.
+    """
+
+    heights_m: NDArray[np.float32]
+    flags: NDArray[np.uint8]
+    west: float
+    south: float
+    east: float
+    north: float
+    tags: dict[str, str]
+
+    @property
+    def width_km(self) -> float:
+        """Length of the middle parallel."""
+        return (self.east - self.west) * _km_per_degree(0.5 * (self.south + self.north))
 
 
 def draw_elevation(
@@ -54,149 +88,139 @@ def draw_elevation(
         UserError: the GeoTIFF is missing or not an elevation model.
     """
     view = read_elevation(elevation, longest_px)
-    height_px, width_px = view.heights_m.shape
+    height_px, width_px = shape = view.flags.shape
     figure_width_px = max(width_px + _LEFT_PX + _RIGHT_PX, _NARROWEST_PX)
-    figure_height_px = height_px + _TOP_PX + _BOTTOM_PX
     left_px = _LEFT_PX + (figure_width_px - width_px - _LEFT_PX - _RIGHT_PX) // 2
-    figure = new_figure(figure_width_px, figure_height_px)
-
-    def place(left: float, bottom: float, width: float, height: float) -> Axes:
-        return figure.add_axes(
-            (
-                left / figure_width_px,
-                bottom / figure_height_px,
-                width / figure_width_px,
-                height / figure_height_px,
-            )
-        )
-
-    axes = place(left_px, _BOTTOM_PX, width_px, height_px)
-    scale = height_scale(view)
+    figure = new_figure(figure_width_px, height_px + _TOP_PX + _BOTTOM_PX)
+    axes = axes_at(figure, left_px, _TOP_PX, shape)
+    scale = _height_scale(view)
+    edges = (view.west, view.east, view.south, view.north)
     axes.imshow(
-        elevation_picture(view, scale),
-        extent=(view.west, view.east, view.south, view.north),
-        interpolation="nearest",
-        aspect="auto",
+        elevation_picture(view, scale), extent=edges, interpolation="nearest", aspect="auto"
     )
     _draw_area(axes, view, glacier)
-    _draw_scale_bar(axes, view)
+    draw_scale_bar(axes, view.width_km, shape)
     label_degrees(axes, 10.5)
+    is_ellipsoidal = view.tags.get("HEIGHTS") == "ellipsoidal"
     if (view.flags != SEA).any():
-        bar_px = min(height_px, 420)
-        bar = place(left_px + width_px + 20, _BOTTOM_PX + (height_px - bar_px) // 2, 16, bar_px)
-        _draw_height_scale(bar, scale, view.tags)
-    _title(figure, glacier, view.tags)
-    figure.legend(
-        handles=_legend(view),
-        loc="lower center",
-        ncols=4,
-        frameon=False,
-        fontsize=11,
-        borderaxespad=0.4,
+        bar = axes_at(figure, left_px + width_px + 20, _TOP_PX, (height_px, 16))
+        figure.colorbar(
+            ScalarMappable(scale, _HEIGHT_COLOURS),
+            cax=bar,
+            label=f"height above the {'ellipsoid' if is_ellipsoidal else 'geoid'} (m)",
+        )
+    text_at(figure, 10, f"Elevation model of {glacier.long_name}", fontsize=14)
+    datum = (
+        f"heights above the ellipsoid WGS 84, with the geoid {view.tags.get('GEOID_MODEL')}"
+        if is_ellipsoidal
+        else "heights above the geoid: not fit for the geometry of SAR"
     )
+    text_at(figure, 36, f"{_tiles_text(view.tags)}\n{datum}", linespacing=1.5, fontsize=10.5)
+    legend = [
+        Line2D([], [], color=_AREA_COLOUR, linewidth=2.2, label="area of the glacier"),
+        *(
+            Patch(facecolor=colour, edgecolor="black", label=label)
+            for flag, (colour, label) in FLAGS.items()
+            if (view.flags == flag).any()
+        ),
+    ]
+    figure.legend(handles=legend, loc="lower center", ncols=4, frameon=False, fontsize=11)
     save_figure(figure, path)
 
 
-def _draw_area(axes: Axes, view: ElevationView, glacier: Glacier) -> None:
-    for part in polygons(area_around(glacier, 0.5 * (view.west + view.east))):
-        lon, lat = np.array(part.exterior.coords)[:, :2].T
-        axes.plot(
-            lon,
-            lat,
-            color=_AREA_COLOUR,
-            linewidth=2.2,
-            path_effects=[withStroke(linewidth=4.2, foreground="white")],
+def read_elevation(path: str | Path, longest_px: int) -> ElevationView:
+    """Read an elevation model at the size of its picture, whose pixels are square on the ground.
+
+    Args:
+        path: GeoTIFF with heights and flags.
+        longest_px: longest side of the picture, pixels.
+
+    Raises:
+        UserError: the file is missing or has no two bands.
+    """
+    from rasterio.enums import Resampling
+    from rasterio.transform import from_bounds
+    from rasterio.vrt import WarpedVRT
+
+    with opened(path) as file:
+        if file.count != 2:
+            raise UserError(path, "this is not an elevation model with flags", "build it again")
+        west, south, east, north = file.bounds
+        width_km = (east - west) * _km_per_degree((north + south) / 2)
+        height_km = (north - south) * KM_PER_DEG
+        px_per_km = longest_px / max(width_km, height_km)
+        height, width = (max(round(km * px_per_km), 2) for km in (height_km, width_km))
+        averaged = Resampling.bilinear if height > file.height else Resampling.average
+        heights_m = file.read(1, out_shape=(height, width), resampling=averaged)
+        place = from_bounds(*file.bounds, width, height)
+        # Small voids must not get lost.
+        highest = {"resampling": Resampling.max, "transform": place}
+        with WarpedVRT(file, width=width, height=height, nodata=None, **highest) as smaller:
+            flags = smaller.read(2)
+        return ElevationView(
+            heights_m.astype(np.float32),
+            np.nan_to_num(flags).astype(np.uint8),
+            *(west, south, east, north),
+            file.tags(),
         )
+
+
+def elevation_picture(view: ElevationView, scale: Normalize) -> NDArray[np.float64]:
+    """Paint relief, heights and flags.
+
+    Args:
+        view: the model.
+        scale: from metres to shares of the colours.
+
+    Returns:
+        (height, width, 3), RGB of 0 to 1.
+    """
+    heights = _without_voids(view.heights_m)
+    pixel_m = 1000.0 * view.width_km / heights.shape[1]
+    picture: NDArray[np.float64] = _SUN.shade(
+        heights, _HEIGHT_COLOURS, scale, blend_mode="soft", dx=pixel_m, dy=pixel_m
+    )[:, :, :3]
+    for flag, (colour, _) in FLAGS.items():
+        picture[view.flags == flag] = to_rgb(colour)
+    return picture
+
+
+def _without_voids(heights_m: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return heights with those nearest to a void in it, so that no cliff is seen around it."""
+    from scipy import ndimage
+
+    void = np.isnan(heights_m)
+    if void.all():
+        return np.zeros_like(heights_m)
+    nearest = ndimage.distance_transform_edt(void, return_distances=False, return_indices=True)
+    filled: NDArray[np.float32] = heights_m[tuple(nearest)]
+    return filled
+
+
+def _km_per_degree(lat: float) -> float:
+    return KM_PER_DEG * math.cos(math.radians(lat))
+
+
+def _height_scale(view: ElevationView) -> Normalize:
+    """Return the scale of heights, metres: nearly all heights of land fit in."""
+    land = view.heights_m[(view.flags != SEA) & ~np.isnan(view.heights_m)]
+    if land.size == 0:
+        return Normalize(0.0, 1.0)
+    low, high = (float(value) for value in np.percentile(land, (0.5, 99.5)))
+    return Normalize(low, max(high, low + 1.0), clip=True)
+
+
+def _draw_area(axes: Axes, view: ElevationView, glacier: Glacier) -> None:
+    for part in polygons(area_around(glacier.area, 0.5 * (view.west + view.east))):
+        lon, lat = np.array(part.exterior.coords)[:, :2].T
+        white_edge: Any = [withStroke(linewidth=4.2, foreground="white")]
+        axes.plot(lon, lat, color=_AREA_COLOUR, linewidth=2.2, path_effects=white_edge)
     axes.set_xlim(view.west, view.east)
     axes.set_ylim(view.south, view.north)
 
 
-def _draw_scale_bar(axes: Axes, view: ElevationView) -> None:
-    height_px, width_px = view.heights_m.shape
-    length_km = scale_bar_km(view.width_km)
-    length = length_km / view.width_km
-    edge = 0.03 * max(height_px, width_px)
-    right, bottom = 1 - edge / width_px, edge / height_px
-    axes.add_patch(
-        Rectangle(
-            (right - length, bottom),
-            length,
-            7 / height_px,
-            facecolor="white",
-            edgecolor="black",
-            linewidth=1,
-            transform=axes.transAxes,
-            zorder=5,
-        )
-    )
-    axes.text(
-        right - length / 2,
-        bottom + 12 / height_px,
-        f"{length_km:g} km",
-        ha="center",
-        va="bottom",
-        fontsize=12,
-        color="white",
-        path_effects=[withStroke(linewidth=3, foreground="black")],
-        transform=axes.transAxes,
-        zorder=5,
-    )
-
-
-def _draw_height_scale(axes: Axes, scale: Normalize, tags: dict[str, str]) -> None:
-    low, high = float(scale.vmin or 0.0), float(scale.vmax or 1.0)
-    ramp = np.linspace(0.0, 1.0, 256)[:, None]
-    axes.imshow(HEIGHT_COLOURS(ramp), extent=(0, 1, low, high), origin="lower", aspect="auto")
-    axes.set_xticks([])
-    axes.yaxis.tick_right()
-    axes.yaxis.set_label_position("right")
-    axes.yaxis.set_major_locator(MaxNLocator(6))
-    axes.tick_params(labelsize=10.5)
-    surface = "ellipsoid" if tags.get("HEIGHTS") == "ellipsoidal" else "geoid"
-    axes.set_ylabel(f"height above the {surface} (m)", fontsize=11)
-
-
-def _title(figure: Figure, glacier: Glacier, tags: dict[str, str]) -> None:
-    _, height_px = figure.get_size_inches() * figure.dpi
-    figure.text(
-        0.5,
-        1 - 10 / height_px,
-        f"Elevation model of {glacier.long_name}",
-        ha="center",
-        va="top",
-        fontsize=14,
-    )
-    figure.text(
-        0.5,
-        1 - 36 / height_px,
-        f"{_tiles_text(tags)}\n{_datum_text(tags)}",
-        linespacing=1.5,
-        ha="center",
-        va="top",
-        fontsize=10.5,
-        color="#333333",
-    )
-
-
 def _tiles_text(tags: dict[str, str]) -> str:
     names = list(parse_json(tags.get("TILES", "{}")))
-    few = ", ".join(names)
-    many = f"{len(names)} tiles, {names[0]} to {names[-1]}" if names else "no tiles"
-    return f"Copernicus DEM GLO-30: {many if len(names) > _TILES_NAMED else few or many}"
-
-
-def _datum_text(tags: dict[str, str]) -> str:
-    if tags.get("HEIGHTS") == "ellipsoidal":
-        return f"heights above the ellipsoid WGS 84, with the geoid {tags.get('GEOID_MODEL')}"
-    return "heights above the geoid: not fit for the geometry of SAR"
-
-
-def _legend(view: ElevationView) -> list[Patch | Line2D]:
-    present = [flag for flag in (SEA, FILLED, VOID) if (view.flags == flag).any()]
-    return [
-        Line2D([], [], color=_AREA_COLOUR, linewidth=2.2, label="area of the glacier"),
-        *(
-            Patch(facecolor=FLAG_COLOURS[flag], edgecolor="black", label=_FLAG_LABELS[flag])
-            for flag in present
-        ),
-    ]
+    few = ", ".join(names) or "no tiles"
+    many = len(names) > _TILES_NAMED
+    return f"Copernicus DEM GLO-30: {f'{len(names)} tiles' if many else few}"

@@ -1,11 +1,15 @@
-"""Writing figures: equal figures give equal bytes, and a file is complete or absent."""
+"""Parts of figures, and writing them: equal figures give equal bytes, complete or absent."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Final
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from ssl4sar.core.atomic import atomic_file
 
@@ -22,6 +26,87 @@ def new_figure(width_px: float, height_px: float) -> Figure:
         height_px: height of the written image, pixels.
     """
     return Figure(figsize=(width_px / DPI, height_px / DPI), dpi=DPI, facecolor="white")
+
+
+def axes_at(figure: Figure, left_px: float, top_px: float, shape: tuple[float, float]) -> Axes:
+    """Return new axes of a height and width in pixels, counted from the upper left corner."""
+    width_px, height_px = figure.get_size_inches() * DPI
+    height, width = shape
+    return figure.add_axes(
+        (
+            left_px / width_px,
+            1 - (top_px + height) / height_px,
+            width / width_px,
+            height / height_px,
+        )
+    )
+
+
+def text_at(figure: Figure, top_px: float, text: str, x: float = 0.5, **style: object) -> None:
+    """Write a text so far below the upper edge of a figure; ``x`` is a share of its width."""
+    _, height_px = figure.get_size_inches() * DPI
+    aligned = {"ha": "center", "va": "top", **style}
+    figure.text(x, 1 - top_px / height_px, text, **aligned)  # type: ignore[arg-type]
+
+
+def draw_note(figure: Figure, note: str, y: float, *, comparable: bool) -> None:
+    """Write below the title what numbers mean, in bold if they compare with no published ones."""
+    figure.text(
+        0.5,
+        y,
+        note,
+        ha="center",
+        va="center",
+        fontsize=11,
+        fontweight="normal" if comparable else "bold",
+        color="black" if comparable else "#A03000",
+    )
+
+
+def scale_bar_km(width_km: float) -> float:
+    """Return a round length of 1, 2 or 5 times a power of ten, about a fifth of the width."""
+    wanted = width_km / 5
+    power = 10.0 ** math.floor(math.log10(wanted))
+    return max(step * power for step in (1, 2, 5) if step * power <= wanted * 1.0001)
+
+
+def draw_scale_bar(axes: Axes, width_km: float, shape: tuple[int, int]) -> None:
+    """Draw a scale bar into the lower right corner of an image.
+
+    Args:
+        axes: of the image alone.
+        width_km: length of its lower edge.
+        shape: height and width of the image in the figure, pixels.
+    """
+    height_px, width_px = shape
+    length_km = scale_bar_km(width_km)
+    edge_px, length = 0.03 * max(shape), length_km / width_km
+    right, bottom = 1 - edge_px / width_px, edge_px / height_px
+    thickness = 0.008 * max(shape) / height_px
+    axes.add_patch(
+        Rectangle(
+            (right - length, bottom),
+            length,
+            thickness,
+            facecolor="white",
+            edgecolor="black",
+            linewidth=1,
+            transform=axes.transAxes,
+            zorder=5,
+        )
+    )
+    axes.text(
+        right - length / 2,
+        bottom + 2 * thickness,
+        f"{length_km:g} km",
+        ha="center",
+        va="bottom",
+        fontsize=12,
+        color="white",
+        path_effects=[withStroke(linewidth=3, foreground="black")],
+        transform=axes.transAxes,
+        zorder=5,
+    )
 
 
 def run_colour(index: int) -> str:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
@@ -23,7 +20,14 @@ from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
-from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
+from ssl4sar.report.figure_file import (
+    axes_at,
+    draw_note,
+    new_figure,
+    run_colour,
+    save_figure,
+    text_at,
+)
 from ssl4sar.report.overlay import draw_fronts, front_legend, picture_shape, rgb_share
 from ssl4sar.report.ranking import RankedScore
 from ssl4sar.report.scene_view import SceneView
@@ -37,14 +41,6 @@ LEAST_DRAWN_M: Final = 1.0
 _EMPTY_AXIS_M: Final = (10.0, 10_000.0)
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column of panels of the scenes figure."""
-
-    title: str
-    draw: Callable[[Axes, SceneView, tuple[int, int]], None]
-
-
 def write_scenes_figure(
     path: str | Path, scenes: Sequence[tuple[RankedScore, SceneView]], panel_px: int = 420
 ) -> None:
@@ -55,11 +51,7 @@ def write_scenes_figure(
         scenes: rank and content of the scenes, from good to worst.
         panel_px: width of a panel, pixels; portrait scenes become narrower.
     """
-    columns = (
-        _Column("fronts on the SAR image", draw_fronts),
-        _Column("predicted zones", _draw_predicted_zones),
-        _Column("true zones", _draw_true_zones),
-    )
+    columns = ("fronts on the SAR image", "predicted zones", "true zones")
     gap_px, title_px, heading_px, legend_px = 10, 40, 34, 66
     # All panels share a width, so that rows align; tall scenes are limited by their height.
     shapes = [_panel_shape(view.sar.shape, panel_px) for _, view in scenes]
@@ -68,17 +60,21 @@ def write_scenes_figure(
     height_px = heading_px + sum(title_px + height for height, _ in shapes) + legend_px
     figure = new_figure(width_px, height_px)
     top_px = float(heading_px)
-    for column_index, column in enumerate(columns):
-        centre_px = gap_px + column_index * (panel_width_px + gap_px) + panel_width_px / 2
-        _text(figure, centre_px, heading_px / 2, column.title, fontsize=13, fontweight="bold")
+    lefts_px = [gap_px + number * (panel_width_px + gap_px) for number in range(len(columns))]
+    for left_px, column in zip(lefts_px, columns, strict=True):
+        centre = (left_px + panel_width_px / 2) / width_px
+        text_at(figure, heading_px / 2, column, centre, va="center", fontsize=13, weight="bold")
     for (ranked, view), shape in zip(scenes, shapes, strict=True):
-        _text(figure, width_px / 2, top_px + 0.58 * title_px, _row_title(ranked, view), fontsize=12)
+        row_px = top_px + 0.58 * title_px
+        text_at(figure, row_px, _row_title(ranked, view), va="center", fontsize=12)
         top_px += title_px
-        for column_index, column in enumerate(columns):
-            left_px = gap_px + column_index * (panel_width_px + gap_px)
-            left_px += (panel_width_px - shape[1]) // 2
-            axes = _axes_at(figure, left_px, top_px, shape)
-            column.draw(axes, view, shape)
+        fronts, predicted, true = (
+            axes_at(figure, left_px + (panel_width_px - shape[1]) // 2, top_px, shape)
+            for left_px in lefts_px
+        )
+        draw_fronts(fronts, view, shape)
+        _draw_zones(predicted, view.predicted_zones, shape)
+        _draw_zones(true, view.labels.zones, shape)
         top_px += shape[0]
     figure.legend(
         handles=front_legend(),
@@ -118,31 +114,6 @@ def _row_title(ranked: RankedScore, view: SceneView) -> str:
     )
 
 
-def _axes_at(figure: Figure, left_px: float, top_px: float, shape: tuple[int, int]) -> Axes:
-    width_px, height_px = figure.get_size_inches() * figure.dpi
-    return figure.add_axes(
-        (
-            left_px / width_px,
-            1 - (top_px + shape[0]) / height_px,
-            shape[1] / width_px,
-            shape[0] / height_px,
-        )
-    )
-
-
-def _text(figure: Figure, x_px: float, y_px: float, text: str, **style: Any) -> None:
-    width_px, height_px = figure.get_size_inches() * figure.dpi
-    figure.text(x_px / width_px, 1 - y_px / height_px, text, ha="center", va="center", **style)
-
-
-def _draw_predicted_zones(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
-    _draw_zones(axes, view.predicted_zones, shape)
-
-
-def _draw_true_zones(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
-    _draw_zones(axes, view.labels.zones, shape)
-
-
 def _draw_zones(axes: Axes, zones: NDArray[np.uint8], shape: tuple[int, int]) -> None:
     smaller = Image.fromarray(zones).resize((shape[1], shape[0]), Image.Resampling.NEAREST)
     axes.imshow(
@@ -152,13 +123,7 @@ def _draw_zones(axes: Axes, zones: NDArray[np.uint8], shape: tuple[int, int]) ->
 
 
 def write_errors_figure(path: str | Path, runs: Sequence[RunScores], result: CaffeResult) -> None:
-    """Draw the front error of every scene by glacier and by sensor, on a logarithmic axis.
-
-    Args:
-        path: PNG file, written atomically.
-        runs: scores of the runs.
-        result: the result built from them; gives floor, baselines and what the numbers mean.
-    """
+    """Draw the front error of every scene by glacier and by sensor, on a logarithmic axis."""
     figure = new_figure(1180, 640)
     left, right = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=0.075, right=0.985, top=0.8, bottom=0.2, wspace=0.04)
@@ -176,22 +141,13 @@ def write_errors_figure(path: str | Path, runs: Sequence[RunScores], result: Caf
         left.set_ylim(*_EMPTY_AXIS_M)
     title = f"{result.dataset.name}: front error of {result.images} test scenes"
     figure.suptitle(title, fontsize=14, y=0.985)
-    figure.text(
-        0.5,
-        0.918,
-        result.dataset.note,
-        ha="center",
-        va="center",
-        fontsize=11,
-        fontweight="normal" if result.dataset.comparable_with_published else "bold",
-        color="black" if result.dataset.comparable_with_published else "#A03000",
+    draw_note(
+        figure, result.dataset.note, 0.918, comparable=result.dataset.comparable_with_published
     )
+    handles, labels = left.get_legend_handles_labels()
+    legend = dict(zip(labels, handles, strict=True))
     figure.legend(
-        handles=_error_legend(runs, result),
-        loc="lower center",
-        ncols=4,
-        frameon=False,
-        fontsize=10.5,
+        legend.values(), legend.keys(), loc="lower center", ncols=4, frameon=False, fontsize=10.5
     )
     save_figure(figure, path)
 
@@ -213,12 +169,19 @@ def _draw_groups(
     for place, parts in enumerate(groups.values()):
         for index, scores in enumerate(parts):
             centre = place + (index - (len(runs) - 1) / 2) * width
-            colour = run_colour(index)
             errors_m = [score.mde_m for score in scores if score.mde_m is not None]
             drawn_m = np.maximum(np.sort(np.array(errors_m)), LEAST_DRAWN_M)
             offsets = _side_by_side(drawn_m, width)
+            member = runs[index].member
             axes.scatter(
-                centre + offsets, drawn_m, s=16, color=colour, alpha=0.55, linewidths=0, zorder=3
+                centre + offsets,
+                drawn_m,
+                s=16,
+                color=run_colour(index),
+                alpha=0.55,
+                linewidths=0,
+                zorder=3,
+                label="a scene" if member is None else f"a scene, {member}",
             )
             _draw_pooled(axes, centre, width, scores)
         axes.annotate(
@@ -253,6 +216,7 @@ def _draw_pooled(axes: Axes, centre: float, width: float, scores: Sequence[Image
         color="black",
         linewidth=2.5,
         zorder=4,
+        label="pooled MDE of the group",
     )
 
 
@@ -271,56 +235,14 @@ def _no_front_text(parts: Sequence[Sequence[ImageScore]]) -> str:
 
 def _draw_reference_lines(axes: Axes, result: CaffeResult) -> None:
     if result.floor_m is not None:
-        axes.axhline(
-            max(result.floor_m, LEAST_DRAWN_M), color=_FLOOR_COLOUR, linewidth=2, linestyle="--"
-        )
-    for error_m in _trivial_errors_m(result):
-        axes.axhline(error_m, color=_TRIVIAL_COLOUR, linewidth=1.2, linestyle=":")
-
-
-def _trivial_errors_m(result: CaffeResult) -> list[float]:
-    return [b.mde_m for b in result.baselines.values() if b.mde_m is not None]
-
-
-def _error_legend(runs: Sequence[RunScores], result: CaffeResult) -> list[Line2D]:
-    entries = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker="o",
-            markersize=6,
-            color=run_colour(index),
-            label="a scene" if run.member is None else f"a scene, {run.member}",
-        )
-        for index, run in enumerate(runs)
-    ]
-    entries.append(Line2D([], [], color="black", linewidth=2.5, label="pooled MDE of the group"))
-    if result.floor_m is not None:
-        entries.append(
-            Line2D(
-                [],
-                [],
-                color=_FLOOR_COLOUR,
-                linewidth=2,
-                linestyle="--",
-                label=f"floor of the labels, {result.floor_m:,.0f} m",
-            )
-        )
-    trivial_m = _trivial_errors_m(result)
-    if trivial_m:
-        entries.append(
-            Line2D(
-                [],
-                [],
-                color=_TRIVIAL_COLOUR,
-                linewidth=1.2,
-                linestyle=":",
-                label=f"{len(trivial_m)} trivial predictions, "
-                f"{min(trivial_m):,.0f}-{max(trivial_m):,.0f} m",
-            )
-        )
-    return entries
+        floor_m = max(result.floor_m, LEAST_DRAWN_M)
+        label = f"floor of the labels, {result.floor_m:,.0f} m"
+        axes.axhline(floor_m, color=_FLOOR_COLOUR, linewidth=2, linestyle="--", label=label)
+    trivial_m = [b.mde_m for b in result.baselines.values() if b.mde_m is not None]
+    for error_m in trivial_m:
+        span_m = f"{min(trivial_m):,.0f}-{max(trivial_m):,.0f} m"
+        label = f"{len(trivial_m)} trivial predictions, {span_m}"
+        axes.axhline(error_m, color=_TRIVIAL_COLOUR, linewidth=1.2, linestyle=":", label=label)
 
 
 def _format_metres(axes: Axes) -> None:

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import timedelta
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.dates import ConciseDateFormatter
 from matplotlib.lines import Line2D
-from matplotlib.textpath import TextPath
-from numpy.typing import NDArray
 
 from ssl4sar.acquire.product import OrbitDirection, Product
 from ssl4sar.core.wording import counted, size_text
 from ssl4sar.report.figure_file import DPI, new_figure, save_figure
 
 _WIDTH_PX: Final = 1360
-#: Place of the table of numbers, right of the scenes.
-_RIGHT_PX: Final = 330
-_TOP_PX: Final = 112
-_BOTTOM_PX: Final = 92
+_AROUND_PX: Final = 204
 _ROW_PX: Final = 42
-_PX: Final = 72 / DPI
-"""Points per pixel."""
-_NAME_POINTS: Final = 11.0
-#: Wider names are drawn smaller.
-_MOST_LEFT_PX: Final = 400
 _COLOURS: Final[Mapping[OrbitDirection | None, str]] = {
     "ascending": "#0072B2",
     "descending": "#E69F00",
@@ -50,20 +38,25 @@ _HALF_ROW: Final = 0.36
 
 @dataclass(frozen=True)
 class _Row:
-    """A glacier: dots at a height within the row."""
-
     name: str
     sar: tuple[Product, ...]
     optical: tuple[Product, ...]
 
     @property
-    def offline(self) -> int:
-        return sum(not product.online for product in (*self.sar, *self.optical))
+    def products(self) -> tuple[Product, ...]:
+        return (*self.sar, *self.optical)
 
-    @property
-    def longest_gap(self) -> timedelta | None:
+    def numbers(self) -> tuple[str, ...]:
+        """Return the texts of the columns."""
+        offline = sum(not product.online for product in self.products)
         starts = sorted(product.start for product in self.sar)
-        return max((after - before for before, after in pairwise(starts)), default=None)
+        gap = max((after - before for before, after in pairwise(starts)), default=None)
+        return (
+            f"{len(self.sar):,}",
+            _size(self.products, at_least="≥ ", unknown="unknown"),
+            f"{offline:,}" if offline else "-",
+            "-" if gap is None else f"{gap / timedelta(days=1):,.0f} d",
+        )
 
 
 def draw_inventories(
@@ -77,166 +70,93 @@ def draw_inventories(
     Within a row every track has its own line, ascending above descending ones, so that dots of
     several tracks do not cover each other and a gap in one track is seen.
 
-    Args:
-        path: PNG file, written atomically.
-        products: products of the inventory by glacier, in the order of the rows.
-        test_glaciers: names that are marked as test glaciers of CaFFe.
-
     Raises:
         UserError: the file cannot be written.
     """
-    rows = [_row(name, content) for name, content in products.items()]
-    widest_px = max((_width_px(row.name) for row in rows), default=0.0)
-    left_px = min(max(widest_px + 24, 110), _MOST_LEFT_PX)
-    name_points = _NAME_POINTS * min(1.0, (left_px - 24) / max(widest_px, 1.0))
-    height_px = _TOP_PX + _ROW_PX * max(len(rows), 2) + _BOTTOM_PX
-    figure = new_figure(_WIDTH_PX, height_px)
-    axes = figure.add_axes(
-        (
-            left_px / _WIDTH_PX,
-            _BOTTOM_PX / height_px,
-            1 - (left_px + _RIGHT_PX) / _WIDTH_PX,
-            1 - (_TOP_PX + _BOTTOM_PX) / height_px,
+    rows = [
+        _Row(
+            name,
+            tuple(product for product in content if product.mission == "sentinel-1"),
+            tuple(product for product in content if product.mission == "sentinel-2"),
         )
-    )
+        for name, content in products.items()
+    ]
+    figure = new_figure(_WIDTH_PX, _AROUND_PX + _ROW_PX * max(len(rows), 2))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
     axes.set_ylim(max(len(rows), 2) - 0.5, -0.5)
-    _draw_dots(axes, rows)
+    crowded = max((len(row.sar) for row in rows), default=0) > _CROWD
+    for place, row in enumerate(rows):
+        _draw_row(axes, place, row, dot_px=3.4 if crowded else 5.5)
     _finish_axes(axes, rows, test_glaciers)
-    axes.tick_params(axis="y", length=0, labelsize=name_points)
-    _draw_numbers(axes, rows)
-    _draw_title(figure, rows, height_px, has_test=bool(set(products) & set(test_glaciers)))
+    figure.suptitle(_title(rows), fontsize=14)
+    axes.set_title(_notes(rows, bool(set(products) & set(test_glaciers))), fontsize=10.5, pad=26)
     figure.legend(
-        handles=_legend(rows),
-        loc="lower center",
-        ncols=8,
-        frameon=False,
-        fontsize=10.5,
-        handletextpad=0.3,
+        handles=_legend(rows), loc="outside lower center", ncols=8, frameon=False, fontsize=10.5
     )
     save_figure(figure, path)
 
 
-def _width_px(name: str) -> float:
-    # Bold is the widest that a name is drawn.
-    font = FontProperties(weight="bold")
-    return float(TextPath((0, 0), name, size=_NAME_POINTS, prop=font).get_extents().width) / _PX
+def _draw_row(axes: Axes, place: int, row: _Row, dot_px: float) -> None:
+    """Draw a line of dots per track, y pointing down, and the stars of the optical images."""
+    tracks = [list(track) for _, track in groupby(sorted(row.sar, key=_track_of), key=_track_of)]
+    heights = np.linspace(-_HALF_ROW, _HALF_ROW, len(tracks)) if len(tracks) > 1 else [0.0]
+    for track, height in zip(tracks, heights, strict=False):
+        colour = _COLOURS[track[0].orbit_direction]
+        _draw_dots(axes, place + height, track, colour, marker="o", size_px=dot_px)
+    _draw_dots(axes, place, row.optical, _OPTICAL_COLOUR, marker="*", size_px=19)
 
 
-def _row(name: str, products: Sequence[Product]) -> _Row:
-    return _Row(
-        name,
-        tuple(product for product in products if product.mission == "sentinel-1"),
-        tuple(product for product in products if product.mission == "sentinel-2"),
-    )
+def _track_of(product: Product) -> tuple[str, int]:
+    return product.orbit_direction or "unknown", product.relative_orbit or 0
 
 
-def _draw_dots(axes: Axes, rows: Sequence[_Row]) -> None:
-    crowded = max((len(row.sar) for row in rows), default=0) > _CROWD
-    size_px = 3.4 if crowded else 5.5
-    areas = {True: (size_px * _PX) ** 2, False: ((size_px + 2.6) * _PX) ** 2}
-    for direction, colour in _COLOURS.items():
-        for online in (True, False):
-            dots = [
-                (product.start, place + height)
-                for place, row in enumerate(rows)
-                for product, height in zip(row.sar, _heights(row.sar), strict=True)
-                if product.orbit_direction == direction and product.online == online
-            ]
-            if not dots:
-                continue
-            # Hollow dots are larger, or nobody would see that they are hollow.
-            style: dict[str, Any] = (
-                {"color": colour, "linewidths": 0, "alpha": 0.9}
-                if online
-                else {"facecolors": "white", "edgecolors": colour}
-            )
-            axes.scatter(
-                _dates(dots),
-                [y for _, y in dots],
-                s=areas[online],
-                zorder=3 if online else 4,
-                **style,
-            )
+def _draw_dots(
+    axes: Axes, height: float, products: Sequence[Product], colour: str, marker: str, size_px: float
+) -> None:
     for online in (True, False):
-        stars = [
-            (product.start, float(place))
-            for place, row in enumerate(rows)
-            for product in row.optical
-            if product.online == online
-        ]
-        if stars:
-            axes.scatter(
-                _dates(stars),
-                [y for _, y in stars],
-                marker="*",
-                s=(19 * _PX) ** 2,
-                facecolors=_OPTICAL_COLOUR if online else "white",
-                edgecolors="white" if online else _OPTICAL_COLOUR,
-                linewidths=0.9,
-                zorder=5,
-            )
-
-
-def _dates(dots: Sequence[tuple[datetime, float]]) -> NDArray[np.float64]:
-    return np.array([_day(start) for start, _ in dots], np.float64)
-
-
-def _day(time: datetime) -> float:
-    return float(date2num(time))  # type: ignore[no-untyped-call]
-
-
-def _heights(products: Sequence[Product]) -> list[float]:
-    """Return heights within a row, one per track; y points down, so ascending tracks are above."""
-    keys = [
-        (product.orbit_direction or "unknown", product.relative_orbit or 0) for product in products
-    ]
-    tracks = sorted(set(keys))
-    if len(tracks) < 2:
-        return [0.0] * len(keys)
-    lines = dict(zip(tracks, np.linspace(-_HALF_ROW, _HALF_ROW, len(tracks)), strict=True))
-    return [float(lines[key]) for key in keys]
+        starts: Any = [product.start for product in products if product.online == online]
+        # Hollow dots are larger, or nobody would see that they are hollow.
+        axes.plot(
+            starts,
+            [height] * len(starts),
+            linestyle="",
+            marker=marker,
+            markersize=(size_px if online else size_px + 2.6) * 72 / DPI,
+            markerfacecolor=colour if online else "white",
+            markeredgecolor=colour if not online else "white",
+            markeredgewidth=0.9 if not online or marker == "*" else 0,
+            zorder=3 if online else 4,
+        )
 
 
 def _finish_axes(axes: Axes, rows: Sequence[_Row], test_glaciers: Collection[str]) -> None:
     for place in range(0, len(rows), 2):
         axes.axhspan(place - 0.5, place + 0.5, color="#F4F4F4", zorder=0)
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.tick_params(axis="y", length=0, labelsize=11)
     for label, row in zip(axes.get_yticklabels(), rows, strict=True):
         if row.name in test_glaciers:
-            label.set_color(_TEST_COLOUR)
-            label.set_fontweight("bold")
-    for side in ("left", "right", "top"):
-        axes.spines[side].set_visible(False)
-    starts = [product.start for row in rows for product in (*row.sar, *row.optical)]
+            label.set(color=_TEST_COLOUR, fontweight="bold")
+    for heading, place_px in _COLUMNS:
+        _number(axes, -0.5, heading, place_px, rise_px=12, fontsize=10, color="#555555")
+    for place, row in enumerate(rows):
+        for text, (_, place_px) in zip(row.numbers(), _COLUMNS, strict=True):
+            _number(axes, place, text, place_px, fontsize=10.5)
+    axes.spines[["left", "right", "top"]].set_visible(False)
+    starts = [product.start for row in rows for product in row.products]
     if not starts:
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
         axes.text(0.5, 0.5, "no product", transform=axes.transAxes, ha="center", va="center")
         return
-    first, last = min(starts), max(starts)
-    pad = max((last - first) * 0.012, timedelta(days=5))
-    axes.set_xlim(_day(first - pad), _day(last + pad))
-    locator = AutoDateLocator(minticks=4, maxticks=10)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    pad = max((max(starts) - min(starts)) * 0.012, timedelta(days=5))
+    limits: Any = (min(starts) - pad, max(starts) + pad)
+    axes.set_xlim(*limits)
+    formatter = ConciseDateFormatter(axes.xaxis.get_major_locator())  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_formatter(formatter)
     axes.grid(axis="x", color="#D0D0D0", linewidth=0.8)
     axes.set_axisbelow(True)
-
-
-def _draw_numbers(axes: Axes, rows: Sequence[_Row]) -> None:
-    for heading, place_px in _COLUMNS:
-        _number(axes, -0.5, heading, place_px, rise_px=12, fontsize=10, color="#555555")
-    for place, row in enumerate(rows):
-        gap = row.longest_gap
-        texts = (
-            f"{len(row.sar):,}",
-            _size((*row.sar, *row.optical), at_least="≥ ", unknown="unknown"),
-            f"{row.offline:,}" if row.offline else "-",
-            "-" if gap is None else f"{gap.total_seconds() / 86400:,.0f} d",
-        )
-        for text, (_, place_px) in zip(texts, _COLUMNS, strict=True):
-            _number(axes, place, text, place_px, fontsize=10.5)
 
 
 def _size(products: Collection[Product], *, at_least: str, unknown: str) -> str:
@@ -254,7 +174,7 @@ def _number(
         text,
         (1, row),
         xycoords=axes.get_yaxis_transform(),
-        xytext=(place_px * _PX, rise_px * _PX),
+        xytext=(place_px * 72 / DPI, rise_px * 72 / DPI),
         textcoords="offset points",
         ha="right",
         va="center",
@@ -263,50 +183,47 @@ def _number(
     )
 
 
-def _draw_title(figure: Figure, rows: Sequence[_Row], height_px: int, *, has_test: bool) -> None:
-    everything = [product for row in rows for product in (*row.sar, *row.optical)]
-    # A product that shows two glaciers is fetched once.
-    distinct = {(product.provider, product.name): product for product in everything}.values()
+def _distinct(rows: Sequence[_Row]) -> list[Product]:
+    """Return all products; one that shows two glaciers is fetched once."""
+    everything = (product for row in rows for product in row.products)
+    return list({(product.provider, product.name): product for product in everything}.values())
+
+
+def _title(rows: Sequence[_Row]) -> str:
+    distinct = _distinct(rows)
     scenes = sum(product.mission == "sentinel-1" for product in distinct)
-    images = len(distinct) - scenes
     synthetic = any(product.provider == "synthetic" for product in distinct)
-    title = (
+    return (
         f"{'SYNTHETIC: ' if synthetic else ''}{counted(scenes, 'Sentinel-1 scene')} and "
-        f"{counted(images, 'Sentinel-2 image')} of {counted(len(rows), 'glacier')}, "
+        f"{counted(len(distinct) - scenes, 'Sentinel-2 image')} of "
+        f"{counted(len(rows), 'glacier')}, "
         f"{_size(distinct, at_least='at least ', unknown='of unknown size')}"
     )
-    figure.text(0.5, 1 - 24 / height_px, title, ha="center", va="center", fontsize=14)
-    shared = len(everything) - len(distinct)
+
+
+def _notes(rows: Sequence[_Row], has_test: bool) -> str:
+    shared = sum(len(row.products) for row in rows) - len(_distinct(rows))
     notes = ["Each line of dots is a track.", "Sizes are those of whole products, as listed."]
     if shared:
         notes.append(f"The title counts products of several glaciers once ({shared:,} repeats).")
     if has_test:
         notes.append("Bold: test glacier of CaFFe.")
-    figure.text(0.5, 1 - 52 / height_px, " ".join(notes), ha="center", va="center", fontsize=10.5)
+    return " ".join(notes)
 
 
 def _legend(rows: Sequence[_Row]) -> list[Line2D]:
-    def entry(label: str, **style: Any) -> Line2D:
-        return Line2D([], [], linestyle="", label=label, **style)
+    def entry(label: str, marker: str, size: float, face: str, edge: str) -> Line2D:
+        style: dict[str, Any] = {"markerfacecolor": face, "markeredgecolor": edge}
+        return Line2D([], [], linestyle="", label=label, marker=marker, markersize=size, **style)
 
     found = {product.orbit_direction for row in rows for product in row.sar}
     entries = [
-        entry(direction or "pass unknown", marker="o", markersize=5, color=colour)
+        entry(direction or "pass unknown", "o", 5, colour, colour)
         for direction, colour in _COLOURS.items()
         if direction in found
     ]
-    if any(row.offline for row in rows):
-        entries.append(
-            entry("offline", marker="o", markersize=6, color="#555555", markerfacecolor="white")
-        )
+    if any(not product.online for row in rows for product in row.products):
+        entries.append(entry("offline", "o", 6, "white", "#555555"))
     if any(row.optical for row in rows):
-        entries.append(
-            entry(
-                "Sentinel-2 image",
-                marker="*",
-                markersize=13,
-                color=_OPTICAL_COLOUR,
-                markeredgecolor="white",
-            )
-        )
+        entries.append(entry("Sentinel-2 image", "*", 13, _OPTICAL_COLOUR, _OPTICAL_COLOUR))
     return entries

@@ -7,7 +7,6 @@ they agree, both are seen.
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ssl4sar.report.figure_file import new_figure, save_figure
+from ssl4sar.report.figure_file import axes_at, draw_scale_bar, new_figure, save_figure, text_at
 from ssl4sar.report.scene_view import SceneView
 
 # Okabe and Ito's orange and sky blue stay apart for colour-blind readers, and neither is a grey.
@@ -49,26 +48,10 @@ def write_overlay(path: str | Path, view: SceneView, longest_px: int) -> None:
     """
     height_px, width_px = picture_shape(view.sar.shape, longest_px)
     figure_width_px = max(width_px + 2 * _MARGIN_PX, _MINIMUM_WIDTH_PX)
-    figure_height_px = height_px + _TITLE_PX + _LEGEND_PX
-    figure = new_figure(figure_width_px, figure_height_px)
-    axes = figure.add_axes(
-        (
-            (figure_width_px - width_px) / 2 / figure_width_px,
-            _LEGEND_PX / figure_height_px,
-            width_px / figure_width_px,
-            height_px / figure_height_px,
-        )
-    )
+    figure = new_figure(figure_width_px, height_px + _TITLE_PX + _LEGEND_PX)
+    axes = axes_at(figure, (figure_width_px - width_px) / 2, _TITLE_PX, (height_px, width_px))
     draw_fronts(axes, view, (height_px, width_px))
-    figure.text(
-        0.5,
-        1 - 8 / figure_height_px,
-        f"{view.labels.name}\n{view.error_text}",
-        ha="center",
-        va="top",
-        fontsize=12,
-        linespacing=1.4,
-    )
+    text_at(figure, 8, f"{view.labels.name}\n{view.error_text}", fontsize=12, linespacing=1.4)
     figure.legend(
         handles=front_legend(),
         loc="lower center",
@@ -91,7 +74,7 @@ def draw_fronts(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
     axes.imshow(front_picture(view, shape), interpolation="nearest", aspect="auto")
     axes.set_axis_off()
     _draw_box(axes, view, shape)
-    _draw_scale_bar(axes, view, shape)
+    draw_scale_bar(axes, view.sar.shape[1] * view.labels.spacing_m / 1000, shape)
     if view.synthetic:
         axes.text(
             0.012,
@@ -166,32 +149,14 @@ def stretch(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (scaled**_GAMMA * 255).astype(np.uint8)
 
 
-def _distance_to_front(front: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.float64]:
+def _distance_to_front(front: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return the distance of every pixel of a picture to a front of the scene, picture pixels."""
-    points = _points_along(front, steps=math.ceil(max(np.divide(shape, front.shape))))
-    if len(points) == 0:
-        return np.full(shape, np.inf)
-    places = ((points + 0.5) * np.divide(shape, front.shape)).astype(np.int64)
-    places = np.clip(places, 0, np.subtract(shape, 1))
-    away = np.ones(shape, bool)
-    away[places[:, 0], places[:, 1]] = False
-    distance: NDArray[np.float64] = ndimage.distance_transform_edt(away)
-    return distance
-
-
-def _points_along(front: NDArray[np.bool_], steps: int) -> NDArray[np.float64]:
-    """Return (N, 2) rows and columns of the front pixels and of points between neighbours.
-
-    In a picture larger than its scene, pixel centres alone would leave gaps in the line.
-    """
-    padded = np.pad(front, 1)
-    pixels = np.argwhere(front)
-    points = [pixels.astype(np.float64)]
-    for offset in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        rows, columns = (pixels + 1 + offset).T
-        joined = pixels[padded[rows, columns]]
-        points += [joined + np.multiply(offset, step / steps) for step in range(1, steps)]
-    return np.concatenate(points)
+    if not front.any():
+        return np.full(shape, np.inf, np.float32)
+    away = ndimage.distance_transform_edt(~front, sampling=np.divide(shape, front.shape))
+    image = Image.fromarray(away.astype(np.float32))
+    # Interpolated, so that the line has no gaps in a picture larger than its scene.
+    return np.array(image.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))
 
 
 def _draw_box(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
@@ -211,38 +176,6 @@ def _draw_box(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
             linestyle=(0, (5, 4)),
             path_effects=[withStroke(linewidth=3, foreground="black", alpha=0.6)],
         )
-    )
-
-
-def scale_bar_km(width_km: float) -> float:
-    """Return a round length of 1, 2 or 5 times a power of ten, about a fifth of the width."""
-    wanted = width_km / 5
-    power = 10.0 ** math.floor(math.log10(wanted))
-    return max(step * power for step in (1, 2, 5) if step * power <= wanted * 1.0001)
-
-
-def _draw_scale_bar(axes: Axes, view: SceneView, shape: tuple[int, int]) -> None:
-    height_px, width_px = shape
-    width_km = view.sar.shape[1] * view.labels.spacing_m / 1000
-    length_km = scale_bar_km(width_km)
-    length_px = length_km / width_km * width_px
-    thickness_px = 0.008 * max(shape)
-    left = width_px - length_px - 0.03 * max(shape)
-    top = height_px - 0.03 * max(shape)
-    axes.add_patch(
-        Rectangle(
-            (left, top), length_px, thickness_px, facecolor="white", edgecolor="black", linewidth=1
-        )
-    )
-    axes.text(
-        left + length_px / 2,
-        top - 0.006 * max(shape),
-        f"{length_km:g} km",
-        ha="center",
-        va="bottom",
-        fontsize=12,
-        color="white",
-        path_effects=[withStroke(linewidth=3, foreground="black")],
     )
 
 

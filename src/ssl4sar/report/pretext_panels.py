@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.report.figure_file import new_figure, save_figure
+from ssl4sar.report.figure_file import axes_at, new_figure, save_figure, text_at
 
 #: Most epochs that get a column.
 MOST_EPOCHS: Final = 4
@@ -57,29 +57,6 @@ class PretextPanels:
     masked: NDArray[np.uint8] | None
     true: NDArray[np.uint8]
     predicted: NDArray[np.uint8]
-
-    def __post_init__(self) -> None:
-        """Check that the arrays belong together.
-
-        Raises:
-            ValueError: another type or shape than described, or nothing to draw.
-        """
-        if self.sar.ndim != 3 or 0 in self.sar.shape or not self.epochs:
-            raise ValueError("there is nothing to draw")
-        tiles, *size = self.sar.shape
-        wanted = {
-            "names": ((len(self.names),), (tiles,)),
-            "true": (self.true.shape, (tiles, _RGB, *size)),
-            "predicted": (self.predicted.shape, (len(self.epochs), tiles, _RGB, *size)),
-        }
-        if self.masked is not None:
-            wanted["masked"] = (self.masked.shape, (tiles, *size))
-        for name, (found, shape) in wanted.items():
-            if found != shape:
-                raise ValueError(f"{name} has the shape {found}, not {shape}")
-        images = (self.sar, self.true, self.predicted)
-        if any(image.dtype != np.uint8 for image in images):
-            raise ValueError("the images are not 8-bit")
 
 
 def read_panels(path: str | Path) -> PretextPanels:
@@ -191,13 +168,7 @@ def _shown_epochs(panels: PretextPanels) -> str:
 
 
 def draw_panels(path: str | Path, panels: PretextPanels, title: str) -> None:
-    """Draw one row per tile: SAR, masked input, predictions of some epochs, true image.
-
-    Args:
-        path: PNG file, written atomically.
-        panels: tiles and predictions; of rendered images the title says so.
-        title: name of the run and the task.
-    """
+    """Draw one row per tile: SAR, masked input, predictions of some epochs, true image."""
     masks = panels.masked is not None
     epochs = drawn_epochs(len(panels.epochs))
     heads = ["SAR", *(["masked input"] if masks else [])]
@@ -208,36 +179,21 @@ def draw_panels(path: str | Path, panels: PretextPanels, title: str) -> None:
     height_px = _HEADER_PX + rows * (_CELL_PX + _NAME_PX) + _MARGIN_PX
     figure = new_figure(width_px, height_px)
     shown = f"SYNTHETIC images: {title}" if panels.synthetic else title
-    figure.text(0.5, 1 - 10 / height_px, shown, ha="center", va="top", fontsize=14)
+    text_at(figure, 10, shown, fontsize=14)
     note = f"{_shown_epochs(panels)}; red, green and blue, stretched alike within a row"
     if masks:
         note += "\nmasked tokens are orange; only they are predicted, all others are purple"
-    figure.text(0.5, 1 - 34 / height_px, note, ha="center", va="top", fontsize=10)
+    text_at(figure, 34, note, fontsize=10)
     for row, name in enumerate(panels.names):
         top_px = _HEADER_PX + row * (_CELL_PX + _NAME_PX)
         for column, picture in enumerate(_row(panels, row, epochs)):
             left_px = _MARGIN_PX + column * (_CELL_PX + _GAP_PX)
-            bottom_px = height_px - top_px - _CELL_PX
-            axes = figure.add_axes(
-                (
-                    left_px / width_px,
-                    bottom_px / height_px,
-                    _CELL_PX / width_px,
-                    _CELL_PX / height_px,
-                )
-            )
+            axes = axes_at(figure, left_px, top_px, (_CELL_PX, _CELL_PX))
             _show(axes, picture)
             if row == 0:
                 axes.set_title(heads[column], fontsize=10.5, pad=4)
-        figure.text(
-            _MARGIN_PX / width_px,
-            1 - (top_px + _CELL_PX + 3) / height_px,
-            name,
-            ha="left",
-            va="top",
-            fontsize=9,
-            color="#333333",
-        )
+        left = _MARGIN_PX / width_px
+        text_at(figure, top_px + _CELL_PX + 3, name, left, ha="left", fontsize=9)
     save_figure(figure, path)
 
 

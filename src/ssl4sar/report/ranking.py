@@ -46,13 +46,7 @@ def rank_scores(scores: Sequence[ImageScore]) -> list[ImageScore]:
 
 
 def good_median_worst(scores: Sequence[ImageScore]) -> list[RankedScore]:
-    """Pick a good, the median and the worst scene; fewer where there are fewer scenes.
-
-    Raises:
-        ValueError: no scores.
-    """
-    if not scores:
-        raise ValueError("no scenes to choose from")
+    """Pick a good, the median and the worst scene; fewer where there are fewer scenes."""
     ranked = rank_scores(scores)
     last = len(ranked) - 1
     places = {last: "worst", last // 2: "median", int(GOOD_SHARE * last): "good"}
@@ -66,10 +60,6 @@ def good_median_worst(scores: Sequence[ImageScore]) -> list[RankedScore]:
 
 def overlay_choice(scores: Sequence[ImageScore], limit: int) -> list[ImageScore]:
     """Pick at most ``limit`` scenes spread over all ranks, with good, median and worst.
-
-    Args:
-        scores: scores of all scenes.
-        limit: largest number of scenes, at least 3.
 
     Returns:
         Scores, best first.

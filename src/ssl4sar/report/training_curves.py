@@ -71,14 +71,7 @@ def _value(text: str) -> float | None:
 def write_training_figure(
     path: str | Path, curves: Mapping[str, TrainingCurve], title: str, note: str
 ) -> None:
-    """Draw loss and validation scores over the epochs.
-
-    Args:
-        path: PNG file, written atomically.
-        curves: one per training, by what the legend calls it.
-        title: name of the run.
-        note: what the numbers mean; drawn below the title.
-    """
+    """Draw loss and validation scores over the epochs."""
     figure = new_figure(1280, 440)
     axes_row: Sequence[Axes] = figure.subplots(1, len(_PANELS))
     figure.subplots_adjust(left=0.055, right=0.985, top=0.74, bottom=0.2, wspace=0.2)

@@ -29,7 +29,6 @@ INVENTORIES: Final = Path("data/inventory")
 ORBITS: Final = Path("data/orbits")
 TILES: Final = Path("data/elevation/tiles")
 ELEVATION: Final = Path("data/elevation")
-TILE_LIST: Final = Path("data/elevation/tile_list.txt")
 GEOID: Final = Path("data/geoid/geoid.tif")
 _NAMES_SHOWN: Final = 3
 #: Name of the rule that searches again.
@@ -69,11 +68,7 @@ def _reported(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class Acquisition:
-    """Paths and parameters of the rules that search and fetch Sentinel products.
-
-    Args:
-        config: validated configuration.
-    """
+    """Paths and parameters of the rules that search and fetch Sentinel products."""
 
     def __init__(self, config: StudyConfig) -> None:
         self._config = config
@@ -81,13 +76,7 @@ class Acquisition:
         self._refresh = _REFRESH
 
     def follow(self, workflow: Any, renamed: Callable[[str], str] = str) -> None:
-        """Let a new search follow the targets that Snakemake is asked for.
-
-        Args:
-            workflow: Snakemake's own object, as Snakefiles see it; its targets are known when the
-                jobs are planned.
-            renamed: returns what another workflow, of which this one is a module, calls a rule.
-        """
+        """Let a new search follow the targets that Snakemake is asked for."""
         self._workflow = workflow
         self._refresh = renamed(_REFRESH)
 
@@ -297,11 +286,6 @@ class Acquisition:
         records = (*self.scene_records(), *self.orbit_records())
         return [path for path in records if not Path(path).is_file()][:1]
 
-    @property
-    def tile_list(self) -> list[str]:
-        """List of all elevation tiles, if the service has one."""
-        return [str(TILE_LIST)] if self._config.elevation.tile_list_url else []
-
     @_reported
     def tile_records(self, wildcards: Any) -> list[str]:
         """Return the records of the elevation tiles of a glacier."""
@@ -328,11 +312,7 @@ class Acquisition:
 
 
 def _newest(listed: Iterable[tuple[str, Product]]) -> dict[str, Product]:
-    """Return products by name, each as the newest search lists it.
-
-    Args:
-        listed: time of the search in the form of inventories, and product.
-    """
+    """Return products by name, each as the newest search lists it."""
     newest: dict[str, tuple[str, Product]] = {}
     for searched, product in listed:
         if product.name not in newest or newest[product.name][0] < searched:

@@ -26,11 +26,6 @@ _FOLDERS: Final = ("benchmarks", "data", "logs", "resources", "results", "runs")
 def study_of(workflow: Any, config: Mapping[str, Any], base: Path) -> Study:
     """Return the study that Snakemake, or a workflow around this one, asks for.
 
-    Args:
-        workflow: Snakemake's own object, as the Snakefile sees it.
-        config: the configuration that Snakemake gathered, or that the module was given.
-        base: folder of the Snakefile.
-
     Raises:
         UserError: a wrong key or value, or a Python or module that cannot be used.
     """

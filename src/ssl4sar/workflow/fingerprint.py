@@ -33,10 +33,6 @@ def folder_fingerprint(root: str | Path, memory: Path) -> str:
 
     Only the folders of the layout are read; whatever else is beside them does not count.
 
-    Args:
-        root: folder of the tree or one above it.
-        memory: JSON file that remembers hashes between calls; made or renewed as needed.
-
     Returns:
         Hexadecimal digest that does not depend on time stamps or on where the folder is.
 
@@ -58,10 +54,6 @@ def pair_fingerprint(root: str | Path, memory: Path) -> str:
     """Return a SHA-256 over the names and contents of the files of a pretraining dataset.
 
     Only its three folders and its manifest are read; whatever else is beside them does not count.
-
-    Args:
-        root: folder of the dataset.
-        memory: JSON file that remembers hashes between calls; made or renewed as needed.
 
     Returns:
         Hexadecimal digest that does not depend on time stamps or on where the folder is.
@@ -87,7 +79,11 @@ def _digest(tree: Path, files: list[Path], memory: Path, description: str) -> st
     known = _remembered(memory)
     stamps = {path: _stamp(path) for path in files}
     unknown = [path for path in files if known.get(_key(path), [])[:2] != stamps[path]]
-    fresh = {path: sha256_file(path) for path in _with_progress(unknown, stamps, tree, description)}
+    paths: Iterable[Path] = unknown
+    if sum(stamps[path][0] for path in unknown) >= _MANY_BYTES:
+        tell(f"{tree}: {description}, once; later only files that changed")
+        paths = track(unknown, description)
+    fresh = {path: sha256_file(path) for path in paths}
     digest = hashlib.sha256()
     for path in files:
         sha256 = fresh[path] if path in fresh else str(known[_key(path)][2])
@@ -111,17 +107,6 @@ def _tree_files(tree: Path) -> list[Path]:
     found = [path for folder in folders for path in visible_entries(folder)]
     found.append(tree / METADATA_NAME)
     return sorted(path for path in found if path.is_file())
-
-
-def _with_progress(
-    paths: list[Path], stamps: dict[Path, list[int]], tree: Path, description: str
-) -> Iterable[Path]:
-    """Return the paths, with progress where hashing them takes a while."""
-    total_bytes = sum(stamps[path][0] for path in paths)
-    if total_bytes < _MANY_BYTES:
-        return paths
-    tell(f"{tree}: hashing {total_bytes / 1e9:.1f} GB, once; later only files that changed")
-    return track(paths, description)
 
 
 def _stamp(path: Path) -> list[int]:

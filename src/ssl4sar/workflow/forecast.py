@@ -16,14 +16,7 @@ SCENES: Final = Path("data/scenes")
 
 
 def forecast(config: StudyConfig, glaciers: int, products: Collection[Product], orbits: int) -> str:
-    """Return what fetching products means, as lines for a person.
-
-    Args:
-        config: configuration with the limits of the service.
-        glaciers: number of glaciers.
-        products: wanted products.
-        orbits: number of orbit files.
-    """
+    """Return what fetching products means, as lines for a person."""
     records = {product.name: SCENES / f"{product.name}.json" for product in products}
     ahead = [product for product in products if not records[product.name].is_file()]
     there = len(products) - len(ahead)

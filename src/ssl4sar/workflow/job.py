@@ -56,9 +56,6 @@ def job(snakemake: Any) -> Iterator[Recorder]:
     The log file gets plain lines and, on failure, the full traceback. Standard error gets the same
     lines, and one line on failure; never bars, since several jobs share one terminal.
 
-    Args:
-        snakemake: the object that Snakemake hands to a script.
-
     Yields:
         The record in the making, for jobs that know hashes of what they write.
 

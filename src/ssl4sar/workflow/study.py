@@ -62,14 +62,7 @@ class Study:
     def __init__(
         self, config: StudyConfig, base: Path, file: str, command_line: Mapping[str, Any]
     ) -> None:
-        """Keep a configuration.
-
-        Args:
-            config: validated configuration.
-            base: folder of the Snakefile.
-            file: file it was read from.
-            command_line: values given by ``--config``.
-        """
+        """Keep a configuration."""
         self.config = config
         self._base = base
         self._read_from = {"file": file, "overrides": dict(command_line)}
@@ -108,12 +101,7 @@ class Study:
         return minutes
 
     def mem_mb(self, rule: str, least_mb: Asked) -> Callable[[Any, int], int]:
-        """Return the memory of a rule as Snakemake asks for it: more if an earlier run took more.
-
-        Args:
-            rule: name of the rule, as for :meth:`runtime`.
-            least_mb: MB on the first attempt.
-        """
+        """Return the memory of a rule as Snakemake asks for it: more if earlier runs took more."""
 
         def megabytes(wildcards: Any, attempt: int) -> int:
             name, least = _records(rule, wildcards), _asked(least_mb, wildcards)
@@ -130,14 +118,7 @@ class Study:
     def asks(
         self, rule: str, mem_mb: Asked, runtime_min: Asked, **resources: Any
     ) -> dict[str, Any]:
-        """Return the block ``resources`` of a rule, to be unpacked there.
-
-        Args:
-            rule: name of the rule.
-            mem_mb: least memory on the first attempt, MB.
-            runtime_min: minutes on the first attempt where no earlier run is on record.
-            resources: others, as they are.
-        """
+        """Return the block ``resources`` of a rule, to be unpacked there."""
         return {
             "mem_mb": self.mem_mb(rule, mem_mb),
             "runtime": self.runtime(rule, runtime_min),
@@ -188,10 +169,6 @@ class Study:
         What rules fetch is known by its address and checksum: an update must neither delete nor
         repeat a download. Only of products that are rendered in place of fetched ones the code
         decides.
-
-        Args:
-            rule: name of the rule.
-            modules: modules that the script imports by name alone.
         """
         sentinel = self.config.sentinel
         is_rendered = "synthetic" in {sentinel.provider, sentinel.optical_from}
@@ -417,10 +394,6 @@ def _asked(value: Asked, wildcards: Any) -> int:
 def default_config(base: Path, command_line: Mapping[str, Any]) -> dict[str, Any]:
     """Return the embedded default with the values of the command line put over it.
 
-    Args:
-        base: folder of the Snakefile.
-        command_line: values given by ``--config``; blocks are merged key by key.
-
     Raises:
         UserError: the default file is missing or no YAML.
     """
@@ -438,12 +411,6 @@ def open_study(
     base: Path,
 ) -> Study:
     """Validate the configuration that Snakemake gathered.
-
-    Args:
-        values: the gathered configuration.
-        files: files given by ``--configfile``.
-        command_line: values given by ``--config``.
-        base: folder of the Snakefile.
 
     Returns:
         The study.
@@ -488,10 +455,6 @@ def require_usable_python(python: str, in_environments: bool = False) -> None:
     Snakemake 9 writes the path of its own Python into a shell command as it is; a space in it ends
     the name of the command (snakemake/snakemake#2645). Paths of the project are protected.
 
-    Args:
-        python: path of the running Python.
-        in_environments: whether jobs have Python from environments of their own.
-
     Raises:
         UserError: its path has a character that means something to the shell.
     """
@@ -507,11 +470,7 @@ def require_usable_python(python: str, in_environments: bool = False) -> None:
 
 
 def share_sources(base: Path) -> None:
-    """Let jobs import the package from this checkout, in conda environments and on nodes too.
-
-    Args:
-        base: folder of the Snakefile.
-    """
+    """Let jobs import the package from this checkout, in conda environments and on nodes too."""
     source = str(base / "src")
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     os.environ["PYTHONPATH"] = os.pathsep.join([source, *(p for p in paths if p != source)])

@@ -105,13 +105,6 @@ def test_the_record_names_tiles_and_hashes(tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps([written, tags])
 
 
-def test_equal_tiles_give_equal_bytes(tmp_path: Path) -> None:
-    put_all(tmp_path, HERE)
-    first = build_elevation(HERE, tmp_path, tmp_path / "a.tif", CONFIG)
-    second = build_elevation(HERE, tmp_path, tmp_path / "b.tif", CONFIG)
-    assert first == second
-
-
 def test_small_voids_are_filled_and_large_ones_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -99,44 +99,6 @@ def test_a_listed_tile_that_is_not_there_is_an_error(service: FileService, tmp_p
     assert list(tmp_path.glob("N78*")) == []
 
 
-def test_without_a_list_a_tile_that_is_not_there_is_sea_if_the_known_one_is(
-    service: FileService, tmp_path: Path
-) -> None:
-    record = fetch_tile(SEA, config(service), tmp_path, None, QUICK)
-    assert record.sea
-    assert record.evidence == "HTTP 404, while the service has N78_E016"
-    assert service.asked == [("HEAD", path_of(SEA)), ("HEAD", path_of(KNOWN))]
-    assert not fetch_tile(LAND, config(service), tmp_path, None, QUICK).sea
-
-
-@pytest.mark.parametrize("tile", [SEA, LAND, KNOWN])
-def test_without_a_list_a_wrong_address_makes_no_sea(
-    service: FileService, tmp_path: Path, tile: Tile
-) -> None:
-    wrong = config(service, tile_url=service.url + "/wrong/{lat}{lon}.tif")
-    with pytest.raises(UserError, match=r"lacks N78_E016 too.*correct elevation\.tile_url"):
-        fetch_tile(tile, wrong, tmp_path, None, QUICK)
-    assert list(tmp_path.glob("N78*")) == []
-
-
-def test_a_service_that_is_ill_makes_no_sea(service: FileService, tmp_path: Path) -> None:
-    service.statuses[path_of(SEA)] = [503] * 10
-    with pytest.raises(UserError, match="answered 503"):
-        fetch_tile(SEA, config(service), tmp_path, None, QUICK)
-    service.statuses[path_of(SEA)] = [403]
-    with pytest.raises(UserError, match="answered 403"):
-        fetch_tile(SEA, config(service), tmp_path, None, QUICK)
-    service.statuses[path_of(SEA)] = [500, 429]
-    assert fetch_tile(SEA, config(service), tmp_path, None, QUICK).sea
-
-
-def test_a_host_that_is_not_there_makes_no_sea(tmp_path: Path) -> None:
-    with file_service() as gone:
-        lost = config(gone)
-    with pytest.raises(UserError, match="cannot be reached"):
-        fetch_tile(SEA, lost, tmp_path, None, QUICK)
-
-
 def test_sea_becomes_land_when_the_list_says_so(service: FileService, tmp_path: Path) -> None:
     assert fetch_tile(LAND, config(service), tmp_path, frozenset({KNOWN}), QUICK).sea
     assert not fetch_tile(LAND, config(service), tmp_path, LISTED, QUICK).sea
@@ -178,12 +140,5 @@ def test_what_is_no_list_is_refused(service: FileService, tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"tileList\.txt: this is not a list.*N78_E016"):
         fetch_tile_list(config(service), tmp_path / "list.txt", QUICK)
     assert not list(tmp_path.glob("*list*"))
-    with pytest.raises(UserError, match="is null"):
-        fetch_tile_list(config(service, tile_list_url=None), tmp_path / "list.txt", QUICK)
     with pytest.raises(UserError, match="cannot be read"):
         read_tile_list(tmp_path / "none.txt", config(service))
-
-
-def test_a_known_tile_that_does_not_exist_is_reported(service: FileService, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"elevation\.known_tile: .*not the name of a tile"):
-        fetch_tile(SEA, config(service, known_tile="S00_E000"), tmp_path, None, QUICK)

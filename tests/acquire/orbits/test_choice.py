@@ -6,8 +6,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from made_orbits import MadeCatalogue, at, orbit_name, poeorb, record, scene
 
 from ssl4sar.acquire.orbits.choice import ORBIT_MARGIN, OrbitName, choose_orbits, orbit_filters
@@ -25,24 +23,6 @@ def resorb(start: str, created: str, hours: float = 3.28, platform: str = "S1A")
     )
 
 
-@given(
-    st.datetimes(datetime(2014, 1, 1), datetime(2030, 1, 1)),
-    st.integers(1, 16_200),
-    st.sampled_from(["POEORB", "RESORB"]),
-    st.sampled_from(["S1A", "S1B", "S1C", "S1D"]),
-)
-def test_names_round_trip(begin: datetime, length_s: int, kind: str, platform: str) -> None:
-    start = at(begin.replace(microsecond=0).isoformat())
-    stop = start + timedelta(seconds=length_s)
-    reported = OrbitName.parse(orbit_name(start, stop, stop, kind, platform))
-    assert (reported.platform, reported.kind, reported.start, reported.stop) == (
-        platform,
-        kind,
-        start,
-        stop,
-    )
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -53,10 +33,6 @@ def test_names_round_trip(begin: datetime, length_s: int, kind: str, platform: s
         "S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20140410T005944_20140408T225944",
         "S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20141308T225944_20141410T005944",
         "../S1A_OPER_AUX_POEORB_OPOD_20210301T134450_V20140408T225944_20140410T005944",
-        # Marks for "for ever" and "never" are not times that make a file the best.
-        "S1A_OPER_AUX_RESORB_OPOD_20140410T005944_V20140408T225944_99991231T235959",
-        "S1A_OPER_AUX_POEORB_OPOD_99991231T235959_V20140408T225944_20140410T005944",
-        "S1A_OPER_AUX_POEORB_OPOD_20140410T005944_V00010101T000000_20140410T005944",
     ],
 )
 def test_what_is_no_orbit_file_is_refused(name: str) -> None:
@@ -110,20 +86,6 @@ def test_of_several_precise_files_the_one_made_last_wins() -> None:
     for listed in ([*MARCH, *late], [*late, *MARCH]):
         _, chosen = choose_orbits([product], MadeCatalogue(listed))
         assert chosen[product.name] == poeorb("2021-03-05", created="2021-09-01")
-
-
-def test_the_age_of_a_precise_file_counts_more_than_its_reach() -> None:
-    product = scene("2021-03-05 23:10")  # ten minutes within the file of the next day
-    files = [poeorb("2021-03-05", created="2021-04-01"), poeorb("2021-03-06", created="2021-04-02")]
-    _, chosen = choose_orbits([product], MadeCatalogue([record(name) for name in files]))
-    assert chosen[product.name] == files[1]
-
-
-@pytest.mark.parametrize("time", ["2021-03-04 23:01", "2021-03-06 00:58"])
-def test_a_file_is_found_from_its_first_to_its_last_minute(time: str) -> None:
-    product = scene(time)
-    _, chosen = choose_orbits([product], MadeCatalogue([record(poeorb("2021-03-05"))]))
-    assert chosen[product.name] == poeorb("2021-03-05")
 
 
 @pytest.mark.parametrize(("spare_s", "covered"), [(60, True), (59, False), (-10, False)])
@@ -213,13 +175,6 @@ def test_a_strange_record_is_one_line(change: dict[str, object]) -> None:
     with pytest.raises(UserError, match="a record of another form") as caught:
         choose_orbits([scene("2021-03-05 04:31")], MadeCatalogue(listed))
     assert len(str(caught.value)) < 400
-
-
-def test_products_of_other_missions_are_passed_over() -> None:
-    catalogue = MadeCatalogue(MARCH)
-    assert choose_orbits([scene("2021-03-05", mission="sentinel-2")], catalogue) == ([], {})
-    assert choose_orbits([], catalogue) == ([], {})
-    assert catalogue.asked == []
 
 
 def test_one_question_per_satellite_and_month() -> None:

@@ -20,14 +20,14 @@ RASTERS: dict[str, dict[str, Any]] = {
     },
     "cloud.tif": {"driver": "COG", "compress": "deflate"},
     "band.jp2": {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"},
-    "without_ending": {"driver": "GTiff", "BIGTIFF": "YES"},
+    "big.tif": {"driver": "GTiff", "BIGTIFF": "YES"},
 }
 TEXTS = {
     "item.json": b'{"id": [1, 2]}',
     "item.geojson": b"[]",
     "manifest.safe": b'<?xml version="1.0"?><a><b/></a>',
     "schema.XML": b"<a>text</a>",
-    "product": b"\xef\xbb\xbf <a/>",
+    "product.xml": b"\xef\xbb\xbf<a/>",
 }
 
 

@@ -65,14 +65,6 @@ def test_damaged_manifest_is_one_line(tmp_path: Path, content: bytes) -> None:
             read_overview(tmp_path / name)
 
 
-def test_what_is_no_product_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "a.zip").write_bytes(b"no zip")
-    (tmp_path / "b.SAFE").mkdir()
-    for name in ("a.zip", "b.SAFE", "c.SAFE"):
-        with pytest.raises(UserError, match="its manifest cannot be read"):
-            read_overview(tmp_path / name)
-
-
 def test_direction_and_track_may_be_untold(tmp_path: Path) -> None:
     name = NAMES["s2"]
     folder = write_folder(tmp_path, name, direction="")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -27,7 +26,8 @@ from ssl4sar.acquire.elevation.mosaic import (
 from ssl4sar.acquire.elevation.tiles import bounds_of_area, tiles_of_bounds
 from ssl4sar.acquire.elevation.voids import FILLED, MEASURED, SEA, VOID, VoidCount, fill_voids
 from ssl4sar.config.services import ElevationConfig
-from ssl4sar.core.atomic import atomic_file, write_json
+from ssl4sar.core.atomic import write_json
+from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import tell
@@ -178,10 +178,6 @@ def _write(
     grid: Grid,
     facts: Mapping[str, Any],
 ) -> None:
-    from rasterio.io import MemoryFile
-    from rasterio.transform import Affine
-    from rasterio.windows import Window
-
     geoid = facts["geoid"] or {"model": "none", "file": "none", "sha256": "none"}
     tags = {
         "GLACIER": facts["glacier"],
@@ -194,32 +190,5 @@ def _write(
         "FLAGS": json.dumps({str(flag): name for flag, name in FLAG_NAMES.items()}),
         "ATTRIBUTION": facts["attribution"],
     }
-    rows, columns = grid.shape
-    # In memory first: errors of the disk are then reported like those of any other file.
-    with MemoryFile() as memory:
-        with memory.open(
-            driver="GTiff",
-            width=columns,
-            height=rows,
-            count=2,
-            dtype="float32",
-            nodata=math.nan,
-            crs=grid.crs,
-            transform=Affine(*grid.transform),
-            tiled=True,
-            blockxsize=256,
-            blockysize=256,
-            interleave="band",
-            compress="deflate",
-            predictor=3,
-            bigtiff="if_safer",
-        ) as file:
-            for start in range(0, rows, ROWS_AT_ONCE):
-                part = slice(start, min(start + ROWS_AT_ONCE, rows))
-                window = Window(0, start, columns, part.stop - start)
-                file.write(heights_m[part], 1, window=window)
-                file.write(flags[part].astype(np.float32), 2, window=window)
-            file.descriptions = ("height (m)", "flag")
-            file.update_tags(**tags)
-        with atomic_file(target) as temporary:
-            temporary.write_bytes(memory.getbuffer())
+    image = np.stack([heights_m, flags.astype(np.float32)])
+    write_geotiff(target, image, grid, descriptions=("height (m)", "flag"), tags=tags)

@@ -61,10 +61,6 @@ def read_sources(tiles: Sequence[Tile], folder: Path) -> list[Source]:
     for tile in tiles:
         record = TileRecord.read(folder / f"{tile.name}.json")
         path = folder / f"{tile.name}.tif"
-        if record.tile != tile.name:
-            raise UserError(
-                folder / f"{tile.name}.json", f"is the record of {record.tile}", "fetch it again"
-            )
         if not record.sea and (not path.is_file() or sha256_file(path) != record.sha256):
             raise UserError(
                 path, "is missing or not the file that was fetched", "fetch the tile again"

@@ -60,10 +60,6 @@ def read_tile_grid(path: str | Path, tile: Tile) -> Grid:
     The file gives the edges of its pixels, whichever convention its tag ``AREA_OR_POINT`` names:
     heights belong to the centres, and the first centre must be on the tile's north-western corner.
 
-    Args:
-        path: GeoTIFF.
-        tile: the tile that it should be.
-
     Raises:
         UserError: it is not a GeoTIFF of one band in WGS 84 degrees, north up, of this tile.
     """
@@ -100,9 +96,6 @@ def read_tile_grid(path: str | Path, tile: Tile) -> Grid:
 def check_heights(path: str | Path) -> Heights:
     """Read a whole tile and return the range of its heights.
 
-    Args:
-        path: GeoTIFF.
-
     Raises:
         UserError: it ends too early, or there are heights that no land has.
     """
@@ -127,11 +120,6 @@ def check_heights(path: str | Path) -> Heights:
 
 def read_heights(file: Any, rows: slice, columns: slice) -> NDArray[np.float32]:
     """Read part of a tile; NaN where it is void.
-
-    Args:
-        file: open raster.
-        rows: rows, from the north.
-        columns: columns, from the west.
 
     Returns:
         (rows, columns) float32, metres.

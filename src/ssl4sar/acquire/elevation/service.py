@@ -1,7 +1,6 @@
 """Fetching elevation tiles; sea is distinguished from a tile that is merely at another address.
 
-The service has no tiles where there is only sea. Its list of tiles decides; without a list, a tile
-that is not there (HTTP 404) is sea only if the service has another tile that is known to be land.
+The service has no tiles where there is only sea: its list of tiles decides, not an answer 404.
 
 A fetched tile is ``NAME.tif`` with the record ``NAME.json``; a sea tile has the record only.
 
@@ -15,26 +14,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, Final
 
-import requests
-
 from ssl4sar.acquire.elevation.raster import check_heights, read_tile_grid
 from ssl4sar.acquire.elevation.tiles import Tile
-from ssl4sar.acquire.network.access import Access
 from ssl4sar.acquire.network.download import download
-from ssl4sar.acquire.network.exchange import (
-    TRANSIENT_STATUS,
-    failing_line,
-    guarded_session,
-    short_answer,
-    transient_error,
-)
 from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.cached_file import cached_file, remove_cached
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, read_bounded
 from ssl4sar.core.progress import tell
 from ssl4sar.core.record import Record
-from ssl4sar.core.retry import Patience, patiently
+from ssl4sar.core.retry import Patience
 
 #: A line of the public list names a tile like this; other lines are not about tiles.
 _LISTED: Final = re.compile(r"([NS]\d\d)_00_([EW]\d\d\d)_00")
@@ -89,12 +78,8 @@ def fetch_tile_list(
         Tiles that the service has.
 
     Raises:
-        UserError: no address is configured, the download fails, or the file is not a list of tiles.
+        UserError: the download fails, or the file is not a list of tiles.
     """
-    if config.tile_list_url is None:
-        raise UserError(
-            "elevation.tile_list_url", "is null: there is no list to fetch", "give its address"
-        )
     url = config.tile_list_url
     return cached_file(
         target,
@@ -124,7 +109,7 @@ def read_tile_list(path: str | Path, config: ElevationConfig) -> frozenset[Tile]
             tiles.add(Tile.parse(f"{latitude}_{longitude}"))
         except ValueError:
             continue
-    if known_tile(config) not in tiles:
+    if config.known_tile not in {tile.name for tile in tiles}:
         raise UserError(
             path,
             f"this is not a list of tiles: {config.known_tile} is not in it, which is land",
@@ -133,25 +118,11 @@ def read_tile_list(path: str | Path, config: ElevationConfig) -> frozenset[Tile]
     return frozenset(tiles)
 
 
-def known_tile(config: ElevationConfig) -> Tile:
-    """Return the tile that is known to be land.
-
-    Raises:
-        UserError: the configuration names none that exists.
-    """
-    try:
-        return Tile.parse(config.known_tile)
-    except ValueError as error:
-        raise UserError(
-            "elevation.known_tile", str(error), "give a tile that is on land, such as N78_E016"
-        ) from error
-
-
 def fetch_tile(
     tile: Tile,
     config: ElevationConfig,
     folder: str | Path,
-    listed: frozenset[Tile] | None = None,
+    listed: frozenset[Tile],
     patience: Patience = PATIENT,
 ) -> TileRecord:
     """Fetch a tile, or find out that it is sea; a tile that is there and whole is reused.
@@ -160,7 +131,7 @@ def fetch_tile(
         tile: the tile.
         config: addresses.
         folder: gets ``NAME.json`` and, unless it is sea, ``NAME.tif``.
-        listed: tiles of the service as :func:`read_tile_list` returns them; None asks the service.
+        listed: tiles of the service as :func:`read_tile_list` returns them.
         patience: with the service.
 
     Returns:
@@ -172,13 +143,13 @@ def fetch_tile(
     """
     folder = Path(folder)
     raster, url = folder / f"{tile.name}.tif", tile.url(config.tile_url)
-    sea = _why_sea(tile, url, config, listed, patience)
-    if sea is not None:
-        tell(f"elevation tile {tile.name}: sea ({sea})")
-        remove_cached(raster)
-        record = TileRecord(tile=tile.name, sea=True, url=url, evidence=sea)
-    else:
+    if tile in listed:
         record = _land(tile, url, raster, patience)
+    else:
+        evidence = "not in the list of tiles"
+        tell(f"elevation tile {tile.name}: sea ({evidence})")
+        remove_cached(raster)
+        record = TileRecord(tile=tile.name, sea=True, url=url, evidence=evidence)
     record.write(folder / f"{tile.name}.json")
     return record
 
@@ -202,61 +173,3 @@ def _land(tile: Tile, url: str, raster: Path, patience: Patience) -> TileRecord:
         columns=grid.width,
         **asdict(heights),
     )
-
-
-def _why_sea(
-    tile: Tile,
-    url: str,
-    config: ElevationConfig,
-    listed: frozenset[Tile] | None,
-    patience: Patience,
-) -> str | None:
-    """Return why a tile is sea; None if the service has it."""
-    if listed is not None:
-        return None if tile in listed else "not in the list of tiles"
-    if _exists(url, patience):
-        return None
-    known = known_tile(config).url(config.tile_url)
-    if tile.name == config.known_tile or not _exists(known, patience):
-        raise UserError(
-            known,
-            f"the service lacks {config.known_tile} too, which is land, so this says nothing "
-            f"about {tile.name}",
-            "correct elevation.tile_url, or elevation.known_tile for a service of a region",
-        )
-    return f"HTTP 404, while the service has {config.known_tile}"
-
-
-def _exists(url: str, patience: Patience) -> bool:
-    """Ask the service whether it has a file.
-
-    Raises:
-        UserError: it neither says yes nor no.
-    """
-    access = Access()
-
-    def ask() -> bool:
-        with (
-            failing_line(url, "correct elevation.tile_url"),
-            guarded_session(short_answer(patience.timeout_s), access.may_carry) as session,
-            access.open(session, url, method="HEAD", timeout_s=patience.timeout_s) as answer,
-        ):
-            return _says_yes(answer, url)
-
-    return patiently(
-        ask,
-        patience,
-        "elevation tiles",
-        subject=url,
-        what="the question whether it exists",
-        fix="check connection and elevation.tile_url, then rerun",
-    )
-
-
-def _says_yes(answer: requests.Response, url: str) -> bool:
-    problem = f"the server answered {answer.status_code} {answer.reason}"
-    if answer.status_code in TRANSIENT_STATUS:
-        raise transient_error(answer, problem)
-    if answer.status_code in {200, 404, 410}:
-        return answer.status_code == 200
-    raise UserError(url, problem, "check connection and elevation.tile_url, then rerun")

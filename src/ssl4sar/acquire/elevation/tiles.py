@@ -13,7 +13,9 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
+from shapely.affinity import translate
 from shapely.geometry.base import BaseGeometry
+from shapely.ops import unary_union
 
 from ssl4sar.acquire.areas import KM_PER_DEG
 from ssl4sar.core.errors import UserError
@@ -131,8 +133,10 @@ def bounds_of_area(area: BaseGeometry, margin_km: float, name: str = "area") -> 
     """
     if area.is_empty:
         raise UserError(name, "its area is empty", "give a Polygon with an area")
-    west, east = _longitudes(area)
-    _, south, _, north = area.bounds
+    first = getattr(area, "geoms", [area])[0]
+    west, south, east, north = area_around(area, first.centroid.x).bounds
+    turn = 360.0 * math.floor((west + 180.0) / 360.0)
+    west, east = west - turn, east - turn
     margin_deg = margin_km / KM_PER_DEG
     farthest_deg = max(abs(south), abs(north))
     # The circle of this radius around a point spans so many degrees of longitude.
@@ -150,22 +154,16 @@ def bounds_of_area(area: BaseGeometry, margin_km: float, name: str = "area") -> 
     return Bounds(west - widening_deg, south - margin_deg, east + widening_deg, north + margin_deg)
 
 
-def _longitudes(area: BaseGeometry) -> tuple[float, float]:
-    """Return west and east of an area: what the widest gap between its parts leaves over."""
-    spans = []
-    for part in getattr(area, "geoms", [area]):
-        low, _, high, _ = part.bounds
-        start = low if -180.0 <= low < 180.0 else (low + 180.0) % 360.0 - 180.0
-        spans.append((start, high - low))
-    spans.sort()
-    reach = spans[0][0] + spans[0][1]
-    gaps = []
-    for start, width in spans[1:]:
-        gaps.append((start - reach, start))
-        reach = max(reach, start + width)
-    gaps.append((spans[0][0] + 360.0 - reach, spans[0][0]))
-    west = max(gaps)[1]
-    return west, max((start if start >= west else start + 360.0) + width for start, width in spans)
+def area_around(area: BaseGeometry, lon: float) -> BaseGeometry:
+    """Return an area without the seam at 180 degrees, along which it is cut.
+
+    Args:
+        area: polygons in degrees.
+        lon: longitude, degrees, to which those of the area are the nearest turn of the globe.
+    """
+    parts = getattr(area, "geoms", [area])
+    turns = [360.0 * round((lon - part.centroid.x) / 360.0) for part in parts]
+    return unary_union([translate(part, turn) for part, turn in zip(parts, turns, strict=True)])
 
 
 def tiles_of_bounds(bounds: Bounds) -> list[Tile]:

@@ -37,8 +37,6 @@ _NAME: Final = re.compile(
     r"(S1[A-Z])_OPER_AUX_(POEORB|RESORB)_[A-Z0-9]{4}"
     r"_(\d{8}T\d{6})_V(\d{8}T\d{6})_(\d{8}T\d{6})(?:\.EOF)?"
 )
-#: Times before and after these are marks, such as 9999-12-31 for "for ever".
-_YEARS: Final = range(2014, 2100)
 _NAMES_TOLD: Final = 3
 
 
@@ -83,8 +81,7 @@ class OrbitName:
         """Read a name, with or without ``.EOF``.
 
         Raises:
-            ValueError: it is not the name of an orbit file of Sentinel-1, or of one that lasts
-                longer than such files do or has other times that stand for something else.
+            ValueError: it is not the name of an orbit file of Sentinel-1.
         """
         match = _NAME.fullmatch(name)
         if match is None:
@@ -93,11 +90,6 @@ class OrbitName:
         if start >= stop:
             raise ValueError(f"{name!r}: its validity ends before it begins")
         kind: OrbitKind = "POEORB" if match[2] == "POEORB" else "RESORB"
-        if (
-            not {created.year, start.year, stop.year} <= set(_YEARS)
-            or stop - start > _LONGEST[kind]
-        ):
-            raise ValueError(f"{name!r}: its times are not those of an orbit file")
         return cls(match[1], kind, created, start, stop)
 
     def product(self, **known: Any) -> Product:

@@ -6,7 +6,6 @@ a header with mission, type and validity, then ``List_of_OSVs`` with Earth-fixed
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -31,8 +30,6 @@ _LONGEST_BYTES: Final = 1 << 26
 _FIX: Final = "remove it and fetch it again"
 #: State vectors come every ten seconds; one may be missing at an end.
 _SPACING: Final = timedelta(seconds=20)
-#: Sentinel-1 flies 693 km above the equator, 7071 km from the Earth's centre.
-_RADII_M: Final = (6.95e6, 7.2e6)
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Z0-9]")
 
 
@@ -94,12 +91,9 @@ class OrbitRecord(Record):
 def read_orbit(path: str | Path) -> OrbitFacts:
     """Read an orbit file.
 
-    Args:
-        path: EOF file.
-
     Raises:
         UserError: the file is missing, not an orbit file, ends too early, holds another number of
-            state vectors than it announces, or such that are out of order or off the orbit.
+            state vectors than it announces, or such that are out of order.
     """
     try:
         return _facts(parse_xml(read_bounded(path, _LONGEST_BYTES)))
@@ -117,7 +111,6 @@ def _facts(root: Element) -> OrbitFacts:
     vectors = [_parts(vector) for vector in listed.iterfind("{*}OSV")]
     announced = listed.get("count", "").strip()
     times = [_time(vector["UTC"]) for vector in vectors]
-    radii_m = [math.hypot(*(float(vector[axis]) for axis in "XYZ")) for vector in vectors]
     start, stop = (_time(_text(root, f"Validity_{end}")) for end in ("Start", "Stop"))
     if not announced.isdigit():
         raise ValueError("there is no list of state vectors")
@@ -129,8 +122,6 @@ def _facts(root: Element) -> OrbitFacts:
         raise ValueError("there is a gap between its state vectors")
     if times[0] > start + _SPACING or times[-1] < stop - _SPACING:
         raise ValueError("its state vectors do not cover its validity")
-    if not all(_RADII_M[0] < radius < _RADII_M[1] for radius in radii_m):
-        raise ValueError("a state vector is not on the orbit of Sentinel-1")
     platform = _platform(_text(root, "Mission"))
     file_type = _text(root, "File_Type")
     return OrbitFacts(platform, file_type, start, stop, len(times), times[0], times[-1])

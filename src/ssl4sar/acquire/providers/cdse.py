@@ -41,7 +41,7 @@ from ssl4sar.acquire.safe.verification import (
     DamagedProductError,
     file_problem,
     known_checksums,
-    verify_archive,
+    verify_product,
 )
 from ssl4sar.config.services import CdseConfig, Services
 from ssl4sar.core.hashing import Checksum, can_compute
@@ -276,9 +276,9 @@ class Cdse:
             product.name,
             archive,
             fetch,
-            lambda: verify_archive(
+            lambda: verify_product(
                 archive,
-                product.name,
+                repacked=product.name,
                 size_bytes=product.size_bytes,
                 checksums={each.algorithm: each.digits for each in checksums},
             ),

@@ -19,33 +19,17 @@ _KINDS: Final[dict[str, Kind]] = {
     ".json": "JSON",
     ".geojson": "JSON",
 }
-#: TIFF and BigTIFF of either byte order, JPEG 2000 as a file and as a bare stream of code.
-_BEGINNINGS: Final[dict[bytes, Kind]] = {
-    b"II*\0": "GTiff",
-    b"MM\0*": "GTiff",
-    b"II+\0": "GTiff",
-    b"MM\0+": "GTiff",
-    b"\0\0\0\x0cjP  \r\n\x87\n": "JP2OpenJPEG",
-    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
-    b"<": "XML",
-    b"{": "JSON",
-    b"[": "JSON",
-}
 
 
 def decoding_problem(path: str | Path) -> str | None:
     """Return why a file cannot be decoded whole, in one line; None where it can be.
 
     Rasters (GeoTIFF, JPEG 2000) are read block by block, all bands; XML and JSON are parsed. What a
-    file should be is known by its ending, without a known one by its first bytes. A file of another
-    kind cannot be assessed, which is a problem, too. A few changed bytes of a raster are often not
-    found: they decode to other pixels.
-
-    Args:
-        path: the file.
+    file should be is known by its ending. A file of another kind cannot be assessed, which is a
+    problem, too. A few changed bytes of a raster are often not found: they decode to other pixels.
     """
     path = Path(path)
-    kind = _kind(path)
+    kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         return "there is no checksum of it, and it is not a GeoTIFF, JPEG 2000, XML or JSON"
     if kind == "XML":
@@ -53,18 +37,6 @@ def decoding_problem(path: str | Path) -> str | None:
     if kind == "JSON":
         return _json_problem(path)
     return _raster_problem(path, kind)
-
-
-def _kind(path: Path) -> Kind | None:
-    if path.suffix.lower() in _KINDS:
-        return _KINDS[path.suffix.lower()]
-    with path.open("rb") as file:
-        head = file.read(64)
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    for beginning, kind in _BEGINNINGS.items():
-        if (text if kind in {"XML", "JSON"} else head).startswith(beginning):
-            return kind
-    return None
 
 
 def _xml_problem(path: Path) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -20,20 +19,10 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import tell, track
 
 _REPLACE: Final = "replace it at its source, then refresh the inventory"
-#: Other disk, other owner (protected hard links), too many links, no links at all.
-_NO_LINK: Final = frozenset(
-    {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS}
-)
 
 
 def take_folder(source: Path, target: Path, mission: Mission, selection: Selection) -> Path:
     """Take over the needed files of a folder ``NAME.SAFE``.
-
-    Args:
-        source: the folder.
-        target: folder to write; files that an earlier try brought are reused.
-        mission: of the product.
-        selection: files that are wanted.
 
     Returns:
         ``target``.
@@ -60,11 +49,6 @@ def take_folder(source: Path, target: Path, mission: Mission, selection: Selecti
 
 def take_zip(source: Path, target: Path, folder_name: str) -> Path:
     """Take over a zip that holds a folder ``NAME.SAFE``, without unpacking it.
-
-    Args:
-        source: the zip.
-        target: file to write.
-        folder_name: name of the folder in it.
 
     Returns:
         ``target``.
@@ -99,10 +83,6 @@ def _broken_at_source(source: Path) -> Iterator[None]:
 def take_file(source: Path, target: Path) -> None:
     """Make a file appear under another name, without copying it where the disk allows.
 
-    Args:
-        source: the file.
-        target: file to write.
-
     Raises:
         UserError: the disk is full or the target cannot be written.
     """
@@ -110,13 +90,16 @@ def take_file(source: Path, target: Path) -> None:
     if _is_same(origin, target):
         return
     with atomic_file(target) as temporary:
-        try:
-            os.link(origin, temporary)
-        except OSError as error:
-            if error.errno not in _NO_LINK:
-                raise
-            tell(f"copying {source.name} (it cannot be linked: {error.strerror})")
-            shutil.copy2(origin, temporary)
+        link_or_copy(origin, temporary)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the disk has no links for it."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        tell(f"copying {source.name} (it cannot be linked: {error.strerror})")
+        shutil.copy2(source, target)
 
 
 def _is_same(origin: Path, target: Path) -> bool:

@@ -75,10 +75,6 @@ def read_manifest(path: str | Path) -> tuple[ManifestFile, ...]:
 def parse_manifest(content: bytes, subject: str | Path) -> tuple[ManifestFile, ...]:
     """Return the files that a manifest lists, in its order.
 
-    Args:
-        content: XML.
-        subject: what messages call it.
-
     Raises:
         UserError: it is not XML, has a document type (whose entities could grow without end or read
             other files), lists no files, one twice, or one outside of the product.
@@ -132,12 +128,6 @@ def needed_files(
     Sentinel-1: measurement, annotation, calibration and noise of one polarisation. Sentinel-2: the
     metadata and each band in its finest resolution, of the one granule. A product of
     several granules is refused: nothing here says which of them shows an area.
-
-    Args:
-        files: of the manifest.
-        mission: of the product.
-        selection: what is wanted.
-        subject: what messages call the product.
 
     Raises:
         MissingProductError: the product does not have what is wanted, or has it several times.

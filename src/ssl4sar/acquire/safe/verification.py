@@ -72,9 +72,6 @@ def known_checksums(checksums: Mapping[str, str]) -> list[Checksum]:
     """Return the checksums of a catalogue that can be compared.
 
     Damaged ones are left out, and those whose library is missing.
-
-    Args:
-        checksums: hexadecimal digests by algorithm.
     """
     known = []
     for algorithm, digits in sorted(checksums.items()):
@@ -89,50 +86,49 @@ def known_checksums(checksums: Mapping[str, str]) -> list[Checksum]:
 
 
 def verify_product(
-    path: str | Path, *, size_bytes: int | None = None, checksums: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    size_bytes: int | None = None,
+    checksums: Mapping[str, str] | None = None,
+    repacked: str | None = None,
 ) -> Verification:
-    """Verify a fetched archive, strictly as its catalogue lists it.
+    """Verify a fetched archive.
 
     Args:
         path: a zip archive.
         size_bytes: size as listed; None or 0 is not compared.
         checksums: as listed, hexadecimal digests by algorithm.
+        repacked: name of the product, without ``.SAFE``, where the service may have packed it again
+            since its catalogue listed it. Size and checksums may then differ, with a warning, if
+            the archive is whole, of this product, and every file of its manifest agrees by
+            checksum. None: it has to be as listed.
 
     Returns:
         The steps that held.
 
     Raises:
-        DamagedProductError: a check failed.
-        UserError: the manifest is damaged.
-    """
-    return _verified(Path(path), None, size_bytes, checksums or {})
-
-
-def verify_archive(
-    path: str | Path,
-    name: str,
-    *,
-    size_bytes: int | None = None,
-    checksums: Mapping[str, str] | None = None,
-) -> Verification:
-    """Verify an archive that the service may have packed again since the catalogue listed it.
-
-    Args:
-        path: a zip archive.
-        name: of the product, without ``.SAFE``.
-        size_bytes: size as listed; None or 0 is not compared.
-        checksums: as listed, hexadecimal digests by algorithm.
-
-    Returns:
-        The steps that held. Without those of the catalogue, and with a warning, where they do not
-        fit but the archive is whole, of this product, and every file of its manifest agrees by
-        checksum.
-
-    Raises:
         DamagedProductError: neither the catalogue nor the manifest proves it, or a check failed.
         UserError: the manifest is damaged.
     """
-    return _verified(Path(path), name, size_bytes, checksums or {})
+    path = Path(path)
+    if not path.is_file():
+        raise DamagedProductError(path, "the product does not exist", "fetch it")
+    listed = known_checksums(checksums or {})
+    difference = _difference_from_catalogue(path, size_bytes, listed)
+    if difference is not None and repacked is None:
+        raise DamagedProductError(path, difference, _FIX)
+    folder, files = _verify_content(path)
+    steps = ("manifest", "zip") if files else ("zip",)
+    if difference is None:
+        size = ("size",) if size_bytes else ()
+        return Verification((*size, *(each.algorithm for each in listed), *steps), len(files))
+    if folder != f"{repacked}.SAFE/" or not all(map(_has_checksum, files)):
+        raise DamagedProductError(path, difference, _FIX)
+    tell(
+        f"warning: {path.name}: {difference}, as the catalogue lists; it is packed again: all "
+        f"{len(files)} files agree with the manifest"
+    )
+    return Verification(steps, len(files))
 
 
 def file_problem(path: Path, file: ManifestFile) -> str | None:
@@ -140,29 +136,6 @@ def file_problem(path: Path, file: ManifestFile) -> str | None:
     if not path.is_file():
         return "it is missing"
     return _problem(file, path.stat().st_size, lambda: path.open("rb"))
-
-
-def _verified(
-    path: Path, name: str | None, size_bytes: int | None, checksums: Mapping[str, str]
-) -> Verification:
-    if not path.is_file():
-        raise DamagedProductError(path, "the product does not exist", "fetch it")
-    listed = known_checksums(checksums)
-    difference = _difference_from_catalogue(path, size_bytes, listed)
-    if difference is not None and name is None:
-        raise DamagedProductError(path, difference, _FIX)
-    folder, files = _verify_content(path)
-    steps = ("manifest", "zip") if files else ("zip",)
-    if difference is None:
-        size = ("size",) if size_bytes else ()
-        return Verification((*size, *(each.algorithm for each in listed), *steps), len(files))
-    if folder != f"{name}.SAFE/" or not all(map(_has_checksum, files)):
-        raise DamagedProductError(path, difference, _FIX)
-    tell(
-        f"warning: {path.name}: {difference}, as the catalogue lists; it is packed again: all "
-        f"{len(files)} files agree with the manifest"
-    )
-    return Verification(steps, len(files))
 
 
 def _difference_from_catalogue(
