@@ -7,7 +7,7 @@ give the same score as one process alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -87,10 +87,6 @@ class ValidationScore:
 
     def _mde_key(self) -> tuple[float, float]:
         return (float("inf") if self.mde_m is None else self.mde_m, -self.iou_pooled)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name, as builtins."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

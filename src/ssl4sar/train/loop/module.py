@@ -44,6 +44,7 @@ BatchT = TypeVar("BatchT", bound=Batch)
 class Score(Protocol):
     """Result of one validation: a dataclass of builtins that its own values build again."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     #: Names of the columns in ``metrics.csv``.
     COLUMNS: ClassVar[tuple[str, ...]]
     #: Criteria by which an epoch can be the best.
@@ -63,10 +64,6 @@ class Score(Protocol):
 
     def is_better(self, criterion: str, other: Any) -> bool:
         """Return whether this score beats another one by a criterion."""
-        ...
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name, as builtins."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -64,10 +64,6 @@ class PretextScore:
         """Return whether the loss is smaller; the earlier epoch wins a tie."""
         del criterion
         return bool(self.loss < other.loss)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name, as builtins."""
-        return asdict(self)
 
 
 class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
