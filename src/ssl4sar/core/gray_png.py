@@ -55,9 +55,6 @@ class GrayImage(NamedTuple):
 def read_gray(path: str | Path) -> NDArray[np.uint8]:
     """Read an 8-bit single-channel PNG.
 
-    Args:
-        path: file.
-
     Returns:
         (H, W) uint8.
 
@@ -79,10 +76,6 @@ def read_gray(path: str | Path) -> NDArray[np.uint8]:
 def decode_gray(data: bytes, source: str | Path) -> NDArray[np.uint8]:
     """Decode the content of an 8-bit single-channel PNG file.
 
-    Args:
-        data: content of the file.
-        source: file named in the error.
-
     Returns:
         (H, W) uint8.
 
@@ -100,10 +93,6 @@ def decode_lossless(data: bytes, source: str | Path) -> GrayImage:
 
     Colours (direct, or in a palette) must be grey and opaque at every pixel; then taking one
     channel is what any conversion to grey gives.
-
-    Args:
-        data: content of the file.
-        source: file named in the error.
 
     Raises:
         UserError: empty, truncated, not a PNG, more than 8 bits, coloured or transparent.
@@ -180,9 +169,6 @@ def _opened(data: bytes, source: str | Path) -> Iterator[Image.Image]:
 def png_damage(data: bytes) -> str | None:
     """Say what is wrong with the chunks of a PNG: Pillow forgives a bad checksum of pixels.
 
-    Args:
-        data: content of the file.
-
     Returns:
         What is wrong, or None.
     """
@@ -206,9 +192,6 @@ def png_damage(data: bytes) -> str | None:
 
 def read_text(path: str | Path) -> dict[str, str]:
     """Read the text entries of a PNG before its pixels, e.g. a note that it is synthetic.
-
-    Args:
-        path: file.
 
     Returns:
         Texts by key; empty without any.

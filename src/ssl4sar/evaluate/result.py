@@ -48,12 +48,7 @@ class RunScores:
 
 
 def dataset_of(manifest: TreeManifest, name: str) -> Dataset:
-    """Describe the test scenes of a tree.
-
-    Args:
-        manifest: manifest of the tree.
-        name: name of the run.
-    """
+    """Describe the test scenes of a tree."""
     return describe_dataset(
         name,
         source=manifest.source,

@@ -441,10 +441,6 @@ class Comparison(_Part):
 def read_result(value: object, source: str = "result") -> CaffeResult:
     """Check the decoded content of a result file.
 
-    Args:
-        value: what ``json.load`` gave.
-        source: file named in the error.
-
     Raises:
         UserError: an older version, or a missing, unknown or wrong entry, named with its place.
     """

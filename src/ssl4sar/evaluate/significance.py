@@ -159,17 +159,7 @@ def _levene(
 
 
 def _levene_statistic(one: NDArray[np.float64], other: NDArray[np.float64], axis: int = -1) -> Any:
-    """Return Levene's statistic around the medians, of many pairs of samples at once.
-
-    Args:
-        one: first samples, along ``axis``.
-        other: second samples.
-        axis: axis of the runs.
-
-    Returns:
-        F statistic of the distances to the medians; infinite without any scatter within the
-        samples, and 0 without any at all.
-    """
+    """Return Levene's statistic around the medians, of many pairs of samples at once."""
     between, within = _levene_sums(one, other, axis)
     freedom = one.shape[axis] + other.shape[axis] - 2
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -32,9 +32,6 @@ _TRUST: Final = "use a file that contains only tensors and plain values"
 def read_torch_file(path: str | Path) -> Any:
     """Read a torch file without executing code from it.
 
-    Args:
-        path: file.
-
     Returns:
         What the file holds, tensors on the CPU.
 
@@ -90,10 +87,6 @@ class _ErrorKeeper:
 
 def save_torch_file(path: str | Path, content: Any) -> None:
     """Write a torch file, atomically.
-
-    Args:
-        path: file.
-        content: tensors and builtins.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -187,12 +180,7 @@ def load_network(
 
 
 def require_version(content: Mapping[str, Any], path: Path) -> None:
-    """Refuse a file of another version of the format than the known ones.
-
-    Args:
-        content: content of a file of this format.
-        path: file named in the error.
-    """
+    """Refuse a file of another version of the format than the known ones."""
     if content.get("version") not in {_TYRION_ALONE, VERSION}:
         raise UserError(
             path,
@@ -203,10 +191,6 @@ def require_version(content: Mapping[str, Any], path: Path) -> None:
 
 def network_values(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Return the settings of the network in a file, unvalidated.
-
-    Args:
-        content: content of a file of this format.
-        path: file named in the error.
 
     Raises:
         UserError: the file does not say which network it holds.
@@ -223,11 +207,6 @@ def network_values(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) -> None:
     """Check that tensors fit a network: same names, same shapes, finite.
-
-    Args:
-        path: file named in the error.
-        state: tensors by name.
-        expected: tensors of the network by name.
 
     Raises:
         UserError: names or shapes differ, or a value is NaN or infinite.

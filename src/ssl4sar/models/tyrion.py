@@ -32,9 +32,6 @@ def build_encoder(config: TyrionConfig) -> nn.Module:
     The input size goes to the constructor: timm's ``set_input_size`` would scale the attention
     windows with the image and so make another network.
 
-    Args:
-        config: size of the network.
-
     Returns:
         Module that maps (B, 3, P, P), P = ``config.input_px``, to four maps (B, P/s, P/s, C) with
         s = 4, 8, 16, 32 and C = 1, 2, 4, 8 times ``config.embed_dim``, each taken after the blocks
@@ -195,12 +192,7 @@ class Tyrion(ZoneNetwork):
 
 
 def build(settings: TyrionConfig, out_channels: int = CLASS_COUNT) -> Tyrion:
-    """Build Tyrion with random weights, in training mode on the CPU.
-
-    Args:
-        settings: size of the network.
-        out_channels: channels of the output.
-    """
+    """Build Tyrion with random weights, in training mode on the CPU."""
     return Tyrion(settings, out_channels)
 
 

@@ -79,11 +79,6 @@ def load_tyrion_weights(
 ) -> WeightsReport:
     """Fill a Tyrion with the weights that it starts from, in place.
 
-    Args:
-        network: Tyrion built from ``config``.
-        config: size of the network.
-        weights: ImageNet weights of the encoder, or a Tyrion checkpoint.
-
     Returns:
         What was loaded.
 

@@ -193,13 +193,7 @@ def validation_windows(config: TrainingConfig, centre_px: int, sigma_px: float) 
 
 
 class StoreValidation:
-    """Validation on images of a store, split over processes.
-
-    Args:
-        store: the images and labels.
-        scenes: numbers of the validation images in ``store``.
-        windows: how the network is applied to an image.
-    """
+    """Validation on images of a store, split over processes."""
 
     def __init__(self, store: Store, scenes: Sequence[int], windows: PredictionConfig) -> None:
         self.store = store

@@ -255,13 +255,7 @@ class TrainingState(Checkpoint):
 
 
 def write_metrics(path: Path, records: Sequence[EpochRecord], score_columns: Sequence[str]) -> None:
-    """Write the table of all epochs as CSV, atomically; undefined values are empty.
-
-    Args:
-        path: file.
-        records: the epochs.
-        score_columns: names of the values of a validation.
-    """
+    """Write the table of all epochs as CSV, atomically; undefined values are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*METRICS_COLUMNS, *score_columns])

@@ -118,14 +118,7 @@ class _Unseen(NamedTuple):
 
 
 class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
-    """The training of one network with one seed; subclasses say what loss and validation are.
-
-    Args:
-        network: what is trained.
-        config: the recipe.
-        seed: seed of the run.
-        block: block of the configuration with the recipe, for errors.
-    """
+    """The training of one network with one seed; subclasses say what loss and validation are."""
 
     def __init__(
         self,
@@ -200,10 +193,6 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
 
     def training_step(self, batch: BatchT, batch_index: int) -> Tensor:
         """Return the loss of a batch.
-
-        Args:
-            batch: the samples of this process.
-            batch_index: not used: processes count their own steps.
 
         Raises:
             UserError: the loss is NaN or infinite.

@@ -27,11 +27,7 @@ class StoppedError(UserError):
 
 
 class StopSignal(BaseException):
-    """Raised where the process is; no ``except Exception`` of a library may swallow it.
-
-    Args:
-        number: the signal.
-    """
+    """Raised where the process is; no ``except Exception`` of a library may swallow it."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -50,9 +46,6 @@ class StopSignals:
         """Within the block a signal ends the work.
 
         Outside the main thread signals are left alone.
-
-        Args:
-            error: makes the error from the name of the signal.
 
         Raises:
             StoppedError: a signal came.
@@ -88,11 +81,7 @@ class StopSignals:
 
 
 class ListenInTraining(Callback):
-    """Takes the signals back after Lightning has taken them at the start of a training.
-
-    Args:
-        signals: who listens.
-    """
+    """Takes the signals back after Lightning has taken them at the start of a training."""
 
     def __init__(self, signals: StopSignals) -> None:
         self._signals = signals
