@@ -33,7 +33,6 @@ from ssl4sar.models.checkpoint import load_network, read_torch_file, save_networ
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.registry import load_weights
 from ssl4sar.models.tyrion import build
-from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train.finetune.finetune import _starting_network as finetune_start
 from ssl4sar.train.loop.module import TrainingModule
 from ssl4sar.train.operations.launch import launch
@@ -181,13 +180,6 @@ def test_interruptions_between_saving_and_drawing_lose_no_picture(
     assert_equal(tmp_path, reference[0] / "opttranslator")
 
 
-def test_one_may_look_while_it_trains(store, tmp_path, monkeypatch):
-    cut(monkeypatch, store, tmp_path, at=(2, 0))
-    panels = read_panels(tmp_path / "resume" / "pictures.npz")
-    assert panels.epochs == (1, 2)
-    assert not (tmp_path / "pictures.npz").exists()
-
-
 @pytest.mark.parametrize("what", ["recipe", "task"])
 def test_a_changed_pretraining_starts_again_without_old_pictures(
     store, tmp_path, monkeypatch, what
@@ -225,20 +217,6 @@ def test_a_change_that_is_put_back_resumes_where_it_was(
     kept = list((tmp_path / "resume").glob("superseded-*"))
     assert [(path / LAST).is_file() for path in kept] == ([True] if at[0] else [])
     assert len(list((tmp_path / "resume" / "tensorboard").glob("events*"))) == 2
-
-
-def test_what_is_tried_after_a_loss_that_is_not_finite_leaves_the_state(
-    reference, store, tmp_path, monkeypatch
-):
-    with monkeypatch.context() as patch:
-        spoilt(patch, "optical", math.nan, 2)
-        with pytest.raises(UserError, match="the state after epoch 2 is set aside"):
-            train(store, tmp_path)
-    slower = changed(learning_rate=1e-3)
-    assert train(store, tmp_path, recipe=slower).resumed_after_epoch is None
-    assert train(store, tmp_path).resumed_after_epoch == 2
-    assert_equal(tmp_path, reference[0] / "opttranslator")
-    assert train(store, tmp_path, recipe=slower).resumed_after_epoch == 3
 
 
 def scored(monkeypatch, losses):
@@ -357,17 +335,6 @@ def test_the_rate_of_a_prolonged_pretraining_forgets_the_extra_validation(
     assert rates[0] == rates[1]
     assert losses[0] == losses[1]
     assert len(set(rates[0])) == 2
-
-
-def test_more_patience_goes_on_after_an_early_end(store, tmp_path, monkeypatch):
-    scored(monkeypatch, LOSSES)
-    recipe = changed(epochs=6, early_stop_patience=2)
-    assert train(store, tmp_path, recipe=recipe).record["epochs"] == 4
-    patient = recipe.model_copy(update={"early_stop_patience": 9})
-    result = train(store, tmp_path, recipe=patient)
-    assert (result.resumed_after_epoch, result.record["epochs"]) == (4, 6)
-    train(store, tmp_path / "peace", recipe=patient)
-    assert rows(tmp_path) == rows(tmp_path / "peace")
 
 
 def test_the_plateau_schedule_survives_interruptions(store, tmp_path, monkeypatch):
@@ -612,7 +579,7 @@ def test_a_pretraining_starts_from_given_weights(store, tmp_path):
     short = changed(epochs=1)
     result = train(store, tmp_path, weights=weights, recipe=short)
     assert result.record["starting_weights"]["sha256"] == sha256_file(given)
-    # Where the file lies does not matter: a moved project goes on, and the file has the same bytes.
+    # Where the file is does not matter: a moved project resumes, and the file has the same bytes.
     before = (tmp_path / "model.ckpt").read_bytes()
     moved = given.rename(tmp_path / "moved.ckpt")
     again = StartingWeights(kind="checkpoint", file=str(moved))

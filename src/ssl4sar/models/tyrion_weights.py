@@ -74,7 +74,7 @@ _DECODER_NAMES: Final = (
 )
 
 
-def load_tyrion_weights(
+def load_weights(
     network: nn.Module, config: TyrionConfig, weights: StartingWeights
 ) -> WeightsReport:
     """Fill a Tyrion with the weights that it starts from, in place.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -43,16 +42,12 @@ class StopSignals:
 
     @contextmanager
     def raised_as(self, error: Callable[[str], StoppedError]) -> Iterator[None]:
-        """Within the block a signal ends the work.
-
-        Outside the main thread signals are left alone.
+        """Within the block, in the main thread, a signal ends the work.
 
         Raises:
             StoppedError: a signal came.
         """
-        before: dict[signal.Signals, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            before = {number: signal.getsignal(number) for number in SIGNALS}
+        before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
         try:
             self.listen()
             yield
@@ -67,9 +62,8 @@ class StopSignals:
 
     def listen(self) -> None:
         """Take over the signals, also from Lightning, which would ask the other processes."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self._on_signal)
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
