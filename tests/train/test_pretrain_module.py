@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -103,7 +104,7 @@ def test_the_validation_loss_is_that_of_all_processes(monkeypatch):
 
 def test_a_score_is_built_again_from_its_values():
     score = PretextScore(0.125, 3)
-    assert PretextScore(**score.as_dict()) == score
+    assert PretextScore(**asdict(score)) == score
     assert len(score.row()) == len(PretextScore.COLUMNS)
     assert score.logged() == {"val/loss": 0.125}
     assert score.text() == "validation loss 0.1250"
