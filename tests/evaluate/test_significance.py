@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ssl4sar.evaluate.published import PUBLISHED
-from ssl4sar.evaluate.significance import Comparison, _levene_statistic, compare, least_p
+from ssl4sar.evaluate.schema import PairTests
+from ssl4sar.evaluate.significance import _levene_statistic, compare, least_p
 
 RUNS = {row.system: row.mde_runs_m for row in PUBLISHED if row.mde_runs_m}
 HOOK = RUNS["HookFormer, rerun of the SSL4SAR study"]
@@ -121,7 +122,10 @@ def test_fewer_than_two_runs_allow_no_test(one: list[float], other: list[float])
         warnings.simplefilter("error")
         found = compare(one, other, "lower")
     advantage = np.mean(one) - np.mean(other) if one and other else None
-    assert found == Comparison(len(one), len(other), advantage, *[None] * 8)
+    expected = dict.fromkeys(PairTests.model_fields) | {"mean_advantage": advantage}
+    assert found == PairTests(
+        **{**expected, "baseline_runs": len(one), "opponent_runs": len(other)}
+    )
 
 
 def test_equal_values_allow_no_test() -> None:

@@ -11,8 +11,6 @@ import torch
 from ssl4sar.train.finetune.validation import ValidationScore
 from ssl4sar.train.loop.checkpointing import (
     AtomicCheckpointIO,
-    Best,
-    TrainingState,
     write_metrics,
 )
 from ssl4sar.train.loop.module import EpochRecord
@@ -58,18 +56,3 @@ def test_the_table_has_a_row_per_epoch_and_empty_cells_for_the_undefined(tmp_pat
         "val_no_front": "1",
         "val_images": "8",
     }
-
-
-def test_state_survives_a_file_of_plain_values(tmp_path):
-    state = TrainingState(
-        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore, None
-    )
-    state.records = [replace(RECORD, validation=None), RECORD]
-    state.best = {"best_mde": Best(1, "best_mde-epoch0001.pt", SCORE)}
-    torch.save(state.state_dict(), tmp_path / "state.pt")
-    again = TrainingState(
-        tmp_path, tmp_path / "m.csv", "abc", lambda trainer, record: None, ValidationScore, None
-    )
-    again.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert again.records == state.records
-    assert again.best == state.best

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import torch
 
 from ssl4sar.dataset.store import Store
-from ssl4sar.train.finetune.crops import CropBatch, CropDataset
+from ssl4sar.train.finetune.crops import CropDataset
 from ssl4sar.train.loop.batches import BatchKey
 from ssl4sar.train.loop.sampling import SampleDraw, Window
 
@@ -49,12 +47,3 @@ def test_crops_are_mirrored_windows_of_image_and_labels(tiny_store):
         assert np.array_equal(crop.image, padded(store.image(scene), window))
         assert np.array_equal(crop.labels, padded(store.zones(scene), window))
     assert np.array_equal(second.partner, padded(store.image(1), beyond.partner))
-
-
-def test_moving_a_batch_keeps_its_content():
-    draw = SampleDraw(window=Window(0, 0, 0, 2, 3))
-    batch = CropBatch(torch.arange(12, dtype=torch.uint8), (draw,))
-    moved = pickle.loads(pickle.dumps(batch.to("cpu")))
-    assert torch.equal(moved.pixels, batch.pixels)
-    assert moved.draws == batch.draws
-    assert moved.crops()[0].labels.tolist() == [[6, 7, 8], [9, 10, 11]]

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import lightning.pytorch as pl
-import pytest
 import torch
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.dataset.store import Store
-from ssl4sar.train.finetune.crops import CropBatch, CropDataset
+from ssl4sar.train.finetune.crops import CropDataset
 from ssl4sar.train.loop.data import TrainingCrops
 from ssl4sar.train.loop.sampling import SampleDrawer, SceneShape
-
-
-class CountingModule(pl.LightningModule):
-    """Counts samples and learns nothing."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.samples = 0
-
-    def training_step(self, batch, index):
-        self.samples += len(batch)
-        return self.weight.sum()
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
 def crops(store_path, workers, pin_memory=False):
@@ -67,35 +49,3 @@ def test_epochs_differ_and_reading_leaves_the_global_random_state(tiny_store):
     first, second = read(loader, 0), read(loader, 1)
     assert first[0].draws != second[0].draws
     assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("pin_memory", [True, False])
-def test_memory_is_pinned_where_it_is_asked_for_only(tiny_store, monkeypatch, pin_memory):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    loader = crops(tiny_store, 0, pin_memory).train_dataloader()
-    assert loader.pin_memory is pin_memory
-
-
-def test_a_batch_moves_to_a_gpu_without_waiting(tiny_store, monkeypatch):
-    """Through Lightning's own way of moving a batch, which waits for types it does not know."""
-    moves = []
-    whole = CropBatch.to
-
-    def to(batch, device, non_blocking=False):
-        moves.append(non_blocking)
-        return whole(batch, device, non_blocking)
-
-    monkeypatch.setattr(CropBatch, "to", to)
-    module = CountingModule()
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-    trainer.fit(module, datamodule=crops(tiny_store, 0))
-    assert module.samples == 11
-    assert moves == [True] * 3

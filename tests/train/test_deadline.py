@@ -70,14 +70,6 @@ def test_the_next_epoch_begins_only_where_the_longest_would_fit():
     )
 
 
-def test_time_that_is_just_enough_is_used():
-    training = Training(limit_s=2 * 1000 + 1260)
-    for _ in range(3):
-        training.epoch(1000)
-    with pytest.raises(StoppedError, match=r"after epoch 3 of 10, 4\.3 min before"):
-        training.epoch(1000)
-
-
 def test_the_count_of_a_resumed_training_goes_on():
     training = Training(limit_s=1500, records=[record(900)] * 6)
     training.epoch(1000)
@@ -116,14 +108,6 @@ def test_an_epoch_with_validation_needs_its_time():
         training.epoch(300, validation_s=500)
     with pytest.raises(StoppedError, match="after epoch 9 of 10, 12 min"):
         training.epoch(300, validation_s=500)
-
-
-def test_epochs_without_validation_use_the_time_that_is_left():
-    training = Training(limit_s=3100, validate_every=5, epochs=20)
-    for _ in range(8):
-        training.epoch(300, validation_s=500)
-    with pytest.raises(StoppedError, match=r"after epoch 8 of 20, 3\.3 min"):
-        training.epoch(300)
 
 
 def test_the_first_epoch_of_a_job_begins_with_a_word(caplog):

@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
 
 from ssl4sar.train.finetune.losses import (
     SegmentationLoss,
-    centre_of,
-    pixel_cross_entropy,
 )
 
 
@@ -70,25 +67,6 @@ def test_term_weights(example):
     assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_smoothing_is_torch_smoothing_of_four_thirds():
-    torch.manual_seed(0)
-    logits, labels = torch.randn(2, 4, 5, 5), torch.randint(0, 4, (2, 5, 5))
-    one_hot = torch.nn.functional.one_hot(labels, 4).permute(0, 3, 1, 2).bool()
-    ours = pixel_cross_entropy(logits.log_softmax(1), one_hot, 0.1)
-    theirs = cross_entropy(logits, labels, label_smoothing=0.1 * 4 / 3, reduction="none")
-    torch.testing.assert_close(ours, theirs)
-
-
-def test_class_weights_without_smoothing_are_those_of_torch():
-    torch.manual_seed(0)
-    logits, labels = torch.randn(2, 4, 5, 5), torch.randint(0, 4, (2, 5, 5))
-    weights = torch.tensor([1.0, 4.0, 0.0, 2.0])
-    loss = SegmentationLoss(5, 0.0, weights.tolist(), dice_weight=0.0)
-    torch.testing.assert_close(
-        loss(logits, labels.to(torch.uint8)), cross_entropy(logits, labels, weight=weights)
-    )
-
-
 def test_a_crop_of_weightless_classes_costs_dice_only():
     labels = torch.zeros(1, 4, 4, dtype=torch.uint8)
     logits = torch.randn(1, 4, 4, 4, requires_grad=True)
@@ -105,27 +83,3 @@ def test_low_precision_logits_are_summed_in_float32():
     loss = SegmentationLoss(32)
     assert loss(logits, labels).dtype == torch.float32
     torch.testing.assert_close(loss(logits, labels), loss(logits.float(), labels))
-
-
-def test_gradient_matches_finite_differences(example):
-    logits, labels = example
-    loss = SegmentationLoss(4, 0.1, (1, 4, 1, 1))
-    x = torch.tensor(logits, dtype=torch.float32, requires_grad=True)
-    loss(x, torch.tensor(labels)).backward()
-    step = 1e-4
-    for place in [(0, 1, 0, 0), (1, 2, 4, 4)]:
-        up, down = logits.copy(), logits.copy()
-        up[place] += step
-        down[place] -= step
-        slope = (
-            numpy_loss(up, labels, 4, 0.1, (1, 4, 1, 1))
-            - numpy_loss(down, labels, 4, 0.1, (1, 4, 1, 1))
-        ) / (2 * step)
-        assert x.grad[place].item() == pytest.approx(slope, rel=1e-3, abs=1e-7)
-
-
-def test_centre_is_a_view_of_the_middle():
-    maps = torch.arange(64).reshape(8, 8)
-    centre = centre_of(maps, 4)
-    assert centre.tolist() == maps[2:6, 2:6].tolist()
-    assert centre.data_ptr() == maps[2:6, 2:6].data_ptr()

@@ -106,15 +106,6 @@ def test_a_loss_that_samples_share_names_them_all(line, monkeypatch):
         line.training_step(batch, 0)
 
 
-def test_what_the_schedule_follows_is_part_of_a_checkpoint(line):
-    line.validation_losses = [3.0, 2.0]
-    checkpoint: dict = {}
-    line.on_save_checkpoint(checkpoint)
-    line.validation_losses = []
-    line.on_load_checkpoint(checkpoint)
-    assert line.validation_losses == [3.0, 2.0]
-
-
 def test_processes_share_the_statistics_of_batches_before_they_validate(monkeypatch):
     class Strategy:
         def reduce(self, own, reduce_op):

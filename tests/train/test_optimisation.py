@@ -68,12 +68,6 @@ def test_clipping_in_mixed_precision_needs_an_unfused_optimiser(network, precisi
     assert build_optimiser(network, config).defaults["fused"] is fused
 
 
-def test_frozen_parameters_are_left_out(network):
-    network[0].requires_grad_(False)
-    (group,) = build_optimiser(network, TrainingConfig()).param_groups
-    assert len(group["params"]) == 4
-
-
 def test_average_follows_its_formula():
     average, network = nn.Linear(1, 1), nn.Linear(1, 1)
     nn.init.constant_(average.weight, 1.0)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import pickle
-
 import numpy as np
 import pytest
 import torch
 from made_up_pairs import MadeUpPairs
 
-from ssl4sar.config.pretext import OptTranslatorConfig
 from ssl4sar.train.loop.batches import BatchKey
 from ssl4sar.train.loop.sampling import Window
 from ssl4sar.train.pretext.pair_crops import PairDataset
-from ssl4sar.train.pretext.pair_sampling import PairDraw, PairSampleDrawer
+from ssl4sar.train.pretext.pair_sampling import PairDraw
 
 STORE = MadeUpPairs(((40, 60), (33, 17), (70, 90)), no_data=0.1)
 
@@ -84,16 +81,3 @@ def test_pixels_and_masked_tokens_move_with_a_batch(masks, monkeypatch):
     assert {id(tensor) for tensor in pinned} == {id(tensor) for tensor in expected}
     assert (moved.draws, moved.names, moved.key) == (batch.draws, batch.names, batch.key)
     assert batch.pairs()[0].sar.data_ptr() == batch.pixels.data_ptr()
-
-
-@pytest.mark.parametrize("samples", [(0, 1, 2), (7,)])
-def test_a_batch_is_a_function_of_its_key(samples):
-    sizes = [(scene.height, scene.width) for scene in STORE.scenes]
-    drawer = PairSampleDrawer(sizes, input_px=64, config=OptTranslatorConfig(), seed=3)
-    dataset = PairDataset(STORE, range(3), drawer)
-    batch = dataset[BatchKey(1, samples)]
-    again = pickle.loads(pickle.dumps(dataset))[BatchKey(1, samples)]
-    assert torch.equal(batch.pixels, again.pixels)
-    assert batch.draws == again.draws == tuple(drawer.draw(1, index) for index in samples)
-    single = [dataset[BatchKey(1, (index,))].pixels for index in samples]
-    assert torch.equal(torch.cat(single), batch.pixels)

@@ -102,18 +102,6 @@ def test_mixed_precision_leaves_pixels_alone():
     assert torch.equal(plain, mixed)
 
 
-@given(new=st.integers(1, 300), old=st.integers(1, 300))
-def test_taps_are_in_the_row_and_add_up_to_one(new, old):
-    pixels, weights = cubic_taps(new, old)
-    assert pixels.shape == weights.shape == (new, 4)
-    assert 0 <= pixels.min() <= pixels.max() < old
-    assert np.abs(weights.sum(axis=1) - 1).max() < 1e-12
-    # Mirrored rows are resized alike.
-    matrix = np.zeros((new, old))
-    np.add.at(matrix, (np.arange(new)[:, None], pixels), weights)
-    assert np.abs(matrix - matrix[::-1, ::-1]).max() < 1e-12
-
-
 @settings(max_examples=60)
 @given(
     height=st.integers(1, 40),
@@ -131,17 +119,6 @@ def test_a_pixel_is_valid_if_all_that_it_is_made_of_is(height, width, side, seed
         made[i, pixels[i, tap]] = True
     touched = rows.astype(int) @ (~valid).astype(int) @ columns.astype(int).T
     assert np.array_equal(found.numpy(), touched == 0)
-
-
-def test_pixels_without_data_never_reach_valid_ones():
-    random = np.random.default_rng(0)
-    valid = random.random((54, 54)) > 0.02
-    low, high = (np.where(valid, 100.0, other) for other in (0, 255))
-    mask = resize_valid(torch.from_numpy(valid), 64)
-    difference = resized(low, 64, 64) != resized(high, 64, 64)
-    assert bool((~difference[mask]).all())
-    assert bool(difference[~mask].any())
-    assert 0.4 < float(mask.float().mean()) < 0.9
 
 
 def batch_of(*draws, no_data=0.0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
@@ -12,6 +11,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tiny_training import (
+    NETWORK,
+    PRETRAINING,
+    PowerCutError,
+    column,
+    interrupt,
+    pretraining,
+    rows,
+    tensors,
+)
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.models import TASKS, StartingWeights, starting_weights
@@ -19,73 +28,33 @@ from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.models.checkpoint import load_network, read_torch_file, save_network
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.registry import load_weights
 from ssl4sar.models.tyrion import build
-from ssl4sar.report.pretext_panels import read_panels
 from ssl4sar.train.finetune.finetune import _starting_network as finetune_start
 from ssl4sar.train.loop.module import TrainingModule
-from ssl4sar.train.loop.run import Runtime
-from ssl4sar.train.operations.resume_folder import LAST, PREVIOUS
-from ssl4sar.train.pretext import pretrain_module
-from ssl4sar.train.pretext.pretrain import PretrainOutputs, pretrain, recipe_of
+from ssl4sar.train.operations.launch import launch
+from ssl4sar.train.operations.resume_folder import LAST
+from ssl4sar.train.pretext import pretrain_launch, pretrain_module
 from ssl4sar.train.pretext.pretrain import _starting_network as pretrain_start
+from ssl4sar.train.pretext.pretrain import pretrain, recipe_of
+from ssl4sar.train.pretext.pretrain_launch import pretrain_and_record
 from ssl4sar.train.pretext.pretrain_module import PretextScore, PretrainModule
 
 # They train.
 pytestmark = pytest.mark.slow
 
-MODEL = TyrionConfig(
-    input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
-)
-SHORT = {
-    "epochs": 3,
-    "samples_per_epoch": 6,
-    "batch_size": 2,
-    "accumulate_batches": 2,
-    "optimiser": "adamw",
-    "learning_rate": 3e-3,
-    "gradient_clip_norm": 1.0,
-    "panels": 2,
-    "panels_every_epochs": 2,
-}
-RECIPES = {
-    "optsimmim": OptSimMIMConfig(**SHORT, ema_decay=0.9),
-    "opttranslator": OptTranslatorConfig(**SHORT),
-}
-COMPUTE = ComputeConfig(train_threads=1)
 FILES = ("model.ckpt", "pictures.npz")
 
 
-def train(store, folder, task="opttranslator", *, place=None, **changes):
-    place = place or {}
-    arguments = {
-        "task": task,
-        "store_path": store,
-        "settings": MODEL,
-        "weights": StartingWeights(),
-        "recipe": RECIPES[task],
-        "seed": 1,
-        "source": "digest",
-        "outputs": PretrainOutputs(*(folder / name for name in (FILES[0], "m.csv", FILES[1]))),
-        "runtime": Runtime(**{"compute": COMPUTE, "resume_dir": folder / "resume", **place}),
-    } | changes
-    return pretrain(**arguments)
+def train(store, folder, task="opttranslator", **changes):
+    return pretrain(pretraining(store, folder, task, **changes))
 
 
 def changed(task="opttranslator", **changes):
-    return RECIPES[task].model_copy(update=changes)
-
-
-def rows(folder):
-    with (folder / "m.csv").open() as stream:
-        table = list(csv.DictReader(stream))
-    for row in table:  # the only columns that may differ between equal trainings
-        del row["samples_per_s"], row["duration_s"]
-    return table
+    return PRETRAINING[task].model_copy(update=changes)
 
 
 def assert_equal(folder, other):
@@ -113,25 +82,10 @@ def reference(store, tmp_path_factory):
     return folder, results
 
 
-class PowerCutError(Exception):
-    """Stands in for whatever ends a process."""
-
-
-def interrupt(monkeypatch, epoch, batch):
-    whole = PretrainModule.training_step
-
-    def step(self, pairs, index):
-        if (self.current_epoch, index) == (epoch, batch):
-            raise PowerCutError
-        return whole(self, pairs, index)
-
-    monkeypatch.setattr(PretrainModule, "training_step", step)
-
-
 def cut(monkeypatch, store, folder, task="opttranslator", at=(1, 0), **changes):
     """Interrupt a pretraining at (epoch, batch)."""
     with monkeypatch.context() as patch:
-        interrupt(patch, *at)
+        interrupt(patch, PretrainModule, *at)
         with pytest.raises(PowerCutError):
             train(store, folder, task, **changes)
 
@@ -140,30 +94,30 @@ def cut(monkeypatch, store, folder, task="opttranslator", at=(1, 0), **changes):
 def test_result_and_files(reference, store, task):
     folder, result = reference[0] / task, reference[1][task]
     network, info = load_network(folder / "model.ckpt")
-    assert (result.task, result.epochs, result.resumed_after_epoch) == (task, 3, None)
+    assert (result.record["epochs"], result.resumed_after_epoch) == (3, None)
     assert info["task"] == task
     assert info["seed"] == 1
     assert info["store_sha256"] == PairStore.open(store).sha256
-    assert info["network"] == MODEL.model_dump(mode="json")
+    assert info["network"] == NETWORK.model_dump(mode="json")
     assert info["glaciers"] == ["A", "B", "C"]
-    assert recipe_of(task, info["recipe"]) == RECIPES[task]
-    assert {key: info[key] for key in result.record()} == json.loads(json.dumps(result.record()))
+    assert recipe_of(task, info["recipe"]) == PRETRAINING[task]
+    assert {key: info[key] for key in result.record} == json.loads(json.dumps(result.record))
     extra = read_torch_file(folder / "model.ckpt").get("extra", {})
     assert network.out_channels == {"optsimmim": 3, "opttranslator": 14}[task]
     assert {key.split(".")[0] for key in extra} == (
         {"embedding", "readout"} if task == "optsimmim" else set()
     )
     inner = sum(p.numel() for p in network.parameters())
-    assert result.parameters == inner + sum(value.numel() for value in extra.values())
+    assert result.record["parameters"] == inner + sum(value.numel() for value in extra.values())
     table = rows(folder)
     assert [row["epoch"] for row in table] == ["1", "2", "3"]
     assert [row["step"] for row in table] == ["2", "4", "6"]  # 3 batches, 2 accumulated
     losses = [float(row["val_loss"]) for row in table]
-    assert result.validation.loss == min(losses)
-    assert result.epoch == 1 + losses.index(min(losses))
+    assert result.record["validation"]["loss"] == min(losses)
+    assert result.record["epoch"] == 1 + losses.index(min(losses))
     # Tiles of 64 px every 32 px of 40 x 50 and 30 x 36 px.
     assert {row["val_tiles"] for row in table} == {"6"}
-    assert result.validation.tiles == 6
+    assert result.record["validation"]["tiles"] == 6
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -185,15 +139,6 @@ def test_pictures_of_the_first_every_second_and_the_last_epoch(reference, task):
         assert hidden.reshape(2, -1).sum(axis=1).tolist() == [77, 77]
         predicted = arrays["predicted"].reshape(3, 2, 3, 16, 4, 16, 4).any(axis=(0, 2, 4, 6))
         assert not (predicted & ~hidden).any()
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, store, tmp_path, task):
-    (tmp_path / "scratch").mkdir()
-    compute = ComputeConfig(train_threads=1, loader_workers=2)
-    train(store, tmp_path, task, place={"compute": compute, "scratch": str(tmp_path / "scratch")})
-    assert_equal(tmp_path, reference[0] / task)
-    assert [path for path in (tmp_path / "scratch").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize(("task", "epoch", "batch"), [("opttranslator", 1, 0), ("optsimmim", 2, 2)])
@@ -235,45 +180,9 @@ def test_interruptions_between_saving_and_drawing_lose_no_picture(
     assert_equal(tmp_path, reference[0] / "opttranslator")
 
 
-def test_one_may_look_while_it_trains(store, tmp_path, monkeypatch):
-    cut(monkeypatch, store, tmp_path, at=(2, 0))
-    panels = read_panels(tmp_path / "resume" / "pictures.npz")
-    assert panels.epochs == (1, 2)
-    assert not (tmp_path / "pictures.npz").exists()
-
-
-def test_a_damaged_last_checkpoint_costs_an_epoch(reference, store, tmp_path, monkeypatch):
-    cut(monkeypatch, store, tmp_path, at=(2, 1))
-    last = tmp_path / "resume" / LAST
-    last.write_bytes(last.read_bytes()[:9000])
-    assert train(store, tmp_path).resumed_after_epoch == 1
-    assert_equal(tmp_path, reference[0] / "opttranslator")
-
-
-def test_checkpoints_hold_plain_content_only(reference):
-    for task in TASKS:
-        for name in (LAST, PREVIOUS):
-            content = torch.load(reference[0] / task / "resume" / name, weights_only=True)
-            averaged = any(key.startswith("average.") for key in content["state_dict"])
-            assert averaged == (task == "optsimmim")
-
-
-@pytest.fixture(scope="module")
-def other_store(store, tmp_path_factory):
-    """The same sizes, other pixels."""
-    folder = tmp_path_factory.mktemp("other") / "store"
-    shutil.copytree(store, folder)
-    index = json.loads((folder / "index.json").read_text())
-    pixels = np.fromfile(folder / "sar.u8", np.uint8)
-    (255 - pixels).tofile(folder / "sar.u8")
-    index["sha256"]["sar.u8"] = sha256_file(folder / "sar.u8")
-    (folder / "index.json").write_text(json.dumps(index))
-    return folder
-
-
-@pytest.mark.parametrize("what", ["recipe", "store", "task"])
-def test_a_changed_pretraining_starts_anew_without_old_pictures(
-    store, other_store, tmp_path, monkeypatch, what
+@pytest.mark.parametrize("what", ["recipe", "task"])
+def test_a_changed_pretraining_starts_again_without_old_pictures(
+    store, tmp_path, monkeypatch, what
 ):
     seldom = {"epochs": 3, "samples_per_epoch": 2, "panels_every_epochs": 9}
     short = changed(**seldom)
@@ -283,7 +192,6 @@ def test_a_changed_pretraining_starts_anew_without_old_pictures(
     shutil.copy(picture, picture.with_name("epoch00002.npy"))
     change = {
         "recipe": {"recipe": short.model_copy(update={"learning_rate": 2e-3})},
-        "store": {"store": other_store},
         "task": {
             "task": "optsimmim",
             "recipe": changed("optsimmim", **seldom),
@@ -298,7 +206,7 @@ def test_a_changed_pretraining_starts_anew_without_old_pictures(
 
 
 @pytest.mark.parametrize("at", [(0, 0), (1, 1)], ids=["in its first epoch", "later"])
-def test_a_change_that_is_put_back_goes_on_where_it_was(
+def test_a_change_that_is_put_back_resumes_where_it_was(
     reference, store, tmp_path, monkeypatch, at
 ):
     cut(monkeypatch, store, tmp_path, at=(2, 1))
@@ -309,20 +217,6 @@ def test_a_change_that_is_put_back_goes_on_where_it_was(
     kept = list((tmp_path / "resume").glob("superseded-*"))
     assert [(path / LAST).is_file() for path in kept] == ([True] if at[0] else [])
     assert len(list((tmp_path / "resume" / "tensorboard").glob("events*"))) == 2
-
-
-def test_what_is_tried_after_a_loss_that_is_not_finite_leaves_the_state(
-    reference, store, tmp_path, monkeypatch
-):
-    with monkeypatch.context() as patch:
-        spoilt(patch, "optical", math.nan, 2)
-        with pytest.raises(UserError, match="the state after epoch 2 is set aside"):
-            train(store, tmp_path)
-    slower = changed(learning_rate=1e-3)
-    assert train(store, tmp_path, recipe=slower).resumed_after_epoch is None
-    assert train(store, tmp_path).resumed_after_epoch == 2
-    assert_equal(tmp_path, reference[0] / "opttranslator")
-    assert train(store, tmp_path, recipe=slower).resumed_after_epoch == 3
 
 
 def scored(monkeypatch, losses):
@@ -346,7 +240,11 @@ def test_no_better_validation_ends_early_with_a_picture(store, tmp_path, monkeyp
     scored(monkeypatch, LOSSES)
     recipe = changed(epochs=7, early_stop_patience=2, panels_every_epochs=3)
     result = train(store, tmp_path, recipe=recipe)
-    assert (result.epochs, result.epoch, result.validation.loss) == (4, 2, 0.4)
+    assert (
+        result.record["epochs"],
+        result.record["epoch"],
+        result.record["validation"]["loss"],
+    ) == (4, 2, 0.4)
     assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3", "4"]
     assert pictures(tmp_path)["epochs"].tolist() == [1, 3, 4]
 
@@ -359,16 +257,10 @@ def test_an_early_end_before_the_export_is_only_exported(store, tmp_path, monkey
         patch.setattr("ssl4sar.train.pretext.pretrain._export", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(store, tmp_path, recipe=recipe)
-    (tmp_path / "m.csv").unlink()
-    interrupt(monkeypatch, 4, 0)  # no step is taken
+    (tmp_path / "metrics.csv").unlink()
+    interrupt(monkeypatch, PretrainModule, 4, 0)  # no step is taken
     assert train(store, tmp_path, recipe=recipe).resumed_after_epoch == 4
     assert_equal(tmp_path, tmp_path / "peace")
-
-
-def test_a_finished_pretraining_is_only_exported_again(reference, store, tmp_path):
-    shutil.copytree(reference[0] / "optsimmim" / "resume", tmp_path / "resume")
-    assert train(store, tmp_path, "optsimmim").resumed_after_epoch == 3
-    assert_equal(tmp_path, reference[0] / "optsimmim")
 
 
 @pytest.mark.parametrize("task", TASKS[:1])
@@ -379,14 +271,14 @@ def test_lost_pictures_of_a_finished_pretraining_are_drawn_from_its_weights(
     shutil.copytree(whole / "resume", tmp_path / "resume")
     shutil.rmtree(tmp_path / "resume" / "pictures")
     (tmp_path / "resume" / "pictures.npz").unlink()
-    interrupt(monkeypatch, 0, 0)  # nothing is trained again
+    interrupt(monkeypatch, PretrainModule, 0, 0)  # nothing is trained again
     result = train(store, tmp_path, task)
     assert result.resumed_after_epoch == 3
-    assert f"drawing epoch {result.epoch} alone" in capsys.readouterr().err
+    assert f"drawing epoch {result.record['epoch']} alone" in capsys.readouterr().err
     assert (tmp_path / "model.ckpt").read_bytes() == (whole / "model.ckpt").read_bytes()
     before, after = pictures(whole), pictures(tmp_path)
-    assert after["epochs"].tolist() == [result.epoch]
-    place = before["epochs"].tolist().index(result.epoch)
+    assert after["epochs"].tolist() == [result.record["epoch"]]
+    place = before["epochs"].tolist().index(result.record["epoch"])
     np.testing.assert_array_equal(after["predicted"][0], before["predicted"][place])
     np.testing.assert_array_equal(after["sar"], before["sar"])
 
@@ -397,7 +289,7 @@ def test_a_running_pretraining_can_be_ended_and_prolonged(
     cut(monkeypatch, store, tmp_path, at=(2, 1))
     train(store, tmp_path / "short", recipe=changed(epochs=2))
     with monkeypatch.context() as patch, caplog.at_level(logging.INFO, logger="ssl4sar"):
-        interrupt(patch, 2, 0)  # no step is taken
+        interrupt(patch, PretrainModule, 2, 0)  # no step is taken
         assert train(store, tmp_path, recipe=changed(epochs=2)).resumed_after_epoch == 2
         assert_equal(tmp_path, tmp_path / "short")
         for checkpoint in ("best_loss", "last"):
@@ -407,7 +299,7 @@ def test_a_running_pretraining_can_be_ended_and_prolonged(
             ):
                 train(store, tmp_path, recipe=shorter)
         ended = train(store, tmp_path, recipe=changed(epochs=2, panels=3, checkpoint="last"))
-    assert (ended.epoch, ended.epochs) == (2, 2)
+    assert (ended.record["epoch"], ended.record["epochs"]) == (2, 2)
     assert "2 epochs are done, 1 are asked for: nothing to train" in caplog.text
     assert pictures(tmp_path)["predicted"].shape[:2] == (1, 3)
     # Also one that has ended by itself.
@@ -437,23 +329,12 @@ def test_the_rate_of_a_prolonged_pretraining_forgets_the_extra_validation(
     assert rows(tmp_path)[2]["val_loss"] == "0.9"
     assert train(store, tmp_path, recipe=recipe).resumed_after_epoch == 3
     rates, losses = (
-        [[row[column] for row in rows(folder)] for folder in (tmp_path, tmp_path / "peace")]
-        for column in ("learning_rate", "train_loss")
+        [[row[name] for row in rows(folder)] for folder in (tmp_path, tmp_path / "peace")]
+        for name in ("learning_rate", "train_loss")
     )
     assert rates[0] == rates[1]
     assert losses[0] == losses[1]
     assert len(set(rates[0])) == 2
-
-
-def test_more_patience_goes_on_after_an_early_end(store, tmp_path, monkeypatch):
-    scored(monkeypatch, LOSSES)
-    recipe = changed(epochs=6, early_stop_patience=2)
-    assert train(store, tmp_path, recipe=recipe).epochs == 4
-    patient = recipe.model_copy(update={"early_stop_patience": 9})
-    result = train(store, tmp_path, recipe=patient)
-    assert (result.resumed_after_epoch, result.epochs) == (4, 6)
-    train(store, tmp_path / "peace", recipe=patient)
-    assert rows(tmp_path) == rows(tmp_path / "peace")
 
 
 def test_the_plateau_schedule_survives_interruptions(store, tmp_path, monkeypatch):
@@ -551,7 +432,7 @@ def test_a_validation_loss_that_is_not_finite_is_not_saved(reference, store, tmp
 
 def test_last_weights_are_the_averaged_ones(store, tmp_path):
     result = train(store, tmp_path, "optsimmim", recipe=changed("optsimmim", checkpoint="last"))
-    assert result.epoch == 3
+    assert result.record["epoch"] == 3
     state = torch.load(tmp_path / "resume" / LAST, weights_only=True)["state_dict"]
     content = read_torch_file(tmp_path / "model.ckpt")
     exported = {f"network.{key}": value for key, value in content["state"].items()}
@@ -560,24 +441,6 @@ def test_last_weights_are_the_averaged_ones(store, tmp_path):
     for key, value in exported.items():
         assert torch.equal(value, state[f"average.{key}"]), key
     assert not torch.equal(state["average.readout.weight"], state["network.readout.weight"])
-
-
-@pytest.mark.parametrize(
-    ("task", "change"),
-    [
-        ("opttranslator", {"ignore_no_data": False}),
-        ("opttranslator", {"legacy_vertical_flip": True}),
-        ("opttranslator", {"min_scale": 1.0}),
-        ("optsimmim", {"mask_ratio": 0.5}),
-        ("optsimmim", {"legacy_random_validation_masks": True}),
-    ],
-    ids=lambda value: value if isinstance(value, str) else next(iter(value)),
-)
-def test_every_switch_matters(reference, store, tmp_path, task, change):
-    train(store, tmp_path, task, recipe=changed(task, epochs=1, **change))
-    column = "val_loss" if "legacy_random_validation_masks" in change else "train_loss"
-    before = rows(reference[0] / task)[0][column]
-    assert rows(tmp_path)[0][column] != before
 
 
 @pytest.mark.parametrize(
@@ -597,10 +460,10 @@ def test_each_precision_is_that_of_the_training_alone(
     network, _ = load_network(tmp_path / "model.ckpt")
     assert network.head.weight.dtype == torch.float32
     (row,), before = rows(tmp_path), rows(reference[0] / task)[0]
-    for column in ("train_loss", "val_loss"):
-        loss, exact = float(row[column]), float(before[column])
-        assert (loss != exact) is (precision == "bf16-mixed"), column
-        assert loss == pytest.approx(exact, rel=1e-2), column
+    for name in ("train_loss", "val_loss"):
+        loss, exact = float(row[name]), float(before[name])
+        assert (loss != exact) is (precision == "bf16-mixed"), name
+        assert loss == pytest.approx(exact, rel=1e-2), name
 
 
 @pytest.mark.gpu
@@ -610,9 +473,9 @@ def test_a_gpu_pretrains_in_mixed_precision(store, tmp_path, convolved_in, task)
         pytest.skip("there is no CUDA device")
     recipe = changed(task, precision="bf16-mixed", epochs=1, gradient_clip_norm=None)
     compute = ComputeConfig(device="cuda", train_threads=1, loader_workers=1)
-    result = train(store, tmp_path, task, recipe=recipe, place={"compute": compute})
+    result = train(store, tmp_path, task, recipe=recipe, compute=compute)
     (row,) = rows(tmp_path)
-    assert (row["step"], result.validation.tiles) == ("2", 6)
+    assert (row["step"], result.record["validation"]["tiles"]) == ("2", 6)
     assert math.isfinite(float(row["train_loss"]))
     assert convolved_in == {("training", torch.bfloat16), ("validation", torch.float32)}
 
@@ -647,12 +510,12 @@ def test_optical_images_without_data_are_told_before_the_first_epoch(store, tmp_
     kind = {"train": "training", "val": "validation"}[split]
     with pytest.raises(UserError, match=rf"{kind} glacier \({min(here)}\) has a pixel with data"):
         train(tmp_path / "store", tmp_path)
-    assert not (tmp_path / "m.csv").exists()
+    assert not (tmp_path / "metrics.csv").exists()
 
 
 def starts(task, path):
     """Return the network of a fine-tuning with seed 7 from a checkpoint, and what was loaded."""
-    settings, weights = starting_weights(MODEL, task, [str(path)] if path else [])
+    settings, weights = starting_weights(NETWORK, task, [str(path)] if path else [])
     return finetune_start(settings, weights, 7)
 
 
@@ -702,7 +565,7 @@ def test_pretraining_moves_every_tensor_of_encoder_and_decoder(reference, store,
     recipe = changed(task, epochs=2, checkpoint="last", **plain)
     train(store, tmp_path, task, recipe=recipe)
     moved = read_torch_file(tmp_path / "model.ckpt")
-    start = pretrain_start(task, MODEL, StartingWeights(), 1)[0].state_dict()
+    start = pretrain_start(task, NETWORK, StartingWeights(), 1)[0].state_dict()
     for key, value in {**moved["state"], **moved.get("extra", {})}.items():
         before = start[key if key in start else f"network.{key}"]
         assert not torch.equal(value, before), key
@@ -711,12 +574,12 @@ def test_pretraining_moves_every_tensor_of_encoder_and_decoder(reference, store,
 def test_a_pretraining_starts_from_given_weights(store, tmp_path):
     given = tmp_path / "given.ckpt"
     donor, _ = starts("none", None)
-    save_network(given, donor, MODEL, {})
+    save_network(given, donor, NETWORK, {})
     weights = StartingWeights(kind="checkpoint", file=str(given))
     short = changed(epochs=1)
     result = train(store, tmp_path, weights=weights, recipe=short)
-    assert result.starting_weights["sha256"] == sha256_file(given)
-    # Where the file lies does not matter: a moved project goes on, and the file has the same bytes.
+    assert result.record["starting_weights"]["sha256"] == sha256_file(given)
+    # Where the file is does not matter: a moved project resumes, and the file has the same bytes.
     before = (tmp_path / "model.ckpt").read_bytes()
     moved = given.rename(tmp_path / "moved.ckpt")
     again = StartingWeights(kind="checkpoint", file=str(moved))
@@ -728,16 +591,14 @@ def test_a_pretraining_starts_from_given_weights(store, tmp_path):
     ("change", "told"),
     [
         ({"embed_dim": 16}, r"network\.embed_dim 8, this network 16"),
-        ({"depths": (1, 1, 2, 1)}, r"network\.depths \[1, 1, 1, 1\], this network \[1, 1, 2, 1\]"),
         ({"window_tokens": 8}, r"network\.window_tokens 4, this network 8"),
-        ({"num_heads": (1, 2, 2, 2)}, r"network\.num_heads \[1, 1, 2, 2\]"),
         ({"input_px": 128}, r"network\.input_px 64, this network 128"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_checkpoint_of_another_geometry_is_refused(reference, change, told):
     path = reference[0] / "opttranslator" / "model.ckpt"
-    config = TyrionConfig(**{**MODEL.model_dump(), **change})
+    config = TyrionConfig(**{**NETWORK.model_dump(), **change})
     network = build(config)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with pytest.raises(UserError, match=told) as caught:
@@ -747,17 +608,78 @@ def test_a_checkpoint_of_another_geometry_is_refused(reference, change, told):
     assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
 
 
-@pytest.mark.parametrize("kept", [0, 0.999])
-def test_a_damaged_checkpoint_is_one_line(reference, tmp_path, kept):
-    data = (reference[0] / "opttranslator" / "model.ckpt").read_bytes()
-    path = tmp_path / "model.ckpt"
-    path.write_bytes(data[: int(kept * len(data))])
-    with pytest.raises(UserError, match="damaged") as caught:
-        starts("opttranslator", path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
+# Several processes, and the record ---------------------------------------------------------------
+
+PLAIN = {"epochs": 2, "learning_rate": 0.02, "panels": 1}
+SHARED = {
+    # Three batches in two steps: in the second one a process has no sample that counts.
+    "shared batches": OptSimMIMConfig(
+        **PLAIN, samples_per_epoch=5, batch_size=2, accumulate_batches=2, ema_decay=0.9
+    ),
+    # The second batch has three samples: one process has two of them.
+    "split batches": OptTranslatorConfig(
+        **PLAIN, samples_per_epoch=7, batch_size=4, accumulate_batches=1, gradient_clip_norm=1.0
+    ),
+}
 
 
-def test_equal_seeds_of_different_tasks_start_differently():
-    seeds = {derive_seed(1, "initial weights", task) for task in TASKS}
-    assert len(seeds | {derive_seed(1, "initial weights")}) == 3
+@pytest.mark.parametrize("name", SHARED)
+def test_two_processes_end_where_one_does(store, tmp_path, name):
+    recipe = SHARED[name]
+    task = "optsimmim" if isinstance(recipe, OptSimMIMConfig) else "opttranslator"
+    network = NETWORK.model_copy(update={"dropout": 0.0})
+    facts = {}
+    for devices in (1, 2):
+        compute = ComputeConfig(devices=devices, train_threads=1)
+        request = pretraining(
+            store, tmp_path / str(devices), task, recipe=recipe, network=network, compute=compute
+        )
+        values = request.model_dump(mode="json")
+        facts[devices] = launch(pretrain_launch.train, values, compute, request.resume)
+    one, two = tmp_path / "1", tmp_path / "2"
+    assert column(two, "step") == column(one, "step")
+    assert column(two, "val_tiles") == column(one, "val_tiles") == [6, 6]
+    for loss in ("train_loss", "val_loss"):
+        assert column(two, loss) == pytest.approx(column(one, loss), rel=1e-5, abs=0), loss
+    assert tensors(two).keys() == tensors(one).keys()
+    for key, value in tensors(one).items():
+        torch.testing.assert_close(tensors(two)[key], value, rtol=1e-5, atol=1e-5, msg=key)
+    _, info = load_network(two / "model.ckpt")
+    assert info["parameters"] == facts[2]["parameters"] == facts[1]["parameters"]
+    assert facts[2]["epoch"] == facts[1]["epoch"]
+    drawn = [pictures(folder)["predicted"].astype(int) for folder in (one, two)]
+    assert abs(drawn[0] - drawn[1]).max() <= 1
+    for log in two.glob("resume/processes/*/*.log"):
+        assert log.read_text() == "", "a library remarks on something"
+
+
+def test_equal_pretrainings_have_equal_records_of_network_and_dataset(tiny_pairs, tmp_path):
+    records = []
+    for folder in (tmp_path / "one", tmp_path / "two", tmp_path / "two"):  # once from its state
+        request = pretraining(tiny_pairs.store, folder, recipe=changed(epochs=1))
+        pretrain_and_record(request, tiny_pairs.manifest, folder / "model.json")
+        records.append((folder / "model.json").read_bytes())
+    assert records[0] == records[1] == records[2]
+    record = json.loads(records[0])
+    _, info = load_network(tmp_path / "one" / "model.ckpt")
+    assert record["sha256"] == sha256_file(tmp_path / "one" / "model.ckpt")
+    for key in ("task", "epoch", "epochs", "validation", "parameters", "starting_weights", "seed"):
+        assert record[key] == info[key]
+    assert record["dataset"] == {
+        "source": "synthetic",
+        "synthetic": True,
+        "glaciers": ["A", "B", "C"],
+        "images": {"train": 6, "val": 2},
+        "excluded": [],
+        "left_out": [],
+        "allow_test_glaciers": True,
+        "included_test_glaciers": ["B"],
+    }
+
+
+def test_a_damaged_manifest_is_reported_before_the_training(store, tmp_path):
+    (tmp_path / "dataset.json").write_text("{")
+    request = pretraining(store, tmp_path)
+    with pytest.raises(UserError, match=r"dataset\.json: this is not a valid manifest"):
+        pretrain_and_record(request, tmp_path / "dataset.json", tmp_path / "model.json")
+    assert not request.resume.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import pytest
@@ -10,10 +11,8 @@ from made_up_pairs import MadeUpPairs
 
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
-from ssl4sar.core.seeding import generator
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.opttranslator import OptTranslator
-from ssl4sar.models.token_mask import draw_token_mask
 from ssl4sar.train.loop.batches import BatchKey
 from ssl4sar.train.pretext.pair_crops import PairDataset
 from ssl4sar.train.pretext.pair_resize import pairs_on_device
@@ -79,24 +78,6 @@ def test_pixels_without_data_shrink_the_sum_but_not_the_denominator():
     assert everything == pytest.approx(difference.mean().item(), rel=1e-5)
 
 
-def test_masks_belong_to_seed_epoch_and_sample(monkeypatch):
-    config = OptSimMIMConfig()
-    seen = []
-    monkeypatch.setattr(
-        OptSimMIM, "errors", lambda self, sar, optical, valid, masked: seen.append(masked) or self
-    )
-    monkeypatch.setattr(OptSimMIM, "losses", lambda self: torch.zeros(2), raising=False)
-    for samples, epoch, seed in (((4, 9), 2, 3), ((9, 4), 2, 3), ((4, 9), 3, 3), ((4, 9), 2, 5)):
-        module(config).sample_losses(batch(config, samples, epoch, seed))
-    first, swapped, later, other = seen
-    for sample, masked in zip((4, 9), first, strict=True):
-        expected = draw_token_mask(generator(3, "token mask", 2, sample), 256, 0.3)
-        assert masked.tolist() == expected.nonzero()[0].tolist()
-    assert torch.equal(first.flip(0), swapped)
-    assert not torch.equal(first, later)
-    assert not torch.equal(first, other)
-
-
 def scored(monkeypatch, made, *, summed):
     trainer = SimpleNamespace(
         world_size=2, strategy=SimpleNamespace(reduce=lambda sums, reduce_op: sums + summed)
@@ -123,7 +104,7 @@ def test_the_validation_loss_is_that_of_all_processes(monkeypatch):
 
 def test_a_score_is_built_again_from_its_values():
     score = PretextScore(0.125, 3)
-    assert PretextScore(**score.as_dict()) == score
+    assert PretextScore(**asdict(score)) == score
     assert len(score.row()) == len(PretextScore.COLUMNS)
     assert score.logged() == {"val/loss": 0.125}
     assert score.text() == "validation loss 0.1250"

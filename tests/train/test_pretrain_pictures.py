@@ -89,13 +89,6 @@ def test_what_is_drawn_so_far_can_be_read_after_every_drawing(tmp_path, config, 
         assert (tmp_path / "end.npz").read_bytes() == (tmp_path / "pictures.npz").read_bytes()
 
 
-def test_only_epochs_of_this_training_that_were_drawn_are_gathered(tmp_path):
-    made, _ = pictures(tmp_path)
-    for epoch in (1, 3, 8):
-        made.draw(Paints(), CPU, epoch)
-    assert gathered(made, tmp_path, [1, 2, 3, 4])["epochs"].tolist() == [1, 3]
-
-
 def test_clearing_removes_the_pictures_and_nothing_else(tmp_path):
     made, _ = pictures(tmp_path)
     made.clear()  # there is no folder yet
@@ -104,11 +97,3 @@ def test_clearing_removes_the_pictures_and_nothing_else(tmp_path):
     made.clear()
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["mine.txt"]
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
-
-
-def test_a_later_drawing_of_an_epoch_replaces_the_earlier(tmp_path):
-    made, _ = pictures(tmp_path)
-    made.draw(Paints(0.1), CPU, 1)
-    made.draw(Paints(0.6), CPU, 1)
-    assert gathered(made, tmp_path, [1])["predicted"].min() >= 150
-    assert len(list((tmp_path / "pictures").iterdir())) == 1

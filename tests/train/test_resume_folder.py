@@ -101,18 +101,6 @@ def test_another_training_starts_anew_and_the_state_comes_back(tmp_path, caplog)
     assert superseded(tmp_path) == ["superseded-bbbbbbbb"]
 
 
-def test_the_newest_two_are_kept(tmp_path, caplog):
-    for letter in "abcd":
-        claim(tmp_path, letter * 64)
-        trained(tmp_path, letter * 64)
-    with caplog.at_level(logging.INFO, logger="ssl4sar"):
-        assert claim(tmp_path, "e" * 64) is None
-    assert superseded(tmp_path) == ["superseded-cccccccc", "superseded-dddddddd"]
-    assert "removing" in caplog.text
-    assert claim(tmp_path, "c" * 64).epochs_done == 2
-    assert claim(tmp_path, "a" * 64) is None
-
-
 def test_the_one_that_is_asked_for_is_taken_back_before_others_are_removed(tmp_path):
     for letter in "abc":
         claim(tmp_path, letter * 64)

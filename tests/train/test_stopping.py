@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 
 import pytest
 
@@ -61,23 +60,3 @@ def test_the_inner_line_is_the_one_that_is_told():
     with pytest.raises(StoppedError, match="3 of 10"), StopSignals().raised_as(less_precise):
         with StopSignals().raised_as(told):
             os.kill(os.getpid(), signal.SIGTERM)
-
-
-def test_a_first_epoch_starts_anew():
-    assert "starts again" in str(stopped_by("SIGTERM", 0, 10))
-
-
-def test_other_threads_leave_signals_alone():
-    failures = []
-
-    def work():
-        try:
-            with StopSignals().raised_as(told):
-                pass
-        except ValueError as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert failures == []

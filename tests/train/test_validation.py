@@ -57,25 +57,6 @@ def test_no_front_is_counted_and_has_no_distance():
     assert (both.score().no_front, both.score().images) == (1, 2)
 
 
-def test_only_the_box_counts():
-    zones, front = fjord(20)
-    box = (slice(0, 40), slice(0, 10))
-    assert score_image(zones, zones, front, RESOLUTION_M, box).score().no_front == 1
-
-
-def test_distances_are_pooled_not_averaged_per_image():
-    zones, front = fjord(20)
-    near = score_image(fjord(21)[0], zones, front, RESOLUTION_M, None)
-    far_front = front.copy()
-    far_front[20:] = False
-    far = score_image(fjord(24)[0], zones, far_front, RESOLUTION_M, None)
-    pooled = (near.distances.sum_m + far.distances.sum_m) / (
-        near.distances.count + far.distances.count
-    )
-    assert (near + far).score().mde_m == pytest.approx(pooled)
-    assert near.distances.count != far.distances.count
-
-
 def test_sums_survive_the_way_between_processes():
     zones, front = fjord(20)
     a = score_image(fjord(23)[0], zones, front, RESOLUTION_M, None)

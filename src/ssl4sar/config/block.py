@@ -19,11 +19,7 @@ class Block(BaseModel):
 
 
 def blocks_within(annotation: Any) -> tuple[type[BaseModel], ...]:
-    """Return the blocks that a field may hold: one, one per key of a mapping, or one of several.
-
-    Args:
-        annotation: type of the field.
-    """
+    """Return the blocks that a field may hold: one, one per key of a mapping, or one of several."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return (annotation,)
     return tuple(block for part in get_args(annotation) for block in blocks_within(part))

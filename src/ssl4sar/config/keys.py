@@ -7,12 +7,7 @@ from typing import Any
 
 
 def leaves(values: Mapping[str, Any], start: str = "") -> dict[str, Any]:
-    """Return the values of nested mappings by dotted key; an empty mapping is a value.
-
-    Args:
-        values: nested mappings.
-        start: put before every key.
-    """
+    """Return the values of nested mappings by dotted key; an empty mapping is a value."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:

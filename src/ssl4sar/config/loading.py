@@ -18,8 +18,6 @@ from ssl4sar.core.wording import printable
 
 #: Shortcuts for the command line: ``--config caffe_root=DIR`` stands for these keys.
 SHORTCUTS: Mapping[str, str] = {"caffe_root": "caffe.root"}
-#: Keys of the block ``pretraining`` that became rows of ``models``.
-_OLD_KEYS: Final = ("variant", "compare", "from_starting_weights")
 #: Problems of a configuration named at once, and characters of a wrong value that are shown.
 _MOST_NAMED: Final = 6
 _LONGEST_SHOWN: Final = 100
@@ -59,7 +57,6 @@ def study_from(values: Mapping[str, Any], source: str | Path) -> StudyConfig:
         UserError: names every wrong key, what is wrong with it and what is allowed.
     """
     require_small_config(values, source)
-    _refuse_old_keys(values, source)
     try:
         return StudyConfig.model_validate(_expand(values))
     except ValidationError as error:
@@ -88,20 +85,6 @@ def require_small_config(values: Mapping[str, Any], source: str | Path) -> None:
         require_small(values)
     except ForeignTextError as error:
         raise UserError(source, str(error), "no configuration needs that: check it") from error
-
-
-def _refuse_old_keys(values: Mapping[str, Any], source: str | Path) -> None:
-    """Refuse a file of the time before a model was a row, and say what to write now."""
-    pretraining = values.get("pretraining")
-    old = [f"pretraining.{key}" for key in _OLD_KEYS if key in (pretraining or ())]
-    old = ["model", *old] if isinstance(values.get("model"), Mapping) else old
-    if old:
-        raise UserError(
-            source,
-            f"{', '.join(old)}: models are rows now",
-            "write a row per model, e.g. models: {mine: {network: {name: tyrion}, weights: none}} "
-            "and model: mine; what a pretraining starts from is pretraining.weights",
-        )
 
 
 def _expand(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -138,9 +138,6 @@ _NETWORK: Final[TypeAdapter[NetworkSettings]] = TypeAdapter(Network)
 def network_settings(values: object) -> NetworkSettings:
     """Return the typed settings of a network.
 
-    Args:
-        values: its settings as JSON values, with its name.
-
     Raises:
         pydantic.ValidationError: another network than the known ones, or wrong settings.
     """

@@ -80,9 +80,6 @@ class Address:
 def parse_address(text: str) -> Address:
     """Read an address.
 
-    Args:
-        text: absolute http or https address.
-
     Raises:
         AddressError: it is not one, or could be read in two ways.
     """

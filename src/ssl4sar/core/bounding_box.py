@@ -65,10 +65,6 @@ class BoundingBox:
 
         Edges that two corners give up to 0.01 px apart count as equal; the earlier corner counts.
 
-        Args:
-            data: content of the file.
-            source: file named in the error.
-
         Raises:
             UserError: malformed, not finite, or corners in another order.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +37,8 @@ _GRAY_ALIKE: Final = frozenset({"RGB", "RGBA", "LA", "P"})
 #: Place of the bit depth in a PNG file: behind signature, chunk header, width and height.
 _BIT_DEPTH: Final = 24
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+#: What Pillow meets in damaged files.
+_DAMAGE: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError)
 
 
 class GrayImage(NamedTuple):
@@ -54,9 +55,6 @@ class GrayImage(NamedTuple):
 
 def read_gray(path: str | Path) -> NDArray[np.uint8]:
     """Read an 8-bit single-channel PNG.
-
-    Args:
-        path: file.
 
     Returns:
         (H, W) uint8.
@@ -79,10 +77,6 @@ def read_gray(path: str | Path) -> NDArray[np.uint8]:
 def decode_gray(data: bytes, source: str | Path) -> NDArray[np.uint8]:
     """Decode the content of an 8-bit single-channel PNG file.
 
-    Args:
-        data: content of the file.
-        source: file named in the error.
-
     Returns:
         (H, W) uint8.
 
@@ -100,10 +94,6 @@ def decode_lossless(data: bytes, source: str | Path) -> GrayImage:
 
     Colours (direct, or in a palette) must be grey and opaque at every pixel; then taking one
     channel is what any conversion to grey gives.
-
-    Args:
-        data: content of the file.
-        source: file named in the error.
 
     Raises:
         UserError: empty, truncated, not a PNG, more than 8 bits, coloured or transparent.
@@ -173,42 +163,22 @@ def _opened(data: bytes, source: str | Path) -> Iterator[Image.Image]:
                 problem = f"{claimed}, which its {len(data):,} bytes cannot hold"
                 raise UserError(source, problem, _AGAIN)
             yield image
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError) as error:
+    except _DAMAGE as error:
         raise UserError(source, f"the PNG is damaged ({error})", _AGAIN) from error
 
 
 def png_damage(data: bytes) -> str | None:
-    """Say what is wrong with the chunks of a PNG: Pillow forgives a bad checksum of pixels.
-
-    Args:
-        data: content of the file.
-
-    Returns:
-        What is wrong, or None.
-    """
-    if not data.startswith(_SIGNATURE):
-        return "no PNG signature"
-    view = memoryview(data)
-    start = len(_SIGNATURE)
-    while start + 12 <= len(data):
-        length = int.from_bytes(view[start : start + 4], "big")
-        end = start + 8 + length
-        kind = bytes(view[start + 4 : start + 8])
-        if end + 4 > len(data):
-            break
-        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            return f"checksum of chunk {kind.decode('ascii', 'replace')} differs"
-        if kind == b"IEND":
-            return None
-        start = end + 4
-    return "the file is truncated"
+    """Say what is wrong with the checksums of a PNG, or None: decoding forgives those of pixels."""
+    try:
+        with PngImagePlugin.PngImageFile(io.BytesIO(data)) as image:
+            image.verify()
+    except _DAMAGE as error:
+        return str(error)
+    return None
 
 
 def read_text(path: str | Path) -> dict[str, str]:
     """Read the text entries of a PNG before its pixels, e.g. a note that it is synthetic.
-
-    Args:
-        path: file.
 
     Returns:
         Texts by key; empty without any.
@@ -219,7 +189,7 @@ def read_text(path: str | Path) -> dict[str, str]:
     try:
         with PngImagePlugin.PngImageFile(path) as image:
             entries = dict(image.info)
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+    except _DAMAGE as error:
         raise UserError(
             path, f"the PNG cannot be read ({error})", "replace the file by the original"
         ) from error

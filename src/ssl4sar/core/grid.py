@@ -266,9 +266,6 @@ class Grid:
     def require_metres(self, subject: str | Path) -> float:
         """Return the pixel size in metres of a grid in which lengths are measured.
 
-        Args:
-            subject: file or image named in the error.
-
         Raises:
             UserError: rotated or anisotropic, without a reference system, or in degrees.
         """

@@ -37,9 +37,6 @@ class FileRecord:
 def record_files(root: Path) -> dict[str, FileRecord]:
     """Hash all files below a folder, Snakemake's own time stamp apart.
 
-    Args:
-        root: folder.
-
     Returns:
         Records by path relative to ``root``, POSIX, sorted.
     """
@@ -85,10 +82,5 @@ def is_doubled_entry(path: Path) -> bool:
 
 
 def write_listing(root: Path, path: Path) -> None:
-    """Write the records of all files below a folder as JSON, atomically; equal for equal files.
-
-    Args:
-        root: folder to list.
-        path: JSON file.
-    """
+    """Write the records of all files below a folder as JSON, atomically; equal for equal files."""
     write_json(path, {name: asdict(record) for name, record in record_files(root).items()})

@@ -80,10 +80,6 @@ def is_named_after(glacier: str, names: Iterable[str]) -> bool:
     Words end at anything but a letter and at a capital within: ``Columbia``, ``ColumbiaGlacier``
     and ``columbia-west`` are named after Columbia. A long name also counts as part of a word, since
     ``columbiaglacier`` shows no end; ``Coleman`` is not named after COL.
-
-    Args:
-        glacier: name in a file name or a list.
-        names: names to look for.
     """
     words = {word.casefold() for word in _WORD.findall(glacier)}
     words |= {part.casefold() for part in re.split(r"[^A-Za-z]+", glacier) if part}
@@ -98,11 +94,7 @@ def is_named_after(glacier: str, names: Iterable[str]) -> bool:
 
 
 def name_date(name: str) -> datetime.date | None:
-    """Return the first token of a file name that is a date, YYYYMMDD or YYYY-MM-DD; None without.
-
-    Args:
-        name: file name, with or without its ending.
-    """
+    """Return the first token of a file name that is a date (YYYYMMDD, YYYY-MM-DD), or None."""
     for token in name.split(".", maxsplit=1)[0].split("_"):
         if _DATE.fullmatch(token):
             try:
@@ -144,9 +136,6 @@ def find_pair_tree(root: str | Path) -> PairTree:
 
     Published: ``data_unlabeled/unlabeled_data_raw_train`` and ``data_optical/data_optical``. An
     archive that holds its own folder once more (``X/X``) does too.
-
-    Args:
-        root: folder of the dataset.
 
     Raises:
         UserError: the folder does not exist, or one of the three is missing or there twice.

@@ -54,11 +54,7 @@ class SafeConsole(Console):
 
 
 def console(**options: Any) -> Console:
-    """Return a console for the standard output, unless ``file`` or ``stderr`` is among ``options``.
-
-    Args:
-        options: of :class:`rich.console.Console`.
-    """
+    """Return a console for the standard output, unless ``file`` or ``stderr`` is an option."""
     if not options.get("stderr"):
         options.setdefault("file", sys.stdout)
     return SafeConsole(**options)

@@ -19,14 +19,7 @@ RecordFault = Literal["missing", "damaged", "older", "newer", "edited"]
 
 
 class RecordError(UserError):
-    """A record that cannot be used.
-
-    Args:
-        path: the record.
-        fault: what kind of problem it is.
-        problem: what is wrong with it.
-        fix: what to do about it.
-    """
+    """A record that cannot be used."""
 
     def __init__(self, path: str | Path, fault: RecordFault, problem: str, fix: str) -> None:
         super().__init__(path, problem, fix)
@@ -62,11 +55,7 @@ class Record(RecordPart):
     KEY: ClassVar[str] = "schema"
 
     def values(self, path: Path) -> dict[str, Any]:
-        """Return its fields as JSON values.
-
-        Args:
-            path: file that they are for.
-        """
+        """Return its fields as JSON values."""
         return self.model_dump(mode="json")
 
     @classmethod

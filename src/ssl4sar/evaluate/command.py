@@ -73,9 +73,6 @@ class EvaluateRequest:
 def evaluate(request: EvaluateRequest) -> dict[str, Any]:
     """Score a folder, write the result file and print the summary.
 
-    Args:
-        request: what to score.
-
     Returns:
         Content of the result file.
 

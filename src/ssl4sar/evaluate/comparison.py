@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -19,14 +19,13 @@ from ssl4sar.evaluate.schema import (
     Dataset,
     Model,
     ModelPair,
-    PairTests,
     PublishedComparison,
     PublishedPair,
     PublishedSystem,
     References,
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
-from ssl4sar.evaluate.significance import Better, compare
+from ssl4sar.evaluate.significance import compare
 from ssl4sar.evaluate.summary import summarise
 from ssl4sar.evaluate.trained_models import assessed
 
@@ -109,17 +108,13 @@ def _pair(baseline: ComparedModel, opponent: ComparedModel) -> ModelPair:
     return ModelPair(
         baseline=baseline.name,
         opponent=opponent.name,
-        mde_m=_tests(_known(worse[0]), _known(better[0]), "lower"),
-        iou_pooled=_tests(_known(worse[1]), _known(better[1]), "higher"),
+        mde_m=compare(_known(worse[0]), _known(better[0]), "lower"),
+        iou_pooled=compare(_known(worse[1]), _known(better[1]), "higher"),
     )
 
 
 def _known(values: Sequence[float | None]) -> list[float]:
     return [value for value in values if value is not None]
-
-
-def _tests(baseline: Sequence[float], opponent: Sequence[float], better: Better) -> PairTests:
-    return PairTests(**asdict(compare(baseline, opponent, better)))
 
 
 def _references(baselines: Mapping[str, BaselineScores]) -> References:
@@ -149,7 +144,7 @@ def _published() -> PublishedComparison:
         test_set=TEST_SET,
         systems=[
             PublishedSystem(
-                system=row.system, mde_runs_m=list(row.mde_runs_m), mde_m=spread(row.mde_runs_m)
+                system=row.system, mde_runs_m=row.mde_runs_m, mde_m=spread(row.mde_runs_m)
             )
             for row in rows
         ],
@@ -157,7 +152,7 @@ def _published() -> PublishedComparison:
             PublishedPair(
                 baseline=one.system,
                 opponent=other.system,
-                mde_m=_tests(one.mde_runs_m, other.mde_runs_m, "lower"),
+                mde_m=compare(one.mde_runs_m, other.mde_runs_m, "lower"),
             )
             for one, other in combinations(rows, 2)
         ],

@@ -19,10 +19,6 @@ from ssl4sar.evaluate.trained_models import model_texts
 def comparison_text(comparison: Comparison, unlabelled: int) -> list[str]:
     """Say what may be concluded.
 
-    Args:
-        comparison: the numbers.
-        unlabelled: images without a labelled front.
-
     Returns:
         Sentences, the most important first.
     """

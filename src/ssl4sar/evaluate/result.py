@@ -10,7 +10,7 @@ import numpy as np
 
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.baselines import FLOOR
-from ssl4sar.evaluate.published import PUBLISHED, TEST_SET, PublishedRow
+from ssl4sar.evaluate.published import PUBLISHED
 from ssl4sar.evaluate.schema import (
     Baseline,
     CaffeResult,
@@ -19,7 +19,6 @@ from ssl4sar.evaluate.schema import (
     FrontErrors,
     Model,
     PerImage,
-    Published,
     Run,
     Segmentation,
     SegmentationTable,
@@ -48,12 +47,7 @@ class RunScores:
 
 
 def dataset_of(manifest: TreeManifest, name: str) -> Dataset:
-    """Describe the test scenes of a tree.
-
-    Args:
-        manifest: manifest of the tree.
-        name: name of the run.
-    """
+    """Describe the test scenes of a tree."""
     return describe_dataset(
         name,
         source=manifest.source,
@@ -152,7 +146,7 @@ def build_result(
         subsets=_subsets(runs),
         floor_m=floor_m,
         baselines=trivial,
-        published=[_published(row) for row in PUBLISHED],
+        published=list(PUBLISHED),
         text=[
             *_warnings(dataset, runs, rows, mde_m, trivial),
             *([] if model is None else model_texts(model, dataset)),
@@ -205,7 +199,7 @@ def _run(member: str | None, summary: ScoreSummary) -> Run:
         iou_pooled=summary.iou_pooled,
         iou_image_mean=summary.iou_image_mean,
         iou_image_mean_absent_skipped=segmentation.image_mean_absent_skipped["iou"][AVERAGE],
-        segmentation=Segmentation(**asdict(segmentation)),
+        segmentation=segmentation,
     )
 
 
@@ -218,10 +212,6 @@ def _baseline(baseline: BaselineScores) -> Baseline:
         iou_pooled=summary.iou_pooled,
         iou_image_mean=summary.iou_image_mean,
     )
-
-
-def _published(row: PublishedRow) -> Published:
-    return Published(**{**asdict(row), "mde_runs_m": list(row.mde_runs_m)}, test_set=TEST_SET)
 
 
 def _mean_segmentation(parts: Sequence[Segmentation]) -> Segmentation:

@@ -301,10 +301,6 @@ def score_image(
 def prediction_files(predictions: Path, names: Sequence[str]) -> dict[str, Path]:
     """Find the prediction of every scene: ``NAME.png`` or ``NAME_zones.png``.
 
-    Args:
-        predictions: folder.
-        names: scene names.
-
     Raises:
         UserError: the folder is missing, predictions are missing, or a scene has two.
     """
@@ -395,12 +391,6 @@ def map_images(
 
     Threads suffice, because labelling, counting and tree queries release the interpreter lock,
     and they start anywhere: a new process would run the calling script again.
-
-    Args:
-        work: what to do with one image.
-        names: scene names.
-        description: what the lines of progress call it.
-        workers: images at a time.
     """
     if workers <= 1:
         results: Iterable[T] = map(work, names)

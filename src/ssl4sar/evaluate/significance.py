@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ssl4sar.core.seeding import generator
+from ssl4sar.evaluate.schema import PairTests
 
 Better = Literal["lower", "higher"]
 Method = Literal["exact", "asymptotic"]
@@ -35,39 +35,7 @@ _MOST_PERMUTATIONS: Final = 100_000
 _DRAWN_PERMUTATIONS: Final = 20_000
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A baseline and its opponent over their runs; None where a number does not exist.
-
-    Attributes:
-        baseline_runs: number of values of the baseline.
-        opponent_runs: number of values of the opponent.
-        mean_advantage: by how much the mean of the opponent is better, in the unit of the values;
-            negative where it is worse.
-        effect_size: the same over the population standard deviation of the baseline.
-        effect_size_pooled: the same over the root of the mean of both population variances.
-        mann_whitney_u: pairs of runs in which the opponent is better, a tie counting one half.
-        mann_whitney_p: probability of so many such pairs or more if both were equal.
-        mann_whitney_method: how the probability was found.
-        mann_whitney_least_p: smallest probability that so many runs can give.
-        levene_p: probability of so different variances if they were equal, by the F distribution.
-        levene_permutation_p: the same, by permutations.
-    """
-
-    baseline_runs: int
-    opponent_runs: int
-    mean_advantage: float | None
-    effect_size: float | None
-    effect_size_pooled: float | None
-    mann_whitney_u: float | None
-    mann_whitney_p: float | None
-    mann_whitney_method: Method | None
-    mann_whitney_least_p: float | None
-    levene_p: float | None
-    levene_permutation_p: float | None
-
-
-def compare(baseline: Sequence[float], opponent: Sequence[float], better: Better) -> Comparison:
+def compare(baseline: Sequence[float], opponent: Sequence[float], better: Better) -> PairTests:
     """Compare the runs of two models.
 
     Args:
@@ -89,7 +57,7 @@ def compare(baseline: Sequence[float], opponent: Sequence[float], better: Better
     u, p, method = _mann_whitney(worse, best) if enough else (None, None, None)
     levene_p, permutation_p = _levene(worse, best) if enough else (None, None)
     advantage = float(worse.mean() - best.mean()) if len(worse) and len(best) else None
-    return Comparison(
+    return PairTests(
         baseline_runs=len(worse),
         opponent_runs=len(best),
         mean_advantage=advantage,
@@ -159,17 +127,7 @@ def _levene(
 
 
 def _levene_statistic(one: NDArray[np.float64], other: NDArray[np.float64], axis: int = -1) -> Any:
-    """Return Levene's statistic around the medians, of many pairs of samples at once.
-
-    Args:
-        one: first samples, along ``axis``.
-        other: second samples.
-        axis: axis of the runs.
-
-    Returns:
-        F statistic of the distances to the medians; infinite without any scatter within the
-        samples, and 0 without any at all.
-    """
+    """Return Levene's statistic around the medians, of many pairs of samples at once."""
     between, within = _levene_sums(one, other, axis)
     freedom = one.shape[axis] + other.shape[axis] - 2
     with np.errstate(divide="ignore", invalid="ignore"):

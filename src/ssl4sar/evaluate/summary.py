@@ -5,30 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ssl4sar.evaluate.schema import Segmentation
 from ssl4sar.evaluate.scoring import ImageScore
-from ssl4sar.metrics.segmentation import (
-    AVERAGE,
-    SegmentationTable,
-    image_mean_table,
-    pooled_table,
-)
+from ssl4sar.metrics.segmentation import AVERAGE, image_mean_table, pooled_table
 from ssl4sar.metrics.subsets import SubsetError, subset_error
-
-
-@dataclass(frozen=True)
-class SegmentationSummary:
-    """Zone scores of a set of images.
-
-    Attributes:
-        pooled: from the summed confusion matrix of all images.
-        image_mean_absent_zero: mean over images, a class absent from an image counts 0
-            (the benchmark's rule).
-        image_mean_absent_skipped: mean over images, absent classes left out.
-    """
-
-    pooled: SegmentationTable
-    image_mean_absent_zero: SegmentationTable
-    image_mean_absent_skipped: SegmentationTable
 
 
 @dataclass(frozen=True)
@@ -41,7 +21,7 @@ class ScoreSummary:
     """
 
     front: SubsetError
-    segmentation: SegmentationSummary
+    segmentation: Segmentation
 
     @property
     def iou_pooled(self) -> float | None:
@@ -59,7 +39,7 @@ def summarise(scores: Sequence[ImageScore]) -> ScoreSummary:
     confusions = [score.confusion_counts for score in scores]
     return ScoreSummary(
         front=subset_error([score.front_error for score in scores]),
-        segmentation=SegmentationSummary(
+        segmentation=Segmentation(
             pooled=pooled_table(confusions),
             image_mean_absent_zero=image_mean_table(confusions, "zero"),
             image_mean_absent_skipped=image_mean_table(confusions, "skipped"),

@@ -60,22 +60,13 @@ COMPARISON_COLUMNS: Final = (
 
 
 def write_table(path: str | Path, runs: Sequence[RunScores]) -> None:
-    """Write one row per run and image, atomically.
-
-    Args:
-        path: CSV file.
-        runs: scores of the runs.
-    """
+    """Write one row per run and image, atomically."""
     rows = ({"member": run.member, **_row(score)} for run in runs for score in run.images)
     _write(path, COLUMNS, rows)
 
 
 def write_comparison_table(path: str | Path, comparison: Mapping[str, Any]) -> None:
     """Write one row per model and run, atomically.
-
-    Args:
-        path: CSV file.
-        comparison: content of the comparison file.
 
     Raises:
         UserError: ``comparison`` is not of its schema, or the file cannot be written.

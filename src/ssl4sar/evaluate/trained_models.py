@@ -42,12 +42,7 @@ def read_training_record(path: str | Path) -> dict[str, Any]:
 
 
 def trained_model(records: Sequence[Mapping[str, Any]], test_glaciers: Iterable[str]) -> Model:
-    """Gather what the records of a model's runs say.
-
-    Args:
-        records: records of the fine-tunings, one per run.
-        test_glaciers: glaciers of the scored scenes, by their names in the benchmark.
-    """
+    """Gather what the records of a model's runs say."""
     row = records[0]
     pretrainings = [r["pretraining"] for r in records if r["pretraining"] is not None]
     datasets = [pretraining["dataset"] for pretraining in pretrainings]

@@ -59,11 +59,7 @@ class SubsetError:
 
 
 def subset_error(images: Sequence[FrontError]) -> SubsetError:
-    """Summarise the distances of a set of images; their order has no effect.
-
-    Args:
-        images: contributions of the images.
-    """
+    """Summarise the distances of a set of images; their order has no effect."""
     pooled = DistanceSums.pool(image.sums for image in images)
     measured = [
         (mean_m, image.true_front_px)
@@ -123,9 +119,6 @@ def subsets_of(scene: SceneName) -> list[str]:
 
 def subset_errors(images: Sequence[FrontError]) -> dict[str, SubsetError]:
     """Summarise every subset that holds at least one image, in the order of the benchmark.
-
-    Args:
-        images: contributions of the images.
 
     Returns:
         Errors by subset name; subsets without images are left out.

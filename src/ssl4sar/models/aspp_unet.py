@@ -163,11 +163,6 @@ class AsppUnet(ZoneNetwork):
 
 
 def build(settings: AsppUnetConfig, out_channels: int = CLASS_COUNT) -> AsppUnet:
-    """Build the network with random weights, in training mode on the CPU.
-
-    Args:
-        settings: size of the network.
-        out_channels: channels of the output.
-    """
+    """Build the network with random weights, in training mode on the CPU."""
     sizes = settings.model_dump(exclude={"name"})
     return AsppUnet(**sizes, out_channels=out_channels)

@@ -21,8 +21,6 @@ from ssl4sar.models.registry import build_network
 
 FORMAT: Final = "ssl4sar-network"
 VERSION: Final = 2
-#: A file of this version, of the time when there was Tyrion alone, is read too.
-_TYRION_ALONE: Final = 1
 #: Name under which every training leaves its network.
 NETWORK_NAME: Final = "model.ckpt"
 _AGAIN: Final = "make the checkpoint again with this version"
@@ -31,9 +29,6 @@ _TRUST: Final = "use a file that contains only tensors and plain values"
 
 def read_torch_file(path: str | Path) -> Any:
     """Read a torch file without executing code from it.
-
-    Args:
-        path: file.
 
     Returns:
         What the file holds, tensors on the CPU.
@@ -90,10 +85,6 @@ class _ErrorKeeper:
 
 def save_torch_file(path: str | Path, content: Any) -> None:
     """Write a torch file, atomically.
-
-    Args:
-        path: file.
-        content: tensors and builtins.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
@@ -187,13 +178,8 @@ def load_network(
 
 
 def require_version(content: Mapping[str, Any], path: Path) -> None:
-    """Refuse a file of another version of the format than the known ones.
-
-    Args:
-        content: content of a file of this format.
-        path: file named in the error.
-    """
-    if content.get("version") not in {_TYRION_ALONE, VERSION}:
+    """Refuse a file of another version of the format."""
+    if content.get("version") != VERSION:
         raise UserError(
             path,
             f"the network has format version {content.get('version')}, known is {VERSION}",
@@ -204,30 +190,17 @@ def require_version(content: Mapping[str, Any], path: Path) -> None:
 def network_values(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Return the settings of the network in a file, unvalidated.
 
-    Args:
-        content: content of a file of this format.
-        path: file named in the error.
-
     Raises:
         UserError: the file does not say which network it holds.
     """
-    old = content.get("version") == _TYRION_ALONE
-    values = content.get("model" if old else "network")
+    values = content.get("network")
     if not isinstance(values, Mapping):
         raise UserError(path, "the checkpoint does not say which network it holds", _AGAIN)
-    if not old:
-        return dict(values)
-    sizes = {key: value for key, value in values.items() if not key.startswith("weights")}
-    return {"name": "tyrion", **sizes}
+    return dict(values)
 
 
 def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) -> None:
     """Check that tensors fit a network: same names, same shapes, finite.
-
-    Args:
-        path: file named in the error.
-        state: tensors by name.
-        expected: tensors of the network by name.
 
     Raises:
         UserError: names or shapes differ, or a value is NaN or infinite.

@@ -52,9 +52,6 @@ class OptSimMIM(PretextNetwork):
 
     Masked tokens are the zero vector after the encoder's patch embedding. The decoder ends in 3
     channels; their tokens (4x4 px, C values) become 4 * 4 * 14 values by row, column, channel.
-
-    Args:
-        config: size of the network.
     """
 
     def __init__(self, config: TyrionConfig) -> None:

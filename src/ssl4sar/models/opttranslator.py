@@ -14,11 +14,7 @@ from ssl4sar.models.tyrion import Tyrion
 
 
 class OptTranslator(PretextNetwork):
-    """Tyrion with a 1x1 head of 14 outputs, without an activation after it.
-
-    Args:
-        config: size of the network.
-    """
+    """Tyrion with a 1x1 head of 14 outputs, without an activation after it."""
 
     def __init__(self, config: TyrionConfig) -> None:
         super().__init__()

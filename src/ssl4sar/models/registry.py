@@ -18,12 +18,7 @@ from ssl4sar.models.starting import WeightsReport, random_weights
 
 
 def build_network(settings: NetworkSettings, out_channels: int = CLASS_COUNT) -> ZoneNetwork:
-    """Build a network with random weights, in training mode on the CPU.
-
-    Args:
-        settings: the network.
-        out_channels: channels of the output.
-    """
+    """Build a network with random weights, in training mode on the CPU."""
     network: ZoneNetwork = _module(settings).build(settings, out_channels)
     return network
 

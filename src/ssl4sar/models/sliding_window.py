@@ -12,30 +12,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import track
+from ssl4sar.models.network import ZoneNetwork
 
 GREY_MAXIMUM = 255.0
-
-
-class WindowNetwork(Protocol):
-    """What is needed of a network: (B, 1, P, P) in 0-1 to logits (B, C, P, P)."""
-
-    input_px: int
-    out_channels: int
-    training: bool
-
-    def __call__(self, image: Tensor, /) -> Tensor:
-        """Return logits."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -111,7 +98,7 @@ def _shares(starts: NDArray[np.intp], centre_px: int, sigma_px: float) -> NDArra
 
 
 def predict_probabilities(
-    network: WindowNetwork,
+    network: ZoneNetwork,
     image_u8: NDArray[np.uint8],
     config: PredictionConfig,
     device: torch.device | str,
@@ -158,7 +145,7 @@ def predict_probabilities(
 
 
 def _predict_upright(
-    network: WindowNetwork,
+    network: ZoneNetwork,
     image: NDArray[np.uint8],
     config: PredictionConfig,
     device: torch.device | str,
@@ -187,7 +174,7 @@ def _predict_upright(
 
 
 def _centre_probabilities(
-    network: WindowNetwork,
+    network: ZoneNetwork,
     crops: NDArray[np.uint8],
     config: PredictionConfig,
     device: torch.device | str,

@@ -13,14 +13,14 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from ssl4sar.config.models import StartingWeights
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.models.attention import fold_attention, stage_windows
 from ssl4sar.models.blocks import UpBlock, doubled_head
 from ssl4sar.models.network import ZoneNetwork
-from ssl4sar.models.starting import WeightsReport
-from ssl4sar.models.tyrion_weights import load_tyrion_weights
+from ssl4sar.models.tyrion_weights import load_weights
+
+__all__ = ["Tyrion", "build", "build_encoder", "load_weights"]
 
 ENCODER_NAME: Final = "swinv2_tiny_window16_256"
 ENCODER_CHANNELS: Final = 3
@@ -31,9 +31,6 @@ def build_encoder(config: TyrionConfig) -> nn.Module:
 
     The input size goes to the constructor: timm's ``set_input_size`` would scale the attention
     windows with the image and so make another network.
-
-    Args:
-        config: size of the network.
 
     Returns:
         Module that maps (B, 3, P, P), P = ``config.input_px``, to four maps (B, P/s, P/s, C) with
@@ -194,27 +191,5 @@ class Tyrion(ZoneNetwork):
         return logits
 
 
-def build(settings: TyrionConfig, out_channels: int = CLASS_COUNT) -> Tyrion:
-    """Build Tyrion with random weights, in training mode on the CPU.
-
-    Args:
-        settings: size of the network.
-        out_channels: channels of the output.
-    """
-    return Tyrion(settings, out_channels)
-
-
-def load_weights(
-    network: Tyrion, settings: TyrionConfig, weights: StartingWeights
-) -> WeightsReport:
-    """Fill a Tyrion with ImageNet weights or a checkpoint, in place.
-
-    Args:
-        network: built from ``settings``.
-        settings: size of the network.
-        weights: where the weights come from.
-
-    Raises:
-        UserError: see :func:`ssl4sar.models.tyrion_weights.load_tyrion_weights`.
-    """
-    return load_tyrion_weights(network, settings, weights)
+#: Builds the network of settings with random weights, in training mode on the CPU.
+build = Tyrion

@@ -74,15 +74,10 @@ _DECODER_NAMES: Final = (
 )
 
 
-def load_tyrion_weights(
+def load_weights(
     network: nn.Module, config: TyrionConfig, weights: StartingWeights
 ) -> WeightsReport:
     """Fill a Tyrion with the weights that it starts from, in place.
-
-    Args:
-        network: Tyrion built from ``config``.
-        config: size of the network.
-        weights: ImageNet weights of the encoder, or a Tyrion checkpoint.
 
     Returns:
         What was loaded.

@@ -32,11 +32,7 @@ _FIX: Final = "predict again"
 
 
 class ProbabilityWriter:
-    """Adds scenes to an open file; made by :func:`write_probabilities`.
-
-    Args:
-        archive: zip open for writing.
-    """
+    """Adds scenes to an open file; made by :func:`write_probabilities`."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
@@ -73,9 +69,6 @@ def write_probabilities(path: str | Path) -> Iterator[ProbabilityWriter]:
 
     Equal scenes in equal order give equal bytes with the same zlib.
 
-    Args:
-        path: file, usually ``.npz``.
-
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
@@ -85,9 +78,6 @@ def write_probabilities(path: str | Path) -> Iterator[ProbabilityWriter]:
 
 class ProbabilityReader:
     """Reads scenes one by one; use it in a ``with`` block.
-
-    Args:
-        path: file of :func:`write_probabilities`.
 
     Raises:
         UserError: missing file, or no zip.

@@ -19,12 +19,13 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.image import read_image, write_image
 from ssl4sar.core.progress import track
 from ssl4sar.core.zones import CLASS_COUNT, greys_from_classes
-from ssl4sar.models.sliding_window import WindowNetwork, predict_probabilities
+from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.sliding_window import predict_probabilities
 from ssl4sar.predict.probabilities import write_probabilities
 
 
 def predict_tree(
-    network: WindowNetwork,
+    network: ZoneNetwork,
     tree: CaffeTree,
     split: Split,
     names: Sequence[str],

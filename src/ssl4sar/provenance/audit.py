@@ -128,11 +128,7 @@ def _project_of(node: Node, chain: Chain) -> Path:
 
 
 def _code_differences(node: Node, project: Path) -> Iterator[tuple[str, str, bool]]:
-    """Yield the source files that are not today what they were when a job ran.
-
-    Yields:
-        File, a phrase before the name of the job, whether the job could compute otherwise with it.
-    """
+    """Yield the source files that are not today what they were when a job ran."""
     code = node.record.code
     script = project / code.script
     if not script.is_file():

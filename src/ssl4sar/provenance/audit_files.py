@@ -28,12 +28,7 @@ class _Expected:
 
 
 def check_files(audit: Audit, quick: bool) -> None:
-    """Compare every file that the records of a chain name with what is there.
-
-    Args:
-        audit: takes what is found, upstream first.
-        quick: compare sizes only.
-    """
+    """Compare every file that the records of a chain name with what is there."""
     expected, folders = _expected_files(audit.chain)
     sizes = {path: _size(path) for path in expected}
     worth = {p: size for p, size in sizes.items() if size == expected[p].bytes}
@@ -71,10 +66,7 @@ def _check_added(
 
 
 def _beside(folder: Path, known: set[Path]) -> Iterator[str]:
-    """Yield the files beside those that were read, below a folder from outside.
-
-    A note in the folder itself, beside someone's own data, is not part of them.
-    """
+    """Yield the files beside those that were read, below a folder from outside."""
     for place in known:
         if folder in place.parents:
             files = (path for path in place.iterdir() if not path.is_dir())

@@ -150,11 +150,7 @@ def _refuse_output_folder(folder: Path, chain: Chain) -> None:
 
 
 def _require_result(data: CrateData, chain: Chain) -> str:
-    """Refuse a result that is not what its record says: the rest would belong to another.
-
-    Returns:
-        Its path in the crate.
-    """
+    """Refuse a result that is not what its record says: the rest would belong to another."""
     path = chain.root.claim.output_path
     data.entity_of(chain.root, chain.root.claim.output)
     place = data.layout.place(path) or path.name

@@ -151,13 +151,7 @@ class CrateData:
         return self._entity(_Recorded(path, entry.sha256, entry.bytes, folder, entry.files))
 
     def source_file(self, project: Path, file: str, sha256: str) -> str:
-        """Describe a source file that a job ran and return its identifier.
-
-        Args:
-            project: folder of the Snakefile of that job.
-            file: path from there.
-            sha256: hash that it had.
-        """
+        """Describe a source file that a job ran and return its identifier."""
         return self._entity(_Recorded(project / file, sha256, None))
 
     def _entity(self, recorded: _Recorded) -> str:

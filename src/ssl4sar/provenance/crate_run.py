@@ -86,14 +86,7 @@ class _Parameters:
 
 @dataclass
 class _Job:
-    """A described job.
-
-    Attributes:
-        node: the job in the chain.
-        action: its ``CreateAction``.
-        tool: its script.
-        values: values of the configuration keys it read.
-    """
+    """A described job."""
 
     node: Node
     action: str
@@ -192,10 +185,7 @@ class _Run:
         )
 
     def _configuration(self) -> str | None:
-        """Describe the configuration file, if it is still there and is one.
-
-        It is the one file without a hash in the record, so a record could name any file for it.
-        """
+        """Describe the configuration file, if it is still there and is one."""
         file = self.chain.root.record.configuration.file
         path = path_from(self.chain.root.project, file)
         if not path.is_file() or not _is_configuration(path):

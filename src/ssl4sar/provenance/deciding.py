@@ -37,6 +37,7 @@ OPERATIONAL: Final = tuple(
         "train.loop.deadline",
         "train.pretext.pretrain_pictures",
         "train.loop.progress_lines",
+        "train.operations.request",
         "train.operations.resume_folder",
         "train.operations.stopping",
         "train.operations.team",

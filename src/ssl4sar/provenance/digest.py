@@ -85,11 +85,7 @@ def meanings(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def digest_of(meanings: Mapping[str, str]) -> str:
-    """Return the source digest of a script and its modules.
-
-    Args:
-        meanings: hash by name, as :func:`meanings` returns them.
-    """
+    """Return the source digest of a script and its modules."""
     digest = hashlib.sha256()
     for name, sha256 in meanings.items():
         digest.update(f"{name}\0{sha256}\n".encode())
@@ -150,14 +146,7 @@ def _module_path(name: str, source_root: Path) -> Path | None:
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """A file of Python.
-
-    Attributes:
-        path: the file.
-        tree: its syntax tree.
-        nodes: its imports, and its calls if one of them could import.
-        sha256: hash of its content.
-    """
+    """A file of Python."""
 
     path: Path
     tree: ast.Module

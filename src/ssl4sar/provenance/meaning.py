@@ -26,9 +26,6 @@ def meaning_of(tree: ast.Module) -> str:
     """Return the SHA-256 of what a module computes.
 
     It is the same for every version of Python that reads the module alike.
-
-    Args:
-        tree: syntax tree of the module.
     """
     pieces: list[str] = []
     _write(tree, True, pieces)
@@ -36,13 +33,7 @@ def meaning_of(tree: ast.Module) -> str:
 
 
 def _write(node: ast.AST, texts: bool, pieces: list[str]) -> None:
-    """Write a node in one form; fields without a value are left out, as they differ by version.
-
-    Args:
-        node: of the tree.
-        texts: whether the texts in it count.
-        pieces: gets the form.
-    """
+    """Write a node in one form; fields without a value are left out, as they differ by version."""
     kind = type(node)
     if kind is ast.Constant:
         value = node.value  # type: ignore[attr-defined]

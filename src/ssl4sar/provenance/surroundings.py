@@ -76,9 +76,6 @@ def cluster() -> dict[str, str]:
 def commit(project: Path) -> dict[str, Any] | None:
     """Return the commit of a checkout and whether its deciding files differ from it.
 
-    Args:
-        project: folder of the Snakefile.
-
     Returns:
         ``{"commit": hexadecimal, "changed": bool}``; None outside a repository or without git.
     """

@@ -170,9 +170,6 @@ def plan_scenes(config: SceneConfig) -> list[ScenePlan]:
     Scenes are spread over the glaciers of a split, and over the sensors and pixel sizes of a
     glacier, about as in CaFFe; every glacier has at least one.
 
-    Args:
-        config: how many scenes, how large, how hard.
-
     Returns:
         Plans sorted by split and glacier, so that scenes of one world are neighbours.
     """
@@ -233,11 +230,6 @@ def _render(config: SceneConfig, plan: ScenePlan) -> tuple[SarImage, BoundingBox
 
 def render_scene(config: SceneConfig, plan: ScenePlan, root: Path) -> None:
     """Render one scene and write its four files below ``root``.
-
-    Args:
-        config: the configuration the plan was made from.
-        plan: one of :func:`plan_scenes`.
-        root: folder of the tree.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.

@@ -36,14 +36,7 @@ class Environment:
 
 
 def environment_on(seed: int, place: str, northern: bool, day: date) -> Environment:
-    """Return the weather of a place and day.
-
-    Args:
-        seed: seed of the world.
-        place: name of the glacier.
-        northern: hemisphere.
-        day: day.
-    """
+    """Return the weather of a place and day."""
     rng = generator(seed, "environment", place, day.isoformat())
     warm = warmth(day, northern)
     # Sea ice follows the air by two months and comes and goes with storms.

@@ -94,10 +94,6 @@ def snow_cover(surface: Surface, geometry: Geometry) -> tuple[FloatArray, FloatA
     The snow line follows the melt line of the day: on ice a little below it, because wet snow
     lasts for weeks; on rock higher, because dark ground warms, and higher yet where it is steep.
 
-    Args:
-        surface: ground.
-        geometry: static world the surface was sampled from.
-
     Returns:
         (H, W) float32 cover, 0 to 1, of the land, 0 at sea; (H, W) float32, 0 old and wet to 1
         fresh.
@@ -232,12 +228,6 @@ def render_optical(
     rng: np.random.Generator, surface: Surface, geometry: Geometry, sky: Sky
 ) -> FloatArray:
     """Render one optical image.
-
-    Args:
-        rng: generator of the image.
-        surface: ground on the grid of the image.
-        geometry: static world the surface was sampled from.
-        sky: sun and air.
 
     Returns:
         (15, H, W) float32 in the order of ``BANDS``: whole numbers of at least 1, reflectance

@@ -139,9 +139,6 @@ def plan_pairs(config: PairSceneConfig) -> list[PairPlan]:
     Both splits are shared evenly over the glaciers; their days are all different. Images of a
     glacier are neighbours, the optical one first.
 
-    Args:
-        config: how many glaciers and images, how large, how hard.
-
     Raises:
         UserError: a glacier would need more images than there are days.
     """
@@ -245,12 +242,7 @@ def _air(config: PairSceneConfig, plan: OpticalPlan) -> tuple[np.random.Generato
 
 
 def cloud_percent(config: PairSceneConfig, plan: OpticalPlan) -> float:
-    """Return the share of an optical image that clouds will cover, 0 to 100.
-
-    Args:
-        config: the configuration the plan was made from.
-        plan: one of :func:`plan_pairs`.
-    """
+    """Return the share of an optical image that clouds will cover, 0 to 100."""
     return 100.0 * _air(config, plan)[1].cloud_cover
 
 
@@ -291,11 +283,6 @@ def render_image_file(config: PairSceneConfig, plan: PairPlan, path: Path) -> No
 
 def render_pair_image(config: PairSceneConfig, plan: PairPlan, root: Path) -> None:
     """Render one image and write it below ``root``.
-
-    Args:
-        config: the configuration the plan was made from.
-        plan: one of :func:`plan_pairs`.
-        root: folder of the dataset.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.

@@ -14,11 +14,6 @@ from ssl4sar.synthetic.sensors import Sensor
 def draw_passes(seed: int, place: str, sensor: Sensor) -> list[tuple[str, Viewing]]:
     """Draw the two orbits from which a sensor sees a place.
 
-    Args:
-        seed: seed of the world.
-        place: name of the glacier.
-        sensor: radar.
-
     Returns:
         Track number, three digits, and geometry of each.
     """

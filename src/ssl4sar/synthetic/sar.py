@@ -151,11 +151,6 @@ def visibility(geometry: Geometry, viewing: Viewing, grid: Grid) -> Visibility:
     grow with r. Brightness follows the area of a tilted facet, 1 / sin of the local incidence
     angle, with a cosine-squared law for the facet itself.
     Source: Ulaby, Moore and Fung 1982, Microwave Remote Sensing, volume 2.
-
-    Args:
-        geometry: static world.
-        viewing: pass.
-        grid: grid of the image.
     """
     source, theta = geometry.grid, math.radians(viewing.incidence_deg)
     lines = Sightlines(source, viewing.look_azimuth_rad)
@@ -188,12 +183,6 @@ def backscatter_db(
     surface: Surface, view: Visibility, viewing: Viewing, levels: Levels
 ) -> FloatArray:
     """Return the mean sigma nought of every pixel, without speckle and noise.
-
-    Args:
-        surface: ground.
-        view: terrain as the beam sees it.
-        viewing: pass.
-        levels: backscatter of the pass.
 
     Returns:
         (H, W) float32, dB.

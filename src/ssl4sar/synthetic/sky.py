@@ -74,13 +74,7 @@ def sun_position(latitude_deg: float, day: date, hour: float) -> tuple[float, fl
 
 
 def draw_sky(rng: np.random.Generator, northern: bool, day: date) -> Sky:
-    """Draw the sky of one image; the sun is at least ``MIN_SUN_ELEVATION_DEG`` high.
-
-    Args:
-        rng: generator of the image.
-        northern: hemisphere.
-        day: day.
-    """
+    """Draw the sky of one image; the sun is at least ``MIN_SUN_ELEVATION_DEG`` high."""
     latitude = float(rng.uniform(62, 79)) * (1 if northern else -1)
     # Sentinel-2 passes in the late morning; at high latitudes up to noon.
     elevation, azimuth = sun_position(latitude, day, float(rng.uniform(10.5, 12.5)))
@@ -100,11 +94,6 @@ def direct_light(surface: Surface, geometry: Geometry, sky: Sky) -> FloatArray:
 
     The cosine of the angle between sun and slope over that of level ground (Lambert's law), and 0
     in the shadow that the terrain casts. The sea is level.
-
-    Args:
-        surface: ground.
-        geometry: static world the surface was sampled from.
-        sky: sun.
 
     Returns:
         (H, W) float32, 0 to ``_BRIGHTEST``.
@@ -144,12 +133,6 @@ def draw_clouds(rng: np.random.Generator, geometry: Geometry, grid: Grid, sky: S
     """Draw clouds and the shadows that they throw away from the sun.
 
     The field of clouds repeats, so that clouds beyond the area throw shadows into it.
-
-    Args:
-        rng: generator of the image.
-        geometry: static world, for its area.
-        grid: grid of the image.
-        sky: cover, height and sun.
     """
     whole = geometry.grid
     coarse = Grid.centred(

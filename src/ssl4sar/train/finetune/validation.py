@@ -7,7 +7,7 @@ give the same score as one process alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -87,10 +87,6 @@ class ValidationScore:
 
     def _mde_key(self) -> tuple[float, float]:
         return (float("inf") if self.mde_m is None else self.mde_m, -self.iou_pooled)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name, as builtins."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -197,13 +193,7 @@ def validation_windows(config: TrainingConfig, centre_px: int, sigma_px: float) 
 
 
 class StoreValidation:
-    """Validation on images of a store, split over processes.
-
-    Args:
-        store: the images and labels.
-        scenes: numbers of the validation images in ``store``.
-        windows: how the network is applied to an image.
-    """
+    """Validation on images of a store, split over processes."""
 
     def __init__(self, store: Store, scenes: Sequence[int], windows: PredictionConfig) -> None:
         self.store = store

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import lightning.pytorch as pl
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 from torch import nn
 
+from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.core.atomic import write_text
-from ssl4sar.models.checkpoint import save_torch_file
+from ssl4sar.models.checkpoint import read_torch_file, save_network, save_torch_file
 from ssl4sar.train.loop.module import EpochRecord, Score, TrainingModule
 from ssl4sar.train.operations.resume_folder import BEST_FILES, LAST, OWN_KEY, PREVIOUS, UPCOMING
 
@@ -69,29 +70,57 @@ class Best:
     score: Score
 
 
-class NetworkFiles(Protocol):
-    """How the network of a training is written to files that other trainings can start from."""
+@dataclass(frozen=True)
+class NetworkFile:
+    """How the network of a training is written to files that other trainings can start from.
 
-    def save(self, path: Path, network: Any, outcome: Mapping[str, Any]) -> None:
-        """Write a network.
+    Attributes:
+        settings: the network.
+        facts: JSON values by name: what decides the training.
+        glaciers: glaciers that it is trained and validated on.
+        inner: name of the network within what is trained; empty: it is all of it.
+    """
+
+    settings: NetworkSettings
+    facts: Mapping[str, Any]
+    glaciers: Iterable[str]
+    inner: str = ""
+
+    def save(self, path: Path, trained: Any, outcome: Mapping[str, Any]) -> None:
+        """Write a network, and the layers around it.
 
         Args:
             path: file.
-            network: what is trained, or its average.
+            trained: what is trained, or its average.
             outcome: JSON values: where in the training it was.
 
         Raises:
             UserError: the disk is full or the folder cannot be written.
         """
-        ...
+        network = trained.get_submodule(self.inner)
+        around = {
+            key: value
+            for key, value in trained.state_dict().items()
+            if not key.startswith(self._prefix)
+        }
+        # Whoever starts from this file can see whether it has seen its test glaciers.
+        seen = sorted({*self.glaciers, *self.facts["starting_weights"]["glaciers"]})
+        info = {**self.facts, **outcome, "glaciers": seen}
+        save_network(path, network, self.settings, info, extra=around)
 
-    def load(self, path: Path, network: Any) -> None:
-        """Read such a file into a network.
+    def load(self, path: Path, trained: nn.Module) -> None:
+        """Read such a file into what is trained.
 
         Raises:
             UserError: the file is missing or damaged.
         """
-        ...
+        content = read_torch_file(path)
+        tensors = {f"{self._prefix}{key}": value for key, value in content["state"].items()}
+        trained.load_state_dict({**tensors, **content.get("extra", {})})
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.inner}." if self.inner else ""
 
 
 class TrainingState(Checkpoint):
@@ -106,7 +135,7 @@ class TrainingState(Checkpoint):
         fingerprint: fingerprint of the training.
         on_saved: called with each epoch that is safe on disk.
         score_type: what the training's validation gives.
-        files: writes and reads the weights of the best epochs.
+        file: writes and reads the weights of the best epochs.
     """
 
     def __init__(
@@ -116,9 +145,9 @@ class TrainingState(Checkpoint):
         fingerprint: str,
         on_saved: Callable[[pl.Trainer, EpochRecord], None],
         score_type: type[Score],
-        files: NetworkFiles,
+        file: NetworkFile,
     ) -> None:
-        self.files = files
+        self.file = file
         self.on_saved = on_saved
         self.score_type = score_type
         self.folder = folder
@@ -132,10 +161,7 @@ class TrainingState(Checkpoint):
         """Return rows and best epochs as builtins."""
         return {
             "records": [asdict(record) for record in self.records],
-            "best": {
-                criterion: {**vars(best), "score": best.score.as_dict()}
-                for criterion, best in self.best.items()
-            },
+            "best": {criterion: asdict(best) for criterion, best in self.best.items()},
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -192,11 +218,11 @@ class TrainingState(Checkpoint):
             if trainer.is_global_zero:
                 outcome = {
                     "epoch": epoch,
-                    "validation": score.as_dict(),
+                    "validation": asdict(score),
                     "fingerprint": self.fingerprint,
                     "unfinished": True,
                 }
-                self.files.save(self.folder / best.file, module.final_network, outcome)
+                self.file.save(self.folder / best.file, module.final_network, outcome)
 
     def write_table(self) -> None:
         """Write ``metrics.csv`` again."""
@@ -225,17 +251,11 @@ class TrainingState(Checkpoint):
         Raises:
             UserError: the file is missing or damaged.
         """
-        self.files.load(self.folder / self.best[criterion].file, network)
+        self.file.load(self.folder / self.best[criterion].file, network)
 
 
 def write_metrics(path: Path, records: Sequence[EpochRecord], score_columns: Sequence[str]) -> None:
-    """Write the table of all epochs as CSV, atomically; undefined values are empty.
-
-    Args:
-        path: file.
-        records: the epochs.
-        score_columns: names of the values of a validation.
-    """
+    """Write the table of all epochs as CSV, atomically; undefined values are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*METRICS_COLUMNS, *score_columns])

@@ -15,11 +15,7 @@ _NO_STEP: Final = frozenset({"early_stop_patience", "checkpoint", "panels", "pan
 
 
 def training_fingerprint(parts: Mapping[str, Any]) -> str:
-    """Return a SHA-256 of everything that decides the steps of a training.
-
-    Args:
-        parts: JSON values by name: configurations, seed, digests of data and code.
-    """
+    """Return a SHA-256 of everything that decides the steps of a training."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -30,9 +26,6 @@ def deciding_keys(recipe: TrainingConfig | PretextConfig) -> dict[str, Any]:
     A pretraining may be ended earlier or later than planned without another step being different,
     unless its learning rate follows a cosine over all epochs. A fine-tuning, which is short and is
     compared with others of the same length, counts its epochs.
-
-    Args:
-        recipe: the recipe.
     """
     ends_freely = isinstance(recipe, PretextConfig) and recipe.schedule != "cosine"
     left_out = _NO_STEP | {"epochs"} if ends_freely else _NO_STEP

@@ -44,6 +44,7 @@ BatchT = TypeVar("BatchT", bound=Batch)
 class Score(Protocol):
     """Result of one validation: a dataclass of builtins that its own values build again."""
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     #: Names of the columns in ``metrics.csv``.
     COLUMNS: ClassVar[tuple[str, ...]]
     #: Criteria by which an epoch can be the best.
@@ -63,10 +64,6 @@ class Score(Protocol):
 
     def is_better(self, criterion: str, other: Any) -> bool:
         """Return whether this score beats another one by a criterion."""
-        ...
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name, as builtins."""
         ...
 
 
@@ -121,14 +118,7 @@ class _Unseen(NamedTuple):
 
 
 class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
-    """The training of one network with one seed; subclasses say what loss and validation are.
-
-    Args:
-        network: what is trained.
-        config: the recipe.
-        seed: seed of the run.
-        block: block of the configuration with the recipe, for errors.
-    """
+    """The training of one network with one seed; subclasses say what loss and validation are."""
 
     def __init__(
         self,
@@ -203,10 +193,6 @@ class TrainingModule(pl.LightningModule, Generic[NetworkT, BatchT]):
 
     def training_step(self, batch: BatchT, batch_index: int) -> Tensor:
         """Return the loss of a batch.
-
-        Args:
-            batch: the samples of this process.
-            batch_index: not used: processes count their own steps.
 
         Raises:
             UserError: the loss is NaN or infinite.

@@ -54,10 +54,6 @@ def plateaus(losses: Sequence[float], patience: int) -> int:
 
     The rule of ``torch.optim.lr_scheduler.ReduceLROnPlateau`` with its default threshold, as a
     function of the history, so that a resumed training needs no state of a scheduler.
-
-    Args:
-        losses: validation losses in order.
-        patience: validations without improvement that are waited for.
     """
     best, bad, count = math.inf, 0, 0
     for loss in losses:

@@ -9,9 +9,9 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import lightning.pytorch as pl
 import torch
@@ -19,23 +19,22 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from ssl4sar.config.batch_shares import BatchShares, share_batches
-from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.lock import sole
 from ssl4sar.core.progress import bars_allowed, tell
 from ssl4sar.dataset.staging import staged
-from ssl4sar.train.loop.checkpointing import AtomicCheckpointIO, NetworkFiles, TrainingState
+from ssl4sar.train.loop.checkpointing import AtomicCheckpointIO, NetworkFile, TrainingState
 from ssl4sar.train.loop.data import TrainingCrops
 from ssl4sar.train.loop.deadline import TimeLimit
 from ssl4sar.train.loop.fingerprint import training_fingerprint
 from ssl4sar.train.loop.module import Score, TrainingModule
 from ssl4sar.train.loop.progress_lines import ProgressLines
+from ssl4sar.train.operations.request import TrainingRequest
 from ssl4sar.train.operations.resume_folder import TENSORBOARD, ResumePoint, claim
 from ssl4sar.train.operations.stopping import ListenInTraining, StopSignals, stopped_by
-from ssl4sar.train.operations.team import ALONE, Team
+from ssl4sar.train.operations.team import Team
 
-T = TypeVar("T")
 #: In the folder of a training: whatever kills a workflow may leave its training alive, and a second
 #: one there would mix its checkpoints with those of the first.
 LOCK: Final = "training.lock"
@@ -52,45 +51,19 @@ _EXPECTED_WARNINGS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """Where a training runs; none of it changes the outcome beyond rounding.
-
-    Attributes:
-        compute: device, threads, loader processes, of this process alone.
-        resume_dir: folder for the state of the running training and its TensorBoard log; not an
-            output, so that the workflow does not delete it before a rerun. It may be removed
-            when the training is done.
-        scratch: folder on a disk of the node to copy the store to first; empty: none.
-        end_s: when the job will be ended, seconds since 1970; None: never.
-        team: place of this process among those that share the training. They all see the same
-            files; the leader writes.
-    """
-
-    compute: ComputeConfig
-    resume_dir: Path
-    scratch: str = ""
-    end_s: float | None = None
-    team: Team = ALONE
-
-
 @contextmanager
-def opened(runtime: Runtime, store_path: Path) -> Iterator[tuple[torch.device, Path]]:
+def opened(request: TrainingRequest, team: Team) -> Iterator[tuple[torch.device, Path]]:
     """Take the resume folder and the device, and yield the device and the folder of the store.
-
-    Args:
-        runtime: where the training runs.
-        store_path: folder of the store; copied to the node's disk if that is asked for.
 
     Raises:
         UserError: no GPU, another process that trains here, or no room on the node's disk.
     """
-    device = runtime.team.device(runtime.compute.device)
-    torch.set_num_threads(runtime.compute.train_threads)
+    device = team.device(request.compute.device)
+    torch.set_num_threads(request.compute.train_threads)
     # The lock is for writers, and another host may not know of it.
-    resume = runtime.resume_dir
-    lock = sole(resume / LOCK, resume, "trains here") if runtime.team.leads else nullcontext()
-    with lock, staged(store_path, runtime.scratch) as folder:
+    resume = request.resume
+    lock = sole(resume / LOCK, resume, "trains here") if team.leads else nullcontext()
+    with lock, staged(request.store, request.scratch) as folder:
         yield device, folder
 
 
@@ -102,95 +75,91 @@ class Trained:
         state: its epochs and best weights.
         epoch: epoch of the chosen weights, from 1; they are in the module's network.
         validation: their scores; None where that epoch was not validated.
-        resumed_after_epoch: epochs that an earlier run had done; None: started from the beginning.
     """
 
     state: TrainingState
     epoch: int
-    validation: Score | None
+    validation: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A training whose weights are exported.
+
+    Attributes:
+        record: facts that equal trainings share, as JSON values.
+        resumed_after_epoch: epochs that an earlier run had done; None: started from the beginning.
+    """
+
+    record: dict[str, Any]
     resumed_after_epoch: int | None
 
 
 def run(
     module: TrainingModule[Any, Any],
-    crops: TrainingCrops[Any],
-    *,
-    runtime: Runtime,
+    dataset: Any,
+    request: TrainingRequest,
+    team: Team,
     device: torch.device,
+    *,
     facts: Mapping[str, Any],
-    metrics_path: Path,
     score_type: type[Score],
-    files: NetworkFiles,
-    finish: Callable[[Trained], T],
-) -> T:
-    """Train, choose the weights, and hand them on.
+    file: NetworkFile,
+    export: Callable[[Trained], dict[str, Any]],
+) -> TrainingResult:
+    """Train, choose the weights, and export them.
 
     Args:
         module: the training.
-        crops: its samples.
-        runtime: where it runs.
+        dataset: its batches by ``BatchKey``.
+        request: where it runs.
+        team: place of this process among those that share the training. They all see the same
+            files; the leader writes.
         device: device of this process.
         facts: JSON values by name: everything that decides the steps.
-        metrics_path: CSV file with a row per epoch.
         score_type: what its validation gives.
-        files: how its network is written to files.
-        finish: what to do in the end, with the weights in ``module.network``.
-
-    Returns:
-        What ``finish`` returns.
+        file: how its network is written to files.
+        export: writes the weights in ``module.network`` and returns the record of the training.
 
     Raises:
-        UserError: a loss that is not finite, a full disk, a time limit that is near, or a signal
-            to end.
+        UserError: processes that cannot share the samples of a step evenly, a loss that is not
+            finite, a full disk, a time limit that is near, or a signal to end.
     """
-    recipe, team, folder = module.recipe, runtime.team, runtime.resume_dir
+    recipe, folder = module.recipe, request.resume
+    shares = _shares(recipe, team, module.block)
     fingerprint = training_fingerprint(facts)
     resume = team.agree(lambda: _claim(folder, fingerprint, recipe.epochs))
     progress = ProgressLines()
-    state = TrainingState(folder, metrics_path, fingerprint, progress.tell_epoch, score_type, files)
+    state = TrainingState(
+        folder, request.metrics, fingerprint, progress.tell_epoch, score_type, file
+    )
     signals = StopSignals()
     callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
-    if runtime.end_s is not None:
-        callbacks.append(TimeLimit(runtime.end_s, team, lambda: state.records))
+    if request.end_s is not None:
+        callbacks.append(TimeLimit(request.end_s, team, lambda: state.records))
+    resumed = None if resume is None else resume.epochs_done
 
     def epochs_done() -> int:
         # Known even where the training is resumed and ended before it has read its state.
-        return max(len(state.records), 0 if resume is None else resume.epochs_done)
+        return max(len(state.records), resumed or 0)
 
+    crops = TrainingCrops(
+        dataset,
+        samples_per_epoch=recipe.samples_per_epoch,
+        batch_size=recipe.batch_size,
+        workers=request.compute.loader_workers,
+        pin_memory=device.type == "cuda",
+        shares=shares,
+    )
     with signals.raised_as(lambda name: stopped_by(name, epochs_done(), recipe.epochs)):
         with _quiet_lightning(), matmul_precision(device, recipe.precision):
-            _trainer(device, module, folder, callbacks, resume, team).fit(
+            _trainer(device, module, folder, callbacks, resume, team, shares).fit(
                 module,
                 datamodule=crops,
                 ckpt_path=None if resume is None else resume.path,
                 weights_only=True,
             )
-        return finish(_trained(module, state, resume, team))
-
-
-def loader_of(
-    dataset: Any, recipe: Recipe, runtime: Runtime, device: torch.device, block: str
-) -> TrainingCrops[Any]:
-    """Return the loader of a training.
-
-    Args:
-        dataset: batches by ``BatchKey``.
-        recipe: the recipe.
-        runtime: where the training runs.
-        device: device of this process.
-        block: block of the configuration with the recipe, for errors.
-
-    Raises:
-        UserError: the processes cannot share the samples of a step evenly.
-    """
-    return TrainingCrops(
-        dataset,
-        samples_per_epoch=recipe.samples_per_epoch,
-        batch_size=recipe.batch_size,
-        workers=runtime.compute.loader_workers,
-        pin_memory=device.type == "cuda",
-        shares=_shares(recipe, runtime.team, block),
-    )
+        return TrainingResult(export(_trained(module, state, team)), resumed)
 
 
 def _shares(recipe: Recipe, team: Team, block: str) -> BatchShares:
@@ -210,12 +179,7 @@ def _claim(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
     return resume
 
 
-def _trained(
-    module: TrainingModule[Any, Any],
-    state: TrainingState,
-    resume: ResumePoint | None,
-    team: Team,
-) -> Trained:
+def _trained(module: TrainingModule[Any, Any], state: TrainingState, team: Team) -> Trained:
     checkpoint, done = module.recipe.checkpoint, len(state.records)
     if done < module.recipe.epochs and not module.has_stagnated:
         raise RuntimeError(f"training ended after {done} epochs")
@@ -242,7 +206,7 @@ def _trained(
             module.network.load_state_dict(module.final_network.state_dict())
         else:
             state.load_best(checkpoint, module.network)
-    return Trained(state, epoch, validation, None if resume is None else resume.epochs_done)
+    return Trained(state, epoch, None if validation is None else asdict(validation))
 
 
 def _trainer(
@@ -252,6 +216,7 @@ def _trainer(
     callbacks: list[Callback],
     resume: ResumePoint | None,
     team: Team,
+    shares: BatchShares,
 ) -> pl.Trainer:
     recipe = module.recipe
     # Steps after the checkpoint are trained again: the log drops what it holds of them.
@@ -266,7 +231,7 @@ def _trainer(
         precision="bf16-mixed" if recipe.precision == "bf16-mixed" else "32-true",
         # Fewer epochs than are done already end the training; Lightning would refuse them.
         max_epochs=recipe.epochs if resume is None else max(recipe.epochs, resume.epochs_done),
-        accumulate_grad_batches=_shares(recipe, team, module.block).accumulate_batches,
+        accumulate_grad_batches=shares.accumulate_batches,
         gradient_clip_val=recipe.gradient_clip_norm,
         deterministic=device.type == "cpu",
         logger=logger,

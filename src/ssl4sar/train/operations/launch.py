@@ -179,12 +179,7 @@ def _here(run: _Run) -> list[subprocess.Popen[str]]:
 
 
 def srun_command(compute: ComputeConfig, logs: Path) -> list[str]:
-    """Return the call of srun that starts the processes of a training.
-
-    Args:
-        compute: devices, nodes and cores.
-        logs: pattern of the log files, with ``%t`` for the number of the process.
-    """
+    """Return the call of srun that starts the processes of a training."""
     gpus = [f"--gpus-per-node={compute.devices}"] if compute.device == "cuda" else []
     return [
         "srun",
@@ -351,11 +346,7 @@ def _error_of(report: Mapping[str, Any]) -> UserError:
 
 
 def serve(train: Train) -> None:
-    """Be one process of a team: the program of ``python -m MODULE REQUEST.json``.
-
-    Args:
-        train: the training of the module.
-    """
+    """Be one process of a team: the program of ``python -m MODULE REQUEST.json``."""
     content = read_json(sys.argv[1])
     place = content["place"]
     folder = Path(place["folder"])

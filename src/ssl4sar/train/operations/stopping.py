@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,11 +26,7 @@ class StoppedError(UserError):
 
 
 class StopSignal(BaseException):
-    """Raised where the process is; no ``except Exception`` of a library may swallow it.
-
-    Args:
-        number: the signal.
-    """
+    """Raised where the process is; no ``except Exception`` of a library may swallow it."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -47,19 +42,12 @@ class StopSignals:
 
     @contextmanager
     def raised_as(self, error: Callable[[str], StoppedError]) -> Iterator[None]:
-        """Within the block a signal ends the work.
-
-        Outside the main thread signals are left alone.
-
-        Args:
-            error: makes the error from the name of the signal.
+        """Within the block, in the main thread, a signal ends the work.
 
         Raises:
             StoppedError: a signal came.
         """
-        before: dict[signal.Signals, Any] = {}
-        if threading.current_thread() is threading.main_thread():
-            before = {number: signal.getsignal(number) for number in SIGNALS}
+        before: dict[signal.Signals, Any] = {number: signal.getsignal(number) for number in SIGNALS}
         try:
             self.listen()
             yield
@@ -74,9 +62,8 @@ class StopSignals:
 
     def listen(self) -> None:
         """Take over the signals, also from Lightning, which would ask the other processes."""
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                signal.signal(number, self._on_signal)
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         del frame
@@ -88,11 +75,7 @@ class StopSignals:
 
 
 class ListenInTraining(Callback):
-    """Takes the signals back after Lightning has taken them at the start of a training.
-
-    Args:
-        signals: who listens.
-    """
+    """Takes the signals back after Lightning has taken them at the start of a training."""
 
     def __init__(self, signals: StopSignals) -> None:
         self._signals = signals

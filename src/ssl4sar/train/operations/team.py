@@ -66,11 +66,7 @@ class Team:
         return torch.device("cuda", self.local_rank % visible)
 
     def agree(self, decide: Callable[[], T]) -> T:
-        """Return what the leader decides; the others wait for it.
-
-        Args:
-            decide: called by the leader only.
-        """
+        """Return what the leader decides; the others wait for it."""
         decision = decide() if self.leads else None
         if self.size == 1:
             return decision  # type: ignore[return-value]
@@ -81,11 +77,7 @@ class Team:
         return value
 
     def trainer_options(self, device: torch.device) -> dict[str, Any]:
-        """Return the arguments of a Lightning trainer that say where it runs.
-
-        Args:
-            device: device of this process.
-        """
+        """Return the arguments of a Lightning trainer that say where it runs."""
         options: dict[str, Any] = {
             "accelerator": "gpu" if device.type == "cuda" else "cpu",
             "devices": 1 if device.index is None else [device.index],

@@ -45,12 +45,6 @@ class PretextTotals:
     counted: int = 0
     tiles: int = 0
 
-    def __add__(self, other: Self) -> Self:
-        """Return the sums over both sets of tiles."""
-        return type(self)(
-            self.absolute + other.absolute, self.counted + other.counted, self.tiles + other.tiles
-        )
-
     def as_tensor(self) -> Tensor:
         """Return the sums as (3,) float64, exact for counts below 2**53."""
         return torch.tensor([self.absolute, self.counted, self.tiles], dtype=torch.float64)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
+from pydantic import SerializeAsAny, ValidationInfo, field_validator
 
 from ssl4sar.config.models import StartingWeights, Task
 from ssl4sar.config.networks import TyrionConfig
@@ -17,72 +17,39 @@ from ssl4sar.core.pair_layout import PairSplit
 from ssl4sar.core.progress import tell
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.pair_store import PairStore
-from ssl4sar.models.checkpoint import read_torch_file, save_network
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.opttranslator import OptTranslator
 from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.registry import load_weights
+from ssl4sar.train.loop.checkpointing import NetworkFile
 from ssl4sar.train.loop.fingerprint import deciding_keys
-from ssl4sar.train.loop.module import Score
-from ssl4sar.train.loop.run import Runtime, Trained, loader_of, opened, run
+from ssl4sar.train.loop.run import Trained, TrainingResult, opened, run
+from ssl4sar.train.operations.request import TrainingRequest
 from ssl4sar.train.operations.resume_folder import PICTURES
+from ssl4sar.train.operations.team import ALONE, Team
 from ssl4sar.train.pretext.pair_crops import PairDataset
 from ssl4sar.train.pretext.pair_sampling import PairSampleDrawer
 from ssl4sar.train.pretext.pair_tiles import PairTiles
 from ssl4sar.train.pretext.pretrain_module import PretextScore, PretrainModule
 from ssl4sar.train.pretext.pretrain_pictures import PretextPictures
 
-#: Prefix of the network to be transferred among the tensors of a pretext network.
-_INNER: Final = "network."
 
-
-@dataclass(frozen=True)
-class PretrainResult:
-    """What a finished pretraining left.
-
-    Attributes:
-        task: the pretext task.
-        epoch: epoch of the exported weights, from 1.
-        epochs: epochs that were trained.
-        validation: score of the exported weights; None where that epoch was not validated.
-        resumed_after_epoch: epochs that an earlier run had done; None: started from the beginning.
-        parameters: number of trained parameters.
-        starting_weights: where they came from, with the SHA-256 of the file.
-    """
+class PretrainRequest(TrainingRequest):
+    """What a pretraining is asked to do."""
 
     task: Task
-    epoch: int
-    epochs: int
-    validation: Score | None
-    resumed_after_epoch: int | None
-    parameters: int
-    starting_weights: dict[str, Any]
-
-    def record(self) -> dict[str, Any]:
-        """Return the facts that equal trainings share."""
-        return {
-            "task": self.task,
-            "epoch": self.epoch,
-            "epochs": self.epochs,
-            "validation": None if self.validation is None else self.validation.as_dict(),
-            "parameters": self.parameters,
-            "starting_weights": self.starting_weights,
-        }
-
-
-@dataclass(frozen=True)
-class PretrainOutputs:
-    """Files of a pretraining.
-
-    Attributes:
-        checkpoint: the network whose encoder and decoder are fine-tuned.
-        metrics: CSV file with a row per epoch.
-        pictures: npz file with the pictures of all drawn epochs.
-    """
-
-    checkpoint: Path
-    metrics: Path
+    """The pretext task."""
+    network: TyrionConfig
+    """The network."""
+    recipe: SerializeAsAny[PretextConfig]
+    """The recipe of the task."""
     pictures: Path
+    """npz file with the pictures of all drawn epochs."""
+
+    @field_validator("recipe", mode="before")
+    @classmethod
+    def _of_task(cls, recipe: Any, info: ValidationInfo) -> Any:
+        return recipe_of(info.data["task"], recipe) if isinstance(recipe, Mapping) else recipe
 
 
 def recipe_of(task: Task, values: Mapping[str, Any]) -> PretextConfig:
@@ -91,18 +58,7 @@ def recipe_of(task: Task, values: Mapping[str, Any]) -> PretextConfig:
     return model.model_validate(values)
 
 
-def pretrain(
-    *,
-    task: Task,
-    store_path: Path,
-    settings: TyrionConfig,
-    weights: StartingWeights,
-    recipe: PretextConfig,
-    seed: int,
-    source: str,
-    outputs: PretrainOutputs,
-    runtime: Runtime,
-) -> PretrainResult:
+def pretrain(request: PretrainRequest, team: Team = ALONE) -> TrainingResult:
     """Pretrain a network on a pretext task and export the chosen weights.
 
     An earlier run resumes after its last epoch where configuration, data, seed and code are the
@@ -110,29 +66,20 @@ def pretrain(
     epochs than are done, what is there is exported.
 
     Args:
-        task: the pretext task.
-        store_path: folder of the store of pairs.
-        settings: the network.
-        weights: what it starts from.
-        recipe: the recipe of the task.
-        seed: seed of the run.
-        source: digest of the code that decides the outcome.
-        outputs: files to write.
-        runtime: where the pretraining runs.
-
-    Returns:
-        What was exported.
+        request: what to train, and where.
+        team: place of this process among those that share the training.
 
     Raises:
         UserError: no image to train or validate on, bad starting weights, no GPU, another process
             that trains in the resume folder, a loss that is not finite, a full disk, a time limit
             that is near, or a signal to end.
     """
-    with opened(runtime, store_path) as (device, store_folder):
+    task, settings, recipe, seed = request.task, request.network, request.recipe, request.seed
+    with opened(request, team) as (device, store_folder):
         store = PairStore.open(store_folder)
-        train = _numbers(store, "train", store_path, recipe)
-        val = _numbers(store, "val", store_path, recipe)
-        network, starting_weights = _starting_network(task, settings, weights, seed)
+        train = _numbers(store, "train", request.store, recipe)
+        val = _numbers(store, "val", request.store, recipe)
+        network, starting_weights = _starting_network(task, settings, request.weights, seed)
         facts = {
             "task": task,
             # Of the starting weights the content decides, not where the file is.
@@ -141,12 +88,12 @@ def pretrain(
             "recipe": recipe.model_dump(mode="json"),
             "seed": seed,
             "store_sha256": store.sha256,
-            "source": source,
+            "source": request.source,
         }
-        workers = runtime.compute.loader_workers
+        workers = request.compute.loader_workers
         tiles = PairTiles(store, val, settings.input_px, recipe, seed, workers)
         pictures = PretextPictures(
-            tiles, recipe.panels, runtime.resume_dir / PICTURES, synthetic=store.synthetic
+            tiles, recipe.panels, request.resume / PICTURES, synthetic=store.synthetic
         )
         module = PretrainModule(
             network,
@@ -155,7 +102,7 @@ def pretrain(
             seed=seed,
             block=task,
             validate=tiles.validate,
-            pictures=pictures if runtime.team.leads else None,
+            pictures=pictures if team.leads else None,
         )
         drawer = PairSampleDrawer(
             [(store.scenes[n].height, store.scenes[n].width) for n in train],
@@ -163,17 +110,17 @@ def pretrain(
             config=recipe,
             seed=seed,
         )
-        files = PretextFiles(settings, facts, tuple(store.glaciers))
+        file = NetworkFile(settings, facts, store.glaciers, inner="network")
         return run(
             module,
-            loader_of(PairDataset(store, train, drawer), recipe, runtime, device, task),
-            runtime=runtime,
-            device=device,
+            PairDataset(store, train, drawer),
+            request,
+            team,
+            device,
             facts={**facts, "recipe": deciding_keys(recipe)},
-            metrics_path=outputs.metrics,
             score_type=PretextScore,
-            files=files,
-            finish=lambda trained: _export(task, outputs, module, trained, files, pictures),
+            file=file,
+            export=lambda trained: _export(request, module, trained, file, pictures),
         )
 
 
@@ -205,61 +152,28 @@ def _starting_network(
     return network, load_weights(network.network, settings, weights).facts()
 
 
-@dataclass(frozen=True)
-class PretextFiles:
-    """How the network of a pretraining is written to files.
-
-    Attributes:
-        settings: the network.
-        facts: JSON values by name: what decides the pretraining.
-        glaciers: glaciers that it is trained on.
-    """
-
-    settings: TyrionConfig
-    facts: Mapping[str, Any]
-    glaciers: Sequence[str]
-
-    def save(self, path: Path, network: PretextNetwork, outcome: Mapping[str, Any]) -> None:
-        """Write a network with the layers of its task."""
-        tensors = network.state_dict()
-        extra = {key: value for key, value in tensors.items() if not key.startswith(_INNER)}
-        # Whoever starts from this file can see whether it has seen its test glaciers.
-        seen = sorted({*self.glaciers, *self.facts["starting_weights"]["glaciers"]})
-        info = {**self.facts, **outcome, "glaciers": seen}
-        save_network(path, network.network, self.settings, info, extra=extra)
-
-    def load(self, path: Path, network: PretextNetwork) -> None:
-        """Read such a file into a network."""
-        content = read_torch_file(path)
-        inner = {f"{_INNER}{key}": value for key, value in content["state"].items()}
-        network.load_state_dict({**inner, **content.get("extra", {})})
-
-
 def _export(
-    task: Task,
-    outputs: PretrainOutputs,
+    request: PretrainRequest,
     module: PretrainModule,
     trained: Trained,
-    files: PretextFiles,
+    file: NetworkFile,
     pictures: PretextPictures,
-) -> PretrainResult:
-    """Write what the pretraining is for, as its leader; return what it is."""
-    state = trained.state
-    result = PretrainResult(
-        task=task,
-        epoch=trained.epoch,
-        epochs=len(state.records),
-        validation=trained.validation,
-        resumed_after_epoch=trained.resumed_after_epoch,
-        parameters=sum(p.numel() for p in module.network.parameters() if p.requires_grad),
-        starting_weights=files.facts["starting_weights"],
-    )
+) -> dict[str, Any]:
+    """Write network and pictures as the leader; return the record of the pretraining."""
+    epochs = [record.epoch for record in trained.state.records]
+    record = {
+        "task": request.task,
+        "epoch": trained.epoch,
+        "epochs": len(epochs),
+        "validation": trained.validation,
+        "parameters": sum(p.numel() for p in module.network.parameters() if p.requires_grad),
+        "starting_weights": file.facts["starting_weights"],
+    }
     if module.global_rank == 0:
-        epochs = [record.epoch for record in state.records]
         if not pictures.drawn(epochs):  # gone, or another number is wanted and no epoch followed
             tell(f"there are no such pictures of the training: drawing epoch {trained.epoch} alone")
             pictures.draw(module.network.eval(), module.device, trained.epoch)
-        pictures.gather(outputs.pictures, epochs)
-        outcome = {**result.record(), "fingerprint": state.fingerprint}
-        files.save(outputs.checkpoint, module.network, outcome)
-    return result
+        pictures.gather(request.pictures, epochs)
+        outcome = {**record, "fingerprint": trained.state.fingerprint}
+        file.save(request.checkpoint, module.network, outcome)
+    return record

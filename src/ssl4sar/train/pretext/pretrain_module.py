@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 
@@ -16,21 +16,10 @@ from ssl4sar.train.loop.optimisation import has_stagnated
 from ssl4sar.train.pretext.pair_crops import PairBatch
 from ssl4sar.train.pretext.pair_resize import pairs_on_device
 from ssl4sar.train.pretext.pair_tiles import PretextTotals
+from ssl4sar.train.pretext.pretrain_pictures import PretextPictures
 
 #: Scores the share of the validation tiles that belongs to (rank, world size) in an epoch.
 Validate = Callable[[PretextNetwork, torch.device, int, int, int], PretextTotals]
-
-
-class Pictures(Protocol):
-    """Draws what a network makes of some tiles."""
-
-    def clear(self) -> None:
-        """Forget the pictures of an earlier training."""
-        ...
-
-    def draw(self, network: PretextNetwork, device: torch.device, epoch: int) -> None:
-        """Draw the pictures of an epoch (from 1) with a network in evaluation mode."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -65,10 +54,6 @@ class PretextScore:
         del criterion
         return bool(self.loss < other.loss)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the values by name, as builtins."""
-        return asdict(self)
-
 
 class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
     """The pretraining of one network on one pretext task.
@@ -92,7 +77,7 @@ class PretrainModule(TrainingModule[PretextNetwork, PairBatch]):
         seed: int,
         block: str,
         validate: Validate,
-        pictures: Pictures | None,
+        pictures: PretextPictures | None,
     ) -> None:
         super().__init__(network, config=config, seed=seed, block=block)
         self.config = config
