@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import signal
-import subprocess
-import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.finetune.finetune_process import finetune_from_request
 from ssl4sar.train.operations.launch import launch
 from ssl4sar.train.operations.resume_folder import LAST
+from ssl4sar.train.operations.stopping import StoppedError
 
 pytestmark = pytest.mark.slow
 
@@ -117,39 +118,19 @@ def test_shared_batches_give_the_losses_of_one_process(tiny_store, tmp_path, pai
         assert log.read_text() == "", "a library remarks on something"
 
 
-PROGRAM = """
-import sys
-from pathlib import Path
-sys.path[:0] = [{tests!r}, {tests!r} + "/../support"]
-import test_finetune_process as t
-from ssl4sar.core.errors import UserError
-try:
-    t.train(Path({store!r}), Path({folder!r}), devices=2)
-except UserError as error:
-    sys.exit(f"error: {{error}}")
-"""
-
-
 def test_a_signal_ends_both_and_the_next_attempt_goes_on(tiny_store, tmp_path, pair):
     folder = tmp_path / "stopped"
-    program = PROGRAM.format(
-        tests=str(Path(__file__).parent), store=str(tiny_store), folder=str(folder)
-    )
     last = folder / "resume" / LAST
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True
-    ) as process:
-        wait_until(
-            lambda: last.exists() or process.poll() is not None, "the first epoch", 240, 0.005
-        )
-        assert process.poll() is None, process.stderr.read()
-        process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=60)
-    assert process.returncode == 1
-    errors = [line for line in told.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1, told
-    assert "ended by SIGTERM" in errors[0]
-    assert "Traceback" not in told
+
+    def stop():
+        wait_until(last.exists, "the first epoch", 240, 0.005)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopping = threading.Thread(target=stop, daemon=True)
+    stopping.start()
+    with pytest.raises(StoppedError, match=r"^training: ended by SIGTERM .*resumes after epoch"):
+        train(tiny_store, folder, devices=2)
+    stopping.join()
     assert not (folder / "model.ckpt").exists()
     shutil.copytree(folder, tmp_path / "alone")
     train(tiny_store, folder, devices=2)
