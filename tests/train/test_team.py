@@ -7,7 +7,7 @@ import torch
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.train.operations.team import ALONE, Team
-from ssl4sar.train.operations.team_in_lightning import TeamEnvironment, trainer_options
+from ssl4sar.train.operations.team_in_lightning import environment_of, trainer_options
 
 
 def gpus(monkeypatch, count):
@@ -49,7 +49,7 @@ def test_a_team_without_gpus_trains_on_processors(monkeypatch):
 def test_lightning_is_told_the_place_whatever_slurm_says(monkeypatch):
     for name, value in {"SLURM_NTASKS": "8", "SLURM_PROCID": "5", "SLURM_JOB_NAME": "x"}.items():
         monkeypatch.setenv(name, value)
-    environment = TeamEnvironment(Team(2, 4, 0, 2))
+    environment = environment_of(Team(2, 4, 0, 2))
     environment.set_world_size(1)
     environment.set_global_rank(0)
     assert (environment.global_rank(), environment.world_size()) == (2, 4)

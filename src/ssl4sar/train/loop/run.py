@@ -36,7 +36,7 @@ from ssl4sar.train.operations.stopping import StopSignals, stopped_by
 from ssl4sar.train.operations.team import ALONE, Team
 from ssl4sar.train.operations.team_in_lightning import (
     ListenInTraining,
-    TeamEnvironment,
+    environment_of,
     trainer_options,
 )
 
@@ -276,7 +276,7 @@ def _trainer(
         deterministic=device.type == "cpu",
         logger=logger,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), TeamEnvironment(team)],
+        plugins=[AtomicCheckpointIO(), environment_of(team)],
         default_root_dir=resume_dir,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

@@ -51,16 +51,20 @@ class ListenInTraining(Callback):
         self._signals.listen()
 
 
-class TeamEnvironment(ClusterEnvironment):
-    """Gives Lightning its rank, instead of its own search.
+def environment_of(team: Team) -> ClusterEnvironment:
+    """Return what gives Lightning its rank, instead of its own search.
 
     Inside a SLURM job that search takes variables of the job for those of the training, and
-    requeues the job on signals, while retries are the workflow's. Every process appears as the only
-    one of its node, with the one device that it uses.
+    requeues the job on signals, while retries are the workflow's.
 
     Args:
         team: the processes that share the training.
     """
+    return _Environment(team)
+
+
+class _Environment(ClusterEnvironment):
+    """Every process appears as the only one of its node, with the one device that it uses."""
 
     def __init__(self, team: Team) -> None:
         super().__init__()
