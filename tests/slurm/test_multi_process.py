@@ -124,7 +124,7 @@ def test_a_training_of_two_processes_stops_before_its_limit_resumes_and_is_cance
     profile = finished.root / finished.execution[1] / "config.yaml"
     # A minute is what the last writes take: the first epoch ends the first attempt. This SLURM
     # grants more than it says. The variable has its value in the job alone, on the node.
-    runtime_min = "1 if attempt == 1 else 60"
+    runtime_min = "59 * attempt - 58"
     wanted = {"runtime": runtime_min, "scratch": f"{scratch.parent}/$SCRATCH_OF_TEST"}
     change(profile, **{"set-resources": {"finetune": wanted}})
     finished.target = f"{fine_tuned()}/model.json"
