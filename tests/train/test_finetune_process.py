@@ -128,7 +128,7 @@ def test_a_signal_ends_both_and_the_next_attempt_goes_on(tiny_store, tmp_path, p
 
     stopping = threading.Thread(target=stop, daemon=True)
     stopping.start()
-    with pytest.raises(StoppedError, match=r"^training: ended by SIGTERM .*resumes after epoch"):
+    with pytest.raises(StoppedError, match=r"^training: ended by SIGTERM "):
         train(tiny_store, folder, devices=2)
     stopping.join()
     assert not (folder / "model.ckpt").exists()
