@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,9 +27,18 @@ settings.load_profile("shared")
 PROJECT = Path(__file__).resolve().parents[1]
 
 
-#: Tests that share something of which there is one, a running SLURM or a finished run that takes
-#: long to make, go to one process where ``-n`` starts several; all others go where there is room.
-TOGETHER: Final = ("tests/slurm/", "tests/workflow/test_acquisition.py")
+def place(nodeid: str) -> str:
+    """Return what decides the process of a test, where ``-n`` starts several.
+
+    The tests of a file share what its fixtures make, all of `tests/slurm` the one SLURM. Those that
+    work in copies of the finished study are long and share nothing else: each goes where there is
+    room.
+    """
+    file = nodeid.partition("::")[0]
+    if file.startswith("tests/slurm/"):
+        return "tests/slurm/"
+    shares = not file.startswith("tests/workflow/") or file.endswith("/test_acquisition.py")
+    return file if shares else nodeid
 
 
 # The marks of ``--dist loadgroup`` do nothing with pytest 9.2 and pytest-xdist 3.8.
@@ -40,9 +49,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Together(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
+            return place(nodeid)
 
+    config.option.loadscopereorder = False
     return Together(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where ``-n`` starts several processes, let the longest begin first, so that all end together.
+
+    SLURM's tests are one after the other, and make the finished study while others need none.
+    """
+    if hasattr(config, "workerinput"):
+        marks = ("slurm", "slow")
+        items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in marks])
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from micro_study import PROJECT
 from one_node_slurm import OneNodeSlurm, Unavailable, one_node_slurm
 from project_copy import House, copy_project
 
@@ -16,8 +18,8 @@ TEST_SETTINGS: dict[str, Any] = {
     "jobs": 4,
     "latency-wait": 20,
     "slurm-status-command": "squeue",
-    # A short job takes six to nine seconds; who asks before that waits ten seconds more.
-    "slurm-init-seconds-before-status-checks": 9,
+    # Before the first question; `prompt_snakemake` asks every further one after a second.
+    "slurm-init-seconds-before-status-checks": 1,
 }
 
 
@@ -48,7 +50,8 @@ def with_slurm_profile(house: House, **settings: Any) -> House:
     target = house.root / "slurm_of_tests" / "config.yaml"
     target.parent.mkdir(exist_ok=True)
     target.write_text(yaml.safe_dump(profile), encoding="utf-8")
-    return House(house.root, house.config, house.target, ("--profile", str(target.parent)))
+    program = (str(PROJECT / "tests" / "support" / "prompt_snakemake.py"),)
+    return replace(house, execution=("--profile", str(target.parent)), program=program)
 
 
 @pytest.fixture

@@ -96,10 +96,6 @@ class OneNodeSlurm:
             command("scancel", *active)
         wait_until(lambda: not any(job.active for job in self.jobs(folder)), "jobs to end")
 
-    def kill(self, job: SlurmJob) -> None:
-        """Kill the steps and the script of a job, as a system short of memory would."""
-        command("scancel", "--signal=KILL", "--full", str(job.number))
-
     def hold_new_jobs(self, hold: bool) -> None:
         """Accept jobs but start none, or start them again."""
         command("scontrol", "update", "PartitionName=main", f"State={'DOWN' if hold else 'UP'}")
@@ -276,6 +272,7 @@ def _configure(base: Path) -> None:
         JobAcctGatherFrequency=5
         AccountingStorageType=accounting_storage/none
         MinJobAge=3600
+        OverTimeLimit=60
         GresTypes=gpu
         NodeName={host} NodeAddr=127.0.0.1 CPUs=2 CoresPerSocket=2 RealMemory={MEMORY_MB} \
 Gres=gpu:a100:2 State=UNKNOWN

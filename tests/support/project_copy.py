@@ -42,9 +42,11 @@ class House:
     execution: tuple[str, ...] = ("--cores", "2")
     #: Environment variables beside those of the tests.
     variables: Mapping[str, str] = field(default_factory=dict)
+    #: What the interpreter runs.
+    program: tuple[str, ...] = ("-m", "snakemake")
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "snakemake", *self.execution, *arguments]
+        return [sys.executable, *self.program, *self.execution, *arguments]
 
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith((*FOREIGN, COMPILED))}

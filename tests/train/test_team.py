@@ -7,6 +7,7 @@ import torch
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.train.operations.team import ALONE, Team
+from ssl4sar.train.operations.team_in_lightning import environment_of, trainer_options
 
 
 def gpus(monkeypatch, count):
@@ -17,7 +18,7 @@ def gpus(monkeypatch, count):
 def test_a_process_alone_decides_and_needs_no_strategy():
     assert ALONE.leads
     assert ALONE.agree(lambda: 7) == 7
-    assert ALONE.trainer_options(torch.device("cpu")) == {"accelerator": "cpu", "devices": 1}
+    assert trainer_options(ALONE, torch.device("cpu")) == {"accelerator": "cpu", "devices": 1}
 
 
 @pytest.mark.parametrize(
@@ -27,9 +28,10 @@ def test_a_process_alone_decides_and_needs_no_strategy():
 )
 def test_each_process_has_its_gpu(monkeypatch, visible, local_rank, expected):
     gpus(monkeypatch, visible)
-    device = Team(local_rank, 4, local_rank, 4).device("cuda")
+    team = Team(local_rank, 4, local_rank, 4)
+    device = team.device("cuda")
     assert str(device) == expected
-    options = Team(local_rank, 4, local_rank, 4).trainer_options(device)
+    options = trainer_options(team, device)
     assert (options["accelerator"], options["devices"]) == ("gpu", [device.index])
 
 
@@ -47,7 +49,7 @@ def test_a_team_without_gpus_trains_on_processors(monkeypatch):
 def test_lightning_is_told_the_place_whatever_slurm_says(monkeypatch):
     for name, value in {"SLURM_NTASKS": "8", "SLURM_PROCID": "5", "SLURM_JOB_NAME": "x"}.items():
         monkeypatch.setenv(name, value)
-    environment = Team(2, 4, 0, 2).environment()
+    environment = environment_of(Team(2, 4, 0, 2))
     environment.set_world_size(1)
     environment.set_global_rank(0)
     assert (environment.global_rank(), environment.world_size()) == (2, 4)

@@ -41,6 +41,7 @@ OPERATIONAL: Final = tuple(
         "train.operations.resume_folder",
         "train.operations.stopping",
         "train.operations.team",
+        "train.operations.team_in_lightning",
     )
 )
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]

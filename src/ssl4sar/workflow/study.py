@@ -129,11 +129,12 @@ class Study:
         """Return the block ``params`` of a rule, to be unpacked there.
 
         Args:
-            rule: name of the rule: the digest of its sources becomes the parameter ``source``.
+            rule: name of the rule: the digest of its sources becomes the parameter ``source``,
+                for which sources are read when there is a job of the rule, not before.
             keys: dotted keys of the configuration that it reads, which become ``cfg``.
             params: others, as they are.
         """
-        return {"source": self.source(rule), "cfg": self.cfg(*keys), **params}
+        return {"source": lambda _: self.source(rule), "cfg": self.cfg(*keys), **params}
 
     def given_for_model(self, rule: str, *keys: str, **params: Any) -> dict[str, Any]:
         """Return the block ``params`` of a rule with the wildcard ``model``, to be unpacked there.

@@ -32,8 +32,13 @@ from ssl4sar.train.loop.module import Score, TrainingModule
 from ssl4sar.train.loop.progress_lines import ProgressLines
 from ssl4sar.train.operations.request import TrainingRequest
 from ssl4sar.train.operations.resume_folder import TENSORBOARD, ResumePoint, claim
-from ssl4sar.train.operations.stopping import ListenInTraining, StopSignals, stopped_by
+from ssl4sar.train.operations.stopping import StopSignals, stopped_by
 from ssl4sar.train.operations.team import Team
+from ssl4sar.train.operations.team_in_lightning import (
+    ListenInTraining,
+    environment_of,
+    trainer_options,
+)
 
 #: In the folder of a training: whatever kills a workflow may leave its training alive, and a second
 #: one there would mix its checkpoints with those of the first.
@@ -227,7 +232,7 @@ def _trainer(
         purge_step=None if resume is None else resume.step,
     )
     return pl.Trainer(
-        **team.trainer_options(device),
+        **trainer_options(team, device),
         precision="bf16-mixed" if recipe.precision == "bf16-mixed" else "32-true",
         # Fewer epochs than are done already end the training; Lightning would refuse them.
         max_epochs=recipe.epochs if resume is None else max(recipe.epochs, resume.epochs_done),
@@ -236,7 +241,7 @@ def _trainer(
         deterministic=device.type == "cpu",
         logger=logger,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO(), team.environment()],
+        plugins=[AtomicCheckpointIO(), environment_of(team)],
         default_root_dir=resume_dir,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,

@@ -13,9 +13,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-import lightning.pytorch as pl
-from lightning.pytorch.callbacks import Callback
-
 from ssl4sar.core.errors import UserError
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGUSR1)
@@ -72,17 +69,6 @@ class StopSignals:
         if self._received is None:
             self._received = signal.Signals(number).name
             raise StopSignal(number)
-
-
-class ListenInTraining(Callback):
-    """Takes the signals back after Lightning has taken them at the start of a training."""
-
-    def __init__(self, signals: StopSignals) -> None:
-        self._signals = signals
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the signals over again."""
-        self._signals.listen()
 
 
 def stopped_by(signal_name: str, epochs_done: int, epochs: int) -> StoppedError:

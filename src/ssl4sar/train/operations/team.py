@@ -15,15 +15,13 @@ from typing import Any, Final, Literal, TypeVar
 
 import torch
 import torch.distributed as dist
-from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
-from lightning.pytorch.strategies import DDPStrategy
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.device import resolve_device
 
 T = TypeVar("T")
 #: Longest time that one member may let the others wait, e.g. in its share of a validation.
-_PATIENCE: Final = timedelta(hours=1)
+PATIENCE: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -76,27 +74,6 @@ class Team:
         value: T = box[0]
         return value
 
-    def trainer_options(self, device: torch.device) -> dict[str, Any]:
-        """Return the arguments of a Lightning trainer that say where it runs."""
-        options: dict[str, Any] = {
-            "accelerator": "gpu" if device.type == "cuda" else "cpu",
-            "devices": 1 if device.index is None else [device.index],
-        }
-        if self.size > 1:
-            # Statistics of batches are shared once per epoch; each step uses every parameter.
-            options["strategy"] = DDPStrategy(
-                gradient_as_bucket_view=True, broadcast_buffers=False, timeout=_PATIENCE
-            )
-        return options
-
-    def environment(self) -> ClusterEnvironment:
-        """Return what gives Lightning its rank, instead of its own search.
-
-        Inside a SLURM job that search takes variables of the job for those of the training, and
-        requeues the job on signals, while retries are the workflow's.
-        """
-        return _Environment(self)
-
 
 #: A process that trains by itself.
 ALONE: Final = Team()
@@ -130,57 +107,15 @@ def joined(
     if device.type == "cuda":
         torch.cuda.set_device(device)
     store = dist.TCPStore(  # type: ignore[attr-defined]
-        address, port, is_master=False, timeout=_PATIENCE
+        address, port, is_master=False, timeout=PATIENCE
     )
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
         store=store,
         rank=team.rank,
         world_size=team.size,
-        timeout=_PATIENCE,
+        timeout=PATIENCE,
     )
     yield team
     # Not after an error: the end of the others would be waited for.
     dist.destroy_process_group()
-
-
-class _Environment(ClusterEnvironment):
-    """Every process appears as the only one of its node, with the one device that it uses."""
-
-    def __init__(self, team: Team) -> None:
-        super().__init__()
-        self._team = team
-
-    @property
-    def creates_processes_externally(self) -> bool:
-        return True
-
-    @property
-    def main_address(self) -> str:
-        raise RuntimeError("the processes have not joined")
-
-    @property
-    def main_port(self) -> int:
-        raise RuntimeError("the processes have not joined")
-
-    @staticmethod
-    def detect() -> bool:
-        return False
-
-    def world_size(self) -> int:
-        return self._team.size
-
-    def set_world_size(self, size: int) -> None:
-        """Ignore Lightning's count, which knows this process only."""
-
-    def global_rank(self) -> int:
-        return self._team.rank
-
-    def set_global_rank(self, rank: int) -> None:
-        """Ignore Lightning's count, which knows this process only."""
-
-    def local_rank(self) -> int:
-        return 0
-
-    def node_rank(self) -> int:
-        return self._team.rank
