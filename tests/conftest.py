@@ -21,7 +21,9 @@ from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.seeding import generator
 
 # Machines of continuous integration are slow and shared: time says nothing about correctness.
-settings.register_profile("shared", deadline=None)
+settings.register_profile("shared", deadline=None, max_examples=30)
+# More of everything: pytest --hypothesis-profile=thorough
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("shared")
 
 PROJECT = Path(__file__).resolve().parents[1]

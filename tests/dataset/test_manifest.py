@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.listing import FileRecord, record_files
 from ssl4sar.dataset.manifest import (
     Source,
     TreeManifest,
@@ -44,13 +42,6 @@ def test_a_manifest_moves_with_its_tree(tmp_path: Path, monkeypatch: pytest.Monk
     link.parent.mkdir()
     link.symlink_to(moved / "a" / "tree.json")
     assert TreeManifest.read(link).root == str(tmp_path / "other" / "tree")
-
-
-def test_hashes_of_validation_are_those_of_the_files(tiny_caffe: Path) -> None:
-    report = validate_tree(tiny_caffe)
-    assert report.files == record_files(tiny_caffe)
-    name, record = next(iter(report.files.items()))
-    assert record == FileRecord((tiny_caffe / name).stat().st_size, sha256_file(tiny_caffe / name))
 
 
 @pytest.mark.parametrize(

@@ -177,19 +177,6 @@ def test_what_is_not_a_raster_is_one_line(folder: PairFolder) -> None:
         optical_header(path)
 
 
-def test_a_file_cannot_stand_for_others(folder: PairFolder) -> None:
-    """A virtual raster names files to open: it is no GeoTIFF whatever its ending."""
-    secret = folder.raster("secret.tif", folder.reflectance("A"))
-    virtual = secret.with_name("A.tif")
-    virtual.write_text(
-        '<VRTDataset rasterXSize="50" rasterYSize="40"><VRTRasterBand band="1" dataType="Float32">'
-        f"<SimpleSource><SourceFilename>{secret}</SourceFilename></SimpleSource>"
-        "</VRTRasterBand></VRTDataset>"
-    )
-    with pytest.raises(UserError, match="cannot be read"):
-        optical_header(virtual)
-
-
 def test_too_few_bands_and_complex_pixels_are_refused(folder: PairFolder) -> None:
     with pytest.raises(UserError, match="the raster has 14 bands, 15 are needed"):
         read_channels(folder.raster("A.tif", np.ones((14, 2, 2), np.uint8)))

@@ -60,15 +60,6 @@ def flip(data: bytes) -> bytes:
             lambda p: Image.new("RGB", (5, 4), (9, 9, 8)).save(p),
             "the image has mode RGB and colours, not 8-bit grey",
         ),
-        (
-            lambda p: Image.new("LA", (5, 4), (9, 254)).save(p),
-            "the image has mode LA and transparent pixels",
-        ),
-        (lambda p: Image.new("I;16", (5, 4)).save(p), "not 8-bit grey"),
-        (lambda p: Image.new("1", (5, 4)).save(p), "mode 1 with 1 bit, not 8-bit grey"),
-        (lambda p: Image.new("L", (5, 4)).save(p, "JPEG"), "not a readable PNG"),
-        (spoil(lambda data: b""), "the file is empty"),
-        (spoil(lambda data: data[:-20]), "the PNG is damaged"),
         (spoil(flip), "the PNG is damaged"),
         (lambda p: p.unlink(), "the file is missing"),
     ],
@@ -82,26 +73,6 @@ def test_a_bad_sar_image_is_an_error(
     assert severity == "error"
     assert told in problem
     assert str(pairs.root) not in problem
-
-
-def test_a_grey_image_in_colours_is_read_and_its_mode_kept(pairs: PairFolder) -> None:
-    path = pairs.sar("train", "S1_A_x.png")
-    tree = find_pair_tree(pairs.root)
-    assert check_sar(tree, path).converted_from is None
-    with Image.open(path) as image:
-        coloured = image.convert("RGB")
-    coloured.save(path)
-    facts = check_sar(tree, path)
-    assert (facts.problems, facts.converted_from) == ((), "RGB")
-    assert facts.record is not None
-    assert facts.record.sha256 == sha256_file(path)
-
-
-def test_a_sar_geotiff_of_16_bits_is_an_error(pairs: PairFolder) -> None:
-    path = pairs.raster("S1_A_x.tif", np.ones((1, 40, 50), np.uint16), pairs.train)
-    assert sar_problems(pairs, path) == [
-        ("error", "the image has 1 band of uint16, not 8-bit grey")
-    ]
 
 
 def test_a_blank_sar_image_is_a_warning(pairs: PairFolder) -> None:

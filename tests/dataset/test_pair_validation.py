@@ -57,6 +57,7 @@ def test_a_good_dataset_has_all_facts_and_no_problem(pairs: PairFolder) -> None:
     assert report.counts.height_px == (20, 40)
 
 
+@pytest.mark.slow
 def test_the_report_does_not_depend_on_the_processes(pairs: PairFolder) -> None:
     (pairs.root / pairs.train / "S1_A_20200703_014.png").write_bytes(b"x")
     one, two = validate_pairs(pairs.root, RULES), validate_pairs(pairs.root, RULES, workers=2)

@@ -30,13 +30,6 @@ def drawn(monkeypatch: pytest.MonkeyPatch, comparison: dict) -> Figure:
     return kept[0]
 
 
-def test_equal_comparisons_give_equal_bytes(tmp_path: Path) -> None:
-    comparison = build_comparison(describe_dataset("run", source="synthetic"), MODELS, BASELINES)
-    for name in ("one.png", "two.png"):
-        draw_comparison(tmp_path / name, comparison)
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-
-
 def test_every_run_mean_and_line_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset = describe_dataset("run", source="synthetic")
     figure = drawn(monkeypatch, build_comparison(dataset, MODELS, BASELINES))

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from PIL import Image
-from shapely.geometry import MultiPolygon, Point, Polygon, box
+from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import Glacier, read_glaciers
 from ssl4sar.report import glacier_map
@@ -68,23 +68,17 @@ def map_axes(figure: Figure) -> Axes:
     return axes
 
 
-def test_bytes_repeat(tmp_path: Path) -> None:
-    glaciers = [glacier("Aa", 12, 79), glacier("Bb", -62, -65, "test")]
-    draw_areas(tmp_path / "one.png", glaciers)
-    draw_areas(tmp_path / "two.png", glaciers)
-    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
-    draw_areas(tmp_path / "three.png", glaciers[:1])
-    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "three.png").read_bytes()
-
-
-@pytest.mark.parametrize("lat", [79.0, -65.0])
-def test_kinds_of_glaciers_have_their_colours(tmp_path: Path, lat: float) -> None:
+@pytest.mark.parametrize(
+    ("lat", "kind", "colour"), [(79, None, ORDINARY), (79, "train", TRAIN), (-65, "test", TEST)]
+)
+def test_kinds_of_glaciers_have_their_colours(
+    tmp_path: Path, lat: float, kind: str | None, colour: str
+) -> None:
     path = tmp_path / "one.png"
-    for kind, colour in ((None, ORDINARY), ("train", TRAIN), ("test", TEST)):
-        draw_areas(path, [glacier("Aa", 12, lat, kind)])
-        counts = {other: coloured_px(path, other) for other in (ORDINARY, TRAIN, TEST)}
-        assert counts.pop(colour) > 60
-        assert set(counts.values()) == {0}
+    draw_areas(path, [glacier("Aa", 12, lat, kind)])
+    counts = {other: coloured_px(path, other) for other in (ORDINARY, TRAIN, TEST)}
+    assert counts.pop(colour) > 60
+    assert set(counts.values()) == {0}
 
 
 def test_names_of_the_shipped_list_neither_overlap_nor_leave_the_picture(
@@ -104,9 +98,7 @@ def test_names_of_the_shipped_list_neither_overlap_nor_leave_the_picture(
         assert not boxes[one].overlaps(boxes[two]), (one, two)
 
 
-@pytest.mark.parametrize(
-    ("count", "lon", "lat"), [(1, 12, 79), (12, 178, 61), (60, 178, 61), (60, 2, 61)]
-)
+@pytest.mark.parametrize(("count", "lon", "lat"), [(1, 12, 79), (40, 178, 61)])
 def test_names_of_a_crowd_do_not_overlap(
     tmp_path: Path, figures: list[Figure], count: int, lon: float, lat: float
 ) -> None:
@@ -156,45 +148,6 @@ def test_southern_glaciers_have_their_own_map_true_to_scale(
     assert np.ptp(corners[:, 0]) == pytest.approx(3.0)
     assert x0 < corners[:, 0].min() < corners[:, 0].max() < x1
     assert y0 < corners[:, 1].min() < corners[:, 1].max() < y1
-
-
-def test_names_stand_where_no_other_area_is(tmp_path: Path, figures: list[Figure]) -> None:
-    big = Glacier("Big", "Big", "s", MultiPolygon([box(-62, -66, -60, -65)]), 32720)
-    small = Glacier("Small", "Small", "s", MultiPolygon([box(-61.5, -65.8, -60.9, -65.2)]), 32720)
-    draw_areas(tmp_path / "one.png", [big, small])
-    found = extents(figures[0], labels(figures[0], {"Big", "Small"}))
-    assert not found["Big"].overlaps(found["Small"])
-    (axes,) = figures[0].axes
-    outlines = [np.array(line.get_xydata()) for line in axes.lines if line.get_color() == ORDINARY]
-    of_small = Polygon(min(outlines, key=lambda ring: float(np.ptp(ring[:, 0]))))
-    place = labels(figures[0], {"Big"})["Big"].get_position()
-    assert not of_small.contains(Point(place))
-
-
-@pytest.mark.parametrize("number", [2, 14])
-def test_names_wider_than_their_areas_neither_overlap_each_other_nor_numbers(
-    tmp_path: Path, figures: list[Figure], number: int
-) -> None:
-    glaciers = [glacier(f"Synthetic{n:02}", 3.0 * n - 150.0, 0.0) for n in range(number)]
-    draw_areas(tmp_path / "row.png", glaciers)
-    axes = map_axes(figures[0])
-    texts = {
-        text.get_text(): text
-        for text in (*axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels())
-        if text.get_text()
-    }
-    boxes = extents(figures[0], texts).values()
-    assert len(boxes) >= number + 4
-    assert not [pair for pair in combinations(boxes, 2) if pair[0].overlaps(pair[1])]
-
-
-def test_southern_areas_across_the_antimeridian_stay_together(
-    tmp_path: Path, figures: list[Figure]
-) -> None:
-    halves = MultiPolygon([box(179.5, -72, 180, -71), box(-180, -72, -179.5, -71)])
-    draw_areas(tmp_path / "one.png", [Glacier("Across", "Across", "s", halves, 32701)])
-    (axes,) = figures[0].axes
-    assert np.ptp(axes.get_xlim()) < 4
 
 
 def test_an_empty_list_is_an_empty_map(tmp_path: Path, figures: list[Figure]) -> None:

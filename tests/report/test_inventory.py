@@ -79,16 +79,6 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_bytes_repeat(tmp_path: Path) -> None:
-    products = {"Kronebreen": [scene(), scene(6), image()], "Store": [scene(3)]}
-    draw_inventories(tmp_path / "one.png", products)
-    draw_inventories(tmp_path / "two.png", products)
-    draw_inventories(tmp_path / "other.png", {**products, "Store": [scene(9)]})
-    one = (tmp_path / "one.png").read_bytes()
-    assert one == (tmp_path / "two.png").read_bytes()
-    assert one != (tmp_path / "other.png").read_bytes()
-
-
 def test_passes_have_their_colours(tmp_path: Path) -> None:
     path = tmp_path / "one.png"
     draw_inventories(path, {"Aa": [scene(day) for day in range(0, 60, 6)]})
@@ -193,16 +183,3 @@ def test_nothing_found_is_reported(
 ) -> None:
     draw_inventories(tmp_path / "one.png", products)
     assert "no product" in texts
-
-
-def test_every_row_has_the_same_height_and_long_names_fit(tmp_path: Path) -> None:
-    names = [f"Glacier{number:02d}" for number in range(21)]
-    draw_inventories(tmp_path / "21.png", {name: [scene()] for name in names})
-    draw_inventories(tmp_path / "20.png", {name: [scene()] for name in names[:20]})
-    sizes = [Image.open(tmp_path / f"{count}.png").size for count in (20, 21)]
-    assert sizes[0][0] == sizes[1][0]
-    assert sizes[1][1] - sizes[0][1] == 42
-    draw_inventories(tmp_path / "long.png", {"W" + "w" * 39: [scene()], "Aa": [scene()]})
-    edge = np.array(Image.open(tmp_path / "long.png").convert("L"))[:, 0]
-    assert (edge == 255).all()
-    assert coloured_px(tmp_path / "long.png", ASCENDING) > 10

@@ -14,6 +14,9 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.train.pretext.pretrain_launch import PretrainFiles, pretrain_and_record
 
+# They train.
+pytestmark = pytest.mark.slow
+
 MODEL = TyrionConfig(
     input_px=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_tokens=4
 )

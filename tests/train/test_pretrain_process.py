@@ -15,6 +15,9 @@ from ssl4sar.models.checkpoint import load_network, read_torch_file
 from ssl4sar.train.operations.launch import launch
 from ssl4sar.train.pretext.pretrain_process import pretrain_from_request
 
+# They train.
+pytestmark = pytest.mark.slow
+
 MODEL = TyrionConfig(
     input_px=64,
     embed_dim=8,
