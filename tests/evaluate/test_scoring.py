@@ -181,26 +181,3 @@ def test_label_without_any_front_leaves_the_image_out(folders) -> None:
     assert score.no_front
     assert score.true_front_px == 0
     assert score.predicted_front_px > 0
-
-
-def test_turning_scene_and_prediction_turns_nothing_else(folders) -> None:
-    from ssl4sar.core.scene_name import SceneName
-    from ssl4sar.evaluate.scoring import LabelledScene, score_image
-
-    scene = folders.labels.read(folders.labels.names()[0])
-    rng = np.random.default_rng(1)
-    predicted = scene.zones.copy()
-    specks = rng.random(predicted.shape) < 0.05
-    predicted[specks] = rng.integers(0, 4, int(specks.sum()))
-    height_px, width_px = predicted.shape
-    whole = (slice(0, height_px), slice(0, width_px))
-    upright = LabelledScene(SceneName.parse(str(scene.name)), scene.zones, scene.front, whole, 20)
-    turned = LabelledScene(
-        upright.name, np.rot90(scene.zones).copy(), np.rot90(scene.front), (whole[1], whole[0]), 20
-    )
-    one = score_image(upright, predicted, upright.extract(predicted))
-    moved = np.rot90(predicted).copy()
-    other = score_image(turned, moved, turned.extract(moved))
-    assert other.mde_m == pytest.approx(one.mde_m)
-    assert other.confusion == one.confusion
-    assert other.predicted_front_px == one.predicted_front_px

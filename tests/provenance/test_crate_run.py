@@ -73,19 +73,6 @@ def test_a_tool_has_the_code_that_ran(study: RecordedProject, graph) -> None:
     assert "ssl4sar" not in programs
 
 
-def test_the_whole_run_goes_from_outside_to_the_result(study: RecordedProject, graph) -> None:
-    run = graph["#run"]
-    assert targets(run, "result") == ["results/total.json"]
-    assert "config/tiny.yaml" in targets(run, "object")
-    assert any(each.startswith("#outside/raw.txt@") for each in targets(run, "object"))
-    records = [node.record for node in study.chain().nodes]
-    assert run["startTime"] == min(record.started for record in records)
-    assert run["endTime"] == max(record.ended for record in records)
-    assert targets(graph[ROOT], "mentions")[0] == "#run"
-    assert len(targets(graph[ROOT], "mentions")) == 5
-    assert targets(graph["Snakefile"], "output") == ["#parameter/output%20results/total.json"]
-
-
 def test_places_outside_and_overrides(study: RecordedProject) -> None:
     chain = study.chain()
     record = chain.root.record

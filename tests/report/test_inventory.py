@@ -93,35 +93,6 @@ def test_passes_have_their_colours(tmp_path: Path) -> None:
     assert coloured_px(path, OPTICAL) > 50
 
 
-def test_a_gap_is_empty(tmp_path: Path) -> None:
-    path = tmp_path / "one.png"
-    days = [*range(0, 300, 6), *range(600, 900, 6)]
-    draw_inventories(path, {"Aa": [scene(day) for day in days]})
-    blue = np.array(Image.open(path).convert("RGB")).astype(int)
-    rows = (np.abs(blue - (0x00, 0x72, 0xB2)).max(axis=2) < 30)[112:196]
-    columns = np.flatnonzero(rows.any(axis=0))
-    gap = int(np.diff(columns).max())
-    assert gap / (columns[-1] - columns[0]) == pytest.approx(306 / 894, abs=0.02)
-
-
-def test_offline_scenes_are_hollow(tmp_path: Path) -> None:
-    path = tmp_path / "one.png"
-
-    def middle(online: bool) -> list[int]:
-        """Return the colour in the middle of the only dot."""
-        draw_inventories(path, {"Aa": [scene(online=online)]})
-        picture = np.array(Image.open(path).convert("RGB")).astype(int)
-        blue = np.abs(picture - (0x00, 0x72, 0xB2)).max(axis=2) < 60
-        blue[154:] = False  # the legend
-        rows, columns = np.nonzero(blue)
-        place = (rows.min() + rows.max()) // 2, (columns.min() + columns.max()) // 2
-        colour: list[int] = picture[place].tolist()
-        return colour
-
-    assert middle(online=False) == [255, 255, 255]
-    assert middle(online=True)[0] < 60
-
-
 def test_numbers_stand_beside_the_rows(tmp_path: Path, texts: list[str]) -> None:
     draw_inventories(
         tmp_path / "one.png",
