@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import shutil
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,27 @@ from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.seeding import generator
 
 # Machines of continuous integration are slow and shared: time says nothing about correctness.
-settings.register_profile("shared", deadline=None)
+settings.register_profile("shared", deadline=None, max_examples=30)
+# More of everything: pytest --hypothesis-profile=thorough
+settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile("shared")
 
 PROJECT = Path(__file__).resolve().parents[1]
+
+
+# What is imported stays: looking through it for garbage takes a third of the time of the imports.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Collect without the garbage collector, which spares what was imported from then on."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+        # Threads of two test processes on two cores would wait for each other.
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(1)
 
 
 def place(nodeid: str) -> str:

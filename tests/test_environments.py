@@ -70,6 +70,7 @@ def imported(paths: list[Path]) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"ssl4sar"}
 
 
+@pytest.mark.slow
 def test_an_environment_holds_what_its_rules_import() -> None:
     lacking = {}
     for name, rule in loaded_rules().items():

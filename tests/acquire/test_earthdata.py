@@ -12,6 +12,9 @@ from asf_server import PASSWORD, TOKEN, USER, Facility, asf_server
 from ssl4sar.acquire.earthdata import EarthdataLogin
 from ssl4sar.core.errors import UserError
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def facility(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Facility]:

@@ -16,6 +16,9 @@ from ssl4sar.acquire.weights import WeightsRecord, fetch_weights
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -24,6 +24,9 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 TRAIN = np.random.default_rng(0).bytes(400_000)
 OPTICAL = np.random.default_rng(1).bytes(150_000)
 ADDRESS = "https://repository.example/api/records/7"

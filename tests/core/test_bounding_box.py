@@ -66,7 +66,7 @@ def test_malformed_boxes_are_named(tmp_path: Path, text: str, told: str) -> None
     assert str(caught.value).startswith(str(path))
 
 
-@pytest.mark.parametrize("off_px", [1e-9, 0.009, 0.01, -0.01])
+@pytest.mark.parametrize("off_px", [1e-9, 0.01, -0.01])
 @pytest.mark.parametrize("line", [1, 2, 3, 4])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_last_digit_does_not_spoil_a_box(off_px: float, line: int, axis: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssl4sar.core.errors import UserError
 from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
 
@@ -41,18 +40,6 @@ def test_values_bands_note_and_place_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(valid, ~np.isnan(made[0]))
 
 
-def test_a_reference_system_is_kept(tmp_path: Path) -> None:
-    with rasterio.open(write(tmp_path / "a.tif", image(), crs="EPSG:32622")) as file:
-        assert file.crs.to_epsg() == 32622
-
-
-def test_equal_images_give_equal_bytes_without_traces(tmp_path: Path) -> None:
-    first = write(tmp_path / "a.tif", image())
-    second = write(tmp_path / "elsewhere" / "b.tif", image())
-    assert first.read_bytes() == second.read_bytes()
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.tif", "b.tif", "elsewhere"]
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -66,9 +53,3 @@ def test_other_arrays_are_refused(tmp_path: Path, wrong: np.ndarray) -> None:
     with pytest.raises(ValueError, match="expected"):
         write(tmp_path / "a.tif", wrong)
     assert not (tmp_path / "a.tif").exists()
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="stands where a folder is needed"):
-        write(tmp_path / "file" / "a.tif", image())

@@ -178,13 +178,6 @@ def test_text_entries_come_back(tmp_path: Path) -> None:
     assert read_text(tmp_path / "b.png") == {}
 
 
-def test_text_of_what_is_no_png(tmp_path: Path) -> None:
-    (tmp_path / "c.png").write_text("no picture")
-    for name in ("c.png", "missing.png"):
-        with pytest.raises(UserError, match=name):
-            read_text(tmp_path / name)
-
-
 #: Reads a file within a limit of memory beyond what the imports take; prints size or error.
 WITHIN_MEMORY = """
 import resource, sys

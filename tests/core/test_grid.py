@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -167,12 +165,3 @@ def test_lengths_need_square_north_up_pixels_in_metres(
 def test_every_position_has_a_system_in_metres(longitude: float, latitude: float, crs: str) -> None:
     assert crs_at(longitude, latitude) == crs
     assert Grid.at(0, 0, 20, (1, 1), crs).spacing_m == 20
-
-
-def test_grids_need_no_raster_library() -> None:
-    program = (
-        "import sys; from ssl4sar.core.grid import Grid; "
-        "g = Grid.snapped((0, 0, 9, 9), 2, 'EPSG:32622'); g.overlap(g.pad(1)); g.x(); "
-        "assert 'rasterio' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)

@@ -86,19 +86,6 @@ def test_the_folders_are_found_flat_and_nested(
     assert tree.name(tree.optical / "x.tif") == f"{optical}/x.tif"
 
 
-def test_images_are_sorted_and_nothing_else_is_one(tmp_path: Path) -> None:
-    for folder in (TRAIN, VAL, OPTICAL):
-        (tmp_path / folder).mkdir()
-    for name in ("b.PNG", "a.tif", "._a.png", "notes.txt", "a.tfw"):
-        (tmp_path / TRAIN / name).touch()
-        (tmp_path / OPTICAL / name).touch()
-    (tmp_path / TRAIN / "folder.png").mkdir()
-    tree = find_pair_tree(tmp_path)
-    assert [path.name for path in tree.sar_images("train")] == ["a.tif", "b.PNG"]
-    assert tree.sar_images("val") == []
-    assert [path.name for path in tree.optical_images()] == ["a.tif"]
-
-
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere: the folder does not exist"):
         find_pair_tree(tmp_path / "nowhere")

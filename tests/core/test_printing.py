@@ -9,13 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.table import Table
 from rich.text import Text
 
 from ssl4sar.cli import main
-from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.printing import console, print_lines
 from ssl4sar.provenance.record import JobRecord
 
@@ -67,19 +65,6 @@ def test_what_an_encoding_lacks_is_escaped() -> None:
     assert stream.buffer.getvalue() == b"2 \\xb1 1\n2 \\xb1 1\n"
 
 
-def test_validate_names_hostile_files(tmp_path: Path, capsys) -> None:
-    root = tmp_path / "data_raw"
-    for folder in ("sar_images", "zones", "fronts"):
-        for split in ("train", "test"):
-            (root / folder / split).mkdir(parents=True)
-    (root / "bounding_boxes").mkdir()
-    name = HOSTILE.replace("/", "")
-    write_gray(root / "zones/test" / f"{name}_zones.png", np.zeros((3, 3), np.uint8))
-    (root / "sar_images/train" / f"{name}.png").write_text("x")
-    main(["validate", str(root)])
-    assert "owned" in shown(capsys)
-
-
 @pytest.fixture
 def hostile_record(project) -> Path:
     """A result whose record holds hostile values wherever it may hold any."""
@@ -113,19 +98,6 @@ def test_an_audit_of_a_hostile_record_is_harmless(hostile_record: Path, capsys) 
     for options in ([], ["--quick"], ["--json"]):
         assert main(["audit", str(hostile_record), *options]) == 1
         assert "owned" in shown(capsys)
-
-
-def test_errors_and_the_doctor_are_harmless(tmp_path: Path, capsys, monkeypatch) -> None:
-    name = f"{HOSTILE}.yaml"
-    (tmp_path / name).write_text("name: x\n")
-    monkeypatch.chdir(tmp_path)
-    assert main(["doctor", "--config", name]) in {0, 1}
-    assert "owned" in shown(capsys)
-    (tmp_path / name).write_text('name: x\n"\\x1b[2J": 1\nseeds: "\\x1b[2J"\n')
-    assert main(["doctor", "--config", name]) == 2
-    assert main(["audit", f"{HOSTILE}.json"]) == 2
-    assert main(["panels", f"{HOSTILE}"]) == 2
-    assert "owned" in shown(capsys)
 
 
 def test_a_job_that_fails_with_a_hostile_message_is_harmless(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def test_labels_that_belong_together() -> None:
     assert label_fault(zones, np.zeros_like(front), 20) is None
 
 
+@pytest.mark.slow
 def test_every_real_label_passes(test_data: Path) -> None:
     tree = CaffeTree(test_data / "caffe80" / "data_raw")
     folders = [LabelFolders.of_tree(tree, split) for split in SPLITS] + [

@@ -5,7 +5,7 @@ from math import floor
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -46,7 +46,6 @@ def slow_area(values: NDArray[np.uint8], shape: tuple[int, int], source_m: int, 
     return total
 
 
-@settings(max_examples=60, deadline=None)
 @given(scenes())
 def test_sums_follow_the_definition(scene: tuple) -> None:
     image, _zones, source_m, target_m = scene
@@ -193,7 +192,6 @@ def test_a_front_in_the_dropped_edge_is_kept() -> None:
     assert not new[0].any()
 
 
-@settings(deadline=None)
 @given(st.data(), PIXEL_SIZES, PIXEL_SIZES)
 def test_fronts_exist_exactly_where_there_was_one(
     data: st.DataObject, source_m: int, target_m: int
@@ -207,7 +205,6 @@ def test_fronts_exist_exactly_where_there_was_one(
     assert new.any() == front.any()
 
 
-@settings(deadline=None)
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_thinning_keeps_pieces_and_removes_blocks(mask: NDArray[np.bool_]) -> None:
     thinned = thin(mask)

@@ -260,7 +260,7 @@ def reference_crop(array: np.ndarray, row: int, column: int, height: int, width:
     return padded[row : row + height, column : column + width]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(0, 3)),
     row=st.integers(-25, 25),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -54,10 +55,8 @@ class Folders:
         return self.sar / f"{name}.png"
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> Folders:
-    """Three scenes: four pixels off, eight pixels off, and no front at all."""
-    made = Folders(tmp_path / "data")
+def _three_scenes(root: Path) -> Folders:
+    made = Folders(root)
     made.add(NAMES[0], 30, coast(34))
     made.add(NAMES[1], 40, coast(32))
     made.add(NAMES[2], 50, np.full((HEIGHT_PX, WIDTH_PX), GLACIER, np.uint8))
@@ -65,18 +64,32 @@ def folders(tmp_path: Path) -> Folders:
 
 
 @pytest.fixture
-def scores(folders) -> list:
+def folders(tmp_path: Path) -> Folders:
+    """Three scenes: four pixels off, eight pixels off, and no front at all."""
+    return _three_scenes(tmp_path / "data")
+
+
+@pytest.fixture(scope="session")
+def shared_folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    """The same scenes, to be read only."""
+    return _three_scenes(tmp_path_factory.mktemp("evaluate"))
+
+
+@pytest.fixture(scope="session")
+def scores(shared_folders: Folders) -> list:
     """Scores of the three scenes."""
-    return score_folder(folders.predictions, folders.labels, folders.labels.names())
+    labels = shared_folders.labels
+    return score_folder(shared_folders.predictions, labels, labels.names())
 
 
-@pytest.fixture
-def baselines(folders) -> dict:
+@pytest.fixture(scope="session")
+def baselines(shared_folders: Folders) -> dict:
     """Floor and trivial predictions of the three scenes."""
-    return score_baselines(folders.labels, folders.labels.names(), sar_path=folders.sar_path)
+    labels = shared_folders.labels
+    return score_baselines(labels, labels.names(), sar_path=shared_folders.sar_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def runs(scores, baselines) -> list[RunScores]:
     """Two seeds: the predictions, and a trivial split."""
     return [
@@ -85,7 +98,13 @@ def runs(scores, baselines) -> list[RunScores]:
     ]
 
 
-@pytest.fixture
-def result(runs, baselines) -> dict:
-    """Result of two seeds on synthetic scenes."""
+@pytest.fixture(scope="session")
+def shared_result(runs, baselines) -> dict:
+    """Result of two seeds on synthetic scenes, to be read only."""
     return build_result(describe_dataset("micro", source="synthetic"), runs, baselines)
+
+
+@pytest.fixture
+def result(shared_result) -> dict:
+    """A copy of it that a test may spoil."""
+    return deepcopy(shared_result)

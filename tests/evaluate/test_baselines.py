@@ -91,6 +91,7 @@ def test_flat_image_has_one_group(value: int) -> None:
     assert all(len(np.unique(zones)) == 1 for zones in guesses.values())
 
 
+@pytest.mark.slow
 def test_floor_of_crane_at_80_m(test_data: Path) -> None:
     root = test_data / "caffe80" / "data_raw"
     labels = LabelFolders(root / "zones/test", root / "fronts/test", root / "bounding_boxes")

@@ -41,10 +41,6 @@ def test_writes_what_it_returns(request_) -> None:
     assert content.floor_m == pytest.approx(60 / 106)
 
 
-def test_workers_change_nothing(request_) -> None:
-    assert evaluate(request_) == evaluate(replace(request_, workers=3))
-
-
 def test_synthetic_labels_are_told(request_) -> None:
     file = next(request_.labels.zones.iterdir())
     assert evaluate(request_)["dataset"]["synthetic"] is False
@@ -152,17 +148,6 @@ def test_after_an_error_there_are_no_fronts_and_the_old_files_stay(
     assert (content(tmp_path / "out"), request_.out.read_bytes()) == before
 
 
-def test_an_error_after_scoring_leaves_no_fronts(request_, tmp_path: Path, monkeypatch) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise UserError("x", "is bad", "fix it")
-
-    monkeypatch.setattr("ssl4sar.evaluate.command.score_baselines", fail)
-    with pytest.raises(UserError, match="is bad"):
-        evaluate(replace(request_, fronts_out=tmp_path / "fronts"))
-    assert not (tmp_path / "fronts").exists()
-    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
-
-
 def test_sar_images_add_the_otsu_baselines(request_, folders) -> None:
     assert not [key for key in evaluate(request_)["baselines"] if key.startswith("otsu")]
     with_sar = evaluate(replace(request_, sar=folders.sar))["baselines"]
@@ -183,12 +168,18 @@ def rename(folder: Path, old: str, new: str) -> None:
         file.rename(file.with_name(file.name.replace(old, new)))
 
 
-@pytest.mark.parametrize("folder", ["zones", "fronts", "boxes", "predictions", "sar"])
-def test_endings_count_in_any_case(request_, folders, folder: str) -> None:
+def test_endings_in_any_case_count_and_what_systems_leave_behind_does_not(
+    request_, folders
+) -> None:
     with_sar = replace(request_, sar=folders.sar)
     expected = evaluate(with_sar)
-    for old, new in ((".png", ".PNG"), (".txt", ".TXT"), ("_zones", "_Zones")):
-        rename(folders.root / folder, old, new)
+    for folder in ("zones", "fronts", "boxes", "predictions", "sar"):
+        for old, new in ((".png", ".PNG"), (".txt", ".TXT"), ("_zones", "_Zones")):
+            rename(folders.root / folder, old, new)
+        file = min((folders.root / folder).iterdir())
+        for name in (f"._{file.name}", ".DS_Store", "Thumbs.db"):
+            (file.parent / name).write_bytes(b"AppleDouble")
+        (file.parent / "__MACOSX").mkdir()
     assert evaluate(with_sar) == expected
 
 
@@ -218,17 +209,6 @@ def test_two_files_that_differ_by_case_are_refused(request_, folders, folder: st
     with pytest.raises(UserError, match="has the same name"):
         evaluate(replace(request_, sar=folders.sar))
     assert not request_.out.exists()
-
-
-@pytest.mark.parametrize("folder", ["zones", "fronts", "boxes", "predictions", "sar"])
-def test_what_systems_leave_behind_changes_nothing(request_, folders, folder: str) -> None:
-    with_sar = replace(request_, sar=folders.sar)
-    expected = evaluate(with_sar)
-    file = min((folders.root / folder).iterdir())
-    for name in (f"._{file.name}", ".DS_Store", "Thumbs.db"):
-        (file.parent / name).write_bytes(b"AppleDouble")
-    (file.parent / "__MACOSX").mkdir()
-    assert evaluate(with_sar) == expected
 
 
 @pytest.mark.parametrize("ending", [".tif", ".png", "_zones.jpg", "_zones", "_front.txt"])

@@ -78,7 +78,7 @@ def predict(manifest: TreeManifest, out: Path, split: Split = "test") -> dict[st
     return done["scenes"]
 
 
-@pytest.mark.parametrize("kinds", [("sar", "zones", "front"), ("sar",), ("front",)])
+@pytest.mark.parametrize("kinds", [("sar", "zones", "front"), ("front",)])
 def test_from_the_file_to_the_front(
     tree: CaffeTree, tmp_path: Path, kinds: tuple[str, ...]
 ) -> None:
@@ -163,9 +163,6 @@ def test_a_world_file_places_a_png_and_is_listed_and_copied(
     ("change", "problem"),
     [
         ({"crs": None}, "no reference system"),
-        ({"crs": "EPSG:4326"}, "is in degrees"),
-        ({"transform": (7.0, 7.0, 0.0, 7.0, -7.0, 0.0)}, "rotated or not north up"),
-        ({"transform": (7.0, 0.0, 0.0, 0.0, -9.0, 0.0)}, "pixels are 7 x 9, not square"),
         ({"transform": (20.0, 0.0, 0.0, 0.0, -20.0, 0.0)}, "20 m, its name says 7 m"),
     ],
 )

@@ -74,17 +74,6 @@ def test_no_front_in_any_run_is_null_not_nan(folders, baselines) -> None:
     json.dumps(result, allow_nan=False)
 
 
-def test_order_of_images_has_no_effect(runs, baselines) -> None:
-    turned = [RunScores(run.member, list(run.images)[::-1]) for run in runs]
-    one, other = (
-        build_result(SYNTHETIC, runs, baselines),
-        build_result(SYNTHETIC, turned, baselines),
-    )
-    assert one["subsets"] == other["subsets"]
-    assert one["mde_m"] == other["mde_m"]
-    assert one["iou_pooled"] == other["iou_pooled"]
-
-
 def test_scores_per_image(runs, baselines) -> None:
     result = build_result(SYNTHETIC, runs[:1], baselines, per_image=True)
     assert set(result["per_image"]) == {score.name for score in runs[0].images}

@@ -15,14 +15,9 @@ from ssl4sar.evaluate.schema import CaffeResult, Comparison, read_comparison, re
     ("change", "message"),
     [
         (lambda r: r.pop("mde_m"), "mde_m: Field required"),
-        (lambda r: r.update(extra=1), "extra: Extra inputs"),
-        (lambda r: r.update(schema="other/2"), "schema: Input should be"),
         (lambda r: r["runs"][0].update(mde_m=float("nan")), r"runs\.0\.mde_m: .*finite"),
         (lambda r: r["dataset"].update(synthetic="perhaps"), r"dataset\.synthetic"),
-        (
-            lambda r: r.update(schema="ssl4sar.caffe-mde/1"),
-            r"schema: Input should be .*mde/2",
-        ),
+        (lambda r: r.update(schema="ssl4sar.caffe-mde/1"), r"caffe-mde/1, .*; make it again"),
     ],
 )
 def test_wrong_results_are_refused_with_the_place(result, change, message: str) -> None:
@@ -36,8 +31,6 @@ def test_wrong_results_are_refused_with_the_place(result, change, message: str) 
     ("change", "message"),
     [
         (lambda c: c.pop("models"), "models: Field required"),
-        (lambda c: c.update(extra=1), "extra: Extra inputs"),
-        (lambda c: c["models"][0]["model"].update(weights="x"), r"models\.0\.model\.weights"),
         (lambda c: c["models"][0]["runs"].clear(), r"models\.0\.runs"),
         (lambda c: c["published"].update(reproduced=True), r"published\.reproduced"),
         (lambda c: c["pairs"][0]["mde_m"].update(levene_p=float("nan")), "levene_p: .*finite"),

@@ -31,18 +31,6 @@ def test_summary_says_synthetic_loudly_and_shows_the_numbers(folders, scores) ->
     assert f"{scores[0].mde_m:.0f}" not in text.splitlines()[0]
 
 
-def test_summary_says_not_comparable(folders, scores) -> None:
-    text = summary(folders, scores, [None], source="local", spacing_m=80)
-    assert "NOT COMPARABLE WITH PUBLISHED NUMBERS" in text.splitlines()[0]
-    assert "this folder" in text
-
-
-def test_summary_of_the_official_set_has_no_warning_box(folders, scores) -> None:
-    text = summary(folders, scores, ["seed0"], source="pangaea", comparable_with_published=True)
-    assert "NOT" not in text.splitlines()[0]
-    assert "SYNTHETIC" not in text
-
-
 def printed(*models, **dataset: object) -> str:
     console = Console(file=io.StringIO(), width=110)
     comparison = build_comparison(describe_dataset("name", **dataset), models, {})
@@ -67,10 +55,3 @@ def test_one_model_has_no_table_of_pairs_and_one_run_no_deviation() -> None:
     assert "NOT COMPARABLE WITH PUBLISHED NUMBERS" in text.splitlines()[0]
     assert "is the second better" not in text
     assert "±" not in text.split("floor")[0].split("│ none")[1]
-
-
-def test_a_comparison_on_the_official_set_has_no_warning_box() -> None:
-    made = scored("none", [150.0, 160.0])
-    text = printed(made, source="pangaea", comparable_with_published=True)
-    assert "SYNTHETIC" not in text
-    assert "NOT COMPARABLE" not in text

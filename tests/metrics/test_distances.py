@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -18,7 +18,6 @@ def brute_force(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     return np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=2)).min(axis=1)
 
 
-@settings(deadline=None)
 @given(fronts, fronts)
 def test_equals_all_pairs_bit_for_bit(predicted: np.ndarray, true: np.ndarray) -> None:
     distances = front_distances(predicted, true, 17)
@@ -26,7 +25,6 @@ def test_equals_all_pairs_bit_for_bit(predicted: np.ndarray, true: np.ndarray) -
     np.testing.assert_array_equal(distances.true_to_predicted_m, brute_force(true, predicted) * 17)
 
 
-@settings(deadline=None)
 @given(fronts, fronts)
 def test_swapping_the_fronts_swaps_the_directions(one: np.ndarray, other: np.ndarray) -> None:
     forth, back = front_distances(one, other, 20), front_distances(other, one, 20)
@@ -47,7 +45,6 @@ def test_equal_fronts_have_no_distance() -> None:
     assert front_distances(front, front, 7).all_m.tolist() == [0] * 10
 
 
-@settings(deadline=None)
 @given(fronts, fronts, st.sampled_from([7, 12, 20]))
 def test_metres_grow_with_the_pixel(predicted: np.ndarray, true: np.ndarray, size_m: int) -> None:
     one = front_distances(predicted, true, 1).all_m
@@ -72,7 +69,6 @@ images = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(images, st.randoms(use_true_random=False))
 def test_pooling_equals_the_joined_distances_in_any_order(parts: list, random) -> None:
     pooled = DistanceSums.pool(map(DistanceSums.of, parts))

@@ -81,7 +81,7 @@ masks = arrays(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60)
 @given(masks, st.sampled_from([100, 200, 375, 750]))
 def test_equals_the_slow_reading_with_all_ties(zones: np.ndarray, resolution_m: int) -> None:
     expected_zones, expected_front = slow_reading(zones, resolution_m)
@@ -90,7 +90,7 @@ def test_equals_the_slow_reading_with_all_ties(zones: np.ndarray, resolution_m: 
     np.testing.assert_array_equal(extracted.front, expected_front)
 
 
-@pytest.mark.parametrize("density", [0.05, 0.3, 0.5, 0.7])
+@pytest.mark.parametrize("density", [0.05, 0.5])
 def test_equals_the_slow_reading_on_a_noisy_scene(density: float) -> None:
     rng = np.random.default_rng(int(density * 100))
     zones = np.where(np.arange(70) > 35, OCEAN, GLACIER) * np.ones((60, 1), int)
@@ -171,7 +171,6 @@ def no_tie(zones: np.ndarray) -> bool:
     return all(sizes.count(max(sizes)) == 1 for sizes in (land, ocean) if sizes)
 
 
-@settings(max_examples=150, deadline=None)
 @given(masks.filter(no_tie), st.integers(1, 3), st.booleans())
 def test_turning_and_mirroring_the_scene_turns_the_front(
     zones: np.ndarray, quarter_turns: int, mirror: bool
@@ -185,7 +184,6 @@ def test_turning_and_mirroring_the_scene_turns_the_front(
     np.testing.assert_array_equal(turned.front, move(upright.front))
 
 
-@settings(max_examples=100, deadline=None)
 @given(masks)
 def test_extraction_repeated_on_its_own_zones_changes_nothing(zones: np.ndarray) -> None:
     once = extract_front(zones, 200)

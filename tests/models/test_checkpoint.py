@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import re
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +62,6 @@ def test_equal_content_gives_equal_bytes(network: Tyrion, saved: Path, tmp_path:
     assert again.read_bytes() == saved.read_bytes()
 
 
-def test_saving_leaves_no_other_file(saved: Path) -> None:
-    assert list(saved.parent.iterdir()) == [saved]
-
-
 def test_other_heads_survive(tmp_path: Path) -> None:
     save_network(tmp_path / "n.pt", build(TINY, 14), TINY, {})
     assert load_network(tmp_path / "n.pt")[0].out_channels == 14
@@ -112,12 +107,6 @@ def test_bytes_that_look_like_a_pickle(tmp_path: Path, content: bytes) -> None:
     assert_refused(path, "damaged")
 
 
-def test_text_file(tmp_path: Path) -> None:
-    path = tmp_path / "n.pt"
-    path.write_text("hello, this is no network")
-    assert_refused(path, "damaged")
-
-
 def test_code_is_never_run(tmp_path: Path) -> None:
     path = tmp_path / "n.pt"
     torch.save({"format": "ssl4sar-network", "x": Path("/")}, path)
@@ -128,15 +117,6 @@ def test_code_is_never_run(tmp_path: Path) -> None:
 def test_foreign(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "n.pt")
     assert_refused(tmp_path / "n.pt", rf"not a network of ssl4sar; give the {NETWORK_NAME} of")
-
-
-def test_the_name_in_the_error_is_that_which_trainings_write() -> None:
-    rules = Path(__file__).resolve().parents[2] / "workflow" / "rules"
-    for rule, trainings in (("train.smk", 1), ("pretrain.smk", 2)):
-        text = (rules / rule).read_text()
-        assert re.findall(r'^        model=f".*/(.+)",$', text, re.MULTILINE) == (
-            [NETWORK_NAME] * trainings
-        )
 
 
 def test_newer_format(saved: Path) -> None:

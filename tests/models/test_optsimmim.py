@@ -132,20 +132,3 @@ def test_masks_are_required_and_checked(task, pair):
     ):
         with pytest.raises(ValueError, match="numbers of the masked tokens of 2 images"):
             task.picture(pair[0], wrong)
-
-
-@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
-def test_the_network_gets_the_mask_of_these_tokens(task, pair, masked, dtype, monkeypatch):
-    seen = []
-    whole = task.network.forward
-
-    def forward(sar, hidden):
-        seen.append(hidden)
-        return whole(sar, hidden)
-
-    monkeypatch.setattr(task.network, "forward", forward)
-    with torch.no_grad():
-        task.errors(*pair, None, masked.to(dtype))
-    (hidden,) = seen
-    assert (tuple(hidden.shape), hidden.dtype) == ((2, 256), torch.bool)
-    assert [row.nonzero().flatten().tolist() for row in hidden] == masked.tolist()

@@ -91,9 +91,8 @@ def naive(network: Stub, image: NDArray[np.uint8], cfg: PredictionConfig) -> NDA
 
 
 @pytest.mark.parametrize("shape", [(40, 33), (32, 48), (17, 16)])
-@pytest.mark.parametrize("network", [Positional(32), Pixelwise(32)])
-def test_equals_the_naive_version(shape: tuple[int, int], network: Stub) -> None:
-    image = noise(*shape)
+def test_equals_the_naive_version(shape: tuple[int, int]) -> None:
+    image, network = noise(*shape), Positional()
     fast = predict_probabilities(network, image, config(), "cpu")
     assert fast.dtype == np.float32
     np.testing.assert_allclose(fast, naive(network, image, config()), atol=2e-6)
@@ -143,19 +142,7 @@ def test_mirroring_is_numpys_symmetric_padding(length: int, pad: int) -> None:
     assert mirrored(np.arange(-pad, length + pad), length).tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 70), (70, 1), (5, 9), (32, 32), (50, 41)])
-@pytest.mark.parametrize("centre", [16, 32])
-def test_a_constant_network_gives_constant_probabilities(
-    shape: tuple[int, int], centre: int
-) -> None:
-    cfg = config(centre_px=centre, sigma_px=1.0, rotations=(0, 90, 180, 270))
-    result = predict_probabilities(Constant(), noise(*shape), cfg, "cpu")
-    assert result.shape == (4, *shape)
-    expected = torch.softmax(torch.arange(4.0), 0).numpy()
-    np.testing.assert_allclose(result, expected[:, None, None] * np.ones(shape), atol=1e-6)
-
-
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),

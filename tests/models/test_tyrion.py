@@ -41,6 +41,7 @@ def test_the_paper_network_has_the_published_size(paper: Tyrion) -> None:
     assert len(list(paper.encoder.parameters())) == 217
 
 
+@pytest.mark.slow
 def test_the_paper_network_keeps_its_attention_windows_at_512(paper: Tyrion) -> None:
     assert attention_windows(paper.encoder) == (16, 16, 16, 16)
     shifts = [

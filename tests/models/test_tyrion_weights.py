@@ -285,11 +285,8 @@ def test_image_net_weights_without_their_file_are_never_fetched_here() -> None:
     ("change", "told"),
     [
         ({"version": 3}, "format version 3, known is 2"),
-        ({"version": None}, "format version None"),
         ({"network": None}, "does not say which network"),
         ({"state": None}, "not a table of tensors"),
-        ({"state": [1, 2]}, "not a table of tensors"),
-        ({"state": {"head.weight": "text"}}, "not a table of tensors"),
         ({"state": {}}, "not a Tyrion checkpoint"),
     ],
 )
@@ -340,9 +337,16 @@ def foreign_file(source: str, path: Path, more: State) -> None:
     torch.save(lightning({**state, **more}) if source == "tyrion" else {**state, **more}, path)
 
 
-@pytest.mark.parametrize("source", ["timm", "microsoft", "tyrion"])
 @pytest.mark.parametrize(
-    "windows", [(16,), (16, 16, 16, 8), (8, 8, 8, 16), (4, 4, 4, 4), (7, 7, 7, 7), (12, 12, 12, 6)]
+    ("source", "windows"),
+    [
+        ("timm", (16,)),
+        ("microsoft", (16, 16, 16, 8)),
+        ("tyrion", (16, 16, 16, 8)),
+        ("timm", (8, 8, 8, 16)),
+        ("timm", (4, 4, 4, 4)),
+        ("timm", (12, 12, 12, 6)),
+    ],
 )
 def test_tables_of_other_windows_are_refused(
     source: str, windows: tuple[int, ...], tmp_path: Path
@@ -352,8 +356,10 @@ def test_tables_of_other_windows_are_refused(
     assert_refused(source, tmp_path / "w.pth", told)
 
 
-@pytest.mark.parametrize("source", ["timm", "microsoft", "tyrion"])
-@pytest.mark.parametrize("windows", [(8, 8, 8, 8), (8, 8, 8, 4), (8, 8, 4, 2), (8,)])
+@pytest.mark.parametrize(
+    ("source", "windows"),
+    [("microsoft", (8, 8, 8, 8)), ("tyrion", (8, 8, 8, 4)), ("timm", (8, 8, 4, 2)), ("timm", (8,))],
+)
 def test_windows_that_only_a_smaller_map_cuts_are_accepted(
     source: str, windows: tuple[int, ...], tmp_path: Path
 ) -> None:

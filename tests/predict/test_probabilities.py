@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -131,13 +130,3 @@ def test_other_arrays_are_refused(tmp_path: Path) -> None:
             reader.read("x")
         with pytest.raises(UserError, match="scene y is damaged"):
             reader.read("y")
-
-
-def test_storage_is_compressed(tmp_path: Path) -> None:
-    p = np.zeros((4, 200, 200), np.float32)
-    p[0] = 1
-    with write_probabilities(tmp_path / "p.npz") as writer:
-        writer.add("x", p)
-    assert (tmp_path / "p.npz").stat().st_size < 5000
-    with zipfile.ZipFile(tmp_path / "p.npz") as archive:
-        assert archive.testzip() is None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from crate_validation import problems
 from recorded_project import RecordedProject
 
 from ssl4sar.core.errors import UserError
@@ -18,7 +17,6 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.provenance.audit import audit_chain
 from ssl4sar.provenance.chain import chain_of
 from ssl4sar.provenance.crate import write_crate
-from ssl4sar.provenance.crate_graph import CrateGraph
 from ssl4sar.provenance.recorder import Recorder
 
 CITATION = (
@@ -64,6 +62,13 @@ def crate(study: RecordedProject, tmp_path: Path) -> Path:
 def graph_of(crate: Path) -> dict[str, dict[str, Any]]:
     content = json.loads((crate / "ro-crate-metadata.json").read_text())
     return {entity["@id"]: entity for entity in content["@graph"]}
+
+
+def problems(crate: Path, severity: str = "REQUIRED") -> list[str]:
+    # The validator takes seconds to import, which the fast tests spare.
+    from crate_validation import problems
+
+    return problems(crate, severity)
 
 
 def targets(entity: dict[str, Any], name: str) -> list[str]:
@@ -159,15 +164,6 @@ def test_every_file_is_described_with_its_hash(crate: Path, study: RecordedProje
     } <= files
 
 
-def test_everything_that_is_named_is_described(crate: Path) -> None:
-    graph = graph_of(crate)
-    for entity in graph.values():
-        for name in entity:
-            if not name.startswith("@") and "@id" in str(entity[name]):
-                for target in targets(entity, name):
-                    assert target in graph or target.startswith("https://"), (entity, target)
-
-
 def test_it_uses_only_terms_of_its_contexts(crate: Path) -> None:
     used: set[str] = set()
     for entity in graph_of(crate).values():
@@ -189,7 +185,6 @@ def test_an_audit_of_the_result_in_the_crate_holds(crate: Path, study: RecordedP
 def test_large_files_are_described_only(study: RecordedProject, tmp_path: Path) -> None:
     crate = tmp_path / "crate"
     summary = write_crate(study.chain(), crate, limit_mb=0)
-    assert problems(crate) == []
     assert not (crate / "runs/tiny/pieces").exists()
     assert not (crate / "runs/tiny/count0.json").exists()
     assert summary.left_out["runs/tiny/pieces"] == "it is larger than 0 MB"
@@ -229,6 +224,16 @@ def test_what_is_not_what_it_was_stays_out(
     entity = graph_of(crate)[f"#not-included/{file}@{before[:12]}"]
     assert entity["sha256"] == before
     assert reason in entity["description"]
+
+
+@pytest.mark.slow
+def test_crates_of_downloads_and_without_large_files_are_accepted_too(
+    study: RecordedProject, tmp_path: Path
+) -> None:
+    write_crate(study.chain(), tmp_path / "small", limit_mb=0)
+    assert problems(tmp_path / "small") == []
+    write_crate(chain_of(study.root / download(study)[0]), tmp_path / "download")
+    assert problems(tmp_path / "download") == []
 
 
 @pytest.mark.slow
@@ -321,10 +326,10 @@ def test_everything_made_from_rendered_scenes_is_synthetic(
     write_crate(chain_of(study.root / "runs/tiny/caffe/scene.png"), crate)
     assert graph_of(crate)["./"]["name"].startswith("SYNTHETIC: scene.png")
     assert "not an observation" in graph_of(crate)["./"]["description"]
-    assert problems(crate) == []
 
 
-def test_downloads_have_their_address_and_licence(study: RecordedProject, tmp_path: Path) -> None:
+def download(study: RecordedProject) -> list[str]:
+    """Let a job of the project download an archive; return its outputs."""
     (study.root / "workflow/scripts/download_caffe.py").write_text("")
     outputs = ["resources/caffe/data_raw.zip", "resources/caffe/data_raw.zip.json"]
     cfg = {"caffe.url": "https://example.org/data_raw.zip", "caffe.sha256": None}
@@ -333,6 +338,11 @@ def test_downloads_have_their_address_and_licence(study: RecordedProject, tmp_pa
     for name in outputs:
         (study.root / name).write_text("{}")
     recorder.finish()
+    return outputs
+
+
+def test_downloads_have_their_address_and_licence(study: RecordedProject, tmp_path: Path) -> None:
+    outputs = download(study)
     crate = tmp_path / "crate"
     write_crate(chain_of(study.root / outputs[0]), crate)
     graph = graph_of(crate)
@@ -340,7 +350,6 @@ def test_downloads_have_their_address_and_licence(study: RecordedProject, tmp_pa
     assert "url" not in graph[outputs[1]]
     assert "https://spdx.org/licenses/CC-BY-4.0" in targets(graph["./"], "license")
     assert targets(graph[outputs[0]], "isBasedOn") == ["https://doi.org/10.1594/PANGAEA.940950"]
-    assert problems(crate) == []
 
 
 def test_a_missing_package_is_told_in_one_line(
@@ -373,23 +382,6 @@ def test_an_older_crate_is_replaced(study: RecordedProject, crate: Path) -> None
     assert not (crate / "results/old.json").exists()
     assert summary.files == sum(path.is_file() for path in crate.rglob("*"))
     assert str(summary).endswith("; 1 described, not included")
-
-
-def test_a_failure_leaves_the_older_crate(
-    study: RecordedProject, crate: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = (crate / "ro-crate-metadata.json").read_bytes()
-
-    def write_a_bit(self: CrateGraph, folder: Path) -> None:
-        (folder / "Snakefile").write_text("half")
-        raise RuntimeError("power cut")
-
-    monkeypatch.setattr(CrateGraph, "write", write_a_bit)
-    with pytest.raises(RuntimeError, match="power cut"):
-        write_crate(study.chain(), crate)
-    assert (crate / "ro-crate-metadata.json").read_bytes() == before
-    assert (crate / "Snakefile").read_text() != "half"
-    assert [path.name for path in crate.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_the_same_result_gives_the_same_crate(

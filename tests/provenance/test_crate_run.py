@@ -58,32 +58,6 @@ def test_an_action_tells_what_its_record_tells(study: RecordedProject, graph) ->
     assert duration["unitCode"] == "SEC"
 
 
-def test_values_are_told_once_with_their_types(graph) -> None:
-    assert graph["#value/training.epochs"]["value"] == "2"
-    assert graph["#parameter/training.epochs"]["additionalType"] == "Integer"
-    assert graph["#parameter/training.learning_rate"]["additionalType"] == "Float"
-    assert graph["#parameter/name"]["additionalType"] == "Text"
-    assert graph["#parameter/seeds"]["additionalType"] == "PropertyValue"
-    assert json.loads(graph["#value/seeds"]["value"]) == [0, 1]
-    assert targets(graph["#parameter/wildcards.member"], "workExample") == [
-        "#value/wildcards.member",
-        "#value/wildcards.member/2",
-    ]
-
-
-def test_steps_follow_the_data(graph) -> None:
-    steps = [graph[each] for each in targets(graph["Snakefile"], "step")]
-    assert [(step["name"], step["position"]) for step in steps] == [
-        ("cut", "1"),
-        ("count", "2"),
-        ("total", "3"),
-    ]
-    control = graph["#step/runs/tiny/count1"]
-    assert control["instrument"] == {"@id": "Snakefile#count"}
-    assert control["object"] == {"@id": "#job/runs/tiny/count1"}
-    assert len(targets(graph["#engine"], "object")) == 4
-
-
 def test_a_tool_has_the_code_that_ran(study: RecordedProject, graph) -> None:
     tool = graph["workflow/scripts/count.py"]
     assert tool["@type"] == ["File", "SoftwareSourceCode"]
@@ -97,19 +71,6 @@ def test_a_tool_has_the_code_that_ran(study: RecordedProject, graph) -> None:
     programs = {graph[each]["name"] for each in targets(tool, "softwareRequirements")}
     assert {"python", "snakemake", "numpy"} <= programs
     assert "ssl4sar" not in programs
-
-
-def test_the_whole_run_goes_from_outside_to_the_result(study: RecordedProject, graph) -> None:
-    run = graph["#run"]
-    assert targets(run, "result") == ["results/total.json"]
-    assert "config/tiny.yaml" in targets(run, "object")
-    assert any(each.startswith("#outside/raw.txt@") for each in targets(run, "object"))
-    records = [node.record for node in study.chain().nodes]
-    assert run["startTime"] == min(record.started for record in records)
-    assert run["endTime"] == max(record.ended for record in records)
-    assert targets(graph[ROOT], "mentions")[0] == "#run"
-    assert len(targets(graph[ROOT], "mentions")) == 5
-    assert targets(graph["Snakefile"], "output") == ["#parameter/output%20results/total.json"]
 
 
 def test_places_outside_and_overrides(study: RecordedProject) -> None:

@@ -77,15 +77,6 @@ def test_touch_and_move_change_nothing(house: Path, tmp_path_factory) -> None:
     assert source_digest(moved / "one.py", moved) == before
 
 
-def test_new_content_with_an_old_time_stamp_is_seen(house: Path) -> None:
-    path = house / "ssl4sar" / "a" / "leaf.py"
-    status = path.stat()
-    before = source_digest(house / "one.py", house)
-    path.write_text("X = 22\n")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns - 10**12))
-    assert source_digest(house / "one.py", house) != before
-
-
 @pytest.mark.parametrize(
     "line",
     [

@@ -106,6 +106,7 @@ def test_only_measures_are_called_errors_without_being_raised() -> None:
     assert found == _MEASURED
 
 
+@pytest.mark.slow
 def test_an_update_of_all_texts_changes_no_digest(tmp_path: Path) -> None:
     scripts = sorted((PROJECT / "workflow/scripts").glob("*.py"))
     before = [source_digest(script, PROJECT / "src") for script in scripts]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import pickle
 from pathlib import Path
 
 import pytest
@@ -58,24 +57,6 @@ def test_every_field_is_part_of_the_hash(project) -> None:
     }.items():
         ids.add(record.model_copy(update={name: value}).id)
     assert len(ids) == 8
-
-
-@pytest.mark.parametrize(
-    ("text", "fault", "part"),
-    [
-        (None, "missing", "the record of a job is missing"),
-        ("{", "damaged", "not a valid record of a job"),
-        ('{"schema": "ssl4sar.provenance/1", "rule": 3}', "damaged", "rule: "),
-    ],
-)
-def test_unusable_records(tmp_path: Path, text: str | None, fault: str, part: str) -> None:
-    path = tmp_path / "a.provenance.json"
-    if text is not None:
-        path.write_text(text)
-    with pytest.raises(RecordError, match=part) as caught:
-        JobRecord.read(path)
-    assert caught.value.fault == fault
-    assert pickle.loads(pickle.dumps(caught.value)).fault == fault
 
 
 def test_an_edit_is_noticed_wherever_it_is(project) -> None:

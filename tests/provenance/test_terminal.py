@@ -43,12 +43,6 @@ def test_problems_come_last_and_are_counted(project) -> None:
     assert lines[-1].startswith("1 problem: ")
 
 
-def test_names_that_look_like_markup_are_printed_as_they_are(project) -> None:
-    path = project.root / "runs/tiny/pieces/[red]x.txt"
-    path.write_text("q")
-    assert "[red]x.txt" in printed(project)
-
-
 def test_json_holds_everything(project) -> None:
     project.result.write_text("[1]")
     plain = json.loads(json.dumps(audit_json(audit_chain(project.chain(), project.config))))

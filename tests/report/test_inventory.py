@@ -81,16 +81,6 @@ def texts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_bytes_repeat(tmp_path: Path) -> None:
-    products = {"Kronebreen": [scene(), scene(6), image()], "Store": [scene(3)]}
-    draw_inventories(tmp_path / "one.png", products)
-    draw_inventories(tmp_path / "two.png", products)
-    draw_inventories(tmp_path / "other.png", {**products, "Store": [scene(9)]})
-    one = (tmp_path / "one.png").read_bytes()
-    assert one == (tmp_path / "two.png").read_bytes()
-    assert one != (tmp_path / "other.png").read_bytes()
-
-
 def test_passes_have_their_colours(tmp_path: Path) -> None:
     path = tmp_path / "one.png"
     draw_inventories(path, {"Aa": [scene(day) for day in range(0, 60, 6)]})

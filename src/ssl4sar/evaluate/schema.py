@@ -5,6 +5,7 @@ Numbers are finite or null; unknown keys are refused.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -441,7 +442,7 @@ def read_result(value: object, source: str = "result") -> CaffeResult:
     """Check the decoded content of a result file.
 
     Raises:
-        UserError: another version, or a missing, unknown or wrong entry, named with its place.
+        UserError: an older version, or a missing, unknown or wrong entry, named with its place.
     """
     return _checked(CaffeResult, value, source)
 
@@ -452,6 +453,14 @@ def read_comparison(value: object, source: str = "comparison") -> Comparison:
 
 
 def _checked(kind: type[_P], value: object, source: str) -> _P:
+    schema = value.get("schema") if isinstance(value, Mapping) else None
+    current: str = kind.model_fields["schema_"].default
+    if schema == f"{current.removesuffix('2')}1":
+        raise UserError(
+            source,
+            f"it is of {schema}, from before a model was a row",
+            "make it again with this version, or read it with the version that wrote it",
+        )
     try:
         return kind.model_validate(value)
     except ValidationError as error:

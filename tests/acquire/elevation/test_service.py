@@ -20,6 +20,9 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 KNOWN = Tile(78, 16)
 LAND = Tile(78, 12)
 SEA = Tile(78, 5)

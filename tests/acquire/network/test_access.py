@@ -14,6 +14,9 @@ from ssl4sar.acquire.network.access import MAX_REDIRECTS, Access, FixedToken
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.core.errors import UserError
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 TOKEN = "the-token"
 
 

@@ -20,6 +20,9 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 CONTENT = np.random.default_rng(0).bytes(3_500_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 

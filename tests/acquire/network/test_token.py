@@ -16,6 +16,9 @@ from ssl4sar.acquire.network.token import LOGIN_WAITS_S, TokenSource
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 LONG = 600.0
 
 

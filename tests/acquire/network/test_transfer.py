@@ -28,6 +28,9 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 XML_ERROR = b'<?xml version="1.0"?><error><message>no stream, token hunter2</message></error>'
 JSON_ERROR = b'{"detail": "Max session number 4 exceeded."}'
 

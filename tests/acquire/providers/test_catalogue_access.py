@@ -11,6 +11,9 @@ from ssl4sar.acquire.providers.catalogue_access import CatalogueAccess, RefusedE
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:

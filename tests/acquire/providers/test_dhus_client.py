@@ -16,6 +16,9 @@ from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.acquire.providers.dhus_client import CountingAdapter, hidden, library_lines
 from ssl4sar.core.address import parse_address
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 LOGIN = Credentials(USER, PASSWORD, "a test")
 
 

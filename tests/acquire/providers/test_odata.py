@@ -37,6 +37,9 @@ from ssl4sar.acquire.query import Query
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.retry import Patience
 
+# Its tests start a server.
+pytestmark = pytest.mark.slow
+
 MARCH = datetime(2020, 3, 1, tzinfo=UTC)
 APRIL = datetime(2020, 4, 1, tzinfo=UTC)
 SAR = [collection_is("SENTINEL-1")]
