@@ -311,7 +311,7 @@ def test_without_names_all_that_are_not_of_the_benchmark_are_chosen(tmp_path: Pa
     assert [glacier.name for glacier in chosen] == ["JAC", "COL"]
 
 
-def test_unknown_glaciers_are_told_with_those_that_exist(tmp_path: Path) -> None:
+def test_unknown_glaciers_are_reported_with_those_that_exist(tmp_path: Path) -> None:
     glaciers = read_glaciers(write(tmp_path, feature()))
     with pytest.raises(UserError) as caught:
         choose_glaciers(glaciers, ("Kronebren", "Zz", "Kronebreen"), "areas.geojson")

@@ -110,7 +110,7 @@ def test_credentials_are_found_and_never_shown(
         assert secret not in told
 
 
-def test_folder_open_to_others_is_told(tmp_path: Path) -> None:
+def test_folder_open_to_others_is_reported(tmp_path: Path) -> None:
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks").chmod(0o755)
     found = rows(sentinel={"provider": "cdse"})

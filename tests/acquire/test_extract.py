@@ -195,7 +195,7 @@ def test_an_unusual_compression_is_refused(tmp_path: Path) -> None:
     refused(tmp_path / "a.zip", "'x' has compression 14")
 
 
-def test_a_disk_too_small_is_told_before_writing(
+def test_a_disk_too_small_is_reported_before_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))

@@ -85,7 +85,7 @@ def test_zones_are_those_of_the_centres(glaciers: dict[str, Glacier]) -> None:
         assert glacier.epsg == utm_epsg(centre.x, centre.y), glacier.name
 
 
-def test_areas_lie_in_their_regions(glaciers: dict[str, Glacier]) -> None:
+def test_areas_are_in_their_regions(glaciers: dict[str, Glacier]) -> None:
     for glacier in glaciers.values():
         west, south, east, north = glacier.area.bounds
         box = REGIONS[glacier.region]

@@ -100,7 +100,7 @@ def refused(archives: list[Path], out: Path, told: str) -> None:
     assert set(out.parent.iterdir()) == set(archives)
 
 
-def test_a_lacking_folder_is_told_with_what_is_there(tmp_path: Path) -> None:
+def test_a_lacking_folder_is_reported_with_what_is_there(tmp_path: Path) -> None:
     archive = write_zip(tmp_path / f"{TRAIN}.zip", {"a.png": b"t", "images/b.png": b""})
     told = rf"belongs to {VAL}, {OPTICAL}; they hold {TRAIN}; .*source local"
     refused([archive], tmp_path / "out", told)

@@ -158,7 +158,7 @@ def test_a_renamed_repository_is_followed(hub: Hub, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_a_missing_file_is_told(hub: Hub, tmp_path: Path, status: int) -> None:
+def test_a_missing_file_is_reported(hub: Hub, tmp_path: Path, status: int) -> None:
     hub.statuses = [status] * 9
     with pytest.raises(UserError, match=rf"HTTP {status}.*model\.weights_file") as caught:
         fetch(hub, tmp_path / "w.safetensors")

@@ -146,7 +146,7 @@ def test_archives_are_fetched_verified_and_frozen(repository: Repository, tmp_pa
     assert repository.asked_for("readme.txt") == []
 
 
-def test_each_archive_goes_on_by_itself_after_a_failed_try(
+def test_each_archive_resumes_by_itself_after_a_failed_try(
     repository: Repository, tmp_path: Path
 ) -> None:
     folder = tmp_path / "archives"
@@ -181,7 +181,7 @@ def test_what_the_record_no_longer_has_or_has_changed_is_not_kept(
     assert (tmp_path / "archives/train.zip").read_bytes() == TRAIN
 
 
-def test_a_wrong_checksum_is_told_and_the_file_not_left(
+def test_a_wrong_checksum_is_reported_and_the_file_not_left(
     repository: Repository, tmp_path: Path
 ) -> None:
     repository.changes = {"train.zip": {"checksum": "md5:" + "0" * 32}}

@@ -97,7 +97,7 @@ def test_wrong_keys_and_values_name_key_file_and_remedy(values: dict, told: str)
     assert "\n" not in text
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(UserError) as caught:
         study_from({"name": "x", "sead": 1, "training": {"epochs": "many"}}, "my.yaml")
     assert "sead" in str(caught.value)
@@ -113,13 +113,13 @@ def test_root_shortcut() -> None:
     ("text", "told"),
     [("a: [1", r"not YAML \(.*line 1\)"), ("", "holds no keys"), ("- 1", "no keys")],
 )
-def test_unreadable_files_are_told(tmp_path: Path, text: str, told: str) -> None:
+def test_unreadable_files_are_reported(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=told):
         read_config(path)
 
 
-def test_missing_file_is_told(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not exist"):
         read_config(tmp_path / "c.yaml")

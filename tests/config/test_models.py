@@ -199,7 +199,9 @@ def test_faults_of_the_original_are_fixed_unless_asked_for() -> None:
         ({"pair_scene": {"glaciers": 0}}, "pair_scene.glaciers"),
     ],
 )
-def test_values_without_sense_are_told_in_one_line(values: dict[str, object], told: str) -> None:
+def test_values_without_sense_are_reported_in_one_line(
+    values: dict[str, object], told: str
+) -> None:
     with pytest.raises(UserError) as caught:
         study(**values)
     assert f"x.yaml: {told}: " in str(caught.value)

@@ -70,7 +70,7 @@ def test_docs_are_renewed_only_where_needed(tmp_path: Path) -> None:
     assert write_docs(tmp_path, check=True) == []
 
 
-def test_wrong_folder_is_told(tmp_path: Path) -> None:
+def test_wrong_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"README\.md: the key tables cannot be renewed"):
         write_docs(tmp_path)
 

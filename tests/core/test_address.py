@@ -142,5 +142,5 @@ def test_hosts_are_compared_with_their_port() -> None:
         ("", False),
     ],
 )
-def test_this_machine_is_told_from_others(host: str, expected: bool) -> None:
+def test_this_machine_is_distinguished_from_others(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected

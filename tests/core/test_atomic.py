@@ -124,7 +124,7 @@ def test_what_others_may_still_write_is_kept(make, tmp_path: Path, monkeypatch) 
     assert {path.name for path in tmp_path.iterdir()} == {"name", *kept}
 
 
-def test_a_folder_of_that_name_is_told_before_any_work(tmp_path: Path) -> None:
+def test_a_folder_of_that_name_is_reported_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "a.json").mkdir()
     with pytest.raises(UserError, match=r"a\.json: a folder has this name"):
         with atomic_file(tmp_path / "a.json"):

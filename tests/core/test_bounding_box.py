@@ -26,7 +26,7 @@ def test_official_example(tmp_path: Path) -> None:
     st.tuples(st.floats(-50, 150), st.floats(-50, 150)).filter(lambda t: t[0] < t[1]),
     st.tuples(st.floats(-50, 150), st.floats(-50, 150)).filter(lambda t: t[0] < t[1]),
 )
-def test_window_lies_in_the_image_or_is_told(
+def test_a_window_is_in_the_image_or_is_reported(
     columns: tuple[float, float], rows: tuple[float, float]
 ) -> None:
     box = BoundingBox(*columns, *rows)

@@ -46,14 +46,14 @@ def test_where_slurm_does_not_answer_the_limit_of_the_rule_counts(answer):
     assert end_s(JOB, answer, runtime_min=None) is None
 
 
-def test_a_time_that_is_told_counts_without_any_queue():
+def test_a_given_time_counts_without_any_queue():
     assert end_s({"SSL4SAR_JOB_END": "5000"}, never_asked) == 5000
     assert end_s({**JOB, "SSL4SAR_JOB_END": "5000", "SLURM_JOB_END_TIME": "4000"}) == 4000
     assert end_s({"SSL4SAR_JOB_END": ""}, never_asked) is None
 
 
 @pytest.mark.parametrize("told", ["soon", "-1", "1.5", "2026-01-01"])
-def test_a_time_that_is_none_is_told(told):
+def test_what_is_not_a_time_is_reported(told):
     with pytest.raises(UserError, match=r"^SSL4SAR_JOB_END: .*seconds since 1970"):
         end_s({"SSL4SAR_JOB_END": told}, never_asked)
 

@@ -99,7 +99,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         find_pair_tree(tmp_path)
 
 
-def test_two_folders_of_a_name_are_told(tmp_path: Path) -> None:
+def test_two_folders_of_a_name_are_reported(tmp_path: Path) -> None:
     for folder in (TRAIN, f"data_unlabeled/{TRAIN}", VAL, OPTICAL):
         (tmp_path / folder).mkdir(parents=True)
     with pytest.raises(UserError, match=f"twice \\({TRAIN} and data_unlabeled/{TRAIN}\\)"):

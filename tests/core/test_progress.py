@@ -28,7 +28,7 @@ def test_plain_lines_hold_in_a_terminal_too(monkeypatch) -> None:
     assert progress.bars_allowed()
 
 
-def test_bytes_are_told_with_rate_and_time_left(
+def test_bytes_are_reported_with_rate_and_time_left(
     caplog: pytest.LogCaptureFixture, monkeypatch
 ) -> None:
     monkeypatch.setattr(progress, "LINE_INTERVAL_S", 0.0)
@@ -45,5 +45,5 @@ def test_bytes_are_told_with_rate_and_time_left(
 
 
 def test_lines_of_strangers_cannot_move_the_terminal(capsys) -> None:
-    progress.tell("the server says \x1b]0;title\x07")
+    progress.log("the server says \x1b]0;title\x07")
     assert "the server says \\x1b]0;title\\x07" in capsys.readouterr().err

@@ -40,7 +40,7 @@ def test_round_trip(name: SceneName) -> None:
         ("", "does not read"),
     ],
 )
-def test_malformed_names_are_told(text: str, told: str) -> None:
+def test_malformed_names_are_reported(text: str, told: str) -> None:
     with pytest.raises(UserError, match=told):
         SceneName.parse(text)
 

@@ -22,7 +22,7 @@ from ssl4sar.core.wording import counted, printable, size_text
         (4_321_000_000_000_000, "4,321 TB"),
     ],
 )
-def test_sizes_are_told_by_powers_of_1000(size_bytes: int, text: str) -> None:
+def test_sizes_are_in_powers_of_1000(size_bytes: int, text: str) -> None:
     assert size_text(size_bytes) == text
 
 

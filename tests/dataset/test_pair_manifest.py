@@ -103,7 +103,7 @@ def test_a_relative_root_moves_with_the_file(tmp_path: Path, monkeypatch) -> Non
         (lambda m: m["sar"].append(m["sar"][0]), "file unlabeled.*S1_A.png is listed twice"),
     ],
 )
-def test_what_does_not_fit_is_told_in_one_line(
+def test_what_does_not_fit_is_reported_in_one_line(
     tmp_path: Path, change: Callable[[dict[str, Any]], Any], told: str
 ) -> None:
     path = tmp_path / "dataset.json"

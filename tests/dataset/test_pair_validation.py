@@ -158,7 +158,9 @@ def test_images_that_the_user_names_are_neither_read_nor_used(
     assert "S1_A_20200703_014" not in names
 
 
-def test_grey_images_in_colours_are_used_and_told_once(pairs: PairFolder, tmp_path: Path) -> None:
+def test_grey_images_in_colours_are_used_and_reported_once(
+    pairs: PairFolder, tmp_path: Path
+) -> None:
     for path in (pairs.root / pairs.train).glob("S1_A_*"):
         with Image.open(path) as image:
             coloured = image.convert("RGB")
@@ -244,7 +246,7 @@ def test_two_images_that_differ_by_case_are_an_error(pairs: PairFolder) -> None:
     ]
 
 
-def test_equal_files_of_a_split_are_told_and_used(pairs: PairFolder) -> None:
+def test_equal_files_of_a_split_are_reported_and_used(pairs: PairFolder) -> None:
     source = pairs.root / pairs.train / "S1_A_20200703_014.png"
     shutil.copy(source, source.with_name("S1_A_20210101_014.png"))
     report = validate_pairs(pairs.root, RULES)

@@ -76,7 +76,7 @@ def problem(severity: str, file: str) -> Problem:
     return Problem(severity, file, "it is wrong", "correct it")  # type: ignore[arg-type]
 
 
-def test_errors_are_told_in_one_line_and_none_pass() -> None:
+def test_errors_are_reported_in_one_line_and_none_pass() -> None:
     Report(root="root").refuse_errors("CaFFe tree", "rerun")
     with pytest.raises(UserError) as caught:
         Report(root="root", problems=[problem("error", "x.png")]).refuse_errors(

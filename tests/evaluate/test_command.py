@@ -41,7 +41,7 @@ def test_writes_what_it_returns(request_) -> None:
     assert content.floor_m == pytest.approx(60 / 106)
 
 
-def test_synthetic_labels_are_told(request_) -> None:
+def test_synthetic_labels_are_named(request_) -> None:
     file = next(request_.labels.zones.iterdir())
     assert evaluate(request_)["dataset"]["synthetic"] is False
     write_gray(file, read_gray(file), {"Comment": "SYNTHETIC scene"})
@@ -69,7 +69,7 @@ def test_nothing_is_written_after_a_mistake(request_, folders) -> None:
     assert not request_.out.exists()
 
 
-def test_extra_predictions_are_told(request_, folders) -> None:
+def test_extra_predictions_are_reported(request_, folders) -> None:
     for index in range(5):
         write_gray(folders.predictions / f"extra{index}.png", np.zeros((2, 2), np.uint8))
     text = evaluate(request_)["text"][-1]
@@ -154,7 +154,7 @@ def test_sar_images_add_the_otsu_baselines(request_, folders) -> None:
     assert {"otsu_dark_ocean", "otsu_bright_ocean"} <= set(with_sar)
 
 
-def test_missing_sar_images_are_told_before_scoring(request_, folders, monkeypatch) -> None:
+def test_missing_sar_images_are_reported_before_scoring(request_, folders, monkeypatch) -> None:
     monkeypatch.setattr("ssl4sar.evaluate.command.score_folder", pytest.fail)
     folders.sar_path(folders.labels.names()[1]).unlink()
     with pytest.raises(UserError, match="1 of 3 SAR images are missing"):
@@ -220,7 +220,7 @@ def test_a_mask_of_another_ending_is_refused_by_name(request_, folders, ending: 
         evaluate(request_)
 
 
-def test_what_was_not_read_is_told(request_, folders) -> None:
+def test_what_was_not_read_is_reported(request_, folders) -> None:
     (folders.labels.zones / "val").mkdir()
     (folders.labels.zones / "notes.md").touch()
     write_gray(folders.labels.fronts / f"{NAMES[0][:-1]}9_front.png", np.zeros((2, 2), np.uint8))

@@ -24,7 +24,7 @@ def verdict(none: list, pretrained_runs: list) -> str:
     return line
 
 
-def test_synthetic_scenes_are_told_first() -> None:
+def test_synthetic_scenes_are_named_first() -> None:
     said = text(scored("none", [1.0, 2.0]))
     assert said.splitlines()[0].startswith("SYNTHETIC scenes: not an observation")
 
@@ -71,7 +71,7 @@ def test_one_model_is_no_comparison() -> None:
     assert "one model: nothing to compare" in text(scored("none", [1.0, 2.0]))
 
 
-def test_a_shared_pretraining_is_told() -> None:
+def test_a_shared_pretraining_is_reported() -> None:
     none, runs = scored("none", [1.0, 2.0, 3.0]), [4.0, 5.0, 6.0]
     shared = text(none, pretrained("optsimmim", runs))
     assert "all 3 runs of optsimmim start from one pretrained network" in shared
@@ -79,7 +79,7 @@ def test_a_shared_pretraining_is_told() -> None:
     assert "start from one pretrained network" not in own
 
 
-def test_test_glaciers_in_the_pretraining_are_told_everywhere() -> None:
+def test_test_glaciers_in_the_pretraining_are_reported_everywhere() -> None:
     seen = pretrained("optsimmim", [1.0, 2.0], test_glaciers_seen=["COL"])
     said = text(scored("none", [3.0, 4.0]), seen)
     assert "optsimmim: its starting weights have seen images of the test glaciers COL" in said
@@ -87,13 +87,13 @@ def test_test_glaciers_in_the_pretraining_are_told_everywhere() -> None:
     assert "against none with images of test glaciers: " in said
 
 
-def test_synthetic_pairs_behind_real_scenes_are_told() -> None:
+def test_synthetic_pairs_behind_real_scenes_are_reported() -> None:
     made = pretrained("optsimmim", [1.0, 2.0], synthetic=True)
     assert "optsimmim was pretrained on SYNTHETIC pairs" in text(made, dataset=REAL)
     assert "SYNTHETIC pairs" not in text(made)
 
 
-def test_missing_fronts_are_told() -> None:
+def test_missing_fronts_are_reported() -> None:
     said = text(scored("none", [1.0, None]))
     assert "none: no front was found in 2 of 4 predicted images" in said
     assert "1 of 2 runs found no front in any image" in said
@@ -107,7 +107,7 @@ def test_missing_fronts_are_told() -> None:
         ({"network": {"name": "x"}, "recipe": {}}, "another network and another recipe"),
     ],
 )
-def test_what_differs_beside_the_starting_weights_is_told(change: dict, named: str) -> None:
+def test_what_differs_beside_the_starting_weights_is_reported(change: dict, named: str) -> None:
     tyrion = [150.0, 151, 152, 153]
     said = text(scored("tyrion", tyrion), scored("unet", [20.0, 21, 22, 23], **change))
     assert f"unet against tyrion (with {named}): it is better, at the level 0.05" in said
@@ -119,7 +119,7 @@ def test_models_that_differ_in_nothing_but_other_weights_get_no_verdict() -> Non
     assert "against none" not in text(scored("none", [9.0, 8]), scored("imagenet", [1.0, 2]))
 
 
-def test_what_is_worse_than_a_guess_is_told() -> None:
+def test_what_is_worse_than_a_guess_is_reported() -> None:
     baselines = {"left": BaselineScores("left half ocean", [image(name, 50.0) for name in NAMES])}
     said = text(scored("none", [90.0, 91]), scored("imagenet", [9.0, 8]), baselines=baselines)
     assert "not better than the best trivial prediction (left half ocean, 50 m)" in said

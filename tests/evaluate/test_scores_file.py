@@ -37,7 +37,7 @@ def test_baselines_come_back(folders, tmp_path: Path) -> None:
         '{"schema": "ssl4sar.image-scores/2", "member": "seed1", "images": [3]}',
     ],
 )
-def test_damaged_scores_are_told(content: str, tmp_path: Path) -> None:
+def test_damaged_scores_are_reported(content: str, tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
     file.write_text(content)
     with pytest.raises(UserError, match=r"scores\.json"):

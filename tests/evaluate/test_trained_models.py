@@ -77,7 +77,7 @@ def test_one_run_that_has_seen_a_test_glacier_marks_them_all() -> None:
     assert model.pretraining.excluded_glaciers == ["Columbia"]
 
 
-def test_images_left_out_of_any_pretraining_are_told() -> None:
+def test_images_left_out_of_any_pretraining_are_reported() -> None:
     pairs = [dataset(left_out=files) for files in (["val/b.png", "train/a.png"], ["val/b.png"])]
     records = [record("optsimmim", seed, each) for seed, each in enumerate(pairs)]
     pretraining = trained_model(records, TEST_GLACIERS).pretraining
@@ -139,7 +139,7 @@ def test_the_note_of_other_scenes_is_kept() -> None:
     assert "SEEN test glaciers (COL)" in note
 
 
-def test_synthetic_pretraining_of_a_network_for_real_scenes_is_told() -> None:
+def test_synthetic_pretraining_of_a_network_for_real_scenes_is_reported() -> None:
     rendered = model_of(dataset(["Synthetic01"], source="synthetic", synthetic=True))
     (text,) = model_texts(rendered, OFFICIAL)
     assert "SYNTHETIC" in text
@@ -163,7 +163,7 @@ def test_a_record_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "3", '{"start": "none", "seed": 0}'])
-def test_what_is_no_record_of_a_fine_tuning_is_told_in_one_line(
+def test_what_is_not_a_record_of_a_fine_tuning_is_one_line(
     tmp_path: Path, text: str | None
 ) -> None:
     path = tmp_path / "model.json"

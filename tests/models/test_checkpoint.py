@@ -158,7 +158,7 @@ class SmallDisk(io.FileIO):
 
 @pytest.mark.parametrize("room", [0, 1000, 60_000])
 @pytest.mark.parametrize("buffered", [True, False])
-def test_a_full_disk_is_told_in_one_line(
+def test_a_full_disk_is_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int, buffered: bool
 ) -> None:
     def small(path: Path, mode: str) -> Any:
@@ -178,7 +178,7 @@ def test_a_full_disk_is_told_in_one_line(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_real_full_device_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_full_device_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     monkeypatch.setattr(Path, "open", lambda path, mode: open("/dev/full", mode))  # noqa: PTH123, SIM115

@@ -19,7 +19,7 @@ def test_auto_takes_what_is_there(there: bool, monkeypatch: pytest.MonkeyPatch) 
     assert resolve_device("auto").type == ("cuda" if there else "cpu")
 
 
-def test_a_missing_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"compute\.device: there is no CUDA device"):
         resolve_device("cuda")

@@ -202,7 +202,7 @@ def test_nan_names_the_scene() -> None:
         predict_probabilities(Broken(), noise(9, 9), config(), "cpu", subject="COL_2011")
 
 
-def test_progress_is_told_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_is_reported_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     predict_probabilities(Constant(), noise(9, 9), config(), "cpu")
     assert capsys.readouterr().err == ""
     predict_probabilities(Constant(), noise(9, 9), config(), "cpu", "scene", progress=True)

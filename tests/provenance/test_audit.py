@@ -134,7 +134,7 @@ def test_records_survive_moving_the_project(project, tmp_path: Path) -> None:
     assert audited(project).holds
 
 
-def test_a_record_that_several_jobs_miss_is_told_once(project) -> None:
+def test_a_record_that_several_jobs_miss_is_reported_once(project) -> None:
     (project.root / "runs/tiny/pieces.provenance.json").unlink()
     (problem,) = audited(project).problems
     assert problem.jobs == ("count member=seed0", "count member=seed1") or problem.jobs == (
@@ -144,7 +144,7 @@ def test_a_record_that_several_jobs_miss_is_told_once(project) -> None:
     assert "pieces.txt" in problem.message
 
 
-def test_a_record_missing_already_when_a_job_read_is_told(unmade) -> None:
+def test_a_record_missing_already_when_a_job_read_is_reported(unmade) -> None:
     unmade.cut()
     (unmade.root / "runs/tiny/pieces.provenance.json").unlink()
     unmade.count(0)
@@ -180,7 +180,7 @@ def test_records_that_cannot_be_used_are_named(project, change, part: str) -> No
         chain_of(project.root / "runs/tiny/count0.json")
 
 
-def test_a_result_copied_from_elsewhere_is_told(project, tmp_path: Path) -> None:
+def test_a_result_copied_from_elsewhere_is_reported(project, tmp_path: Path) -> None:
     copy = tmp_path / "mine" / "total.json"
     copy.parent.mkdir()
     shutil.copy(project.result, copy)
@@ -194,7 +194,7 @@ def test_a_result_copied_from_elsewhere_is_told(project, tmp_path: Path) -> None
         chain_of(tmp_path / "nothing.json")
 
 
-def test_two_records_of_one_file_are_told(project) -> None:
+def test_two_records_of_one_file_are_reported(project) -> None:
     record = project.root / "results/total.provenance.json"
     shutil.copy(record, record.with_name("copy.provenance.json"))
     problems = audited(project).problems
@@ -203,7 +203,7 @@ def test_two_records_of_one_file_are_told(project) -> None:
     assert "total.provenance.json" in problems[0].message
 
 
-def test_an_input_made_anew_is_stale_until_its_readers_ran_again(project) -> None:
+def test_an_input_made_again_is_stale_until_its_readers_ran_again(project) -> None:
     path = project.root / "config/tiny.yaml"
     path.write_text(path.read_text().replace("epochs: 2", "epochs: 3"))
     project.count(0)

@@ -43,7 +43,7 @@ def test_what_came_from_outside_counts(project) -> None:
     assert [p.kind for p in audited(project).problems] == ["missing"]
 
 
-def test_a_file_added_to_data_from_outside_is_told_where_data_lie(unmade) -> None:
+def test_a_file_added_to_data_from_outside_is_reported_where_data_are(unmade) -> None:
     folder = unmade.outside.parent
     (folder / "scenes").mkdir()
     (folder / "scenes" / "a.txt").write_text("a")

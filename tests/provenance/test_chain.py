@@ -97,7 +97,7 @@ def test_files_that_a_job_did_not_write_are_not_its(project) -> None:
     assert len(chain_of(stray.parent).nodes) == 1
 
 
-def test_a_file_in_a_folder_with_an_unusable_record_is_told_why(project) -> None:
+def test_a_file_in_a_folder_with_an_unusable_record_is_reported_why(project) -> None:
     (project.root / "runs/tiny/pieces.provenance.json").write_text("[" * 100_000)
     with pytest.raises(UserError, match="this is not a valid record of a job"):
         chain_of(project.root / "runs/tiny/pieces/sub/0.txt")

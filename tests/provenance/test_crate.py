@@ -352,7 +352,7 @@ def test_downloads_have_their_address_and_licence(study: RecordedProject, tmp_pa
     assert targets(graph[outputs[0]], "isBasedOn") == ["https://doi.org/10.1594/PANGAEA.940950"]
 
 
-def test_a_missing_package_is_told_in_one_line(
+def test_a_missing_package_is_reported_in_one_line(
     study: RecordedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in list(sys.modules):

@@ -20,7 +20,7 @@ def count(things: list[str], name: str = "all") -> int:
     """Return how many."""
     if not things:
         raise UserError(name, f"there are no {name}", "give some")
-    tell(f"{name}: {len(things):,} things")
+    log(f"{name}: {len(things):,} things")
     for thing in track(things, "counting"):
         warnings.warn(f"odd: {thing}", stacklevel=2)
     return len(things) + 1

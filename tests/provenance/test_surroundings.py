@@ -55,7 +55,7 @@ def test_the_commit_of_another_users_clone_is_known(tmp_path: Path) -> None:
     assert len(found["commit"]) == 40
 
 
-def test_a_repository_that_the_project_merely_lies_in_says_nothing(tmp_path: Path) -> None:
+def test_a_repository_that_the_project_merely_is_in_says_nothing(tmp_path: Path) -> None:
     git(tmp_path, "init", "-q")
     (tmp_path / "dotfiles").write_text("")
     git(tmp_path, "add", ".")

@@ -160,7 +160,7 @@ def test_the_figure_of_a_folder_tells_which_epochs_it_shows(
     assert (folder / "pictures.png").read_bytes() == (tmp_path / "report.png").read_bytes()
 
 
-def test_a_folder_without_pictures_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_without_pictures_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"pictures\.npz: there are no pictures") as told:
         draw_panels_of(tmp_path)
     assert "after its first epoch" in str(told.value)

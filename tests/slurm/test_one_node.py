@@ -65,7 +65,7 @@ def test_one_session_at_a_time(tmp_path: Path) -> None:
         assert "another test session" in refusal()
 
 
-def test_a_port_in_use_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()

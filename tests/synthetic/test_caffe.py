@@ -69,7 +69,7 @@ def test_plan_has_the_wanted_counts_and_split():
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_plan_names_parse_and_lie_in_the_mission_years(seed):
+def test_plan_names_parse_and_are_in_the_mission_years(seed):
     plans = plan_scenes(SceneConfig(train_images=60, test_images=20, seed=seed))
     assert len({str(plan.name) for plan in plans}) == len(plans)
     for plan in plans:

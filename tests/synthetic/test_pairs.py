@@ -64,7 +64,7 @@ def test_plan_shares_both_splits_evenly() -> None:
         assert {low, high} == set(counts.values())
 
 
-def test_days_of_a_glacier_differ_and_lie_in_the_years() -> None:
+def test_days_of_a_glacier_differ_and_are_in_the_years() -> None:
     days = defaultdict(list)
     for plan in sar_plans(PairSceneConfig(train_images=1400, val_images=140)):
         days[plan.glacier].append(plan.day)

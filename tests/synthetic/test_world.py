@@ -82,7 +82,7 @@ def test_crevasses_travel_with_the_ice():
     assert shifted(moved_m) > shifted(-moved_m) + 0.1
 
 
-def test_dynamic_bay_lies_in_the_area_and_holds_all_fronts(world):
+def test_dynamic_bay_is_in_the_area_and_holds_all_fronts(world):
     left, right, bottom, top = world.dynamic_bay_m
     assert -world.width_m / 2 <= left < right <= world.width_m / 2
     assert -world.height_m / 2 <= bottom < top <= world.height_m / 2

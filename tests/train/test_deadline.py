@@ -70,7 +70,7 @@ def test_the_next_epoch_begins_only_where_the_longest_would_fit():
     )
 
 
-def test_the_count_of_a_resumed_training_goes_on():
+def test_the_count_of_a_resumed_training_resumes():
     training = Training(limit_s=1500, records=[record(900)] * 6)
     training.epoch(1000)
     with pytest.raises(StoppedError, match="after epoch 7 of 10"):
@@ -78,7 +78,7 @@ def test_the_count_of_a_resumed_training_goes_on():
 
 
 @pytest.mark.parametrize("resumed", [False, True])
-def test_an_epoch_that_cannot_fit_is_told_early_and_named_at_the_end(caplog, resumed):
+def test_an_epoch_that_cannot_fit_is_reported_early_and_named_at_the_end(caplog, resumed):
     training = Training(limit_s=600, records=[record(50)] if resumed else [])
     with caplog.at_level(logging.INFO, logger="ssl4sar"):
         with pytest.raises(UserError) as caught:

@@ -22,7 +22,7 @@ TOY = """
 import os, signal, time
 import torch.distributed as dist
 from pathlib import Path
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.train.operations.launch import serve
 from ssl4sar.train.operations.stopping import StoppedError
 
@@ -42,7 +42,7 @@ def toy(request, team):
         os.kill(os.getpid(), signal.SIGKILL)
     agreed = team.agree(lambda: f"decided by {team.rank}")
     Path(request["pids"], f"agreed-{team.rank}").write_text(agreed)
-    tell(f"line of {team.rank}")
+    log(f"line of {team.rank}")
     print(f"print of {team.rank}")
     return {"agreed": agreed, "size": team.size, "threads": os.environ["OMP_NUM_THREADS"]}
 
@@ -164,7 +164,7 @@ def test_several_nodes_need_slurm(toy, tmp_path, monkeypatch):
         launch(toy, {}, ComputeConfig(nodes=2), tmp_path / "resume")
 
 
-def test_too_few_gpus_are_told_before_anything_starts(toy, tmp_path):
+def test_too_few_gpus_are_reported_before_anything_starts(toy, tmp_path):
     compute = ComputeConfig(device="cuda", devices=99)
     with pytest.raises(UserError, match=r"compute\.devices: 99 GPUs per node"):
         launch(toy, {}, compute, tmp_path / "resume")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from made_up_pairs import MadeUpPairs
+from synthetic_pairs import SyntheticPairs
 
 from ssl4sar.train.loop.batches import BatchKey
 from ssl4sar.train.loop.sampling import Window
 from ssl4sar.train.pretext.pair_crops import PairDataset
 from ssl4sar.train.pretext.pair_sampling import PairDraw
 
-STORE = MadeUpPairs(((40, 60), (33, 17), (70, 90)), no_data=0.1)
+STORE = SyntheticPairs(((40, 60), (33, 17), (70, 90)), no_data=0.1)
 
 
 class FixedDraws:

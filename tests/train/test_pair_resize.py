@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_pairs import MadeUpPairs
+from synthetic_pairs import SyntheticPairs
 from torch.nn.functional import interpolate
 
 from ssl4sar.train.loop.batches import BatchKey
@@ -122,7 +122,7 @@ def test_a_pixel_is_valid_if_all_that_it_is_made_of_is(height, width, side, seed
 
 
 def batch_of(*draws, no_data=0.0):
-    store = MadeUpPairs(((90, 100), (70, 60)), no_data=no_data)
+    store = SyntheticPairs(((90, 100), (70, 60)), no_data=no_data)
 
     class Fixed:
         def draw(self, epoch, index):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_pairs import MadeUpPairs
+from synthetic_pairs import SyntheticPairs
 
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
@@ -17,7 +17,7 @@ from ssl4sar.models.pretext import absolute_errors
 from ssl4sar.train.pretext.pair_tiles import PairTiles, PretextTotals, tile_windows
 
 CPU = torch.device("cpu")
-STORE = MadeUpPairs(((70, 90), (40, 130), (64, 64)), no_data=0.1)
+STORE = SyntheticPairs(((70, 90), (40, 130), (64, 64)), no_data=0.1)
 TINY = TyrionConfig(
     input_px=64,
     embed_dim=8,
@@ -173,7 +173,7 @@ def test_a_chosen_tile_has_the_mask_of_the_validation():
 
 
 def test_without_any_data_there_is_no_loss():
-    store = MadeUpPairs(((70, 90),), no_data=1.1)
+    store = SyntheticPairs(((70, 90),), no_data=1.1)
     totals = tiles(scenes=(0,), store=store).validate(CopiesSar(), CPU, 0, 1, 0)
     assert (totals.counted, totals.tiles) == (0, 9)
     with pytest.raises(UserError, match="no pixel of the 9 tiles counts"):

@@ -309,7 +309,7 @@ def test_a_running_pretraining_can_be_ended_and_prolonged(
     assert_equal(tmp_path / "short", tmp_path / "long")
 
 
-def test_an_end_without_any_validated_epoch_is_told(store, tmp_path, monkeypatch):
+def test_an_end_without_any_validated_epoch_is_reported(store, tmp_path, monkeypatch):
     seldom = changed(epochs=9, validate_every_epochs=4)
     cut(monkeypatch, store, tmp_path, recipe=seldom, at=(1, 0))
     with pytest.raises(UserError, match=r"^opttranslator\.epochs: none of the 1 .* to 4, or"):
@@ -495,7 +495,7 @@ def test_a_store_without_images_of_a_split_is_refused(store, tmp_path, split):
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_optical_images_without_data_are_told_before_the_first_epoch(store, tmp_path, split):
+def test_optical_images_without_data_are_reported_before_the_first_epoch(store, tmp_path, split):
     shutil.copytree(store, tmp_path / "store")
     path = tmp_path / "store" / "index.json"
     index = json.loads(path.read_text())

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from made_up_pairs import MadeUpPairs
+from synthetic_pairs import SyntheticPairs
 
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
@@ -28,7 +28,7 @@ MODEL = TyrionConfig(
     window_tokens=4,
     dropout=0.0,
 )
-STORE = MadeUpPairs(((70, 90), (40, 130)), no_data=0.02)
+STORE = SyntheticPairs(((70, 90), (40, 130)), no_data=0.02)
 
 
 def module(config, validate=None, seed=3):

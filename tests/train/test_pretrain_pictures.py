@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from made_up_pairs import MadeUpPairs
+from synthetic_pairs import SyntheticPairs
 
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.pair_layout import RGB_CHANNELS
@@ -14,7 +14,7 @@ from ssl4sar.train.pretext.pair_tiles import PairTiles
 from ssl4sar.train.pretext.pretrain_pictures import PretextPictures
 
 CPU = torch.device("cpu")
-STORE = MadeUpPairs(((70, 90), (64, 64)))
+STORE = SyntheticPairs(((70, 90), (64, 64)))
 
 
 class Paints:
@@ -61,7 +61,7 @@ def test_predictions_are_red_green_and_blue_within_the_range_of_bytes(tmp_path):
     assert "masked" not in arrays
 
 
-def test_masked_tokens_are_told_and_are_what_the_network_does_not_see(tmp_path):
+def test_masked_tokens_are_those_that_the_network_does_not_see(tmp_path):
     made, samples = pictures(tmp_path, OptSimMIMConfig())
     network = Paints()
     made.draw(network, CPU, 1)

@@ -14,7 +14,7 @@ SCORE = ValidationScore(300.0, 0.5, (None, 0.25, 0.5, 0.75), 1, 8)
 RECORD = EpochRecord(1, 10, 0.9, 0.01, 20.0, 30.0, SCORE)
 
 
-def test_progress_lines_tell_loss_scores_and_time_left(caplog):
+def test_progress_lines_have_loss_scores_and_time_left(caplog):
     now = [0.0]
     lines = ProgressLines(interval_s=60, clock=lambda: now[0])
     trainer = SimpleNamespace(
@@ -26,9 +26,9 @@ def test_progress_lines_tell_loss_scores_and_time_left(caplog):
             now[0] = time_s
             lines.on_train_batch_end(trainer, None, None, None, batch)
         now[0] = 3600.0
-        lines.tell_epoch(trainer, replace(RECORD, epoch=3))
-        lines.tell_epoch(trainer, replace(RECORD, epoch=4, validation=None))
-        lines.tell_epoch(trainer, replace(RECORD, epoch=5, validation=replace(SCORE, mde_m=None)))
+        lines.log_epoch(trainer, replace(RECORD, epoch=3))
+        lines.log_epoch(trainer, replace(RECORD, epoch=4, validation=None))
+        lines.log_epoch(trainer, replace(RECORD, epoch=5, validation=replace(SCORE, mde_m=None)))
     told = [record.getMessage() for record in caplog.records]
     assert told == [
         "epoch 3/6: batch 2/10, 19 min 19 s left",

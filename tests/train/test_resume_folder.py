@@ -76,7 +76,7 @@ def test_a_damaged_last_falls_back_to_the_previous(tmp_path, caplog, damage):
     assert f"cannot resume from {last}" in caplog.text
 
 
-def test_another_training_starts_anew_and_the_state_comes_back(tmp_path, caplog):
+def test_another_training_starts_again_and_the_state_comes_back(tmp_path, caplog):
     trained(tmp_path, "a" * 64)
     (tmp_path / UPCOMING).write_text("half")
     (tmp_path / "notes.txt").write_text("of the user")

@@ -96,7 +96,7 @@ def test_a_change_of_one_probability_leaves_the_other_draws():
     index=st.integers(0, 9),
     target_px=st.sampled_from([32, 64, 96, 128]),
 )
-def test_the_target_lies_in_the_image_or_holds_it(height, width, index, target_px):
+def test_the_target_is_in_the_image_or_holds_it(height, width, index, target_px):
     deck = drawer(
         ALWAYS.model_copy(update={"rezoom_range": (0.33, 2.83)}),
         [SceneShape("A", height, width)],

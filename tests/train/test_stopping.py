@@ -38,7 +38,7 @@ def test_nobody_swallows_the_stop_and_a_second_signal_does_not_disturb_the_end()
             os.kill(os.getpid(), signal.SIGUSR1)
 
 
-def test_what_fails_because_of_the_signal_is_told_as_the_signal():
+def test_what_fails_because_of_the_signal_is_reported_as_the_signal():
     with pytest.raises(StoppedError), StopSignals().raised_as(told):
         try:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -53,7 +53,7 @@ def test_other_errors_pass(error):
     assert caught.value is error
 
 
-def test_the_inner_line_is_the_one_that_is_told():
+def test_the_inner_line_is_the_one_that_is_reported():
     def less_precise(name):
         return StoppedError("training", name, "nothing")
 

@@ -35,7 +35,7 @@ def test_each_process_has_its_gpu(monkeypatch, visible, local_rank, expected):
     assert (options["accelerator"], options["devices"]) == ("gpu", [device.index])
 
 
-def test_too_few_gpus_are_told_in_one_line(monkeypatch):
+def test_too_few_gpus_are_reported_in_one_line(monkeypatch):
     gpus(monkeypatch, 2)
     with pytest.raises(UserError, match=r"compute\.devices: 4 GPUs per node .* 2 are there"):
         Team(0, 4, 0, 4).device("cuda")
@@ -46,7 +46,7 @@ def test_a_team_without_gpus_trains_on_processors(monkeypatch):
     assert Team(1, 2, 1, 2).device("auto").type == "cpu"
 
 
-def test_lightning_is_told_the_place_whatever_slurm_says(monkeypatch):
+def test_lightning_gets_its_place_whatever_slurm_says(monkeypatch):
     for name, value in {"SLURM_NTASKS": "8", "SLURM_PROCID": "5", "SLURM_JOB_NAME": "x"}.items():
         monkeypatch.setenv(name, value)
     environment = environment_of(Team(2, 4, 0, 2))

@@ -99,7 +99,7 @@ def test_a_broken_configuration_is_one_problem_among_others(project, capsys, con
     assert "tiny.yaml" in err
 
 
-def test_a_copied_result_is_told_to_lack_its_project(project, capsys, tmp_path: Path) -> None:
+def test_a_copied_result_is_reported_to_lack_its_project(project, capsys, tmp_path: Path) -> None:
     shutil.copytree(project.result.parent, tmp_path / "mine" / "results")
     code, out, _ = run(capsys, tmp_path / "mine/results/total.json", "--json")
     assert code == EXIT_PROBLEMS

@@ -39,7 +39,7 @@ def test_the_source_pangaea_wants_the_official_tree(tiny_caffe: Path, tmp_path: 
     assert not (tmp_path / "manifest.json").exists()
 
 
-def test_a_local_tree_is_told_apart_from_the_official_one(
+def test_a_local_tree_is_not_taken_for_the_official_one(
     tiny_caffe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check(tiny_caffe, "local", tmp_path)

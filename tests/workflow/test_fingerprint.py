@@ -76,7 +76,7 @@ def test_second_look_reads_no_file(tree: Path, tmp_path: Path, monkeypatch) -> N
     assert folder_fingerprint(tree, memory) == first
 
 
-def test_much_hashing_is_told_and_none_is_silent(
+def test_much_hashing_is_reported_and_none_is_silent(
     tree: Path, tmp_path: Path, monkeypatch, capsys
 ) -> None:
     folder_fingerprint(tree, tmp_path / "few.json")
@@ -96,7 +96,7 @@ def test_damaged_memory_is_only_slower(tree: Path, tmp_path: Path, damage: str) 
     assert folder_fingerprint(tree, memory) == first
 
 
-def test_folders_without_a_tree_are_told(tmp_path: Path, monkeypatch) -> None:
+def test_folders_without_a_tree_are_reported(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(UserError, match=r"caffe\.root: .*/no: the folder does not exist"):
         folder_fingerprint(tmp_path / "no", tmp_path / "m")
     (tmp_path / "empty").mkdir()
@@ -107,7 +107,7 @@ def test_folders_without_a_tree_are_told(tmp_path: Path, monkeypatch) -> None:
         folder_fingerprint(tmp_path / "empty", tmp_path / "m")
 
 
-def test_a_relative_folder_is_told_with_its_absolute_path(tmp_path: Path, monkeypatch) -> None:
+def test_a_relative_folder_is_reported_with_its_absolute_path(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError) as caught:
         folder_fingerprint("data/raw", tmp_path / "m")
@@ -138,7 +138,7 @@ def test_pairs_are_tracked_by_their_content_alone(pairs: PairFolder, tmp_path: P
         first = after
 
 
-def test_what_is_no_dataset_of_pairs_is_told_with_its_key(tmp_path: Path) -> None:
+def test_what_is_not_a_dataset_of_pairs_is_reported_with_its_key(tmp_path: Path) -> None:
     told = f"ssl4sar.root: {tmp_path}: the folders are missing: unlabeled_data_raw_train"
     with pytest.raises(UserError, match=re.escape(told)):
         pair_fingerprint(tmp_path, tmp_path / "memory.json")

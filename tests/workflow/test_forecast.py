@@ -118,7 +118,7 @@ def test_one_polarisation_of_two_is_half_the_bytes(workdir: Path) -> None:
     assert "20.0 days" in whole
 
 
-def test_a_disk_that_is_too_small_is_told_in_capitals(workdir: Path) -> None:
+def test_a_disk_that_is_too_small_is_reported_in_capitals(workdir: Path) -> None:
     names = two_glaciers()
     freeze(names[0], [made_product(n, size_bytes=10**15) for n in (1, 2)])
     assert "NOT ENOUGH" in acquisition(**{"acquisition.glaciers": names}).forecast()

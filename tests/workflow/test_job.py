@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell, track
+from ssl4sar.core.progress import log, track
 from ssl4sar.provenance.digest import source_digest
 from ssl4sar.provenance.record import JobRecord
 from ssl4sar.workflow.job import _LogFile, job
@@ -84,7 +84,7 @@ def test_an_output_that_was_not_written_is_one_line(snakemake, tmp_path: Path, c
 
 def test_lines_go_to_log_and_terminal(snakemake, capsys: pytest.CaptureFixture[str]) -> None:
     with job(snakemake):
-        tell("epoch 1")
+        log("epoch 1")
     assert "epoch 1" in Path(snakemake.log[0]).read_text()
     assert "epoch 1" in capsys.readouterr().err
     # pytest may have put handlers of its own there.
@@ -127,7 +127,7 @@ def test_other_failures_keep_the_traceback_in_the_log(snakemake, capsys) -> None
 def test_in_a_terminal_lines_are_plain_too(snakemake, capsys, monkeypatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     with job(snakemake):
-        tell("epoch 1")
+        log("epoch 1")
         assert list(track("ab", "reading")) == ["a", "b"]
     lines = capsys.readouterr().err
     assert "epoch 1" in lines
@@ -181,7 +181,7 @@ def test_other_errors_are_not_taken_for_a_full_disk(snakemake, capsys, error) ->
 def test_a_log_on_a_full_disk_does_not_hide_the_error(snakemake, capsys, error) -> None:
     snakemake.log = ["/dev/full"]
     with pytest.raises(SystemExit), job(snakemake):
-        tell("epoch 1")
+        log("epoch 1")
         raise error
     lines = [line for line in capsys.readouterr().err.splitlines() if "epoch 1" not in line]
     assert len(lines) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
-from ssl4sar.provenance.digest import KEPT_BY_CONTENT
+from ssl4sar.provenance.digest import CACHED_BY_CONTENT
 from ssl4sar.workflow.study import (
     EXTRACTED_PAIRS,
     FETCHED_WEIGHTS,
@@ -148,7 +148,7 @@ def test_every_rule_script_has_a_digest() -> None:
     assert scripts
     fetching = study(sentinel={"provider": "cdse"})
     digests = {script.stem: fetching.source(script.stem) for script in scripts}
-    kept = {rule for rule, digest in digests.items() if digest == KEPT_BY_CONTENT}
+    kept = {rule for rule, digest in digests.items() if digest == CACHED_BY_CONTENT}
     assert kept == FETCHING
     computed = [digest for rule, digest in digests.items() if rule not in kept]
     assert all(len(digest) == 64 for digest in computed)
@@ -158,7 +158,7 @@ def test_every_rule_script_has_a_digest() -> None:
 def test_products_that_are_rendered_depend_on_the_code() -> None:
     rendering = study(sentinel={"provider": "synthetic"})
     assert {len(rendering.source(rule)) for rule in RENDERING} == {64}
-    assert rendering.source("fetch_orbit") == KEPT_BY_CONTENT
+    assert rendering.source("fetch_orbit") == CACHED_BY_CONTENT
 
 
 def test_command_line_values_go_over_the_default_key_by_key() -> None:
@@ -168,7 +168,7 @@ def test_command_line_values_go_over_the_default_key_by_key() -> None:
     assert config["name"] == "other"
 
 
-def test_missing_weights_file_is_told_at_once(tmp_path: Path) -> None:
+def test_missing_weights_file_is_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"models\.m\.weights_file: .*does not exist"):
         study(models={"m": {"weights": "checkpoint", "weights_file": str(tmp_path / "no.ckpt")}})
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ssl4sar.acquire.fetch_summary import FetchSummary
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.workflow.job import job
 
 
@@ -18,7 +18,7 @@ def main(
 ) -> None:
     """Write the list to a log, and as outputs if not too much is missing."""
     found = FetchSummary.read(records, orbits, left_out)
-    tell(str(found))
+    log(str(found))
     found.write_table(problems)
     found.require(max_missing, problems)
     found.write_table(table)

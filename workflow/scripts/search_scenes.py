@@ -13,7 +13,7 @@ from ssl4sar.acquire.providers.odata import ODataCatalogue
 from ssl4sar.acquire.providers.registry import open_provider
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.config.services import Services
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.workflow.job import job
 
 
@@ -22,7 +22,7 @@ def main(
 ) -> None:
     """Ask the providers, and write the inventory and what explains it; reuse a frozen one."""
     if is_of_time(inventory, searched_utc):
-        tell(f"{glacier.name}: the inventory of {searched_utc} is reused: `refresh` searches again")
+        log(f"{glacier.name}: the inventory of {searched_utc} is reused: `refresh` searches again")
         return
     sentinel, cdse = config.sentinel, services.cdse
     optical = sentinel.optical_provider or sentinel.provider

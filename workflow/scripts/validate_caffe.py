@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ssl4sar.acquire.caffe import find_caffe_root
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.dataset.manifest import Source, build_manifest
 from ssl4sar.dataset.validation import validate_tree
 from ssl4sar.workflow.job import job
@@ -17,9 +17,9 @@ def main(
     if source == "pangaea":
         checked = checked.as_official()
     elif source == "local":
-        tell(checked.split_line())
+        log(checked.split_line())
     checked.write(problems)
-    tell(checked.as_text())
+    log(checked.as_text())
     checked.raise_if_bad(problems)
     checked.write(report)
     build_manifest(

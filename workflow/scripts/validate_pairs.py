@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
 from ssl4sar.workflow.job import job
@@ -14,7 +14,7 @@ def main(
     """Write every problem to a log, and report and manifest of a dataset without errors."""
     checked = validate_pairs(folder, rules, workers)
     checked.write(problems)
-    tell(checked.as_text())
+    log(checked.as_text())
     accepted = checked.checked_manifest(problems)
     checked.write(report)
     accepted.write(manifest)

@@ -21,7 +21,7 @@ from ssl4sar.acquire.stamps import record_untouched, stamp
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.listing import folder_files
 from ssl4sar.core.lock import sole
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.wording import counted, size_text
 
 #: What a product was made from and holds, within its folder.
@@ -52,7 +52,7 @@ def fetch_product(
     with sole(lock, target, "is fetching this product", remove=True):
         held = _held(product, target)
         if held is not None and held.holds(wanted):
-            tell(f"{product.name}: reused, its files are those that were fetched")
+            log(f"{product.name}: reused, its files are those that were fetched")
             return held.model_copy(update={"product": product.as_row()})
         # What another provider or another selection left behind is not part of this one.
         partial = target.with_name(f".{target.name}.{product.provider}.{wanted}.partial")
@@ -60,7 +60,7 @@ def fetch_product(
         try:
             path = provider.fetch(product, partial, selection)
         except MissingProductError as error:
-            tell(f"{product.name}: missing: {error.problem}")
+            log(f"{product.name}: missing: {error.problem}")
             shutil.rmtree(partial, ignore_errors=True)
             return FetchRecord(
                 product=product.as_row(),
@@ -91,15 +91,15 @@ def _held(product: Product, target: Path) -> FetchRecord | None:
     try:
         record = FetchRecord.read(target / CONTENT_NAME)
     except UserError:
-        tell(f"{product.name}: {CONTENT_NAME} in its folder cannot be used: fetching it again")
+        log(f"{product.name}: {CONTENT_NAME} in its folder cannot be used: fetching it again")
         return None
     if not record.is_of(product):
-        tell(f"{product.name}: the inventory lists another content now: fetching it again")
+        log(f"{product.name}: the inventory lists another content now: fetching it again")
         return None
     found = record_untouched(target, _stamps(target))
     found.pop(CONTENT_NAME, None)
     if found != record.files:
-        tell(f"{product.name}: its files have changed since they were fetched: fetching it again")
+        log(f"{product.name}: its files have changed since they were fetched: fetching it again")
         return None
     return record
 
@@ -140,7 +140,7 @@ def _finish(
     for other in target.parent.glob(f".{target.name}.*.partial"):
         shutil.rmtree(other, ignore_errors=True)
     size = size_text(record.total_bytes)
-    tell(f"{product.name}: {counted(len(files), 'file')}, {size}, verified")
+    log(f"{product.name}: {counted(len(files), 'file')}, {size}, verified")
     return record
 
 

@@ -12,7 +12,7 @@ from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.named_files import is_visible
 from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 LAYOUT: Final = (*SAR_FOLDERS.values(), OPTICAL_FOLDER)
 _NAMES_TOLD: Final = 5
@@ -58,7 +58,7 @@ def extract_ssl4sar(archives: Sequence[str | Path], target: str | Path) -> None:
                 _FIX,
             )
         for kind in LAYOUT:
-            tell(f"{kind}: {sum(1 for _ in (root / kind).iterdir())} files")
+            log(f"{kind}: {sum(1 for _ in (root / kind).iterdir())} files")
 
 
 def _folder(name: PurePosixPath) -> str | None:

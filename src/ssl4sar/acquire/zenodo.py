@@ -29,7 +29,7 @@ from ssl4sar.core.address import parse_address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json, read_json
 from ssl4sar.core.hashing import Checksum, file_digests
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.retry import Patience
 from ssl4sar.core.space import require_space
 from ssl4sar.core.wording import printable
@@ -123,7 +123,7 @@ def fetch_archives(
             _WRONG_RECORD,
         )
     if published.others:
-        tell(f"not fetched, because these are not archives: {_names(published.others)}")
+        log(f"not fetched, because these are not archives: {_names(published.others)}")
     downloads = _present(staging, archives)
     missing = [file for file in archives if file.key not in downloads]
     parts = (staging / f"{file.key}.part" for file in missing)
@@ -280,7 +280,7 @@ def _present(staging: Path, archives: Iterable[RecordFile]) -> dict[str, Downloa
         if file is not None:
             digests = file_digests(path, {"sha256", file.checksum.algorithm})
             if digests[file.checksum.algorithm] == file.checksum.digits:
-                tell(f"{file.key}: already here, {file.checksum.algorithm.upper()} as published")
+                log(f"{file.key}: already here, {file.checksum.algorithm.upper()} as published")
                 found[file.key] = DownloadRecord(file.url, path.stat().st_size, digests["sha256"])
                 continue
         path.unlink()

@@ -17,7 +17,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import Checksum, can_compute, file_digests
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ def cached_file(
         try:
             return CachedFile(path, path.stat().st_size, sha256, check(path), True)
         except UserError as error:
-            tell(f"{error}: fetching it again")
+            log(f"{error}: fetching it again")
     # It gets its name when it is checked: a wrong file must never pass for the right one.
     fetched = path.with_name(f"fetched_{path.name}")
     fetch(fetched)
@@ -118,7 +118,7 @@ def _reusable(path: Path, source: str, expected: tuple[Checksum, ...]) -> str | 
             return sha256
         if _origin(path) == {"url": source, "sha256": sha256}:
             return sha256
-    tell(f"{path.name}: it came from elsewhere or has changed: fetching it again")
+    log(f"{path.name}: it came from elsewhere or has changed: fetching it again")
     return None
 
 

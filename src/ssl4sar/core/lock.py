@@ -18,7 +18,7 @@ from typing import Final
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 #: After so long a waiting job says what it waits for.
 SILENT_WAIT_S: Final = 15.0
@@ -57,7 +57,7 @@ def locked(path: Path, *, poll_s: float = 0.05) -> Iterator[BaseFileLock]:
     """
     lock = _acquired(path, SILENT_WAIT_S, poll_s)
     if lock is None:
-        tell(f"waiting for {_owner(path)} that holds {path}")
+        log(f"waiting for {_owner(path)} that holds {path}")
         lock = _acquired(path, -1.0, poll_s)
     assert lock is not None
     try:
@@ -111,7 +111,7 @@ def _acquired(path: Path, timeout_s: float, poll_s: float = 0.05) -> BaseFileLoc
             raise UserError(
                 path, problem, "remove the file, or check its folder, and rerun"
             ) from error
-        tell(f"{path}: the file system has no locks ({error.strerror}): working without one")
+        log(f"{path}: the file system has no locks ({error.strerror}): working without one")
     return lock
 
 

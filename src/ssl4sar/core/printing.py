@@ -2,7 +2,7 @@
 
 Names of files, keys, records and messages of services may hold escape sequences, which recolour,
 rename or overwrite what a terminal shows. Everything that this package prints goes through here or
-through :func:`ssl4sar.core.progress.tell`.
+through :func:`ssl4sar.core.progress.log`.
 """
 
 from __future__ import annotations

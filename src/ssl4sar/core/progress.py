@@ -112,7 +112,7 @@ def track_bytes(
             bar.advance(task, size)
 
 
-def tell(line: str) -> None:
+def log(line: str) -> None:
     """Write a line of progress to the job's log, or to standard error outside a job."""
     line = printable(line)
     # Libraries may give the root logger handlers that drop lines of this level.
@@ -130,8 +130,8 @@ def _count(items: Iterable[T], description: str, count: int | None) -> Iterator[
         now = time.monotonic()
         if now - last >= LINE_INTERVAL_S:
             last = now
-            tell(f"{description}: {done}/{count or '?'} after {now - start:.0f} s")
-    tell(f"{description}: {done} done in {time.monotonic() - start:.1f} s")
+            log(f"{description}: {done}/{count or '?'} after {now - start:.0f} s")
+    log(f"{description}: {done} done in {time.monotonic() - start:.1f} s")
 
 
 def _count_bytes(
@@ -146,10 +146,10 @@ def _count_bytes(
         if now - last >= LINE_INTERVAL_S:
             last = now
             rate = done / max(now - start, 1e-9)
-            tell(f"{description}: {_far(present_bytes + done, total_bytes, rate)}")
+            log(f"{description}: {_far(present_bytes + done, total_bytes, rate)}")
     passed_s = time.monotonic() - start
     rate_mb_s = done / max(passed_s, 1e-9) / 1e6
-    tell(f"{description}: {done / 1e6:.1f} MB in {passed_s:.1f} s ({rate_mb_s:.1f} MB/s)")
+    log(f"{description}: {done / 1e6:.1f} MB in {passed_s:.1f} s ({rate_mb_s:.1f} MB/s)")
 
 
 def _far(done_bytes: int, total_bytes: int | None, rate_bytes_s: float) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 R = TypeVar("R")
 _LONGEST_WAIT_S: Final = 60.0
@@ -115,7 +115,7 @@ class Failures:
             problem = f"{self._what} failed {self._number} times in a row ({error})"
             raise UserError(self._subject, problem, self._fix) from error
         wait_s = self._patience.wait_s(self._number, error.wait_s)
-        tell(f"{self._name}: {error}; next try in {wait_s:.0f} s")
+        log(f"{self._name}: {error}; next try in {wait_s:.0f} s")
         return wait_s
 
     def _busy_wait_s(self, error: BusyError) -> float:
@@ -126,7 +126,7 @@ class Failures:
         wait_s = self._patience.wait_s(self._times_busy, error.wait_s)
         if self._busy_s >= self._next_report_s:
             longest_h = self._patience.busy_s / 3600
-            tell(f"{self._name}: {error}: waiting, at most {longest_h:.0f} h in all")
+            log(f"{self._name}: {error}: waiting, at most {longest_h:.0f} h in all")
             self._next_report_s = self._busy_s + _BUSY_REPORTED_EVERY_S
         self._busy_s += wait_s
         return wait_s

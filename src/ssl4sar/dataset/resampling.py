@@ -22,7 +22,7 @@ from ssl4sar.core.grid import Grid
 from ssl4sar.core.image import georeferences, read_image, read_notes, shared_grid, write_image
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.processes import in_processes
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.zones import classes_from_greys, greys_from_classes
 from ssl4sar.dataset.manifest import TreeManifest, build_manifest
@@ -75,12 +75,12 @@ def resample_tree(
     root = Path(target_root)
     jobs, dropped = _plan(source, spacing_m)
     for name in dropped:
-        tell(f"{name} is left out: the same acquisition is there with smaller pixels")
+        log(f"{name} is left out: the same acquisition is there with smaller pixels")
     with atomic_directory(root) as folder:
         work = partial(_make_scene, source, CaffeTree(folder))
         done = list(in_processes(work, jobs, workers, "resampling scenes"))
     copied = sum(job.old == job.new for job in jobs)
-    tell(f"{len(jobs) - copied} scenes resampled, {copied} copied as they were")
+    log(f"{len(jobs) - copied} scenes resampled, {copied} copied as they were")
     return build_manifest(
         root=root,
         source=source.source,

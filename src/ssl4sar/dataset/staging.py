@@ -21,7 +21,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.lock import locked
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.space import free_bytes
 from ssl4sar.dataset.flat_arrays import INDEX_NAME
 
@@ -62,7 +62,7 @@ def staged(folder: Path, scratch: str) -> Iterator[Path]:
         except _DamagedStoreError:
             raise
         except (_NotStagedError, OSError, UserError) as problem:
-            tell(f"no copy of {folder} in {scratch}: {_reason(problem)}; the original is read")
+            log(f"no copy of {folder} in {scratch}: {_reason(problem)}; the original is read")
             place = folder
         yield place
 
@@ -100,7 +100,7 @@ def _used_copy(folder: Path, own: Path) -> Iterator[Path]:
                 _remove_unused(own)
                 in_use.enter_context(_user(copy))
                 if copy.is_dir():
-                    tell(f"sharing the copy {copy} with another process")
+                    log(f"sharing the copy {copy} with another process")
                 else:
                     _make_copy(folder, copy, hashes)
             yield copy
@@ -164,7 +164,7 @@ def _make_copy(folder: Path, copy: Path, hashes: Mapping[str, str]) -> None:
             f"{needed / 1e9:.2f} GB are needed and {_SPARE_BYTES / 1e9:.2f} GB to spare, "
             f"{free / 1e9:.2f} GB are free"
         )
-    tell(f"copying {folder} ({needed / 1e9:.2f} GB) to {copy}")
+    log(f"copying {folder} ({needed / 1e9:.2f} GB) to {copy}")
     part = copy.with_suffix(".part")
     part.mkdir(mode=0o700)
     for name, sha256 in hashes.items():

@@ -15,7 +15,7 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.wording import counted
 from ssl4sar.provenance.audit_files import check_files
 from ssl4sar.provenance.chain import Chain, Gap, Node, external_inputs
-from ssl4sar.provenance.digest import KEPT_BY_CONTENT, meanings, source_files
+from ssl4sar.provenance.digest import CACHED_BY_CONTENT, meanings, source_files
 from ssl4sar.provenance.findings import Audit, listed, shown
 from ssl4sar.provenance.record import OWN_FOLDERS, InputRecord, rule_files
 from ssl4sar.provenance.surroundings import versions
@@ -150,7 +150,7 @@ def _code_differences(node: Node, project: Path) -> Iterator[tuple[str, str, boo
         else:
             continue
         same = bool(code.meanings) and code.meanings.get(file) == meaning_now.get(file)
-        yield file, problem, not same and code.digest != KEPT_BY_CONTENT
+        yield file, problem, not same and code.digest != CACHED_BY_CONTENT
 
 
 def _check_config(audit: Audit, today: StudyConfig) -> None:

@@ -45,7 +45,7 @@ SURROUNDINGS: Final = tuple(
 )
 #: In place of the digest of a rule that fetches: what is fetched is known by its address and
 #: checksum, whatever the code.
-KEPT_BY_CONTENT: Final = "kept by content"
+CACHED_BY_CONTENT: Final = "cached by content"
 #: Modules that import others by name alone. Their users name what counts of those.
 REGISTRIES: Final = frozenset({f"{PACKAGE}.models.registry"})
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ _TRACKING: Final = frozenset(
     {"track", "track_bytes", "sole", "require_space", "patiently", "Failures"}
 )
 #: Functions whose texts are for people, beside everything that is called an error or a warning.
-_TELLING: Final = _TRACKING | {"tell", "debug", "info", "warning", "exception", "warn"}
+_TELLING: Final = _TRACKING | {"log", "debug", "info", "warning", "exception", "warn"}
 _TELLING_ENDINGS: Final = ("Error", "Exception", "Warning")
 #: Errors that are measured, not raised.
 _MEASURED: Final = frozenset({"FrontError", "SubsetError"})
@@ -65,6 +65,8 @@ def _write(node: ast.AST, texts: bool, pieces: list[str]) -> None:
 
 def _is_telling(function: ast.expr) -> bool:
     name = _name(function)
+    if name == "log":  # not the logarithm, an attribute of math and NumPy
+        return isinstance(function, ast.Name)
     return name in _TELLING or (name.endswith(_TELLING_ENDINGS) and name not in _MEASURED)
 
 

@@ -90,7 +90,7 @@ class CodeRecord(RecordPart):
 
     digest: str
     """The parameter ``source`` of the rule: SHA-256 over what script and modules compute, or, of a
-    rule that fetches, that its product is kept by content."""
+    rule that fetches, that its product is cached by content."""
     script: _PathBelow
     """Script, path from the project."""
     files: dict[_PathBelow, str]

@@ -19,7 +19,7 @@ from ssl4sar.provenance import surroundings
 from ssl4sar.provenance.chain import Claim, Records
 from ssl4sar.provenance.contents import Content, content_of
 from ssl4sar.provenance.digest import (
-    KEPT_BY_CONTENT,
+    CACHED_BY_CONTENT,
     content_digests,
     digest_of,
     meanings,
@@ -245,7 +245,7 @@ def _code(facts: JobFacts) -> CodeRecord:
     contents = content_digests(files)
     found_meanings = meanings(source_files(facts.script, source, modules=modules))
     digest = digest_of(found_meanings)
-    if facts.parameters["source"] not in {digest, KEPT_BY_CONTENT}:
+    if facts.parameters["source"] not in {digest, CACHED_BY_CONTENT}:
         raise UserError(
             facts.script,
             "its code, or that of a module it imports, has changed since the workflow was started",

@@ -15,7 +15,7 @@ from ssl4sar.config.keys import leaves
 from ssl4sar.core.printing import console as safe_console
 from ssl4sar.core.wording import counted, printable
 from ssl4sar.provenance.chain import Node
-from ssl4sar.provenance.digest import KEPT_BY_CONTENT
+from ssl4sar.provenance.digest import CACHED_BY_CONTENT
 from ssl4sar.provenance.findings import Audit, shown
 from ssl4sar.provenance.record import InputRecord, JobRecord, OutputRecord
 
@@ -142,7 +142,7 @@ def _code(record: JobRecord) -> str:
     state = "" if code.commit is None else f", commit {code.commit[:_SHORT]}"
     if code.changed:
         state += " with changes"
-    digest = code.digest if code.digest == KEPT_BY_CONTENT else code.digest[:_SHORT]
+    digest = code.digest if code.digest == CACHED_BY_CONTENT else code.digest[:_SHORT]
     return f"code {digest} ({len(code.files)} files{state})"
 
 

@@ -21,7 +21,7 @@ from ssl4sar.core.foreign import read_json
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.named_files import visible_entries
 from ssl4sar.core.pair_layout import MANIFEST_NAME, find_pair_tree
-from ssl4sar.core.progress import tell, track
+from ssl4sar.core.progress import log, track
 
 #: Hashing that takes longer than a second or so is shown.
 _MANY_BYTES: Final = 100_000_000
@@ -81,7 +81,7 @@ def _digest(tree: Path, files: list[Path], memory: Path, description: str) -> st
     unknown = [path for path in files if known.get(_key(path), [])[:2] != stamps[path]]
     paths: Iterable[Path] = unknown
     if sum(stamps[path][0] for path in unknown) >= _MANY_BYTES:
-        tell(f"{tree}: {description}, once; later only files that changed")
+        log(f"{tree}: {description}, once; later only files that changed")
         paths = track(unknown, description)
     fresh = {path: sha256_file(path) for path in paths}
     digest = hashlib.sha256()

@@ -18,7 +18,7 @@ from ssl4sar.config.models import TASKS, Task, member_of
 from ssl4sar.config.networks import network_module
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.provenance.digest import KEPT_BY_CONTENT, source_digest
+from ssl4sar.provenance.digest import CACHED_BY_CONTENT, source_digest
 from ssl4sar.workflow.acquisition import Acquisition
 from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
@@ -174,7 +174,7 @@ class Study:
         sentinel = self.config.sentinel
         is_rendered = "synthetic" in {sentinel.provider, sentinel.optical_from}
         if rule in FETCHING and not (rule in RENDERING and is_rendered):
-            return KEPT_BY_CONTENT
+            return CACHED_BY_CONTENT
         script = self._base / SCRIPTS / f"{rule}.py"
         return source_digest(script, self._base / "src", modules)
 

@@ -85,7 +85,7 @@ def test_more_coverage_wins() -> None:
         (part(2.0, 3.0, "33XVG"), "its day covers 0.0 %, 80 % are wanted"),
     ],
 )
-def test_what_cannot_be_used_is_told(product: Product, why: str) -> None:
+def test_what_cannot_be_used_is_reported(product: Product, why: str) -> None:
     candidates = choose_optical([product], AREA, OpticalConfig())
     assert [(each.chosen, each.cost, each.why) for each in candidates] == [(False, None, why)]
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up_safe import NAMES
 from odata_catalogue import sar_record, square
 from shapely.geometry import Polygon, shape
+from synthetic_safe import NAMES
 
 from ssl4sar.acquire.catalogue.footprint import footprint_of
 from ssl4sar.acquire.catalogue.record import known_form

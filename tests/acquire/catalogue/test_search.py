@@ -303,7 +303,7 @@ def test_an_optical_image_is_chosen_and_the_others_are_left_out() -> None:
     assert (counts["sentinel_1"], counts["sentinel_2"], counts["found"]) == (1, 1, 3)
 
 
-def test_a_missing_optical_image_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_optical_image_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     cloudy = optical_record(START, footprint=WHOLE, cloud=90.0)
     outcome = searched([cloudy], config({"count": 1}))
     assert kept(outcome) == set()

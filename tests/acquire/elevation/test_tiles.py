@@ -90,7 +90,7 @@ def test_tiles_are_those_of_a_brute_force_list(
     st.floats(0, 1),
     st.floats(0, 1),
 )
-def test_every_place_within_the_margin_lies_in_a_tile(
+def test_every_place_within_the_margin_is_in_a_tile(
     west: float, south: float, bearing: float, along: float, up: float
 ) -> None:
     margin_km = 50.0

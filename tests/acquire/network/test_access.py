@@ -163,7 +163,7 @@ def test_a_refused_token_is_renewed_once(web: SimpleNamespace) -> None:
     assert tokens.refused == ["token-1"]
 
 
-def test_a_fixed_token_that_is_refused_is_told(web: SimpleNamespace) -> None:
+def test_a_fixed_token_that_is_refused_is_reported(web: SimpleNamespace) -> None:
     web.answers["/a"] = (401, None)
     with pytest.raises(UserError, match="X_TOKEN: the token was refused") as caught:
         get(own(), f"{web.url}/a")

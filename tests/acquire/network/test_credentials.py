@@ -49,7 +49,7 @@ def test_without_credentials_the_message_says_all(netrc: Path) -> None:
 
 
 @pytest.mark.parametrize(("given", "missing"), [("X_USER", "X_PASSWORD"), ("X_PASSWORD", "X_USER")])
-def test_half_of_the_variables_is_told(
+def test_half_of_the_variables_is_reported(
     netrc: Path, monkeypatch: pytest.MonkeyPatch, given: str, missing: str
 ) -> None:
     monkeypatch.setenv(given, "value")
@@ -72,7 +72,7 @@ def test_other_machines_and_guests_are_not_taken(netrc: Path, text: str) -> None
     "text",
     ["machine login.example.org login a password b hunter2", "hunter2", "machine x hunter2 y"],
 )
-def test_a_damaged_netrc_is_told_without_its_content(netrc: Path, text: str) -> None:
+def test_a_damaged_netrc_is_reported_without_its_content(netrc: Path, text: str) -> None:
     write(netrc, f"# first line\n{text}\n")
     with pytest.raises(UserError, match=r"damaged near line \d") as caught:
         find_credentials(ACCOUNT)

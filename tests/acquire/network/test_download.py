@@ -149,7 +149,7 @@ def test_a_broken_connection_is_resumed(server: SimpleNamespace, tmp_path: Path)
     assert server.way.requests[1]["If-Range"] == '"v1"'
 
 
-def test_a_file_that_changed_meanwhile_is_fetched_anew(
+def test_a_file_that_changed_meanwhile_is_fetched_again(
     server: SimpleNamespace, tmp_path: Path
 ) -> None:
     target = tmp_path / "data.zip"
@@ -211,7 +211,7 @@ def test_a_wrong_part_from_the_server_is_not_appended(
         (400, UserError, "answered 400"),
     ],
 )
-def test_a_final_refusal_is_told_at_once(
+def test_a_final_refusal_is_reported_at_once(
     server: SimpleNamespace, tmp_path: Path, status: int, kind: type[UserError], told: str
 ) -> None:
     server.way.statuses = [status] * 9
@@ -234,7 +234,7 @@ def test_a_server_that_stays_busy_is_given_up_in_the_end(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unreachable_host_is_told(tmp_path: Path) -> None:
+def test_an_unreachable_host_is_reported(tmp_path: Path) -> None:
     # Port 9 of the loopback device has no listener.
     with pytest.raises(UserError, match="host cannot be reached") as caught:
         fetch("http://127.0.0.1:9/data.zip", tmp_path / "data.zip", attempts=2)
@@ -261,7 +261,7 @@ def test_a_bad_address_is_refused(url: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_too_little_space_is_told_before_the_transfer(
+def test_too_little_space_is_reported_before_the_transfer(
     server: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
@@ -311,5 +311,5 @@ XML_ERROR = (
         (b"<", None),
     ],
 )
-def test_messages_are_told_from_files(content: bytes, kind: str | None) -> None:
+def test_messages_are_distinguished_from_files(content: bytes, kind: str | None) -> None:
     assert message_kind(content) == kind

@@ -80,7 +80,7 @@ def test_a_link_is_replaced_by_writing(tmp_path: Path) -> None:
     assert not (tmp_path / "x").is_symlink()
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         write_private(tmp_path / "missing" / "x", "text")
     (tmp_path / "folder").mkdir()

@@ -144,7 +144,7 @@ def test_a_fault_that_passes_is_survived(
     assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
 
 
-def test_a_server_that_ignores_range_starts_anew(
+def test_a_server_that_ignores_range_starts_again(
     cdse: CdseServer, client: Client, product: Served, tmp_path: Path
 ) -> None:
     cdse.fault("$value", Fault(cut_after=200_000), Fault(ignore_range=True))
@@ -203,7 +203,7 @@ def test_all_checksums_must_hold(client: Client, product: Served, tmp_path: Path
             download(url, tmp_path / "y", bad, access=client.access)
 
 
-def test_an_error_message_that_stays_is_told_without_its_text(
+def test_an_error_message_that_stays_is_reported_without_its_text(
     cdse: CdseServer, client: Client, product: Served, tmp_path: Path
 ) -> None:
     cdse.fault("$value", *[Fault(status=200, body=XML_ERROR)] * 9)

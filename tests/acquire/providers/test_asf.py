@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from asf_server import PASSWORD, TOKEN, USER, Facility, PlainAdapter, asf_server
-from made_up_safe import NAMES, write_zip
 from shapely.geometry import MultiPolygon, box
+from synthetic_safe import NAMES, write_zip
 from taken import query, taken
 
 from ssl4sar.acquire.network.exchange import Limits

@@ -171,7 +171,7 @@ def test_a_product_without_single_files_is_fetched_whole(here: Here) -> None:
 
 
 @pytest.mark.parametrize("longer", [0, 17])
-def test_a_product_that_is_packed_anew_is_proven_by_its_manifest(
+def test_a_product_that_is_packed_again_is_proven_by_its_manifest(
     here: Here, capsys: pytest.CaptureFixture[str], longer: int
 ) -> None:
     here.served.packs_anew = longer
@@ -376,7 +376,7 @@ def job(cdse: CdseServer, folder: Path, *products: Product) -> subprocess.Popen[
         )
 
 
-def test_a_killed_fetch_goes_on_to_the_same_content(cdse: CdseServer, tmp_path: Path) -> None:
+def test_a_killed_fetch_resumes_to_the_same_content(cdse: CdseServer, tmp_path: Path) -> None:
     """Acceptance test A14 for the fetch."""
     served = cdse.add(made_safe(NAME, size=3_000_000))
     cdse.pause_s = 0.02

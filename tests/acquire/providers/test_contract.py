@@ -16,10 +16,10 @@ import pytest
 from asf_server import TOKEN, PlainAdapter, asf_server
 from cdse_server import Served, made_safe, record_of, serve_cdse
 from dhus_server import PASSWORD, USER, HubProduct, dhus_server
-from made_up_safe import NAMES, write_folder, write_zip
 from odata_catalogue import ODataAnswers
 from shapely.geometry import MultiPolygon, box
 from stac_server import FOOTPRINT, optical_item, stac_server
+from synthetic_safe import NAMES, write_folder, write_zip
 from taken import query, taken
 
 from ssl4sar.acquire.catalogue.product_name import parse_name

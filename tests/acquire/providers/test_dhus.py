@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from dhus_server import PASSWORD, USER, Hub, HubProduct, dhus_server
-from made_up_safe import NAMES, write_zip
+from synthetic_safe import NAMES, write_zip
 from taken import query, taken
 
 from ssl4sar.acquire.catalogue.product_name import parse_name
@@ -167,7 +167,7 @@ def test_wrong_checksum_is_missing_after_some_tries(hub: Hub, tmp_path: Path) ->
     assert hub.served == [ONE] * 3
 
 
-def test_broken_download_goes_on_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
+def test_broken_download_resumes_where_it_stopped(hub: Hub, tmp_path: Path) -> None:
     product = the(hub)
     hub.break_after = [3000]
     path = provider(hub).fetch(product, tmp_path / "work", Selection())

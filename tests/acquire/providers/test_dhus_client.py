@@ -28,7 +28,7 @@ def test_password_is_hidden_in_every_form() -> None:
     assert hidden(text, LOGIN) == "plain ***, broken ***, Basic *** end"
 
 
-def test_lines_are_told_without_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_are_reported_without_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     logger = logging.getLogger("sentinelsat.SentinelAPI")
     with library_lines(LOGIN):
         logger.debug("too much")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from made_orbits import eof, poeorb
-from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 from shapely.geometry import MultiPolygon, box, shape
+from synthetic_safe import NAMES, manifest, safe_files, write_folder, write_zip
 from taken import query, taken
 
 from ssl4sar.acquire.areas import Glacier
@@ -62,7 +62,7 @@ def the(root: Path, **changes: object) -> Product:
     return product
 
 
-def test_folders_and_zips_are_found_and_told_apart_by_kind(mirror: Path) -> None:
+def test_folders_and_zips_are_found_and_distinguished_by_kind(mirror: Path) -> None:
     assert names(mirror, query()) == [HH, NAMES["vv"]]
     assert names(mirror, query(product_type="EW_GRDM_1S")) == [NAMES["ew"]]
     assert names(mirror, query(mission="sentinel-2", product_type="S2MSI2A")) == [NAMES["s2"]]
@@ -103,7 +103,7 @@ def test_real_samples_are_found_by_their_footprints(test_data: Path) -> None:
     }
 
 
-def test_product_without_readable_manifest_is_told_and_left_out(
+def test_product_without_readable_manifest_is_reported_and_left_out(
     mirror: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = mirror / "s1" / "2020" / "03" / f"{HH}.SAFE"

@@ -128,7 +128,7 @@ def test_a_window_is_half_open() -> None:
 
 
 @pytest.mark.parametrize("error", [-1, 1, 700])
-def test_a_wrong_count_is_told(error: int) -> None:
+def test_a_wrong_count_is_reported(error: int) -> None:
     answers = ODataAnswers(archive(45, MARCH, timedelta(hours=10)), count_error=error)
     with pytest.raises(UserError, match=r"counts \d+ records .* nothing was written"):
         walked(answers)

@@ -144,7 +144,7 @@ def test_one_polarisation_with_its_metadata(
         provider(api).fetch(product, tmp_path / "work2", Selection("VV"))
 
 
-def test_images_in_a_storage_with_accounts_are_told_at_once(api: Api, tmp_path: Path) -> None:
+def test_images_in_a_storage_with_accounts_are_reported_at_once(api: Api, tmp_path: Path) -> None:
     api.items = [sar_item(api, scheme="s3")]
     with pytest.raises(UserError, match=r"s3://sentinel-s1-l1c/.*account of its own") as caught:
         found(api, sar_query())

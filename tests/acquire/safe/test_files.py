@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
+from synthetic_safe import NAMES, manifest, safe_files, write_folder, write_zip
 
 from ssl4sar.acquire.query import MissingProductError, Selection
 from ssl4sar.acquire.safe.files import take_folder, take_zip

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from made_up_safe import NAMES, manifest, safe_files, write_folder, write_zip
 from shapely.geometry import shape
+from synthetic_safe import NAMES, manifest, safe_files, write_folder, write_zip
 
 from ssl4sar.acquire.safe.overview import read_overview
 from ssl4sar.core.errors import UserError
@@ -65,7 +65,7 @@ def test_damaged_manifest_is_one_line(tmp_path: Path, content: bytes) -> None:
             read_overview(tmp_path / name)
 
 
-def test_direction_and_track_may_be_untold(tmp_path: Path) -> None:
+def test_direction_and_track_may_be_unknown(tmp_path: Path) -> None:
     name = NAMES["s2"]
     folder = write_folder(tmp_path, name, direction="")
     text = manifest(name, safe_files(name)).replace(b"relativeOrbitNumber", b"other")

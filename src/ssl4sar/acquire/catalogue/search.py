@@ -35,7 +35,7 @@ from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
 from ssl4sar.acquire.query import LeftOut, Provider, Query
 from ssl4sar.config.sentinel import OpticalConfig, SentinelConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell, track
+from ssl4sar.core.progress import log, track
 from ssl4sar.core.wording import counted
 
 Window = tuple[datetime, datetime]
@@ -180,7 +180,7 @@ def search_glacier(
         orbits=[orbit.as_row() for orbit in orbits],
         orbit_of=orbit_of,
     )
-    tell(f"{glacier.name}: " + ", ".join(f"{number} {name}" for name, number in counts.items()))
+    log(f"{glacier.name}: " + ", ".join(f"{number} {name}" for name, number in counts.items()))
     inventory = Inventory(header, tuple(found.kept))
     return SearchOutcome(inventory, tuple(found.left_out), tuple(candidates))
 
@@ -251,13 +251,13 @@ def sort_out(
     kept, duplicates = collapse(matching)
     name = query.glacier.name
     if odd:
-        tell(
+        log(
             f"warning: {name}: {counted(len(odd), 'footprint')} of {query.mission} not as the "
             f"catalogue lists them, e.g. {odd[0]}"
         )
     stated = [product.name for product in kept if product.direction_stated]
     if query.orbit_direction is not None and stated:
-        tell(
+        log(
             f"warning: {name}: that {counted(len(stated), 'scene')} are {query.orbit_direction} is "
             f"only stated for their datatakes, which may turn near a pole, e.g. {stated[0]}"
         )
@@ -363,4 +363,4 @@ def _tell_choice(
             else "optical_choice.csv says why: widen optical.months, optical.max_cloud_percent or "
             "the time span"
         )
-        tell(f"{glacier.name}: {found}; {advice}")
+        log(f"{glacier.name}: {found}; {advice}")

@@ -21,7 +21,7 @@ from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.cached_file import cached_file
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.record import Record
 from ssl4sar.core.retry import Patience
 
@@ -253,7 +253,7 @@ def fetch_geoid(
 def warn_of_other_geoid(model: str) -> None:
     """Warn if the geoid is not that of the tiles: heights are then off by its difference."""
     if model != TILES_GEOID:
-        tell(
+        log(
             f"elevation.geoid_model {model}: the tiles refer to {TILES_GEOID}, so ellipsoidal "
             "heights are wrong by the difference of the two, about a metre"
         )

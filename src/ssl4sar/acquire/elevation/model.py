@@ -30,7 +30,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 ELEVATION_SCHEMA: Final = "ssl4sar.elevation/1"
 FLAG_NAMES: Final = {
@@ -108,9 +108,9 @@ def _add_undulation(heights_m: NDArray[np.float32], grid: Grid, geoid: GeoidGrid
 
 def _report_voids(name: str, voids: VoidCount, max_void_px: int) -> None:
     if voids.filled:
-        tell(f"elevation model of {name}: {voids.filled} voids filled, {voids.filled_px} pixels")
+        log(f"elevation model of {name}: {voids.filled} voids filled, {voids.filled_px} pixels")
     if voids.left:
-        tell(
+        log(
             f"elevation model of {name}: {voids.left} voids of {voids.left_px} pixels are left, "
             f"deeper than elevation.max_void_px {max_void_px}"
         )

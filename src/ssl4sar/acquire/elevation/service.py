@@ -21,7 +21,7 @@ from ssl4sar.config.services import ElevationConfig
 from ssl4sar.core.cached_file import cached_file, remove_cached
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, read_bounded
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.record import Record
 from ssl4sar.core.retry import Patience
 
@@ -147,7 +147,7 @@ def fetch_tile(
         record = _land(tile, url, raster, patience)
     else:
         evidence = "not in the list of tiles"
-        tell(f"elevation tile {tile.name}: sea ({evidence})")
+        log(f"elevation tile {tile.name}: sea ({evidence})")
         remove_cached(raster)
         record = TileRecord(tile=tile.name, sea=True, url=url, evidence=evidence)
     record.write(folder / f"{tile.name}.json")

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.parse import quote, quote_plus
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 HIDDEN: Final = "***"
 _WARNED: Final[set[Path]] = set()
@@ -117,7 +117,7 @@ def machine_login(host: str) -> tuple[str, str] | None:
     try:
         return _from_netrc(netrc_path(), host)
     except UserError as error:
-        tell(f"warning: {error}")
+        log(f"warning: {error}")
         return None
 
 
@@ -154,4 +154,4 @@ def _warn_once(path: Path) -> None:
         if path in _WARNED:
             return
         _WARNED.add(path)
-    tell(f"warning: {path}: other users can read your passwords; run: chmod 600 {path}")
+    log(f"warning: {path}: other users can read your passwords; run: chmod 600 {path}")

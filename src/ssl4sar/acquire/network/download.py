@@ -33,7 +33,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json, read_json
 from ssl4sar.core.hashing import Checksum, can_compute, file_digests
 from ssl4sar.core.lock import sole
-from ssl4sar.core.progress import tell, track_bytes
+from ssl4sar.core.progress import log, track_bytes
 from ssl4sar.core.retry import Failures, Patience, TransientError
 from ssl4sar.core.space import free_bytes, require_space
 
@@ -295,7 +295,7 @@ def _fetch_patiently(
                 "it was downloaded twice; rerun later, and if it stays, what is expected is wrong",
             )
         is_repeated, furthest = True, 0
-        tell(f"{part.target.name}: {problem}; downloading it once more")
+        log(f"{part.target.name}: {problem}; downloading it once more")
 
 
 def _verify(wanted: _Wanted, part: _Part) -> tuple[dict[str, str], str | None]:
@@ -363,7 +363,7 @@ def _accept(
         if not same or is_encoded or found is None or int(found[1]) != part.size:
             part.clear()
             raise TransientError("the server sent another part than asked for")
-        tell(f"{name}: resuming after {part.size / 1e6:.1f} MB")
+        log(f"{name}: resuming after {part.size / 1e6:.1f} MB")
         return wanted.required_bytes if found[2] == "*" else int(found[2])
     if response.status_code == 416:
         end = _UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
@@ -379,7 +379,7 @@ def _accept(
         if announced is not None and announced < _LONGEST_MESSAGE_BYTES < part.size:
             # The page of a proxy: what is here must not be thrown away for it.
             raise TransientError("the server sent a short message instead of the file")
-        tell(f"{name}: starting again: the file has changed or the server cannot resume")
+        log(f"{name}: starting again: the file has changed or the server cannot resume")
     part.clear()
     part.version = _Version(wanted.url, None if is_encoded else _validator(response), announced)
     return announced

@@ -21,7 +21,7 @@ from filelock import BaseFileLock
 
 from ssl4sar.acquire.network.private_files import private_folder, read_private, write_private
 from ssl4sar.core.lock import try_lock
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 #: Environment variable with the folder of the locks.
 LOCKS_VARIABLE: Final = "SSL4SAR_LOCKS"
@@ -86,7 +86,7 @@ class Slots:
                 return taken
             if not is_reported and time.monotonic() - start > _SILENT_WAIT_S:
                 why = ", which are fewer while the service is busy" if usable < self._count else ""
-                tell(f"waiting: other jobs use all {usable} connections of the account{why}")
+                log(f"waiting: other jobs use all {usable} connections of the account{why}")
                 is_reported = True
             time.sleep(self._poll_s * random.uniform(0.5, 1.5))
 

@@ -34,7 +34,7 @@ from ssl4sar.acquire.network.exchange import (
 from ssl4sar.acquire.network.token_store import REFUSAL_LASTS_S, Grant, Login, Shared, TokenStore
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import ForeignTextError, parse_json
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.retry import Patience, patiently
 
 _LONGEST_ANSWER_BYTES: Final = 1 << 18
@@ -164,7 +164,7 @@ class TokenSource:
                         raise self._wrong(credentials, login)
                 wait_s = login.wait_s(self._login_waits_s)
             # Others wait beside this job: whoever is the first then asks for all.
-            tell(
+            log(
                 f"{self._account.service}: the login was refused though it has worked before; "
                 f"next try in {wait_s / 60:.1f} min"
             )
@@ -192,7 +192,7 @@ class TokenSource:
         try:
             return self._ask({"grant_type": "refresh_token", "refresh_token": old.refresh})
         except (_RefusedError, UserError):
-            tell(f"{self._account.service}: the session cannot be renewed: logging in again")
+            log(f"{self._account.service}: the session cannot be renewed: logging in again")
             return None
 
     def _log_in(self, credentials: Credentials) -> Grant:

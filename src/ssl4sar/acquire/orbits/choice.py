@@ -22,7 +22,7 @@ from typing import Any, Final, Literal, Protocol, Self
 from ssl4sar.acquire.catalogue.product_name import time_in_name
 from ssl4sar.acquire.catalogue.record import checksums_of, known_form
 from ssl4sar.acquire.product import Product
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 OrbitKind = Literal["POEORB", "RESORB"]
 #: Time before and after a product that its orbit file must cover too: six state vectors.
@@ -155,7 +155,7 @@ def choose_orbits(
     if missing:
         more = len(missing) - _NAMES_TOLD
         names = ", ".join(missing[:_NAMES_TOLD]) + (f" and {more} more" if more > 0 else "")
-        tell(f"no orbit file yet for {len(missing)} of {len(scenes)} products: {names}")
+        log(f"no orbit file yet for {len(missing)} of {len(scenes)} products: {names}")
     files = {file.name: file for file in chosen.values()}
     return (
         [files[name] for name in sorted(files)],

@@ -22,7 +22,7 @@ from ssl4sar.acquire.safe.verification import known_checksums
 from ssl4sar.core.cached_file import cached_file, matching_sha256
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_xml, read_bounded
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.record import Record
 
 #: Precise files have four megabytes.
@@ -232,5 +232,5 @@ def fetch_orbit(
 
 def write_missing_orbit(orbit: Product, error: MissingProductError, record: str | Path) -> None:
     """Record that an orbit file is unavailable; its scenes have the orbits of their annotation."""
-    tell(f"{orbit.name}: missing: {error.problem}")
+    log(f"{orbit.name}: missing: {error.problem}")
     OrbitRecord(name=orbit.name, missing=f"{error.problem}; {error.fix}").write(record)

@@ -27,7 +27,7 @@ from ssl4sar.acquire.query import Query, Selection
 from ssl4sar.acquire.safe.verification import known_checksums, verify_product
 from ssl4sar.config.services import AsfConfig, Services
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 #: Names of the facility for ground range products, dual and single polarisation, by their kind.
@@ -114,7 +114,7 @@ class Asf:
                     size_bytes=product.size_bytes,
                     patience=self._patience,
                 )
-            tell(f"{product.name}: {self._verified(product, archive, is_new)}")
+            log(f"{product.name}: {self._verified(product, archive, is_new)}")
         return archive
 
     def _verified(self, product: Product, archive: Path, is_new: bool) -> str:

@@ -45,7 +45,7 @@ from ssl4sar.acquire.safe.verification import (
 )
 from ssl4sar.config.services import CdseConfig, Services
 from ssl4sar.core.hashing import Checksum, can_compute
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 REGISTER_URL: Final = "https://dataspace.copernicus.eu"
@@ -106,7 +106,7 @@ class Cdse:
             if not self._config.whole_products:
                 if self._fetch_files(product, safe, selection):
                     return safe
-                tell(f"{product.name}: single files are unavailable: fetching the whole product")
+                log(f"{product.name}: single files are unavailable: fetching the whole product")
             archive = self._fetch_archive(product, folder / f"{product.name}.zip")
         if safe.exists():
             shutil.rmtree(safe)
@@ -177,7 +177,7 @@ class Cdse:
                 if failures == _TRIES_OF_NODE or not is_listed:
                     raise
                 wait_s = self._patience.wait_s(failures, None)
-                tell(
+                log(
                     f"{target.name}: {error.problem} though the catalogue lists the product; "
                     f"next try in {wait_s:.0f} s"
                 )
@@ -235,10 +235,10 @@ class Cdse:
         """Fetch the needed files; False where the manifest cannot say whether they are right."""
         needed = needed_files(files, product.mission, selection, product.name)
         if not all(file.checksum and can_compute(file.checksum.algorithm) for file in needed):
-            tell(f"{product.name}: its manifest has no checksums that can be compared")
+            log(f"{product.name}: its manifest has no checksums that can be compared")
             return False
         total_mb = sum(file.size_bytes or 0 for file in needed) / 1e6
-        tell(f"{product.name}: {len(needed)} of {len(files)} files are needed, {total_mb:.1f} MB")
+        log(f"{product.name}: {len(needed)} of {len(files)} files are needed, {total_mb:.1f} MB")
         for file in needed:
             target = safe / file.path
             if target.is_file():
@@ -248,7 +248,7 @@ class Cdse:
             nodes = (safe.name, *PurePosixPath(file.path).parts)
             checksums = [] if file.checksum is None else [file.checksum]
             self.download_node(product, nodes, target, checksums, file.size_bytes)
-        tell(f"{product.name}: {len(needed)} files agree with the manifest")
+        log(f"{product.name}: {len(needed)} files agree with the manifest")
         return True
 
     def _manifest(self, product: Product, safe: Path) -> tuple[ManifestFile, ...]:
@@ -283,7 +283,7 @@ class Cdse:
                 checksums={each.algorithm: each.digits for each in checksums},
             ),
         )
-        tell(f"{product.name}: {verified}")
+        log(f"{product.name}: {verified}")
         return archive
 
 

@@ -16,7 +16,7 @@ from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.query import MissingProductError
 from ssl4sar.acquire.safe.verification import DamagedProductError
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 BOTH_MISSIONS: Final[frozenset[Mission]] = frozenset({"sentinel-1", "sentinel-2"})
 #: Of one glacier; ten years of all tiles over the largest are some ten thousand.
@@ -137,5 +137,5 @@ def usable(name: str, path: Path, fetch: Callable[[], None], read: Callable[[], 
             path.unlink()
             if is_last:
                 raise DamagedProductError(name, error.problem, "rerun later") from error
-            tell(f"{name}: {error.problem}; downloading it once more")
+            log(f"{name}: {error.problem}; downloading it once more")
     raise AssertionError("the second round returns or raises")

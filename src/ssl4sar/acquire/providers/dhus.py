@@ -30,7 +30,7 @@ from ssl4sar.acquire.safe.verification import verify_product
 from ssl4sar.config.services import DhusConfig, Services
 from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import bars_allowed, tell
+from ssl4sar.core.progress import bars_allowed, log
 from ssl4sar.core.space import free_bytes
 
 _FIELDS: Final = {
@@ -145,7 +145,7 @@ class Dhus:
             if not archive.is_file():
                 self._download(api, product, folder)
         try:
-            tell(f"{product.name}: {verify_product(archive)}")
+            log(f"{product.name}: {verify_product(archive)}")
         except UserError as error:
             archive.unlink(missing_ok=True)
             problem = f"what the hub delivers is damaged: {error.problem}"
@@ -179,7 +179,7 @@ class Dhus:
     def _download(self, api: Any, product: Product, folder: Path) -> None:
         from sentinelsat.exceptions import InvalidChecksumError, InvalidKeyError, LTAError
 
-        tell(f"{product.name}: asking {self._host} for it")
+        log(f"{product.name}: asking {self._host} for it")
         free = free_bytes(folder)
         # The size comes in words, rounded.
         listed = 2 * product.size_bytes + _ROUNDED_BYTES if product.size_bytes else free

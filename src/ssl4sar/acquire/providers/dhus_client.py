@@ -14,7 +14,7 @@ from ssl4sar.acquire.network.credentials import Credentials, redact
 from ssl4sar.acquire.network.exchange import GuardedAdapter, TooLongError, short_answer
 from ssl4sar.acquire.network.slots import Slots
 from ssl4sar.core.address import Address
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 _TRACEBACK: Final = "Traceback (most recent call last):"
 
@@ -81,7 +81,7 @@ class _Shown(logging.Handler):
         lines = record.getMessage().strip().splitlines()
         if len(lines) > 1 and _TRACEBACK in lines[0]:
             lines = [lines[0].partition(_TRACEBACK)[0], lines[-1]]
-        tell(hidden(" ".join(lines), self._login))
+        log(hidden(" ".join(lines), self._login))
 
 
 def hidden(text: str, login: Credentials) -> str:

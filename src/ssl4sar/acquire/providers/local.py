@@ -29,7 +29,7 @@ from ssl4sar.acquire.safe.manifest import MANIFEST_NAME
 from ssl4sar.acquire.safe.overview import SafeOverview, read_overview
 from ssl4sar.config.services import Services
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell, track
+from ssl4sar.core.progress import log, track
 from ssl4sar.core.wording import counted, printable
 
 #: Names with a satellite and a time are those of products, though perhaps not as published.
@@ -83,7 +83,7 @@ class Local:
         listing = _Listing(self._root)
         if listing.strangers:
             first = ", ".join(printable(each.name, 100) for each in listing.strangers[:3])
-            tell(
+            log(
                 f"warning: {self._root}: {counted(len(listing.strangers), 'item')} not recognised "
                 f"as products, e.g. {first}; left_out.csv lists them"
             )
@@ -329,7 +329,7 @@ def _read(each: _Listed) -> SafeOverview | LeftOut:
     try:
         overview = read_overview(each.path)
     except UserError as error:
-        tell(f"warning: left out: {error}")
+        log(f"warning: left out: {error}")
         return LeftOut(each.name.name, "unreadable", printable(error, 300))
     if len(overview.granules) > 1:
         held = ", ".join(printable(granule, 60) for granule in overview.granules[:3])

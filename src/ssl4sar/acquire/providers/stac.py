@@ -35,7 +35,7 @@ from ssl4sar.core.address import Address, AddressError, parse_address
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import Checksum, file_digests
 from ssl4sar.core.pair_layout import CHANNELS
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.retry import FOR_PRODUCTS, Patience
 
 _PAGE_SIZE: Final = 100
@@ -103,7 +103,7 @@ class Stac:
             except ValueError as error:
                 raise MissingProductError(product.name, str(error), "leave it out") from error
             self._fetch_file(product, asset, folder / name)
-        tell(f"{product.name}: {len(assets)} files")
+        log(f"{product.name}: {len(assets)} files")
         return folder
 
     def _is_own(self, address: Address) -> bool:
@@ -143,7 +143,7 @@ class Stac:
                 with known_form(config.url, "use another collection or API"):
                     product = product_of_item(item)
                 found.setdefault(product.id, product)
-        tell(f"{self._address.host}: {listed} items for {query.glacier.name}")
+        log(f"{self._address.host}: {listed} items for {query.glacier.name}")
         if count is not None and listed < min(count, _COUNTED):
             raise UserError(
                 config.url,

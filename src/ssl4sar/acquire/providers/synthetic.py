@@ -23,7 +23,7 @@ from ssl4sar.acquire.providers.common import BOTH_MISSIONS
 from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.config.services import Services
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.synthetic.pairs import (
     OpticalPlan,
     PairPlan,
@@ -122,7 +122,7 @@ class Synthetic:
                 "the scene model does not render this image with the present pair_scene",
                 "refresh the inventory",
             )
-        tell(f"rendering {product.name} (SYNTHETIC)")
+        log(f"rendering {product.name} (SYNTHETIC)")
         render_image_file(self._config, plan, folder / PurePosixPath(plan.file).name)
         return folder
 

@@ -16,7 +16,7 @@ from ssl4sar.acquire.safe.manifest import MANIFEST_NAME, needed_files, read_mani
 from ssl4sar.acquire.safe.verification import DamagedProductError, file_problem, verify_product
 from ssl4sar.core.atomic import atomic_file
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell, track
+from ssl4sar.core.progress import log, track
 
 _REPLACE: Final = "replace it at its source, then refresh the inventory"
 
@@ -65,7 +65,7 @@ def take_zip(source: Path, target: Path, folder_name: str) -> Path:
                 raise DamagedProductError(
                     source, f"there is no {folder_name}/{MANIFEST_NAME} in it", _REPLACE
                 )
-        tell(f"{source.name}: {verify_product(target)}")
+        log(f"{source.name}: {verify_product(target)}")
     return target
 
 
@@ -98,7 +98,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError as error:
-        tell(f"copying {source.name} (it cannot be linked: {error.strerror})")
+        log(f"copying {source.name} (it cannot be linked: {error.strerror})")
         shutil.copy2(source, target)
 
 

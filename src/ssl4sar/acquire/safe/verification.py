@@ -32,7 +32,7 @@ from ssl4sar.core.hashing import (
     file_digests,
     stream_digests,
 )
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 
 _FIX: Final = "remove it and fetch it again"
 #: What a zip archive may raise that is damaged, or made to do harm.
@@ -81,7 +81,7 @@ def known_checksums(checksums: Mapping[str, str]) -> list[Checksum]:
         try:
             known.append(Checksum(name, digits.lower()))
         except ValueError:
-            tell(f"the catalogue's {algorithm} is not a checksum and not compared: {digits!r}")
+            log(f"the catalogue's {algorithm} is not a checksum and not compared: {digits!r}")
     return known
 
 
@@ -124,7 +124,7 @@ def verify_product(
         return Verification((*size, *(each.algorithm for each in listed), *steps), len(files))
     if folder != f"{repacked}.SAFE/" or not all(map(_has_checksum, files)):
         raise DamagedProductError(path, difference, _FIX)
-    tell(
+    log(
         f"warning: {path.name}: {difference}, as the catalogue lists; it is packed again: all "
         f"{len(files)} files agree with the manifest"
     )

@@ -15,7 +15,7 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.train.loop.module import EpochRecord, TrainingModule
 from ssl4sar.train.operations.stopping import StoppedError
 from ssl4sar.train.operations.team import Team
@@ -136,7 +136,7 @@ class TimeLimit(Callback):
 
     def _warn(self, epoch_s: float) -> None:
         self._warned = True
-        tell(
+        log(
             f"an epoch takes about {_minutes(epoch_s)}, but the job ends in "
             f"{_minutes(self._left_s)}: this epoch will probably be lost"
         )

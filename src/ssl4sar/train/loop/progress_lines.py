@@ -9,7 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.train.loop.module import EpochRecord
 
 
@@ -48,16 +48,16 @@ class ProgressLines(Callback):
         self._last_s = self._clock()
         batches = int(trainer.num_training_batches)
         done = trainer.current_epoch + (batch_idx + 1) / batches
-        tell(
+        log(
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: "
             f"batch {batch_idx + 1}/{batches}, {self._time_left(trainer, done)}"
         )
 
-    def tell_epoch(self, trainer: pl.Trainer, record: EpochRecord) -> None:
+    def log_epoch(self, trainer: pl.Trainer, record: EpochRecord) -> None:
         """Log the result of an epoch."""
         validation = "" if record.validation is None else f"{record.validation.text()}, "
         self._last_s = self._clock()
-        tell(
+        log(
             f"epoch {record.epoch}/{trainer.max_epochs}: loss {record.train_loss:.4f}, "
             f"{validation}{record.samples_per_s:.1f} samples/s, "
             f"{self._time_left(trainer, record.epoch)}"

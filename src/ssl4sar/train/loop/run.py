@@ -22,7 +22,7 @@ from ssl4sar.config.batch_shares import BatchShares, share_batches
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.lock import sole
-from ssl4sar.core.progress import bars_allowed, tell
+from ssl4sar.core.progress import bars_allowed, log
 from ssl4sar.dataset.staging import staged
 from ssl4sar.train.loop.checkpointing import AtomicCheckpointIO, NetworkFile, TrainingState
 from ssl4sar.train.loop.data import TrainingCrops
@@ -136,7 +136,7 @@ def run(
     resume = team.agree(lambda: _claim(folder, fingerprint, recipe.epochs))
     progress = ProgressLines()
     state = TrainingState(
-        folder, request.metrics, fingerprint, progress.tell_epoch, score_type, file
+        folder, request.metrics, fingerprint, progress.log_epoch, score_type, file
     )
     signals = StopSignals()
     callbacks: list[Callback] = [state, progress, ListenInTraining(signals)]
@@ -178,9 +178,9 @@ def _shares(recipe: Recipe, team: Team, block: str) -> BatchShares:
 def _claim(folder: Path, fingerprint: str, epochs: int) -> ResumePoint | None:
     resume = claim(folder, fingerprint)
     if resume is not None and resume.epochs_done > epochs:
-        tell(f"{resume.epochs_done} epochs are done, {epochs} are asked for: nothing to train")
+        log(f"{resume.epochs_done} epochs are done, {epochs} are asked for: nothing to train")
     elif resume is not None:
-        tell(f"resuming after epoch {resume.epochs_done} of {epochs}")
+        log(f"resuming after epoch {resume.epochs_done} of {epochs}")
     return resume
 
 

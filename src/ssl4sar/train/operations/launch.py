@@ -37,7 +37,7 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.printing import print_lines
-from ssl4sar.core.progress import LOGGER, tell
+from ssl4sar.core.progress import LOGGER, log
 from ssl4sar.train.operations.stopping import StoppedError, StopSignal, StopSignals
 from ssl4sar.train.operations.team import ALONE, Team, joined, too_few_gpus
 
@@ -164,14 +164,14 @@ def _here(run: _Run) -> list[subprocess.Popen[str]]:
         raise too_few_gpus(run.compute.devices, visible)
     processes = []
     for rank in range(run.compute.processes):
-        with run.log(rank).open("w", encoding="utf-8") as log:
+        with run.log(rank).open("w", encoding="utf-8") as file:
             processes.append(
                 subprocess.Popen(
                     run.command,
                     env={**run.environment(), _RANK: str(rank)},
                     stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE if rank == 0 else log,
-                    stderr=log,
+                    stdout=subprocess.PIPE if rank == 0 else file,
+                    stderr=file,
                     text=True,
                 )
             )
@@ -204,14 +204,14 @@ def _by_srun(run: _Run) -> list[subprocess.Popen[str]]:
             f"{run.compute.nodes} nodes need a SLURM job with srun, and this is not one",
             "run with the slurm profile, or set compute.nodes to 1",
         )
-    with (run.folder / _SRUN_LOG).open("w", encoding="utf-8") as log:
+    with (run.folder / _SRUN_LOG).open("w", encoding="utf-8") as file:
         return [
             subprocess.Popen(
                 [*srun_command(run.compute, run.folder / "rank%t.log"), *run.command],
                 env=run.environment(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=file,
                 text=True,
             )
         ]
@@ -223,7 +223,7 @@ class _Started:
     def __init__(self, processes: Sequence[subprocess.Popen[str]], run: _Run) -> None:
         self._processes = processes
         self._run = run
-        self._reader = threading.Thread(target=self._tell_lines, daemon=True)
+        self._reader = threading.Thread(target=self._log_lines, daemon=True)
 
     def __enter__(self) -> Self:
         self._reader.start()
@@ -239,11 +239,11 @@ class _Started:
             if report["kind"] != "crash":
                 raise _error_of(report) from error
 
-    def _tell_lines(self) -> None:
+    def _log_lines(self) -> None:
         stream = self._processes[0].stdout
         for line in stream or ():
             if line.strip():
-                tell(line.rstrip())
+                log(line.rstrip())
 
     def wait(self) -> None:
         """Wait until all have ended well.
@@ -302,8 +302,8 @@ class _Started:
             return _error_of(reports[0])
         if reports:
             rank, text = reports[0]["rank"], reports[0]["parts"][0]
-            log = _log(folder, rank)
-            return RuntimeError(f"process {rank + 1} of {size}: {text} (traceback in {log})")
+            file = _log(folder, rank)
+            return RuntimeError(f"process {rank + 1} of {size}: {text} (traceback in {file})")
         refused = _srun_error(folder)
         if refused:
             return UserError(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.models.checkpoint import read_torch_file
 
 LAST: Final = "last.ckpt"
@@ -65,7 +65,7 @@ def claim(folder: Path, fingerprint: str) -> ResumePoint | None:
         _leave(folder)
     elif point.fingerprint != fingerprint:
         aside = _set_aside(folder, point.fingerprint)
-        tell(
+        log(
             "configuration, seed, data or code have changed: the state after epoch "
             f"{point.epochs_done} is in {aside} now; put the change back to resume it"
         )
@@ -84,19 +84,19 @@ def _newest(folder: Path) -> ResumePoint | None:
         try:
             content = read_torch_file(path)
         except UserError as error:
-            tell(f"cannot resume from {path}: {error.problem}")
+            log(f"cannot resume from {path}: {error.problem}")
             continue
         own = content.get(OWN_KEY) if isinstance(content, dict) else None
         if isinstance(own, dict) and own.keys() == {"fingerprint", "epochs_done", "step"}:
             return ResumePoint(path, **own)
-        tell(f"cannot resume from {path}: it is not a checkpoint of a training")
+        log(f"cannot resume from {path}: it is not a checkpoint of a training")
     return None
 
 
 def _leave(folder: Path) -> None:
     """Make room where nothing can be resumed from."""
     if _checkpoints(folder):
-        tell(f"starting again; what cannot be resumed from is in {_set_aside(folder, _UNKNOWN)}")
+        log(f"starting again; what cannot be resumed from is in {_set_aside(folder, _UNKNOWN)}")
         return
     # A first epoch that was never finished.
     for path in (folder / UPCOMING, *_parts(folder)):
@@ -136,7 +136,7 @@ def _prune(folder: Path) -> None:
     for outdated in older:
         if outdated == furthest:
             continue
-        tell(
+        log(
             f"removing {outdated}: the newest {_SUPERSEDED_LEFT} of its kind stay, and the "
             "one with the most epochs"
         )
@@ -153,7 +153,7 @@ def _take_back(folder: Path, fingerprint: str) -> bool:
     source = _superseded(folder, fingerprint)
     if not source.is_dir():
         return False
-    tell(f"taking back {source}")
+    log(f"taking back {source}")
     for path in reversed(_parts(source)):
         _move(path, folder)
     shutil.rmtree(source)

@@ -14,7 +14,7 @@ from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig, PretextConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import PairSplit
-from ssl4sar.core.progress import tell
+from ssl4sar.core.progress import log
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.pair_store import PairStore
 from ssl4sar.models.optsimmim import OptSimMIM
@@ -171,7 +171,7 @@ def _export(
     }
     if module.global_rank == 0:
         if not pictures.drawn(epochs):  # gone, or another number is wanted and no epoch followed
-            tell(f"there are no such pictures of the training: drawing epoch {trained.epoch} alone")
+            log(f"there are no such pictures of the training: drawing epoch {trained.epoch} alone")
             pictures.draw(module.network.eval(), module.device, trained.epoch)
         pictures.gather(request.pictures, epochs)
         outcome = {**record, "fingerprint": trained.state.fingerprint}

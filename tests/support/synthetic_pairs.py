@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class MadeUpScene:
+class SyntheticScene:
     """Entry of a store, as far as it is read."""
 
     name: str
@@ -18,17 +18,17 @@ class MadeUpScene:
 
 
 @dataclass(frozen=True)
-class MadeUpPairs:
+class SyntheticPairs:
     """Random pairs; ``no_data`` is the share of optical pixels without data."""
 
     sizes_px: tuple[tuple[int, int], ...]
     no_data: float = 0.0
     seed: int = 0
-    scenes: tuple[MadeUpScene, ...] = field(init=False)
+    scenes: tuple[SyntheticScene, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         names = [f"S1_Synthetic{i:02}_20200101_001" for i in range(len(self.sizes_px))]
-        scenes = (MadeUpScene(n, *size) for n, size in zip(names, self.sizes_px, strict=True))
+        scenes = (SyntheticScene(n, *size) for n, size in zip(names, self.sizes_px, strict=True))
         object.__setattr__(self, "scenes", tuple(scenes))
 
     def sar(self, number: int) -> NDArray[np.uint8]:
