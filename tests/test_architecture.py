@@ -15,8 +15,11 @@ SOURCE = PROJECT / "src" / "ssl4sar"
 ORDER = [
     "core",
     "config",
+    "geometry",
     "synthetic",
     "acquire",
+    "sar",
+    "stack",
     "dataset",
     "metrics",
     "models",
