@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, parse_xml
 from ssl4sar.core.grid import Grid
-from ssl4sar.core.pair_layout import BANDS
+from ssl4sar.core.pair_layout import BANDS, CHANNELS
 from ssl4sar.core.progress import track
 
 #: What the values of the dataset are, over those of the product in their own units.
@@ -50,7 +50,8 @@ class OpticalProduct:
         name: of the product, without ``.SAFE``.
         day: of its datatake, UTC.
         baseline: processing baseline, e.g. 04.00.
-        images: name for rasterio of the finest image of every band of the dataset.
+        images: name for rasterio of the finest image of every band; AOT, which no pretraining reads,
+            may be missing.
         offsets: what is added to the numbers of each band.
         quantification: what the numbers of each band are divided by.
     """
@@ -90,12 +91,14 @@ def open_optical(path: str | Path) -> OpticalProduct:
             finest[band] = min(found, finest.get(band, found))
     if len(granules) > 1:
         raise UserError(path, f"it holds {len(granules)} tiles", "give products of one tile each")
-    missing = [band for band in BANDS if band not in finest]
+    missing = [band for band in CHANNELS if band not in finest]
     if missing:
         raise UserError(path, f"the bands {', '.join(missing)} are missing", _AGAIN)
     root = _parsed(path, metadata[0])
     try:
-        return _product(path, root, {band: _raster(path, finest[band][1]) for band in BANDS})
+        return _product(
+            path, root, {band: _raster(path, file) for band, (_, file) in finest.items()}
+        )
     except (KeyError, ValueError) as error:
         raise UserError(path, f"MTD_MSIL2A.xml is damaged ({error})", _AGAIN) from error
 
@@ -191,7 +194,7 @@ def optical_image(products: Sequence[OpticalProduct], grid: Grid) -> xr.DataArra
         )
     image = np.full((len(BANDS), *grid.shape), np.nan, np.float32)
     zones: set[str] = set()
-    steps = [(product, band) for product in products for band in BANDS]
+    steps = [(product, band) for product in products for band in BANDS if band in product.images]
     for product, band in track(steps, f"optical image of {days[0]}"):
         plane = image[BANDS.index(band)]
         values, zone = _on_grid(product, band, grid)
@@ -253,7 +256,7 @@ def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np
 
 def optical_facts(image: xr.DataArray) -> dict[str, Any]:
     """Return what a manifest says about the making of an optical image, as plain values."""
-    known = image.notnull().all("band")
+    known = image.sel(band=list(CHANNELS)).notnull().all("band")
     return {
         **{key: image.attrs[key] for key in ("products", "baselines", "day")},
         "note": image.attrs.get("note"),
