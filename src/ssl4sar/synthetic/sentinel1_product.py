@@ -1,9 +1,10 @@
 """SYNTHETIC Sentinel-1 GRD products: a radar image of the scene model in SAFE format.
 
-What a reader of real products meets is in them: numbers of amplitude with speckle and thermal noise,
-state vectors, conversion to ground range, geolocation grid, calibration and noise in the form of
-processors from 2.9 on, a manifest with a checksum of every file (S1-RS-MDA-52-7441, Sentinel-1
-Product Specification 3/9). No pixel is an observation: the processor and the manifest say so.
+What a reader of real products meets is in them: numbers of amplitude with speckle and thermal
+noise, state vectors, conversion to ground range, geolocation grid, calibration and noise in the
+form of processors from 2.9 on, a manifest with a checksum of every file (S1-RS-MDA-52-7441,
+Sentinel-1 Product Specification 3/9). No pixel is an observation: the manifest and every file
+say so.
 """
 
 from __future__ import annotations
