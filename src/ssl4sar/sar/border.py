@@ -21,7 +21,7 @@ _ERODED_PX: Final = 4
 #: A smaller group of zeros at the side of a window is dark water, not border.
 _SPECK_PX: Final = 64
 #: Strips of faint noise are some hundred pixels wide; farther from the image's sides are none.
-_REACH_PX: Final = 3000
+_REACH_PX: Final = 1000
 #: Pixels that one step of the profile along a line looks at.
 _PROFILE_PX: Final = 41
 #: Of the thermal noise: nine of ten pixels of pure noise with 4.4 looks are stronger.
@@ -84,9 +84,11 @@ def _zeros_at_the_sides(zero: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _faint_strip(dn: NDArray[Any], noise_power: NDArray[np.float32] | None) -> NDArray[np.bool_]:
     """Return True from the first column of each line to where most pixels are strong enough."""
-    threshold = np.float32(_FAINTEST_POWER)
+    threshold: NDArray[np.float32] | float = _FAINTEST_POWER
     if noise_power is not None:
-        threshold = np.maximum(_FAINT * noise_power, threshold)
+        # One figure per line: the outermost columns of a swath have a noise of zero.
+        along = np.median(noise_power, axis=1, keepdims=True)
+        threshold = np.maximum(_FAINT * along, threshold)
     strong = (np.square(dn.astype(np.float32)) > threshold).astype(np.float32)
     # The share of strong pixels, like a median, crosses one half right at an edge, however bright
     # the land behind it is; a mean would see it from afar.
