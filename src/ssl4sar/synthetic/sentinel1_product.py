@@ -307,8 +307,13 @@ def _annotation(name: SarProductName, radar: RadarPass, tables: _Tables) -> byte
                     "orbitSource": "Auxiliary",
                 },
             },
-            "coordinateConversion": _listed("coordinateConversion", _conversions(name, radar)),
+            "swathTiming": {
+                "linesPerBurst": 0,
+                "samplesPerBurst": 0,
+                'burstList count="0"': "",
+            },
             "geolocationGrid": _listed("geolocationGridPoint", _grid_points(name, radar, tables)),
+            "coordinateConversion": _listed("coordinateConversion", _conversions(name, radar)),
         },
     )
 
@@ -469,7 +474,9 @@ def _manifest(
         "measurementOrbitReference": {
             "safe:orbitReference": {
                 'safe:orbitNumber type="start"': name.absolute_orbit,
+                'safe:orbitNumber type="stop"': name.absolute_orbit,
                 'safe:relativeOrbitNumber type="start"': name.relative_orbit,
+                'safe:relativeOrbitNumber type="stop"': name.relative_orbit,
                 "safe:cycleNumber": 100,
                 "safe:phaseIdentifier": 1,
                 "safe:extension": {
