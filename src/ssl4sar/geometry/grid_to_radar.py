@@ -99,10 +99,12 @@ class GridToRadar:
             heights_m: (rows, W) above the ellipsoid, metres, in the range that was asked for; NaN
                 gives NaN.
         """
-        height = self._scaled(heights_m)
-        return RadarCoordinates(
-            self._value(self.time_s, rows, height), self._value(self.range_m, rows, height)
-        )
+        time_s = self._value(self.time_s, rows, self._scaled(heights_m))
+        return RadarCoordinates(time_s, self.range_at(rows, heights_m))
+
+    def range_at(self, rows: slice, heights_m: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return (rows, W) slant ranges of the pixels of some rows, metres."""
+        return self._value(self.range_m, rows, self._scaled(heights_m))
 
     def off_nadir_at(self, rows: slice, heights_m: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return (rows, W) angles at the satellite between nadir and the pixels, radians."""

@@ -60,12 +60,14 @@ class Terrain:
     """Heights of the pixels of a grid.
 
     Attributes:
-        grid: H x W.
+        grid: H x W, with the pixels around the one that was asked for.
+        pad: pixels around it on every side.
         heights_m: (H, W) float32 above the ellipsoid WGS 84; NaN where there are none.
         facts: name and SHA-256 of the files, datum, geoid: plain values for the record.
     """
 
     grid: Grid
+    pad: int
     heights_m: NDArray[np.float32]
     facts: dict[str, Any]
 
@@ -75,7 +77,7 @@ class Terrain:
         return float(np.nanmin(self.heights_m)), float(np.nanmax(self.heights_m))
 
 
-def read_terrain(elevation: Elevation, grid: Grid) -> Terrain:
+def read_terrain(elevation: Elevation, grid: Grid, pad: int = 0) -> Terrain:
     """Return the heights of a grid, bilinear between those of the elevation model.
 
     Where the model is at least twice as fine as the grid, its means over whole pixels are used.
@@ -83,6 +85,7 @@ def read_terrain(elevation: Elevation, grid: Grid) -> Terrain:
     Args:
         elevation: the model.
         grid: north-up, with a reference system.
+        pad: pixels around the grid whose heights are wanted, too, where the model has them.
 
     Raises:
         UserError: the file is missing or damaged, its datum is not stated or another one than the
@@ -92,7 +95,8 @@ def read_terrain(elevation: Elevation, grid: Grid) -> Terrain:
     path = Path(elevation.path)
     if not path.is_file():
         raise UserError(path, "the elevation model does not exist", "correct the path")
-    lattice = Lattice(grid)
+    lattice = Lattice(grid.pad(pad))
+    inner = slice(pad, pad + grid.height), slice(pad, pad + grid.width)
     try:
         with open_raster(path, "GTiff") as file:
             datum = _datum(file, path, elevation.datum)
@@ -104,14 +108,14 @@ def read_terrain(elevation: Elevation, grid: Grid) -> Terrain:
     if datum != "ellipsoid" or elevation.missing == "sea":
         assert geoid is not None
         _to_ellipsoid(heights, void, lattice, geoid, elevation.missing == "sea", datum)
-    share = float(void.mean())
+    share = float(void[inner].mean())
     if share and elevation.missing == "refuse":
         raise UserError(
             path,
             f"it has no height at {share:.2%} of the area",
             "use a larger or filled model, or let missing heights be nodata, or sea",
         )
-    if np.isnan(heights).all():
+    if np.isnan(heights[inner]).all():
         raise UserError(
             path, "it has no height in the area", "use the elevation model of this area"
         )
@@ -124,7 +128,7 @@ def read_terrain(elevation: Elevation, grid: Grid) -> Terrain:
         "missing_heights": elevation.missing,
         "missing_heights_share": round(share, 6),
     }
-    return Terrain(grid, heights, facts)
+    return Terrain(lattice.grid, pad, heights, facts)
 
 
 def _datum(file: Any, path: Path, given: Datum | None) -> Datum:
