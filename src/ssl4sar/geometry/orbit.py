@@ -36,6 +36,7 @@ class Orbit:
         centre_s: middle of the vectors, seconds.
         scale_s: half of their span, seconds.
         misfit_m: largest distance between the positions and a vector, metres.
+        vectors: number of state vectors.
     """
 
     positions: NDArray[np.float64]
@@ -43,6 +44,7 @@ class Orbit:
     centre_s: float
     scale_s: float
     misfit_m: float
+    vectors: int
 
     @classmethod
     def fit(cls, times_s: ArrayLike, positions_m: Cartesian, velocities_m_s: Cartesian) -> Self:
@@ -64,7 +66,14 @@ class Orbit:
         both = np.concatenate([positions_m, velocities_m_s])
         coefficients = np.linalg.lstsq(powers, both.T, rcond=None)[0].T
         misfit = np.linalg.norm(coefficients[:3] @ powers.T - positions_m, axis=0).max()
-        return cls(coefficients[:3], coefficients[3:], float(centre), float(scale), float(misfit))
+        return cls(
+            positions=coefficients[:3],
+            velocities=coefficients[3:],
+            centre_s=float(centre),
+            scale_s=float(scale),
+            misfit_m=float(misfit),
+            vectors=times.size,
+        )
 
     def position(self, times_s: ArrayLike) -> Cartesian:
         """Return (3, ...) positions, metres, ECEF."""

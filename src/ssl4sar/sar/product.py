@@ -31,12 +31,14 @@ _MODES: Final = ("IW", "EW", "SM")
 _RESOLUTION: Final = re.compile(r"_GRD([FHM])_")
 _GIVE: Final = "give the folder NAME.SAFE of a Sentinel-1 GRD product, or its zip"
 _AGAIN: Final = "get the product again"
-_Kind = Literal[
-    "annotation/",
-    "annotation/calibration/calibration-",
-    "annotation/calibration/noise-",
-    "measurement/",
-]
+Kind = Literal["annotation", "calibration", "noise", "measurement"]
+#: Kinds of files by how their paths begin.
+_KINDS: Final[dict[str, Kind]] = {
+    "annotation/": "annotation",
+    "annotation/calibration/calibration-": "calibration",
+    "annotation/calibration/noise-": "noise",
+    "measurement/": "measurement",
+}
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,20 @@ class GrdProduct:
     stop: datetime
     polarisations: tuple[str, ...]
     _package: _Package = field(repr=False)
-    _files: Mapping[tuple[str, str], str] = field(repr=False)
+    _files: Mapping[tuple[Kind, str], str] = field(repr=False)
+
+    @property
+    def missing(self) -> dict[str, tuple[Kind, ...]]:
+        """What is not there, by polarisation; files that the manifest does not list, too."""
+        lacking = {
+            each: tuple(kind for kind in _KINDS.values() if not self.has(kind, each))
+            for each in self.polarisations
+        }
+        return {each: kinds for each, kinds in lacking.items() if kinds}
+
+    def has(self, kind: Kind, polarisation: str) -> bool:
+        """Return whether a file of a polarisation is there."""
+        return self._files.get((kind, polarisation)) in self._package.members
 
     def annotation(self, polarisation: str) -> Annotation:
         """Read the annotation of a polarisation.
@@ -114,7 +129,7 @@ class GrdProduct:
         Raises:
             UserError: the product does not have it, or it is damaged or of another product.
         """
-        name = self._file("annotation/", polarisation)
+        name = self._file("annotation", polarisation)
         subject = str(self.path / self._package.members[name])
         found = read_annotation(self._package.read(name), subject)
         if (found.platform, found.polarisation) != (self.platform, polarisation):
@@ -132,7 +147,7 @@ class GrdProduct:
         Raises:
             UserError: the product does not have it.
         """
-        return self._package.read(self._file("annotation/calibration/calibration-", polarisation))
+        return self._package.read(self._file("calibration", polarisation))
 
     def read_noise_xml(self, polarisation: str) -> bytes | None:
         """Return the noise of a polarisation; None where the product lists none.
@@ -140,10 +155,9 @@ class GrdProduct:
         Raises:
             UserError: the product lists it, but does not have it.
         """
-        kind: _Kind = "annotation/calibration/noise-"
-        if (kind, polarisation) not in self._files:
+        if polarisation in self.polarisations and ("noise", polarisation) not in self._files:
             return None
-        return self._package.read(self._file(kind, polarisation))
+        return self._package.read(self._file("noise", polarisation))
 
     def measurement(self, polarisation: str) -> str:
         """Return the name of the image of a polarisation for rasterio.
@@ -151,15 +165,14 @@ class GrdProduct:
         Raises:
             UserError: the product does not have it.
         """
-        return self._package.raster_name(self._file("measurement/", polarisation))
+        return self._package.raster_name(self._file("measurement", polarisation))
 
-    def _file(self, kind: _Kind, polarisation: str) -> str:
+    def _file(self, kind: Kind, polarisation: str) -> str:
         name = self._files.get((kind, polarisation))
         if name is None:
-            shown = kind.rpartition("/")[2].rstrip("-") or kind.rstrip("/")
             raise UserError(
                 self.path,
-                f"it lists no {shown} of {polarisation}, its polarisations are "
+                f"it lists no {kind} of {polarisation}, its polarisations are "
                 f"{', '.join(self.polarisations)}",
                 "choose one of its polarisations, or get the product again",
             )
@@ -222,8 +235,10 @@ def _product(package: _Package, manifest: bytes, listed: list[str]) -> GrdProduc
     if re.fullmatch("[A-Z]", letter) is None:
         raise ValueError(f"the platform is {printable(repr(letter), 20)}, not a letter")
     matches = ((SAR_FILE.fullmatch(name), name) for name in listed)
-    files = {(match[1], match[2].upper()): name for match, name in matches if match is not None}
-    polarisations = tuple(each for each in _POLARISATIONS if ("annotation/", each) in files)
+    files = {
+        (_KINDS[match[1]], match[2].upper()): name for match, name in matches if match is not None
+    }
+    polarisations = tuple(each for each in _POLARISATIONS if ("annotation", each) in files)
     if not polarisations:
         raise ValueError("it lists no annotation")
     overview = parse_overview(manifest)
