@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.geometry.grid_to_radar import GridToRadar
 from ssl4sar.sar.annotation import Annotation
