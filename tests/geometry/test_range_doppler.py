@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from circular_orbit import circular
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,16 +12,6 @@ from ssl4sar.geometry.ellipsoid import normals, to_ecef, to_geodetic
 from ssl4sar.geometry.ground_range import GroundRange
 from ssl4sar.geometry.orbit import DEGREE, Orbit
 from ssl4sar.geometry.range_doppler import to_radar
-
-RADIUS_M = 7_070_000.0
-RATE_S = 2 * np.pi / 5920.0
-
-
-def circular(times_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    angle = RATE_S * times_s
-    still = np.zeros_like(angle)
-    place = RADIUS_M * np.stack([np.cos(angle), still, np.sin(angle)])
-    return place, RADIUS_M * RATE_S * np.stack([-np.sin(angle), still, np.cos(angle)])
 
 
 @pytest.fixture(scope="module", params=[10.0, 1.0], ids="{:g} s between vectors".format)
