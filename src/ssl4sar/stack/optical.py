@@ -50,8 +50,8 @@ class OpticalProduct:
         name: of the product, without ``.SAFE``.
         day: of its datatake, UTC.
         baseline: processing baseline, e.g. 04.00.
-        images: name for rasterio of the finest image of every band; AOT, which no pretraining reads,
-            may be missing.
+        images: name for rasterio of the finest image of every band; AOT, which no pretraining
+            reads, may be missing.
         offsets: what is added to the numbers of each band.
         quantification: what the numbers of each band are divided by.
     """
