@@ -272,7 +272,7 @@ def _annotation(name: SarProductName, radar: RadarPass, tables: _Tables) -> byte
                 "productInformation": {
                     "pass": "Ascending" if radar.ascending else "Descending",
                     "timelinessCategory": "Off-line",
-                    "platformHeading": _heading_deg(radar),
+                    "platformHeading": heading_deg(radar),
                     "projection": "Ground Range",
                     "rangeSamplingRate": 6.434523812571428e07,
                     "radarFrequency": 5.405000454334350e09,
@@ -375,7 +375,7 @@ def _grid_points(name: SarProductName, radar: RadarPass, tables: _Tables) -> lis
     ]
 
 
-def _heading_deg(radar: RadarPass) -> float:
+def heading_deg(radar: RadarPass) -> float:
     """Return the direction of flight from north, clockwise, degrees, over the ground below."""
     middle_s = radar.lines / 2 * radar.azimuth_time_interval_s
     place, velocity = radar.orbit.position(middle_s), radar.orbit.velocity(middle_s)
