@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import numpy as np
+
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
@@ -98,6 +100,7 @@ def _stacked(
             valid_percent=valid_percent,
         )
     facts: dict[str, Any] = {key: value for key, value in image.attrs.items() if key != "crs"}
+    facts["incidence_deg"] = round(float(np.nanmedian(image["local_incidence_angle"])), 3)
     file = f"{name}_{chosen}.tif"
     backscatter = image["backscatter"].values
     clamped = write_backscatter(

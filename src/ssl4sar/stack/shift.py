@@ -173,10 +173,10 @@ def _window(top: int, left: int) -> tuple[slice, slice]:
 
 
 def _problem(x_px: float, y_px: float, spread_px: float) -> str | None:
-    if np.hypot(x_px, y_px) > FLAG_SHIFT_PX:
-        return f"shifted by {np.hypot(x_px, y_px):.2f} px"
     if spread_px > FLAG_SPREAD_PX:
         return f"the windows disagree by {spread_px:.2f} px"
+    if np.hypot(x_px, y_px) > FLAG_SHIFT_PX:
+        return f"shifted by {np.hypot(x_px, y_px):.2f} px"
     return None
 
 
