@@ -38,6 +38,8 @@ def test_values_are_those_of_the_file() -> None:
     np.testing.assert_allclose(found.orbit.velocity([0.0, 2.0]), velocity, atol=1e-4)
     assert found.tie_points.line.shape == (3, 3)
     assert found.ground_range.coefficients.shape == (3, 3)
+    assert found.ground_range.slant_coefficients is not None
+    assert found.ground_range.slant_coefficients.shape == (3, 2)
 
 
 def test_a_point_that_the_radar_does_not_see_has_no_place() -> None:
@@ -75,6 +77,7 @@ def test_another_orbit_takes_the_place_of_the_first() -> None:
         ),
         ("0.0 1.6 0.0", "0.0 1.6 zero", "srgrCoefficients is 'zero', not a number"),
         ("0.0 1.6 0.0", "0.0 1e999 0.0", "srgrCoefficients is '1e999', not a number"),
+        ("<gr0>0.0", "<gr0>80.0", "gr0 is not 0"),
         ("<geolocationGridPoint>.*?</geolocationGridPoint>", "", "geolocationGridPoint is missing"),
         (r"<line>300</line><pixel>400<", "<line>301</line><pixel>400<", "are not in rows"),
         (r"<line>300<", "<line>0<", "9 points are not rows of 6"),

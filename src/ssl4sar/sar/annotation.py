@@ -184,15 +184,25 @@ def _ground_range(root: Element, first_line_time: np.datetime64) -> GroundRange:
     times_s = _times_s(records, _CONVERSIONS, "azimuthTime", first_line_time)
     if (np.diff(times_s) <= 0).any():
         raise ValueError(f"{_CONVERSIONS}/azimuthTime is out of order")
-    name = f"{_CONVERSIONS}/srgrCoefficients"
-    polynomials = [
-        [_as_number(part, name) for part in _text(record, "srgrCoefficients", name).split()]
+    origins_m = _numbers(records, _CONVERSIONS, "sr0")
+    ground = _polynomials(records, "srgrCoefficients")
+    slant = _polynomials(records, "grsrCoefficients")
+    if _numbers(records, _CONVERSIONS, "gr0").any():
+        raise ValueError(f"{_CONVERSIONS}/gr0 is not 0: ground ranges begin at another pixel")
+    return GroundRange(times_s, origins_m, ground, slant)
+
+
+def _polynomials(records: list[Element], name: str) -> _Floats:
+    """Return (records, K) coefficients; shorter lists end with zeros."""
+    shown = f"{_CONVERSIONS}/{name}"
+    listed = [
+        [_as_number(part, shown) for part in _text(record, name, shown).split()]
         for record in records
     ]
-    coefficients = np.zeros((len(records), max(map(len, polynomials))))
-    for row, polynomial in zip(coefficients, polynomials, strict=True):
+    coefficients = np.zeros((len(records), max(map(len, listed))))
+    for row, polynomial in zip(coefficients, listed, strict=True):
         row[: len(polynomial)] = polynomial
-    return GroundRange(times_s, _numbers(records, _CONVERSIONS, "sr0"), coefficients)
+    return coefficients
 
 
 def _tie_points(root: Element, first_line_time: np.datetime64) -> TiePoints:
