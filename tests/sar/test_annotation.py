@@ -49,6 +49,19 @@ def test_a_point_that_the_radar_does_not_see_has_no_place() -> None:
     np.testing.assert_allclose(pixel, [np.nan, 400.0])
 
 
+@pytest.mark.parametrize("ending", ["6D00.zip", "FEC3.zip", "8255.zip", "1C0B.zip", "5371.SAFE"])
+def test_a_point_far_beside_the_image_is_not_in_it(test_data: Path, ending: str) -> None:
+    (path,) = (test_data / "sentinel1" / "grdh").glob(f"*_{ending}")
+    found = open_product(path).annotation("VV")
+    near_m, far_m = found.tie_points.slant_range_m.min(), found.tie_points.slant_range_m.max()
+    for beside_m in (np.linspace(60.0, 8e5, 9999) + far_m, near_m - np.linspace(60.0, 8e5, 9999)):
+        radar = RadarCoordinates(np.zeros_like(beside_m), beside_m)
+        _, pixel = found.image_position(radar)
+        assert not ((pixel > 0) & (pixel < found.pixels - 1)).any()
+        # Those just outside have a place, by which an image is cut out.
+        assert np.isfinite(pixel[:500]).all()
+
+
 def test_another_orbit_takes_the_place_of_the_first() -> None:
     one, other = read(XML), read(XML.replace("Auxiliary", "Downlink"))
     assert one.with_orbit(other.orbit, "a file").orbit is other.orbit

@@ -101,12 +101,18 @@ class Annotation:
     def image_position(self, radar: RadarCoordinates) -> tuple[_Floats, _Floats]:
         """Return lines and pixels of points, 0 = centre of the first; NaN stays NaN.
 
+        The conversion to ground range is a polynomial that diverges far from the image: points
+        some 400 km beside it would come back into it. They get NaN.
+
         Args:
             radar: where the radar sees the points.
         """
         ground_m = self.ground_range.at(radar.azimuth_time_s, radar.slant_range_m)
         line = radar.azimuth_time_s / self.azimuth_time_interval_s
-        return line, ground_m / self.range_pixel_spacing_m
+        near_m, far_m = self.tie_points.slant_range_m.min(), self.tie_points.slant_range_m.max()
+        beside_m = np.abs(radar.slant_range_m - (near_m + far_m) / 2)
+        pixel = np.where(beside_m > far_m - near_m, np.nan, ground_m / self.range_pixel_spacing_m)
+        return line, pixel
 
     def with_orbit(self, orbit: Orbit, source: str) -> Self:
         """Return the annotation with another orbit.
