@@ -14,8 +14,8 @@ from ssl4sar.sar.check import check_product
 
 FILES = grd_files()
 MANIFEST = grd_manifest(FILES)
-#: By processor: metres along the track and of slant range, pixels, lines.
-NEW, OLD, FIRST = (0.05, 0.01, 0.02, 0.25), (1.0, 0.01, 0.02, 0.25), (5.0, 0.01, 5.0, 0.5)
+#: By processor, as measured: metres along the track and of slant range, pixels, lines.
+NEW, OLD, FIRST = (0.02, 0.001, 0.001, 0.19), (0.6, 0.001, 0.001, 0.25), (3.1, 0.001, 1.2, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ def annotation_xml(polarisation: str = "HH", platform: str = "S1C") -> str:
     )
     conversions = "".join(
         f"<coordinateConversion><azimuthTime>{_stamp(time)}</azimuthTime><sr0>{NEAR_M}</sr0>"
-        f'<srgrCoefficients count="3">0.0 {SLOPE} 0.0</srgrCoefficients></coordinateConversion>'
+        f'<srgrCoefficients count="3">0.0 {SLOPE} 0.0</srgrCoefficients><gr0>0.0</gr0>'
+        f'<grsrCoefficients count="2">{NEAR_M} {1 / SLOPE}</grsrCoefficients>'
+        "</coordinateConversion>"
         for time in (-1.0, 2.0, 5.0)
     )
     points = "".join(

@@ -57,9 +57,9 @@ class GridErrors:
         return all(value <= limit for value, limit in pairs)
 
 
-#: Of processors from a version on. Grids of the first ones are coarse themselves: older versions
-#: interpolated orbits otherwise, and 2.36 gives every line of points one height. Lines are rounded
-#: in all grids, so the azimuth time decides.
+#: Of processors from a version on. Times in the grids of older ones are off by a constant (0.4 ms
+#: of 2.36, 0.1 ms of 2.70), and a conversion record is missing in 2.36. Lines are rounded in all
+#: grids, so the azimuth time decides.
 _LIMITS: Final = (
     ((2, 90), GridErrors(0.05, 0.01, 0.02, 0.25)),
     ((2, 70), GridErrors(1.0, 0.01, 0.02, 0.5)),
