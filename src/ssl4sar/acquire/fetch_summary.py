@@ -28,12 +28,6 @@ FORGET_MISSING: Final = (
 @dataclass(frozen=True)
 class FetchSummary:
     """All products of a run.
-
-    Attributes:
-        records: records of the products by the path of their file, in the order of the inventories.
-        missing_orbits: why an orbit file is missing, by its name; its scenes have the orbits of
-            their annotation.
-        left_out: products that the configuration leaves out.
     """
 
     records: dict[str, FetchRecord]

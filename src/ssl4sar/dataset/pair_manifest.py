@@ -104,9 +104,6 @@ class PairImage(_Part):
 
 class SarImage(PairImage):
     """Facts of one Sentinel-1 image.
-
-    Attributes:
-        split: training or validation.
     """
 
     split: PairSplit

@@ -61,11 +61,6 @@ class PairRules:
 @dataclass(frozen=True)
 class SarFile:
     """A Sentinel-1 image that is used.
-
-    Attributes:
-        path: the image.
-        split: training or validation.
-        glacier: its glacier.
     """
 
     path: Path

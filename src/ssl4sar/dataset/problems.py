@@ -53,10 +53,6 @@ def problem_of(file: str, error: OSError | UserError | ForeignTextError) -> Prob
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """Result of reading a whole dataset.
-
-    Attributes:
-        root: folder of the dataset.
-        problems: errors first, then warnings, by file.
     """
 
     root: str

@@ -57,11 +57,6 @@ def placement(compute: ComputeConfig) -> dict[str, Any]:
 @dataclass(frozen=True)
 class TrainingCost:
     """What a training asks for, on its first attempt.
-
-    Attributes:
-        config: the study.
-        network: network that is trained.
-        recipe: recipe of the training.
     """
 
     config: StudyConfig

@@ -53,11 +53,6 @@ class DamagedProductError(UserError):
 @dataclass(frozen=True)
 class Verification:
     """What held.
-
-    Attributes:
-        steps: checks that could be made, in their order: size, algorithms of the catalogue's
-            checksums, manifest, zip; all of them held.
-        files: number of files that agree with the manifest.
     """
 
     steps: tuple[str, ...]
