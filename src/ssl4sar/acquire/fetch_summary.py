@@ -27,8 +27,7 @@ FORGET_MISSING: Final = (
 
 @dataclass(frozen=True)
 class FetchSummary:
-    """All products of a run.
-    """
+    """All products of a run."""
 
     records: dict[str, FetchRecord]
     missing_orbits: Mapping[str, str] = field(default_factory=dict)

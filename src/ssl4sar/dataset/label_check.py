@@ -39,8 +39,7 @@ _USUAL_SHARE_OCEAN: Final = 0.25
 
 @dataclass(frozen=True)
 class LabelFault:
-    """What is wrong with a front beside its zones.
-    """
+    """What is wrong with a front beside its zones."""
 
     problem: str
     fix: str

@@ -24,8 +24,7 @@ Source = Literal["synthetic", "local", "pangaea"]
 
 
 class DatasetManifest(Record):
-    """A record of a folder.
-    """
+    """A record of a folder."""
 
     FIX: ClassVar[str] = "remove it and rerun the workflow"
 

@@ -103,8 +103,7 @@ class PairImage(_Part):
 
 
 class SarImage(PairImage):
-    """Facts of one Sentinel-1 image.
-    """
+    """Facts of one Sentinel-1 image."""
 
     split: PairSplit
 

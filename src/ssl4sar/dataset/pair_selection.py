@@ -60,8 +60,7 @@ class PairRules:
 
 @dataclass(frozen=True)
 class SarFile:
-    """A Sentinel-1 image that is used.
-    """
+    """A Sentinel-1 image that is used."""
 
     path: Path
     split: PairSplit

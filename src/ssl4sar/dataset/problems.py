@@ -52,8 +52,7 @@ def problem_of(file: str, error: OSError | UserError | ForeignTextError) -> Prob
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Result of reading a whole dataset.
-    """
+    """Result of reading a whole dataset."""
 
     root: str
     problems: list[Problem] = field(default_factory=list)

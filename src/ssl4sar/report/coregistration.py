@@ -96,14 +96,15 @@ def _draw_times(
         chosen = [scene for scene in scenes if scene.track == name]
         days = np.array([scene.day for scene in chosen], "datetime64[D]")
         lengths = [math.hypot(*_metres(scene)) for scene in chosen]
-        axes.plot(days, lengths, ".", color=run_colour(number))  # type: ignore[arg-type]
+        axes.plot(days, lengths, ".", color=run_colour(number))
     axes.axhline(FLAG_SHIFT_PX * spacing_m, linestyle="--", color=_FLAGGED)
     axes.set_ylim(bottom=0)
     axes.set_ylabel("shift (m)")
     if scenes:
-        locator = AutoDateLocator(minticks=3, maxticks=8)
+        locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(formatter)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -125,12 +125,13 @@ def _draw_days(axes: Axes, manifest: PairManifest) -> None:
         images = [image for image in manifest.images(split) if image.date]
         days = np.array([image.date for image in images], "datetime64[D]")
         rows = [manifest.glaciers.index(image.glacier) for image in images]
-        axes.plot(days, rows, "|", color=run_colour(number), label=split)  # type: ignore[arg-type]
+        axes.plot(days, rows, "|", color=run_colour(number), label=split)
     axes.set_yticks(range(len(manifest.glaciers)), manifest.glaciers, fontsize=8)
     axes.set_ylim(len(manifest.glaciers) - 0.4, -0.6)
-    locator = AutoDateLocator(minticks=2, maxticks=5)
+    locator = AutoDateLocator(minticks=2, maxticks=5)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
     axes.set_title("images over time", fontsize=10)
     axes.legend(fontsize=8, frameon=False, loc="upper right")
 

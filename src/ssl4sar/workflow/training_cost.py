@@ -56,8 +56,7 @@ def placement(compute: ComputeConfig) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a training asks for, on its first attempt.
-    """
+    """What a training asks for, on its first attempt."""
 
     config: StudyConfig
     network: NetworkSettings

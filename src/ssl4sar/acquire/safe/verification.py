@@ -52,8 +52,7 @@ class DamagedProductError(UserError):
 
 @dataclass(frozen=True)
 class Verification:
-    """What held.
-    """
+    """What held."""
 
     steps: tuple[str, ...]
     files: int = 0
