@@ -1,4 +1,4 @@
-"""Pictures and card of a stack: of the right size, the same each time, with what matters in them."""
+"""Pictures and card of a stack: the same each time, with what matters in them."""
 
 from __future__ import annotations
 
