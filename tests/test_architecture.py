@@ -15,9 +15,12 @@ SOURCE = PROJECT / "src" / "ssl4sar"
 ORDER = [
     "core",
     "config",
+    "geometry",
     "synthetic",
     "acquire",
+    "sar",
     "dataset",
+    "stack",
     "metrics",
     "models",
     "predict",

@@ -30,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program name; that of the process by default.
 
     Returns:
-        0 for success, 1 where ``validate``, ``audit`` or ``doctor`` found problems, 2 for a mistake
-        of the user, in one line, 130 after Ctrl-C.
+        0 for success, 1 where ``validate``, ``audit``, ``doctor`` or ``sar check`` found problems,
+        2 for a mistake of the user, in one line, 130 after Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_audit(commands)
     _add_panels(commands)
     _add_doctor(commands)
+    _add_sar(commands)
     _add_config(commands)
     _add_config_docs(commands)
     return parser
@@ -339,6 +340,35 @@ def _doctor(options: argparse.Namespace) -> int:
     from ssl4sar.acquire.doctor import doctor
 
     return EXIT_OK if doctor(options.config, as_json=options.json) else EXIT_PROBLEMS
+
+
+def _add_sar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "sar",
+        help="check products of Sentinel-1",
+        description="Work with products of Sentinel-1 outside of the workflow.",
+    )
+    steps = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    check = steps.add_parser(
+        "check",
+        help="compare the geometry of a GRD product with its own geolocation grid",
+        description="Send the geolocation grid of a GRD product through the solver that geocodes "
+        "it, and show the largest errors, the noise, orbit and border, and what is missing. The "
+        "exit status is 1 if an error is beyond its limit.",
+    )
+    check.add_argument(
+        "product", type=Path, metavar="PRODUCT", help="folder NAME.SAFE, or a zip that holds one"
+    )
+    check.add_argument("--json", action="store_true", help="print everything as JSON")
+    check.set_defaults(run=_check_product)
+
+
+def _check_product(options: argparse.Namespace) -> int:
+    from ssl4sar.sar.check import check_product, print_check
+
+    found = check_product(options.product)
+    print_check(found, as_json=options.json)
+    return EXIT_OK if found.within_limits else EXIT_PROBLEMS
 
 
 def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

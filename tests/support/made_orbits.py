@@ -139,10 +139,11 @@ def eof(
 def _vector(time: datetime, since_s: float, radius_m: float) -> str:
     angle = 2 * math.pi * since_s / 5925
     x, z = radius_m * math.cos(angle), radius_m * math.sin(angle)
+    vx, vz = -z * 2 * math.pi / 5925, x * 2 * math.pi / 5925
     stamp = f"{time:%Y-%m-%dT%H:%M:%S.%f}"
     return (
         f"      <OSV><TAI>TAI={stamp}</TAI><UTC>UTC={stamp}</UTC><UT1>UT1={stamp}</UT1>"
         f'<Absolute_Orbit>+36000</Absolute_Orbit><X unit="m">{x:.6f}</X><Y unit="m">0.0</Y>'
-        f'<Z unit="m">{z:.6f}</Z><VX unit="m/s">0</VX><VY unit="m/s">7500</VY>'
-        f'<VZ unit="m/s">0</VZ><Quality>NOMINAL</Quality></OSV>\n'
+        f'<Z unit="m">{z:.6f}</Z><VX unit="m/s">{vx:.6f}</VX>'
+        f'<VY unit="m/s">0.0</VY><VZ unit="m/s">{vz:.6f}</VZ><Quality>NOMINAL</Quality></OSV>\n'
     )

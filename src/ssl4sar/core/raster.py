@@ -9,6 +9,7 @@ JPEG 2000 or Zstandard some 10,000 to 70,000 times smaller.
 from __future__ import annotations
 
 import math
+import re
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
@@ -34,6 +35,8 @@ _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_SIZES = 322, 323, 324, 325
 _WHOLE_NUMBERS: Final = {1: "u1", 3: "u2", 4: "u4", 16: "u8"}
 #: Real images have some thirty.
 _MOST_TAGS: Final = 1000
+#: Braces, because names of archives may have any ending.
+_IN_ZIP: Final = re.compile(r"/vsizip/\{(.+?)\}/")
 _NOTHING: Final = np.empty(0, np.uint64)
 
 
@@ -48,7 +51,7 @@ def open_raster(
     """Open a raster whose header is plausible; errors of reading it, too, are one line.
 
     Args:
-        path: the file.
+        path: the file, or ``/vsizip/{ARCHIVE}/MEMBER``, whose size is that of the archive.
         driver: name of GDAL's driver. One alone: a file must not make the library open others.
         whole: refuse a GeoTIFF with blocks that are not in the file; decoders make zeros of them.
         most_bytes: limit of all bands in memory, for callers that read them at once.
@@ -64,12 +67,14 @@ def open_raster(
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     path = Path(path)
+    archive = _IN_ZIP.match(str(path))
     try:
         with warnings.catch_warnings():
             # Measurements of Sentinel-1 have tie points only.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path, driver=driver) as raster:
-                _require_plausible(raster, path.stat().st_size, most_bytes)
+                holder = path if archive is None else Path(archive[1])
+                _require_plausible(raster, holder.stat().st_size, most_bytes)
                 if whole and driver == "GTiff":
                     _require_blocks(path)
                 yield raster

@@ -12,8 +12,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 from xml.etree.ElementTree import Element
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.product import Product
@@ -24,6 +27,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_xml, read_bounded
 from ssl4sar.core.progress import log
 from ssl4sar.core.record import Record
+from ssl4sar.core.wording import printable
 
 #: Precise files have four megabytes.
 _LONGEST_BYTES: Final = 1 << 26
@@ -31,6 +35,8 @@ _FIX: Final = "remove it and fetch it again"
 #: State vectors come every ten seconds; one may be missing at an end.
 _SPACING: Final = timedelta(seconds=20)
 _NOT_ALPHANUMERIC: Final = re.compile(r"[^A-Z0-9]")
+_FRAME: Final = "EARTH_FIXED"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,25 @@ class OrbitFacts:
     vectors: int
     first_vector: datetime
     last_vector: datetime
+
+
+@dataclass(frozen=True, eq=False)
+class StateVectors:
+    """The state vectors of an orbit file, ECEF.
+
+    Attributes:
+        platform: e.g. S1A.
+        file_type: AUX_POEORB or AUX_RESORB.
+        times: (N,) UTC, datetime64[ns], ascending.
+        positions_m: (3, N) metres.
+        velocities_m_s: (3, N) metres per second, in the rotating frame.
+    """
+
+    platform: str
+    file_type: str
+    times: NDArray[np.datetime64]
+    positions_m: NDArray[np.float64]
+    velocities_m_s: NDArray[np.float64]
 
 
 class OrbitRecord(Record):
@@ -95,8 +120,25 @@ def read_orbit(path: str | Path) -> OrbitFacts:
         UserError: the file is missing, not an orbit file, ends too early, holds another number of
             state vectors than it announces, or such that are out of order.
     """
+    return _read(path, _facts)
+
+
+def read_state_vectors(path: str | Path) -> StateVectors:
+    """Read the state vectors of an orbit file.
+
+    Args:
+        path: EOF file.
+
+    Raises:
+        UserError: as :func:`read_orbit`; or a velocity is not a number, or the vectors are not in
+            the frame of the Earth.
+    """
+    return _read(path, _state_vectors)
+
+
+def _read(path: str | Path, of_root: Callable[[Element], T]) -> T:
     try:
-        return _facts(parse_xml(read_bounded(path, _LONGEST_BYTES)))
+        return of_root(parse_xml(read_bounded(path, _LONGEST_BYTES)))
     except FileNotFoundError as error:
         raise UserError(path, "the orbit file does not exist", "fetch it first") from error
     except (ValueError, KeyError) as error:
@@ -125,6 +167,23 @@ def _facts(root: Element) -> OrbitFacts:
     platform = _platform(_text(root, "Mission"))
     file_type = _text(root, "File_Type")
     return OrbitFacts(platform, file_type, start, stop, len(times), times[0], times[-1])
+
+
+def _state_vectors(root: Element) -> StateVectors:
+    facts, frame = _facts(root), _text(root, "Ref_Frame")
+    if frame != _FRAME:
+        raise ValueError(f"its frame is {printable(frame, 40)}, not {_FRAME}")
+    vectors = [_parts(vector) for vector in root.iterfind(".//{*}List_of_OSVs/{*}OSV")]
+    columns = {
+        name: np.array([float(vector[name]) for vector in vectors])
+        for name in ("X", "Y", "Z", "VX", "VY", "VZ")
+    }
+    velocities = np.stack([columns[f"V{axis}"] for axis in "XYZ"])
+    if not np.isfinite(velocities).all():
+        raise ValueError("a velocity is not a number")
+    times = [np.datetime64(_time(vector["UTC"]).replace(tzinfo=None), "ns") for vector in vectors]
+    positions = np.stack([columns[axis] for axis in "XYZ"])
+    return StateVectors(facts.platform, facts.file_type, np.array(times), positions, velocities)
 
 
 def _text(root: Element, name: str) -> str:

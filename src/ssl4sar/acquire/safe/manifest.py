@@ -32,7 +32,8 @@ _ALGORITHMS: Final = {
     "BLAKE3": "blake3",
 }
 _FIX: Final = "remove it and fetch the product again"
-_SAR_FILE: Final = re.compile(
+#: Kind and polarisation of a file of Sentinel-1, by its path in lower case.
+SAR_FILE: Final = re.compile(
     r"(annotation/|annotation/calibration/calibration-|annotation/calibration/noise-|measurement/)"
     r"s1[a-z]-[a-z0-9]+-[a-z]+-(hh|hv|vh|vv)-[^/]*\.(?:xml|tiff)"
 )
@@ -143,7 +144,7 @@ def _sar_files(
     by_polarisation: dict[str, list[ManifestFile]] = {}
     kinds: dict[str, set[str]] = {}
     for file in files:
-        match = _SAR_FILE.fullmatch(file.path)
+        match = SAR_FILE.fullmatch(file.path)
         if match is not None:
             by_polarisation.setdefault(match[2].upper(), []).append(file)
             kinds.setdefault(match[2].upper(), set()).add(match[1])

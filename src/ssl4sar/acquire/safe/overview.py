@@ -74,22 +74,34 @@ def read_overview(path: Path) -> SafeOverview:
     """
     reader = _read_zip if path.is_file() else _read_folder
     try:
-        manifest, metadata = reader(path)
-        root = parse_xml(manifest, _MAX_XML_BYTES)
-        track = _text(root, "relativeOrbitNumber")
-        details = None if metadata is None else parse_xml(metadata, _MAX_XML_BYTES)
-        return SafeOverview(
-            footprint=_footprint(root),
-            orbit_direction=orbit_direction(_text(root, "pass")),
-            relative_orbit=None if track is None else int(track),
-            processor_version=_processor(root),
-            cloud_percent=None if details is None else _number(details, _CLOUDS),
-            node_ms=(_number(root, "startTimeANX"), _number(root, "stopTimeANX")),
-            granules=_granules(root),
-            official_name=None if details is None else _text(details, "PRODUCT_URI"),
-        )
+        return parse_overview(*reader(path))
     except (OSError, *BROKEN_ZIP) as error:
         raise UserError(path, f"its manifest cannot be read ({error})", _CORRUPT) from error
+
+
+def parse_overview(manifest: bytes, metadata: bytes | None = None) -> SafeOverview:
+    """Return what a manifest says.
+
+    Args:
+        manifest: XML.
+        metadata: XML of Sentinel-2, ``MTD_MSI*.xml``.
+
+    Raises:
+        ValueError: one of them is damaged, or there is no footprint.
+    """
+    root = parse_xml(manifest, _MAX_XML_BYTES)
+    track = _text(root, "relativeOrbitNumber")
+    details = None if metadata is None else parse_xml(metadata, _MAX_XML_BYTES)
+    return SafeOverview(
+        footprint=_footprint(root),
+        orbit_direction=orbit_direction(_text(root, "pass")),
+        relative_orbit=None if track is None else int(track),
+        processor_version=_processor(root),
+        cloud_percent=None if details is None else _number(details, _CLOUDS),
+        node_ms=(_number(root, "startTimeANX"), _number(root, "stopTimeANX")),
+        granules=_granules(root),
+        official_name=None if details is None else _text(details, "PRODUCT_URI"),
+    )
 
 
 def _read_folder(path: Path) -> tuple[bytes, bytes | None]:

@@ -1,0 +1,1 @@
+"""Where a radar sees a point: ellipsoid, orbit, range and Doppler; pure functions of arrays."""

@@ -1,0 +1,1 @@
+"""One grid per glacier: its SAR images, their optical partner, and the dataset made of them."""

@@ -1,0 +1,265 @@
+"""The optical image of a glacier: tiles of Sentinel-2 on the grid of its SAR images.
+
+Level-2A products in SAFE format (S2-PDGS-TAS-DI-PSD, Sentinel-2 Products Specification Document,
+version 14.9, section 4): JPEG 2000 at 10, 20 and 60 m, reflectance = (DN + offset) / quantification
+from baseline 04.00 on, DN / quantification before. Bands and units are those of the pretraining
+dataset: reflectance x 10000, AOT and WVP x 1000, SCL a code; NaN where there is no data.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, parse_xml
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.pair_layout import BANDS, CHANNELS
+from ssl4sar.core.progress import track
+
+#: What the values of the dataset are, over those of the product in their own units.
+_SCALES: Final = {"AOT": 1000.0, "WVP": 1000.0, "SCL": 1.0}
+_REFLECTANCE: Final = 10_000.0
+_NODATA, _SATURATED = 0, 65_535
+#: Numbers of the bands in ``BOA_ADD_OFFSET``: those of the instrument, with B10.
+_BAND_IDS: Final = (
+    *("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"),
+)
+_IMAGE: Final = re.compile(
+    r"(?:.*/)?GRANULE/([^/]+)/IMG_DATA/R\d+m/\w+_(B\d[\dA]|AOT|WVP|SCL)_(\d+)m\.jp2"
+)
+_METADATA: Final = re.compile(r"(?:.*/)?MTD_MSIL2A\.xml")
+_AGAIN: Final = "fetch the product again"
+
+
+@dataclass(frozen=True)
+class OpticalProduct:
+    """A Level-2A product.
+
+    Attributes:
+        name: of the product, without ``.SAFE``.
+        day: of its datatake, UTC.
+        baseline: processing baseline, e.g. 04.00.
+        images: name for rasterio of the finest image of every band; AOT, which no pretraining
+            reads, may be missing.
+        offsets: what is added to the numbers of each band.
+        quantification: what the numbers of each band are divided by.
+    """
+
+    name: str
+    day: date
+    baseline: str
+    images: dict[str, str]
+    offsets: dict[str, float]
+    quantification: dict[str, float]
+
+
+def open_optical(path: str | Path) -> OpticalProduct:
+    """Open a Level-2A product.
+
+    Args:
+        path: folder ``NAME.SAFE`` or a zip of it.
+
+    Raises:
+        UserError: missing, of another level, of several tiles, or without one of the bands.
+    """
+    path = Path(path)
+    files = _files(path)
+    metadata = [file for file in files if _METADATA.fullmatch(file)]
+    if not metadata:
+        raise UserError(
+            path, "there is no MTD_MSIL2A.xml in it", "give a Level-2A product of Sentinel-2"
+        )
+    finest: dict[str, tuple[int, str]] = {}
+    granules = set()
+    for file in files:
+        match = _IMAGE.fullmatch(file)
+        if match is not None:
+            granules.add(match[1])
+            band = re.sub(r"^B0", "B", match[2])
+            found = (int(match[3]), file)
+            finest[band] = min(found, finest.get(band, found))
+    if len(granules) > 1:
+        raise UserError(path, f"it holds {len(granules)} tiles", "give products of one tile each")
+    missing = [band for band in CHANNELS if band not in finest]
+    if missing:
+        raise UserError(path, f"the bands {', '.join(missing)} are missing", _AGAIN)
+    root = _parsed(path, metadata[0])
+    try:
+        return _product(
+            path, root, {band: _raster(path, file) for band, (_, file) in finest.items()}
+        )
+    except (KeyError, ValueError) as error:
+        raise UserError(path, f"MTD_MSIL2A.xml is damaged ({error})", _AGAIN) from error
+
+
+def _files(path: Path) -> list[str]:
+    if path.is_dir():
+        return sorted(file.relative_to(path).as_posix() for file in path.rglob("*.[jx][pm][2l]"))
+    if not path.is_file():
+        raise UserError(path, "the product does not exist", "fetch it first")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = sorted(archive.namelist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise UserError(path, "this is not a readable zip", _AGAIN) from error
+    return [name for name in names if ".." not in name.split("/")]
+
+
+def _raster(path: Path, file: str) -> str:
+    return str(path / file) if path.is_dir() else f"/vsizip/{path.resolve()}/{file}"
+
+
+def _parsed(path: Path, file: str) -> Element:
+    try:
+        if path.is_dir():
+            return parse_xml((path / file).read_bytes())
+        with zipfile.ZipFile(path) as archive:
+            # One byte more than is read at most, so that a bomb is refused, not unpacked.
+            return parse_xml(archive.open(file).read(LONGEST_BYTES + 1))
+    except (ForeignTextError, OSError, zipfile.BadZipFile) as error:
+        raise UserError(path, f"{file} cannot be read ({error})", _AGAIN) from error
+
+
+def _product(path: Path, root: Element, images: dict[str, str]) -> OpticalProduct:
+    def number(name: str) -> float:
+        text = root.findtext(f".//{name}")
+        if text is None:
+            raise KeyError(f"{name} is missing")
+        return float(text)
+
+    start = root.findtext(".//DATATAKE_SENSING_START") or root.findtext(".//PRODUCT_START_TIME")
+    baseline = root.findtext(".//PROCESSING_BASELINE")
+    if start is None or baseline is None:
+        raise KeyError("the time or the processing baseline is missing")
+    added = {
+        _BAND_IDS[int(each.get("band_id", ""))]: float(each.text or "")
+        for each in root.iterfind(".//BOA_ADD_OFFSET")
+    }
+    # Its absence must not pass for an offset of 0: every reflectance would be off by 0.1.
+    if float(baseline) >= 4.0 and not set(BANDS[:12]) <= set(added):
+        raise KeyError(f"baseline {baseline} without BOA_ADD_OFFSET of every band")
+    maps = {
+        "AOT": number("AOT_QUANTIFICATION_VALUE"),
+        "WVP": number("WVP_QUANTIFICATION_VALUE"),
+        "SCL": 1.0,
+    }
+    boa = number("BOA_QUANTIFICATION_VALUE")
+    if min(boa, *maps.values()) <= 0:
+        raise ValueError("a quantification value is not positive")
+    return OpticalProduct(
+        name=path.name.rsplit(".", 1)[0],
+        day=datetime.fromisoformat(start).date(),
+        baseline=baseline,
+        images=images,
+        offsets={band: added.get(band, 0.0) for band in BANDS},
+        quantification={band: maps.get(band, boa) for band in BANDS},
+    )
+
+
+def optical_image(products: Sequence[OpticalProduct], grid: Grid) -> xr.DataArray:
+    """Return the bands of a glacier's optical image on its grid.
+
+    Finer pixels are averaged, coarser ones interpolated (bilinear), classes taken from the nearest
+    pixel. Where tiles overlap, an earlier product of the list is in front.
+
+    Args:
+        products: of one day, of whatever tile, UTM zone and baseline.
+        grid: north-up, in metres.
+
+    Returns:
+        (15, H, W) float32 with coordinates ``band``, ``y`` and ``x``; see the top of this module
+        for units. Attributes: ``products``, ``baselines``, ``crs``, ``day``, and ``note`` where
+        tiles of several zones or baselines were combined.
+
+    Raises:
+        UserError: the products are of several days, one cannot be read, or none covers the grid.
+    """
+    days = sorted({product.day for product in products})
+    if len(days) != 1:
+        raise UserError(
+            " ".join(product.name for product in products),
+            f"the tiles are of {len(days)} days",
+            "combine tiles of one day",
+        )
+    image = np.full((len(BANDS), *grid.shape), np.nan, np.float32)
+    zones: set[str] = set()
+    steps = [(product, band) for product in products for band in BANDS if band in product.images]
+    for product, band in track(steps, f"optical image of {days[0]}"):
+        plane = image[BANDS.index(band)]
+        values, zone = _on_grid(product, band, grid)
+        np.copyto(plane, values, where=np.isnan(plane))
+        zones.add(zone)
+    names = [product.name for product in products]
+    if np.isnan(image).all():
+        raise UserError(", ".join(names), "none covers the area", "choose another optical image")
+    baselines = sorted({product.baseline for product in products})
+    notes = [
+        f"tiles of {len(found)} {what}: {', '.join(sorted(found))}"
+        for found, what in ((zones, "UTM zones"), (set(baselines), "baselines"))
+        if len(found) > 1
+    ]
+    return xr.DataArray(
+        image,
+        dims=("band", "y", "x"),
+        coords={"band": list(BANDS), "y": grid.y()[:, 0], "x": grid.x()[0]},
+        name="reflectance",
+        attrs={
+            "crs": grid.crs,
+            "day": days[0].isoformat(),
+            "products": names,
+            "baselines": baselines,
+            **({"note": "; ".join(notes)} if notes else {}),
+        },
+    )
+
+
+def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np.float32], str]:
+    """Return one band on a grid in the units of the dataset, NaN without data, and its zone."""
+    import rasterio
+    from rasterio.enums import Resampling
+    from rasterio.errors import RasterioError
+    from rasterio.transform import Affine
+    from rasterio.warp import reproject
+
+    values = np.full(grid.shape, np.nan, np.float32)
+    try:
+        with rasterio.open(product.images[band], driver="JP2OpenJPEG") as raster:
+            finer = abs(raster.transform.a) < grid.spacing
+            how = Resampling.average if finer else Resampling.bilinear
+            reproject(
+                rasterio.band(raster, 1),
+                values,
+                src_nodata=_NODATA,
+                dst_transform=Affine(*grid.transform),
+                dst_crs=grid.crs,
+                dst_nodata=np.nan,
+                resampling=Resampling.nearest if band == "SCL" else how,
+            )
+            zone = str(raster.crs)
+    except RasterioError as error:
+        raise UserError(product.images[band], f"it cannot be read ({error})", _AGAIN) from error
+    values[values >= _SATURATED] = np.nan
+    scale = _SCALES.get(band, _REFLECTANCE) / product.quantification[band]
+    return (values + np.float32(product.offsets[band])) * np.float32(scale), zone
+
+
+def optical_facts(image: xr.DataArray) -> dict[str, Any]:
+    """Return what a manifest says about the making of an optical image, as plain values."""
+    known = image.sel(band=list(CHANNELS)).notnull().all("band")
+    return {
+        **{key: image.attrs[key] for key in ("products", "baselines", "day")},
+        "note": image.attrs.get("note"),
+        "covered_percent": round(100 * float(known.mean()), 3),
+        "units": "reflectance x 10000, AOT and WVP x 1000, SCL a code",
+    }

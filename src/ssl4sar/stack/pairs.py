@@ -1,0 +1,259 @@
+"""From stacks to the pretraining dataset: 8-bit images, optical partners, manifest and card.
+
+Folders and names are those of the SSL4SAR dataset, see :mod:`ssl4sar.core.pair_layout`. The window
+of decibels and its mapping to 8 bits are of our choice (those of the published images are unknown)
+and recorded with every image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import ceil
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.geotiff import write_geotiff
+from ssl4sar.core.gray_png import write_gray
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.pair_layout import (
+    BANDS,
+    BENCHMARK_TEST_GLACIERS,
+    MANIFEST_NAME,
+    OPTICAL_FOLDER,
+    SAR_FOLDERS,
+    PairSplit,
+    is_named_after,
+)
+from ssl4sar.core.progress import track
+from ssl4sar.dataset.pair_manifest import OpticalImage, PairManifest, SarImage
+from ssl4sar.sar.coding import GrayMapping, read_backscatter
+from ssl4sar.stack.optical import optical_facts
+from ssl4sar.stack.record import StackedScene, StackRecord, image_path
+
+#: Decibels per decade of power.
+_DB: Final = 10.0
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """How a dataset is made of stacks.
+
+    Attributes:
+        mapping: decibels to 8 bits.
+        val_glaciers: glaciers whose images are all for validation.
+        val_fraction: of every other glacier, the share of its latest days for validation.
+        leave_out_flagged: leave out scenes whose co-registration is flagged.
+        apply_shift: move every image by the shift that was measured; off: nothing is warped.
+        allow_test_glaciers: take glaciers of the benchmark's test set, too.
+        test_glaciers: names of these glaciers.
+    """
+
+    mapping: GrayMapping = field(default_factory=GrayMapping)
+    val_glaciers: tuple[str, ...] = ()
+    val_fraction: float = 0.1
+    leave_out_flagged: bool = True
+    apply_shift: bool = False
+    allow_test_glaciers: bool = False
+    test_glaciers: tuple[str, ...] = BENCHMARK_TEST_GLACIERS
+
+
+@dataclass(frozen=True, eq=False)
+class GlacierImages:
+    """What there is of a glacier.
+
+    Attributes:
+        stack: its scenes.
+        record: file of their record.
+        optical: (15, H, W) its optical image; see :func:`ssl4sar.stack.optical.optical_image`.
+    """
+
+    stack: StackRecord
+    record: Path
+    optical: xr.DataArray
+
+
+def build_pairs(
+    glaciers: Sequence[GlacierImages], root: str | Path, options: PairOptions | None = None
+) -> PairManifest:
+    """Write a dataset for the pretraining: images, ``dataset.json`` and ``README.md``.
+
+    Args:
+        glaciers: stacks with their optical images.
+        root: folder of the dataset.
+        options: defaults where None.
+
+    Returns:
+        The manifest, written too.
+
+    Raises:
+        UserError: a glacier is of the benchmark's test set, has no usable scene or an optical image
+            on another grid, or is there twice; no image is left.
+    """
+    root, options = Path(root), options or PairOptions()
+    optical, sar = [], []
+    for images in glaciers:
+        name = images.stack.glacier
+        _refuse_test_glacier(name, options)
+        grid = images.stack.pixels
+        _require_same_grid(images, grid)
+        splits = split_scenes(name, _chosen(images.stack, options), options)
+        if splits:
+            optical.append(_write_optical(images, grid, root))
+        sar += [
+            _write_sar(images, scene, split, grid, root, options)
+            for scene, split in track(splits, f"images of {name}")
+        ]
+    if not sar:
+        raise UserError(root, "no image is left for the dataset", "see the tables of the stacks")
+    manifest = PairManifest(
+        root=str(root),
+        source="built",
+        synthetic=any(image.processing["synthetic"] for image in sar if image.processing),
+        allow_test_glaciers=options.allow_test_glaciers,
+        excluded=(),
+        left_out=(),
+        included_test_glaciers=tuple(
+            image.glacier
+            for image in optical
+            if is_named_after(image.glacier, options.test_glaciers)
+        ),
+        optical=tuple(sorted(optical, key=lambda image: image.glacier)),
+        sar=tuple(sorted(sar, key=lambda image: (image.split != "train", image.file))),
+    )
+    manifest.write(root / MANIFEST_NAME)
+    return manifest
+
+
+def split_scenes(
+    glacier: str, scenes: Sequence[StackedScene], options: PairOptions
+) -> list[tuple[StackedScene, PairSplit]]:
+    """Return the split of every scene: by glacier, else the latest days for validation.
+
+    Scenes of one day are in one split.
+    """
+    days = sorted({scene.day or "" for scene in scenes})
+    if glacier in options.val_glaciers:
+        late = set(days)
+    else:
+        # A glacier of one day is for training.
+        count = min(ceil(options.val_fraction * len(days)), len(days) - 1)
+        late = set(days[len(days) - count :]) if count > 0 else set()
+    return [(scene, "val" if (scene.day or "") in late else "train") for scene in scenes]
+
+
+def _chosen(stack: StackRecord, options: PairOptions) -> list[StackedScene]:
+    return [
+        scene for scene in stack.usable if not (options.leave_out_flagged and _is_misplaced(scene))
+    ]
+
+
+def _is_misplaced(scene: StackedScene) -> bool:
+    """Return whether the shift was measured, and is beyond its limits."""
+    return scene.shift is not None and scene.shift.x_px is not None and bool(scene.shift.problem)
+
+
+def _refuse_test_glacier(name: str, options: PairOptions) -> None:
+    if is_named_after(name, options.test_glaciers) and not options.allow_test_glaciers:
+        raise UserError(
+            f"glacier {name}",
+            "is of the benchmark's test set, which no pretraining may see",
+            "leave it out, or set ssl4sar.allow_test_glaciers",
+        )
+
+
+def _require_same_grid(images: GlacierImages, grid: Grid) -> None:
+    shape, crs = images.optical.shape[1:], images.optical.attrs["crs"]
+    xs, ys = images.optical["x"].values, images.optical["y"].values
+    same = shape == grid.shape and crs == grid.crs
+    if not (same and np.allclose(xs, grid.x()[0]) and np.allclose(ys, grid.y()[:, 0])):
+        raise UserError(
+            f"glacier {images.stack.glacier}",
+            "its optical image is on another grid than its SAR images",
+            "make both again with the same area and pixel size",
+        )
+
+
+def _place(grid: Grid) -> dict[str, Any]:
+    return {
+        "height": grid.height,
+        "width": grid.width,
+        "spacing_m": grid.spacing_m,
+        "crs": grid.crs,
+        "transform": grid.transform,
+    }
+
+
+def _file_facts(root: Path, file: str) -> dict[str, Any]:
+    path = root / file
+    return {"file": file, "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+
+
+def _write_optical(images: GlacierImages, grid: Grid, root: Path) -> OpticalImage:
+    facts = optical_facts(images.optical)
+    name = images.stack.glacier
+    file = f"{OPTICAL_FOLDER}/{name}_{facts['day'].replace('-', '')}_S2.tif"
+    tags = {"PRODUCTS": " ".join(facts["products"]), "UNITS": facts["units"]}
+    write_geotiff(root / file, images.optical.values, grid, descriptions=BANDS, tags=tags)
+    return OpticalImage(
+        **_file_facts(root, file),
+        **_place(grid),
+        glacier=name,
+        date=facts["day"],
+        bands=len(BANDS),
+        processing=facts,
+    )
+
+
+def _write_sar(
+    images: GlacierImages,
+    scene: StackedScene,
+    split: PairSplit,
+    grid: Grid,
+    root: Path,
+    options: PairOptions,
+) -> SarImage:
+    db = read_backscatter(image_path(images.record, scene)).db
+    move = None
+    if options.apply_shift and scene.shift is not None and scene.shift.x_px is not None:
+        move = -float(scene.shift.y_px or 0.0), -float(scene.shift.x_px)
+        db = _moved(db, move)
+    coded = options.mapping.encode(db)
+    facts, day = scene.facts, scene.day or ""
+    number = "000" if facts["relative_orbit"] is None else f"{facts['relative_orbit']:03d}"
+    start = facts["start"].replace("-", "").replace(":", "")[9:15]
+    stem = f"{facts['platform']}_{images.stack.glacier}_{day.replace('-', '')}_{start}_{number}"
+    file = f"{SAR_FOLDERS[split]}/{stem}.png"
+    write_gray(root / file, coded.image, {"Product": scene.product})
+    return SarImage(
+        **_file_facts(root, file),
+        **_place(grid),
+        glacier=images.stack.glacier,
+        date=day,
+        split=split,
+        processing={
+            **facts,
+            "image": scene.file,
+            "image_sha256": scene.sha256,
+            "mapping": {**options.mapping.to_json(), "clamped_px": coded.clamped_px},
+            "shift": None if scene.shift is None else scene.shift.model_dump(),
+            "moved_px": None if move is None else list(move),
+            "synthetic": facts["platform"] == "S1X",
+        },
+    )
+
+
+def _moved(db: NDArray[np.float32], move_px: tuple[float, float]) -> NDArray[np.float32]:
+    """Return an image moved by rows and columns, in linear power; NaN from outside."""
+    power = 10 ** (db / _DB)
+    moved = ndimage.shift(power, move_px, order=1, mode="constant", cval=np.nan)
+    with np.errstate(divide="ignore"):
+        db_moved: NDArray[np.float32] = (_DB * np.log10(moved)).astype(np.float32)
+    return db_moved

@@ -1,0 +1,106 @@
+"""The record of a stack: every scene of a glacier on its grid, with what was found of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.record import Record, RecordPart
+
+
+class SceneShift(RecordPart):
+    """Shift of a scene against the median of its track on stable terrain.
+
+    Attributes:
+        x_px: columns, positive to the right; None where it could not be measured.
+        y_px: rows, positive down.
+        x_m: the same, metres to the east.
+        y_m: metres to the north.
+        spread_px: median absolute deviation of the windows.
+        peak_to_noise: how clear the match is, standard deviations.
+        windows: windows that were matched.
+        problem: why the scene is flagged; None of a good one.
+    """
+
+    x_px: float | None
+    y_px: float | None
+    x_m: float | None
+    y_m: float | None
+    spread_px: float | None
+    peak_to_noise: float | None
+    windows: int
+    problem: str | None
+
+
+class StackedScene(RecordPart):
+    """A scene on the grid of its glacier, or why it is not.
+
+    Attributes:
+        product: name of the raw product.
+        file: its image beside the record; None of one that failed.
+        sha256: of the image.
+        problem: why it failed, in one line; None of one that is there.
+        day: of the first line, UTC, YYYY-MM-DD; None of one that could not be opened.
+        track: relative orbit, direction, mode and polarisation; scenes of one track see the same.
+        valid_percent: share of the grid that it shows.
+        facts: how it was made, plain values; see :func:`ssl4sar.sar.geocode.geocode`.
+        shift: against its track; None before it was measured.
+        optical_shift: against the optical image, as information.
+    """
+
+    product: str
+    file: str | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    problem: str | None = None
+    day: str | None = None
+    track: str | None = None
+    valid_percent: float | None = None
+    facts: dict[str, Any] = Field(default_factory=dict)
+    shift: SceneShift | None = None
+    optical_shift: SceneShift | None = None
+
+
+class StackRecord(Record):
+    """The scenes of one glacier, or of a batch of them.
+
+    Attributes:
+        glacier: its name.
+        grid: of all its images.
+        scenes: by time, those that failed last.
+    """
+
+    SCHEMA: ClassVar[str] = "ssl4sar.stack/1"
+    NAME: ClassVar[str] = "record of a stack"
+
+    glacier: str
+    grid: dict[str, Any]
+    scenes: tuple[StackedScene, ...]
+
+    @property
+    def pixels(self) -> Grid:
+        """The grid as a value."""
+        return Grid.from_json(self.grid)
+
+    @property
+    def usable(self) -> tuple[StackedScene, ...]:
+        """Scenes that have an image."""
+        return tuple(scene for scene in self.scenes if scene.file is not None)
+
+
+def in_order(scenes: list[StackedScene]) -> tuple[StackedScene, ...]:
+    """Return scenes by time and name, those that failed last."""
+    return tuple(
+        sorted(
+            scenes, key=lambda each: (each.file is None, each.facts.get("start", ""), each.product)
+        )
+    )
+
+
+def image_path(record: str | Path, scene: StackedScene) -> Path:
+    """Return where the image of a scene is, beside the record that lists it."""
+    if scene.file is None:
+        raise ValueError(f"{scene.product} has no image")
+    return Path(record).parent / scene.file

@@ -1,0 +1,136 @@
+"""A batch of raw products onto the grid of a glacier: what fails is recorded, the rest is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.progress import track
+from ssl4sar.sar.coding import write_backscatter
+from ssl4sar.sar.geocode import GeocodeOptions, geocode
+from ssl4sar.sar.product import GrdProduct, open_product
+from ssl4sar.sar.terrain import Elevation
+from ssl4sar.stack.record import StackedScene, StackRecord, in_order
+
+WantedPolarisation = Literal["copolar", "HH", "HV", "VV", "VH"]
+#: Below this share of the grid a scene shows too little of the glacier, percent.
+_LEAST_VALID_PERCENT: Final = 5.0
+
+
+@dataclass(frozen=True)
+class RawScene:
+    """A product to stack.
+
+    Attributes:
+        path: folder or zip.
+        orbit_file: precise orbit; None takes that of the annotation.
+    """
+
+    path: Path
+    orbit_file: Path | None = None
+
+
+def stack_scenes(
+    scenes: Sequence[RawScene],
+    glacier: str,
+    grid: Grid,
+    elevation: Elevation,
+    record: str | Path,
+    *,
+    polarisation: WantedPolarisation = "copolar",
+    options: GeocodeOptions | None = None,
+) -> StackRecord:
+    """Geocode scenes onto the grid of a glacier and write them beside their record.
+
+    Args:
+        scenes: raw products.
+        glacier: name of the glacier.
+        grid: of all its images.
+        elevation: model of its area.
+        record: file of the record; images are in its folder.
+        polarisation: copolar takes HH or VV, whichever there is.
+        options: of the geocoding; the orbit file is that of each scene.
+
+    Returns:
+        The record, written too. A scene that cannot be made is in it with the reason.
+
+    Raises:
+        UserError: the elevation model cannot be used, or the disk is full.
+    """
+    folder = Path(record).parent
+    made = []
+    for scene in track(scenes, f"geocoding scenes of {glacier}"):
+        chosen = replace(options or GeocodeOptions(), orbit_file=scene.orbit_file)
+        made.append(_stacked(scene, grid, elevation, folder, polarisation, chosen))
+    stack = StackRecord(glacier=glacier, grid=grid.to_json(), scenes=in_order(made))
+    stack.write(record)
+    return stack
+
+
+def _stacked(
+    scene: RawScene,
+    grid: Grid,
+    elevation: Elevation,
+    folder: Path,
+    polarisation: WantedPolarisation,
+    options: GeocodeOptions,
+) -> StackedScene:
+    name = scene.path.name.rsplit(".", 1)[0]
+    try:
+        product = open_product(scene.path)
+        chosen = _polarisation(product, polarisation)
+        image = geocode(product, chosen, grid, elevation, options)
+    except UserError as error:
+        # Of the elevation model, not of this scene: no other would fare better.
+        if str(error.subject) == str(elevation.path):
+            raise
+        return StackedScene(product=name, problem=str(error))
+    valid_percent = round(100 * float(image["valid"].mean()), 2)
+    if valid_percent < _LEAST_VALID_PERCENT:
+        return StackedScene(
+            product=name,
+            problem=f"it shows {valid_percent:g} % of the area",
+            valid_percent=valid_percent,
+        )
+    facts: dict[str, Any] = {key: value for key, value in image.attrs.items() if key != "crs"}
+    facts["incidence_deg"] = round(float(np.nanmedian(image["local_incidence_angle"])), 3)
+    file = f"{name}_{chosen}.tif"
+    backscatter = image["backscatter"].values
+    clamped = write_backscatter(
+        folder / file, backscatter, grid, name=options.quantity, metadata=facts
+    )
+    return StackedScene(
+        product=name,
+        file=file,
+        sha256=sha256_file(folder / file),
+        day=str(facts["start"])[:10],
+        track=track_name(facts),
+        valid_percent=valid_percent,
+        facts={**facts, "clamped_px": clamped},
+    )
+
+
+def track_name(facts: dict[str, Any]) -> str:
+    """Return what scenes of one geometry have in common: orbit, direction, mode, polarisation."""
+    orbit = facts["relative_orbit"]
+    number = "unknown" if orbit is None else f"{orbit:03d}"
+    return f"{number} {facts['orbit_pass'] or 'unknown'} {facts['mode']} {facts['polarisation']}"
+
+
+def _polarisation(product: GrdProduct, wanted: WantedPolarisation) -> str:
+    candidates = ("HH", "VV") if wanted == "copolar" else (wanted,)
+    for each in candidates:
+        if each in product.polarisations:
+            return each
+    raise UserError(
+        product.path,
+        f"it has {', '.join(product.polarisations)}, not {' or '.join(candidates)}",
+        "choose another sentinel.polarisation",
+    )

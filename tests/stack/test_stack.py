@@ -1,0 +1,250 @@
+"""From SYNTHETIC raw products, whose ground is known, to a stack and a dataset."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from raw_glacier import INCIDENCE_DEG, RawGlacier, Stacked
+from scipy import ndimage
+
+from ssl4sar.core.errors import UserError
+from ssl4sar.core.grid import Grid
+from ssl4sar.core.pair_layout import MANIFEST_NAME
+from ssl4sar.core.seeding import generator
+from ssl4sar.dataset.pair_manifest import PairManifest
+from ssl4sar.dataset.pair_selection import PairRules
+from ssl4sar.dataset.pair_validation import validate_pairs
+from ssl4sar.sar.coding import read_backscatter, write_backscatter
+from ssl4sar.sar.terrain import Elevation
+from ssl4sar.stack.coregistration import (
+    check_coregistration,
+    stable_terrain,
+    track_median,
+    write_shift_table,
+)
+from ssl4sar.stack.pairs import GlacierImages, PairOptions, build_pairs
+from ssl4sar.stack.record import SceneShift, StackRecord, image_path
+from ssl4sar.stack.scenes import RawScene, stack_scenes
+from ssl4sar.stack.shift import measure_shift
+from ssl4sar.stack.stac import area_in_degrees, item_problems, scene_item, write_stac
+from ssl4sar.synthetic.environment import environment_on
+from ssl4sar.synthetic.sar import Viewing, Visibility, backscatter_db, draw_levels
+from ssl4sar.synthetic.sensors import SENSORS
+
+pytestmark = pytest.mark.slow
+
+
+def true_db(raw: RawGlacier, number: int) -> np.ndarray:
+    """Mean sigma nought of the ground on the grid of the stack, without terrain and speckle."""
+    place, day = raw.place, raw.days[number].date()
+    plane = Grid.centred(raw.grid.width * 20.0, raw.grid.height * 20.0, 20.0)
+    weather = environment_on(place.seed, place.world.place, northern=True, day=day)
+    rng = generator(place.seed, "raw levels", place.world.place, day.isoformat())
+    levels = draw_levels(rng, SENSORS["S1"].band, weather.wind_m_s, INCIDENCE_DEG, 1.0)
+    flat = Visibility(np.zeros(plane.shape, bool), np.zeros(plane.shape, np.float32))
+    viewing = Viewing(INCIDENCE_DEG, math.radians(12.0))
+    return backscatter_db(place.world.sample(plane, day), flat, viewing, levels)
+
+
+def test_scenes_show_the_ground_where_it_is(stacked: Stacked) -> None:
+    raw = stacked.raw
+    for number, scene in enumerate(stacked.stack.usable):
+        db = read_backscatter(image_path(stacked.record, scene)).db
+        truth = true_db(raw, number)
+        found = measure_shift(truth, db, np.ones(db.shape, bool))
+        assert found.length_px == pytest.approx(0.0, abs=0.15)
+        # Terrain changes slopes; the sea and flat ice keep their level.
+        sea = (
+            raw.place.world.sample(
+                Grid.centred(raw.grid.width * 20.0, raw.grid.height * 20.0, 20.0),
+                raw.days[number].date(),
+            ).elevation_m
+            == 0
+        )
+        power, true_power = (10 ** (each[sea] / 10) for each in (db, truth))
+        assert 10 * np.log10(power.mean() / true_power.mean()) == pytest.approx(0.0, abs=0.5)
+
+
+def test_a_stack_lists_its_scenes_by_time(stacked: Stacked) -> None:
+    stack = StackRecord.read(stacked.record)
+    assert stack == stacked.stack
+    assert stack.pixels == stacked.raw.grid
+    assert [scene.day for scene in stack.scenes] == ["2018-05-12", "2018-06-12", "2018-07-12"]
+    assert {scene.track for scene in stack.scenes} == {"090 ascending IW HH"}
+    assert all(scene.valid_percent == 100.0 and scene.problem is None for scene in stack.scenes)
+
+
+def test_a_scene_that_fails_is_recorded_and_the_others_are_made(
+    raw_glacier: RawGlacier, tmp_path: Path
+) -> None:
+    first, second, _ = raw_glacier.scenes
+    broken = shutil.copytree(first.path, tmp_path / first.path.name)
+    image = next(broken.glob("measurement/*"))
+    image.write_bytes(image.read_bytes()[:1000])
+    empty = tmp_path / "S1X_IW_GRDH_NOTHING.SAFE"
+    empty.mkdir()
+    record = tmp_path / "stack.json"
+    stack = stack_scenes(
+        [RawScene(broken), RawScene(empty), second],
+        "Synthetic01",
+        raw_glacier.grid,
+        raw_glacier.elevation,
+        record,
+    )
+    assert [scene.problem is None for scene in stack.scenes] == [True, False, False]
+    problems = {scene.product: scene.problem for scene in stack.scenes}
+    assert "manifest.safe" in str(problems["S1X_IW_GRDH_NOTHING"])
+    assert image.name in str(problems[broken.stem])
+    with pytest.raises(UserError, match=r"nothing\.tif"):
+        stack_scenes([second], "S", raw_glacier.grid, Elevation(tmp_path / "nothing.tif"), record)
+
+
+def test_making_a_stack_again_gives_the_same_bytes(stacked: Stacked, tmp_path: Path) -> None:
+    raw = stacked.raw
+    again = stack_scenes(
+        raw.scenes[:1], "Synthetic01", raw.grid, raw.elevation, tmp_path / "stack.json"
+    )
+    assert again.scenes[0] == stacked.stack.scenes[0]
+
+
+@pytest.fixture(scope="module")
+def checked(stacked: Stacked) -> StackRecord:
+    stable = stable_terrain(stacked.raw.optical.sel(band="SCL").values)
+    assert 0.02 < stable.mean() < 0.9
+    everywhere = np.ones(stable.shape, bool)
+    return check_coregistration(stacked.stack, stacked.record, everywhere)
+
+
+def test_scenes_of_one_geometry_are_not_shifted(checked: StackRecord, tmp_path: Path) -> None:
+    for scene in checked.scenes:
+        assert scene.shift is not None
+        assert scene.shift.problem is None
+        assert scene.shift.x_m == pytest.approx(0.0, abs=4.0)
+    write_shift_table(checked, tmp_path / "shifts.csv")
+    lines = (tmp_path / "shifts.csv").read_text().splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("product,day,track,valid_percent,x_px")
+
+
+def test_a_displaced_scene_is_flagged_and_nothing_is_warped(
+    stacked: Stacked, tmp_path: Path
+) -> None:
+    record = shutil.copytree(stacked.record.parent, tmp_path / "copy") / "stack.json"
+    first, second, third = (image_path(record, scene) for scene in stacked.stack.scenes)
+    # Three times the same ground, once displaced.
+    shutil.copy(first, third)
+    image = read_backscatter(first)
+    power = ndimage.shift(10 ** (image.db / 10), (0.0, 1.5), order=3, mode="nearest")
+    db = (10 * np.log10(np.maximum(power, 1e-4))).astype(np.float32)
+    write_backscatter(second, db, image.grid, name="sigma0", metadata={})
+    before = second.read_bytes()
+    checked = check_coregistration(stacked.stack, record, np.ones(db.shape, bool))
+    shift = checked.scenes[1].shift
+    assert shift is not None
+    assert (shift.x_px, shift.y_px) == (pytest.approx(1.5, abs=0.1), pytest.approx(0, abs=0.1))
+    assert (shift.x_m, shift.y_m) == (pytest.approx(30, abs=2), pytest.approx(0, abs=2))
+    assert shift.problem is not None
+    assert second.read_bytes() == before
+
+
+def test_too_few_scenes_of_a_track_are_said_to_be(stacked: Stacked) -> None:
+    two = stacked.stack.model_copy(update={"scenes": stacked.stack.scenes[:2]})
+    checked = check_coregistration(two, stacked.record, np.ones(two.pixels.shape, bool))
+    assert [each.shift.problem for each in checked.scenes if each.shift] == [
+        "its track has 2 scenes, 3 are needed"
+    ] * 2
+
+
+def test_the_median_is_that_of_numpy(stacked: Stacked) -> None:
+    paths = [image_path(stacked.record, scene) for scene in stacked.stack.scenes]
+    expected = np.nanmedian([read_backscatter(path).db for path in paths], axis=0)
+    np.testing.assert_allclose(
+        track_median(paths, stacked.raw.grid, workers=2), expected, atol=1e-4
+    )
+
+
+def test_items_hold_what_catalogues_ask_for(checked: StackRecord, stacked: Stacked) -> None:
+    collection = write_stac(checked, stacked.record)
+    document = json.loads(collection.read_text())
+    assert [link["rel"] for link in document["links"]] == ["item"] * 3
+    item = json.loads((collection.parent / document["links"][0]["href"]).read_text())
+    assert item_problems(item) == []
+    assert item["properties"]["proj:code"] == "EPSG:32622"
+    assert item["properties"]["sat:relative_orbit"] == 90
+    assert item["properties"]["ssl4sar:geolocation"] == "within limits"
+    assert item["assets"]["backscatter"]["file:checksum"].startswith("1220")
+    assert "SYNTHETIC" in item["properties"]["description"]
+
+
+def test_places_are_degrees_also_across_the_antimeridian(stacked: Stacked) -> None:
+    across = Grid.at(300_000.0, 7_700_000.0, 200.0, (100, 1000), "EPSG:32601")
+    assert area_in_degrees(across).geom_type == "MultiPolygon"
+    moved = stacked.stack.model_copy(update={"grid": across.to_json()})
+    item = scene_item(moved, stacked.stack.scenes[0], stacked.record).to_dict()
+    west, _, east, _ = item["bbox"]
+    assert east < 0 < west
+    assert item_problems(item) == []
+    assert item_problems({**item, "bbox": [5e5, 7e6, 6e5, 8e6]}) != []
+
+
+def test_the_dataset_is_one_that_the_pretraining_reads(
+    checked: StackRecord, stacked: Stacked, tmp_path: Path
+) -> None:
+    images = GlacierImages(checked, stacked.record, stacked.raw.optical)
+    manifest = build_pairs([images], tmp_path / "pairs", PairOptions(val_fraction=0.3))
+    assert manifest.facts()["images"] == {"train": 2, "val": 1}
+    assert manifest.synthetic
+    assert manifest.sar[-1].date == "2018-07-12"
+    mapping = manifest.sar[0].processing["mapping"]  # type: ignore[index]
+    assert (mapping["low_db"], mapping["high_db"]) == (-25.0, 0.0)
+    report = validate_pairs(tmp_path / "pairs", PairRules(source="built", test_glaciers=()))
+    assert [each for each in report.problems if each.severity == "error"] == []
+    assert PairManifest.read(tmp_path / "pairs" / MANIFEST_NAME) == manifest
+
+
+def flagged(stack: StackRecord) -> StackRecord:
+    shift = SceneShift(
+        x_px=3.0, y_px=0.0, x_m=60.0, y_m=0.0, spread_px=0.1, peak_to_noise=9.0, windows=9,
+        problem="shifted by 3.00 px",
+    )  # fmt: skip
+    first, *others = stack.scenes
+    return stack.model_copy(update={"scenes": (first.model_copy(update={"shift": shift}), *others)})
+
+
+def test_flagged_scenes_are_left_out_or_moved_only_as_asked(
+    stacked: Stacked, tmp_path: Path
+) -> None:
+    images = GlacierImages(flagged(stacked.stack), stacked.record, stacked.raw.optical)
+    assert len(build_pairs([images], tmp_path / "a").sar) == 2
+    kept = build_pairs([images], tmp_path / "b", PairOptions(leave_out_flagged=False))
+    moved = build_pairs(
+        [images], tmp_path / "c", PairOptions(leave_out_flagged=False, apply_shift=True)
+    )
+    assert kept.sar[0].processing["moved_px"] is None  # type: ignore[index]
+    assert moved.sar[0].processing["moved_px"] == [0.0, -3.0]  # type: ignore[index]
+    assert kept.sar[0].sha256 != moved.sar[0].sha256
+    assert kept.sar[1].sha256 == moved.sar[1].sha256
+
+
+def test_what_must_not_be_in_a_dataset_is_refused(stacked: Stacked, tmp_path: Path) -> None:
+    images = GlacierImages(stacked.stack, stacked.record, stacked.raw.optical)
+    columbia = replace(images, stack=stacked.stack.model_copy(update={"glacier": "Columbia"}))
+    with pytest.raises(UserError, match="test set"):
+        build_pairs([columbia], tmp_path / "a")
+    assert build_pairs(
+        [columbia], tmp_path / "b", PairOptions(allow_test_glaciers=True)
+    ).included_test_glaciers == ("Columbia",)
+    other = replace(
+        images, optical=stacked.raw.optical.assign_coords(x=stacked.raw.optical["x"] + 20)
+    )
+    with pytest.raises(UserError, match="another grid"):
+        build_pairs([other], tmp_path / "c")
+    nothing = replace(images, stack=stacked.stack.model_copy(update={"scenes": ()}))
+    with pytest.raises(UserError, match="no image is left"):
+        build_pairs([nothing], tmp_path / "d")
