@@ -125,6 +125,7 @@ def test_only_a_few_modules_write_to_the_terminal() -> None:
         # JSON, whose text is ASCII.
         "workflow/audit_command.py",
         "acquire/doctor.py",
+        "sar/check.py",
         # Standard streams of the process itself.
         "train/operations/launch.py",
         "workflow/job.py",

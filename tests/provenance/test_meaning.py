@@ -36,7 +36,7 @@ def meaning(text: str) -> str:
     [
         ('"""Counts."""', '"""Counts things."""'),
         ('"""Return how many."""', "'''Say how many there are.'''"),
-        ("    tell(", "    # told once\n    tell("),
+        ("    log(", "    # said once\n    log("),
         ("there are no {name}", "nothing of {name} is there"),
         ('"give some"', '"give at least one"'),
         (": {len(things):,} things", " has {len(things)} of them"),
@@ -59,7 +59,7 @@ def test_texts_for_people_do_not_count(old: str, new: str) -> None:
         ('= "all"', '= "each"'),
         ("not things", "things"),
         ("raise UserError", "raise ValueError"),
-        ('tell(f"{name}', 'tell(f"{things}'),
+        ('log(f"{name}', 'log(f"{things}'),
         ("stacklevel=2", "stacklevel=3"),
         ("def count", "def number"),
         ("    return", "    things.pop()\n    return"),
@@ -74,7 +74,7 @@ def test_texts_that_go_into_results_count() -> None:
     assert meaning("KEY = 'a'") != meaning("KEY = 'b'")
     assert meaning("f(x, 'a')") != meaning("f(x, 'b')")
     assert meaning("f'{x:.2f}'") != meaning("f'{x:.3f}'")
-    assert meaning("f(tell, 'a')") != meaning("f(tell, 'b')")
+    assert meaning("f(log, 'a')") != meaning("f(log, 'b')")
 
 
 @pytest.mark.parametrize(

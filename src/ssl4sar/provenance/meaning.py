@@ -16,8 +16,8 @@ _TRACKING: Final = frozenset(
     {"track", "track_bytes", "sole", "require_space", "patiently", "Failures"}
 )
 #: Functions whose texts are for people, beside everything that is called an error or a warning.
-_TELLING: Final = _TRACKING | {"log", "debug", "info", "warning", "exception", "warn"}
-_TELLING_ENDINGS: Final = ("Error", "Exception", "Warning")
+_LOGGING: Final = _TRACKING | {"log", "debug", "info", "warning", "exception", "warn"}
+_LOGGING_ENDINGS: Final = ("Error", "Exception", "Warning")
 #: Errors that are measured, not raised.
 _MEASURED: Final = frozenset({"FrontError", "SubsetError"})
 
@@ -40,7 +40,7 @@ def _write(node: ast.AST, texts: bool, pieces: list[str]) -> None:
         counts = texts or not isinstance(value, str)
         pieces.append(f"={type(value).__name__}:{value!r};" if counts else "=text;")
         return
-    if kind is ast.Raise or (kind is ast.Call and _is_telling(node.func)):  # type: ignore[attr-defined]
+    if kind is ast.Raise or (kind is ast.Call and _is_logging(node.func)):  # type: ignore[attr-defined]
         texts = False
     elif kind is ast.JoinedStr and not texts:
         # Of a message only what is put into it: its texts and their layout are for people.
@@ -63,11 +63,11 @@ def _write(node: ast.AST, texts: bool, pieces: list[str]) -> None:
     pieces.append(")")
 
 
-def _is_telling(function: ast.expr) -> bool:
+def _is_logging(function: ast.expr) -> bool:
     name = _name(function)
     if name == "log":  # not the logarithm, an attribute of math and NumPy
         return isinstance(function, ast.Name)
-    return name in _TELLING or (name.endswith(_TELLING_ENDINGS) and name not in _MEASURED)
+    return name in _LOGGING or (name.endswith(_LOGGING_ENDINGS) and name not in _MEASURED)
 
 
 def _name(function: ast.expr) -> str:

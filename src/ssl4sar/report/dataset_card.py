@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from PIL import Image
 
 from ssl4sar.core.atomic import write_text
+from ssl4sar.core.image import read_image
 from ssl4sar.core.pair_layout import PAIR_SPLITS, SAR_FOLDERS
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
@@ -140,8 +140,7 @@ def _draw_grey(axes: Axes, manifest: PairManifest) -> None:
     step = max(1, math.ceil(len(manifest.sar) / _COUNTED))
     counts = np.zeros(256)
     for image in manifest.sar[::step]:
-        with Image.open(manifest.path(image)) as file:
-            counts += np.bincount(np.asarray(file).ravel(), minlength=256)
+        counts += np.bincount(read_image(manifest.path(image)).pixels.ravel(), minlength=256)
     share = 100 * counts / max(counts.sum(), 1)
     axes.bar(np.arange(256), share, width=1.0, color=run_colour(0))
     axes.set_xlabel("grey value")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.progress import track
+from ssl4sar.core.raster import open_raster
 from ssl4sar.sar.coding import STEPS_PER_DB, read_backscatter
 from ssl4sar.stack.record import SceneShift, StackedScene, StackRecord, image_path
 from ssl4sar.stack.shift import Shift, measure_shift, measure_shift_between_sensors
@@ -52,14 +53,13 @@ def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArra
         (H, W) float32 decibels; NaN where no image has data.
     """
     import dask.array as da
-    import rasterio
     from dask.delayed import delayed
 
     def rows(start: int) -> NDArray[np.float32]:
         size = min(_ROWS, grid.height - start)
         planes = []
         for path in images:
-            with rasterio.open(path) as file:
+            with open_raster(path, "GTiff") as file:
                 window = ((start, start + size), (0, grid.width))
                 planes.append(file.read(1, window=window, masked=True))
         stored: NDArray[np.float32] = np.ma.stack(planes).astype(np.float32)

@@ -9,7 +9,6 @@ dataset: reflectance x 10000, AOT and WVP x 1000, SCL a code; NaN where there is
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,11 +20,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ssl4sar.acquire.extract import open_zip
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, parse_xml
+from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, parse_xml, read_bounded
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.pair_layout import BANDS, CHANNELS
 from ssl4sar.core.progress import track
+from ssl4sar.core.raster import UnreadableRasterError, open_raster
 
 #: What the values of the dataset are, over those of the product in their own units.
 _SCALES: Final = {"AOT": 1000.0, "WVP": 1000.0, "SCL": 1.0}
@@ -106,28 +107,24 @@ def open_optical(path: str | Path) -> OpticalProduct:
 def _files(path: Path) -> list[str]:
     if path.is_dir():
         return sorted(file.relative_to(path).as_posix() for file in path.rglob("*.[jx][pm][2l]"))
-    if not path.is_file():
+    if not path.exists():
         raise UserError(path, "the product does not exist", "fetch it first")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = sorted(archive.namelist())
-    except (zipfile.BadZipFile, OSError) as error:
-        raise UserError(path, "this is not a readable zip", _AGAIN) from error
-    return [name for name in names if ".." not in name.split("/")]
+    with open_zip(path) as archive:
+        return sorted(archive.namelist())
 
 
 def _raster(path: Path, file: str) -> str:
-    return str(path / file) if path.is_dir() else f"/vsizip/{path.resolve()}/{file}"
+    return str(path / file) if path.is_dir() else f"/vsizip/{{{path.resolve()}}}/{file}"
 
 
 def _parsed(path: Path, file: str) -> Element:
     try:
         if path.is_dir():
-            return parse_xml((path / file).read_bytes())
-        with zipfile.ZipFile(path) as archive:
-            # One byte more than is read at most, so that a bomb is refused, not unpacked.
-            return parse_xml(archive.open(file).read(LONGEST_BYTES + 1))
-    except (ForeignTextError, OSError, zipfile.BadZipFile) as error:
+            return parse_xml(read_bounded(path / file))
+        with open_zip(path) as archive, archive.open(file) as stream:
+            # One byte more than is parsed at most, so that a bomb is refused, not unpacked.
+            return parse_xml(stream.read(LONGEST_BYTES + 1))
+    except (ForeignTextError, OSError) as error:
         raise UserError(path, f"{file} cannot be read ({error})", _AGAIN) from error
 
 
@@ -228,13 +225,12 @@ def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np
     """Return one band on a grid in the units of the dataset, NaN without data, and its zone."""
     import rasterio
     from rasterio.enums import Resampling
-    from rasterio.errors import RasterioError
     from rasterio.transform import Affine
     from rasterio.warp import reproject
 
     values = np.full(grid.shape, np.nan, np.float32)
     try:
-        with rasterio.open(product.images[band], driver="JP2OpenJPEG") as raster:
+        with open_raster(product.images[band], "JP2OpenJPEG") as raster:
             finer = abs(raster.transform.a) < grid.spacing
             how = Resampling.average if finer else Resampling.bilinear
             reproject(
@@ -247,7 +243,7 @@ def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np
                 resampling=Resampling.nearest if band == "SCL" else how,
             )
             zone = str(raster.crs)
-    except RasterioError as error:
+    except UnreadableRasterError as error:
         raise UserError(product.images[band], f"it cannot be read ({error})", _AGAIN) from error
     values[values >= _SATURATED] = np.nan
     scale = _SCALES.get(band, _REFLECTANCE) / product.quantification[band]
