@@ -38,6 +38,8 @@ def test_values_are_those_of_the_file() -> None:
     np.testing.assert_allclose(found.orbit.velocity([0.0, 2.0]), velocity, atol=1e-4)
     assert found.tie_points.line.shape == (3, 3)
     assert found.ground_range.coefficients.shape == (3, 3)
+    assert found.ground_range.slant_coefficients is not None
+    assert found.ground_range.slant_coefficients.shape == (3, 2)
 
 
 def test_a_point_that_the_radar_does_not_see_has_no_place() -> None:
@@ -45,6 +47,19 @@ def test_a_point_that_the_radar_does_not_see_has_no_place() -> None:
     line, pixel = read(XML).image_position(radar)
     np.testing.assert_allclose(line, [np.nan, 200.0])
     np.testing.assert_allclose(pixel, [np.nan, 400.0])
+
+
+@pytest.mark.parametrize("ending", ["6D00.zip", "FEC3.zip", "8255.zip", "1C0B.zip", "5371.SAFE"])
+def test_a_point_far_beside_the_image_is_not_in_it(test_data: Path, ending: str) -> None:
+    (path,) = (test_data / "sentinel1" / "grdh").glob(f"*_{ending}")
+    found = open_product(path).annotation("VV")
+    near_m, far_m = found.tie_points.slant_range_m.min(), found.tie_points.slant_range_m.max()
+    for beside_m in (np.linspace(60.0, 8e5, 9999) + far_m, near_m - np.linspace(60.0, 8e5, 9999)):
+        radar = RadarCoordinates(np.zeros_like(beside_m), beside_m)
+        _, pixel = found.image_position(radar)
+        assert not ((pixel > 0) & (pixel < found.pixels - 1)).any()
+        # Those just outside have a place, by which an image is cut out.
+        assert np.isfinite(pixel[:500]).all()
 
 
 def test_another_orbit_takes_the_place_of_the_first() -> None:
@@ -75,6 +90,7 @@ def test_another_orbit_takes_the_place_of_the_first() -> None:
         ),
         ("0.0 1.6 0.0", "0.0 1.6 zero", "srgrCoefficients is 'zero', not a number"),
         ("0.0 1.6 0.0", "0.0 1e999 0.0", "srgrCoefficients is '1e999', not a number"),
+        ("<gr0>0.0", "<gr0>80.0", "gr0 is not 0"),
         ("<geolocationGridPoint>.*?</geolocationGridPoint>", "", "geolocationGridPoint is missing"),
         (r"<line>300</line><pixel>400<", "<line>301</line><pixel>400<", "are not in rows"),
         (r"<line>300<", "<line>0<", "9 points are not rows of 6"),

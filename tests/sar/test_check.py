@@ -1,4 +1,4 @@
-"""The geolocation grids of real products through the solver (acceptance tests A6 and A9)."""
+"""The check of products, on all real ones: geometry (A6, A9 of the tests agreed on), noise (A5)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
-from made_grd import NAME, grd_files, grd_manifest, write_grd
+from made_grd import NAME, grd_files, grd_manifest, noise_xml, write_grd
 
 from ssl4sar.cli import main
 from ssl4sar.sar.check import check_product
 
 FILES = grd_files()
-#: By processor: metres along the track and of slant range, pixels, lines.
-NEW, OLD, FIRST = (0.05, 0.01, 0.02, 0.25), (1.0, 0.01, 0.02, 0.25), (5.0, 0.01, 5.0, 0.5)
+MANIFEST = grd_manifest(FILES)
+#: By processor, as measured: metres along the track and of slant range, pixels, lines.
+NEW, OLD, FIRST = (0.02, 0.001, 0.001, 0.19), (0.6, 0.001, 0.001, 0.25), (3.1, 0.001, 1.2, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,12 @@ def test_real_grids_return(
         version, found["orbit"]["vectors"]
     )
     assert found["orbit"]["misfit_m"] < 0.005
+    for name, each in found["polarisations"].items():
+        # The first processor wrote only zeros; of one product the noise is not here.
+        if version == "2.36" or "noise" in found["missing"].get(name, ()):
+            assert each["nesz_centre_db"] is None
+        else:
+            assert -32 < each["nesz_centre_db"] < -22
     assert found["missing"]["VH"][-1] == "measurement"
 
 
@@ -59,7 +66,7 @@ def test_a_person_reads_a_table_and_a_verdict(
     path = write_grd(tmp_path, FILES)
     assert main(["sar", "check", str(path)]) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"HV │ +0\.0000 │ +0\.0000 │ +0\.0000 │ +0\.0000 │ +- │", shown)
+    assert re.search(r"HV │ +0\.0000 │ +0\.0000 │ +0\.0000 │ +0\.0000 │ +-30\.0 │", shown)
     assert f"product: {NAME}" in shown
     assert "S1C, EW, processor 3.95, ascending pass, relative orbit 58" in shown
     assert "missing: nothing" in shown
@@ -90,6 +97,21 @@ def test_a_grid_that_does_not_return_is_a_problem(
     assert "BEYOND ITS LIMIT" in capsys.readouterr().out
 
 
+def test_products_may_have_no_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = {name: data for name, data in FILES.items() if "noise-s1c-ew-grd-hh" not in name}
+    path = write_grd(tmp_path, files)
+    assert main(["sar", "check", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["missing"] == {"HH": ["noise"]}
+    assert found["polarisations"]["HH"]["nesz_centre_db"] is None
+    assert found["nesz_centre_db"] == pytest.approx(-30.0)
+    zeros = {
+        name: noise_xml(0.0).encode() if "noise" in name else data for name, data in FILES.items()
+    }
+    assert main(["sar", "check", str(write_grd(tmp_path, zeros)), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["nesz_centre_db"] is None
+
+
 def test_where_the_solver_finds_nothing_there_is_no_number(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,7 +132,7 @@ def test_where_the_solver_finds_nothing_there_is_no_number(
 def test_old_processors_are_measured_by_what_they_could(
     tmp_path: Path, version: str, border: str, azimuth_limit_m: float
 ) -> None:
-    manifest = grd_manifest(FILES).replace("003.95", version)
+    manifest = MANIFEST.replace("003.95", version)
     found = check_product(write_grd(tmp_path, FILES, manifest))
     assert found.border.startswith(border)
     assert found.limits.azimuth_error_max_m == azimuth_limit_m
@@ -124,6 +146,15 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(r"error: .*-hh-.*\.xml: the annotation cannot be used", error)
+    noise = next(path.glob("annotation/calibration/noise-*-hh-*"))
+    noise.write_text("<noise/>")
+    write_grd(
+        tmp_path, {name: data for name, data in FILES.items() if "noise" not in name}, MANIFEST
+    )
+    assert main(["sar", "check", str(path)]) == 2
+    assert re.search(
+        r"error: .*/noise-.*-hh-.*\.xml: the noise is damaged", capsys.readouterr().err
+    )
     for file in path.glob("annotation/*.xml"):
         file.unlink()
     assert main(["sar", "check", str(path)]) == 2

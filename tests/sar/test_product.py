@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from made_grd import NAME, grd_files, grd_manifest, write_grd, zip_grd
+from made_grd import NAME, calibration_xml, grd_files, grd_manifest, noise_xml, write_grd, zip_grd
 from rasterio.errors import NotGeoreferencedWarning
 
 from ssl4sar.core.errors import UserError
@@ -65,8 +65,8 @@ def test_a_product_opens_in_every_form(tmp_path: Path, form: str, ending: str) -
     assert product.polarisations == ("HH", "HV")
     assert product.missing == {}
     assert product.annotation("HV").polarisation == "HV"
-    assert product.read_calibration_xml("HV") == b"<c>hv</c>"
-    assert product.read_noise_xml("HH") == b"<n>hh</n>"
+    assert product.read_calibration_xml("HV") == calibration_xml().encode()
+    assert product.read_noise_xml("HH") == noise_xml().encode()
     with rasterio.open(product.measurement("HV")) as raster:
         assert (raster.read() == 17).all()
 
@@ -77,6 +77,10 @@ def test_every_satellite_and_mode_is_taken(tmp_path: Path, letter: str, mode: st
     manifest = MANIFEST.replace(">C<", f">{letter}<").replace("mode>EW<", f"mode>{mode}<")
     product = open_product(write_grd(tmp_path, FILES, manifest))
     assert (product.platform, product.mode) == (f"S1{letter}", mode)
+
+
+def test_the_manifest_stands_for_its_folder(folder: Path) -> None:
+    assert open_product(folder / "manifest.safe").path == folder
 
 
 def test_a_product_without_noise_lists_none(tmp_path: Path) -> None:
@@ -159,8 +163,8 @@ def test_what_is_not_a_product_is_one_line(folder: Path) -> None:
 def test_a_damaged_zip_is_one_line(folder: Path) -> None:
     path = zip_grd(folder)
     content = bytearray(path.read_bytes())
-    start = content.index(b"<c>hv</c>")
-    content[start : start + 9] = b"<c>hh</c>"
+    start = content.rindex(b"<sigmaNought>500")
+    content[start : start + 16] = b"<sigmaNought>600"
     path.write_bytes(content)
     product = open_product(path)
     with pytest.raises(UserError, match="Bad CRC-32"):

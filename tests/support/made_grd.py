@@ -60,7 +60,9 @@ def annotation_xml(polarisation: str = "HH", platform: str = "S1C") -> str:
     )
     conversions = "".join(
         f"<coordinateConversion><azimuthTime>{_stamp(time)}</azimuthTime><sr0>{NEAR_M}</sr0>"
-        f'<srgrCoefficients count="3">0.0 {SLOPE} 0.0</srgrCoefficients></coordinateConversion>'
+        f'<srgrCoefficients count="3">0.0 {SLOPE} 0.0</srgrCoefficients><gr0>0.0</gr0>'
+        f'<grsrCoefficients count="2">{NEAR_M} {1 / SLOPE}</grsrCoefficients>'
+        "</coordinateConversion>"
         for time in (-1.0, 2.0, 5.0)
     )
     points = "".join(
@@ -99,6 +101,30 @@ def _axes(values: np.ndarray) -> str:
     )
 
 
+def calibration_xml() -> str:
+    """Return a calibration that divides by 500 (sigma0), 400 (beta0) or 450 (gamma0)."""
+    tables = {"sigmaNought": 500.0, "betaNought": 400.0, "gamma": 450.0, "dn": 300.0}
+    values = "".join(f"<{name}>{value} {value}</{name}>" for name, value in tables.items())
+    vectors = "".join(
+        f"<calibrationVector><azimuthTime>{_stamp(since_s)}</azimuthTime><line>0</line>"
+        f"<pixel>0 {PIXELS - 1}</pixel>{values}</calibrationVector>"
+        for since_s in (-1.0, 5.0)
+    )
+    return f"<calibration><calibrationVectorList>{vectors}</calibrationVectorList></calibration>"
+
+
+def noise_xml(power: float = 250.0) -> str:
+    """Return a noise of one power, which is -30 dB of sigma0 by default."""
+    vectors = "".join(
+        f"<noiseRangeVector><azimuthTime>{_stamp(line * INTERVAL_S)}</azimuthTime>"
+        f"<line>{line}</line><pixel>0 {PIXELS - 1}</pixel>"
+        f"<noiseRangeLut>{power} {power}</noiseRangeLut></noiseRangeVector>"
+        for line in (0, LINES)
+    )
+    ranges = f"<noiseRangeVectorList>{vectors}</noiseRangeVectorList>"
+    return f'<noise>{ranges}<noiseAzimuthVectorList count="0"/></noise>'
+
+
 def grd_files(ending: str = "") -> dict[str, bytes]:
     """Return content by path of the files that the manifest of a product lists.
 
@@ -109,8 +135,8 @@ def grd_files(ending: str = "") -> dict[str, bytes]:
     for number, pair in enumerate(("hh", "hv"), start=1):
         file = f"s1c-ew-grd-{pair}-20260305t065432-20260305t065436-001540-00a21c-00{number}{ending}"
         files[f"annotation/{file}.xml"] = annotation_xml(pair.upper()).encode()
-        files[f"annotation/calibration/calibration-{file}.xml"] = f"<c>{pair}</c>".encode()
-        files[f"annotation/calibration/noise-{file}.xml"] = f"<n>{pair}</n>".encode()
+        files[f"annotation/calibration/calibration-{file}.xml"] = calibration_xml().encode()
+        files[f"annotation/calibration/noise-{file}.xml"] = noise_xml().encode()
         files[f"measurement/{file}.tiff"] = b"II*\0"
     return files
 

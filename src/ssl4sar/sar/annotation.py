@@ -101,12 +101,18 @@ class Annotation:
     def image_position(self, radar: RadarCoordinates) -> tuple[_Floats, _Floats]:
         """Return lines and pixels of points, 0 = centre of the first; NaN stays NaN.
 
+        The conversion to ground range is a polynomial that diverges far from the image: points
+        some 400 km beside it would come back into it. They get NaN.
+
         Args:
             radar: where the radar sees the points.
         """
         ground_m = self.ground_range.at(radar.azimuth_time_s, radar.slant_range_m)
         line = radar.azimuth_time_s / self.azimuth_time_interval_s
-        return line, ground_m / self.range_pixel_spacing_m
+        near_m, far_m = self.tie_points.slant_range_m.min(), self.tie_points.slant_range_m.max()
+        beside_m = np.abs(radar.slant_range_m - (near_m + far_m) / 2)
+        pixel = np.where(beside_m > far_m - near_m, np.nan, ground_m / self.range_pixel_spacing_m)
+        return line, pixel
 
     def with_orbit(self, orbit: Orbit, source: str) -> Self:
         """Return the annotation with another orbit.
@@ -184,15 +190,25 @@ def _ground_range(root: Element, first_line_time: np.datetime64) -> GroundRange:
     times_s = _times_s(records, _CONVERSIONS, "azimuthTime", first_line_time)
     if (np.diff(times_s) <= 0).any():
         raise ValueError(f"{_CONVERSIONS}/azimuthTime is out of order")
-    name = f"{_CONVERSIONS}/srgrCoefficients"
-    polynomials = [
-        [_as_number(part, name) for part in _text(record, "srgrCoefficients", name).split()]
+    origins_m = _numbers(records, _CONVERSIONS, "sr0")
+    ground = _polynomials(records, "srgrCoefficients")
+    slant = _polynomials(records, "grsrCoefficients")
+    if _numbers(records, _CONVERSIONS, "gr0").any():
+        raise ValueError(f"{_CONVERSIONS}/gr0 is not 0: ground ranges begin at another pixel")
+    return GroundRange(times_s, origins_m, ground, slant)
+
+
+def _polynomials(records: list[Element], name: str) -> _Floats:
+    """Return (records, K) coefficients; shorter lists end with zeros."""
+    shown = f"{_CONVERSIONS}/{name}"
+    listed = [
+        [_as_number(part, shown) for part in _text(record, name, shown).split()]
         for record in records
     ]
-    coefficients = np.zeros((len(records), max(map(len, polynomials))))
-    for row, polynomial in zip(coefficients, polynomials, strict=True):
+    coefficients = np.zeros((len(records), max(map(len, listed))))
+    for row, polynomial in zip(coefficients, listed, strict=True):
         row[: len(polynomial)] = polynomial
-    return GroundRange(times_s, _numbers(records, _CONVERSIONS, "sr0"), coefficients)
+    return coefficients
 
 
 def _tie_points(root: Element, first_line_time: np.datetime64) -> TiePoints:

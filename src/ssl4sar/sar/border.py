@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 #: The first processor that clears the borders itself.
-_CLEAN_SINCE: Final = (2, 90)
+CLEAN_SINCE: Final = (2, 90)
 #: Interpolation along the border spoils some pixels beside it.
 _ERODED_PX: Final = 4
 #: A smaller group of zeros at the side of a window is dark water, not border.
@@ -53,7 +53,7 @@ def valid_pixels(
     if not dn.any():
         return np.zeros(dn.shape, np.bool_)
     border = _zeros_at_the_sides(dn == 0)
-    if _version(processor_version) < _CLEAN_SINCE:
+    if _version(processor_version) < CLEAN_SINCE:
         behind = 0 if image_columns is None else image_columns - first_column - dn.shape[1]
         for before, turn in ((first_column, np.s_[:, :]), (behind, np.s_[:, ::-1])):
             width = _REACH_PX - before

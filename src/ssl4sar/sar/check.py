@@ -26,6 +26,9 @@ from ssl4sar.core.printing import console as safe_console
 from ssl4sar.geometry.ellipsoid import to_ecef
 from ssl4sar.geometry.range_doppler import to_radar
 from ssl4sar.sar.annotation import Annotation
+from ssl4sar.sar.border import CLEAN_SINCE
+from ssl4sar.sar.calibration import read_calibration
+from ssl4sar.sar.noise import read_noise
 from ssl4sar.sar.product import GrdProduct, open_product
 
 SCHEMA: Final = "ssl4sar.sar-check/1"
@@ -54,16 +57,14 @@ class GridErrors:
         return all(value <= limit for value, limit in pairs)
 
 
-#: Of processors from a version on. Grids of the first ones are coarse themselves: older versions
-#: interpolated orbits otherwise, and 2.36 gives every line of points one height. Lines are rounded
-#: in all grids, so the azimuth time decides.
+#: Of processors from a version on. Times in the grids of older ones are off by a constant (0.4 ms
+#: of 2.36, 0.1 ms of 2.70), and a conversion record is missing in 2.36. Lines are rounded in all
+#: grids, so the azimuth time decides.
 _LIMITS: Final = (
     ((2, 90), GridErrors(0.05, 0.01, 0.02, 0.25)),
     ((2, 70), GridErrors(1.0, 0.01, 0.02, 0.5)),
     ((0, 0), GridErrors(5.0, 0.01, 5.0, 1.0)),
 )
-#: From here on the processor sets the border to 0; before, it holds noise.
-_CLEAN_BORDER: Final = (2, 90)
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class ProductCheck:
     @property
     def border(self) -> str:
         """What the border of the images holds."""
-        if tuple(version_parts(self.product.processor_version)) >= _CLEAN_BORDER:
+        if tuple(version_parts(self.product.processor_version)) >= CLEAN_SINCE:
             return "set to 0 by the processor"
         return "noise, to be cut off (processor before 2.90)"
 
@@ -135,7 +136,7 @@ def _check(product: GrdProduct, polarisation: str) -> PolarisationCheck:
     annotation = product.annotation(polarisation)
     return PolarisationCheck(
         errors=grid_errors(annotation),
-        nesz_centre_db=None,
+        nesz_centre_db=_nesz_centre_db(product, annotation),
         orbit_source=annotation.orbit_source,
         orbit_vectors=annotation.orbit.vectors,
         orbit_misfit_m=annotation.orbit.misfit_m,
@@ -154,6 +155,26 @@ def grid_errors(annotation: Annotation) -> GridErrors:
         pixel_error_max_px=_largest(pixel - grid.pixel),
         line_error_max_px=_largest(line - grid.line),
     )
+
+
+def _nesz_centre_db(product: GrdProduct, annotation: Annotation) -> float | None:
+    polarisation = annotation.polarisation
+    content = None
+    if product.has("noise", polarisation) and product.has("calibration", polarisation):
+        content = product.read_noise_xml(polarisation)
+    if content is None:
+        return None
+    noise = read_noise(content, product.file_name("noise", polarisation))
+    calibration = read_calibration(
+        product.read_calibration_xml(polarisation),
+        product.file_name("calibration", polarisation),
+        annotation.first_line_time,
+        annotation.azimuth_time_interval_s,
+    )
+    line, pixel = annotation.lines // 2, annotation.pixels // 2
+    centre = slice(line, line + 1), slice(pixel, pixel + 1)
+    nesz = float(noise.power(*centre).item() / calibration.gain("sigma0", *centre).item() ** 2)
+    return 10.0 * math.log10(nesz) if nesz > 0 else None
 
 
 def _largest(differences: ArrayLike) -> float:

@@ -123,15 +123,23 @@ class GrdProduct:
         """Return whether a file of a polarisation is there."""
         return self._files.get((kind, polarisation)) in self._package.members
 
+    def file_name(self, kind: Kind, polarisation: str) -> str:
+        """Return what messages call a file of a polarisation.
+
+        Raises:
+            UserError: the product does not have it.
+        """
+        return str(self.path / self._package.members[self._file(kind, polarisation)])
+
     def annotation(self, polarisation: str) -> Annotation:
         """Read the annotation of a polarisation.
 
         Raises:
             UserError: the product does not have it, or it is damaged or of another product.
         """
-        name = self._file("annotation", polarisation)
-        subject = str(self.path / self._package.members[name])
-        found = read_annotation(self._package.read(name), subject)
+        subject = self.file_name("annotation", polarisation)
+        content = self._package.read(self._file("annotation", polarisation))
+        found = read_annotation(content, subject)
         if (found.platform, found.polarisation) != (self.platform, polarisation):
             raise UserError(
                 subject,
@@ -185,13 +193,15 @@ def open_product(path: str | Path) -> GrdProduct:
     """Open a product; images are not read.
 
     Args:
-        path: folder ``NAME.SAFE`` or a zip that holds one.
+        path: folder ``NAME.SAFE``, the manifest in it, or a zip that holds one.
 
     Raises:
         UserError: there is nothing, or not a GRD product with a manifest; the zip is damaged or not
             safe to unpack; the manifest is damaged.
     """
     path = Path(path)
+    if path.name.lower() == MANIFEST_NAME:
+        path = path.parent
     package = _folder(path) if path.is_dir() else _zip(path)
     manifest = package.read(MANIFEST_NAME)
     listed = parse_manifest(manifest, path / MANIFEST_NAME)
