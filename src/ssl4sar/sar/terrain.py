@@ -132,7 +132,7 @@ def read_terrain(elevation: Elevation, grid: Grid, pad: int = 0) -> Terrain:
 
 
 def _datum(file: Any, path: Path, given: Datum | None) -> Datum:
-    from rasterio.errors import CRSError
+    from pyproj.exceptions import CRSError
 
     if file.crs is None:
         raise UserError(
@@ -140,8 +140,10 @@ def _datum(file: Any, path: Path, given: Datum | None) -> Datum:
         )
     try:
         stated = _stated_datum(file)
-    except CRSError:
-        stated = None
+    except CRSError as error:
+        raise UserError(
+            path, "its reference system is unknown", "write it with gdal_edit.py -a_srs EPSG:CODE"
+        ) from error
     if given is not None and given not in get_args(Datum):
         raise UserError(path, f"{given!r} is not a datum", f"use {', '.join(get_args(Datum))}")
     if stated is None and given is None:
@@ -206,7 +208,8 @@ def _resampled(file: Any, path: Path, lattice: Lattice) -> NDArray[np.float32]:
         middle = (model.left + model.right) / 2
         x = x - 360.0 * np.round((x[x.shape[0] // 2, x.shape[1] // 2] - middle) / 360.0)
     # Positions in pixels of the model, 0 = centre of the first.
-    column, row = model.column(x) - 0.5, model.row(y) - 0.5
+    column = (x - model.left) / model.transform[0] - 0.5
+    row = (y - model.top) / model.transform[4] - 0.5
     window = _window(row, model.height), _window(column, model.width)
     if any(part.stop <= part.start for part in window):
         raise UserError(path, "it does not reach the area", "use the elevation model of this area")
