@@ -49,8 +49,8 @@ def area_in_degrees(grid: Grid) -> BaseGeometry:
     rows = np.concatenate([steps * 0, steps, steps * 0 + 1, 1 - steps]) * grid.height
     places = [grid.place(*each) for each in zip(columns, rows, strict=True)]
     lon, lat = transform(grid.crs, "EPSG:4326", *zip(*places, strict=True))
-    outline = Polygon(zip(lon, lat, strict=True)).simplify(_EXACT_DEG)
-    return unary_union(cut_at_antimeridian(outline))
+    pieces = unary_union(cut_at_antimeridian(Polygon(zip(lon, lat, strict=True))))
+    return pieces.simplify(_EXACT_DEG)
 
 
 def scene_item(stack: StackRecord, scene: StackedScene, record: str | Path) -> pystac.Item:
