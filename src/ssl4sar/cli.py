@@ -345,7 +345,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _add_sar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "sar",
-        help="check products of Sentinel-1",
+        help="check or geocode products of Sentinel-1",
         description="Work with products of Sentinel-1 outside of the workflow.",
     )
     steps = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -361,6 +361,7 @@ def _add_sar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     check.add_argument("--json", action="store_true", help="print everything as JSON")
     check.set_defaults(run=_check_product)
+    _add_process(steps)
 
 
 def _check_product(options: argparse.Namespace) -> int:
@@ -369,6 +370,114 @@ def _check_product(options: argparse.Namespace) -> int:
     found = check_product(options.product)
     print_check(found, as_json=options.json)
     return EXIT_OK if found.within_limits else EXIT_PROBLEMS
+
+
+def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = steps.add_parser(
+        "process",
+        help="make a calibrated, geocoded image of a GRD product",
+        description="Calibrate a GRD product, remove its thermal noise, and put it on a map with "
+        "an elevation model; without the workflow.",
+    )
+    parser.add_argument(
+        "product", type=Path, metavar="PRODUCT", help="folder NAME.SAFE, or a zip that holds one"
+    )
+    parser.add_argument(
+        "--dem", type=Path, required=True, metavar="FILE", help="elevation model (GeoTIFF)"
+    )
+    parser.add_argument(
+        "--datum",
+        choices=["ellipsoid", "EGM96", "EGM2008"],
+        help="what its heights refer to (default: as the file says; where it does not, it is "
+        "refused)",
+    )
+    parser.add_argument(
+        "--geoid",
+        type=Path,
+        metavar="FILE",
+        help="geoid grid (GTX or GeoTIFF), for heights above a geoid and for the sea",
+    )
+    parser.add_argument(
+        "--missing-heights",
+        choices=["nodata", "sea", "refuse"],
+        default="nodata",
+        help="what stands for heights that the model does not have (default: %(default)s)",
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--grid", type=Path, metavar="FILE", help="GeoTIFF whose pixels the image is to have"
+    )
+    where.add_argument(
+        "--bounds",
+        type=float,
+        nargs=4,
+        metavar=("WEST", "SOUTH", "EAST", "NORTH"),
+        help="area in degrees, on a grid whose edges are multiples of the pixel size",
+    )
+    parser.add_argument(
+        "--spacing",
+        type=float,
+        default=20.0,
+        metavar="METRES",
+        help="with --bounds: size of a pixel (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--crs",
+        metavar="EPSG:CODE",
+        help="with --bounds: reference system (default: the zone of UTM, polar stereographic "
+        "beyond them)",
+    )
+    parser.add_argument(
+        "--polarisation",
+        choices=["HH", "HV", "VV", "VH"],
+        help="default: the copolar one of the product",
+    )
+    parser.add_argument(
+        "--quantity",
+        choices=["sigma0", "beta0", "gamma0"],
+        default="sigma0",
+        help="backscatter coefficient (default: %(default)s)",
+    )
+    parser.add_argument("--keep-noise", action="store_true", help="do not subtract thermal noise")
+    parser.add_argument(
+        "--orbit", type=Path, metavar="FILE", help="orbit file (EOF) in place of the product's"
+    )
+    _add_workers(parser, "blocks of rows made at the same time")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="image (cloud-optimised GeoTIFF)"
+    )
+    parser.add_argument(
+        "--terrain-out",
+        type=Path,
+        metavar="FILE",
+        help="also write local incidence angle, layover and shadow (GeoTIFF)",
+    )
+    parser.set_defaults(run=_process)
+
+
+def _process(options: argparse.Namespace) -> int:
+    from ssl4sar.sar.geocode import GeocodeOptions
+    from ssl4sar.sar.process import ProcessRequest, grid_of_bounds, grid_of_file, process
+    from ssl4sar.sar.terrain import Elevation
+
+    grid = (
+        grid_of_bounds(tuple(options.bounds), options.spacing, options.crs)
+        if options.grid is None
+        else grid_of_file(options.grid)
+    )
+    request = ProcessRequest(
+        product=options.product,
+        polarisation=options.polarisation,
+        grid=grid,
+        elevation=Elevation(options.dem, options.datum, options.geoid, options.missing_heights),
+        options=GeocodeOptions(
+            options.quantity, not options.keep_noise, options.orbit, options.workers
+        ),
+        out=options.out,
+        terrain_out=options.terrain_out,
+    )
+    print_lines(process(request))
+    return EXIT_OK
 
 
 def _add_config(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -14,7 +14,7 @@ from ssl4sar.geometry.grid_to_radar import GridToRadar
 from ssl4sar.geometry.range_doppler import to_radar
 from ssl4sar.sar.annotation import Annotation
 from ssl4sar.sar.product import open_product
-from ssl4sar.sar.window import image_position, needed_window
+from ssl4sar.sar.window import needed_window
 
 
 def real(test_data: Path, ending: str) -> Annotation:
@@ -35,7 +35,7 @@ def test_pixels_over_a_point_of_the_grid_get_its_position(test_data: Path, endin
         grid = Grid.at(x - 30.5 * 20, y + 20.5 * 20, 20, (50, 70), crs)
         heights = np.full((1, 70), height)
         fast = GridToRadar.build(annotation.orbit, grid, height - 500, height + 1500)
-        line, pixel = image_position(annotation, fast.at(slice(20, 21), heights))
+        line, pixel = annotation.image_position(fast.at(slice(20, 21), heights))
         interval_s = annotation.azimuth_time_interval_s
         lines_off = line[0, 30] - points.azimuth_time_s[at] / interval_s
         errors.append((lines_off, pixel[0, 30] - points.pixel[at]))
@@ -59,7 +59,7 @@ def test_a_grid_across_the_antimeridian_is_seen_without_a_jump(test_data: Path) 
     radar = GridToRadar.build(annotation.orbit, grid, 0.0, 100.0).at(
         slice(0, 400), np.zeros(grid.shape)
     )
-    line, pixel = image_position(annotation, radar)
+    line, pixel = annotation.image_position(radar)
     for position in (line, pixel):
         steps = np.abs(np.diff(position, axis=1))
         assert steps.max() < 11
@@ -71,7 +71,7 @@ def test_fifty_metres_of_height_are_as_many_in_range(test_data: Path) -> None:
     annotation = real(test_data, "5371.SAFE")
     lon, lat = np.meshgrid(np.linspace(12.45, 12.55, 9), np.linspace(41.95, 42.05, 9))
     low, high = (
-        image_position(annotation, to_radar(annotation.orbit, to_ecef(lon, lat, height)))[1]
+        annotation.image_position(to_radar(annotation.orbit, to_ecef(lon, lat, height)))[1]
         for height in (60.0, 110.0)
     )
     moved_m = (low - high) * annotation.range_pixel_spacing_m

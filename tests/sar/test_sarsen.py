@@ -14,7 +14,6 @@ from ssl4sar.geometry.grid_to_radar import GridToRadar
 from ssl4sar.geometry.range_doppler import SPEED_OF_LIGHT_M_S, RadarCoordinates
 from ssl4sar.sar.product import open_product
 from ssl4sar.sar.terrain import Elevation, read_terrain
-from ssl4sar.sar.window import image_position
 
 pytestmark = pytest.mark.slow
 #: Inside of the elevation model of Rome.
@@ -86,8 +85,8 @@ def test_positions_in_the_image_agree(product, heights: Path) -> None:
     assert np.abs(slant_m - ours.slant_range_m).max() < 0.01
     assert np.abs(since - ours.azimuth_time_s).max() * speed_m_s < 0.5
 
-    line, pixel = image_position(annotation, ours)
-    theirs = image_position(annotation, RadarCoordinates(since, slant_m))
+    line, pixel = annotation.image_position(ours)
+    theirs = annotation.image_position(RadarCoordinates(since, slant_m))
     same = (np.rint(theirs[0]) == np.rint(line)) & (np.rint(theirs[1]) == np.rint(pixel))
     assert same.mean() > 0.98
     # Between two records sarsen mixes their coefficients, which the processor did not.

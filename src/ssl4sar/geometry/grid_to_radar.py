@@ -86,9 +86,11 @@ class GridToRadar:
             lattice,
             middle,
             half,
-            *(_polynomials(np.stack(each), 2) for each in (times, ranges, angles)),
-            look=_polynomials(np.stack(looks), 1),
-            stretch=stretch,
+            _polynomials(np.stack(times), 2),
+            _polynomials(np.stack(ranges), 2),
+            _polynomials(np.stack(angles), 2),
+            _polynomials(np.stack(looks), 1),
+            stretch,
         )
 
     def at(self, rows: slice, heights_m: NDArray[np.floating]) -> RadarCoordinates:

@@ -54,7 +54,8 @@ class Lattice:
         from pyproj import CRS, Transformer
 
         transformer = Transformer.from_crs(self.grid.crs, crs, always_xy=True)
-        x, y = transformer.transform(*np.broadcast_arrays(self.x(), self.y()))
+        across, down = np.broadcast_arrays(self.x(), self.y())
+        x, y = transformer.transform(across, down)
         if CRS.from_user_input(crs).is_geographic:
             middle = x[x.shape[0] // 2, x.shape[1] // 2]
             x = middle + (x - middle + 180.0) % 360.0 - 180.0
@@ -90,17 +91,17 @@ class Lattice:
         return found.reshape(len(down), -1)[:, : self.grid.width]
 
     def _positions(self, axis: int) -> NDArray[np.float64]:
-        return (np.arange(self.shape[axis]) - _BEFORE) * float(STEP)
+        return STEP * np.arange(-_BEFORE, self.shape[axis] - _BEFORE, dtype=np.float64)
 
 
 def _weights(rest: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return (4, ...) weights of the nodes -1, 0, 1 and 2 for pixels after node 0."""
-    s = rest / STEP
+    s = rest.astype(np.float64) / STEP
     return np.stack(
-        [
+        (
             -s * (s - 1) * (s - 2) / 6,
             (s + 1) * (s - 1) * (s - 2) / 2,
             -(s + 1) * s * (s - 2) / 2,
             (s + 1) * s * (s - 1) / 6,
-        ]
+        )
     )

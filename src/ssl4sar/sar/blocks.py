@@ -17,13 +17,14 @@ def in_blocks(
         workers: blocks at the same time.
     """
     # Heavy, and needed by few: the rest of the package works without it.
-    import dask
+    from dask.base import compute
+    from dask.delayed import delayed
 
     blocks = [
         slice(start, min(start + rows_at_once, rows)) for start in range(0, rows, rows_at_once)
     ]
-    dask.compute(
-        *(dask.delayed(make, pure=False)(block) for block in blocks),
+    compute(  # type: ignore[no-untyped-call]
+        *(delayed(make, pure=False)(block) for block in blocks),
         scheduler="threads" if workers > 1 else "synchronous",
         num_workers=workers,
     )

@@ -28,13 +28,13 @@ from ssl4sar.sar.orbit_file import with_orbit_file
 from ssl4sar.sar.product import GrdProduct
 from ssl4sar.sar.resample import sample
 from ssl4sar.sar.terrain import Elevation, Terrain, read_terrain
-from ssl4sar.sar.window import image_position, needed_window
+from ssl4sar.sar.window import needed_window
 
 if TYPE_CHECKING:
     import xarray
 
 #: Rows of the grid that are looked up at once.
-_ROWS: Final = 512
+_ROWS: Final = 128
 #: For slopes at the edges.
 _LEAST_PAD_PX: Final = 2
 
@@ -138,7 +138,7 @@ def _sampled(
     def look_up(block: slice) -> None:
         rows = slice(block.start + terrain.pad, block.stop + terrain.pad)
         radar = to_radar.at(rows, terrain.heights_m[rows])
-        line, pixel = image_position(annotation, radar)
+        line, pixel = annotation.image_position(radar)
         row, column = image.position(line[:, columns], pixel[:, columns])
         backscatter[block] = to_db(sample(image.power, row, column))
         angle = local_incidence_deg(to_radar, terrain.heights_m, rows)

@@ -52,7 +52,8 @@ def local_incidence_deg(
     north = (around[:-2] - around[2:]) / (2 * height * stretch[1])
     x, y, up = to_radar.look_at(rows, around[1:-1])
     cosine = (up - east * x - north * y) / np.sqrt(1 + east**2 + north**2)
-    return np.degrees(np.arccos(np.clip(cosine, -1, 1))).astype(np.float32)
+    angle: NDArray[np.float32] = np.degrees(np.arccos(np.clip(cosine, -1, 1))).astype(np.float32)
+    return angle
 
 
 def layover_and_shadow(

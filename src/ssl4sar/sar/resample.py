@@ -29,7 +29,8 @@ def multilook(values: NDArray[np.float32], looks: tuple[int, int]) -> NDArray[np
     for i in range(down):
         for j in range(across):
             total += blocks[:, i, :, j]
-    return total / np.float32(down * across)
+    total /= down * across
+    return total
 
 
 def sample(
@@ -60,7 +61,7 @@ def sample(
     corners = flat[first], flat[first + beside], flat[first + below], flat[first + below + beside]
     above = corners[0] + (corners[1] - corners[0]) * right
     under = corners[2] + (corners[3] - corners[2]) * right
-    found = above + (under - above) * down
+    found: NDArray[np.float32] = above + (under - above) * down
     holes = inside & np.isnan(found)
     if holes.any():
         found[holes] = _known_part([corner[holes] for corner in corners], down[holes], right[holes])
@@ -72,11 +73,13 @@ def _known_part(
     corners: list[NDArray[np.float32]], down: NDArray[np.float32], right: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     weights = (1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right
-    total = np.zeros_like(down)
-    known = np.zeros_like(down)
+    total: NDArray[np.float32] = np.zeros(down.shape, np.float32)
+    known = np.zeros_like(total)
     for corner, weight in zip(corners, weights, strict=True):
         there = ~np.isnan(corner)
         total[there] += corner[there] * weight[there]
         known[there] += weight[there]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(known >= _LEAST_WEIGHT, total / known, np.nan).astype(np.float32)
+        total /= known
+    total[known < _LEAST_WEIGHT] = np.nan
+    return total

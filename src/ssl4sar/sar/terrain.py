@@ -206,7 +206,8 @@ def _resampled(file: Any, path: Path, lattice: Lattice) -> NDArray[np.float32]:
         middle = (model.left + model.right) / 2
         x = x - 360.0 * np.round((x[x.shape[0] // 2, x.shape[1] // 2] - middle) / 360.0)
     # Positions in pixels of the model, 0 = centre of the first.
-    column, row = model.column(x) - 0.5, model.row(y) - 0.5
+    column = (x - model.left) / model.transform[0] - 0.5
+    row = (y - model.top) / model.transform[4] - 0.5
     window = _window(row, model.height), _window(column, model.width)
     if any(part.stop <= part.start for part in window):
         raise UserError(path, "it does not reach the area", "use the elevation model of this area")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.geometry.ellipsoid import to_ecef
-from ssl4sar.geometry.range_doppler import RadarCoordinates, to_radar
+from ssl4sar.geometry.range_doppler import to_radar
 from ssl4sar.sar.annotation import Annotation
 
 #: A scene that covers less of an area is not worth its place in a stack.
@@ -19,9 +19,6 @@ LEAST_OVERLAP: Final = 0.05
 _NET: Final = 33
 #: For that, for interpolation and multilooking, pixels of the image.
 _MARGIN_PX: Final = 16
-#: The conversion to ground range is a polynomial of degree 8: soon after the image ends it turns
-#: back, and far places would be found amid the image.
-_BEYOND_M: Final = 2000.0
 
 
 class Window(NamedTuple):
@@ -41,18 +38,6 @@ class Window(NamedTuple):
         return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
 
 
-def image_position(
-    annotation: Annotation, radar: RadarCoordinates
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return lines and pixels of points, 0 = centre of the first; NaN far beside the image."""
-    line, pixel = annotation.image_position(radar)
-    ranges = annotation.tie_points.slant_range_m
-    beside = radar.slant_range_m < ranges.min() - _BEYOND_M
-    beside |= radar.slant_range_m > ranges.max() + _BEYOND_M
-    pixel[beside] = np.nan
-    return line, pixel
-
-
 def needed_window(
     annotation: Annotation, grid: Grid, heights_m: tuple[float, float], subject: str
 ) -> Window:
@@ -70,7 +55,7 @@ def needed_window(
     """
     lon, lat = _net(grid)
     points = np.stack([to_ecef(lon, lat, height) for height in heights_m], axis=1)
-    line, pixel = image_position(annotation, to_radar(annotation.orbit, points))
+    line, pixel = annotation.image_position(to_radar(annotation.orbit, points))
     inside = (line >= 0) & (line <= annotation.lines - 1)
     inside &= (pixel >= 0) & (pixel <= annotation.pixels - 1)
     share = float(inside.any(axis=0).mean())
@@ -83,10 +68,11 @@ def needed_window(
 def _net(grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     from pyproj import Transformer
 
-    x = np.linspace(grid.left, grid.right, _NET)[None, :]
-    y = np.linspace(grid.bottom, grid.top, _NET)[:, None]
+    x, y = np.meshgrid(
+        np.linspace(grid.left, grid.right, _NET), np.linspace(grid.bottom, grid.top, _NET)
+    )
     transformer = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-    lon, lat = transformer.transform(*np.broadcast_arrays(x, y))
+    lon, lat = transformer.transform(x, y)
     return lon, lat
 
 
