@@ -52,9 +52,7 @@ def write_products(folder: Path, grid: Grid) -> tuple[Path, Path]:
     place = RawPlace(world, grid, seed=7)
     write_elevation(place, date(2018, 7, 1), folder / "elevation.tif")
     radar = plan_place_pass(place, INCIDENCE_DEG, ascending=True)
-    sar = write_raw_sar(
-        place, radar, TAKEN, folder, incidence_deg=INCIDENCE_DEG, relative_orbit=90
-    )
+    sar = write_raw_sar(place, radar, TAKEN, folder, incidence_deg=INCIDENCE_DEG, relative_orbit=90)
     sky = draw_sky(generator(1, "sky"), northern=True, day=date(2018, 8, 1))
     taken = datetime(2018, 8, 1, 15, 1, tzinfo=UTC)
     return sar, write_raw_optical(place, taken, sky, folder, tile="22WEB")
