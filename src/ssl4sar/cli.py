@@ -434,9 +434,10 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     parser.add_argument(
         "--quantity",
-        choices=["sigma0", "beta0", "gamma0"],
+        choices=["sigma0", "beta0", "gamma0", "gamma0_rtc"],
         default="sigma0",
-        help="backscatter coefficient (default: %(default)s)",
+        help="backscatter coefficient; gamma0_rtc is gamma0 with terrain flattening (default: "
+        "%(default)s)",
     )
     parser.add_argument("--keep-noise", action="store_true", help="do not subtract thermal noise")
     parser.add_argument(

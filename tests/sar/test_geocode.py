@@ -200,3 +200,35 @@ def test_damaged_images_are_refused(folder: Path, tmp_path: Path, kind: str) -> 
             file.write(np.full(shape, 40, dtype), 1)
     with pytest.raises(UserError, match="get the product again"):
         geocode(product, "HH", GRID, Elevation(folder / "dem.tif"))
+
+
+def test_flattened_gamma0_is_backscatter_per_area_of_terrain(folder: Path, tmp_path: Path) -> None:
+    """The area of terrain in a pixel of the image, by the exact solver and differences."""
+    product = open_product(write_product(tmp_path, np.full(SHAPE, 40, np.uint16)))
+    options = GeocodeOptions("gamma0_rtc")
+    found = geocode(product, "HH", GRID, Elevation(folder / "dem.tif"), options)
+    lon, lat = lon_lat(GRID)
+    line, pixel = image_positions(lon, lat, hills(lon, lat))
+    by_row, by_column = np.gradient(line), np.gradient(pixel)
+    pixels = np.abs(by_row[0] * by_column[1] - by_row[1] * by_column[0])
+    north, east = np.gradient(hills(lon, lat), GRID.spacing)
+    steepness = np.sqrt(1 + north**2 + east**2)
+    facing = np.cos(np.radians(found.local_incidence_angle.values))
+    sine = np.sin(np.radians(35.4))
+    expected = 10 * np.log10(1600 / GAINS["betaNought"] ** 2 * sine * pixels / (steepness * facing))
+    error = (found.backscatter.values - expected)[5:-5, 5:-5]
+    assert np.abs(error).max() < 0.25
+    assert np.ptp(expected) > 1
+
+
+def test_flattening_leaves_no_value_beside_missing_heights(folder: Path, product) -> None:
+    def pierced(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        heights = hills(lon, lat)
+        heights[lat[:, 0] > lon_lat(GRID)[1].mean()] = np.nan
+        return heights
+
+    model = write_model(folder / "rtc.tif", GRID, pierced, HEIGHTS="ellipsoidal")
+    plain = geocode(product, "HH", GRID, Elevation(model))
+    flat = geocode(product, "HH", GRID, Elevation(model), GeocodeOptions("gamma0_rtc"))
+    lost = (plain.valid & ~flat.valid).values.sum(axis=0)
+    assert ((lost >= 3) & (lost <= 8)).all()

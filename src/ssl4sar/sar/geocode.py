@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssl4sar.core.grid import Grid
 from ssl4sar.geometry.grid_to_radar import GridToRadar
@@ -21,6 +22,12 @@ from ssl4sar.sar.annotation import Annotation
 from ssl4sar.sar.blocks import in_blocks
 from ssl4sar.sar.calibration import Calibration, Quantity, read_calibration
 from ssl4sar.sar.coding import to_db
+from ssl4sar.sar.flattening import (
+    bin_position,
+    bins_of_terrain,
+    flattening_factor,
+    surely_covered,
+)
 from ssl4sar.sar.image import RadarImage, calibrated, looks_for, measured, read_window
 from ssl4sar.sar.incidence import REACH_M, layover_and_shadow, local_incidence_deg
 from ssl4sar.sar.noise import Noise, read_noise
@@ -33,6 +40,8 @@ from ssl4sar.sar.window import needed_window
 if TYPE_CHECKING:
     import xarray
 
+#: ``gamma0_rtc`` is gamma0 after terrain flattening.
+Coefficient = Literal["sigma0", "beta0", "gamma0", "gamma0_rtc"]
 #: Rows of the grid that are looked up at once.
 _ROWS: Final = 128
 #: For slopes at the edges.
@@ -44,13 +53,14 @@ class GeocodeOptions:
     """How an image is made.
 
     Attributes:
-        quantity: backscatter coefficient; gamma0 is that of the ellipsoid.
+        quantity: backscatter coefficient; gamma0 is that of the ellipsoid, gamma0_rtc that of the
+            terrain (flattened).
         remove_noise: subtract the thermal noise that the product lists.
         orbit_file: EOF file whose orbit replaces that of the annotation.
         workers: blocks of rows made at the same time, in threads.
     """
 
-    quantity: Quantity = "sigma0"
+    quantity: Coefficient = "sigma0"
     remove_noise: bool = True
     orbit_file: Path | None = None
     workers: int = 1
@@ -95,16 +105,19 @@ def geocode(
     valid = measured(product, annotation, dn, window, noise)
     subtracted = noise if options.remove_noise and noise and not noise.is_zero else None
     looks = looks_for(annotation, spacing_m)
-    image = calibrated(
-        dn, window, looks, calibration, options.quantity, subtracted, valid, options.workers
-    )
+    quantity: Quantity = "beta0" if options.quantity == "gamma0_rtc" else options.quantity
+    image = calibrated(dn, window, looks, calibration, quantity, subtracted, valid, options.workers)
     del dn, valid
 
     to_radar = GridToRadar.build(annotation.orbit, terrain.grid, *terrain.range_m)
-    bands = _sampled(annotation, image, to_radar, terrain, options.workers)
-    bands["layover_shadow"] = _inner(
-        layover_and_shadow(to_radar, terrain.heights_m, options.workers), terrain.pad
+    marks = layover_and_shadow(to_radar, terrain.heights_m, options.workers)
+    area = (
+        bins_of_terrain(annotation, image, to_radar, terrain.heights_m, marks)
+        if options.quantity == "gamma0_rtc"
+        else None
     )
+    bands = _sampled(annotation, image, to_radar, terrain, area, options.workers)
+    bands["layover_shadow"] = _inner(marks, terrain.pad)
     return _dataset(bands, grid, _facts(product, annotation, terrain, options, noise, image))
 
 
@@ -127,6 +140,7 @@ def _sampled(
     image: RadarImage,
     to_radar: GridToRadar,
     terrain: Terrain,
+    area: NDArray[np.float32] | None,
     workers: int,
 ) -> dict[str, Any]:
     """Return backscatter, incidence angle and what is valid on the grid without its margin."""
@@ -134,13 +148,19 @@ def _sampled(
     columns = slice(terrain.pad, terrain.pad + width)
     backscatter = np.empty((height, width), np.float32)
     incidence = np.empty((height, width), np.float32)
+    sure = surely_covered(terrain.heights_m)
 
     def look_up(block: slice) -> None:
         rows = slice(block.start + terrain.pad, block.stop + terrain.pad)
         radar = to_radar.at(rows, terrain.heights_m[rows])
         line, pixel = annotation.image_position(radar)
         row, column = image.position(line[:, columns], pixel[:, columns])
-        backscatter[block] = to_db(sample(image.power, row, column))
+        power = sample(image.power, row, column)
+        if area is not None:
+            look_up = to_radar.look_at(rows, terrain.heights_m[rows])[2][:, columns]
+            seen = sample(area, *bin_position(row, column))
+            power *= flattening_factor(seen, look_up, sure[rows, columns])
+        backscatter[block] = to_db(power)
         angle = local_incidence_deg(to_radar, terrain.heights_m, rows)
         incidence[block] = angle[:, columns]
 

@@ -43,6 +43,36 @@ def local_incidence_deg(
         (rows, W) degrees, 0 to 180: from 90 on the terrain is turned away. NaN where a neighbour
         has no height, and in the outer columns.
     """
+    facing, steepness = _facing(to_radar, heights_m, rows)
+    cosine = np.clip(facing / steepness, -1, 1)
+    angle: NDArray[np.float32] = np.degrees(np.arccos(cosine)).astype(np.float32)
+    return angle
+
+
+def projected_area_m2(
+    to_radar: GridToRadar, heights_m: NDArray[np.float32], rows: slice
+) -> NDArray[np.float64]:
+    """Return areas of the terrain of pixels on the plane that the radar looks at at right angles.
+
+    Args:
+        to_radar: of the grid, H x W.
+        heights_m: (H, W) above the ellipsoid.
+        rows: rows that are wanted, not the first or the last one of the grid.
+
+    Returns:
+        (rows, W) square metres, negative where the terrain is turned away.
+    """
+    facing, _ = _facing(to_radar, heights_m, rows)
+    across, _, _, _, down, _ = to_radar.lattice.grid.transform
+    sides = to_radar.stretch_at(rows)
+    area: NDArray[np.float64] = facing * abs(across * down) * sides[0] * sides[1]
+    return area
+
+
+def _facing(
+    to_radar: GridToRadar, heights_m: NDArray[np.float32], rows: slice
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return normals of the terrain, of height 1, times the line of sight, and their lengths."""
     around = heights_m[rows.start - 1 : rows.stop + 1].astype(np.float64)
     stretch = to_radar.stretch_at(rows)
     width, height = abs(to_radar.lattice.grid.transform[0]), abs(to_radar.lattice.grid.transform[4])
@@ -51,9 +81,7 @@ def local_incidence_deg(
     east /= stretch[0]
     north = (around[:-2] - around[2:]) / (2 * height * stretch[1])
     x, y, up = to_radar.look_at(rows, around[1:-1])
-    cosine = (up - east * x - north * y) / np.sqrt(1 + east**2 + north**2)
-    angle: NDArray[np.float32] = np.degrees(np.arccos(np.clip(cosine, -1, 1))).astype(np.float32)
-    return angle
+    return up - east * x - north * y, np.sqrt(1 + east**2 + north**2)
 
 
 def layover_and_shadow(
