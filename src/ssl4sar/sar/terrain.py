@@ -132,7 +132,7 @@ def read_terrain(elevation: Elevation, grid: Grid, pad: int = 0) -> Terrain:
 
 
 def _datum(file: Any, path: Path, given: Datum | None) -> Datum:
-    from rasterio.errors import CRSError
+    from pyproj.exceptions import CRSError
 
     if file.crs is None:
         raise UserError(
@@ -140,8 +140,10 @@ def _datum(file: Any, path: Path, given: Datum | None) -> Datum:
         )
     try:
         stated = _stated_datum(file)
-    except CRSError:
-        stated = None
+    except CRSError as error:
+        raise UserError(
+            path, "its reference system is unknown", "write it with gdal_edit.py -a_srs EPSG:CODE"
+        ) from error
     if given is not None and given not in get_args(Datum):
         raise UserError(path, f"{given!r} is not a datum", f"use {', '.join(get_args(Datum))}")
     if stated is None and given is None:
