@@ -171,6 +171,7 @@ LATITUDE_FIRST = polygon([[61, -147], [62, -147], [62, -146], [61, -147]])
         (square(-180, 80, 360, 10), "pole"),
         (square(10, 85, 30, 5), "pole"),
         ({"type": "MultiPolygon", "coordinates": HALVES}, "degrees of longitude wide"),
+        (square(0, 70, 360, 10), "around the globe, from 0 to 360 degrees"),
         (square(-180, 70, 360, 10), "around the globe"),
         (BOW_TIE, "crosses itself"),
         (polygon([[12, 78], [13, 78], [14, 78], [12, 78]]), "is empty"),

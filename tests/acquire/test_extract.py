@@ -109,6 +109,7 @@ KINDS = pytest.mark.parametrize(("write", "name"), [(write_zip, "a.zip"), (write
         ("C:/windows/x", "leads out"),
         ("..\\outside", "leads out"),
         ("a\nb", "leads out"),
+        ("n" * 256, "not every system"),
         ("data_raw//readme.txt", "is there twice"),
         ("data_raw/readme.txt/x", "is damaged"),
     ],
@@ -318,7 +319,7 @@ def tar_header(kind: bytes, size: int, name: bytes = b"a.txt") -> bytes:
     header = bytearray(512)
     header[: len(name)] = name
     header[100:108] = b"0000644\0"
-    header[124:136] = b"%011o\0" % size
+    header[124:136] = b"%011o\0" % size if size >= 0 else size.to_bytes(12, "big", signed=True)
     header[148:156] = b" " * 8
     header[156:157] = kind
     header[257:265] = b"ustar\x0000"
@@ -346,6 +347,13 @@ def test_a_long_note_of_a_member_is_not_read(tmp_path: Path, kind: bytes, packed
     told, memory_mb = extracted_apart(archive)
     assert "far too long" in told
     assert memory_mb < 50
+
+
+@pytest.mark.parametrize("kind", [b"x", b"L", b"0"])
+def test_a_negative_size_neither_reads_all_nor_never_ends(tmp_path: Path, kind: bytes) -> None:
+    archive = tmp_path / "a.tar"
+    archive.write_bytes(tar_header(b"0", 0, b"b") + tar_header(kind, -1024) + bytes(2048))
+    refused(archive, "a member has a negative size")
 
 
 def test_notes_of_usual_length_are_read(tmp_path: Path) -> None:

@@ -90,7 +90,8 @@ def test_state_vectors_are_read_with_their_velocities(tmp_path: Path) -> None:
     [
         ("EARTH_FIXED", "MEAN_OF_DATE", "its frame is MEAN_OF_DATE, not EARTH_FIXED"),
         ("<VX unit", "<WX unit", "not XML"),
-        ('<VY unit="m/s">0.0', '<VY unit="m/s">nan', "a velocity is not a number"),
+        ('<VY unit="m/s">0.0', '<VY unit="m/s">nan', "a position or velocity is not a number"),
+        ('<Y unit="m">0.0', '<Y unit="m">nan', "a position or velocity is not a number"),
         ('<VY unit="m/s">0.0', '<VY unit="m/s">fast', "could not convert"),
         ("<Ref_Frame>EARTH_FIXED</Ref_Frame>", "", "'Ref_Frame' is missing"),
     ],

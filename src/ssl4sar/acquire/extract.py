@@ -31,6 +31,8 @@ MAX_RATIO: Final = 100
 _HARMLESS_BYTES: Final = 100_000_000
 #: What the members of a tar say of themselves in notes (long names), or the list of a zip.
 _LONGEST_LIST_BYTES: Final = 32_000_000
+#: Longer names of files and folders no usual file system takes.
+_LONGEST_NAME_BYTES: Final = 255
 _NOTES: Final = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
@@ -189,6 +191,8 @@ def _limited_header() -> type[tarfile.TarInfo]:
         def frombuf(cls, buf: Any, encoding: str, errors: str) -> Self:
             nonlocal noted
             header = super().frombuf(buf, encoding, errors)
+            if header.size < 0:  # the library would read all, or go back for ever
+                raise ValueError("a member has a negative size")
             noted += header.size if header.type in _NOTES else 0
             if noted > _LONGEST_LIST_BYTES:
                 raise ValueError(_TOO_LONG)
@@ -204,6 +208,8 @@ def _tar_members(archive: Path, opened: tarfile.TarFile) -> list[_Member]:
     for info in opened:
         if info.isdir() and PurePosixPath(info.name) == PurePosixPath():
             continue  # the folder itself, as "tar -C FOLDER ." stores it
+        if info.size < 0:  # by a note, which counts for more than the header
+            raise ValueError("a member has a negative size")
         is_plain = (info.isreg() or info.isdir()) and not info.issparse()
         problem = None if is_plain else "is a link or not a plain file"
         total += info.size
@@ -253,6 +259,7 @@ def _is_within(name: str) -> bool:
         and ":" not in path.parts[0]
         and "\\" not in name
         and name.isprintable()
+        and all(len(part.encode()) <= _LONGEST_NAME_BYTES for part in path.parts)
     )
 
 

@@ -44,8 +44,9 @@ SURROUNDINGS: Final = tuple(
     )
 )
 #: In place of the digest of a rule that fetches: what is fetched is known by its address and
-#: checksum, whatever the code.
-CACHED_BY_CONTENT: Final = "cached by content"
+#: checksum, whatever the code. Snakemake and the records of earlier runs hold this very text:
+#: another one would delete and repeat every download.
+CACHED_BY_CONTENT: Final = "kept by content"
 #: Modules that import others by name alone. Their users name what counts of those.
 REGISTRIES: Final = frozenset({f"{PACKAGE}.models.registry"})
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]

@@ -42,6 +42,8 @@ class Behaviour:
     retry_after: str | None = None
     length: int | None = None
     wrong_range: bool = False
+    #: Most bytes of a range, whose whole size is then not said.
+    longest_range: int | None = None
     pause_s: float = 0.0
     requests: list[dict[str, str]] = field(default_factory=list)
 
@@ -83,7 +85,11 @@ class Handler(QuietHandler):
         if partial:
             end = len(way.content)
             first = start + 5 if way.wrong_range else start
-            self.send_header("Content-Range", f"bytes {first}-{end - 1}/{end}")
+            if way.longest_range:
+                body = body[: way.longest_range]
+                self.send_header("Content-Range", f"bytes {first}-{first + len(body) - 1}/*")
+            else:
+                self.send_header("Content-Range", f"bytes {first}-{end - 1}/{end}")
         if way.etag:
             self.send_header("ETag", way.etag)
         if way.last_modified:
@@ -199,6 +205,15 @@ def test_a_wrong_part_from_the_server_is_not_appended(
     leave_part(tmp_path / "data.zip", server.url, 1_000_000)
     fetch(server.url, tmp_path / "data.zip", SHA256)
     assert "Range" not in server.way.requests[1]
+
+
+def test_a_range_that_says_no_whole_size_is_not_taken_for_the_end(
+    server: SimpleNamespace, tmp_path: Path
+) -> None:
+    server.way.longest_range = 1_000_000
+    leave_part(tmp_path / "data.zip", server.url, 1_000_000)
+    fetch(server.url, tmp_path / "data.zip")
+    assert (tmp_path / "data.zip").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,14 @@ def test_faults_of_single_files_are_survived(here: Here, fault: Fault, place: st
     assert_fetched(here.fetch(), here.served)
 
 
+def test_a_manifest_with_a_wrong_digit_is_fetched_again(here: Here) -> None:
+    path = next(name for name in wanted(here.served) if name.endswith(".tiff"))
+    digest = hashlib.md5(here.served.files[path]).hexdigest().encode()
+    bad = here.served.files["manifest.safe"].replace(digest, b"0" * 32)
+    here.cdse.fault("manifest.safe", Fault(status=200, body=bad))
+    assert_fetched(here.fetch(), here.served)
+
+
 def test_a_product_without_single_files_is_fetched_whole(here: Here) -> None:
     here.served.nodes = False
     path = here.fetch()

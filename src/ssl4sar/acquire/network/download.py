@@ -359,12 +359,14 @@ def _accept(
     is_encoded = _is_encoded(response, wanted.url)
     if response.status_code == 206:
         found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        same = version is not None and _validator(response) in {version.validator, None}
-        if not same or is_encoded or found is None or int(found[1]) != part.size:
+        versions = {_validator(response), version.validator if version else None} - {None}
+        is_next = found is not None and int(found[1]) == part.size and len(versions) < 2
+        if version is None or found is None or is_encoded or not is_next:
             part.clear()
             raise TransientError("the server sent another part than asked for")
         log(f"{name}: resuming after {part.size / 1e6:.1f} MB")
-        return wanted.required_bytes if found[2] == "*" else int(found[2])
+        total = wanted.required_bytes or version.total_bytes
+        return total if found[2] == "*" else int(found[2])
     if response.status_code == 416:
         end = _UNSATISFIED_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if end and int(end[1]) == part.size and wanted.required_bytes in {None, part.size}:
@@ -403,7 +405,7 @@ def _refuse(response: requests.Response, url: str) -> None:
 
 def _is_encoded(response: requests.Response, url: str) -> bool:
     """Return whether an answer is encoded though nobody asked for it; it is decoded on the way."""
-    named = response.headers.get("Content-Encoding", "identity").lower()
+    named = response.headers.get("Content-Encoding", "").lower() or "identity"
     if named not in _DECODED:
         raise UserError(
             url, f"the server sends it encoded as {named}, unasked", "report it to the service"

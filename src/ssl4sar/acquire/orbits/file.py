@@ -130,8 +130,8 @@ def read_state_vectors(path: str | Path) -> StateVectors:
         path: EOF file.
 
     Raises:
-        UserError: as :func:`read_orbit`; or a velocity is not a number, or the vectors are not in
-            the frame of the Earth.
+        UserError: as :func:`read_orbit`; or a position or velocity is not a number, or the vectors
+            are not in the frame of the Earth.
     """
     return _read(path, _state_vectors)
 
@@ -178,9 +178,9 @@ def _state_vectors(root: Element) -> StateVectors:
         name: np.array([float(vector[name]) for vector in vectors])
         for name in ("X", "Y", "Z", "VX", "VY", "VZ")
     }
+    if not np.isfinite([*columns.values()]).all():
+        raise ValueError("a position or velocity is not a number")
     velocities = np.stack([columns[f"V{axis}"] for axis in "XYZ"])
-    if not np.isfinite(velocities).all():
-        raise ValueError("a velocity is not a number")
     times = [np.datetime64(_time(vector["UTC"]).replace(tzinfo=None), "ns") for vector in vectors]
     positions = np.stack([columns[axis] for axis in "XYZ"])
     return StateVectors(facts.platform, facts.file_type, np.array(times), positions, velocities)

@@ -219,15 +219,21 @@ class Cdse:
 
     def _fetch_files(self, product: Product, safe: Path, selection: Selection) -> bool:
         """Fetch the needed files; False where they are unavailable one by one."""
+        manifest = safe / MANIFEST_NAME
         try:
             files = self._manifest(product, safe)
-            return self._fetch_needed(product, safe, files, selection)
+            try:
+                return self._fetch_needed(product, safe, files, selection)
+            except WrongContentError:
+                # Nothing but the manifest itself says what it must hold: it may be at fault.
+                before = manifest.read_bytes()
+                manifest.unlink()
+                files = self._manifest(product, safe)
+                if manifest.read_bytes() == before:
+                    raise
+                return self._fetch_needed(product, safe, files, selection)
         except NotThereError:
             return False
-        except WrongContentError:
-            # Nothing but the manifest itself says what it must hold: it may be at fault.
-            (safe / MANIFEST_NAME).unlink(missing_ok=True)
-            raise
 
     def _fetch_needed(
         self, product: Product, safe: Path, files: tuple[ManifestFile, ...], selection: Selection
