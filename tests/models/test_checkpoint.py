@@ -77,6 +77,16 @@ def test_every_network_comes_back(tmp_path: Path) -> None:
     assert torch.equal(network(image), made.eval()(image))
 
 
+def test_a_file_of_the_time_of_tyrion_alone_is_read(saved: Path) -> None:
+    content = torch.load(saved, weights_only=True)
+    network = content.pop("network")
+    network.pop("name")
+    content |= {"version": 1, "model": {**network, "weights": "none", "weights_file": None}}
+    torch.save(content, saved)
+    again, _ = load_network(saved)
+    assert again.input_px == TINY.input_px
+
+
 def test_info_must_be_plain(network: Tyrion, tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         save_network(tmp_path / "n.pt", network, TINY, {"path": tmp_path})

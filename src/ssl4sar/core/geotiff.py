@@ -61,6 +61,7 @@ def write_geotiff(
             interleave="band",
             compress="deflate",
             predictor=_PREDICTORS[kind],
+            bigtiff="if_safer",
         ) as file:
             file.write(image)
             if descriptions:

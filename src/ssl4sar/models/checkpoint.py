@@ -21,6 +21,8 @@ from ssl4sar.models.registry import build_network
 
 FORMAT: Final = "ssl4sar-network"
 VERSION: Final = 2
+#: A file of this version, of the time when there was Tyrion alone, is read too.
+_TYRION_ALONE: Final = 1
 #: Name under which every training leaves its network.
 NETWORK_NAME: Final = "model.ckpt"
 _AGAIN: Final = "make the checkpoint again with this version"
@@ -178,8 +180,8 @@ def load_network(
 
 
 def require_version(content: Mapping[str, Any], path: Path) -> None:
-    """Refuse a file of another version of the format."""
-    if content.get("version") != VERSION:
+    """Refuse a file of another version of the format than the known ones."""
+    if content.get("version") not in {_TYRION_ALONE, VERSION}:
         raise UserError(
             path,
             f"the network has format version {content.get('version')}, known is {VERSION}",
@@ -193,10 +195,14 @@ def network_values(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     Raises:
         UserError: the file does not say which network it holds.
     """
-    values = content.get("network")
+    old = content.get("version") == _TYRION_ALONE
+    values = content.get("model" if old else "network")
     if not isinstance(values, Mapping):
         raise UserError(path, "the checkpoint does not say which network it holds", _AGAIN)
-    return dict(values)
+    if not old:
+        return dict(values)
+    sizes = {key: value for key, value in values.items() if not key.startswith("weights")}
+    return {"name": "tyrion", **sizes}
 
 
 def check_state(path: str | Path, state: Any, expected: Mapping[str, Tensor]) -> None:
