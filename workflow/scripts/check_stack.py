@@ -1,0 +1,43 @@
+"""Measure the shift of every scene of a glacier against its track, and list the scenes."""
+
+from pathlib import Path
+
+from ssl4sar.core.progress import tell
+from ssl4sar.stack.coregistration import check_coregistration, stable_terrain, write_shift_table
+from ssl4sar.stack.optical import read_optical
+from ssl4sar.stack.record import merge_stacks
+from ssl4sar.stack.stac import write_stac
+from ssl4sar.workflow.job import job
+
+#: Near infrared: rock, snow and water differ most in it.
+BAND = "B8"
+
+
+def main(
+    batches: list[Path], optical: Path, workers: int, record: Path, table: Path, stac: Path
+) -> None:
+    """Write the record of all batches with their shifts, a table, and a STAC collection."""
+    bands = read_optical(optical)
+    stable = stable_terrain(bands.sel(band="SCL").values)
+    stack = check_coregistration(
+        merge_stacks(batches, record), record, stable, bands.sel(band=BAND).values, workers
+    )
+    stack.write(record)
+    write_shift_table(stack, table)
+    stac.mkdir(parents=True, exist_ok=True)
+    write_stac(stack, record, stac)
+    flagged = sum(scene.shift is not None and bool(scene.shift.problem) for scene in stack.usable)
+    failed = len(stack.scenes) - len(stack.usable)
+    tell(f"{stack.glacier}: {len(stack.usable)} scenes, {flagged} flagged; {failed} failed")
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        main(
+            batches=[Path(path) for path in snakemake.input.batches],
+            optical=Path(snakemake.input.optical),
+            workers=snakemake.threads,
+            record=Path(snakemake.output.record),
+            table=Path(snakemake.output.table),
+            stac=Path(snakemake.output.stac),
+        )
