@@ -79,6 +79,10 @@ def test_every_satellite_and_mode_is_taken(tmp_path: Path, letter: str, mode: st
     assert (product.platform, product.mode) == (f"S1{letter}", mode)
 
 
+def test_the_manifest_stands_for_its_folder(folder: Path) -> None:
+    assert open_product(folder / "manifest.safe").path == folder
+
+
 def test_a_product_without_noise_lists_none(tmp_path: Path) -> None:
     product = open_product(
         write_grd(tmp_path, {name: data for name, data in FILES.items() if "noise" not in name})

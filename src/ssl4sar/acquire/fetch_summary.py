@@ -27,14 +27,7 @@ FORGET_MISSING: Final = (
 
 @dataclass(frozen=True)
 class FetchSummary:
-    """All products of a run.
-
-    Attributes:
-        records: records of the products by the path of their file, in the order of the inventories.
-        missing_orbits: why an orbit file is missing, by its name; its scenes have the orbits of
-            their annotation.
-        left_out: products that the configuration leaves out.
-    """
+    """All products of a run."""
 
     records: dict[str, FetchRecord]
     missing_orbits: Mapping[str, str] = field(default_factory=dict)

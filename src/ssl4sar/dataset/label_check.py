@@ -39,13 +39,7 @@ _USUAL_SHARE_OCEAN: Final = 0.25
 
 @dataclass(frozen=True)
 class LabelFault:
-    """What is wrong with a front beside its zones.
-
-    Attributes:
-        problem: what is wrong.
-        fix: what to do.
-        impossible: whether a score or a training with these labels would be worthless.
-    """
+    """What is wrong with a front beside its zones."""
 
     problem: str
     fix: str

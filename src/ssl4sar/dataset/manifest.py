@@ -24,12 +24,7 @@ Source = Literal["synthetic", "local", "pangaea"]
 
 
 class DatasetManifest(Record):
-    """A record of a folder.
-
-    Attributes:
-        root: the folder; relative paths count from the working directory of the run. In the file
-            they count from the file's folder, so that both can move together.
-    """
+    """A record of a folder."""
 
     FIX: ClassVar[str] = "remove it and rerun the workflow"
 

@@ -103,11 +103,7 @@ class PairImage(_Part):
 
 
 class SarImage(PairImage):
-    """Facts of one Sentinel-1 image.
-
-    Attributes:
-        split: training or validation.
-    """
+    """Facts of one Sentinel-1 image."""
 
     split: PairSplit
 

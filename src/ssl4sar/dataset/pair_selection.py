@@ -60,13 +60,7 @@ class PairRules:
 
 @dataclass(frozen=True)
 class SarFile:
-    """A Sentinel-1 image that is used.
-
-    Attributes:
-        path: the image.
-        split: training or validation.
-        glacier: its glacier.
-    """
+    """A Sentinel-1 image that is used."""
 
     path: Path
     split: PairSplit

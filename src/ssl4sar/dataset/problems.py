@@ -52,12 +52,7 @@ def problem_of(file: str, error: OSError | UserError | ForeignTextError) -> Prob
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Result of reading a whole dataset.
-
-    Attributes:
-        root: folder of the dataset.
-        problems: errors first, then warnings, by file.
-    """
+    """Result of reading a whole dataset."""
 
     root: str
     problems: list[Problem] = field(default_factory=list)

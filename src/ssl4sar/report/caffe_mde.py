@@ -25,14 +25,7 @@ from ssl4sar.report.training_curves import read_curve, write_training_figure
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """The scores of one member of a model with the folders they were made from.
-
-    Attributes:
-        scores: scores per image.
-        zones: folder of the predicted zone maps.
-        fronts: folder of the predicted fronts.
-        metrics: table of the epochs of its training.
-    """
+    """The scores of one member of a model with the folders they were made from."""
 
     scores: RunScores
     zones: Path

@@ -193,13 +193,15 @@ def open_product(path: str | Path) -> GrdProduct:
     """Open a product; images are not read.
 
     Args:
-        path: folder ``NAME.SAFE`` or a zip that holds one.
+        path: folder ``NAME.SAFE``, the manifest in it, or a zip that holds one.
 
     Raises:
         UserError: there is nothing, or not a GRD product with a manifest; the zip is damaged or not
             safe to unpack; the manifest is damaged.
     """
     path = Path(path)
+    if path.name.lower() == MANIFEST_NAME:
+        path = path.parent
     package = _folder(path) if path.is_dir() else _zip(path)
     manifest = package.read(MANIFEST_NAME)
     listed = parse_manifest(manifest, path / MANIFEST_NAME)

@@ -56,13 +56,7 @@ def placement(compute: ComputeConfig) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """What a training asks for, on its first attempt.
-
-    Attributes:
-        config: the study.
-        network: network that is trained.
-        recipe: recipe of the training.
-    """
+    """What a training asks for, on its first attempt."""
 
     config: StudyConfig
     network: NetworkSettings

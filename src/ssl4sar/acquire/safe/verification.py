@@ -52,13 +52,7 @@ class DamagedProductError(UserError):
 
 @dataclass(frozen=True)
 class Verification:
-    """What held.
-
-    Attributes:
-        steps: checks that could be made, in their order: size, algorithms of the catalogue's
-            checksums, manifest, zip; all of them held.
-        files: number of files that agree with the manifest.
-    """
+    """What held."""
 
     steps: tuple[str, ...]
     files: int = 0
