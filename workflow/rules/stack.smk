@@ -1,5 +1,5 @@
 # From raw scenes to the pretraining dataset: one grid per glacier, the check of its co-registration,
-# and the images that the pretraining reads (docs/sar.md).
+# and the images that the pretraining reads (docs/stack.md).
 
 
 rule render_elevation:
@@ -72,6 +72,8 @@ rule check_stack:
     output:
         record="data/stack/{glacier}/stack.json",
         table=shown("data/stack/{glacier}/shifts.csv", "shifts"),
+        shifts=shown("data/stack/{glacier}/shifts.png", "coregistration"),
+        scenes=shown("data/stack/{glacier}/scenes.png", "quick_looks"),
         stac=directory("data/stack/{glacier}/stac"),
         provenance="data/stack/{glacier}/stack.provenance.json",
     threads: 2

@@ -5,6 +5,7 @@ from pathlib import Path
 from ssl4sar.core.atomic import atomic_directory
 from ssl4sar.core.listing import write_listing
 from ssl4sar.core.pair_layout import BENCHMARK_TEST_GLACIERS
+from ssl4sar.report.dataset_card import write_dataset_card
 from ssl4sar.sar.coding import GrayMapping
 from ssl4sar.stack.optical import read_optical
 from ssl4sar.stack.pairs import GlacierImages, PairOptions, build_pairs
@@ -22,7 +23,7 @@ def main(
         for record, image in zip(stacks, optical, strict=True)
     )
     with atomic_directory(folder) as root:
-        build_pairs(glaciers, root, options)
+        write_dataset_card(build_pairs(glaciers, root, options))
     write_listing(folder, listing)
 
 

@@ -16,7 +16,7 @@ class Ssl4sarDataConfig(Block):
     source: Literal["synthetic", "local", "zenodo", "built", "sentinel"] = "synthetic"
     """synthetic: rendered by the scene model; local: the folder `root` in the published layout;
     zenodo: the published archives; built: the folder `root` with a dataset.json; sentinel: built
-    from the raw products of the inventories (docs/sar.md)."""
+    from the raw products of the inventories (docs/stack.md)."""
     root: str | None = None
     """Folder of the dataset (sources local and built only)."""
     record_url: WebAddress = "https://zenodo.org/api/records/14748506"

@@ -10,11 +10,8 @@ from ssl4sar.config.block import Block
 
 
 class StackConfig(Block):
-    """Calibrated, geocoded stacks of the glaciers and the dataset of them (`ssl4sar.source:
-    sentinel`)."""
+    """Stacks of geocoded scenes, and the dataset that is made of them (`docs/stack.md`)."""
 
-    engine: Literal["builtin"] = "builtin"
-    """What geocodes: builtin, the package `sar`."""
     spacing_m: float = Field(default=20.0, ge=5, le=500)
     """Pixel size of all images of a glacier, metres."""
     quantity: Literal["sigma0", "beta0", "gamma0"] = "sigma0"

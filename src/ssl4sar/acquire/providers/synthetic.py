@@ -9,6 +9,7 @@ as raw products. No pixel is an observation. Products carry the platforms ``SYNT
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from functools import cached_property
@@ -102,6 +103,14 @@ class Synthetic:
         planned = plan_pairs if self._raw is None else plan_raw
         return {plan.file: plan for plan in planned(self._config)}
 
+    @cached_property
+    def _products(self) -> dict[str, list[Product]]:
+        # Searches ask month by month, and a raw product is named after its pass.
+        products: dict[str, list[Product]] = defaultdict(list)
+        for plan in self._plans.values():
+            products[plan.glacier].append(self._product(plan))
+        return dict(products)
+
     def search(self, query: Query) -> Iterator[Product]:
         """Yield the images planned for a glacier, of a mission and time, in the order of the plan.
 
@@ -110,12 +119,10 @@ class Synthetic:
         Raises:
             UserError: the plan asks for more images of a glacier than there are days.
         """
-        for plan in self._plans.values():
-            if plan.glacier == query.glacier.name:
-                product = self._product(plan)
-                is_asked = product.mission == query.mission
-                if is_asked and query.start <= product.start < query.stop:
-                    yield product
+        for product in self._products.get(query.glacier.name, ()):
+            is_asked = product.mission == query.mission
+            if is_asked and query.start <= product.start < query.stop:
+                yield product
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
         """Render a product into ``folder``, an image with the bytes of the rule render_pairs."""
