@@ -36,9 +36,11 @@ def main(batches: list[Path], optical: Path, workers: int, output: Any) -> None:
     images = [image_path(record, scene) for scene in largest_track(stack)]
     draw_coregistration(output.shifts, stack, track_median(images, stack.pixels, workers), stable)
     draw_quick_looks(output.scenes, stack, record)
-    flagged = sum(scene.shift is not None and bool(scene.shift.problem) for scene in stack.usable)
-    failed = len(stack.scenes) - len(stack.usable)
-    tell(f"{stack.glacier}: {len(stack.usable)} scenes, {flagged} flagged; {failed} failed")
+    shifts = [scene.shift for scene in stack.usable if scene.shift is not None]
+    measured = [shift for shift in shifts if shift.x_px is not None]
+    flagged = sum(shift.problem is not None for shift in measured)
+    counts = f"{len(stack.usable)} of {len(stack.scenes)} scenes have an image"
+    tell(f"{stack.glacier}: {counts}; {len(measured)} shifts measured, {flagged} beyond the limits")
 
 
 if __name__ == "__main__":
