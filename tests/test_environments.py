@@ -17,11 +17,13 @@ from ssl4sar.provenance.digest import source_files
 PROJECT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = sorted((PROJECT / "envs").glob("*.yaml"))
 #: Names on conda-forge that differ from those on PyPI.
-CONDA_NAMES = {"matplotlib": "matplotlib-base", "torch": "pytorch"}
+CONDA_NAMES = {"dask": "dask-core", "matplotlib": "matplotlib-base", "torch": "pytorch"}
 #: Modules whose name differs from their package's on conda-forge.
 PACKAGES = {
     "PIL": "pillow",
+    "dask": "dask-core",
     "matplotlib": "matplotlib-base",
+    "skimage": "scikit-image",
     "torch": "pytorch",
     "yaml": "pyyaml",
 }
@@ -34,7 +36,7 @@ MAIN_PROCESS = {"snakemake"}
 def project() -> dict[str, str]:
     """Return the dependencies of the project by their names on conda-forge, with their bounds."""
     table = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    pairs = [re.fullmatch(r"([\w-]+)(.*)", line) for line in table["dependencies"]]
+    pairs = [re.fullmatch(r"([\w-]+)(?:\[\w+\])?(.*)", line) for line in table["dependencies"]]
     bounds = {CONDA_NAMES.get(m[1], m[1]): m[2] for m in pairs if m}
     return {**bounds, "python": table["requires-python"]}
 
