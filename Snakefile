@@ -39,10 +39,12 @@ wildcard_constraints:
     product="[A-Za-z0-9][A-Za-z0-9_.-]*",
     orbit="[A-Za-z0-9][A-Za-z0-9_-]*",
     tile="[A-Za-z0-9][A-Za-z0-9_]*",
+    batch="[0-9]+",
 
 
 include: "workflow/rules/acquire.smk"
 include: "workflow/rules/sentinel.smk"
+include: "workflow/rules/stack.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/train.smk"
@@ -60,6 +62,7 @@ rule retrieve:
     """Everything that comes over the network; for a machine that has one, before the rest."""
     input:
         STUDY.retrieved,
+        STUDY.retrieved_scenes,
     localrule: True
     message:
         STUDY.retrieval
@@ -98,6 +101,20 @@ rule elevation:
     """Elevation models of all glaciers."""
     input:
         STUDY.acquisition.elevation_files,
+    localrule: True
+
+
+rule stack:
+    """Stacks of all glaciers: geocoded scenes on one grid each, with their shifts."""
+    input:
+        STUDY.stacking.records,
+    localrule: True
+
+
+rule dataset:
+    """The dataset of the pretraining, checked; of source sentinel it is built from raw scenes."""
+    input:
+        rules.validate_pairs.output.manifest,
     localrule: True
 
 

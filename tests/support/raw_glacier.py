@@ -53,7 +53,7 @@ def make_raw_glacier(folder: Path) -> RawGlacier:
     )
     place = RawPlace(world, grid, seed=7)
     write_elevation(place, date(2018, 7, 1), folder / "elevation.tif")
-    radar = plan_place_pass(place, INCIDENCE_DEG, ascending=True)
+    radar = plan_place_pass(grid, INCIDENCE_DEG, ascending=True)
     days = tuple(datetime(2018, month, 12, 10, 5, 6, tzinfo=UTC) for month in (5, 6, 7))
     scenes = tuple(
         RawScene(

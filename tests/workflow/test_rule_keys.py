@@ -213,5 +213,6 @@ SHAPING = {
     "caffe.source",
     "ssl4sar.source",
     "pretraining.weights_file",
+    "stack.batch_size",
 }
 SHAPING |= {f"pretraining.{key}" for key in ("seed", "own_seeds")}

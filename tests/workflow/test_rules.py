@@ -20,7 +20,7 @@ from ssl4sar.workflow.study import open_study
 
 SCRIPTS = PROJECT / "workflow" / "scripts"
 CAPTIONS = PROJECT / "workflow" / "report"
-#: Rules whose products come over the network; none of them is in the report.
+#: Rules whose products come over the network, or stand for such; none of them is in the report.
 RETRIEVAL = {
     "download_caffe",
     "fetch_weights",
@@ -29,6 +29,7 @@ RETRIEVAL = {
     "fetch_elevation_list",
     "fetch_elevation_tile",
     "fetch_geoid",
+    "render_elevation",
 }
 #: Categories of the report; the numbers sort them as data flow.
 CATEGORIES = {"1 Data", "2 Training", "3 Prediction", "4 Evaluation", "5 Result"}

@@ -29,7 +29,8 @@ if __name__ == "__main__":
             if snakemake.input.listing
             else Path(cfg["ssl4sar.root"]),
             rules=PairRules(
-                cfg["ssl4sar.source"],
+                # The workflow itself wrote a manifest into the folder.
+                "built" if cfg["ssl4sar.source"] == "sentinel" else cfg["ssl4sar.source"],
                 tuple(cfg["ssl4sar.test_glaciers"]),
                 cfg["ssl4sar.allow_test_glaciers"],
                 tuple(cfg["ssl4sar.leave_out"]),

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ssl4sar.acquire.product import Product
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.record import Record
 
@@ -143,3 +144,23 @@ def fetched_product(manifest: str | Path) -> tuple[Path, dict[Path, FileRecord]]
         )
     folder = Path(manifest).parent / found.name
     return folder / found.path, {folder / name: file for name, file in found.files.items()}
+
+
+def unchanged_product(manifest: str | Path) -> Path:
+    """Return where a fetched product is, once its files are those that were fetched.
+
+    Args:
+        manifest: as for :func:`fetched_product`.
+
+    Raises:
+        UserError: as :func:`fetched_product`, or a file is missing or has changed.
+    """
+    product, files = fetched_product(manifest)
+    for path, file in files.items():
+        if not path.is_file() or (path.stat().st_size, sha256_file(path)) != (
+            file.bytes,
+            file.sha256,
+        ):
+            fix = f"fetch it again with snakemake --forcerun {manifest}"
+            raise UserError(path, "it is missing or not the file that was fetched", fix)
+    return product

@@ -129,6 +129,7 @@ class Services:
         stac: a STAC API.
         root: folder of the local provider.
         pair_scene: what the synthetic provider renders.
+        raw: whether it renders raw products, as satellites deliver them, instead of images.
         elevation: tiles of the elevation model and the geoid.
     """
 
@@ -138,6 +139,7 @@ class Services:
     stac: StacConfig
     root: str | None
     pair_scene: PairSceneConfig
+    raw: bool
     elevation: ElevationConfig
 
     @classmethod
@@ -155,5 +157,6 @@ class Services:
             stac=StacConfig.model_validate(config["stac"]),
             root=config["sentinel"]["root"],
             pair_scene=PairSceneConfig.model_validate(config["pair_scene"]),
+            raw=config["ssl4sar"]["source"] == "sentinel",
             elevation=ElevationConfig.model_validate(config["elevation"]),
         )

@@ -13,10 +13,10 @@ from ssl4sar.config.web_address import WebAddress
 class Ssl4sarDataConfig(Block):
     """The SSL4SAR dataset: unlabelled Sentinel-1 images and one Sentinel-2 image per glacier."""
 
-    source: Literal["synthetic", "local", "zenodo", "built"] = "synthetic"
+    source: Literal["synthetic", "local", "zenodo", "built", "sentinel"] = "synthetic"
     """synthetic: rendered by the scene model; local: the folder `root` in the published layout;
-    zenodo: the published archives; built: the folder `root` with a dataset.json, as written by the
-    SAR stage."""
+    zenodo: the published archives; built: the folder `root` with a dataset.json; sentinel: built
+    from the raw products of the inventories (docs/stack.md)."""
     root: str | None = None
     """Folder of the dataset (sources local and built only)."""
     record_url: WebAddress = "https://zenodo.org/api/records/14748506"

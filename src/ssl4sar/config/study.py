@@ -34,6 +34,7 @@ from ssl4sar.config.services import (
     StacConfig,
 )
 from ssl4sar.config.ssl4sar_data import Ssl4sarDataConfig
+from ssl4sar.config.stack import StackConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.config.weights import WeightsConfig
 
@@ -79,6 +80,8 @@ class StudyConfig(Block):
     """The service of sentinel.provider stac."""
     elevation: ElevationConfig = ElevationConfig()
     """The elevation model below the scenes."""
+    stack: StackConfig = StackConfig()
+    """The dataset from raw scenes (used with ssl4sar.source sentinel)."""
     pretraining: PretrainingConfig = PretrainingConfig()
     """The pretraining on the pretext tasks."""
     optsimmim: OptSimMIMConfig = OptSimMIMConfig()
@@ -111,9 +114,18 @@ class StudyConfig(Block):
                 "sentinel.optical_provider: asf holds no Sentinel-2: name another provider or set "
                 "optical.count to 0"
             )
+        self._check_raw_source()
         for task in self.pretext_tasks:
             self._share_batches(getattr(self, task), task)
         return self
+
+    def _check_raw_source(self) -> None:
+        if self.ssl4sar.source != "sentinel":
+            return
+        if not self.optical.count:
+            raise ValueError("optical.count: ssl4sar.source sentinel needs an optical image: set 1")
+        if self.optical.product_type != "S2MSI2A":
+            raise ValueError("optical.product_type: ssl4sar.source sentinel needs S2MSI2A")
 
     def _check_names(self) -> None:
         for key, names in (("model", [self.main]), ("compare", self.compare or ())):

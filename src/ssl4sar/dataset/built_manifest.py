@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import MANIFEST_NAME, PairTree
@@ -10,6 +11,9 @@ from ssl4sar.dataset.pair_check import ImageFacts
 from ssl4sar.dataset.pair_manifest import PairImage, PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.problems import Problem
+
+#: Picture of the card that may be beside the manifest.
+CARD_PICTURE: Final = "dataset.png"
 
 
 def read_built_manifest(

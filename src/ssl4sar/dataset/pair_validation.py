@@ -16,7 +16,7 @@ from ssl4sar.core.image import georeferences
 from ssl4sar.core.named_files import is_image, visible_entries
 from ssl4sar.core.pair_layout import PAIR_SPLITS, PairTree, find_pair_tree, name_date
 from ssl4sar.core.processes import in_processes
-from ssl4sar.dataset.built_manifest import images_by_file, read_built_manifest
+from ssl4sar.dataset.built_manifest import CARD_PICTURE, images_by_file, read_built_manifest
 from ssl4sar.dataset.pair_check import ImageFacts, check_optical, check_sar
 from ssl4sar.dataset.pair_copies import (
     PairImages,
@@ -189,6 +189,8 @@ def _unknown_places(tree: PairTree) -> Iterator[Problem]:
     for folder in sorted(around):
         for path in visible_entries(folder):
             if path in used or path in around or not (path.is_dir() or is_image(path)):
+                continue
+            if path == tree.root / CARD_PICTURE:
                 continue
             what = "folder" if path.is_dir() else "file"
             problem = f"the {what} is in none of the folders of the dataset and is not used"

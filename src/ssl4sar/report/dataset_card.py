@@ -14,10 +14,11 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.image import read_image
 from ssl4sar.core.pair_layout import PAIR_SPLITS, SAR_FOLDERS
+from ssl4sar.dataset.built_manifest import CARD_PICTURE
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
 
-CARD, PICTURE = "README.md", "dataset.png"
+CARD, PICTURE = "README.md", CARD_PICTURE
 #: Images whose grey values are counted, evenly over the dataset.
 _COUNTED: Final = 40
 _SYNTHETIC: Final = (

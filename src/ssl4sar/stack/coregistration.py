@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -41,6 +41,13 @@ def stable_terrain(classes: NDArray[np.floating]) -> NDArray[np.bool_]:
     return np.isin(np.nan_to_num(classes), _STABLE_CLASSES)
 
 
+def largest_track(stack: StackRecord) -> list[StackedScene]:
+    """Return the scenes of the track that has most, in their order; none of an empty stack."""
+    counts = Counter(scene.track for scene in stack.usable)
+    name = max(counts, key=lambda track: counts[track], default=None)
+    return [scene for scene in stack.usable if scene.track == name]
+
+
 def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArray[np.float32]:
     """Return the median of images in every pixel, block by block of rows.
 
@@ -74,6 +81,8 @@ def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArra
         )
         for start in starts
     ]
+    if not images:
+        return np.full(grid.shape, np.nan, np.float32)
     whole = da.concatenate(blocks)  # type: ignore[no-untyped-call]
     median: NDArray[np.float32] = whole.compute(scheduler="threads", num_workers=workers)
     return median

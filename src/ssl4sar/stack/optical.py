@@ -8,6 +8,7 @@ dataset: reflectance x 10000, AOT and WVP x 1000, SCL a code; NaN where there is
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +22,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ssl4sar.acquire.extract import open_zip
+from ssl4sar.acquire.fetch_record import unchanged_product
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import LONGEST_BYTES, ForeignTextError, parse_xml, read_bounded
+from ssl4sar.core.foreign import (
+    LONGEST_BYTES,
+    ForeignTextError,
+    parse_json,
+    parse_xml,
+    read_bounded,
+)
+from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.pair_layout import BANDS, CHANNELS
 from ssl4sar.core.progress import track
@@ -41,6 +50,9 @@ _IMAGE: Final = re.compile(
 )
 _METADATA: Final = re.compile(r"(?:.*/)?MTD_MSIL2A\.xml")
 _AGAIN: Final = "fetch the product again"
+#: One JSON object with all that is known about the image.
+_TAG: Final = "SSL4SAR"
+_REMAKE: Final = "remove it and make it again"
 
 
 @dataclass(frozen=True)
@@ -102,6 +114,15 @@ def open_optical(path: str | Path) -> OpticalProduct:
         )
     except (KeyError, ValueError) as error:
         raise UserError(path, f"MTD_MSIL2A.xml is damaged ({error})", _AGAIN) from error
+
+
+def open_fetched(manifest: str | Path) -> OpticalProduct:
+    """Open a product that was fetched, once its files are those that its manifest lists.
+
+    Raises:
+        UserError: as :func:`open_optical`, or the product is missing, or a file has changed.
+    """
+    return open_optical(unchanged_product(manifest))
 
 
 def _files(path: Path) -> list[str]:
@@ -206,19 +227,14 @@ def optical_image(products: Sequence[OpticalProduct], grid: Grid) -> xr.DataArra
         for found, what in ((zones, "UTM zones"), (set(baselines), "baselines"))
         if len(found) > 1
     ]
-    return xr.DataArray(
-        image,
-        dims=("band", "y", "x"),
-        coords={"band": list(BANDS), "y": grid.y()[:, 0], "x": grid.x()[0]},
-        name="reflectance",
-        attrs={
-            "crs": grid.crs,
-            "day": days[0].isoformat(),
-            "products": names,
-            "baselines": baselines,
-            **({"note": "; ".join(notes)} if notes else {}),
-        },
-    )
+    attrs = {
+        "crs": grid.crs,
+        "day": days[0].isoformat(),
+        "products": names,
+        "baselines": baselines,
+        **({"note": "; ".join(notes)} if notes else {}),
+    }
+    return _labelled(image, grid, attrs)
 
 
 def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np.float32], str]:
@@ -248,6 +264,39 @@ def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np
     values[values >= _SATURATED] = np.nan
     scale = _SCALES.get(band, _REFLECTANCE) / product.quantification[band]
     return (values + np.float32(product.offsets[band])) * np.float32(scale), zone
+
+
+def write_optical(path: str | Path, image: xr.DataArray, grid: Grid) -> None:
+    """Write an optical image as GeoTIFF, atomically; :func:`read_optical` reads it."""
+    facts = json.dumps(image.attrs, sort_keys=True)
+    write_geotiff(path, image.values, grid, descriptions=BANDS, tags={_TAG: facts})
+
+
+def read_optical(path: str | Path) -> xr.DataArray:
+    """Read an optical image that :func:`write_optical` wrote.
+
+    Raises:
+        UserError: the file is missing, damaged, or not of this form.
+    """
+    try:
+        with open_raster(path, "GTiff", whole=True) as file:
+            grid, values = Grid.of_raster(file), file.read()
+            attrs = parse_json(file.tags().get(_TAG, "null"))
+    except (UnreadableRasterError, ForeignTextError) as error:
+        raise UserError(path, f"it is not an optical image ({error})", _REMAKE) from error
+    if grid is None or not isinstance(attrs, dict) or len(values) != len(BANDS):
+        raise UserError(path, "it is not an optical image of a stack", _REMAKE)
+    return _labelled(values, grid, attrs)
+
+
+def _labelled(values: NDArray[np.float32], grid: Grid, attrs: dict[str, Any]) -> xr.DataArray:
+    return xr.DataArray(
+        values,
+        dims=("band", "y", "x"),
+        coords={"band": list(BANDS), "y": grid.y()[:, 0], "x": grid.x()[0]},
+        name="reflectance",
+        attrs=attrs,
+    )
 
 
 def optical_facts(image: xr.DataArray) -> dict[str, Any]:

@@ -7,7 +7,7 @@ and recorded with every image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -81,12 +81,12 @@ class GlacierImages:
 
 
 def build_pairs(
-    glaciers: Sequence[GlacierImages], root: str | Path, options: PairOptions | None = None
+    glaciers: Iterable[GlacierImages], root: str | Path, options: PairOptions | None = None
 ) -> PairManifest:
     """Write a dataset for the pretraining: images, ``dataset.json`` and ``README.md``.
 
     Args:
-        glaciers: stacks with their optical images.
+        glaciers: stacks with their optical images, taken one at a time.
         root: folder of the dataset.
         options: defaults where None.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import Field
 
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.record import Record, RecordPart
 
@@ -40,7 +43,7 @@ class StackedScene(RecordPart):
 
     Attributes:
         product: name of the raw product.
-        file: its image beside the record; None of one that failed.
+        file: its image, seen from the folder of the record; None of one that failed.
         sha256: of the image.
         problem: why it failed, in one line; None of one that is there.
         day: of the first line, UTC, YYYY-MM-DD; None of one that could not be opened.
@@ -61,6 +64,13 @@ class StackedScene(RecordPart):
     facts: dict[str, Any] = Field(default_factory=dict)
     shift: SceneShift | None = None
     optical_shift: SceneShift | None = None
+
+    def moved(self, here: Path, there: Path) -> Self:
+        """Return the scene as a record in another folder lists it; its image stays."""
+        if self.file is None:
+            return self
+        file = Path(os.path.relpath(here / self.file, there)).as_posix()
+        return self.model_copy(update={"file": file})
 
 
 class StackRecord(Record):
@@ -97,6 +107,23 @@ def in_order(scenes: list[StackedScene]) -> tuple[StackedScene, ...]:
             scenes, key=lambda each: (each.file is None, each.facts.get("start", ""), each.product)
         )
     )
+
+
+def merge_stacks(batches: Sequence[str | Path], record: str | Path) -> StackRecord:
+    """Return the stack of all batches of a glacier, as a record of the file ``record``.
+
+    Raises:
+        UserError: a record cannot be used, or is of another glacier or grid than the first.
+    """
+    stacks = [StackRecord.read(path) for path in batches]
+    first = stacks[0]
+    scenes: list[StackedScene] = []
+    for path, stack in zip(batches, stacks, strict=True):
+        if (stack.glacier, stack.grid) != (first.glacier, first.grid):
+            problem = f"its scenes are on another grid than those of {batches[0]}"
+            raise UserError(path, problem, "make the stack again")
+        scenes += [scene.moved(Path(path).parent, Path(record).parent) for scene in stack.scenes]
+    return first.model_copy(update={"scenes": in_order(scenes)})
 
 
 def image_path(record: str | Path, scene: StackedScene) -> Path:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 
+from ssl4sar.acquire.fetch_record import ProductManifest, unchanged_product
+from ssl4sar.acquire.orbits.file import OrbitRecord
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
@@ -37,6 +39,32 @@ class RawScene:
     orbit_file: Path | None = None
 
 
+def fetched_scenes(
+    manifests: Sequence[Path], orbits: Mapping[str, Path]
+) -> tuple[list[RawScene], list[StackedScene]]:
+    """Return the products of manifests, and those that are missing or changed with the reason.
+
+    Args:
+        manifests: of fetched products.
+        orbits: record of the orbit file by product; a scene whose file is missing takes the orbit
+            of its annotation.
+    """
+    scenes, unavailable = [], []
+    for manifest in manifests:
+        name = ProductManifest.read(manifest).name
+        try:
+            scenes.append(RawScene(unchanged_product(manifest), _orbit_file(orbits.get(name))))
+        except UserError as error:
+            unavailable.append(StackedScene(product=name, problem=str(error)))
+    return scenes, unavailable
+
+
+def _orbit_file(record: Path | None) -> Path | None:
+    if record is None or OrbitRecord.read(record).missing is not None:
+        return None
+    return record.with_suffix(".EOF")
+
+
 def stack_scenes(
     scenes: Sequence[RawScene],
     glacier: str,
@@ -46,6 +74,8 @@ def stack_scenes(
     *,
     polarisation: WantedPolarisation = "copolar",
     options: GeocodeOptions | None = None,
+    images: Path | None = None,
+    unavailable: Sequence[StackedScene] = (),
 ) -> StackRecord:
     """Geocode scenes onto the grid of a glacier and write them beside their record.
 
@@ -54,9 +84,11 @@ def stack_scenes(
         glacier: name of the glacier.
         grid: of all its images.
         elevation: model of its area.
-        record: file of the record; images are in its folder.
+        record: file of the record.
         polarisation: copolar takes HH or VV, whichever there is.
         options: of the geocoding; the orbit file is that of each scene.
+        images: folder of the images; None: that of the record.
+        unavailable: scenes that there is no product of, with the reason.
 
     Returns:
         The record, written too. A scene that cannot be made is in it with the reason.
@@ -64,11 +96,12 @@ def stack_scenes(
     Raises:
         UserError: the elevation model cannot be used, or the disk is full.
     """
-    folder = Path(record).parent
-    made = []
+    folder = images or Path(record).parent
+    made = list(unavailable)
     for scene in track(scenes, f"geocoding scenes of {glacier}"):
         chosen = replace(options or GeocodeOptions(), orbit_file=scene.orbit_file)
-        made.append(_stacked(scene, grid, elevation, folder, polarisation, chosen))
+        stacked = _stacked(scene, grid, elevation, folder, polarisation, chosen)
+        made.append(stacked.moved(folder, Path(record).parent))
     stack = StackRecord(glacier=glacier, grid=grid.to_json(), scenes=in_order(made))
     stack.write(record)
     return stack

@@ -6,6 +6,7 @@ degrees and cut at the antimeridian, as GeoJSON wants them; what is in metres is
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -53,13 +54,16 @@ def area_in_degrees(grid: Grid) -> BaseGeometry:
     return pieces.simplify(_EXACT_DEG)
 
 
-def scene_item(stack: StackRecord, scene: StackedScene, record: str | Path) -> pystac.Item:
+def scene_item(
+    stack: StackRecord, scene: StackedScene, record: str | Path, folder: Path | None = None
+) -> pystac.Item:
     """Return the STAC item of a scene that has an image.
 
     Args:
         stack: its stack.
         scene: one of :attr:`StackRecord.usable`.
-        record: file of the record, beside the images.
+        record: file of the record.
+        folder: folder of the item; None: that of the record.
     """
     facts, grid = scene.facts, stack.pixels
     path = image_path(record, scene)
@@ -109,7 +113,10 @@ def scene_item(stack: StackRecord, scene: StackedScene, record: str | Path) -> p
         item.stac_extensions.append("https://stac-extensions.github.io/view/v1.0.0/schema.json")
         item.properties["view:incidence_angle"] = facts["incidence_deg"]
     asset = pystac.Asset(
-        href=path.name, media_type=_COG, roles=["data"], title=f"{facts['quantity']}, dB x 100"
+        href=Path(os.path.relpath(path, folder or Path(record).parent)).as_posix(),
+        media_type=_COG,
+        roles=["data"],
+        title=f"{facts['quantity']}, dB x 100",
     )
     item.add_asset("backscatter", asset)
     FileExtension.ext(asset, add_if_missing=True).apply(
@@ -120,8 +127,13 @@ def scene_item(stack: StackRecord, scene: StackedScene, record: str | Path) -> p
     return item
 
 
-def write_stac(stack: StackRecord, record: str | Path) -> Path:
-    """Write items of all scenes and their collection beside the record.
+def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = None) -> Path:
+    """Write items of all scenes and their collection.
+
+    Args:
+        stack: the scenes.
+        record: file of the record.
+        folder: folder of the items; None: that of the record.
 
     Returns:
         The collection, ``collection.json``.
@@ -129,8 +141,8 @@ def write_stac(stack: StackRecord, record: str | Path) -> Path:
     Raises:
         UserError: an item does not hold what STAC asks for.
     """
-    folder = Path(record).parent
-    items = [scene_item(stack, scene, record) for scene in stack.usable]
+    folder = folder or Path(record).parent
+    items = [scene_item(stack, scene, record, folder) for scene in stack.usable]
     shape = area_in_degrees(stack.pixels)
     times = [item.datetime for item in items if item.datetime is not None]
     collection = pystac.Collection(

@@ -86,17 +86,19 @@ def write_elevation(place: RawPlace, day: date, path: str | Path) -> None:
     write_geotiff(path, heights[None], place.on_map(plane), descriptions=["height (m)"], tags=tags)
 
 
-def plan_place_pass(place: RawPlace, incidence_deg: float, *, ascending: bool) -> RadarPass:
+def plan_place_pass(grid: Grid, incidence_deg: float, *, ascending: bool) -> RadarPass:
     """Return the pass over the centre of a place whose image holds its whole grid."""
-    (lon,), (lat,) = (each.ravel() for each in place.geographic(_point(place)))
     # Turned against the track, the corners of the area are farther out than its sides.
-    side = math.hypot(*place.grid.shape) * place.grid.spacing + _MARGIN_M
-    return plan_pass(lon, lat, incidence_deg, ascending=ascending, size_m=(side, side))
+    side = math.hypot(*grid.shape) * grid.spacing + _MARGIN_M
+    return plan_pass(*_centre_deg(grid), incidence_deg, ascending=ascending, size_m=(side, side))
 
 
-def _point(place: RawPlace) -> Grid:
-    x, y = place.centre
-    return Grid.at(x - 0.5, y + 0.5, 1.0, (1, 1), place.grid.crs)
+def _centre_deg(grid: Grid) -> tuple[float, float]:
+    from rasterio.warp import transform
+
+    x, y = (grid.left + grid.right) / 2, (grid.top + grid.bottom) / 2
+    (lon,), (lat,) = transform(grid.crs, "EPSG:4326", [x], [y])
+    return lon, lat
 
 
 def sar_power(place: RawPlace, radar: RadarPass, day: date, incidence_deg: float) -> FloatArray:
@@ -151,7 +153,6 @@ def write_raw_sar(
         relative_orbit: track, 1 to 175.
         polarisation: HH or VV.
     """
-    (lon,), (lat,) = (each.ravel() for each in place.geographic(_point(place)))
     return write_sar_product(
         folder,
         radar,
@@ -160,7 +161,7 @@ def write_raw_sar(
         first_line=taken,
         polarisation=polarisation,
         relative_orbit=relative_orbit,
-        near=(float(lon), float(lat)),
+        near=_centre_deg(place.grid),
     )
 
 

@@ -80,6 +80,16 @@ class SarProductName:
         return f"s1{PLATFORM.lower()}-iw-grd-{self.polarisation.lower()}-{times}-{numbers}-001"
 
 
+def sar_product_name(
+    radar: RadarPass, first_line: datetime, polarisation: str, relative_orbit: int
+) -> SarProductName:
+    """Return the name of the product of a pass; arguments as for :func:`write_sar_product`."""
+    duration = timedelta(seconds=(radar.lines - 1) * radar.azimuth_time_interval_s)
+    return SarProductName(
+        first_line, first_line + duration, polarisation, relative_orbit, first_line.toordinal()
+    )
+
+
 def write_sar_product(
     folder: Path,
     radar: RadarPass,
@@ -112,10 +122,7 @@ def write_sar_product(
     """
     if power.shape != (radar.lines, radar.pixels):
         raise ValueError(f"expected ({radar.lines}, {radar.pixels}) pixels, got {power.shape}")
-    duration = timedelta(seconds=(radar.lines - 1) * radar.azimuth_time_interval_s)
-    name = SarProductName(
-        first_line, first_line + duration, polarisation, relative_orbit, first_line.toordinal()
-    )
+    name = sar_product_name(radar, first_line, polarisation, relative_orbit)
     product = folder / f"{name}.SAFE"
     tables = _Tables.of(radar, near)
     contents = {

@@ -51,20 +51,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _reported(function: Callable[P, R]) -> Callable[P, R]:
+def reported(function: Callable[P, R]) -> Callable[P, R]:
     """Let a function that Snakemake calls end it with one line where the user can fix it.
 
     Snakemake would add a traceback to any other exception.
     """
 
     @wraps(function)
-    def reported(*args: P.args, **kwargs: P.kwargs) -> R:
+    def ending(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
         except UserError as error:
             raise SystemExit(f"ssl4sar: error: {error}") from None
 
-    return reported
+    return ending
 
 
 class Acquisition:
@@ -123,15 +123,26 @@ class Acquisition:
         sentinel = self._config.sentinel
         plain = self._config.model_dump(mode="json")
         providers = dict.fromkeys((sentinel.provider, sentinel.optical_from))
-        return {key: value_at(plain, key) for name in providers for key in keys.get(name, ())}
+        found = {key: value_at(plain, key) for name in providers for key in keys.get(name, ())}
+        if "synthetic" in providers and self._config.ssl4sar.source == "sentinel":
+            # Raw products instead of images.
+            found["ssl4sar.source"] = "sentinel"
+        return found
 
-    @_reported
+    @reported
     def glacier(self, wildcards: Any) -> dict[str, Any]:
         """Return a glacier as a GeoJSON feature."""
         return self._the_glacier(wildcards).as_feature()
 
     def _the_glacier(self, wildcards: Any) -> Glacier:
-        name = wildcards.glacier
+        return self.require_glacier(wildcards.glacier)
+
+    def require_glacier(self, name: str) -> Glacier:
+        """Return a chosen glacier.
+
+        Raises:
+            UserError: it is not one of those.
+        """
         if name not in self.glaciers:
             raise UserError(
                 f"glacier {name}",
@@ -140,17 +151,17 @@ class Acquisition:
             )
         return self.glaciers[name]
 
-    @_reported
+    @reported
     def features(self, *_: Any) -> list[dict[str, Any]]:
         """Return all glaciers as GeoJSON features."""
         return [glacier.as_feature() for glacier in self.glaciers.values()]
 
-    @_reported
+    @reported
     def inventory_files(self, *_: Any) -> list[str]:
         """Return the inventories of all glaciers."""
         return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
 
-    @_reported
+    @reported
     def searched_utc(self, wildcards: Any) -> str:
         """Return the time of the inventory that is wanted: of the frozen one, or now.
 
@@ -254,7 +265,7 @@ class Acquisition:
             for orbit in map(Product.from_row, inventory.header.orbits)
         )
 
-    @_reported
+    @reported
     def product(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of a product as values of JSON."""
         name = wildcards.product
@@ -262,17 +273,17 @@ class Acquisition:
             raise UserError(name, "is left out", "remove it from acquisition.leave_out")
         return _listed(self.products, name).as_row()
 
-    @_reported
+    @reported
     def orbit(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of an orbit file as values of JSON."""
         return _listed(self.orbits, wildcards.orbit).as_row()
 
-    @_reported
+    @reported
     def scene_records(self, *_: Any) -> list[str]:
         """Return the records of all products."""
         return [str(SCENES / f"{name}.json") for name in self.products]
 
-    @_reported
+    @reported
     def orbit_records(self, *_: Any) -> list[str]:
         """Return the records of all orbit files."""
         return [str(ORBITS / f"{name}.json") for name in self.orbits]
@@ -286,7 +297,7 @@ class Acquisition:
         records = (*self.scene_records(), *self.orbit_records())
         return [path for path in records if not Path(path).is_file()][:1]
 
-    @_reported
+    @reported
     def tile_records(self, wildcards: Any) -> list[str]:
         """Return the records of the elevation tiles of a glacier."""
         area = self._the_glacier(wildcards).area
@@ -298,14 +309,14 @@ class Acquisition:
         """Record of the geoid grid, if one is to be fetched."""
         return [f"{GEOID}.json"] if self._config.elevation.geoid_url else []
 
-    @_reported
+    @reported
     def elevation_files(self, *_: Any) -> list[str]:
         """Return the elevation models of all glaciers; synthetic glaciers have none."""
         if self._config.sentinel.provider == "synthetic":
             return []
         return [str(ELEVATION / f"{name}.tif") for name in self.glaciers]
 
-    @_reported
+    @reported
     def forecast(self, *_: Any) -> str:
         """Return what the target ``scenes`` says: scenes, bytes, days, free disk."""
         return forecast(self._config, len(self.glaciers), self.products.values(), len(self.orbits))

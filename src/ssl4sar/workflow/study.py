@@ -22,6 +22,7 @@ from ssl4sar.provenance.digest import CACHED_BY_CONTENT, source_digest
 from ssl4sar.workflow.acquisition import Acquisition
 from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
+from ssl4sar.workflow.stacking import Stacking
 from ssl4sar.workflow.training_cost import TrainingCost, gpus, placement
 
 #: Signs at which a shell ends or changes a word.
@@ -71,6 +72,11 @@ class Study:
     def acquisition(self) -> Acquisition:
         """What the rules that search and fetch Sentinel products ask for."""
         return Acquisition(self.config)
+
+    @cached_property
+    def stacking(self) -> Stacking:
+        """What the rules from raw scenes to the dataset ask for."""
+        return Stacking(self.config, self.acquisition)
 
     @cached_property
     def _plain(self) -> dict[str, Any]:
@@ -302,6 +308,7 @@ class Study:
         return {
             "synthetic": [f"{self.run}/ssl4sar/rendered.json"],
             "zenodo": [EXTRACTED_PAIRS],
+            "sentinel": [f"{self.run}/ssl4sar/built.json"],
         }.get(self.config.ssl4sar.source, [])
 
     @cached_property
@@ -331,10 +338,25 @@ class Study:
         fetched = [FETCHED_WEIGHTS] if FETCHED_WEIGHTS in weights else []
         return archive + fetched
 
+    def retrieved_scenes(self, *_: Any) -> list[str]:
+        """Return the records of what is fetched for the pretraining's dataset, if it is built."""
+        if not self._is_built:
+            return []
+        acquired = self.acquisition
+        return [
+            *acquired.scene_records(),
+            *acquired.orbit_records(),
+            *acquired.elevation_files(),
+        ]
+
+    @property
+    def _is_built(self) -> bool:
+        return bool(self.config.pretext_tasks) and self.config.ssl4sar.source == "sentinel"
+
     @property
     def retrieval(self) -> str:
         """What the target ``retrieve`` says."""
-        files = self.retrieved
+        files = [*self.retrieved, *["the scenes of the inventories"] * self._is_built]
         if not files:
             return f"{self.config.name}: nothing to fetch: no file comes over the network"
         return f"{self.config.name}: here are all files that come over the network: " + ", ".join(

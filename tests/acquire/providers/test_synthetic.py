@@ -15,6 +15,7 @@ from ssl4sar.acquire.query import Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import sar_glacier
+from ssl4sar.sar.product import open_product
 from ssl4sar.synthetic.pairs import SarPlan, plan_pairs, render_pairs
 
 pytest.importorskip("rasterio")
@@ -111,3 +112,28 @@ def test_other_settings_make_other_products_of_the_same_names(change: dict[str, 
     assert {p.processor_version for p in other}.isdisjoint(
         p.processor_version for p in everything()
     )
+
+
+def test_raw_products_are_named_as_listed_and_always_the_same(tmp_path: Path) -> None:
+    provider = Synthetic(TINY, raw=True)
+    listed = {
+        mission: [
+            product
+            for name in GLACIERS
+            for product in provider.search(query(name, mission))  # type: ignore[arg-type]
+        ]
+        for mission in ("sentinel-1", "sentinel-2")
+    }
+    # As many scenes as images are planned, and optical ones to choose from.
+    assert len(listed["sentinel-1"]) == 5
+    assert len(listed["sentinel-2"]) > 20
+    names = [product.name for products in listed.values() for product in products]
+    assert len(set(names)) == len(names)
+    for product in (listed["sentinel-1"][0], listed["sentinel-2"][0]):
+        folders = [tmp_path / product.name / number for number in "ab"]
+        one, other = (provider.fetch(product, folder, Selection()) for folder in folders)
+        assert one.name == other.name == f"{product.name}.SAFE"
+        files = {path.relative_to(one): path.read_bytes() for path in one.rglob("*.*")}
+        assert files == {path.relative_to(other): path.read_bytes() for path in other.rglob("*.*")}
+    raw = open_product(tmp_path / listed["sentinel-1"][0].name / "a" / f"{names[0]}.SAFE")
+    assert raw.polarisations == ("HH",)

@@ -1,14 +1,15 @@
 """SYNTHETIC scenes: what the glacier scene model renders, offered like a catalogue of products.
 
 The embedded default works without network and account: the provider lists the images that the
-configuration block ``pair_scene`` plans and renders each when it is fetched. No pixel is an
-observation. Products carry the platforms ``SYNTHETIC-S1`` and ``SYNTHETIC-S2`` and the type
-``synthetic``.
+configuration block ``pair_scene`` plans and renders each when it is fetched, as finished images or
+as raw products. No pixel is an observation. Products carry the platforms ``SYNTHETIC-S1`` and
+``SYNTHETIC-S2`` and the type ``synthetic``.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from functools import cached_property
@@ -20,6 +21,7 @@ from shapely.geometry import MultiPolygon, box
 from ssl4sar.acquire.areas import KM_PER_DEG, Glacier
 from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
 from ssl4sar.acquire.providers.common import BOTH_MISSIONS
+from ssl4sar.acquire.providers.synthetic_raw import RawScenes, plan_raw
 from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.config.services import Services
@@ -73,19 +75,21 @@ class Synthetic:
 
     Args:
         config: what the scene model renders.
+        raw: render raw products, as satellites deliver them, instead of images.
     """
 
     name: Final = "synthetic"
     missions: Final[frozenset[Mission]] = BOTH_MISSIONS
     library: ClassVar[str | None] = None
 
-    def __init__(self, config: PairSceneConfig) -> None:
+    def __init__(self, config: PairSceneConfig, raw: bool = False) -> None:
         self._config = config
+        self._raw = RawScenes(config, synthetic_glaciers(config)) if raw else None
 
     @classmethod
     def of(cls, services: Services) -> Self:
         """Return the scenes of a configuration."""
-        return cls(services.pair_scene)
+        return cls(services.pair_scene, services.raw)
 
     @cached_property
     def _version(self) -> str:
@@ -96,7 +100,16 @@ class Synthetic:
 
     @cached_property
     def _plans(self) -> dict[str, PairPlan]:
-        return {plan.file: plan for plan in plan_pairs(self._config)}
+        planned = plan_pairs if self._raw is None else plan_raw
+        return {plan.file: plan for plan in planned(self._config)}
+
+    @cached_property
+    def _products(self) -> dict[str, list[Product]]:
+        # Searches ask month by month, and a raw product is named after its pass.
+        products: dict[str, list[Product]] = defaultdict(list)
+        for plan in self._plans.values():
+            products[plan.glacier].append(self._product(plan))
+        return dict(products)
 
     def search(self, query: Query) -> Iterator[Product]:
         """Yield the images planned for a glacier, of a mission and time, in the order of the plan.
@@ -106,15 +119,13 @@ class Synthetic:
         Raises:
             UserError: the plan asks for more images of a glacier than there are days.
         """
-        for plan in self._plans.values():
-            if plan.glacier == query.glacier.name:
-                product = self._product(plan)
-                is_asked = product.mission == query.mission
-                if is_asked and query.start <= product.start < query.stop:
-                    yield product
+        for product in self._products.get(query.glacier.name, ()):
+            is_asked = product.mission == query.mission
+            if is_asked and query.start <= product.start < query.stop:
+                yield product
 
     def fetch(self, product: Product, folder: Path, selection: Selection) -> Path:
-        """Render an image into ``folder``, with the bytes that the rule render_pairs writes."""
+        """Render a product into ``folder``, an image with the bytes of the rule render_pairs."""
         plan = self._plans.get(product.id)
         if plan is None:
             raise MissingProductError(
@@ -123,6 +134,8 @@ class Synthetic:
                 "refresh the inventory",
             )
         log(f"rendering {product.name} (SYNTHETIC)")
+        if self._raw is not None:
+            return self._raw.write(plan, folder)
         render_image_file(self._config, plan, folder / PurePosixPath(plan.file).name)
         return folder
 
@@ -132,12 +145,13 @@ class Synthetic:
         return {n: glacier.geojson for n, glacier in synthetic_glaciers(self._config).items()}
 
     def _product(self, plan: PairPlan) -> Product:
-        acquired = datetime.combine(plan.day, _HOUR)
+        raw = self._raw
+        acquired = datetime.combine(plan.day, _HOUR) if raw is None else raw.start(plan)
         optical = isinstance(plan, OpticalPlan)
         return Product(
             provider=self.name,
             id=plan.file,
-            name=PurePosixPath(plan.file).stem,
+            name=PurePosixPath(plan.file).stem if raw is None else raw.name(plan),
             mission="sentinel-2" if optical else "sentinel-1",
             platform="SYNTHETIC-S2" if optical else "SYNTHETIC-S1",
             product_type=SYNTHETIC_TYPE,
@@ -146,9 +160,12 @@ class Synthetic:
             relative_orbit=None if isinstance(plan, OpticalPlan) else int(plan.orbit),
             processor_version=self._version,
             footprint=self._areas[plan.glacier],
-            cloud_percent=(
-                round(cloud_percent(self._config, plan), 3)
-                if isinstance(plan, OpticalPlan)
-                else None
-            ),
+            cloud_percent=self._cloud_percent(plan),
         )
+
+    def _cloud_percent(self, plan: PairPlan) -> float | None:
+        if not isinstance(plan, OpticalPlan):
+            return None
+        raw = self._raw
+        share = cloud_percent(self._config, plan) if raw is None else raw.cloud_percent(plan)
+        return round(share, 3)

@@ -1,0 +1,40 @@
+"""How raw Sentinel products become the pretraining dataset."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ssl4sar.config.block import Block
+
+
+class StackConfig(Block):
+    """Stacks of geocoded scenes, and the dataset that is made of them (`docs/stack.md`)."""
+
+    spacing_m: float = Field(default=20.0, ge=5, le=500)
+    """Pixel size of all images of a glacier, metres."""
+    quantity: Literal["sigma0", "beta0", "gamma0"] = "sigma0"
+    """Backscatter coefficient."""
+    remove_noise: bool = True
+    """Subtract the thermal noise that a product lists."""
+    batch_size: int = Field(default=10, ge=1)
+    """Scenes of a glacier per job."""
+    low_db: float = -25.0
+    """Backscatter that becomes the grey value 1, as all below it."""
+    high_db: float = 0.0
+    """Backscatter that becomes the grey value 255, as all above it."""
+    val_glaciers: tuple[str, ...] = ()
+    """Glaciers whose images are all for validation."""
+    val_fraction: float = Field(default=0.1, ge=0, lt=1)
+    """Of every other glacier the share of its latest days for validation."""
+    leave_out_flagged: bool = True
+    """Leave out scenes that are shifted against their track beyond the limits."""
+    apply_shift: bool = False
+    """Move images by the shift that was measured; recorded with each."""
+
+    @model_validator(mode="after")
+    def _window_is_one(self) -> Self:
+        if not self.low_db < self.high_db:
+            raise ValueError(f"high_db: {self.high_db:g} is not above low_db {self.low_db:g}")
+        return self

@@ -1,0 +1,111 @@
+# From raw scenes to the pretraining dataset: one grid per glacier, the check of its co-registration,
+# and the images that the pretraining reads (docs/stack.md).
+
+
+rule render_elevation:
+    """Render the elevation model of a SYNTHETIC glacier, which no service has."""
+    output:
+        elevation="data/elevation/synthetic/{glacier}.tif",
+        provenance="data/elevation/synthetic/{glacier}.provenance.json",
+    resources:
+        **STUDY.asks("render_elevation", 2000, 10),
+    params:
+        **STUDY.given(
+            "render_elevation", "pair_scene", glacier=STUDY.acquisition.glacier
+        ),
+    script:
+        "../scripts/render_elevation.py"
+
+
+rule stack_scenes:
+    """Geocode a batch of a glacier's scenes; one that fails is recorded with its reason."""
+    input:
+        # What a product holds is in its manifest, which changes with its files alone.
+        manifests=STUDY.stacking.batch_manifests,
+        orbits=STUDY.stacking.batch_orbits,
+        elevation=STUDY.stacking.elevation,
+    output:
+        record=shown("data/stack/{glacier}/{batch}/stack.json", "stack_batch"),
+        images=directory("data/stack/{glacier}/{batch}/images"),
+        provenance="data/stack/{glacier}/{batch}/stack.provenance.json",
+    resources:
+        **STUDY.asks("stack_scenes", 3000, 120),
+    params:
+        **STUDY.given(
+            "stack_scenes",
+            "sentinel.polarisation",
+            "stack.spacing_m",
+            "stack.quantity",
+            "stack.remove_noise",
+            glacier=STUDY.acquisition.glacier,
+            orbit_of=STUDY.stacking.orbit_of,
+        ),
+    script:
+        "../scripts/stack_scenes.py"
+
+
+rule optical_image:
+    """Put the optical image of a glacier on the grid of its scenes."""
+    input:
+        manifests=STUDY.stacking.optical_manifests,
+    output:
+        image="data/stack/{glacier}/optical.tif",
+        facts=shown("data/stack/{glacier}/optical.json", "optical"),
+        provenance="data/stack/{glacier}/optical.provenance.json",
+    resources:
+        **STUDY.asks("optical_image", 4000, 30),
+    params:
+        **STUDY.given(
+            "optical_image", "stack.spacing_m", glacier=STUDY.acquisition.glacier
+        ),
+    script:
+        "../scripts/optical_image.py"
+
+
+rule check_stack:
+    """Measure the shift of every scene of a glacier against its track; list them as STAC items."""
+    input:
+        batches=STUDY.stacking.batch_records,
+        # The records hold the hash of every image; a folder's time stamp says nothing.
+        images=ancient(STUDY.stacking.batch_images),
+        optical=rules.optical_image.output.image,
+    output:
+        record="data/stack/{glacier}/stack.json",
+        table=shown("data/stack/{glacier}/shifts.csv", "shifts"),
+        shifts=shown("data/stack/{glacier}/shifts.png", "coregistration"),
+        scenes=shown("data/stack/{glacier}/scenes.png", "quick_looks"),
+        stac=directory("data/stack/{glacier}/stac"),
+        provenance="data/stack/{glacier}/stack.provenance.json",
+    threads: 2
+    resources:
+        **STUDY.asks("check_stack", 4000, 60),
+    script:
+        "../scripts/check_stack.py"
+
+
+rule build_dataset:
+    """Write the pretraining dataset of all glaciers: 8-bit images, optical partners, manifest."""
+    input:
+        stacks=STUDY.stacking.records,
+        images=ancient(STUDY.stacking.images),
+        optical=STUDY.stacking.optical_images,
+    output:
+        folder=directory(f"{STUDY.run}/ssl4sar/built"),
+        listing=shown(f"{STUDY.run}/ssl4sar/built.json", "built_pairs"),
+        provenance=f"{STUDY.run}/ssl4sar/built.provenance.json",
+    resources:
+        **STUDY.asks("build_dataset", 4000, 120),
+    params:
+        **STUDY.given(
+            "build_dataset",
+            "ssl4sar.test_glaciers",
+            "ssl4sar.allow_test_glaciers",
+            "stack.low_db",
+            "stack.high_db",
+            "stack.val_glaciers",
+            "stack.val_fraction",
+            "stack.leave_out_flagged",
+            "stack.apply_shift",
+        ),
+    script:
+        "../scripts/build_dataset.py"
