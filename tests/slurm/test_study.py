@@ -84,7 +84,9 @@ def test_a_study_that_is_killed_on_the_way_equals_the_local_one(
     script = house.root / "workflow/scripts/finetune.py"
     script.write_text(KILLED_ONCE + script.read_text(encoding="utf-8"), encoding="utf-8")
     with house.running() as process:
-        wait_beside(house, process, lambda: first_running(slurm, house, "resample_caffe"), "a job")
+        wait_beside(
+            house, process, lambda: first_running(slurm, house, "resample_caffe"), "a job", 400
+        )
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     slurm.cancel(house.root)

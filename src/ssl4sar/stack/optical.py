@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ssl4sar.acquire.extract import open_zip
@@ -36,6 +35,9 @@ from ssl4sar.core.grid import Grid
 from ssl4sar.core.pair_layout import BANDS, CHANNELS
 from ssl4sar.core.progress import track
 from ssl4sar.core.raster import UnreadableRasterError, open_raster
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: What the values of the dataset are, over those of the product in their own units.
 _SCALES: Final = {"AOT": 1000.0, "WVP": 1000.0, "SCL": 1.0}
@@ -290,6 +292,8 @@ def read_optical(path: str | Path) -> xr.DataArray:
 
 
 def _labelled(values: NDArray[np.float32], grid: Grid, attrs: dict[str, Any]) -> xr.DataArray:
+    import xarray as xr
+
     return xr.DataArray(
         values,
         dims=("band", "y", "x"),

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -37,6 +36,9 @@ from ssl4sar.dataset.pair_manifest import OpticalImage, PairManifest, SarImage
 from ssl4sar.sar.coding import GrayMapping, read_backscatter
 from ssl4sar.stack.optical import optical_facts
 from ssl4sar.stack.record import StackedScene, StackRecord, image_path
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 #: Decibels per decade of power.
 _DB: Final = 10.0

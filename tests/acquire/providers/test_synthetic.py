@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from taken import taken
 
+from ssl4sar.acquire.areas import area_km2
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.acquire.providers.synthetic import Synthetic, synthetic_glaciers
 from ssl4sar.acquire.query import Query, Selection
@@ -112,6 +114,23 @@ def test_other_settings_make_other_products_of_the_same_names(change: dict[str, 
     assert {p.processor_version for p in other}.isdisjoint(
         p.processor_version for p in everything()
     )
+
+
+def test_synthetic_areas_are_apart_at_sea_and_say_so() -> None:
+    config = PairSceneConfig(glaciers=99, extent_km=40.0)
+    glaciers = list(synthetic_glaciers(config).values())
+    assert [g.name for g in glaciers] == [f"Synthetic{i:02d}" for i in range(1, 100)]
+    for glacier, following in pairwise(glaciers):
+        assert glacier.area.disjoint(following.area)
+    for glacier in glaciers:
+        assert "SYNTHETIC" in glacier.long_name
+        assert "SYNTHETIC" in glacier.region
+        assert not glacier.is_test
+        west, south, east, north = glacier.area.bounds
+        assert (west > -151, east < -100, south < 0 < north) == (True, True, True)
+        # The meridian in the middle of a zone of 6 degrees is 3 degrees from its edges at most.
+        assert abs((west + east) / 2 - (-183 + 6 * (glacier.epsg - 32600))) <= 3
+        assert area_km2(glacier.area) == pytest.approx(1600, rel=1e-3)
 
 
 def test_raw_products_are_named_as_listed_and_always_the_same(tmp_path: Path) -> None:
