@@ -58,7 +58,7 @@ def test_what_is_there_is_not_fetched_again(tmp_path: Path) -> None:
     provider = MemoryProvider(FILES)
     first = fetched(tmp_path, provider)
     assert fetched(tmp_path, provider) == first
-    # What a catalogue may say anew of the same product.
+    # What a catalogue may later say of the same product.
     offline = replace(made_product(), online=False, urls={"product": "http://elsewhere"})
     again = fetched(tmp_path, provider, offline)
     assert again.files == first.files

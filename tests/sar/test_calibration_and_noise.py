@@ -1,4 +1,4 @@
-"""Tables of calibration and noise: made-up ones by their rules, real ones by their figures."""
+"""Tables of calibration and noise: invented ones by their rules, real ones by their figures."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ def test_noise_of_the_real_products_is_that_of_sentinel_1(real: list[Sample]) ->
         print(sample.name, "NESZ in the middle of IW1, IW2, IW3:", np.round(nesz_db, 2), "dB")
         assert (nesz_db > -32).all(), sample.name
         assert (nesz_db < -22).all(), sample.name
-        # The image goes on behind the last vector, and so does its noise.
+        # The image continues behind the last vector, and so does its noise.
         last = noise.power(slice(lines - 1, lines), slice(0, pixels))
         assert (last[0, pixels // 3 : -200] > 0).all() or sample.name.startswith("1C0B")
 

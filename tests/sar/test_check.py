@@ -97,6 +97,17 @@ def test_a_grid_that_does_not_return_is_a_problem(
     assert "BEYOND ITS LIMIT" in capsys.readouterr().out
 
 
+def test_an_unknown_version_has_the_widest_limits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = grd_manifest(FILES).replace('"003.95"', '"test"')
+    path = write_grd(tmp_path, FILES, manifest)
+    assert main(["sar", "check", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["processor_version"] == "test"
+    assert found["limits"]["azimuth_error_max_m"] == 5.0
+
+
 def test_products_may_have_no_noise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = {name: data for name, data in FILES.items() if "noise-s1c-ew-grd-hh" not in name}
     path = write_grd(tmp_path, files)

@@ -83,6 +83,15 @@ def test_mistakes_are_one_line(
     assert not out.exists()
 
 
+def test_two_images_do_not_share_a_file(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out.tif")
+    where = ["--bounds", "15", "70", "15.1", "70.1"]
+    assert main(arguments(folder, *where, "--out", out, "--terrain-out", out)) == 2
+    assert "--terrain-out: this is the file of --out" in capsys.readouterr().err
+
+
 def test_bounds_across_the_antimeridian_are_one_area() -> None:
     grid = grid_of_bounds((179.5, 66.0, -179.5, 66.3), 20.0, None)
     assert grid.crs in ("EPSG:32660", "EPSG:32601")

@@ -135,6 +135,33 @@ def test_models_of_other_places_and_broken_ones_are_refused(tmp_path: Path) -> N
     (tmp_path / "text.tif").write_text("heights")
     with pytest.raises(UserError, match="not a GeoTIFF"):
         read_terrain(Elevation(tmp_path / "text.tif"), GRID)
+    unmarked = write_model(
+        tmp_path / "unmarked.tif",
+        GRID,
+        lambda lon, lat: np.where(lat < LAT.mean(), -99_999.0, 20.0) + 0 * lon,
+        crs="EPSG:4979",
+    )
+    with pytest.raises(UserError, match=r"height of -[0-9.e+]+ m is not of the Earth; .*nodata"):
+        read_terrain(Elevation(unmarked), GRID)
+
+
+def test_a_model_that_was_not_written_to_its_end_is_refused(tmp_path: Path) -> None:
+    grid = GRID.pad(5)
+    with rasterio.open(
+        tmp_path / "dem.tif",
+        "w",
+        driver="GTiff",
+        width=grid.width,
+        height=grid.height,
+        count=1,
+        dtype="float32",
+        crs=grid.crs,
+        transform=Affine(*grid.transform),
+        sparse_ok=True,
+    ) as file:
+        file.write(np.full((10, grid.width), 300, np.float32), 1, window=((0, 10), (0, grid.width)))
+    with pytest.raises(UserError, match="blocks have no data"):
+        read_terrain(Elevation(tmp_path / "dem.tif", "ellipsoid"), GRID)
 
 
 @pytest.mark.parametrize("turn", [0.0, -360.0])

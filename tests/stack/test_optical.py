@@ -107,6 +107,10 @@ def damaged(product: Path, tmp_path: Path, what: str) -> Path:
         metadata.unlink()
     elif what == "no offsets":
         metadata.write_text(re.sub("<BOA_ADD_OFFSET .*</BOA_ADD_OFFSET>", "", metadata.read_text()))
+    elif what == "unknown band":
+        metadata.write_text(metadata.read_text().replace('band_id="12"', 'band_id="13"'))
+    elif what == "no number":
+        metadata.write_text(metadata.read_text().replace(">10000<", ">nan<"))
     elif what == "entities":
         metadata.write_text('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>')
     elif what == "no band":
@@ -123,6 +127,8 @@ def damaged(product: Path, tmp_path: Path, what: str) -> Path:
     [
         ("no metadata", "no MTD_MSIL2A.xml"),
         ("no offsets", "baseline 05.09 without BOA_ADD_OFFSET"),
+        ("unknown band", r"damaged \(13\)"),
+        ("no number", "quantification value is not positive"),
         ("entities", "cannot be read"),
         ("no band", "B8A are missing"),
         ("two tiles", "2 tiles"),

@@ -59,7 +59,7 @@ def test_scenes_show_the_ground_where_it_is(stacked: Stacked) -> None:
         truth = true_db(raw, number)
         found = measure_shift(truth, db, np.ones(db.shape, bool))
         assert found.length_px == pytest.approx(0.0, abs=0.15)
-        # Terrain changes slopes; the sea and flat ice keep their level.
+        # Terrain changes slopes; the sea and flat ice stay level.
         sea = (
             raw.place.world.sample(
                 Grid.centred(raw.grid.width * 20.0, raw.grid.height * 20.0, 20.0),
@@ -222,14 +222,14 @@ def test_flagged_scenes_are_left_out_or_moved_only_as_asked(
 ) -> None:
     images = GlacierImages(flagged(stacked.stack), stacked.record, stacked.raw.optical)
     assert len(build_pairs([images], tmp_path / "a").sar) == 2
-    kept = build_pairs([images], tmp_path / "b", PairOptions(leave_out_flagged=False))
+    unmoved = build_pairs([images], tmp_path / "b", PairOptions(leave_out_flagged=False))
     moved = build_pairs(
         [images], tmp_path / "c", PairOptions(leave_out_flagged=False, apply_shift=True)
     )
-    assert kept.sar[0].processing["moved_px"] is None  # type: ignore[index]
+    assert unmoved.sar[0].processing["moved_px"] is None  # type: ignore[index]
     assert moved.sar[0].processing["moved_px"] == [0.0, -3.0]  # type: ignore[index]
-    assert kept.sar[0].sha256 != moved.sar[0].sha256
-    assert kept.sar[1].sha256 == moved.sar[1].sha256
+    assert unmoved.sar[0].sha256 != moved.sar[0].sha256
+    assert unmoved.sar[1].sha256 == moved.sar[1].sha256
 
 
 def test_what_must_not_be_in_a_dataset_is_refused(stacked: Stacked, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from micro_study import MICRO, PROJECT, RESULT, micro, with_values
 
 #: Variables that would change what Snakemake does, or which SLURM its commands talk to.
 FOREIGN = ("SNAKEMAKE", "SLURM", "SBATCH", "SRUN", "SQUEUE", "SCANCEL", "SINFO", "MUNGE")
-#: A copy keeps its compiled modules: without them each of its many jobs compiles all anew.
+#: A copy keeps its compiled modules: without them each of its many jobs compiles all again.
 COMPILED = "PYTHONDONTWRITEBYTECODE"
 PARTS = ("Snakefile", "profiles", "workflow", "src", "config", "envs")
 #: For what runs jobs. The longest run of the tests takes two minutes on a busy machine.

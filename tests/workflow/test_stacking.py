@@ -73,6 +73,11 @@ def of_batch(batch: str, name: str = NAME) -> SimpleNamespace:
     return SimpleNamespace(glacier=name, batch=batch)
 
 
+def test_a_glacier_for_validation_is_one_of_the_glaciers() -> None:
+    with pytest.raises(SystemExit, match="Synthetic99 is not one of the glaciers"):
+        study_of(stack__val_glaciers=["Synthetic02", "Synthetic99"]).stacking.records()
+
+
 def test_a_scene_that_is_left_out_changes_its_batch_alone(searched: Path) -> None:
     stacking = study_of().stacking
     assert [Path(path).parent.name for path in stacking.batch_records(of_batch(""))] == [

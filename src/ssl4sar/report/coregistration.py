@@ -32,7 +32,6 @@ def draw_coregistration(
     stack: StackRecord,
     median_db: NDArray[np.float32],
     stable: NDArray[np.bool_],
-    title: str = "",
 ) -> None:
     """Draw a track's median with the stable terrain, and the shifts of all scenes.
 
@@ -41,13 +40,13 @@ def draw_coregistration(
         stack: checked scenes.
         median_db: (H, W) decibels, NaN without data.
         stable: (H, W) where shifts were measured.
-        title: above; without one the name of the glacier.
 
     Raises:
         UserError: the file cannot be written.
     """
     figure = new_figure(1280, 620)
-    figure.suptitle(title or f"{stack.glacier}: co-registration on stable terrain", fontsize=13)
+    heading = f"{_named(stack)}: co-registration on stable terrain"
+    figure.suptitle(heading, fontsize=13)
     layout = figure.add_gridspec(
         2, 2, width_ratios=(1.15, 1), left=0.03, right=0.97, top=0.88, bottom=0.1, wspace=0.16,
         hspace=0.42,
@@ -115,16 +114,17 @@ def _metres(scene: StackedScene) -> tuple[float, float]:
     return shift.x_m, shift.y_m
 
 
-def draw_quick_looks(
-    path: str | Path, stack: StackRecord, record: str | Path, title: str = ""
-) -> None:
+def _named(stack: StackRecord) -> str:
+    return f"SYNTHETIC: {stack.glacier}" if stack.synthetic else stack.glacier
+
+
+def draw_quick_looks(path: str | Path, stack: StackRecord, record: str | Path) -> None:
     """Draw a small picture of every scene; what is flagged has a frame.
 
     Args:
         path: PNG file, written atomically.
         stack: the scenes; of more than 120 so many are drawn, evenly over time.
         record: file of the record, beside the images.
-        title: above; without one the name of the glacier.
 
     Raises:
         UserError: an image cannot be read, or the file cannot be written.
@@ -137,7 +137,7 @@ def draw_quick_looks(
     head_px = 50
     size = _COLUMNS * (_THUMB_PX + 8) + 8, head_px + rows * (_THUMB_PX + _CAPTION_PX)
     figure = new_figure(*size)
-    heading = title or f"{stack.glacier}: {len(scenes)} of {len(stack.usable)} scenes"
+    heading = f"{_named(stack)}: {len(scenes)} of {len(stack.usable)} scenes"
     figure.text(0.5, 1 - 22 / size[1], heading, ha="center", va="center", fontsize=13)
     for number, scene in enumerate(scenes):
         left = 8 + (number % _COLUMNS) * (_THUMB_PX + 8)

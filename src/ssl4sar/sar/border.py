@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from ssl4sar.acquire.catalogue.product_name import version_parts
+
 #: The first processor that clears the borders itself.
 CLEAN_SINCE: Final = (2, 90)
 #: Interpolation along the border spoils some pixels beside it.
@@ -53,7 +55,7 @@ def valid_pixels(
     if not dn.any():
         return np.zeros(dn.shape, np.bool_)
     border = _zeros_at_the_sides(dn == 0)
-    if _version(processor_version) < CLEAN_SINCE:
+    if version_parts(processor_version) < CLEAN_SINCE:
         behind = 0 if image_columns is None else image_columns - first_column - dn.shape[1]
         for before, turn in ((first_column, np.s_[:, :]), (behind, np.s_[:, ::-1])):
             width = _REACH_PX - before
@@ -64,10 +66,6 @@ def valid_pixels(
     if border.any():
         valid = ndimage.minimum_filter(valid, size=2 * _ERODED_PX + 1)
     return valid
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def _zeros_at_the_sides(zero: NDArray[np.bool_]) -> NDArray[np.bool_]:

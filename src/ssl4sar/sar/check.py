@@ -30,6 +30,7 @@ from ssl4sar.sar.border import CLEAN_SINCE
 from ssl4sar.sar.calibration import read_calibration
 from ssl4sar.sar.noise import read_noise
 from ssl4sar.sar.product import GrdProduct, open_product
+from ssl4sar.sar.radiometry import noise_equivalent_db
 
 SCHEMA: Final = "ssl4sar.sar-check/1"
 _WIDTH_WITHOUT_TERMINAL: Final = 120
@@ -109,7 +110,7 @@ class ProductCheck:
     @property
     def border(self) -> str:
         """What the border of the images holds."""
-        if tuple(version_parts(self.product.processor_version)) >= CLEAN_SINCE:
+        if version_parts(self.product.processor_version) >= CLEAN_SINCE:
             return "set to 0 by the processor"
         return "noise, to be cut off (processor before 2.90)"
 
@@ -127,8 +128,8 @@ def check_product(path: str | Path) -> ProductCheck:
     there = [each for each in product.polarisations if product.has("annotation", each)]
     if not there:
         raise UserError(path, "all of its annotations are missing", "get the product again")
-    version = tuple(version_parts(product.processor_version))
-    limits = next(limits for start, limits in _LIMITS if version >= start)
+    version = version_parts(product.processor_version)
+    limits = next((limits for start, limits in _LIMITS if version >= start), _LIMITS[-1][1])
     return ProductCheck(product, {each: _check(product, each) for each in there}, limits)
 
 
@@ -173,8 +174,8 @@ def _nesz_centre_db(product: GrdProduct, annotation: Annotation) -> float | None
     )
     line, pixel = annotation.lines // 2, annotation.pixels // 2
     centre = slice(line, line + 1), slice(pixel, pixel + 1)
-    nesz = float(noise.power(*centre).item() / calibration.gain("sigma0", *centre).item() ** 2)
-    return 10.0 * math.log10(nesz) if nesz > 0 else None
+    nesz_db = noise_equivalent_db(noise.power(*centre), calibration.gain("sigma0", *centre)).item()
+    return nesz_db if math.isfinite(nesz_db) else None
 
 
 def _largest(differences: ArrayLike) -> float:

@@ -140,7 +140,7 @@ def write_backscatter(
         db: (H, W) decibels; NaN where nothing was measured.
         grid: where it is, north up.
         name: what it shows, e.g. sigma0.
-        metadata: JSON values, kept in the file.
+        metadata: JSON values, stored in the file.
 
     Returns:
         Pixels that were beyond the range of the code and were clamped; in the metadata, too.

@@ -52,6 +52,8 @@ def process(request: ProcessRequest) -> list[str]:
     Raises:
         UserError: as :func:`ssl4sar.sar.geocode.geocode`, or a file cannot be written.
     """
+    if request.terrain_out is not None and request.terrain_out.resolve() == request.out.resolve():
+        raise UserError("--terrain-out", "this is the file of --out", "give another name")
     product = open_product(request.product)
     polarisation = request.polarisation or product.polarisations[0]
     image = geocode(product, polarisation, request.grid, request.elevation, request.options)

@@ -18,7 +18,7 @@ def backscatter(
     """Return (rows, columns) linear power, never negative.
 
     Speckle of a dark surface is often below the mean noise: such pixels are zero, which is a
-    measurement and no missing value.
+    measurement, not a missing value.
 
     Args:
         dn: (rows, columns) digital numbers (amplitudes) of a detected product.

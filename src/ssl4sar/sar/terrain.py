@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.acquire.elevation.geoid import GeoidGrid, check_geoid, read_geoid
-from ssl4sar.acquire.elevation.raster import read_heights
+from ssl4sar.acquire.elevation.raster import HIGHEST_M, LOWEST_M, read_heights
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
@@ -90,7 +90,7 @@ def read_terrain(elevation: Elevation, grid: Grid, pad: int = 0) -> Terrain:
     Raises:
         UserError: the file is missing or damaged, its datum is not stated or another one than the
             file says, the geoid grid is missing or of other values, the model has no height in the
-            grid, or lacks some and ``missing`` is refuse.
+            grid or heights that no land has, or lacks some and ``missing`` is refuse.
     """
     path = Path(elevation.path)
     if not path.is_file():
@@ -98,12 +98,14 @@ def read_terrain(elevation: Elevation, grid: Grid, pad: int = 0) -> Terrain:
     lattice = Lattice(grid.pad(pad))
     inner = slice(pad, pad + grid.height), slice(pad, pad + grid.width)
     try:
-        with open_raster(path, "GTiff") as file:
+        # Blocks that are not in the file would be read as heights of 0.
+        with open_raster(path, "GTiff", whole=True) as file:
             datum = _datum(file, path, elevation.datum)
             geoid = _geoid(elevation, datum, path)
             heights = _resampled(file, path, lattice)
     except UnreadableRasterError as error:
         raise UserError(path, f"this is not a GeoTIFF ({error})", "get the file again") from error
+    _require_heights_of_land(heights, path)
     void = np.isnan(heights)
     if datum != "ellipsoid" or elevation.missing == "sea":
         assert geoid is not None
@@ -226,6 +228,20 @@ def _resampled(file: Any, path: Path, lattice: Lattice) -> NDArray[np.float32]:
         part = slice(start, min(start + _ROWS, len(found)))
         found[part] = sample(heights, lattice.spread(row, part), lattice.spread(column, part))
     return found
+
+
+def _require_heights_of_land(heights: NDArray[np.float32], path: Path) -> None:
+    """Refuse voids that the file does not mark: far below the ground they would bend the geometry.
+
+    Between -99,999 and 100 m the polynomials in height are off by 5 m of range.
+    """
+    beyond = (heights < LOWEST_M) | (heights > HIGHEST_M)
+    if beyond.any():
+        raise UserError(
+            path,
+            f"its height of {heights[beyond][0]:g} m is not of the Earth",
+            "if it stands for missing heights, mark it: gdal_edit.py -a_nodata VALUE FILE",
+        )
 
 
 def _horizontal(wkt: str) -> Any:

@@ -12,7 +12,7 @@ from ssl4sar.core.grid import Grid, crs_at
 
 #: A side of an area that is straight in degrees bows by kilometres in metres at high latitudes.
 _STEP_DEG: Final = 0.02
-#: 40,000 by 40,000 pixels are no image of one glacier.
+#: 20,000 by 20,000 pixels are more than any glacier needs.
 _MOST_PX: Final = 400_000_000
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -71,8 +72,7 @@ def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArra
                 planes.append(file.read(1, window=window, masked=True))
         stored: NDArray[np.float32] = np.ma.stack(planes).astype(np.float32)
         block = np.ma.filled(stored, np.nan) / STEPS_PER_DB
-        with np.errstate(all="ignore"):
-            return np.asarray(np.nanmedian(block, axis=0), np.float32)
+        return np.asarray(np.nanmedian(block, axis=0), np.float32)
 
     starts = range(0, grid.height, _ROWS)
     blocks = [
@@ -84,7 +84,10 @@ def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArra
     if not images:
         return np.full(grid.shape, np.nan, np.float32)
     whole = da.concatenate(blocks)  # type: ignore[no-untyped-call]
-    median: NDArray[np.float32] = whole.compute(scheduler="threads", num_workers=workers)
+    with warnings.catch_warnings():
+        # Pixels without data in any image are an answer, not a fault.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        median: NDArray[np.float32] = whole.compute(scheduler="threads", num_workers=workers)
     return median
 
 

@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 _SCALES: Final = {"AOT": 1000.0, "WVP": 1000.0, "SCL": 1.0}
 _REFLECTANCE: Final = 10_000.0
 _NODATA, _SATURATED = 0, 65_535
-#: Numbers of the bands in ``BOA_ADD_OFFSET``: those of the instrument, with B10.
-_BAND_IDS: Final = (
-    *("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"),
+#: Bands by their numbers in ``BOA_ADD_OFFSET``: those of the instrument, with B10.
+_BAND_IDS: Final = dict(
+    enumerate(("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"))
 )
 _IMAGE: Final = re.compile(
     r"(?:.*/)?GRANULE/([^/]+)/IMG_DATA/R\d+m/\w+_(B\d[\dA]|AOT|WVP|SCL)_(\d+)m\.jp2"
@@ -175,8 +175,10 @@ def _product(path: Path, root: Element, images: dict[str, str]) -> OpticalProduc
         "SCL": 1.0,
     }
     boa = number("BOA_QUANTIFICATION_VALUE")
-    if min(boa, *maps.values()) <= 0:
+    if not all(0 < value < np.inf for value in (boa, *maps.values())):
         raise ValueError("a quantification value is not positive")
+    if not np.isfinite(list(added.values())).all():
+        raise ValueError("an offset is not a number")
     return OpticalProduct(
         name=path.name.rsplit(".", 1)[0],
         day=datetime.fromisoformat(start).date(),

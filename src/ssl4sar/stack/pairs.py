@@ -96,8 +96,9 @@ def build_pairs(
         The manifest, written too.
 
     Raises:
-        UserError: a glacier is of the benchmark's test set, has no usable scene or an optical image
-            on another grid, or is there twice; no image is left.
+        UserError: a glacier is of the benchmark's test set or has an optical image on another grid;
+            no image is left. A glacier without a usable scene stays out.
+        ValueError: a glacier, or a file, is there twice.
     """
     root, options = Path(root), options or PairOptions()
     optical, sar = [], []
@@ -247,7 +248,7 @@ def _write_sar(
             "mapping": {**options.mapping.to_json(), "clamped_px": coded.clamped_px},
             "shift": None if scene.shift is None else scene.shift.model_dump(),
             "moved_px": None if move is None else list(move),
-            "synthetic": facts["platform"] == "S1X",
+            "synthetic": scene.synthetic,
         },
     )
 

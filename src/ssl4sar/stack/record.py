@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.record import Record, RecordPart
+
+#: Satellite of the SYNTHETIC products of the scene model; no real one has this letter.
+_SYNTHETIC_PLATFORM: Final = "S1X"
 
 
 class SceneShift(RecordPart):
@@ -65,6 +68,11 @@ class StackedScene(RecordPart):
     shift: SceneShift | None = None
     optical_shift: SceneShift | None = None
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether it was rendered, not observed."""
+        return self.facts.get("platform") == _SYNTHETIC_PLATFORM
+
     def moved(self, here: Path, there: Path) -> Self:
         """Return the scene as a record in another folder lists it; its image stays."""
         if self.file is None:
@@ -93,6 +101,11 @@ class StackRecord(Record):
     def pixels(self) -> Grid:
         """The grid as a value."""
         return Grid.from_json(self.grid)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of its images was rendered, not observed."""
+        return any(scene.synthetic for scene in self.scenes)
 
     @property
     def usable(self) -> tuple[StackedScene, ...]:

@@ -94,7 +94,7 @@ def stack_scenes(
         The record, written too. A scene that cannot be made is in it with the reason.
 
     Raises:
-        UserError: the elevation model cannot be used, or the disk is full.
+        UserError: the elevation model or its geoid cannot be used, or the disk is full.
     """
     folder = images or Path(record).parent
     made = list(unavailable)
@@ -121,8 +121,8 @@ def _stacked(
         chosen = _polarisation(product, polarisation)
         image = geocode(product, chosen, grid, elevation, options)
     except UserError as error:
-        # Of the elevation model, not of this scene: no other would fare better.
-        if str(error.subject) == str(elevation.path):
+        # Of the elevation model or its geoid, not of this scene: no other would fare better.
+        if str(error.subject) in {str(elevation.path), str(elevation.geoid)}:
             raise
         return StackedScene(product=name, problem=str(error))
     valid_percent = round(100 * float(image["valid"].mean()), 2)

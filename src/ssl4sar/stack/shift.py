@@ -142,7 +142,7 @@ def _matches(
         image: (H, W).
         usable: (H, W) where both are known and nothing moves.
         start: whole pixels by which the windows of the image are displaced, rows and columns.
-        upsampling: parts of a pixel that are told apart.
+        upsampling: parts of a pixel that are distinguished.
     """
     taper = np.outer(np.hanning(_WINDOW_PX), np.hanning(_WINDOW_PX))
     found: list[tuple[float, float, float]] = []

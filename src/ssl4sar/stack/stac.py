@@ -217,7 +217,7 @@ def _platform(platform: str) -> str:
 
 
 def _note(scene: StackedScene) -> str:
-    return _SYNTHETIC if scene.facts["platform"] == "S1X" else _ATTRIBUTION
+    return _SYNTHETIC if scene.synthetic else _ATTRIBUTION
 
 
 def _lineage(facts: dict[str, Any]) -> str:

@@ -138,7 +138,15 @@ class Stacking:
     @reported
     def records(self, *_: Any) -> list[str]:
         """Return the records of the stacks of all glaciers."""
-        return [str(STACKS / glacier / "stack.json") for glacier in self._acquisition.glaciers]
+        glaciers = self._acquisition.glaciers
+        unknown = [name for name in self._config.stack.val_glaciers if name not in glaciers]
+        if unknown:
+            raise UserError(
+                "stack.val_glaciers",
+                f"{', '.join(unknown)} is not one of the glaciers",
+                f"choose of {', '.join(glaciers)}",
+            )
+        return [str(STACKS / glacier / "stack.json") for glacier in glaciers]
 
     @reported
     def optical_images(self, *_: Any) -> list[str]:
