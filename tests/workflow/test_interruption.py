@@ -263,7 +263,12 @@ def assert_nothing_wrong(root: Path, undisturbed: Path) -> None:
     for path in results_of(root):
         assert path in expected, f"{path}: no product has this name"
         assert_readable(root / path)
-        assert without_times(root / path) == without_times(undisturbed / path), path
+        made, whole = without_times(root / path), without_times(undisturbed / path)
+        # The table of a training grows by a row per epoch, for people who look while it runs.
+        if path.name == "metrics.csv" and path in marked_incomplete(root):
+            assert whole[: len(made)] == made, path
+        else:
+            assert made == whole, path
     for folder in folders_made(undisturbed):
         if (root / folder).is_dir() and folder not in marked_incomplete(root):
             names = {path.relative_to(folder) for path in expected if folder in path.parents}
