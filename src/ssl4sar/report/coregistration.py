@@ -9,11 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
+from ssl4sar.report.figure_file import label_days, new_figure, run_colour, save_figure
 from ssl4sar.sar.coding import GrayMapping, read_backscatter
 from ssl4sar.stack.record import StackedScene, StackRecord, image_path
 from ssl4sar.stack.shift import FLAG_SHIFT_PX
@@ -100,10 +99,7 @@ def _draw_times(
     axes.set_ylim(bottom=0)
     axes.set_ylabel("shift (m)")
     if scenes:
-        locator = AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_locator(locator)
-        formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(formatter)
+        label_days(axes, 3, 8)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.image import read_image
 from ssl4sar.core.pair_layout import PAIR_SPLITS, SAR_FOLDERS
 from ssl4sar.dataset.built_manifest import CARD_PICTURE
 from ssl4sar.dataset.pair_manifest import PairManifest
-from ssl4sar.report.figure_file import new_figure, run_colour, save_figure
+from ssl4sar.report.figure_file import label_days, new_figure, run_colour, save_figure
 
 CARD, PICTURE = "README.md", CARD_PICTURE
 #: Images whose grey values are counted, evenly over the dataset.
@@ -129,10 +128,7 @@ def _draw_days(axes: Axes, manifest: PairManifest) -> None:
         axes.plot(days, rows, "|", color=run_colour(number), label=split)
     axes.set_yticks(range(len(manifest.glaciers)), manifest.glaciers, fontsize=8)
     axes.set_ylim(len(manifest.glaciers) - 0.4, -0.6)
-    locator = AutoDateLocator(minticks=2, maxticks=5)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_formatter(formatter)
+    label_days(axes, 2, 5)
     axes.set_title("images over time", fontsize=10)
     axes.legend(fontsize=8, frameon=False, loc="upper right")
 

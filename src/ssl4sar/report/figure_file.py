@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
@@ -118,3 +119,11 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     """Write a figure as PNG, atomically and without time stamp or software version."""
     with atomic_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+
+
+def label_days(axes: Axes, least: int, most: int) -> None:
+    """Label a horizontal axis of days with about so many ticks, none written longer than needed."""
+    locator = AutoDateLocator(minticks=least, maxticks=most)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    formatter = ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)

@@ -60,6 +60,8 @@ def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArra
     Returns:
         (H, W) float32 decibels; NaN where no image has data.
     """
+    if not images:
+        return np.full(grid.shape, np.nan, np.float32)
     import dask.array as da
     from dask.delayed import delayed
 
@@ -81,8 +83,6 @@ def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArra
         )
         for start in starts
     ]
-    if not images:
-        return np.full(grid.shape, np.nan, np.float32)
     whole = da.concatenate(blocks)  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         # Pixels without data in any image are an answer, not a fault.
