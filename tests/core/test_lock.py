@@ -25,9 +25,8 @@ import os, sys
 from pathlib import Path
 from ssl4sar.core.lock import sole
 with sole(Path(sys.argv[1]), "x", "trains here"):
-    child = os.fork()
-    if child:
-        print(child, flush=True)
+    if not os.fork():  # only then has the child let go of what it inherited
+        print(os.getpid(), flush=True)
     sys.stdin.read()
     os._exit(0)
 """

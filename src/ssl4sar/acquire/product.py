@@ -169,7 +169,7 @@ class Product:
         values = dict(row)
         try:
             for key in ("start", "stop"):
-                values[key] = datetime.strptime(values[key], _TIME).replace(tzinfo=UTC)
+                values[key] = _written_time(values[key])
             values["polarisations"] = tuple(values.get("polarisations", ()))
             return cls(**values)
         except (KeyError, TypeError) as error:
@@ -198,6 +198,15 @@ def orbit_direction(text: Any) -> OrbitDirection | None:
 def utc_text(time: datetime) -> str:
     """Return a time in UTC as services and inventories write it, with microseconds and Z."""
     return time.astimezone(UTC).strftime(_TIME)
+
+
+def _written_time(text: Any) -> datetime:
+    """Read a time as `utc_text` writes it."""
+    try:
+        return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
+    except ValueError as error:
+        problem = f"{printable(repr(text), 60)} is not the time of a product"
+        raise ValueError(problem) from error
 
 
 def utc_time(text: Any) -> datetime:
