@@ -87,6 +87,7 @@ rule refresh:
 rule scenes:
     """All products of the inventories, fetched and verified, and a list of what is missing."""
     input:
+        STUDY.acquisition.missing_inventories,
         f"{STUDY.run}/sentinel/scenes.json",
         # Or a record that was deleted would not be missed beside a finished list.
         STUDY.acquisition.lost_record,

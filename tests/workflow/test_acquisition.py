@@ -27,8 +27,8 @@ def inventory(house: House, name: str = NAMES[0]) -> Path:
 def acquired(tmp_path_factory: pytest.TempPathFactory) -> House:
     """The scenes of the smallest study from the synthetic provider; do not change it."""
     house = copy_project(tmp_path_factory.mktemp("acquired") / "house")
-    # What is missing or wrong ends with one line first.
-    line = house.fail("-n", target="scenes")
+    assert "search_scenes" in house.planned(target="scenes")
+    line = house.fail("-n", target="data/scenes/anything.json")
     assert "data/inventory/Synthetic01/inventory.jsonl" in line
     assert "-- inventory" in line
     house.build(target="inventory")

@@ -178,7 +178,7 @@ def stacked_files(root: Path) -> dict[str, bytes]:
 def test_raw_products_become_the_dataset_of_the_pretraining(tmp_path: Path) -> None:
     house = copy_project(tmp_path / "house")
     house.configure({**RAW, "pair_scene": ONE_GLACIER})
-    house.build(target="inventory")
+    # One command: what there is to fetch is searched for on the way.
     house.build(target="dataset")
     root = house.root
     manifest = json.loads((root / DATASET).read_text())

@@ -1,8 +1,8 @@
 # Sentinel-1 and Sentinel-2: a search frozen to inventories, then products, orbits, elevation. What
-# is built starts from the inventories; a new search is a target of its own.
+# is built starts from the inventories: a missing one is searched for, a new search is a target.
 
 
-rule search_scenes:
+checkpoint search_scenes:
     """Search the scenes of a glacier and freeze what the catalogue lists."""
     output:
         # A search that fails must not cost the frozen inventory: `update` saves and restores it.
@@ -26,6 +26,9 @@ rule search_scenes:
         ),
     script:
         "../scripts/search_scenes.py"
+
+
+STUDY.acquisition.search_by(checkpoints.search_scenes)
 
 
 rule inventory_overview:

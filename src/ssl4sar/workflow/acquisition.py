@@ -74,11 +74,32 @@ class Acquisition:
         self._config = config
         self._workflow: Any = None
         self._refresh = _REFRESH
+        self._search: Any = None
 
     def follow(self, workflow: Any, renamed: Callable[[str], str] = str) -> None:
         """Let a new search follow the targets that Snakemake is asked for."""
         self._workflow = workflow
         self._refresh = renamed(_REFRESH)
+
+    def search_by(self, checkpoint: Any) -> None:
+        """Let what asks for an inventory that is missing wait for the search.
+
+        Args:
+            checkpoint: Snakemake's checkpoint with the wildcard ``glacier``.
+        """
+        self._search = checkpoint
+
+    def wait_for_search(self, name: str) -> None:
+        """Let the job that asks wait until the inventory of a glacier is there.
+
+        A frozen one is there, whatever has changed since, but where a new search is asked for.
+
+        Raises:
+            IncompleteCheckpointException: Snakemake has to run the search first.
+        """
+        path = INVENTORIES / name / "inventory.jsonl"
+        if self._search is not None and (self._is_refresh or not path.is_file()):
+            self._search.get(glacier=name)
 
     @property
     def _is_refresh(self) -> bool:
@@ -162,6 +183,11 @@ class Acquisition:
         return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
 
     @reported
+    def missing_inventories(self, *_: Any) -> list[str]:
+        """Return the inventories that are to be made before anything is fetched."""
+        return [path for path in self.inventory_files() if not Path(path).is_file()]
+
+    @reported
     def searched_utc(self, wildcards: Any) -> str:
         """Return the time of the inventory that is wanted: of the frozen one, or now.
 
@@ -182,24 +208,30 @@ class Acquisition:
 
     @cached_property
     def inventories(self) -> dict[str, Inventory]:
-        """Frozen inventories by glacier.
+        """Frozen inventories by glacier; what needs one that is missing waits for its search.
 
         Raises:
-            UserError: one is missing or damaged.
+            IncompleteCheckpointException: Snakemake has to run a search first.
+            UserError: one is damaged, or is missing where nothing can be searched.
         """
-        missing = [path for path in self.inventory_files() if not Path(path).is_file()]
-        if missing:
-            raise UserError(
-                missing[0],
-                f"{len(missing)} of {len(self.glaciers)} inventories do not exist yet",
-                "make them first: snakemake --cores 4 -- inventory (with the same --configfile)",
-            )
+        for name in self.glaciers:
+            self.wait_for_search(name)
+        self._require_inventories()
         found = {
             name: read_inventory(path)
             for name, path in zip(self.glaciers, self.inventory_files(), strict=True)
         }
         self._warn_of_other_queries(found)
         return found
+
+    def _require_inventories(self) -> None:
+        missing = self.missing_inventories()
+        if missing:
+            raise UserError(
+                missing[0],
+                f"{len(missing)} of {len(self.glaciers)} inventories do not exist yet",
+                "make them first: snakemake --cores 4 -- inventory (with the same --configfile)",
+            )
 
     def _warn_of_other_queries(self, found: dict[str, Inventory]) -> None:
         """Report which inventories answer another query than that of the configuration.
@@ -271,11 +303,14 @@ class Acquisition:
         name = wildcards.product
         if name in self._config.acquisition.leave_out:
             raise UserError(name, "is left out", "remove it from acquisition.leave_out")
+        # A single product asked for by its name does not start a search.
+        self._require_inventories()
         return _listed(self.products, name).as_row()
 
     @reported
     def orbit(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of an orbit file as values of JSON."""
+        self._require_inventories()
         return _listed(self.orbits, wildcards.orbit).as_row()
 
     @reported

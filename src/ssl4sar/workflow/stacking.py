@@ -31,6 +31,8 @@ class Stacking:
     def _listed(self, glacier: str, mission: Mission) -> list[Product]:
         """Return the products of a glacier by time, also those that are left out."""
         self._acquisition.require_glacier(glacier)
+        # Before those of other glaciers, so that searches run side by side.
+        self._acquisition.wait_for_search(glacier)
         products = self._acquisition.inventories[glacier].products
         chosen = [product for product in products if product.mission == mission]
         return sorted(chosen, key=lambda product: (product.start, product.name))
