@@ -1,4 +1,4 @@
-"""Two geocoded images of one area, pixel by pixel: of two engines, orbits or elevation models."""
+"""Two geocoded images of one area, pixel by pixel: with another orbit or elevation model."""
 
 from __future__ import annotations
 
