@@ -365,8 +365,8 @@ def _add_sar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     compare = steps.add_parser(
         "compare",
         help="compare two geocoded images on one grid",
-        description="Show how a second image of backscatter differs from a first one, e.g. with "
-        "another orbit: bias, RMS and percentiles in decibels, pixels that only one has, and the shift.",
+        description="Show how a second image of backscatter differs from a first one: bias, RMS "
+        "and percentiles in decibels, pixels that only one has, and the shift.",
     )
     compare.add_argument("first", type=Path, metavar="A", help="image of sar process or of a stack")
     compare.add_argument("second", type=Path, metavar="B", help="another one on the same grid")
