@@ -345,7 +345,7 @@ def _doctor(options: argparse.Namespace) -> int:
 def _add_sar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "sar",
-        help="check or geocode products of Sentinel-1",
+        help="check, geocode or compare products of Sentinel-1",
         description="Work with products of Sentinel-1 outside of the workflow.",
     )
     steps = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
@@ -362,6 +362,26 @@ def _add_sar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     check.add_argument("--json", action="store_true", help="print everything as JSON")
     check.set_defaults(run=_check_product)
     _add_process(steps)
+    compare = steps.add_parser(
+        "compare",
+        help="compare two geocoded images on one grid",
+        description="Show how a second image of backscatter differs from a first one: bias, RMS "
+        "and percentiles in decibels, pixels that only one has, and the shift.",
+    )
+    compare.add_argument("first", type=Path, metavar="A", help="image of sar process or of a stack")
+    compare.add_argument("second", type=Path, metavar="B", help="another one on the same grid")
+    compare.add_argument("--json", action="store_true", help="print everything as JSON")
+    compare.set_defaults(run=_compare_images)
+
+
+def _compare_images(options: argparse.Namespace) -> int:
+    import json
+
+    from ssl4sar.stack.compare import compare_images
+
+    found = compare_images(options.first, options.second)
+    print_lines([json.dumps(found.to_json(), indent=1)] if options.json else found.lines())
+    return EXIT_OK
 
 
 def _check_product(options: argparse.Namespace) -> int:
