@@ -14,7 +14,15 @@ from ssl4sar.config.pretext import OptSimMIMConfig, OptTranslatorConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.optsimmim import OptSimMIM
 from ssl4sar.models.pretext import absolute_errors
-from ssl4sar.train.pretext.pair_tiles import PairTiles, PretextTotals, tile_windows
+from ssl4sar.train.loop.batches import BatchKey
+from ssl4sar.train.loop.sampling import Window
+from ssl4sar.train.pretext.pair_resize import pairs_on_device
+from ssl4sar.train.pretext.pair_tiles import (
+    PairTiles,
+    PretextTotals,
+    inside_window,
+    tile_windows,
+)
 
 CPU = torch.device("cpu")
 STORE = SyntheticPairs(((70, 90), (40, 130), (64, 64)), no_data=0.1)
@@ -138,11 +146,11 @@ def test_the_loss_is_that_of_the_masked_tokens():
     network = OptSimMIM(TINY).eval()
     config = OptSimMIMConfig(batch_size=5)
     totals = tiles(config).validate(network, CPU, 0, 1, 0)
-    samples = tiles(config).chosen(28)
+    dataset = tiles(config)._dataset
+    batches = [dataset[BatchKey(0, (index,))] for index in range(28)]
     with torch.no_grad():
         errors = [
-            network.errors(s.sar[None], s.optical[None], s.valid[None], s.masked[None])
-            for s in samples
+            network.errors(*pairs_on_device(batch, 64)[:3], batch.masked) for batch in batches
         ]
     assert totals.counted == sum(int(e.counted) for e in errors)
     assert totals.absolute == pytest.approx(sum(float(e.absolute) for e in errors), rel=1e-5)
@@ -164,6 +172,27 @@ def test_chosen_tiles_are_spread_over_all_images():
     everything = tiles().chosen(99)
     assert len({(s.name, s.number) for s in everything}) == len(everything) == 28
     assert everything[0].masked is None
+
+
+def test_a_chosen_tile_shows_its_image_and_no_mirrored_margin():
+    for sample in tiles().chosen(28):
+        number = next(i for i, scene in enumerate(STORE.scenes) if scene.name == sample.name)
+        image = torch.from_numpy(np.array(STORE.sar(number)))
+        rows, columns = (min(side, 64) for side in image.shape)
+        assert sample.inside.sum() == rows * columns
+        shown = (sample.sar[0][sample.inside] * 255).round().to(torch.uint8).view(rows, columns)
+        places = image.unfold(0, rows, 1).unfold(1, columns, 1)
+        assert (places == shown).all(dim=3).all(dim=2).any()
+
+
+@given(start=st.integers(-99, 400), length=st.integers(1, 400), side=st.sampled_from([64, 128]))
+def test_a_tile_is_moved_no_further_than_into_its_image(start, length, side):
+    row = inside_window(Window(0, start, 0, side, side), length, side).row
+    if length < side:
+        assert abs((side - length) + 2 * row) <= 1
+    else:
+        assert 0 <= row <= length - side
+        assert row == start or row in {0, length - side}
 
 
 def test_a_chosen_tile_has_the_mask_of_the_validation():

@@ -61,6 +61,19 @@ def test_predictions_are_red_green_and_blue_within_the_range_of_bytes(tmp_path):
     assert "masked" not in arrays
 
 
+def test_what_is_beyond_a_small_image_is_black(tmp_path):
+    store = SyntheticPairs(((40, 90),))
+    made = PretextPictures(
+        PairTiles(store, (0,), 64, OptTranslatorConfig(), 0), 1, tmp_path / "p", synthetic=True
+    )
+    made.draw(Paints(), CPU, 1)
+    arrays = gathered(made, tmp_path, [1])
+    for shown in (arrays["sar"][0], arrays["true"][0], arrays["predicted"][0, 0]):
+        assert not shown[..., :12, :].any()
+        assert not shown[..., 52:, :].any()
+        assert shown[..., 12:52, :].any(axis=-1).all()
+
+
 def test_masked_tokens_are_those_that_the_network_does_not_see(tmp_path):
     made, samples = pictures(tmp_path, OptSimMIMConfig())
     network = Paints()

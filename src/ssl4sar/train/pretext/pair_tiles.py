@@ -8,7 +8,7 @@ al. 2025, doi:10.1109/TGRS.2025.3580945).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -72,7 +72,7 @@ class PretextTotals:
 
 
 class TileSample(NamedTuple):
-    """One tile as the network gets it.
+    """One tile to look at, as the network gets it.
 
     Attributes:
         name: SAR image.
@@ -80,6 +80,7 @@ class TileSample(NamedTuple):
         sar: (1, S, S) float32, values 0-1.
         optical: (14, S, S) float32, values 0-1.
         valid: (1, S, S) bool, False where the optical image has no data.
+        inside: (S, S) bool, False where an image smaller than the tile is mirrored.
         masked: (M,) int32, numbers of the masked tokens; None for a task without masks.
     """
 
@@ -88,6 +89,7 @@ class TileSample(NamedTuple):
     sar: Tensor
     optical: Tensor
     valid: Tensor
+    inside: Tensor
     masked: Tensor | None
 
 
@@ -143,6 +145,24 @@ def tile_windows(image: int, height_px: int, width_px: int, input_px: int) -> li
     return [Window(image, row, column, input_px, input_px) for row in rows for column in columns]
 
 
+def inside_window(window: Window, height_px: int, width_px: int) -> Window:
+    """Move a tile into its image; where a side of the image is shorter, centre it on that side.
+
+    Args:
+        window: the tile, which may reach beyond the image.
+        height_px: rows of the image.
+        width_px: columns of the image.
+    """
+    row, column = (
+        max(0, min(start, length - side)) if length >= side else (length - side) // 2
+        for start, length, side in (
+            (window.row, height_px, window.height_px),
+            (window.column, width_px, window.width_px),
+        )
+    )
+    return replace(window, row=row, column=column)
+
+
 class PairTiles:
     """The tiles of the validation images.
 
@@ -174,7 +194,15 @@ class PairTiles:
                 tile_windows(image, scene.height, scene.width, input_px)
             )
         ]
-        self._dataset = PairDataset(store, scenes, _TileDraws(self._tiles, input_px, config, seed))
+        self._sizes_px = [(store.scenes[i].height, store.scenes[i].width) for i in scenes]
+        inside = [
+            tile._replace(window=inside_window(tile.window, *self._sizes_px[tile.window.image]))
+            for tile in self._tiles
+        ]
+        self._dataset, self._shown = (
+            PairDataset(store, scenes, _TileDraws(drawn, input_px, config, seed))
+            for drawn in (self._tiles, inside)
+        )
 
     def __len__(self) -> int:
         """Return the number of tiles."""
@@ -205,7 +233,9 @@ class PairTiles:
         return PretextTotals(absolute, int(counted), len(own))
 
     def chosen(self, count: int) -> list[TileSample]:
-        """Return tiles to look at, evenly spread over all of them.
+        """Return tiles to look at, evenly spread over all of them, each moved into its image.
+
+        Mirrored margins, which the validation needs to cover an image, would look like ground.
 
         Args:
             count: how many; all where there are fewer.
@@ -213,8 +243,13 @@ class PairTiles:
         count = min(count, len(self))
         samples = []
         for index in ((2 * i + 1) * len(self) // (2 * count) for i in range(count)):
-            batch = self._dataset[BatchKey(0, (index,))]
+            batch = self._shown[BatchKey(0, (index,))]
             pairs = pairs_on_device(batch, self.input_px)
+            window = batch.draws[0].window
+            height_px, width_px = self._sizes_px[window.image]
+            rows = torch.arange(window.row, window.row + window.height_px)[:, None]
+            columns = torch.arange(window.column, window.column + window.width_px)
+            inside = (rows >= 0) & (rows < height_px) & (columns >= 0) & (columns < width_px)
             samples.append(
                 TileSample(
                     batch.names[0],
@@ -222,6 +257,7 @@ class PairTiles:
                     pairs.sar[0],
                     pairs.optical[0],
                     pairs.valid[0],
+                    inside,
                     None if batch.masked is None else batch.masked[0],
                 )
             )

@@ -18,7 +18,7 @@ from ssl4sar.core.atomic import atomic_file
 from ssl4sar.core.pair_layout import RGB_CHANNELS
 from ssl4sar.models.pretext import PretextNetwork
 from ssl4sar.models.token_mask import TOKEN_PX
-from ssl4sar.train.pretext.pair_tiles import PairTiles
+from ssl4sar.train.pretext.pair_tiles import PairTiles, TileSample
 
 _NAME = "epoch{:05d}.npy"
 
@@ -57,7 +57,7 @@ class PretextPictures:
         for sample in self._samples:
             masked = None if sample.masked is None else sample.masked[None].to(device)
             predicted = network.picture(sample.sar[None].to(device), masked)
-            drawn.append(_bytes(predicted[0, list(RGB_CHANNELS)]))
+            drawn.append(_bytes(predicted[0, list(RGB_CHANNELS)], sample))
         self._folder.mkdir(parents=True, exist_ok=True)
         with atomic_file(self._path(epoch)) as temporary, temporary.open("wb") as stream:
             np.save(stream, np.stack(drawn), allow_pickle=False)
@@ -77,7 +77,8 @@ class PretextPictures:
 
         Arrays: ``epochs`` (E,), ``names`` (N,), ``synthetic`` () bool, ``sar`` (N, S, S),
         ``masked`` (N, S, S): 1 in masked tokens, missing where the task masks nothing, ``true``
-        (N, 3, S, S) and ``predicted`` (E, N, 3, S, S): red, green, blue; the images are uint8.
+        (N, 3, S, S) and ``predicted`` (E, N, 3, S, S): red, green, blue; the images are uint8,
+        0 beyond an image that is smaller than a tile.
 
         Args:
             path: file.
@@ -92,8 +93,8 @@ class PretextPictures:
             "epochs": np.array(drawn, np.int64),
             "names": np.array([sample.name for sample in self._samples]),
             "synthetic": np.array(self._synthetic),
-            "sar": np.stack([_bytes(sample.sar[0]) for sample in self._samples]),
-            "true": np.stack([_bytes(s.optical[list(RGB_CHANNELS)]) for s in self._samples]),
+            "sar": np.stack([_bytes(sample.sar[0], sample) for sample in self._samples]),
+            "true": np.stack([_bytes(s.optical[list(RGB_CHANNELS)], s) for s in self._samples]),
             "predicted": np.stack(
                 [np.load(self._path(epoch), allow_pickle=False) for epoch in drawn]
             ),
@@ -124,6 +125,7 @@ class PretextPictures:
         return self._folder / _NAME.format(epoch)
 
 
-def _bytes(values: torch.Tensor) -> NDArray[np.uint8]:
-    scaled = (values.detach().float().clamp(0, 1) * 255).round()
-    return scaled.to(torch.uint8).cpu().numpy()
+def _bytes(values: torch.Tensor, sample: TileSample) -> NDArray[np.uint8]:
+    """Return (..., S, S) values 0-1 as bytes, black beyond the image."""
+    scaled = (values.detach().float().cpu().clamp(0, 1) * 255).round() * sample.inside
+    return scaled.to(torch.uint8).numpy()
