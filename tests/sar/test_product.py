@@ -11,6 +11,7 @@ import rasterio
 from made_grd import NAME, calibration_xml, grd_files, grd_manifest, noise_xml, write_grd, zip_grd
 from rasterio.errors import NotGeoreferencedWarning
 
+from ssl4sar.acquire import extract
 from ssl4sar.core.errors import UserError
 from ssl4sar.sar.product import open_product
 
@@ -172,6 +173,29 @@ def test_a_damaged_zip_is_one_line(folder: Path) -> None:
     path.write_bytes(content[:-30])
     with pytest.raises(UserError, match="not a complete zip"):
         open_product(path)
+
+
+def test_a_damaged_image_in_a_zip_is_one_line_and_members_are_checked_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = zip_grd(folder)
+    file = next(name for name in FILES if name.startswith("measurement") and "-hv-" in name)
+    content = path.read_bytes()
+    start = content.index(FILES[file], content.index(f"{NAME}.SAFE/{file}".encode()))
+    path.write_bytes(content[:start] + b"?" + content[start + 1 :])
+    checks: list[Path] = []
+    check = extract._check
+    monkeypatch.setattr(
+        extract,
+        "_check",
+        lambda archive, members: checks.append(archive) or check(archive, members),
+    )
+    product = open_product(path)
+    with pytest.raises(UserError, match="Bad CRC-32"):
+        product.measurement("HV")
+    product.measurement("HH")
+    product.annotation("HH")
+    assert checks == [path]
 
 
 def test_an_endless_file_is_not_read(folder: Path) -> None:

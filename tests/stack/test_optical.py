@@ -129,7 +129,7 @@ def damaged(product: Path, tmp_path: Path, what: str) -> Path:
         ("no offsets", "baseline 05.09 without BOA_ADD_OFFSET"),
         ("unknown band", r"damaged \(13\)"),
         ("no number", "quantification value is not positive"),
-        ("entities", "cannot be read"),
+        ("entities", "declares a document type"),
         ("no band", "B8A are missing"),
         ("two tiles", "2 tiles"),
     ],

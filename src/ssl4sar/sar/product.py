@@ -16,12 +16,12 @@ from typing import Final, Literal
 from xml.etree.ElementTree import Element
 
 from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
-from ssl4sar.acquire.extract import open_zip
 from ssl4sar.acquire.product import OrbitDirection, utc_time
 from ssl4sar.acquire.safe.manifest import LONGEST_BYTES, MANIFEST_NAME, SAR_FILE, parse_manifest
 from ssl4sar.acquire.safe.overview import parse_overview
+from ssl4sar.acquire.safe.package import SafePackage, open_package
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import open_regular, parse_xml
+from ssl4sar.core.foreign import parse_xml
 from ssl4sar.core.wording import printable
 from ssl4sar.sar.annotation import Annotation, read_annotation
 
@@ -39,41 +39,6 @@ _KINDS: Final[dict[str, Kind]] = {
     "annotation/calibration/noise-": "noise",
     "measurement/": "measurement",
 }
-
-
-@dataclass(frozen=True)
-class _Package:
-    """A folder or a zip with a manifest.
-
-    Attributes:
-        path: folder or zip.
-        members: paths as they are, within the folder or zip, by path in lower case relative to the
-            manifest.
-    """
-
-    path: Path
-    members: Mapping[str, str]
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a file that is there."""
-        member = self.members[name]
-        if self.path.is_dir():
-            with open_regular(self.path / member) as file:
-                content = file.read(LONGEST_BYTES + 1)
-        else:
-            with open_zip(self.path) as opened, opened.open(member) as stream:
-                content = stream.read(LONGEST_BYTES + 1)
-        if len(content) > LONGEST_BYTES:
-            problem = f"it is longer than {LONGEST_BYTES / 1e6:g} MB"
-            raise UserError(self.path / member, problem, _AGAIN)
-        return content
-
-    def raster_name(self, name: str) -> str:
-        """Return what GDAL calls a file that is there."""
-        if self.path.is_dir():
-            return str(self.path / self.members[name])
-        # Braces: the name of a zip may have any ending.
-        return f"/vsizip/{{{self.path.resolve()}}}/{self.members[name]}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +72,7 @@ class GrdProduct:
     start: datetime
     stop: datetime
     polarisations: tuple[str, ...]
-    _package: _Package = field(repr=False)
+    _package: SafePackage = field(repr=False)
     _files: Mapping[tuple[Kind, str], str] = field(repr=False)
 
     @property
@@ -171,7 +136,7 @@ class GrdProduct:
         """Return the name of the image of a polarisation for rasterio.
 
         Raises:
-            UserError: the product does not have it.
+            UserError: the product does not have it, or its zip is damaged there.
         """
         return self._package.raster_name(self._file("measurement", polarisation))
 
@@ -199,41 +164,16 @@ def open_product(path: str | Path) -> GrdProduct:
         UserError: there is nothing, or not a GRD product with a manifest; the zip is damaged or not
             safe to unpack; the manifest is damaged.
     """
-    path = Path(path)
-    if path.name.lower() == MANIFEST_NAME:
-        path = path.parent
-    package = _folder(path) if path.is_dir() else _zip(path)
+    package = open_package(path, MANIFEST_NAME, _GIVE)
     manifest = package.read(MANIFEST_NAME)
-    listed = parse_manifest(manifest, path / MANIFEST_NAME)
+    listed = parse_manifest(manifest, package.path / MANIFEST_NAME)
     try:
         return _product(package, manifest, [file.path.lower() for file in listed])
     except ValueError as error:
-        raise UserError(path, f"its manifest cannot be used: {error}", _GIVE) from error
+        raise UserError(package.path, f"its manifest cannot be used: {error}", _GIVE) from error
 
 
-def _folder(path: Path) -> _Package:
-    if not any(entry.name.lower() == MANIFEST_NAME for entry in path.iterdir()):
-        raise UserError(path, f"there is no {MANIFEST_NAME} in it", _GIVE)
-    files = (file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    return _Package(path, {name.lower(): name for name in files})
-
-
-def _zip(path: Path) -> _Package:
-    if not path.exists():
-        raise UserError(path, "the product does not exist", _GIVE)
-    with open_zip(path) as opened:
-        names = [name for name in opened.namelist() if not name.endswith("/")]
-    manifests = [name for name in names if name.lower().split("/")[1:] == [MANIFEST_NAME]]
-    if len(manifests) != 1:
-        number = f"{len(manifests)} of them are" if manifests else "none is"
-        raise UserError(path, f"it is to hold a folder with {MANIFEST_NAME}, {number} there", _GIVE)
-    start = manifests[0].partition("/")[0] + "/"
-    return _Package(
-        path, {name.removeprefix(start).lower(): name for name in names if name.startswith(start)}
-    )
-
-
-def _product(package: _Package, manifest: bytes, listed: list[str]) -> GrdProduct:
+def _product(package: SafePackage, manifest: bytes, listed: list[str]) -> GrdProduct:
     root = parse_xml(manifest, LONGEST_BYTES)
     kind = _text(root, "productType")
     if kind != "GRD":
@@ -259,11 +199,10 @@ def _product(package: _Package, manifest: bytes, listed: list[str]) -> GrdProduc
     )
     if overview.processor_version is None:
         raise ValueError("it does not say the version of the processor")
-    name = _name(package)
-    resolution = _RESOLUTION.search(name.upper())
+    resolution = _RESOLUTION.search(package.name.upper())
     return GrdProduct(
         path=package.path,
-        name=name,
+        name=package.name,
         platform=f"S1{letter}",
         mode=mode,
         resolution=None if resolution is None else resolution[1],
@@ -277,13 +216,6 @@ def _product(package: _Package, manifest: bytes, listed: list[str]) -> GrdProduc
         _package=package,
         _files=files,
     )
-
-
-def _name(package: _Package) -> str:
-    folder = package.path.resolve().name
-    if package.path.is_file():
-        folder = package.members[MANIFEST_NAME].partition("/")[0]
-    return folder[:-5] if folder.lower().endswith(".safe") else folder
 
 
 def _text(root: Element, path: str) -> str:

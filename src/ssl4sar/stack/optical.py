@@ -20,16 +20,10 @@ from xml.etree.ElementTree import Element
 import numpy as np
 from numpy.typing import NDArray
 
-from ssl4sar.acquire.extract import open_zip
 from ssl4sar.acquire.fetch_record import unchanged_product
+from ssl4sar.acquire.safe.package import SafePackage, open_package
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.foreign import (
-    LONGEST_BYTES,
-    ForeignTextError,
-    parse_json,
-    parse_xml,
-    read_bounded,
-)
+from ssl4sar.core.foreign import ForeignTextError, parse_json, parse_xml
 from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.pair_layout import BANDS, CHANNELS
@@ -47,10 +41,8 @@ _NODATA, _SATURATED = 0, 65_535
 _BAND_IDS: Final = dict(
     enumerate(("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"))
 )
-_IMAGE: Final = re.compile(
-    r"(?:.*/)?GRANULE/([^/]+)/IMG_DATA/R\d+m/\w+_(B\d[\dA]|AOT|WVP|SCL)_(\d+)m\.jp2"
-)
-_METADATA: Final = re.compile(r"(?:.*/)?MTD_MSIL2A\.xml")
+_IMAGE: Final = re.compile(r"granule/([^/]+)/img_data/r\d+m/\w+_(b\d[\da]|aot|wvp|scl)_(\d+)m\.jp2")
+_METADATA: Final = "MTD_MSIL2A.xml"
 _AGAIN: Final = "fetch the product again"
 #: One JSON object with all that is known about the image.
 _TAG: Final = "SSL4SAR"
@@ -88,34 +80,27 @@ def open_optical(path: str | Path) -> OpticalProduct:
     Raises:
         UserError: missing, of another level, of several tiles, or without one of the bands.
     """
-    path = Path(path)
-    files = _files(path)
-    metadata = [file for file in files if _METADATA.fullmatch(file)]
-    if not metadata:
-        raise UserError(
-            path, "there is no MTD_MSIL2A.xml in it", "give a Level-2A product of Sentinel-2"
-        )
+    package = open_package(path, _METADATA, "give a Level-2A product of Sentinel-2")
     finest: dict[str, tuple[int, str]] = {}
     granules = set()
-    for file in files:
+    for file in package.members:
         match = _IMAGE.fullmatch(file)
         if match is not None:
             granules.add(match[1])
-            band = re.sub(r"^B0", "B", match[2])
+            band = re.sub(r"^B0", "B", match[2].upper())
             found = (int(match[3]), file)
             finest[band] = min(found, finest.get(band, found))
     if len(granules) > 1:
-        raise UserError(path, f"it holds {len(granules)} tiles", "give products of one tile each")
+        problem = f"it holds {len(granules)} tiles"
+        raise UserError(package.path, problem, "give products of one tile each")
     missing = [band for band in CHANNELS if band not in finest]
     if missing:
-        raise UserError(path, f"the bands {', '.join(missing)} are missing", _AGAIN)
-    root = _parsed(path, metadata[0])
+        raise UserError(package.path, f"the bands {', '.join(missing)} are missing", _AGAIN)
     try:
-        return _product(
-            path, root, {band: _raster(path, file) for band, (_, file) in finest.items()}
-        )
+        root = parse_xml(package.read(_METADATA.lower()))
+        return _product(package, root, {band: file for band, (_, file) in finest.items()})
     except (KeyError, ValueError) as error:
-        raise UserError(path, f"MTD_MSIL2A.xml is damaged ({error})", _AGAIN) from error
+        raise UserError(package.path, f"{_METADATA} is damaged ({error})", _AGAIN) from error
 
 
 def open_fetched(manifest: str | Path) -> OpticalProduct:
@@ -127,31 +112,7 @@ def open_fetched(manifest: str | Path) -> OpticalProduct:
     return open_optical(unchanged_product(manifest))
 
 
-def _files(path: Path) -> list[str]:
-    if path.is_dir():
-        return sorted(file.relative_to(path).as_posix() for file in path.rglob("*.[jx][pm][2l]"))
-    if not path.exists():
-        raise UserError(path, "the product does not exist", "fetch it first")
-    with open_zip(path) as archive:
-        return sorted(archive.namelist())
-
-
-def _raster(path: Path, file: str) -> str:
-    return str(path / file) if path.is_dir() else f"/vsizip/{{{path.resolve()}}}/{file}"
-
-
-def _parsed(path: Path, file: str) -> Element:
-    try:
-        if path.is_dir():
-            return parse_xml(read_bounded(path / file))
-        with open_zip(path) as archive, archive.open(file) as stream:
-            # One byte more than is parsed at most, so that a bomb is refused, not unpacked.
-            return parse_xml(stream.read(LONGEST_BYTES + 1))
-    except (ForeignTextError, OSError) as error:
-        raise UserError(path, f"{file} cannot be read ({error})", _AGAIN) from error
-
-
-def _product(path: Path, root: Element, images: dict[str, str]) -> OpticalProduct:
+def _product(package: SafePackage, root: Element, images: dict[str, str]) -> OpticalProduct:
     def number(name: str) -> float:
         text = root.findtext(f".//{name}")
         if text is None:
@@ -180,10 +141,10 @@ def _product(path: Path, root: Element, images: dict[str, str]) -> OpticalProduc
     if not np.isfinite(list(added.values())).all():
         raise ValueError("an offset is not a number")
     return OpticalProduct(
-        name=path.name.rsplit(".", 1)[0],
+        name=package.name,
         day=datetime.fromisoformat(start).date(),
         baseline=baseline,
-        images=images,
+        images={band: package.raster_name(file) for band, file in images.items()},
         offsets={band: added.get(band, 0.0) for band in BANDS},
         quantification={band: maps.get(band, boa) for band in BANDS},
     )
