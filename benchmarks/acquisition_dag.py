@@ -2,10 +2,10 @@
 
     python benchmarks/acquisition_dag.py [--scenes 9563] [--glaciers 14]
 
-Prints wall time and peak memory of ``snakemake -n -- scenes``, first with all scenes still to
-fetch, then with all of them there, beside those of the same commands for a hundredth of the scenes,
-so that what grows with the scenes can be told from what does not. Inventories and products are MADE
-UP.
+Prints wall time and peak memory of ``snakemake -n`` for the target ``dataset``, from the fetch of
+raw scenes to the dataset of the pretraining, and for the target ``scenes``, first with all scenes
+still to fetch, then with all of them there. Beside them those of the same commands for a hundredth
+of the scenes, which show what grows with the scenes. Inventories and products are SYNTHETIC.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -66,6 +68,26 @@ def made_product(glacier: int, number: int) -> Product:
     )
 
 
+def made_optical(glacier: int) -> Product:
+    """Return the made-up optical product of a glacier."""
+    start = FIRST + timedelta(days=200, minutes=glacier)
+    identity = f"{glacier:08x}-0000-4000-8000-optical00000"
+    return replace(
+        made_product(glacier, 0),
+        id=identity,
+        name=f"S2A_MSIL2A_{start:%Y%m%dT%H%M%S}_N0500_R001_T33XWH_{start:%Y%m%dT%H%M%S}",
+        mission="sentinel-2",
+        platform="S2A",
+        product_type="S2MSI2A",
+        start=start,
+        stop=start,
+        mode=None,
+        polarisations=(),
+        size_bytes=OPTICAL_BYTES,
+        urls={"product": f"https://example.org/odata/v1/Products({identity})/$value"},
+    )
+
+
 def write_project(folder: Path, scenes: int, glaciers: int) -> Path:
     """Write inventories, a list of glaciers and a configuration; return the configuration."""
     features = []
@@ -76,7 +98,8 @@ def write_project(folder: Path, scenes: int, glaciers: int) -> Path:
         properties = {"name": name, "long_name": name, "region": "made up", "epsg": 32633}
         features.append({"type": "Feature", "properties": properties, "geometry": geometry})
         count = scenes // glaciers + (glacier < scenes % glaciers)
-        products = tuple(made_product(glacier, number) for number in range(count))
+        radar = tuple(made_product(glacier, number) for number in range(count))
+        products = (*radar, made_optical(glacier))
         header = InventoryHeader(
             glacier=name,
             caffe_test=False,
@@ -84,7 +107,7 @@ def write_project(folder: Path, scenes: int, glaciers: int) -> Path:
             providers={"sentinel-1": "cdse"},
             query={},
             searched_utc=FIRST,
-            counts={"found": count, "kept": count},
+            counts={"found": count + 1, "kept": count + 1},
         )
         path = folder / "data" / "inventory" / name / "inventory.jsonl"
         path.parent.mkdir(parents=True)
@@ -98,6 +121,7 @@ def write_project(folder: Path, scenes: int, glaciers: int) -> Path:
                 "name": "planning",
                 "acquisition": {"glaciers_file": str(glaciers_file)},
                 "sentinel": {"provider": "cdse"},
+                "ssl4sar": {"source": "sentinel"},
             }
         )
     )
@@ -118,15 +142,15 @@ def pretend_fetched(folder: Path, config: Path) -> None:
     summary.parent.mkdir(parents=True)
     for path in (summary, summary.with_suffix(".csv"), summary.with_suffix(".provenance.json")):
         path.write_text("made up")
-    snakemake(folder, config, "--cores", "1", "--touch")
+    snakemake(folder, config, "scenes", "--cores", "1", "--touch")
 
 
-def snakemake(folder: Path, config: Path, *arguments: str) -> tuple[float, float, str]:
+def snakemake(folder: Path, config: Path, target: str, *arguments: str) -> tuple[float, float, str]:
     """Run Snakemake; return wall time in seconds, peak memory in GB and what it says."""
     command = [
         str(Path(sys.executable).with_name("snakemake")),
         *("--snakefile", str(PROJECT / "Snakefile"), "--directory", str(folder)),
-        *("--configfile", str(config), *arguments, "--", "scenes"),
+        *("--configfile", str(config), *arguments, "--", target),
     ]
     before = time.perf_counter()
     with (folder / "out.txt").open("w") as out:
@@ -144,13 +168,14 @@ def measure(scenes: int, glaciers: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         config = write_project(folder, scenes, glaciers)
-        for state in ("to fetch", "there"):
+        for target, state in (("dataset", "to fetch"), ("scenes", "to fetch"), ("scenes", "there")):
             if state == "there":
                 pretend_fetched(folder, config)
-            seconds, gigabytes, text = snakemake(folder, config, "-n")
-            jobs = text.count("rule fetch_scene:")
+            seconds, gigabytes, text = snakemake(folder, config, target, "-n")
+            jobs = len(re.findall(r"^(?:local)?rule (?:fetch|stack)_scenes?:", text, re.MULTILINE))
             print(
-                f"{scenes} scenes {state}: {seconds:.1f} s, {gigabytes:.2f} GB at most, {jobs} jobs"
+                f"{target}, {scenes} scenes {state}: {seconds:.1f} s, {gigabytes:.2f} GB at most, "
+                f"{jobs} jobs fetch or stack scenes"
             )
 
 
@@ -161,7 +186,7 @@ def main() -> None:
     parser.add_argument("--glaciers", type=int, default=14)
     options = parser.parse_args()
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    print(f"{os.cpu_count()} cores, {soft} open files allowed; MADE UP inventories")
+    print(f"{os.cpu_count()} cores, {soft} open files allowed; SYNTHETIC inventories")
     for scenes in (max(options.scenes // 100, options.glaciers), options.scenes):
         measure(scenes, options.glaciers)
 
