@@ -151,6 +151,7 @@ def test_what_cannot_be_stacked_is_one_line(
         ({"optical__product_type": "S2MSI1C"}, r"optical\.product_type"),
         ({"ssl4sar__root": "somewhere"}, "root"),
         ({"stack__low_db": 3.0}, "low_db"),
+        ({"stack__low_db": float("-inf")}, "low_db"),
         ({"stack__engine": "snap"}, r"stack\.engine"),
     ],
     ids=str,

@@ -20,9 +20,9 @@ class StackConfig(Block):
     """Subtract the thermal noise that a product lists."""
     batch_size: int = Field(default=10, ge=1)
     """Scenes of a glacier per job."""
-    low_db: float = -25.0
+    low_db: float = Field(default=-25.0, allow_inf_nan=False)
     """Backscatter that becomes the grey value 1, as all below it."""
-    high_db: float = 0.0
+    high_db: float = Field(default=0.0, allow_inf_nan=False)
     """Backscatter that becomes the grey value 255, as all above it."""
     val_glaciers: tuple[str, ...] = ()
     """Glaciers whose images are all for validation."""

@@ -100,6 +100,9 @@ def _draw_times(
     axes.set_ylabel("shift (m)")
     if scenes:
         label_days(axes, 3, 8)
+    else:
+        axes.set(xticks=[], yticks=[])
+        axes.text(0.5, 0.5, "no shift was measured", ha="center", transform=axes.transAxes)
     axes.spines[["top", "right"]].set_visible(False)
 
 
