@@ -21,6 +21,7 @@ from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
 from ssl4sar.sar.coding import read_backscatter, write_backscatter
+from ssl4sar.sar.geocode import GeocodeOptions
 from ssl4sar.sar.terrain import Elevation
 from ssl4sar.stack.coregistration import (
     check_coregistration,
@@ -111,6 +112,25 @@ def test_making_a_stack_again_gives_the_same_bytes(stacked: Stacked, tmp_path: P
         raw.scenes[:1], "Synthetic01", raw.grid, raw.elevation, tmp_path / "stack.json"
     )
     assert again.scenes[0] == stacked.stack.scenes[0]
+
+
+def test_a_stack_with_terrain_flattening_has_less_of_the_slopes(
+    stacked: Stacked, tmp_path: Path
+) -> None:
+    raw, record = stacked.raw, tmp_path / "stack.json"
+    options = GeocodeOptions("gamma0_rtc")
+    stack = stack_scenes(
+        raw.scenes[:1], "Synthetic01", raw.grid, raw.elevation, record, options=options
+    )
+    (flattened,) = stack.usable
+    assert flattened.facts["quantity"] == "gamma0_rtc"
+    truth = true_db(raw, 0)
+    scene = next(each for each in stacked.stack.usable if each.product == flattened.product)
+    spread = [
+        np.nanstd(read_backscatter(path).db - truth)
+        for path in (image_path(record, flattened), image_path(stacked.record, scene))
+    ]
+    assert spread[0] < spread[1]
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ class StackConfig(Block):
 
     spacing_m: float = Field(default=20.0, ge=5, le=500)
     """Pixel size of all images of a glacier, metres."""
-    quantity: Literal["sigma0", "beta0", "gamma0"] = "sigma0"
-    """Backscatter coefficient."""
+    quantity: Literal["sigma0", "beta0", "gamma0", "gamma0_rtc"] = "sigma0"
+    """Backscatter coefficient; gamma0_rtc is gamma0 with terrain flattening."""
     remove_noise: bool = True
     """Subtract the thermal noise that a product lists."""
     batch_size: int = Field(default=10, ge=1)
