@@ -158,7 +158,7 @@ def test_frozen_inventories_change_by_a_refresh_alone(house: House) -> None:
 
     # One that finds the same changes nothing.
     header, *rows = path.read_text().splitlines()
-    assert "rule search_scenes:" in house.build(target="refresh")
+    assert "checkpoint search_scenes:" in house.build(target="refresh")
     assert path.read_text().splitlines()[1:] == rows
     assert path.read_text().splitlines()[0] != header  # of another time
     assert house.planned(target="inventory scenes") == set()
