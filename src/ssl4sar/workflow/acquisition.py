@@ -97,8 +97,9 @@ class Acquisition:
         Raises:
             IncompleteCheckpointException: Snakemake has to run the search first.
         """
-        path = INVENTORIES / name / "inventory.jsonl"
-        if self._search is not None and (self._is_refresh or not path.is_file()):
+        if self._search is None:
+            return
+        if self._is_refresh or not _inventory_file(name).is_file():
             self._search.get(glacier=name)
 
     @property
@@ -180,7 +181,7 @@ class Acquisition:
     @reported
     def inventory_files(self, *_: Any) -> list[str]:
         """Return the inventories of all glaciers."""
-        return [str(INVENTORIES / name / "inventory.jsonl") for name in self.glaciers]
+        return [str(_inventory_file(name)) for name in self.glaciers]
 
     @reported
     def missing_inventories(self, *_: Any) -> list[str]:
@@ -196,7 +197,7 @@ class Acquisition:
         change of the program the job runs, finds the inventory of that time and reuses it.
         """
         name = self._the_glacier(wildcards).name
-        path = INVENTORIES / name / "inventory.jsonl"
+        path = _inventory_file(name)
         if not path.is_file() or self._is_refresh:
             return self._now
         header = read_inventory(path).header
@@ -216,15 +217,15 @@ class Acquisition:
         """
         for name in self.glaciers:
             self.wait_for_search(name)
-        self._require_inventories()
-        found = {
-            name: read_inventory(path)
-            for name, path in zip(self.glaciers, self.inventory_files(), strict=True)
-        }
-        self._warn_of_other_queries(found)
-        return found
+        return self._frozen
 
-    def _require_inventories(self) -> None:
+    @cached_property
+    def _frozen(self) -> dict[str, Inventory]:
+        """The inventories without a search.
+
+        Raises:
+            UserError: one is missing or damaged.
+        """
         missing = self.missing_inventories()
         if missing:
             raise UserError(
@@ -232,6 +233,12 @@ class Acquisition:
                 f"{len(missing)} of {len(self.glaciers)} inventories do not exist yet",
                 "make them first: snakemake --cores 4 -- inventory (with the same --configfile)",
             )
+        found = {
+            name: read_inventory(path)
+            for name, path in zip(self.glaciers, self.inventory_files(), strict=True)
+        }
+        self._warn_of_other_queries(found)
+        return found
 
     def _warn_of_other_queries(self, found: dict[str, Inventory]) -> None:
         """Report which inventories answer another query than that of the configuration.
@@ -303,14 +310,13 @@ class Acquisition:
         name = wildcards.product
         if name in self._config.acquisition.leave_out:
             raise UserError(name, "is left out", "remove it from acquisition.leave_out")
-        # A single product asked for by its name does not start a search.
-        self._require_inventories()
+        _ = self._frozen  # a product that is asked for by its name does not start a search
         return _listed(self.products, name).as_row()
 
     @reported
     def orbit(self, wildcards: Any) -> dict[str, Any]:
         """Return the line of an orbit file as values of JSON."""
-        self._require_inventories()
+        _ = self._frozen
         return _listed(self.orbits, wildcards.orbit).as_row()
 
     @reported
@@ -355,6 +361,10 @@ class Acquisition:
     def forecast(self, *_: Any) -> str:
         """Return what the target ``scenes`` says: scenes, bytes, days, free disk."""
         return forecast(self._config, len(self.glaciers), self.products.values(), len(self.orbits))
+
+
+def _inventory_file(name: str) -> Path:
+    return INVENTORIES / name / "inventory.jsonl"
 
 
 def _newest(listed: Iterable[tuple[str, Product]]) -> dict[str, Product]:
