@@ -33,6 +33,8 @@ _VECTORS_S: Final = (-70.0, 90.0)
 #: Terms of the conversion from slant to ground range, as in products.
 _TERMS: Final = 9
 _RECORDS: Final = 3
+#: Their coordinates fit into the caches of a processor.
+_CELLS_AT_ONCE: Final = 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -252,16 +254,19 @@ def project(
     Returns:
         (lines, pixels) float32, linear; 0 where there is no ground.
     """
-    line, pixel = radar.image_position(points_m)
     weight = power * (cell_m2 / radar.spacing_m**2)
     image = np.zeros(radar.lines * radar.pixels)
-    row, column = np.floor(line), np.floor(pixel)
-    for down in (0, 1):
-        for right in (0, 1):
-            rows, columns = row + down, column + right
-            share = (1 - np.abs(line - rows)) * (1 - np.abs(pixel - columns)) * weight
-            # What the radar never saw is NaN, and outside every comparison.
-            inside = (rows >= 0) & (rows < radar.lines) & (columns >= 0) & (columns < radar.pixels)
-            index = (rows[inside] * radar.pixels + columns[inside]).astype(np.intp)
-            image += np.bincount(index, share[inside], image.size)
+    for start in range(0, weight.size, _CELLS_AT_ONCE):
+        cells = slice(start, start + _CELLS_AT_ONCE)
+        line, pixel = radar.image_position(points_m[:, cells])
+        row, column = np.floor(line), np.floor(pixel)
+        for down in (0, 1):
+            for right in (0, 1):
+                rows, columns = row + down, column + right
+                share = (1 - np.abs(line - rows)) * (1 - np.abs(pixel - columns)) * weight[cells]
+                # What the radar never saw is NaN, and outside every comparison.
+                inside = (rows >= 0) & (rows < radar.lines)
+                inside &= (columns >= 0) & (columns < radar.pixels)
+                index = (rows[inside] * radar.pixels + columns[inside]).astype(np.intp)
+                np.add.at(image, index, share[inside])
     return image.reshape(radar.lines, radar.pixels).astype(np.float32)

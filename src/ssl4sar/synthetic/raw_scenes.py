@@ -37,7 +37,6 @@ ELEVATION_SPACING_M: Final = 30.0
 #: So much more of the ground than the grid shows is in a product, and in an elevation model.
 _MARGIN_M: Final = 1200.0
 _SENSOR: Final = SENSORS["S1"]
-_DIFFICULTY: Final = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +70,11 @@ class RawPlace:
 
     def geographic(self, grid: Grid) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return (H, W) longitudes and latitudes of the pixels of a grid on the map, degrees."""
-        from rasterio.warp import transform
+        from pyproj import Transformer
 
-        xs, ys = np.broadcast_arrays(grid.x(), grid.y())
-        lon, lat = transform(grid.crs, "EPSG:4326", xs.ravel(), ys.ravel())
-        return np.reshape(lon, grid.shape), np.reshape(lat, grid.shape)
+        to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
+        lon, lat = to_degrees.transform(*np.broadcast_arrays(grid.x(), grid.y()))
+        return lon, lat
 
 
 def write_elevation(place: RawPlace, day: date, path: str | Path) -> None:
@@ -101,14 +100,16 @@ def _centre_deg(grid: Grid) -> tuple[float, float]:
     return lon, lat
 
 
-def sar_power(place: RawPlace, radar: RadarPass, day: date, incidence_deg: float) -> FloatArray:
+def sar_power(
+    place: RawPlace, radar: RadarPass, day: date, incidence_deg: float, difficulty: float = 1.0
+) -> FloatArray:
     """Return (lines, pixels) sigma nought of a pass without speckle, linear."""
     world, plane = place.world, place.plane(CELL_M, _MARGIN_M)
     surface = world.sample(plane, day)
     viewing = Viewing(incidence_deg, -math.radians(heading_deg(radar)))
     rng = generator(place.seed, "raw levels", world.place, day.isoformat())
     weather = environment_on(place.seed, world.place, northern=world.northern, day=day)
-    levels = draw_levels(rng, _SENSOR.band, weather.wind_m_s, incidence_deg, _DIFFICULTY)
+    levels = draw_levels(rng, _SENSOR.band, weather.wind_m_s, incidence_deg, difficulty)
     # Brightness by the area of a slope comes from the projection.
     flat = Visibility(np.zeros(plane.shape, bool), np.zeros(plane.shape, np.float32))
     power = 10 ** (backscatter_db(surface, flat, viewing, levels) / 10)
@@ -140,6 +141,7 @@ def write_raw_sar(
     *,
     incidence_deg: float,
     relative_orbit: int,
+    difficulty: float = 1.0,
     polarisation: str = "HH",
 ) -> Path:
     """Write a GRD product of a place.
@@ -151,12 +153,13 @@ def write_raw_sar(
         folder: where ``NAME.SAFE`` is made.
         incidence_deg: of the pass.
         relative_orbit: track, 1 to 175.
+        difficulty: overlap in brightness of the kinds of ground: 0 easy, 1 realistic, 2 hard.
         polarisation: HH or VV.
     """
     return write_sar_product(
         folder,
         radar,
-        sar_power(place, radar, taken.date(), incidence_deg),
+        sar_power(place, radar, taken.date(), incidence_deg, difficulty),
         generator(place.seed, "raw speckle", place.world.place, taken.isoformat()),
         first_line=taken,
         polarisation=polarisation,

@@ -7,8 +7,8 @@ products and elevation model have a margin.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.seeding import generator
 from ssl4sar.synthetic.pairs import FIRST_DAY, LAST_DAY, OpticalPlan, PairPlan, SarPlan, plan_pairs
+from ssl4sar.synthetic.passes import draw_passes
 from ssl4sar.synthetic.radar_pass import RadarPass
 from ssl4sar.synthetic.raw_scenes import (
     RawPlace,
@@ -27,6 +28,7 @@ from ssl4sar.synthetic.raw_scenes import (
     write_raw_optical,
     write_raw_sar,
 )
+from ssl4sar.synthetic.sensors import SENSORS
 from ssl4sar.synthetic.sentinel1_product import sar_product_name
 from ssl4sar.synthetic.sentinel2_product import product_name
 from ssl4sar.synthetic.sky import Sky, draw_sky
@@ -43,6 +45,8 @@ _MARGINS_M: Final = 4 * 1200.0
 #: Sides of worlds are shorter than asked for by up to a fifth.
 _SHORTEST: Final = 0.8
 _SPACING_M: Final = 20.0
+#: The shift of a scene against its track can be checked where that has so many.
+_LEAST_OF_TRACK: Final = 3
 #: The elevation model is of this day; heights of ice hardly change.
 _ELEVATION_DAY: Final = date(2017, 7, 1)
 
@@ -55,6 +59,14 @@ def plan_raw(config: PairSceneConfig) -> list[PairPlan]:
     """
     planned = plan_pairs(config)
     names = list(dict.fromkeys(plan.glacier for plan in planned))
+    sar = [
+        scene
+        for name in names
+        for scene in _on_tracks(
+            config,
+            [plan for plan in planned if isinstance(plan, SarPlan) and plan.glacier == name],
+        )
+    ]
     years = range(FIRST_DAY.year + 1, LAST_DAY.year + 1)
     optical = [
         OpticalPlan(name, date(year, month, day))
@@ -62,7 +74,20 @@ def plan_raw(config: PairSceneConfig) -> list[PairPlan]:
         for year in years
         for month, day in _SUMMER
     ]
-    return [*(plan for plan in planned if isinstance(plan, SarPlan)), *optical]
+    return [*sar, *optical]
+
+
+def _on_tracks(config: PairSceneConfig, scenes: Sequence[SarPlan]) -> list[SarPlan]:
+    """Return the scenes of a glacier, every third on its second track if that gets enough."""
+    if not scenes:
+        return []
+    first, second = draw_passes(config.seed, scenes[0].glacier, SENSORS["S1"])
+    few = len(scenes) // 3 < _LEAST_OF_TRACK
+    placed = []
+    for number, scene in enumerate(sorted(scenes, key=lambda plan: plan.day), 1):
+        orbit, viewing = first if few or number % 3 else second
+        placed.append(replace(scene, orbit=orbit, viewing=viewing))
+    return placed
 
 
 @dataclass(frozen=True)
@@ -109,6 +134,7 @@ class RawScenes:
             self.start(plan),
             folder,
             incidence_deg=plan.viewing.incidence_deg,
+            difficulty=self.config.difficulty,
             relative_orbit=int(plan.orbit),
             polarisation=POLARISATION,
         )
