@@ -79,10 +79,14 @@ class TrainingCost:
     @property
     def _pair_store_mb(self) -> int:
         """Size of the store of pairs as far as it is known before there is one."""
-        if self.config.ssl4sar.source != "synthetic":
+        scene, source = self.config.pair_scene, self.config.ssl4sar.source
+        if source == "synthetic":
+            spacing_m: float = scene.spacing_m
+        elif source == "sentinel" and self.config.sentinel.provider == "synthetic":
+            spacing_m = self.config.stack.spacing_m
+        else:
             return _PUBLISHED_PAIRS_MB
-        scene = self.config.pair_scene
-        pixels = _LARGEST_AREA * (1000 * scene.extent_km / scene.spacing_m) ** 2
+        pixels = _LARGEST_AREA * (1000 * scene.extent_km / spacing_m) ** 2
         images = scene.train_images + scene.val_images
         return ceil(pixels * (images + scene.glaciers * (len(CHANNELS) + 1)) / 1e6)
 
