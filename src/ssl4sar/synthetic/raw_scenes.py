@@ -73,7 +73,8 @@ class RawPlace:
         from pyproj import Transformer
 
         to_degrees = Transformer.from_crs(grid.crs, "EPSG:4326", always_xy=True)
-        lon, lat = to_degrees.transform(*np.broadcast_arrays(grid.x(), grid.y()))
+        x, y = np.broadcast_arrays(grid.x(), grid.y())
+        lon, lat = to_degrees.transform(x, y)
         return lon, lat
 
 
