@@ -4,7 +4,8 @@
 
 Prints wall time and peak memory of ``snakemake -n`` for the target ``dataset``, from the fetch of
 raw scenes to the dataset of the pretraining, and for the target ``scenes``, first with all scenes
-still to fetch, then with all of them there. Beside them those of the same commands for a hundredth
+still to fetch, then with all of them there. Every glacier but the first also lists each fourth scene
+of the one before it. Beside them those of the same commands for a hundredth
 of the scenes, which show what grows with the scenes. Inventories and products are SYNTHETIC.
 """
 
@@ -98,7 +99,9 @@ def write_project(folder: Path, scenes: int, glaciers: int) -> Path:
         properties = {"name": name, "long_name": name, "region": "made up", "epsg": 32633}
         features.append({"type": "Feature", "properties": properties, "geometry": geometry})
         count = scenes // glaciers + (glacier < scenes % glaciers)
-        radar = tuple(made_product(glacier, number) for number in range(count))
+        radar = [made_product(glacier, number) for number in range(count)]
+        if glacier:
+            radar += [made_product(glacier - 1, number) for number in range(0, count, 4)]
         products = (*radar, made_optical(glacier))
         header = InventoryHeader(
             glacier=name,
@@ -107,7 +110,7 @@ def write_project(folder: Path, scenes: int, glaciers: int) -> Path:
             providers={"sentinel-1": "cdse"},
             query={},
             searched_utc=FIRST,
-            counts={"found": count + 1, "kept": count + 1},
+            counts={"found": len(products), "kept": len(products)},
         )
         path = folder / "data" / "inventory" / name / "inventory.jsonl"
         path.parent.mkdir(parents=True)
