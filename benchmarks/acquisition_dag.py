@@ -2,12 +2,12 @@
 
     python benchmarks/acquisition_dag.py [--scenes 9563] [--glaciers 14]
 
-Prints wall time, processor time and peak memory of ``snakemake -n`` for the target ``dataset``, from the fetch of
-raw scenes to the dataset of the pretraining, and for the target ``scenes``, first with all scenes
-still to fetch, then with all of them there. Every glacier but the first also lists each fourth
-scene of the one before it. Beside them those of the same commands for a hundredth of the scenes,
-which show what grows with the scenes. Processor time is shown beside wall time: on a busy machine
-only it can be compared. Inventories and products are SYNTHETIC.
+Prints wall time, processor time and peak memory of ``snakemake -n`` for the target ``dataset``,
+from the fetch of raw scenes to the dataset of the pretraining, and for the target ``scenes``, first
+with all scenes still to fetch, then with all of them there. Every glacier but the first also lists
+each fourth scene of the one before it. Beside them those of the same commands for a hundredth of
+the scenes, which show what grows with the scenes. Processor time is shown beside wall time: on a
+busy machine only it can be compared. Inventories and products are SYNTHETIC.
 """
 
 from __future__ import annotations
