@@ -108,6 +108,19 @@ def test_files_of_one_polarisation_may_be_missing(folder: Path) -> None:
             read("VV")
 
 
+def test_what_was_parsed_is_reused_and_what_failed_is_not(folder: Path) -> None:
+    product = open_product(folder)
+    noise = next((folder / "annotation" / "calibration").glob("noise-*-hh-*"))
+    content = noise.read_bytes()
+    noise.write_bytes(b"<")
+    with pytest.raises(UserError, match=f"{noise.name}: "):
+        product.noise("HH")
+    noise.write_bytes(content)
+    for parse in (product.annotation, product.calibration, product.noise):
+        assert parse("HH") is parse("HH")
+        assert parse("HH") is not parse("HV")
+
+
 def test_an_annotation_of_another_product_is_refused(folder: Path) -> None:
     one, other = sorted((folder / "annotation").glob("*.xml"))
     shutil.copy(one, other)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.report import coregistration
 from ssl4sar.sar.coding import write_backscatter
 from ssl4sar.stack.coregistration import track_median
-from ssl4sar.stack.record import StackedScene, StackRecord
+from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, merge_stacks
 
 GRID = Grid.at(500_000, 7_700_000, 20, (8, 9), "EPSG:32622")
 
@@ -43,3 +44,31 @@ def test_pixels_that_no_image_shows_have_no_median(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         median = track_median(paths, GRID)
     np.testing.assert_array_equal(median, db)
+
+
+def test_a_stack_is_merged_of_the_own_scenes_of_its_batches(tmp_path: Path) -> None:
+    def write(batch: str, glacier: str, day: int, grid: Grid = GRID) -> Path:
+        scenes = [
+            StackedScene(product=f"{name} {day}", file=f"images/{name}/{day}.tif")
+            for name in (glacier, "Other")
+        ]
+        stacks = tuple(
+            StackRecord(glacier=name, grid=grid.to_json(), scenes=(scene,))
+            for name, scene in zip((glacier, "Other"), scenes, strict=True)
+        )
+        record = tmp_path / batch / "stack.json"
+        record.parent.mkdir(parents=True)
+        BatchRecord(stacks=stacks).write(record)
+        return record
+
+    batches = [write("Before/000", "Here", 2), write("Here/000", "Here", 1)]
+    merged = merge_stacks(batches, "Here", tmp_path / "Here/stack.json")
+    assert [(scene.product, scene.file) for scene in merged.scenes] == [
+        ("Here 1", "000/images/Here/1.tif"),
+        ("Here 2", "../Before/000/images/Here/2.tif"),
+    ]
+    with pytest.raises(UserError, match="it has no scene of There"):
+        merge_stacks(batches, "There", tmp_path / "stack.json")
+    shifted = write("Here/001", "Here", 3, Grid.at(0, 0, 20, (8, 9), GRID.crs))
+    with pytest.raises(UserError, match="on another grid"):
+        merge_stacks([*batches, shifted], "Here", tmp_path / "stack.json")

@@ -20,9 +20,11 @@ from ssl4sar.core.seeding import generator
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
+from ssl4sar.sar import product as product_module
 from ssl4sar.sar.coding import read_backscatter, write_backscatter
 from ssl4sar.sar.geocode import GeocodeOptions
 from ssl4sar.sar.terrain import Elevation
+from ssl4sar.stack import scenes as scenes_module
 from ssl4sar.stack.coregistration import (
     check_coregistration,
     stable_terrain,
@@ -30,11 +32,12 @@ from ssl4sar.stack.coregistration import (
     write_shift_table,
 )
 from ssl4sar.stack.pairs import GlacierImages, PairOptions, build_pairs
-from ssl4sar.stack.record import SceneShift, StackRecord, image_path
-from ssl4sar.stack.scenes import RawScene, stack_scenes
+from ssl4sar.stack.record import SceneShift, StackedScene, StackRecord, image_path, merge_stacks
+from ssl4sar.stack.scenes import GlacierScenes, RawScene, stack_batch, stack_scenes
 from ssl4sar.stack.shift import measure_shift
 from ssl4sar.stack.stac import area_in_degrees, item_problems, scene_item, write_stac
 from ssl4sar.synthetic.environment import environment_on
+from ssl4sar.synthetic.raw_scenes import write_elevation
 from ssl4sar.synthetic.sar import Viewing, Visibility, backscatter_db, draw_levels
 from ssl4sar.synthetic.sensors import SENSORS
 
@@ -104,6 +107,74 @@ def test_a_scene_that_fails_is_recorded_and_the_others_are_made(
     assert image.name in str(problems[broken.stem])
     with pytest.raises(UserError, match=r"nothing\.tif"):
         stack_scenes([second], "S", raw_glacier.grid, Elevation(tmp_path / "nothing.tif"), record)
+
+
+def test_one_scene_for_several_glaciers_is_read_once(
+    raw_glacier: RawGlacier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two glaciers beside each other, which share ground, and one elsewhere."""
+    whole = raw_glacier.grid
+    grids = {
+        "West": Grid.at(whole.left, whole.top, 20, (120, 90), whole.crs),
+        "East": Grid.at(whole.left + 1200, whole.top, 20, (120, 90), whole.crs),
+        "Far": Grid.at(whole.left + 50_000, whole.top, 20, (20, 20), whole.crs),
+    }
+    first, second, _ = raw_glacier.scenes
+    far = replace(raw_glacier.place, grid=grids["Far"])
+    write_elevation(far, raw_glacier.days[0].date(), tmp_path / "far.tif")
+    heights = {"Far": Elevation(tmp_path / "far.tif")}
+    alone = {
+        name: stack_scenes(
+            [first, second],
+            name,
+            grids[name],
+            raw_glacier.elevation,
+            tmp_path / name / "stack.json",
+        )
+        for name in ("West", "East")
+    }
+    calls: list[str] = []
+    for module, name in (
+        (scenes_module, "open_product"),
+        (product_module, "read_annotation"),
+        (product_module, "read_calibration"),
+        (product_module, "read_noise"),
+    ):
+        true = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, name=name, true=true: calls.append(name) or true(*given)
+        )
+    shared, own = RawScene(first.path), RawScene(second.path)
+    gone = StackedScene(product="gone", problem="it is missing")
+    record, images = tmp_path / "West/000/stack.json", tmp_path / "West/000/images"
+    listed = {"West": [shared, own, gone], "East": [shared, gone], "Far": [shared]}
+    batch = stack_batch(
+        [
+            GlacierScenes(name, grids[name], heights.get(name, raw_glacier.elevation), scenes)
+            for name, scenes in listed.items()
+        ],
+        record,
+        images,
+    )
+    assert sorted(set(calls)) == [
+        "open_product",
+        "read_annotation",
+        "read_calibration",
+        "read_noise",
+    ]
+    assert all(calls.count(name) == 2 for name in calls)
+    for name, count in (("West", 2), ("East", 1)):
+        merged = merge_stacks([record], name, tmp_path / name / "stack.json")
+        assert [scene.sha256 for scene in merged.usable] == [
+            scene.sha256 for scene in alone[name].usable[:count]
+        ]
+        for scene in merged.usable:
+            path = image_path(tmp_path / name / "stack.json", scene).resolve()
+            assert path.parent == images / name
+            assert path.read_bytes() == (tmp_path / name / path.name).read_bytes()
+        assert merged.scenes[-1] == gone
+    (outside,) = batch.stacks[2].scenes
+    assert "the area is not in the scene" in str(outside.problem)
 
 
 def test_making_a_stack_again_gives_the_same_bytes(stacked: Stacked, tmp_path: Path) -> None:

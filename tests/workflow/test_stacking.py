@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,11 +18,13 @@ from project_copy import copy_project
 from waiting import wait_until
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.catalogue.inventory import Inventory, read_inventory, write_inventory
 from ssl4sar.acquire.catalogue.search import SearchConfig, search_glacier
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.providers.synthetic import Synthetic
 from ssl4sar.core.errors import UserError
 from ssl4sar.stack.record import StackRecord
+from ssl4sar.workflow.stacking import Stacking
 from ssl4sar.workflow.study import Study, open_study
 
 RAW = {
@@ -30,7 +34,7 @@ RAW = {
 }
 #: The fewest scenes of which a track has a median.
 ONE_GLACIER = {"glaciers": 1, "train_images": 2, "val_images": 1, "extent_km": 3.0}
-NAME = "Synthetic01"
+NAME, SECOND = "Synthetic01", "Synthetic02"
 ORBIT = "S1A_OPER_AUX_POEORB_OPOD_20210305T121521_V20180318T225942_20180320T005942"
 DATASET = "runs/micro/ssl4sar/dataset.json"
 
@@ -95,11 +99,52 @@ def test_a_scene_that_is_left_out_changes_its_batch_alone(searched: Path) -> Non
     assert len(fewer.images()) == len(stacking.images()) == 4
 
 
+def scenes_by_batch(stacking: Stacking) -> dict[str, list[str]]:
+    """Return the scenes of all batches by ``GLACIER/BATCH``."""
+    found = {}
+    for path in map(Path, stacking.images()):
+        batch = path.parent
+        manifests = stacking.batch_manifests(of_batch(batch.name, batch.parent.name))
+        names = [Path(manifest).name.removesuffix(".manifest.json") for manifest in manifests]
+        found[f"{batch.parent.name}/{batch.name}"] = names
+    return found
+
+
+def test_a_scene_of_two_glaciers_is_in_one_batch(searched: Path) -> None:
+    alone = scenes_by_batch(study_of().stacking)
+    (one, shared), (other,) = alone[f"{NAME}/000"], alone[f"{NAME}/001"]
+    paths = [searched / f"data/inventory/{name}/inventory.jsonl" for name in (NAME, SECOND)]
+    first, second = map(read_inventory, paths)
+    more = [product for product in first.products if product.name in {shared, other}]
+    header = replace(second.header, counts={"found": 6, "kept": 6})
+    write_inventory(paths[1], Inventory(header, (*second.products, *more)))
+
+    stacking = study_of().stacking
+    batches = scenes_by_batch(stacking)
+    assert batches[f"{NAME}/000"] == [one, shared]
+    assert batches[f"{NAME}/001"] == [other]
+    assert sorted(chain(*batches.values())) == sorted(chain(*alone.values()))
+    assert stacking.scenes_of(of_batch("000")) == {NAME: [one, shared], SECOND: [shared]}
+    assert stacking.scenes_of(of_batch("001")) == {NAME: [other], SECOND: [other]}
+    names = [each["properties"]["name"] for each in stacking.batch_glaciers(of_batch("001"))]
+    assert names == [Path(path).stem for path in stacking.batch_elevations(of_batch("001"))]
+    assert names == [NAME, SECOND]
+    own = [f"data/stack/{NAME}/{batch}/stack.json" for batch in ("000", "001")]
+    assert stacking.batch_records(of_batch("")) == own
+    assert stacking.batch_images(of_batch("", SECOND)) == stacking.images()
+    # The order in the configuration decides on nothing; what is left out changes its batch alone.
+    assert scenes_by_batch(study_of(acquisition__glaciers=[SECOND, NAME]).stacking) == batches
+    fewer = study_of(acquisition__leave_out=[shared]).stacking
+    assert scenes_by_batch(fewer) == {**batches, f"{NAME}/000": [one]}
+    assert own[0] not in fewer.batch_records(of_batch("", SECOND))
+
+
 def test_one_optical_day_is_taken_and_orbits_only_where_they_are_wanted(searched: Path) -> None:
     stacking = study_of().stacking
     (image,) = stacking.optical_manifests(of_batch(""))
     assert Path(image).name.startswith("S2X_MSIL2A_")
-    assert stacking.elevation(of_batch("")) == f"data/elevation/synthetic/{NAME}.tif"
+    elevation = [f"data/elevation/synthetic/{NAME}.tif"]
+    assert stacking.batch_elevations(of_batch("000")) == elevation
     assert stacking.batch_orbits(of_batch("000")) == []
     # The same scenes, but with orbit files.
     path = searched / f"data/inventory/{NAME}/inventory.jsonl"
@@ -120,7 +165,9 @@ def test_one_optical_day_is_taken_and_orbits_only_where_they_are_wanted(searched
 def test_what_cannot_be_stacked_is_one_line(
     searched: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SystemExit, match=r"batch 007: Synthetic01 has the batches 000, 001"):
+    with pytest.raises(
+        SystemExit, match=r"batch Synthetic01/007.* Synthetic01/000, Synthetic01/001;"
+    ):
         study_of().stacking.batch_manifests(of_batch("007"))
     with pytest.raises(SystemExit, match="Nowhere: is not among those of this run"):
         study_of().stacking.batch_manifests(of_batch("000", "Nowhere"))
@@ -206,7 +253,7 @@ def test_raw_products_become_the_dataset_of_the_pretraining(tmp_path: Path) -> N
     with house.running(*forced) as process:
         ended = lambda: process.poll() is not None  # noqa: E731
         wait_until(lambda: ended() or not (batch / "stack.json").exists(), "a new start")
-        wait_until(lambda: ended() or any((batch / "images").glob("*")), "the first image")
+        wait_until(lambda: ended() or any((batch / "images").rglob("*.tif")), "the first image")
         assert not ended()
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -18,12 +18,15 @@ rule render_elevation:
 
 
 rule stack_scenes:
-    """Geocode a batch of a glacier's scenes; one that fails is recorded with its reason."""
+    """Geocode a batch of scenes for all glaciers that list them; what fails is recorded.
+
+    The batch is in the folder of the first of these glaciers.
+    """
     input:
         # What a product holds is in its manifest, which changes with its files alone.
         manifests=STUDY.stacking.batch_manifests,
         orbits=STUDY.stacking.batch_orbits,
-        elevation=STUDY.stacking.elevation,
+        elevations=STUDY.stacking.batch_elevations,
     output:
         record=shown("data/stack/{glacier}/{batch}/stack.json", "stack_batch"),
         images=directory("data/stack/{glacier}/{batch}/images"),
@@ -37,7 +40,8 @@ rule stack_scenes:
             "stack.spacing_m",
             "stack.quantity",
             "stack.remove_noise",
-            glacier=STUDY.acquisition.glacier,
+            glaciers=STUDY.stacking.batch_glaciers,
+            scenes_of=STUDY.stacking.scenes_of,
             orbit_of=STUDY.stacking.orbit_of,
         ),
     script:

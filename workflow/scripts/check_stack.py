@@ -21,14 +21,13 @@ from ssl4sar.workflow.job import job
 BAND = "B8"
 
 
-def main(batches: list[Path], optical: Path, workers: int, output: Any) -> None:
+def main(glacier: str, batches: list[Path], optical: Path, workers: int, output: Any) -> None:
     """Write the record of all batches with their shifts, a table, STAC items and pictures."""
     record, stac = Path(output.record), Path(output.stac)
     bands = read_optical(optical)
     stable = stable_terrain(bands.sel(band="SCL").values)
-    stack = check_coregistration(
-        merge_stacks(batches, record), record, stable, bands.sel(band=BAND).values, workers
-    )
+    merged = merge_stacks(batches, glacier, record)
+    stack = check_coregistration(merged, record, stable, bands.sel(band=BAND).values, workers)
     stack.write(record)
     write_shift_table(stack, output.table)
     stac.mkdir(parents=True, exist_ok=True)
@@ -46,6 +45,7 @@ def main(batches: list[Path], optical: Path, workers: int, output: Any) -> None:
 if __name__ == "__main__":
     with job(snakemake):
         main(
+            glacier=snakemake.wildcards.glacier,
             batches=[Path(path) for path in snakemake.input.batches],
             optical=Path(snakemake.input.optical),
             workers=snakemake.threads,

@@ -1,22 +1,22 @@
-"""Geocode a batch of a glacier's scenes."""
+"""Geocode a batch of scenes for all glaciers that list them."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from ssl4sar.acquire.areas import Glacier
-from ssl4sar.core.progress import log
 from ssl4sar.sar.geocode import GeocodeOptions
 from ssl4sar.sar.terrain import Elevation
 from ssl4sar.stack.area import glacier_grid
-from ssl4sar.stack.scenes import WantedPolarisation, fetched_scenes, stack_scenes
+from ssl4sar.stack.scenes import GlacierScenes, WantedPolarisation, fetched_scenes, stack_batch
 from ssl4sar.workflow.job import job
 
 
 def main(
-    glacier: Glacier,
+    glaciers: list[Glacier],
+    scenes_of: Mapping[str, list[str]],
     manifests: list[Path],
     orbits: Mapping[str, Path],
-    elevation: Path,
+    elevations: list[Path],
     spacing_m: float,
     polarisation: WantedPolarisation,
     options: GeocodeOptions,
@@ -24,22 +24,17 @@ def main(
     images: Path,
 ) -> None:
     """Write images and record of the scenes, and of what failed the reason."""
-    scenes, unavailable = fetched_scenes(manifests, orbits)
-    images.mkdir(parents=True, exist_ok=True)
-    stack = stack_scenes(
-        scenes,
-        glacier.name,
-        glacier_grid(glacier, spacing_m),
-        Elevation(elevation),
-        record,
-        polarisation=polarisation,
-        options=options,
-        images=images,
-        unavailable=unavailable,
-    )
-    for scene in stack.scenes:
-        if scene.problem is not None:
-            log(f"{scene.product}: no image: {scene.problem}")
+    found = fetched_scenes(manifests, orbits)
+    batch = [
+        GlacierScenes(
+            glacier.name,
+            glacier_grid(glacier, spacing_m),
+            Elevation(elevation),
+            [found[product] for product in scenes_of[glacier.name]],
+        )
+        for glacier, elevation in zip(glaciers, elevations, strict=True)
+    ]
+    stack_batch(batch, record, images, polarisation=polarisation, options=options)
 
 
 if __name__ == "__main__":
@@ -48,10 +43,11 @@ if __name__ == "__main__":
         records = {Path(path).stem: Path(path) for path in snakemake.input.orbits}
         orbit_of = snakemake.params.orbit_of
         main(
-            glacier=Glacier.from_feature(snakemake.params.glacier),
+            glaciers=[Glacier.from_feature(each) for each in snakemake.params.glaciers],
+            scenes_of=snakemake.params.scenes_of,
             manifests=[Path(path) for path in snakemake.input.manifests],
             orbits={product: records[orbit] for product, orbit in orbit_of.items()},
-            elevation=Path(snakemake.input.elevation),
+            elevations=[Path(path) for path in snakemake.input.elevations],
             spacing_m=cfg["stack.spacing_m"],
             polarisation=cfg["sentinel.polarisation"],
             options=GeocodeOptions(cfg["stack.quantity"], cfg["stack.remove_noise"]),

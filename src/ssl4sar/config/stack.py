@@ -19,7 +19,7 @@ class StackConfig(Block):
     remove_noise: bool = True
     """Subtract the thermal noise that a product lists."""
     batch_size: int = Field(default=10, ge=1)
-    """Scenes of a glacier per job."""
+    """Scenes per job, for all glaciers that list them."""
     low_db: float = Field(default=-25.0, allow_inf_nan=False)
     """Backscatter that becomes the grey value 1, as all below it."""
     high_db: float = Field(default=0.0, allow_inf_nan=False)

@@ -27,8 +27,6 @@ from ssl4sar.geometry.ellipsoid import to_ecef
 from ssl4sar.geometry.range_doppler import to_radar
 from ssl4sar.sar.annotation import Annotation
 from ssl4sar.sar.border import CLEAN_SINCE
-from ssl4sar.sar.calibration import read_calibration
-from ssl4sar.sar.noise import read_noise
 from ssl4sar.sar.product import GrdProduct, open_product
 from ssl4sar.sar.radiometry import noise_equivalent_db
 
@@ -160,18 +158,11 @@ def grid_errors(annotation: Annotation) -> GridErrors:
 
 def _nesz_centre_db(product: GrdProduct, annotation: Annotation) -> float | None:
     polarisation = annotation.polarisation
-    content = None
-    if product.has("noise", polarisation) and product.has("calibration", polarisation):
-        content = product.read_noise_xml(polarisation)
-    if content is None:
+    if not (product.has("noise", polarisation) and product.has("calibration", polarisation)):
         return None
-    noise = read_noise(content, product.file_name("noise", polarisation))
-    calibration = read_calibration(
-        product.read_calibration_xml(polarisation),
-        product.file_name("calibration", polarisation),
-        annotation.first_line_time,
-        annotation.azimuth_time_interval_s,
-    )
+    noise, calibration = product.noise(polarisation), product.calibration(polarisation)
+    if noise is None:
+        return None
     line, pixel = annotation.lines // 2, annotation.pixels // 2
     centre = slice(line, line + 1), slice(pixel, pixel + 1)
     nesz_db = noise_equivalent_db(noise.power(*centre), calibration.gain("sigma0", *centre)).item()

@@ -20,7 +20,7 @@ from ssl4sar.core.grid import Grid
 from ssl4sar.geometry.grid_to_radar import GridToRadar
 from ssl4sar.sar.annotation import Annotation
 from ssl4sar.sar.blocks import in_blocks
-from ssl4sar.sar.calibration import Calibration, Quantity, read_calibration
+from ssl4sar.sar.calibration import Quantity
 from ssl4sar.sar.coding import to_db
 from ssl4sar.sar.flattening import (
     bin_position,
@@ -30,8 +30,7 @@ from ssl4sar.sar.flattening import (
 )
 from ssl4sar.sar.image import RadarImage, calibrated, looks_for, measured, read_window
 from ssl4sar.sar.incidence import REACH_M, layover_and_shadow, local_incidence_deg
-from ssl4sar.sar.noise import Noise, read_noise
-from ssl4sar.sar.orbit_file import with_orbit_file
+from ssl4sar.sar.noise import Noise
 from ssl4sar.sar.product import GrdProduct
 from ssl4sar.sar.resample import sample
 from ssl4sar.sar.terrain import Elevation, Terrain, read_terrain
@@ -94,14 +93,12 @@ def geocode(
     """
     options = options or GeocodeOptions()
     spacing_m = grid.require_metres("the grid")
-    annotation = product.annotation(polarisation)
-    if options.orbit_file is not None:
-        annotation = with_orbit_file(annotation, options.orbit_file)
+    annotation = product.annotation(polarisation, options.orbit_file)
     terrain = read_terrain(elevation, grid, _LEAST_PAD_PX + math.ceil(REACH_M / spacing_m))
     window = needed_window(annotation, grid, terrain.range_m, product.name)
 
     dn = read_window(product, annotation, window)
-    calibration, noise = _radiometry(product, annotation)
+    calibration, noise = product.calibration(polarisation), product.noise(polarisation)
     valid = measured(product, annotation, dn, window, noise)
     subtracted = noise if options.remove_noise and noise and not noise.is_zero else None
     looks = looks_for(annotation, spacing_m)
@@ -119,20 +116,6 @@ def geocode(
     bands = _sampled(annotation, image, to_radar, terrain, area, options.workers)
     bands["layover_shadow"] = _inner(marks, terrain.pad)
     return _dataset(bands, grid, _facts(product, annotation, terrain, options, noise, image))
-
-
-def _radiometry(product: GrdProduct, annotation: Annotation) -> tuple[Calibration, Noise | None]:
-    polarisation = annotation.polarisation
-    calibration = read_calibration(
-        product.read_calibration_xml(polarisation),
-        f"calibration of {product.name} {polarisation}",
-        annotation.first_line_time,
-        annotation.azimuth_time_interval_s,
-    )
-    noise_xml = product.read_noise_xml(polarisation)
-    if noise_xml is None:
-        return calibration, None
-    return calibration, read_noise(noise_xml, f"noise of {product.name} {polarisation}")
 
 
 def _sampled(

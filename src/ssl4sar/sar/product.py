@@ -8,11 +8,11 @@ cloud-optimized (GRD-COG) have the same form. Names of files count in any case.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal, TypeVar
 from xml.etree.ElementTree import Element
 
 from ssl4sar.acquire.catalogue.orbit_direction import scene_direction
@@ -24,6 +24,9 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_xml
 from ssl4sar.core.wording import printable
 from ssl4sar.sar.annotation import Annotation, read_annotation
+from ssl4sar.sar.calibration import Calibration, read_calibration
+from ssl4sar.sar.noise import Noise, read_noise
+from ssl4sar.sar.orbit_file import with_orbit_file
 
 #: Copolar first.
 _POLARISATIONS: Final = ("HH", "VV", "HV", "VH")
@@ -39,11 +42,12 @@ _KINDS: Final[dict[str, Kind]] = {
     "annotation/calibration/noise-": "noise",
     "measurement/": "measurement",
 }
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
 class GrdProduct:
-    """A GRD product of Sentinel-1.
+    """A GRD product of Sentinel-1; each of its XML files is parsed once.
 
     Attributes:
         path: folder or zip.
@@ -74,6 +78,7 @@ class GrdProduct:
     polarisations: tuple[str, ...]
     _package: SafePackage = field(repr=False)
     _files: Mapping[tuple[Kind, str], str] = field(repr=False)
+    _parsed: dict[tuple[Any, ...], Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def missing(self) -> dict[str, tuple[Kind, ...]]:
@@ -96,12 +101,24 @@ class GrdProduct:
         """
         return str(self.path / self._package.members[self._file(kind, polarisation)])
 
-    def annotation(self, polarisation: str) -> Annotation:
-        """Read the annotation of a polarisation.
+    def annotation(self, polarisation: str, orbit_file: Path | None = None) -> Annotation:
+        """Return the annotation of a polarisation.
+
+        Args:
+            polarisation: one of the product's.
+            orbit_file: EOF file whose orbit replaces that of the annotation.
 
         Raises:
-            UserError: the product does not have it, or it is damaged or of another product.
+            UserError: the product does not have it, or it is damaged or of another product, or the
+                orbit file is not of this scene.
         """
+        own = self._once(("annotation", polarisation), lambda: self._annotation(polarisation))
+        if orbit_file is None:
+            return own
+        key = ("annotation", polarisation, orbit_file)
+        return self._once(key, lambda: with_orbit_file(own, orbit_file))
+
+    def _annotation(self, polarisation: str) -> Annotation:
         subject = self.file_name("annotation", polarisation)
         content = self._package.read(self._file("annotation", polarisation))
         found = read_annotation(content, subject)
@@ -112,6 +129,44 @@ class GrdProduct:
                 f"{polarisation}",
                 _AGAIN,
             )
+        return found
+
+    def calibration(self, polarisation: str) -> Calibration:
+        """Return the parsed calibration of a polarisation.
+
+        Raises:
+            UserError: the product does not have it or its annotation, or one is damaged.
+        """
+        return self._once(("calibration", polarisation), lambda: self._calibration(polarisation))
+
+    def _calibration(self, polarisation: str) -> Calibration:
+        annotation = self.annotation(polarisation)
+        return read_calibration(
+            self.read_calibration_xml(polarisation),
+            self.file_name("calibration", polarisation),
+            annotation.first_line_time,
+            annotation.azimuth_time_interval_s,
+        )
+
+    def noise(self, polarisation: str) -> Noise | None:
+        """Return the parsed noise of a polarisation; None where the product lists none.
+
+        Raises:
+            UserError: the product lists it, but does not have it, or it is damaged.
+        """
+        return self._once(("noise", polarisation), lambda: self._noise(polarisation))
+
+    def _noise(self, polarisation: str) -> Noise | None:
+        content = self.read_noise_xml(polarisation)
+        if content is None:
+            return None
+        return read_noise(content, self.file_name("noise", polarisation))
+
+    def _once(self, key: tuple[Any, ...], parse: Callable[[], T]) -> T:
+        # What failed is parsed again, so that every caller has the reason.
+        if key not in self._parsed:
+            self._parsed[key] = parse()
+        found: T = self._parsed[key]
         return found
 
     def read_calibration_xml(self, polarisation: str) -> bytes:

@@ -82,7 +82,7 @@ class StackedScene(RecordPart):
 
 
 class StackRecord(Record):
-    """The scenes of one glacier, or of a batch of them.
+    """The scenes of one glacier, or those of a batch.
 
     Attributes:
         glacier: its name.
@@ -113,6 +113,19 @@ class StackRecord(Record):
         return tuple(scene for scene in self.scenes if scene.file is not None)
 
 
+class BatchRecord(Record):
+    """The scenes that one job geocoded, on the grid of every glacier that lists them.
+
+    Attributes:
+        stacks: a stack per glacier.
+    """
+
+    SCHEMA: ClassVar[str] = "ssl4sar.stack-batch/1"
+    NAME: ClassVar[str] = "record of a batch of scenes"
+
+    stacks: tuple[StackRecord, ...]
+
+
 def in_order(scenes: list[StackedScene]) -> tuple[StackedScene, ...]:
     """Return scenes by time and name, those that failed last."""
     return tuple(
@@ -122,21 +135,29 @@ def in_order(scenes: list[StackedScene]) -> tuple[StackedScene, ...]:
     )
 
 
-def merge_stacks(batches: Sequence[str | Path], record: str | Path) -> StackRecord:
-    """Return the stack of all batches of a glacier, as a record of the file ``record``.
+def merge_stacks(batches: Sequence[str | Path], glacier: str, record: str | Path) -> StackRecord:
+    """Return the stack of a glacier of all batches, as a record of the file ``record``.
 
     Raises:
-        UserError: a record cannot be used, or is of another glacier or grid than the first.
+        UserError: a record cannot be used, has no scene of the glacier, or has them on another grid
+            than the first.
     """
-    stacks = [StackRecord.read(path) for path in batches]
+    stacks = [_stack_of(glacier, path) for path in batches]
     first = stacks[0]
     scenes: list[StackedScene] = []
     for path, stack in zip(batches, stacks, strict=True):
-        if (stack.glacier, stack.grid) != (first.glacier, first.grid):
+        if stack.grid != first.grid:
             problem = f"its scenes are on another grid than those of {batches[0]}"
             raise UserError(path, problem, "make the stack again")
         scenes += [scene.moved(Path(path).parent, Path(record).parent) for scene in stack.scenes]
     return first.model_copy(update={"scenes": in_order(scenes)})
+
+
+def _stack_of(glacier: str, batch: str | Path) -> StackRecord:
+    for stack in BatchRecord.read(batch).stacks:
+        if stack.glacier == glacier:
+            return stack
+    raise UserError(batch, f"it has no scene of {glacier}", "make the stack again")
 
 
 def image_path(record: str | Path, scene: StackedScene) -> Path:

@@ -1,9 +1,10 @@
-"""A batch of raw products onto the grid of a glacier: what fails is recorded, the rest is made."""
+"""Raw products onto the grids of glaciers: what fails is recorded, the rest is made."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,12 +15,12 @@ from ssl4sar.acquire.orbits.file import OrbitRecord
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.progress import track
+from ssl4sar.core.progress import log, track
 from ssl4sar.sar.coding import write_backscatter
 from ssl4sar.sar.geocode import GeocodeOptions, geocode
 from ssl4sar.sar.product import GrdProduct, open_product
 from ssl4sar.sar.terrain import Elevation
-from ssl4sar.stack.record import StackedScene, StackRecord, in_order
+from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, in_order
 
 WantedPolarisation = Literal["copolar", "HH", "HV", "VV", "VH"]
 #: Below this share of the grid a scene shows too little of the glacier, percent.
@@ -38,25 +39,47 @@ class RawScene:
     path: Path
     orbit_file: Path | None = None
 
+    @cached_property
+    def product(self) -> GrdProduct:
+        """The product, opened once for all grids that it is brought to."""
+        return open_product(self.path)
+
+
+@dataclass(frozen=True)
+class GlacierScenes:
+    """Scenes that a glacier lists.
+
+    Attributes:
+        glacier: its name.
+        grid: of all its images.
+        elevation: model of its area.
+        scenes: raw products, or why one is unavailable.
+    """
+
+    glacier: str
+    grid: Grid
+    elevation: Elevation
+    scenes: Sequence[RawScene | StackedScene]
+
 
 def fetched_scenes(
     manifests: Sequence[Path], orbits: Mapping[str, Path]
-) -> tuple[list[RawScene], list[StackedScene]]:
-    """Return the products of manifests, and those that are missing or changed with the reason.
+) -> dict[str, RawScene | StackedScene]:
+    """Return the products of manifests by name; for a missing or changed one the reason.
 
     Args:
         manifests: of fetched products.
         orbits: record of the orbit file by product; a scene whose file is missing takes the orbit
             of its annotation.
     """
-    scenes, unavailable = [], []
+    found: dict[str, RawScene | StackedScene] = {}
     for manifest in manifests:
         name = ProductManifest.read(manifest).name
         try:
-            scenes.append(RawScene(unchanged_product(manifest), _orbit_file(orbits.get(name))))
+            found[name] = RawScene(unchanged_product(manifest), _orbit_file(orbits.get(name)))
         except UserError as error:
-            unavailable.append(StackedScene(product=name, problem=str(error)))
-    return scenes, unavailable
+            found[name] = StackedScene(product=name, problem=str(error))
+    return found
 
 
 def _orbit_file(record: Path | None) -> Path | None:
@@ -74,8 +97,6 @@ def stack_scenes(
     *,
     polarisation: WantedPolarisation = "copolar",
     options: GeocodeOptions | None = None,
-    images: Path | None = None,
-    unavailable: Sequence[StackedScene] = (),
 ) -> StackRecord:
     """Geocode scenes onto the grid of a glacier and write them beside their record.
 
@@ -87,8 +108,6 @@ def stack_scenes(
         record: file of the record.
         polarisation: copolar takes HH or VV, whichever there is.
         options: of the geocoding; the orbit file is that of each scene.
-        images: folder of the images; None: that of the record.
-        unavailable: scenes that there is no product of, with the reason.
 
     Returns:
         The record, written too. A scene that cannot be made is in it with the reason.
@@ -96,15 +115,64 @@ def stack_scenes(
     Raises:
         UserError: the elevation model or its geoid cannot be used, or the disk is full.
     """
-    folder = images or Path(record).parent
-    made = list(unavailable)
-    for scene in track(scenes, f"geocoding scenes of {glacier}"):
-        chosen = replace(options or GeocodeOptions(), orbit_file=scene.orbit_file)
-        stacked = _stacked(scene, grid, elevation, folder, polarisation, chosen)
-        made.append(stacked.moved(folder, Path(record).parent))
-    stack = StackRecord(glacier=glacier, grid=grid.to_json(), scenes=in_order(made))
+    folder = Path(record).parent
+    wanted = GlacierScenes(glacier, grid, elevation, scenes)
+    stack = _stack(wanted, folder, folder, polarisation, options or GeocodeOptions())
     stack.write(record)
     return stack
+
+
+def stack_batch(
+    batch: Sequence[GlacierScenes],
+    record: str | Path,
+    images: Path,
+    *,
+    polarisation: WantedPolarisation = "copolar",
+    options: GeocodeOptions | None = None,
+) -> BatchRecord:
+    """Geocode scenes for several glaciers; one that several list is opened and parsed once.
+
+    Args:
+        batch: scenes by glacier; the same object where several list a scene.
+        record: file of the record.
+        images: folder; the images of a glacier are in the folder of its name within.
+        polarisation: as for :func:`stack_scenes`.
+        options: as for :func:`stack_scenes`.
+
+    Returns:
+        The record, written too.
+
+    Raises:
+        UserError: as :func:`stack_scenes`.
+    """
+    options, folder = options or GeocodeOptions(), Path(record).parent
+    stacks = [
+        _stack(wanted, images / wanted.glacier, folder, polarisation, options) for wanted in batch
+    ]
+    made = BatchRecord(stacks=tuple(stacks))
+    made.write(record)
+    return made
+
+
+def _stack(
+    wanted: GlacierScenes,
+    images: Path,
+    folder: Path,
+    polarisation: WantedPolarisation,
+    options: GeocodeOptions,
+) -> StackRecord:
+    """Return the stack of a glacier as a record in ``folder`` lists it; its images are written."""
+    images.mkdir(parents=True, exist_ok=True)
+    made = [scene for scene in wanted.scenes if isinstance(scene, StackedScene)]
+    scenes = [scene for scene in wanted.scenes if isinstance(scene, RawScene)]
+    for scene in track(scenes, f"geocoding scenes of {wanted.glacier}"):
+        chosen = replace(options, orbit_file=scene.orbit_file)
+        stacked = _stacked(scene, wanted.grid, wanted.elevation, images, polarisation, chosen)
+        made.append(stacked.moved(images, folder))
+    for each in made:
+        if each.problem is not None:
+            log(f"{each.product}: no image of {wanted.glacier}: {each.problem}")
+    return StackRecord(glacier=wanted.glacier, grid=wanted.grid.to_json(), scenes=in_order(made))
 
 
 def _stacked(
@@ -117,7 +185,7 @@ def _stacked(
 ) -> StackedScene:
     name = scene.path.name.rsplit(".", 1)[0]
     try:
-        product = open_product(scene.path)
+        product = scene.product
         chosen = _polarisation(product, polarisation)
         image = geocode(product, chosen, grid, elevation, options)
     except UserError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +21,9 @@ RENDERED_ELEVATION: Final = ELEVATION / "synthetic"
 class Stacking:
     """Inputs of the rules that make stacks of scenes.
 
+    Adjacent glaciers share scenes. Each is in a batch of the first by name of the glaciers that
+    list it, whose job reads it once and makes the images of all of them.
+
     Args:
         config: validated configuration.
         acquisition: glaciers and inventories.
@@ -28,46 +33,74 @@ class Stacking:
         self._config = config
         self._acquisition = acquisition
 
+    def _wait_for(self, glacier: str) -> None:
+        """Require that a glacier is of this run, and its search before those of others.
+
+        So searches run side by side.
+        """
+        self._acquisition.require_glacier(glacier)
+        self._acquisition.wait_for_search(glacier)
+
     def _listed(self, glacier: str, mission: Mission) -> list[Product]:
         """Return the products of a glacier by time, also those that are left out."""
-        self._acquisition.require_glacier(glacier)
-        # Before those of other glaciers, so that searches run side by side.
-        self._acquisition.wait_for_search(glacier)
+        self._wait_for(glacier)
         products = self._acquisition.inventories[glacier].products
         chosen = [product for product in products if product.mission == mission]
         return sorted(chosen, key=lambda product: (product.start, product.name))
 
-    def _batches(self, glacier: str) -> dict[str, list[Product]]:
-        """Return the scenes of a glacier by batch.
+    @cached_property
+    def _glaciers_of(self) -> dict[str, list[str]]:
+        """The glaciers that list a Sentinel-1 scene, by its name."""
+        found: dict[str, list[str]] = defaultdict(list)
+        # By name: the order in the configuration decides on no batch.
+        for glacier in sorted(self._acquisition.glaciers):
+            for product in self._listed(glacier, "sentinel-1"):
+                found[product.name].append(glacier)
+        return found
 
-        Batches are cut before products are left out, so that leaving one out changes one batch.
+    @cached_property
+    def _batches(self) -> dict[str, list[Product]]:
+        """The wanted scenes by ``GLACIER/BATCH``.
+
+        Batches are cut from all scenes that the glacier lists, before products are left out or
+        found to be of another glacier's batch: so a scene more or less changes one batch.
         """
-        listed, size = self._listed(glacier, "sentinel-1"), self._config.stack.batch_size
-        batches = {
-            f"{start // size:03d}": [
-                product
-                for product in listed[start : start + size]
-                if product.name in self._acquisition.products
-            ]
-            for start in range(0, len(listed), size)
-        }
-        if not any(batches.values()):
+        size = self._config.stack.batch_size
+        batches: dict[str, list[Product]] = defaultdict(list)
+        for glacier in sorted(self._acquisition.glaciers):
+            for index, product in enumerate(self._listed(glacier, "sentinel-1")):
+                first, wanted = self._glaciers_of[product.name][0], self._acquisition.products
+                if first == glacier and product.name in wanted:
+                    batches[f"{glacier}/{index // size:03d}"].append(product)
+        return dict(batches)
+
+    def _batches_with(self, glacier: str) -> list[str]:
+        """Return the batches that hold scenes of a glacier."""
+        self._wait_for(glacier)
+        found = [
+            name
+            for name, products in self._batches.items()
+            if any(glacier in self._glaciers_of[product.name] for product in products)
+        ]
+        if not found:
             raise UserError(
                 f"glacier {glacier}",
                 "its inventory lists no Sentinel-1 scene that is wanted",
                 "widen the search, or leave the glacier out of acquisition.glaciers",
             )
-        return {name: products for name, products in batches.items() if products}
+        return found
 
     def _batch(self, wildcards: Any) -> list[Product]:
-        batches = self._batches(wildcards.glacier)
-        if wildcards.batch not in batches:
+        self._wait_for(wildcards.glacier)
+        name = f"{wildcards.glacier}/{wildcards.batch}"
+        if name not in self._batches:
             raise UserError(
-                f"batch {wildcards.batch}",
-                f"{wildcards.glacier} has the batches {', '.join(batches)}",
+                f"batch {name}",
+                f"the scenes of {wildcards.glacier} are in the batches "
+                f"{', '.join(self._batches_with(wildcards.glacier))}",
                 "ask for one of them",
             )
-        return batches[wildcards.batch]
+        return self._batches[name]
 
     @reported
     def batch_manifests(self, wildcards: Any) -> list[str]:
@@ -77,26 +110,45 @@ class Stacking:
     @reported
     def batch_orbits(self, wildcards: Any) -> list[str]:
         """Return the records of the orbit files of a batch, each once; none if not wanted."""
-        orbit_of = self._orbit_of(wildcards.glacier)
-        names = [orbit_of.get(product.name) for product in self._batch(wildcards)]
-        return [str(ORBITS / f"{name}.json") for name in dict.fromkeys(names) if name]
+        names = dict.fromkeys(self.orbit_of(wildcards).values())
+        return [str(ORBITS / f"{name}.json") for name in names]
 
     @reported
     def orbit_of(self, wildcards: Any) -> dict[str, str]:
         """Return the name of the orbit file by product of a batch."""
-        known = self._orbit_of(wildcards.glacier)
         names = [product.name for product in self._batch(wildcards)]
-        return {name: known[name] for name in names if name in known}
+        return {name: self._orbit_of[name] for name in names if name in self._orbit_of}
 
-    def _orbit_of(self, glacier: str) -> dict[str, str]:
+    @cached_property
+    def _orbit_of(self) -> dict[str, str]:
+        """The orbit file by product, as the newest search lists it."""
         if self._config.sentinel.orbits != "precise":
             return {}
-        return dict(self._acquisition.inventories[glacier].header.orbit_of)
+        headers = [inventory.header for inventory in self._acquisition.inventories.values()]
+        headers.sort(key=lambda header: header.searched_text)
+        return {name: orbit for header in headers for name, orbit in header.orbit_of.items()}
 
-    def elevation(self, wildcards: Any) -> str:
-        """Return the elevation model of a glacier."""
+    @reported
+    def scenes_of(self, wildcards: Any) -> dict[str, list[str]]:
+        """Return the scenes of a batch by the glaciers that list them."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for product in self._batch(wildcards):
+            for glacier in self._glaciers_of[product.name]:
+                found[glacier].append(product.name)
+        return dict(sorted(found.items()))
+
+    @reported
+    def batch_glaciers(self, wildcards: Any) -> list[dict[str, Any]]:
+        """Return the glaciers of a batch as GeoJSON features."""
+        glaciers = self._acquisition.glaciers
+        return [glaciers[name].as_feature() for name in self.scenes_of(wildcards)]
+
+    @reported
+    def batch_elevations(self, wildcards: Any) -> list[str]:
+        """Return the elevation models of the glaciers of a batch."""
         synthetic = self._config.sentinel.provider == "synthetic"
-        return str((RENDERED_ELEVATION if synthetic else ELEVATION) / f"{wildcards.glacier}.tif")
+        folder = RENDERED_ELEVATION if synthetic else ELEVATION
+        return [str(folder / f"{name}.tif") for name in self.scenes_of(wildcards)]
 
     @reported
     def optical_manifests(self, wildcards: Any) -> list[str]:
@@ -119,23 +171,20 @@ class Stacking:
 
     @reported
     def batch_records(self, wildcards: Any) -> list[str]:
-        """Return the records of all batches of a glacier."""
-        folder = STACKS / wildcards.glacier
-        return [str(folder / batch / "stack.json") for batch in self._batches(wildcards.glacier)]
+        """Return the records of all batches with scenes of a glacier."""
+        return [
+            str(STACKS / batch / "stack.json") for batch in self._batches_with(wildcards.glacier)
+        ]
 
     @reported
     def batch_images(self, wildcards: Any) -> list[str]:
-        """Return the folders with the images of all batches of a glacier."""
+        """Return the folders with the images of all batches with scenes of a glacier."""
         return [str(Path(path).with_name("images")) for path in self.batch_records(wildcards)]
 
     @reported
     def images(self, *_: Any) -> list[str]:
         """Return the folders with the images of all glaciers."""
-        return [
-            str(STACKS / glacier / batch / "images")
-            for glacier in self._acquisition.glaciers
-            for batch in self._batches(glacier)
-        ]
+        return [str(STACKS / batch / "images") for batch in self._batches]
 
     @reported
     def records(self, *_: Any) -> list[str]:
