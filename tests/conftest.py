@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+# Threads of two test processes on two cores would wait for each other.
+# NumPy reads it when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import fcntl
 import gc
-import os
 import shutil
 import sys
 from collections.abc import Callable, Generator
@@ -41,7 +46,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
     finally:
         gc.freeze()
         gc.enable()
-        # Threads of two test processes on two cores would wait for each other.
+        # As those of NumPy.
         if "torch" in sys.modules:
             sys.modules["torch"].set_num_threads(1)
 

@@ -164,6 +164,7 @@ for path in paths:
 """
 
 
+@pytest.mark.slow
 def test_a_bomb_that_snakemake_has_loaded_is_one_short_line(tmp_path: Path) -> None:
     text = f"name: &a {'x' * 900_000}\nseeds: [{', '.join(['*a'] * 20_000)}]\n"
     paths = [tmp_path / name for name in ("list.yaml", "block.yaml", "text.yaml")]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from made_products import MemoryProvider, made_product
+from project_copy import House
 
 from ssl4sar.acquire.fetch import fetch_product
 from ssl4sar.acquire.product import Product
@@ -33,6 +32,8 @@ def test_what_reads_a_product_by_its_manifest_runs_again_only_for_other_files(
 ) -> None:
     product = made_product()
     (tmp_path / "Snakefile").write_text(READER)
+    (tmp_path / "none.yaml").write_text("{}")
+    house = House(tmp_path, config="none.yaml", execution=("-c1", *TRIGGERS))
 
     def fetch(product: Product, content: bytes) -> None:
         provider = MemoryProvider({"hh.tiff": content})
@@ -42,9 +43,7 @@ def test_what_reads_a_product_by_its_manifest_runs_again_only_for_other_files(
 
     def snakemake(*arguments: str) -> str:
         target = f"read/{product.name}.txt"
-        command = [sys.executable, "-m", "snakemake", "-c1", *TRIGGERS, *arguments, "--", target]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-        return done.stdout + done.stderr
+        return house.build(*arguments, target=target)
 
     fetch(product, b"pixels")
     snakemake()

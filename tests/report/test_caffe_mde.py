@@ -57,6 +57,7 @@ def write(tree, tmp_path: Path):
     return run
 
 
+@pytest.mark.slow
 def test_everything_is_written_with_equal_bytes(write, tree, tmp_path: Path) -> None:
     result = write(tmp_path / "one")
     paths = paths_in(tmp_path / "one")

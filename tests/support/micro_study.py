@@ -50,6 +50,11 @@ def predicted(seed: int = 0, model: str = MAIN) -> str:
     return f"{RUN}/predict/{model}/seed{seed}"
 
 
+def scored(seed: int = 0, model: str = MAIN) -> str:
+    """Return the scores of a network."""
+    return f"{RUN}/evaluate/{model}/seed{seed}.json"
+
+
 def pretrained(task: str, seed: int = 0) -> str:
     """Return the folder of a pretrained network."""
     return f"{RUN}/pretrain/{task}/seed{seed}"

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import warm_snakemake
 import yaml
 from micro_study import MICRO, PROJECT, RESULT, micro, with_values
 
@@ -29,6 +30,14 @@ BUILD_PATIENCE_S = 600
 PATIENCE_S = 120
 #: What Snakemake says when it has noticed Ctrl-C.
 INTERRUPTED = "Terminating processes on user request"
+#: What the interpreter runs, if nothing else.
+SNAKEMAKE = ("-m", "snakemake")
+
+
+def own_environment() -> dict[str, str]:
+    """Return the variables of this process that a Snakemake of the tests may see."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith((*FOREIGN, COMPILED))}
+    return {**kept, "OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -43,20 +52,22 @@ class House:
     #: Environment variables beside those of the tests.
     variables: Mapping[str, str] = field(default_factory=dict)
     #: What the interpreter runs.
-    program: tuple[str, ...] = ("-m", "snakemake")
+    program: tuple[str, ...] = SNAKEMAKE
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, *self.program, *self.execution, *arguments]
 
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith((*FOREIGN, COMPILED))}
         # The copy's own sources must win over an editable installation of the project.
-        own = {"PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1"}
-        return {**kept, **own, **self.variables}
+        own = {"PYTHONPATH": str(self.root / "src")}
+        return {**own_environment(), **own, **self.variables}
 
     def snakemake(
         self, *arguments: str, timeout: float = BUILD_PATIENCE_S
     ) -> subprocess.CompletedProcess[str]:
+        if self.program == SNAKEMAKE:
+            words = (*self.execution, *arguments)
+            return warm_snakemake.run(words, self.root, self.environment(), timeout)
         return subprocess.run(
             self.command(*arguments),
             cwd=self.root,

@@ -28,9 +28,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PASSWORD = "pa ss/wörd&secret"
 GLACIER = "Kronebreen"
-SCENES = 4
+SCENES = 3
 #: More jobs than the account may have connections.
-CROWD = 6
+CROWD = 5
 
 
 @pytest.fixture

@@ -20,7 +20,8 @@ from ssl4sar.acquire.elevation.tiles import tiles_of_area
 
 pytestmark = pytest.mark.slow
 
-GLACIER = "Kronebreen"
+#: Of three tiles.
+GLACIER = "Monacobreen"
 MARGIN_KM = 5.0
 HEIGHT_M = 250.0
 

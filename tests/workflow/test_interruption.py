@@ -28,9 +28,7 @@ import numpy as np
 import pytest
 from micro_study import (
     LOGS,
-    MAIN,
     RESUME,
-    RUN,
     TASKS,
     UNET,
     fine_tuned,
@@ -41,6 +39,7 @@ from micro_study import (
     pretrained,
     records_of,
     resumed,
+    scored,
 )
 from PIL import Image
 from project_copy import House
@@ -56,7 +55,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240 * KILLS if LONG else 600
 #: Kills on the way to one result; a run that is killed too often makes no progress.
 KILLS_PER_RUN = 6
 #: What the short form makes: the scores of one network.
-SCORES = f"{RUN}/evaluate/{MAIN}/seed0.json"
+SCORES = scored()
 #: In the logs of jobs that the result does not need, or the scores.
 BESIDE = ("pretrain", "pretext", *TASKS, "pair", UNET)
 if not LONG:
