@@ -90,7 +90,7 @@ rule build_dataset:
         images=ancient(STUDY.stacking.images),
         optical=STUDY.stacking.optical_images,
     output:
-        folder=directory(f"{STUDY.run}/ssl4sar/built"),
+        folder=shown(directory(f"{STUDY.run}/ssl4sar/built"), "built_dataset"),
         listing=shown(f"{STUDY.run}/ssl4sar/built.json", "built_pairs"),
         provenance=f"{STUDY.run}/ssl4sar/built.provenance.json",
     resources:

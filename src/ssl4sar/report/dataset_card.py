@@ -15,6 +15,7 @@ from ssl4sar.core.image import read_image
 from ssl4sar.core.pair_layout import PAIR_SPLITS, SAR_FOLDERS
 from ssl4sar.dataset.built_manifest import CARD_PICTURE
 from ssl4sar.dataset.pair_manifest import PairManifest
+from ssl4sar.report.degrees import label_degrees
 from ssl4sar.report.figure_file import label_days, new_figure, run_colour, save_figure
 
 CARD, PICTURE = "README.md", CARD_PICTURE
@@ -160,6 +161,5 @@ def _draw_places(axes: Axes, manifest: PairManifest) -> None:
             each.glacier, (lon, lat), fontsize=7, xytext=(4, 2), textcoords="offset points"
         )
     axes.margins(0.25)
-    axes.set_xlabel("longitude (deg)")
-    axes.set_ylabel("latitude (deg)")
+    label_degrees(axes, 8)
     axes.set_title("places", fontsize=10)
