@@ -29,7 +29,6 @@ RETRIEVAL = {
     "fetch_elevation_list",
     "fetch_elevation_tile",
     "fetch_geoid",
-    "render_elevation",
 }
 #: Categories of the report; the numbers sort them as data flow.
 CATEGORIES = {

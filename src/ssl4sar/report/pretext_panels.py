@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -89,12 +89,12 @@ def drawn_epochs(count: int, most: int = MOST_EPOCHS) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
 
 
-def stretched(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def stretched(image: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.uint8]:
     """Stretch colours from the 1st to the 99th percentile of a reference, all bands alike.
 
     Args:
-        image: (3, H, W) uint8.
-        reference: (3, H, W) uint8 whose values fix the stretch.
+        image: (3, H, W).
+        reference: values that fix the stretch, of any shape.
 
     Returns:
         (H, W, 3) uint8.

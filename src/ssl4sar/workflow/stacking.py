@@ -75,6 +75,13 @@ class Stacking:
         return [_manifest(product) for product in self._batch(wildcards)]
 
     @reported
+    def first_manifest(self, wildcards: Any) -> list[str]:
+        """Return the manifest of the first wanted scene of a glacier, the one that is drawn."""
+        listed = self._listed(wildcards.glacier, "sentinel-1")
+        wanted = [each for each in listed if each.name in self._acquisition.products]
+        return [_manifest(product) for product in wanted[:1]]
+
+    @reported
     def batch_orbits(self, wildcards: Any) -> list[str]:
         """Return the records of the orbit files of a batch, each once; none if not wanted."""
         orbit_of = self._orbit_of(wildcards.glacier)
