@@ -14,4 +14,4 @@ if __name__ == "__main__":
         config = PairSceneConfig.model_validate(snakemake.params.cfg["pair_scene"])
         scenes = RawScenes(config, {glacier.name: glacier})
         scenes.write_elevation(glacier.name, Path(snakemake.output.elevation))
-        draw_elevation(snakemake.output.picture, snakemake.output.elevation, glacier)
+        draw_elevation(snakemake.output.picture, snakemake.output.elevation, glacier, 480)

@@ -131,7 +131,8 @@ def _draw_days(axes: Axes, manifest: PairManifest) -> None:
     axes.set_ylim(len(manifest.glaciers) - 0.4, -0.6)
     label_days(axes, 2, 5)
     axes.set_title("images over time", fontsize=10)
-    axes.legend(fontsize=8, frameon=False, loc="upper right")
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "ncols": 2}
+    axes.legend(fontsize=8, frameon=False, **below)
 
 
 def _draw_grey(axes: Axes, manifest: PairManifest) -> None:
@@ -158,7 +159,12 @@ def _draw_places(axes: Axes, manifest: PairManifest) -> None:
         (lon,), (lat,) = transform(grid.crs, "EPSG:4326", [x], [y])
         axes.plot(lon, lat, "o", color=run_colour(0), markersize=4)
         axes.annotate(
-            each.glacier, (lon, lat), fontsize=7, xytext=(4, 2), textcoords="offset points"
+            each.glacier,
+            (lon, lat),
+            ha="center",
+            fontsize=7,
+            xytext=(0, 5),
+            textcoords="offset points",
         )
     axes.margins(0.25)
     label_degrees(axes, 8)

@@ -197,8 +197,16 @@ def draw_panels(path: str | Path, panels: PretextPanels, title: str) -> None:
     save_figure(figure, path)
 
 
+def shown_mask(panels: PretextPanels, row: int) -> NDArray[np.uint8] | None:
+    """Return the (S, S) mask of a tile; beyond its image there is nothing to mask or predict."""
+    if panels.masked is None:
+        return None
+    inside = (panels.sar[row] > 0) | panels.true[row].any(axis=0)
+    return np.where(inside, panels.masked[row], np.uint8(0))
+
+
 def _row(panels: PretextPanels, row: int, epochs: list[int]) -> list[NDArray[np.uint8]]:
-    true, masked = panels.true[row], None if panels.masked is None else panels.masked[row]
+    true, masked = panels.true[row], shown_mask(panels, row)
     pictures = [panels.sar[row]]
     if masked is not None:
         pictures.append(masked_picture(masked, panels.sar[row]))

@@ -79,7 +79,7 @@ def draw_raw_scene(
     except UserError as error:
         figure = new_figure(_NARROWEST_PX, 200)
         text_at(figure, 14, heading, fontsize=13)
-        text_at(figure, 70, textwrap.fill(f"not drawn: {error}", 80), fontsize=9)
+        text_at(figure, 70, textwrap.fill(f"not drawn: {error}", 80), fontsize=8)
         save_figure(figure, path)
         return
     _draw(path, view, heading)

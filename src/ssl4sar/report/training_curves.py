@@ -136,7 +136,7 @@ def draw_losses(
         marker = "o" if len(epochs) <= 60 else ""
         axes.plot(epochs, values, color=run_colour(index), marker=marker, markersize=4, label=label)
     _finish_axes(axes, "", max(curve.epochs), empty=False)
-    axes.set_ylabel("mean absolute error (share of the channel's range)", fontsize=10.5)
+    axes.set_ylabel("mean absolute error (channels from 0 to 1)", fontsize=10.5)
     axes.legend(frameon=False, fontsize=10.5)
     figure.suptitle(f"{'SYNTHETIC images: ' * synthetic}{title}: losses", fontsize=14)
     save_figure(figure, path)
