@@ -20,6 +20,7 @@ from ssl4sar.report.pretext_panels import (
     masked_picture,
     prediction_picture,
     read_panels,
+    shown_mask,
     stretched,
 )
 
@@ -123,6 +124,17 @@ def test_masked_tokens_are_orange_and_others_grey(panels: PretextPanels) -> None
     wanted[4:8, 8:12] = True
     np.testing.assert_array_equal((picture == MASKED).all(2), wanted)
     np.testing.assert_array_equal(picture[~wanted][:, 0], panels.sar[0][~wanted])
+
+
+def test_nothing_is_masked_beyond_an_image(panels: PretextPanels) -> None:
+    assert panels.masked is not None
+    sar, true = panels.sar | np.uint8(1), panels.true.copy()
+    sar[:, 6:], true[:, :, 6:] = 0, 0
+    shown = shown_mask(replace(panels, sar=sar, true=true), 0)
+    assert shown is not None
+    np.testing.assert_array_equal(shown[:6], panels.masked[0][:6])
+    assert not shown[6:].any()
+    assert shown_mask(replace(panels, masked=None), 0) is None
 
 
 def test_figures_have_a_column_more_with_a_mask(panels: PretextPanels, tmp_path: Path) -> None:

@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.report.training_curves import TrainingCurve, read_curve, write_training_figure
+from ssl4sar.report.training_curves import (
+    TrainingCurve,
+    draw_losses,
+    read_curve,
+    read_losses,
+    write_training_figure,
+)
 
 TABLE = (
     "epoch,step,train_loss,val_mde_m,val_iou_pooled\n"
@@ -35,6 +41,20 @@ def test_a_table_of_epochs_is_read(tmp_path: Path) -> None:
     # No front at all gives no distance: it is left out, not drawn as zero.
     assert curve.points("val_mde_m") == ([2], [300.5])
     assert curve.points("val_iou_pooled") == ([2, 4], [0.5, 0.75])
+
+
+def test_losses_of_a_pretraining_are_read_and_drawn(tmp_path: Path) -> None:
+    text = "epoch,step,train_loss,val_loss,val_tiles\n1,4,0.3,,\n2,8,0.25,0.2,16\n3,12,0.2,,\n"
+    curve = read_losses(table(tmp_path, text))
+    assert curve.points("train_loss") == ([1, 2, 3], [0.3, 0.25, 0.2])
+    assert curve.points("val_loss") == ([2], [0.2])
+    draw_losses(tmp_path / "a.png", curve, "OptSimMIM")
+    draw_losses(tmp_path / "b.png", curve, "OptSimMIM", synthetic=True)
+    assert coloured_px(tmp_path / "a.png", "#0072B2") > 100
+    assert coloured_px(tmp_path / "a.png", "#D55E00") > 10
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+    with pytest.raises(UserError, match="not a table of epochs"):
+        read_losses(table(tmp_path))
 
 
 @pytest.mark.parametrize(

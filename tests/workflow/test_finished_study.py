@@ -109,7 +109,7 @@ def test_the_report_holds_every_category_and_loads_nothing(finished: House, tmp_
     page = tmp_path / "report.html"
     finished.build("--report", str(page), target="all")
     text = page.read_text(encoding="utf-8")
-    categories = ("1 Data", "2 Training", "3 Prediction", "4 Evaluation", "5 Result")
+    categories = ("4 Dataset", "5 Pretraining", "6 Fine-tuning", "7 Evaluation", "8 Result")
     assert [category for category in categories if category not in text] == []
     assert "SYNTHETIC" in text
     # It opens offline: nothing is loaded from elsewhere.

@@ -29,10 +29,18 @@ RETRIEVAL = {
     "fetch_elevation_list",
     "fetch_elevation_tile",
     "fetch_geoid",
-    "render_elevation",
 }
 #: Categories of the report; the numbers sort them as data flow.
-CATEGORIES = {"1 Data", "2 Training", "3 Prediction", "4 Evaluation", "5 Result"}
+CATEGORIES = {
+    "1 Acquisition",
+    "2 Elevation",
+    "3 Stack",
+    "4 Dataset",
+    "5 Pretraining",
+    "6 Fine-tuning",
+    "7 Evaluation",
+    "8 Result",
+}
 
 
 #: Of a job that works on one network, or on one glacier.

@@ -92,9 +92,10 @@ def test_a_scene_that_is_left_out_changes_its_batch_alone(searched: Path) -> Non
     (third,) = stacking.batch_manifests(of_batch("001"))
     days = [Path(path).name.split("_")[4] for path in (first, second, third)]
     assert days == sorted(days)
+    assert stacking.first_manifest(of_batch("")) == [first]
     unwanted = Path(first).name.removesuffix(".manifest.json")
     fewer = study_of(acquisition__leave_out=[unwanted]).stacking
-    assert fewer.batch_manifests(of_batch("000")) == [second]
+    assert fewer.batch_manifests(of_batch("000")) == fewer.first_manifest(of_batch("")) == [second]
     assert fewer.batch_manifests(of_batch("001")) == [third]
     assert len(fewer.images()) == len(stacking.images()) == 4
 

@@ -97,6 +97,7 @@ def test_files_of_members_and_models_are_listed_in_order() -> None:
         "runs/x/optsimmim/seed0",
         "runs/x/opttranslator/seed0",
     ]
+    assert made.of_pretrainings("{task}", ["none", "optsimmim"]) == ["runs/x/optsimmim"]
 
 
 def test_of_models_and_networks_only_those_of_the_job_are_its_parameters() -> None:

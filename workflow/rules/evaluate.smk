@@ -45,6 +45,9 @@ rule caffe_mde:
         zones=ancient(STUDY.of_model("predict/{model}/{member}/zones")),
         metrics=STUDY.of_model("finetune/{model}/{member}/metrics.csv"),
         models=STUDY.of_model("finetune/{model}/{member}/model.json"),
+        panels=STUDY.of_pretrainings(
+            "pretrain/{task}/{member}_panels/panels.png", [STUDY.config.main]
+        ),
         baselines=rules.score_baselines.output.scores,
         manifest=STUDY.tree_manifest,
         tree=ancient(STUDY.tree),

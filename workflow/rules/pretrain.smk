@@ -66,11 +66,13 @@ rule pretrain_opttranslator:
 
 
 rule pretext_panels:
-    """Draw what a pretext task has learnt: SAR, masked input, predicted and true image."""
+    """Draw what a pretext task has learnt, SAR, predicted and true image, and its losses."""
     input:
         pictures=f"{STUDY.run}/pretrain/{{task}}/{{member}}/pictures.npz",
+        metrics=f"{STUDY.run}/pretrain/{{task}}/{{member}}/metrics.csv",
     output:
         panels=shown(f"{PANELS}/panels.png", "pretext_panels"),
+        losses=shown(f"{PANELS}/losses.png", "pretrain_losses"),
         provenance=f"{PANELS}/panels.provenance.json",
     resources:
         **STUDY.asks("pretext_panels", 2000, 30),

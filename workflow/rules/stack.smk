@@ -6,6 +6,7 @@ rule render_elevation:
     """Render the elevation model of a SYNTHETIC glacier, which no service has."""
     output:
         elevation="data/elevation/synthetic/{glacier}.tif",
+        picture=shown("data/elevation/synthetic/{glacier}.png", "rendered_elevation"),
         provenance="data/elevation/synthetic/{glacier}.provenance.json",
     resources:
         **STUDY.asks("render_elevation", 2000, 10),
@@ -73,11 +74,16 @@ rule check_stack:
         # The records hold the hash of every image; a folder's time stamp says nothing.
         images=ancient(STUDY.stacking.batch_images),
         optical=rules.optical_image.output.image,
+        # To be drawn alone.
+        raw=STUDY.stacking.first_manifest,
+        elevation=STUDY.stacking.elevation,
     output:
         record="data/stack/{glacier}/stack.json",
         table=shown("data/stack/{glacier}/shifts.csv", "shifts"),
         shifts=shown("data/stack/{glacier}/shifts.png", "coregistration"),
         scenes=shown("data/stack/{glacier}/scenes.png", "quick_looks"),
+        optical=shown("data/stack/{glacier}/optical.png", "optical_picture"),
+        raw=shown("data/stack/{glacier}/raw.png", "raw_scene"),
         stac=directory("data/stack/{glacier}/stac"),
         provenance="data/stack/{glacier}/stack.provenance.json",
     threads: 2
@@ -94,7 +100,7 @@ rule build_dataset:
         images=ancient(STUDY.stacking.images),
         optical=STUDY.stacking.optical_images,
     output:
-        folder=directory(f"{STUDY.run}/ssl4sar/built"),
+        folder=shown(directory(f"{STUDY.run}/ssl4sar/built"), "built_dataset"),
         listing=shown(f"{STUDY.run}/ssl4sar/built.json", "built_pairs"),
         provenance=f"{STUDY.run}/ssl4sar/built.provenance.json",
     resources:

@@ -4,16 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from ssl4sar.core.progress import log
-from ssl4sar.report.coregistration import draw_coregistration, draw_quick_looks
+from ssl4sar.report.stack_pictures import draw_stack
 from ssl4sar.stack.coregistration import (
     check_coregistration,
-    largest_track,
     stable_terrain,
-    track_median,
     write_shift_table,
 )
 from ssl4sar.stack.optical import read_optical
-from ssl4sar.stack.record import image_path, merge_stacks
+from ssl4sar.stack.record import merge_stacks
 from ssl4sar.stack.stac import write_stac
 from ssl4sar.workflow.job import job
 
@@ -21,7 +19,15 @@ from ssl4sar.workflow.job import job
 BAND = "B8"
 
 
-def main(glacier: str, batches: list[Path], optical: Path, workers: int, output: Any) -> None:
+def main(
+    glacier: str,
+    batches: list[Path],
+    optical: Path,
+    raw: Path,
+    elevation: Path,
+    workers: int,
+    output: Any,
+) -> None:
     """Write the record of all batches with their shifts, a table, STAC items and pictures."""
     record, stac = Path(output.record), Path(output.stac)
     bands = read_optical(optical)
@@ -32,9 +38,8 @@ def main(glacier: str, batches: list[Path], optical: Path, workers: int, output:
     write_shift_table(stack, output.table)
     stac.mkdir(parents=True, exist_ok=True)
     write_stac(stack, record, stac)
-    images = [image_path(record, scene) for scene in largest_track(stack)]
-    draw_coregistration(output.shifts, stack, track_median(images, stack.pixels, workers), stable)
-    draw_quick_looks(output.scenes, stack, record)
+    pictures = dict(output.items())
+    draw_stack(pictures, stack, record, bands, stable, raw, elevation, workers)
     shifts = [scene.shift for scene in stack.usable if scene.shift is not None]
     measured = [shift for shift in shifts if shift.x_px is not None]
     flagged = sum(shift.problem is not None for shift in measured)
@@ -48,6 +53,8 @@ if __name__ == "__main__":
             glacier=snakemake.wildcards.glacier,
             batches=[Path(path) for path in snakemake.input.batches],
             optical=Path(snakemake.input.optical),
+            raw=Path(snakemake.input.raw[0]),
+            elevation=Path(snakemake.input.elevation),
             workers=snakemake.threads,
             output=snakemake.output,
         )

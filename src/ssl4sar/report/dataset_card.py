@@ -15,6 +15,7 @@ from ssl4sar.core.image import read_image
 from ssl4sar.core.pair_layout import PAIR_SPLITS, SAR_FOLDERS
 from ssl4sar.dataset.built_manifest import CARD_PICTURE
 from ssl4sar.dataset.pair_manifest import PairManifest
+from ssl4sar.report.degrees import label_degrees
 from ssl4sar.report.figure_file import label_days, new_figure, run_colour, save_figure
 
 CARD, PICTURE = "README.md", CARD_PICTURE
@@ -130,7 +131,8 @@ def _draw_days(axes: Axes, manifest: PairManifest) -> None:
     axes.set_ylim(len(manifest.glaciers) - 0.4, -0.6)
     label_days(axes, 2, 5)
     axes.set_title("images over time", fontsize=10)
-    axes.legend(fontsize=8, frameon=False, loc="upper right")
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "ncols": 2}
+    axes.legend(fontsize=8, frameon=False, **below)
 
 
 def _draw_grey(axes: Axes, manifest: PairManifest) -> None:
@@ -157,9 +159,13 @@ def _draw_places(axes: Axes, manifest: PairManifest) -> None:
         (lon,), (lat,) = transform(grid.crs, "EPSG:4326", [x], [y])
         axes.plot(lon, lat, "o", color=run_colour(0), markersize=4)
         axes.annotate(
-            each.glacier, (lon, lat), fontsize=7, xytext=(4, 2), textcoords="offset points"
+            each.glacier,
+            (lon, lat),
+            ha="center",
+            fontsize=7,
+            xytext=(0, 5),
+            textcoords="offset points",
         )
     axes.margins(0.25)
-    axes.set_xlabel("longitude (deg)")
-    axes.set_ylabel("latitude (deg)")
+    label_degrees(axes, 8)
     axes.set_title("places", fontsize=10)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -65,6 +67,11 @@ class ElevationView:
     tags: dict[str, str]
 
     @property
+    def synthetic(self) -> bool:
+        """Whether heights are those of the scene model."""
+        return self.tags.get("NOTE", "").startswith("SYNTHETIC")
+
+    @property
     def width_km(self) -> float:
         """Length of the middle parallel."""
         return (self.east - self.west) * _km_per_degree(0.5 * (self.south + self.north))
@@ -80,7 +87,8 @@ def draw_elevation(
 
     Args:
         path: PNG file.
-        elevation: GeoTIFF as :func:`ssl4sar.acquire.elevation.model.build_elevation` writes it.
+        elevation: GeoTIFF as :func:`ssl4sar.acquire.elevation.model.build_elevation` writes it, or
+            heights of the scene model.
         glacier: whose model it is; its area is outlined.
         longest_px: longest side of the map, pixels.
 
@@ -110,12 +118,7 @@ def draw_elevation(
             label=f"height above the {'ellipsoid' if is_ellipsoidal else 'geoid'} (m)",
         )
     text_at(figure, 10, f"Elevation model of {glacier.long_name}", fontsize=14)
-    datum = (
-        f"heights above the ellipsoid WGS 84, with the geoid {view.tags.get('GEOID_MODEL')}"
-        if is_ellipsoidal
-        else "heights above the geoid: not fit for the geometry of SAR"
-    )
-    text_at(figure, 36, f"{_tiles_text(view.tags)}\n{datum}", linespacing=1.5, fontsize=10.5)
+    text_at(figure, 36, _source_text(view), linespacing=1.5, fontsize=10.5)
     legend = [
         Line2D([], [], color=_AREA_COLOUR, linewidth=2.2, label="area of the glacier"),
         *(
@@ -142,8 +145,10 @@ def read_elevation(path: str | Path, longest_px: int) -> ElevationView:
     from rasterio.transform import from_bounds
     from rasterio.vrt import WarpedVRT
 
-    with opened(path) as file:
-        if file.count != 2:
+    with opened(path) as source, _in_degrees(source) as file:
+        tags = source.tags()
+        is_flagged = file.count == 2
+        if not (is_flagged or tags.get("NOTE", "").startswith("SYNTHETIC")):
             raise UserError(path, "this is not an elevation model with flags", "build it again")
         west, south, east, north = file.bounds
         width_km = (east - west) * _km_per_degree((north + south) / 2)
@@ -152,17 +157,28 @@ def read_elevation(path: str | Path, longest_px: int) -> ElevationView:
         height, width = (max(round(km * px_per_km), 2) for km in (height_km, width_km))
         averaged = Resampling.bilinear if height > file.height else Resampling.average
         heights_m = file.read(1, out_shape=(height, width), resampling=averaged)
-        place = from_bounds(*file.bounds, width, height)
-        # Small voids must not get lost.
-        highest = {"resampling": Resampling.max, "transform": place}
-        with WarpedVRT(file, width=width, height=height, nodata=None, **highest) as smaller:
-            flags = smaller.read(2)
-        return ElevationView(
-            heights_m.astype(np.float32),
-            np.nan_to_num(flags).astype(np.uint8),
-            *(west, south, east, north),
-            file.tags(),
-        )
+        flags = np.zeros((height, width), np.uint8)
+        if is_flagged:
+            place = from_bounds(*file.bounds, width, height)
+            # Small voids must not get lost.
+            highest = {"resampling": Resampling.max, "transform": place}
+            with WarpedVRT(file, width=width, height=height, nodata=None, **highest) as smaller:
+                flags = np.nan_to_num(smaller.read(2)).astype(np.uint8)
+        edges = (west, south, east, north)
+        return ElevationView(heights_m.astype(np.float32), flags, *edges, tags)
+
+
+@contextmanager
+def _in_degrees(source: Any) -> Iterator[Any]:
+    """Yield an open raster, warped to degrees where it is in metres."""
+    from rasterio.enums import Resampling
+    from rasterio.vrt import WarpedVRT
+
+    if source.crs is None or source.crs.is_geographic:
+        yield source
+        return
+    with WarpedVRT(source, crs="EPSG:4326", resampling=Resampling.bilinear) as warped:
+        yield warped
 
 
 def elevation_picture(view: ElevationView, scale: Normalize) -> NDArray[np.float64]:
@@ -219,8 +235,16 @@ def _draw_area(axes: Axes, view: ElevationView, glacier: Glacier) -> None:
     axes.set_ylim(view.south, view.north)
 
 
-def _tiles_text(tags: dict[str, str]) -> str:
-    names = list(parse_json(tags.get("TILES", "{}")))
+def _source_text(view: ElevationView) -> str:
+    """Return where heights are from, and what they are above."""
+    if view.synthetic:
+        return "SYNTHETIC: rendered by the scene model\nheights above the ellipsoid WGS 84"
+    names = list(parse_json(view.tags.get("TILES", "{}")))
     few = ", ".join(names) or "no tiles"
     many = len(names) > _TILES_NAMED
-    return f"Copernicus DEM GLO-30: {f'{len(names)} tiles' if many else few}"
+    datum = (
+        f"heights above the ellipsoid WGS 84, with the geoid {view.tags.get('GEOID_MODEL')}"
+        if view.tags.get("HEIGHTS") == "ellipsoidal"
+        else "heights above the geoid: not fit for the geometry of SAR"
+    )
+    return f"Copernicus DEM GLO-30: {f'{len(names)} tiles' if many else few}\n{datum}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -89,12 +89,12 @@ def drawn_epochs(count: int, most: int = MOST_EPOCHS) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
 
 
-def stretched(image: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def stretched(image: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.uint8]:
     """Stretch colours from the 1st to the 99th percentile of a reference, all bands alike.
 
     Args:
-        image: (3, H, W) uint8.
-        reference: (3, H, W) uint8 whose values fix the stretch.
+        image: (3, H, W).
+        reference: values that fix the stretch, of any shape.
 
     Returns:
         (H, W, 3) uint8.
@@ -197,8 +197,16 @@ def draw_panels(path: str | Path, panels: PretextPanels, title: str) -> None:
     save_figure(figure, path)
 
 
+def shown_mask(panels: PretextPanels, row: int) -> NDArray[np.uint8] | None:
+    """Return the (S, S) mask of a tile; beyond its image there is nothing to mask or predict."""
+    if panels.masked is None:
+        return None
+    inside = (panels.sar[row] > 0) | panels.true[row].any(axis=0)
+    return np.where(inside, panels.masked[row], np.uint8(0))
+
+
 def _row(panels: PretextPanels, row: int, epochs: list[int]) -> list[NDArray[np.uint8]]:
-    true, masked = panels.true[row], None if panels.masked is None else panels.masked[row]
+    true, masked = panels.true[row], shown_mask(panels, row)
     pictures = [panels.sar[row]]
     if masked is not None:
         pictures.append(masked_picture(masked, panels.sar[row]))

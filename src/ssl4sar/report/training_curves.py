@@ -1,4 +1,4 @@
-"""The course of the trainings: loss and validation scores per epoch, one line per seed."""
+"""The course of trainings and pretrainings: losses and validation scores per epoch."""
 
 from __future__ import annotations
 
@@ -43,18 +43,34 @@ _PANELS: Final = (
 )
 
 
+#: The same of a pretraining, all in one panel.
+_LOSSES: Final = (("train_loss", "training crops"), ("val_loss", "validation tiles"))
+
+
 def read_curve(path: str | Path) -> TrainingCurve:
-    """Read the table of epochs that a training wrote.
+    """Read the table of epochs that a fine-tuning wrote.
 
     Raises:
         UserError: the file is missing, damaged, or lacks a column that is drawn.
     """
-    path = Path(path)
+    return _read(Path(path), [column for column, _ in _PANELS])
+
+
+def read_losses(path: str | Path) -> TrainingCurve:
+    """Read the table of epochs that a pretraining wrote.
+
+    Raises:
+        UserError: the file is missing, damaged, or lacks a column that is drawn.
+    """
+    return _read(Path(path), [column for column, _ in _LOSSES])
+
+
+def _read(path: Path, columns: Sequence[str]) -> TrainingCurve:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
         epochs = tuple(int(row["epoch"]) for row in rows)
-        values = {column: tuple(_value(row[column]) for row in rows) for column, _ in _PANELS}
+        values = {column: tuple(_value(row[column]) for row in rows) for column in columns}
         if not rows:
             raise ValueError("it has no row")  # noqa: TRY301 - reported like any other damage
     except (OSError, ValueError, KeyError, TypeError, AttributeError, csv.Error) as error:
@@ -97,6 +113,32 @@ def write_training_figure(
     figure.text(0.5, 0.865, note, ha="center", va="center", fontsize=10.5)
     handles, labels = axes_row[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=8, frameon=False, fontsize=10.5)
+    save_figure(figure, path)
+
+
+def draw_losses(
+    path: str | Path, curve: TrainingCurve, title: str, *, synthetic: bool = False
+) -> None:
+    """Draw the losses of a pretraining over the epochs.
+
+    Args:
+        path: PNG file, written atomically.
+        curve: as :func:`read_losses` returns it.
+        title: of the pretraining.
+        synthetic: whether the images are rendered, not observed.
+    """
+    figure = new_figure(760, 440)
+    axes = figure.subplots()
+    figure.subplots_adjust(left=0.12, right=0.97, top=0.86, bottom=0.14)
+    for index, (column, label) in enumerate(_LOSSES):
+        epochs, values = curve.points(column)
+        # A few points are seen better than a short line.
+        marker = "o" if len(epochs) <= 60 else ""
+        axes.plot(epochs, values, color=run_colour(index), marker=marker, markersize=4, label=label)
+    _finish_axes(axes, "", max(curve.epochs), empty=False)
+    axes.set_ylabel("mean absolute error (channels from 0 to 1)", fontsize=10.5)
+    axes.legend(frameon=False, fontsize=10.5)
+    figure.suptitle(f"{'SYNTHETIC images: ' * synthetic}{title}: losses", fontsize=14)
     save_figure(figure, path)
 
 

@@ -108,6 +108,13 @@ class Stacking:
         return [_manifest(product) for product in self._batch(wildcards)]
 
     @reported
+    def first_manifest(self, wildcards: Any) -> list[str]:
+        """Return the manifest of the first wanted scene of a glacier, the one that is drawn."""
+        listed = self._listed(wildcards.glacier, "sentinel-1")
+        wanted = [each for each in listed if each.name in self._acquisition.products]
+        return [_manifest(product) for product in wanted[:1]]
+
+    @reported
     def batch_orbits(self, wildcards: Any) -> list[str]:
         """Return the records of the orbit files of a batch, each once; none if not wanted."""
         names = dict.fromkeys(self.orbit_of(wildcards).values())
@@ -146,9 +153,15 @@ class Stacking:
     @reported
     def batch_elevations(self, wildcards: Any) -> list[str]:
         """Return the elevation models of the glaciers of a batch."""
+        return [self._elevation(name) for name in self.scenes_of(wildcards)]
+
+    def elevation(self, wildcards: Any) -> str:
+        """Return the elevation model of a glacier."""
+        return self._elevation(wildcards.glacier)
+
+    def _elevation(self, glacier: str) -> str:
         synthetic = self._config.sentinel.provider == "synthetic"
-        folder = RENDERED_ELEVATION if synthetic else ELEVATION
-        return [str(folder / f"{name}.tif") for name in self.scenes_of(wildcards)]
+        return str((RENDERED_ELEVATION if synthetic else ELEVATION) / f"{glacier}.tif")
 
     @reported
     def optical_manifests(self, wildcards: Any) -> list[str]:

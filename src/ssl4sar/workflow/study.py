@@ -285,17 +285,18 @@ class Study:
         """Return files of all members of all models that are compared."""
         return [path for name in self.config.compared for path in self.of_model(pattern, name)]
 
-    def of_pretrainings(self, pattern: str) -> list[str]:
-        """Return files of all pretrainings behind the models that are compared.
+    def of_pretrainings(self, pattern: str, models: Sequence[str] | None = None) -> list[str]:
+        """Return files of all pretrainings behind models.
 
         Args:
             pattern: path below the run's folder with {task} and {member}.
+            models: names of the models; None: all of this run.
         """
         return list(
             dict.fromkeys(
                 f"{self.run}/{pattern}".format(task=task, member=Path(record).parent.name)
                 for task in self.config.pretext_tasks
-                for name in self.config.wanted
+                for name in models or self.config.wanted
                 if self.config.models[name].weights == task
                 for seed in self.config.seeds_of(name)
                 for record in self._pretraining_record(name, member_of(seed))

@@ -156,3 +156,5 @@ def test_raw_products_are_named_as_listed_and_always_the_same(tmp_path: Path) ->
         assert files == {path.relative_to(other): path.read_bytes() for path in other.rglob("*.*")}
     raw = open_product(tmp_path / listed["sentinel-1"][0].name / "a" / f"{names[0]}.SAFE")
     assert raw.polarisations == ("HH",)
+    assert raw.orbit_pass == listed["sentinel-1"][0].orbit_direction
+    assert None not in {product.orbit_direction for product in listed["sentinel-1"]}

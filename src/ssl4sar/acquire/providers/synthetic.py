@@ -19,9 +19,9 @@ from typing import Any, ClassVar, Final, Self
 from shapely.geometry import MultiPolygon, box
 
 from ssl4sar.acquire.areas import KM_PER_DEG, Glacier
-from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, Product
+from ssl4sar.acquire.product import SYNTHETIC_TYPE, Mission, OrbitDirection, Product
 from ssl4sar.acquire.providers.common import BOTH_MISSIONS
-from ssl4sar.acquire.providers.synthetic_raw import RawScenes, plan_raw
+from ssl4sar.acquire.providers.synthetic_raw import RawScenes, plan_raw, track_direction
 from ssl4sar.acquire.query import MissingProductError, Query, Selection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.config.services import Services
@@ -158,10 +158,17 @@ class Synthetic:
             start=acquired,
             stop=acquired,
             relative_orbit=None if isinstance(plan, OpticalPlan) else int(plan.orbit),
+            orbit_direction=self._direction(plan),
             processor_version=self._version,
             footprint=self._areas[plan.glacier],
             cloud_percent=self._cloud_percent(plan),
         )
+
+    def _direction(self, plan: PairPlan) -> OrbitDirection | None:
+        # Finished images are of no satellite: their tracks have a number alone.
+        if self._raw is None or isinstance(plan, OpticalPlan):
+            return None
+        return track_direction(plan.orbit)
 
     def _cloud_percent(self, plan: PairPlan) -> float | None:
         if not isinstance(plan, OpticalPlan):

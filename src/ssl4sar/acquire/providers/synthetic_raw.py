@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from ssl4sar.acquire.areas import Glacier
+from ssl4sar.acquire.product import OrbitDirection
 from ssl4sar.config.pair_scene import PairSceneConfig
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.seeding import generator
@@ -88,6 +89,11 @@ def _on_tracks(config: PairSceneConfig, scenes: Sequence[SarPlan]) -> list[SarPl
         orbit, viewing = first if few or number % 3 else second
         placed.append(replace(scene, orbit=orbit, viewing=viewing))
     return placed
+
+
+def track_direction(orbit: str) -> OrbitDirection:
+    """Return the direction of a track; the satellite flies north on every other one."""
+    return "ascending" if int(orbit) % 2 == 0 else "descending"
 
 
 @dataclass(frozen=True)
@@ -168,5 +174,6 @@ def _grid(glacier: Glacier) -> Grid:
 
 @lru_cache(maxsize=256)
 def _planned_pass(glacier: Glacier, incidence_deg: float, orbit: str) -> RadarPass:
-    # One track is one geometry. The satellite flies north on every other one.
-    return plan_place_pass(_grid(glacier), incidence_deg, ascending=int(orbit) % 2 == 0)
+    # One track is one geometry.
+    ascending = track_direction(orbit) == "ascending"
+    return plan_place_pass(_grid(glacier), incidence_deg, ascending=ascending)
