@@ -106,6 +106,7 @@ rule build_dataset:
             "stack.val_fraction",
             "stack.leave_out_flagged",
             "stack.apply_shift",
+            "stack.mask_layover_shadow",
         ),
     script:
         "../scripts/build_dataset.py"

@@ -27,10 +27,12 @@ from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json
 from ssl4sar.core.grid import Grid
-from ssl4sar.stack.record import StackedScene, StackRecord, image_path
+from ssl4sar.sar.coding import NODATA, STEPS_PER_DB
+from ssl4sar.stack.record import StackedScene, StackRecord, geometry_path, image_path
 from ssl4sar.version import VERSION
 
 _COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
+_RASTER: Final = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 _PROCESSING: Final = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 _CENTRE_GHZ: Final = 5.405
 #: Points per side of an area whose sides bow in degrees.
@@ -91,7 +93,7 @@ def scene_item(
             "processing:lineage": _lineage(facts),
             **_quality(scene),
         },
-        stac_extensions=[_PROCESSING],
+        stac_extensions=[_PROCESSING, _RASTER],
     )
     sar = SarExtension.ext(item, add_if_missing=True)
     sar.apply(
@@ -112,19 +114,49 @@ def scene_item(
     if facts.get("incidence_deg") is not None:
         item.stac_extensions.append("https://stac-extensions.github.io/view/v1.0.0/schema.json")
         item.properties["view:incidence_angle"] = facts["incidence_deg"]
-    asset = pystac.Asset(
-        href=Path(os.path.relpath(path, folder or Path(record).parent)).as_posix(),
-        media_type=_COG,
-        roles=["data"],
-        title=f"{facts['quantity']}, dB x 100",
+    folder = folder or Path(record).parent
+    image = _asset(
+        path, folder, _COG, ["data"], f"{facts['quantity']}, dB x 100", [_band("backscatter", "dB")]
     )
-    item.add_asset("backscatter", asset)
-    FileExtension.ext(asset, add_if_missing=True).apply(
-        # A multihash: function 0x12 (SHA-256), length 0x20.
-        checksum=f"1220{scene.sha256}",
-        size=path.stat().st_size,
+    geometry = _asset(
+        geometry_path(record, scene),
+        folder,
+        _COG,
+        ["metadata", "local-incidence-angle", "terrain-occlusion", "terrain-shadow"],
+        "local incidence angle, layover and shadow",
+        [
+            _band("local_incidence_angle", "degree"),
+            _band("layover_shadow", description="0 neither, 1 layover, 2 shadow, 3 both"),
+        ],
     )
+    assets = {"backscatter": (image, scene.sha256), "geometry": (geometry, scene.geometry_sha256)}
+    for name, (asset, sha256) in assets.items():
+        item.add_asset(name, asset)
+        FileExtension.ext(asset, add_if_missing=True).apply(
+            # A multihash: function 0x12 (SHA-256), length 0x20.
+            checksum=f"1220{sha256}",
+            size=(folder / asset.href).stat().st_size,
+        )
     return item
+
+
+def _asset(
+    path: Path,
+    folder: Path,
+    media_type: str,
+    roles: list[str],
+    title: str,
+    bands: list[dict[str, Any]],
+) -> pystac.Asset:
+    href = Path(os.path.relpath(path, folder)).as_posix()
+    return pystac.Asset(href, title, None, media_type, roles, {"bands": bands})
+
+
+def _band(name: str, unit: str | None = None, description: str | None = None) -> dict[str, Any]:
+    """Return a band of 16-bit numbers; those with a unit are stored in hundredths of it."""
+    scaled = {"unit": unit, "raster:scale": 1 / STEPS_PER_DB} if unit else {}
+    about = {"description": description} if description else {}
+    return {"name": name, **about, "data_type": "int16", "nodata": NODATA, **scaled}
 
 
 def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = None) -> Path:
