@@ -18,7 +18,7 @@ from referencing import Registry, Resource
 from scipy import ndimage
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.gray_png import read_gray
+from ssl4sar.core.gray_png import read_gray, read_text
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import MANIFEST_NAME
@@ -26,7 +26,13 @@ from ssl4sar.core.seeding import generator
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
-from ssl4sar.sar.coding import read_backscatter, read_geometry, write_backscatter, write_geometry
+from ssl4sar.sar.coding import (
+    GrayMapping,
+    read_backscatter,
+    read_geometry,
+    write_backscatter,
+    write_geometry,
+)
 from ssl4sar.sar.geocode import GeocodeOptions, geocode
 from ssl4sar.sar.product import open_product
 from ssl4sar.sar.terrain import Elevation
@@ -239,6 +245,36 @@ def test_items_hold_what_catalogues_ask_for(checked: StackRecord, stacked: Stack
     assert geometry["file:checksum"] == "1220" + hashlib.sha256(stored).hexdigest()
     assert geometry["file:size"] == len(stored)
     assert "SYNTHETIC" in item["properties"]["description"]
+
+
+def test_a_scene_has_a_thumbnail_in_the_grey_of_the_dataset(
+    stacked: Stacked, tmp_path: Path
+) -> None:
+    scene = stacked.stack.scenes[0]
+    path = image_path(stacked.record, scene)
+    image = read_backscatter(path)
+    db, grid = np.kron(image.db, np.ones((4, 6), np.float32)), image.grid
+    db[:40] = np.nan
+    large = Grid.at(grid.left, grid.top, 20.0, db.shape, grid.crs)
+    record = shutil.copytree(stacked.record.parent, tmp_path / "copy") / "stack.json"
+    write_backscatter(image_path(record, scene), db, large, name="sigma0", metadata={})
+    one = stacked.stack.model_copy(update={"scenes": (scene,)})
+    mapping = GrayMapping(-30, -5)
+    write_stac(one, record, tmp_path / "stac", mapping)
+    item = json.loads((tmp_path / "stac" / f"{path.stem}.json").read_text())
+    asset = item["assets"]["thumbnail"]
+    assert (asset["type"], asset["roles"]) == ("image/png", ["thumbnail"])
+    picture = tmp_path / "stac" / asset["href"]
+    gray = read_gray(picture)
+    assert max(gray.shape) == 256
+    assert gray.shape[0] == pytest.approx(256 * db.shape[0] / db.shape[1], abs=1)
+    rows = gray.shape[0] * 40 // db.shape[0]
+    assert not gray[: rows - 1].any()
+    assert gray[rows + 1 :].all()
+    # Means of decibels, within what clipping of single pixels and rounding can change.
+    expected = np.clip((np.nanmean(db) + 30) / mapping.step_db + 1, 1, 255)
+    assert gray[rows + 1 :].mean() == pytest.approx(expected, abs=4)
+    assert "SYNTHETIC" in read_text(picture)["Comment"]
 
 
 def test_places_are_degrees_also_across_the_antimeridian(stacked: Stacked) -> None:

@@ -79,6 +79,8 @@ rule check_stack:
     threads: 2
     resources:
         **STUDY.asks("check_stack", 4000, 60),
+    params:
+        **STUDY.given("check_stack", "stack.low_db", "stack.high_db"),
     script:
         "../scripts/check_stack.py"
 

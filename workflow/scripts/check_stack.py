@@ -5,6 +5,7 @@ from typing import Any
 
 from ssl4sar.core.progress import log
 from ssl4sar.report.coregistration import draw_coregistration, draw_quick_looks
+from ssl4sar.sar.coding import GrayMapping
 from ssl4sar.stack.coregistration import (
     check_coregistration,
     largest_track,
@@ -21,7 +22,9 @@ from ssl4sar.workflow.job import job
 BAND = "B8"
 
 
-def main(batches: list[Path], optical: Path, workers: int, output: Any) -> None:
+def main(
+    batches: list[Path], optical: Path, mapping: GrayMapping, workers: int, output: Any
+) -> None:
     """Write the record of all batches with their shifts, a table, STAC items and pictures."""
     record, stac = Path(output.record), Path(output.stac)
     bands = read_optical(optical)
@@ -32,10 +35,10 @@ def main(batches: list[Path], optical: Path, workers: int, output: Any) -> None:
     stack.write(record)
     write_shift_table(stack, output.table)
     stac.mkdir(parents=True, exist_ok=True)
-    write_stac(stack, record, stac)
+    write_stac(stack, record, stac, mapping)
     images = [image_path(record, scene) for scene in largest_track(stack)]
     draw_coregistration(output.shifts, stack, track_median(images, stack.pixels, workers), stable)
-    draw_quick_looks(output.scenes, stack, record)
+    draw_quick_looks(output.scenes, stack, record, mapping)
     shifts = [scene.shift for scene in stack.usable if scene.shift is not None]
     measured = [shift for shift in shifts if shift.x_px is not None]
     flagged = sum(shift.problem is not None for shift in measured)
@@ -45,9 +48,11 @@ def main(batches: list[Path], optical: Path, workers: int, output: Any) -> None:
 
 if __name__ == "__main__":
     with job(snakemake):
+        cfg = snakemake.params.cfg
         main(
             batches=[Path(path) for path in snakemake.input.batches],
             optical=Path(snakemake.input.optical),
+            mapping=GrayMapping(cfg["stack.low_db"], cfg["stack.high_db"]),
             workers=snakemake.threads,
             output=snakemake.output,
         )

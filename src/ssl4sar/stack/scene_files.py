@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.sar.coding import write_backscatter, write_geometry
+from ssl4sar.core.raster import UnreadableRasterError, open_raster
+from ssl4sar.sar.coding import GrayMapping, decode, write_backscatter, write_geometry
 from ssl4sar.stack.record import StackedScene
 
 if TYPE_CHECKING:
@@ -52,6 +55,36 @@ def write_scene(product: str, image: xr.Dataset, grid: Grid, folder: Path) -> St
         valid_percent=valid_percent(image),
         facts={**facts, "clamped_px": clamped},
     )
+
+
+def quick_look(image: str | Path, mapping: GrayMapping, longest_px: int) -> NDArray[np.uint8]:
+    """Return a small grey picture of a stored image, made from its overviews.
+
+    Args:
+        image: file of :func:`ssl4sar.sar.coding.write_backscatter`.
+        mapping: decibels to grey.
+        longest_px: longer side of the picture, at most.
+
+    Returns:
+        (H, W) uint8, 0 where the image has no data.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    # Heavy, and needed by few: the rest of the package works without it.
+    from rasterio.enums import Resampling
+
+    try:
+        with open_raster(image, "GTiff") as file:
+            scale = min(1.0, longest_px / max(file.shape))
+            height, width = (max(1, round(side * scale)) for side in file.shape)
+            small = file.read(1, out_shape=(height, width), resampling=Resampling.average)
+    except UnreadableRasterError as error:
+        raise UserError(
+            image, f"this is not a stored image ({error})", "remove it and make it again"
+        ) from error
+    gray: NDArray[np.uint8] = mapping.encode(decode(small)).image
+    return gray
 
 
 def valid_percent(image: xr.Dataset) -> float:

@@ -26,14 +26,18 @@ from ssl4sar.acquire.areas import cut_at_antimeridian
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json
+from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.grid import Grid
-from ssl4sar.sar.coding import NODATA, STEPS_PER_DB
+from ssl4sar.sar.coding import NODATA, STEPS_PER_DB, GrayMapping
 from ssl4sar.stack.record import StackedScene, StackRecord, geometry_path, image_path
+from ssl4sar.stack.scene_files import quick_look
 from ssl4sar.version import VERSION
 
 _COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
 _RASTER: Final = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 _PROCESSING: Final = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+#: Longer side of a thumbnail, as reviewers of catalogues expect it at most.
+_THUMBNAIL_PX: Final = 256
 _CENTRE_GHZ: Final = 5.405
 #: Points per side of an area whose sides bow in degrees.
 _SIDE_POINTS: Final = 21
@@ -118,8 +122,9 @@ def scene_item(
     image = _asset(
         path, folder, _COG, ["data"], f"{facts['quantity']}, dB x 100", [_band("backscatter", "dB")]
     )
+    seen = geometry_path(record, scene)
     geometry = _asset(
-        geometry_path(record, scene),
+        seen,
         folder,
         _COG,
         ["metadata", "local-incidence-angle", "terrain-occlusion", "terrain-shadow"],
@@ -129,13 +134,16 @@ def scene_item(
             _band("layover_shadow", description="0 neither, 1 layover, 2 shadow, 3 both"),
         ],
     )
-    assets = {"backscatter": (image, scene.sha256), "geometry": (geometry, scene.geometry_sha256)}
-    for name, (asset, sha256) in assets.items():
+    assets = (
+        ("backscatter", image, path, scene.sha256),
+        ("geometry", geometry, seen, scene.geometry_sha256),
+    )
+    for name, asset, file, sha256 in assets:
         item.add_asset(name, asset)
         FileExtension.ext(asset, add_if_missing=True).apply(
             # A multihash: function 0x12 (SHA-256), length 0x20.
             checksum=f"1220{sha256}",
-            size=(folder / asset.href).stat().st_size,
+            size=file.stat().st_size,
         )
     return item
 
@@ -159,13 +167,19 @@ def _band(name: str, unit: str | None = None, description: str | None = None) ->
     return {"name": name, **about, "data_type": "int16", "nodata": NODATA, **scaled}
 
 
-def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = None) -> Path:
-    """Write items of all scenes and their collection.
+def write_stac(
+    stack: StackRecord,
+    record: str | Path,
+    folder: Path | None = None,
+    mapping: GrayMapping | None = None,
+) -> Path:
+    """Write items of all scenes with their thumbnails, and the collection.
 
     Args:
         stack: the scenes.
         record: file of the record.
         folder: folder of the items; None: that of the record.
+        mapping: decibels to grey of the thumbnails; None: the default.
 
     Returns:
         The collection, ``collection.json``.
@@ -174,7 +188,11 @@ def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = Non
         UserError: an item does not hold what STAC asks for.
     """
     folder = folder or Path(record).parent
-    items = [scene_item(stack, scene, record, folder) for scene in stack.usable]
+    items = []
+    for scene in stack.usable:
+        item = scene_item(stack, scene, record, folder)
+        item.add_asset("thumbnail", _thumbnail(scene, record, folder, mapping or GrayMapping()))
+        items.append(item)
     shape = area_in_degrees(stack.pixels)
     times = [item.datetime for item in items if item.datetime is not None]
     collection = pystac.Collection(
@@ -205,6 +223,17 @@ def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = Non
     path = folder / "collection.json"
     write_json(path, {**collection.to_dict(include_self_link=False), "links": links})
     return path
+
+
+def _thumbnail(
+    scene: StackedScene, record: str | Path, folder: Path, mapping: GrayMapping
+) -> pystac.Asset:
+    image = image_path(record, scene)
+    path = folder / f"{image.stem}.png"
+    text = {"Product": scene.product, "Comment": _note(scene)}
+    write_gray(path, quick_look(image, mapping, _THUMBNAIL_PX), text)
+    title = f"{mapping.low_db:g} to {mapping.high_db:g} dB as grey"
+    return pystac.Asset(path.name, title, None, pystac.MediaType.PNG, ["thumbnail"])
 
 
 def item_problems(item: dict[str, Any]) -> list[str]:
