@@ -21,8 +21,10 @@ from ssl4sar.sar.coding import (
     decode,
     encode,
     read_backscatter,
+    read_geometry,
     to_db,
     write_backscatter,
+    write_geometry,
 )
 
 CRS = "EPSG:32633"
@@ -96,6 +98,31 @@ def test_a_stored_image_is_cloud_optimised_and_readable_by_others(tmp_path: Path
         assert (file.units, file.descriptions, file.scales) == (("dB",), ("gamma0",), (0.01,))
         masked = file.read(1, masked=True) * file.scales[0]
     np.testing.assert_allclose(masked.filled(np.nan), made(), atol=HALF_STEP_DB)
+
+
+def test_the_geometry_of_an_image_returns(tmp_path: Path) -> None:
+    rng, where = np.random.default_rng(4), grid(700, 900)
+    angle = rng.uniform(0, 180, (700, 900)).astype(np.float32)
+    angle[:3] = np.nan
+    marks = rng.integers(0, 4, (700, 900), np.uint8)
+    path = tmp_path / "a.tif"
+    write_geometry(path, angle, marks, where, metadata={"product": "P"})
+    back = read_geometry(path)
+    np.testing.assert_array_equal(np.isnan(back.incidence_deg), np.isnan(angle))
+    np.testing.assert_allclose(back.incidence_deg, angle, atol=0.00502)
+    np.testing.assert_array_equal(back.layover_shadow, marks)
+    assert (back.grid, back.metadata) == (where, {"product": "P"})
+    with rasterio.open(path) as file:
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert (file.units, file.scales) == (("degree", None), (0.01, 1.0))
+        assert file.descriptions == ("local incidence angle", "1 layover, 2 shadow, 3 both")
+        # Overviews hold codes of the mask, not means of codes.
+        assert set(np.unique(file.read(2, out_shape=(350, 450)))) == {0, 1, 2, 3}
+    with pytest.raises(UserError, match="does not hold decibels"):
+        read_backscatter(path)
+    write_backscatter(path, made(), where, name="sigma0", metadata={})
+    with pytest.raises(UserError, match="does not hold incidence angles and a mask"):
+        read_geometry(path)
 
 
 def test_an_image_without_any_measurement_is_stored(tmp_path: Path) -> None:

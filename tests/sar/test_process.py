@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from painted_grd import SHAPE, area, lon_lat, write_model, write_product
 
 from ssl4sar.cli import main
 from ssl4sar.core.errors import UserError
-from ssl4sar.sar.coding import read_backscatter
+from ssl4sar.sar.coding import read_backscatter, read_geometry
 from ssl4sar.sar.process import grid_of_bounds, grid_of_file
 
 GRID = area(50)
@@ -47,9 +46,9 @@ def test_an_image_is_made_on_bounds_and_again_on_its_own_grid(
     assert image.grid.left % 40 == 0
     np.testing.assert_allclose(image.db, 20 * np.log10(50 / 100), atol=0.006)
     assert image.metadata["elevation"] == "dem.tif"
-    with rasterio.open(terrain) as file:
-        assert 25 < file.read(1).mean() < 45
-        assert not file.read(2).any()
+    seen = read_geometry(terrain)
+    assert 25 < seen.incidence_deg.mean() < 45
+    assert not seen.layover_shadow.any()
     assert main(arguments(folder, "--grid", str(out), "--out", str(again))) == 0
     assert again.read_bytes() == out.read_bytes()
 

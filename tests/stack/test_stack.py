@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -10,19 +11,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import Draft7Validator
+from pystac.validation.local_validator import get_local_schema_cache
 from raw_glacier import INCIDENCE_DEG, RawGlacier, Stacked
+from referencing import Registry, Resource
 from scipy import ndimage
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.gray_png import read_gray, read_text
 from ssl4sar.core.grid import Grid
+from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.pair_layout import MANIFEST_NAME
 from ssl4sar.core.seeding import generator
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
 from ssl4sar.sar import product as product_module
-from ssl4sar.sar.coding import read_backscatter, write_backscatter
-from ssl4sar.sar.geocode import GeocodeOptions
+from ssl4sar.sar.coding import (
+    GrayMapping,
+    read_backscatter,
+    read_geometry,
+    write_backscatter,
+    write_geometry,
+)
+from ssl4sar.sar.geocode import GeocodeOptions, geocode
+from ssl4sar.sar.product import open_product
 from ssl4sar.sar.terrain import Elevation
 from ssl4sar.stack import scenes as scenes_module
 from ssl4sar.stack.coregistration import (
@@ -32,7 +45,14 @@ from ssl4sar.stack.coregistration import (
     write_shift_table,
 )
 from ssl4sar.stack.pairs import GlacierImages, PairOptions, build_pairs
-from ssl4sar.stack.record import SceneShift, StackedScene, StackRecord, image_path, merge_stacks
+from ssl4sar.stack.record import (
+    SceneShift,
+    StackedScene,
+    StackRecord,
+    geometry_path,
+    image_path,
+    merge_stacks,
+)
 from ssl4sar.stack.scenes import GlacierScenes, RawScene, stack_batch, stack_scenes
 from ssl4sar.stack.shift import measure_shift
 from ssl4sar.stack.stac import area_in_degrees, item_problems, scene_item, write_stac
@@ -177,6 +197,23 @@ def test_one_scene_for_several_glaciers_is_read_once(
     assert "the area is not in the scene" in str(outside.problem)
 
 
+def test_how_a_scene_was_seen_is_beside_it(stacked: Stacked, tmp_path: Path) -> None:
+    record = tmp_path / "stack.json"
+    for number, scene in enumerate(StackRecord.read(stacked.record).usable):
+        path = geometry_path(record, scene)
+        assert sha256_file(path) == scene.geometry_sha256
+        raw, seen = stacked.raw, read_geometry(path)
+        product = open_product(raw.scenes[number].path)
+        image = geocode(product, "HH", raw.grid, raw.elevation)
+        angle = image["local_incidence_angle"].values
+        np.testing.assert_allclose(seen.incidence_deg, angle, atol=0.00502)
+        np.testing.assert_array_equal(seen.layover_shadow, image["layover_shadow"].values)
+        assert seen.grid == raw.grid
+        assert scene.facts["layover_shadow_percent"] == round(
+            100 * (seen.layover_shadow > 0).mean(), 2
+        )
+
+
 def test_making_a_stack_again_gives_the_same_bytes(stacked: Stacked, tmp_path: Path) -> None:
     raw = stacked.raw
     again = stack_scenes(
@@ -266,11 +303,56 @@ def test_items_hold_what_catalogues_ask_for(checked: StackRecord, stacked: Stack
     assert [link["rel"] for link in document["links"]] == ["item"] * 3
     item = json.loads((collection.parent / document["links"][0]["href"]).read_text())
     assert item_problems(item) == []
+    core = get_local_schema_cache()
+    resources = [(name, Resource.from_contents(schema)) for name, schema in core.items()]
+    schema = next(core[name] for name in core if name.endswith("/item.json"))
+    registry = Registry().with_resources(resources)
+    assert list(Draft7Validator(schema, registry=registry).iter_errors(item)) == []
     assert item["properties"]["proj:code"] == "EPSG:32622"
     assert item["properties"]["sat:relative_orbit"] == 90
     assert item["properties"]["ssl4sar:geolocation"] == "within limits"
     assert item["assets"]["backscatter"]["file:checksum"].startswith("1220")
+    geometry = item["assets"]["geometry"]
+    assert {"local-incidence-angle", "terrain-shadow"} < set(geometry["roles"])
+    assert [band["name"] for band in geometry["bands"]] == [
+        "local_incidence_angle",
+        "layover_shadow",
+    ]
+    assert geometry["bands"][0]["raster:scale"] == 0.01
+    stored = (collection.parent / geometry["href"]).read_bytes()
+    assert geometry["file:checksum"] == "1220" + hashlib.sha256(stored).hexdigest()
+    assert geometry["file:size"] == len(stored)
     assert "SYNTHETIC" in item["properties"]["description"]
+
+
+def test_a_scene_has_a_thumbnail_in_the_grey_of_the_dataset(
+    stacked: Stacked, tmp_path: Path
+) -> None:
+    scene = stacked.stack.scenes[0]
+    path = image_path(stacked.record, scene)
+    image = read_backscatter(path)
+    db, grid = np.kron(image.db, np.ones((4, 6), np.float32)), image.grid
+    db[:40] = np.nan
+    large = Grid.at(grid.left, grid.top, 20.0, db.shape, grid.crs)
+    record = shutil.copytree(stacked.record.parent, tmp_path / "copy") / "stack.json"
+    write_backscatter(image_path(record, scene), db, large, name="sigma0", metadata={})
+    one = stacked.stack.model_copy(update={"scenes": (scene,)})
+    mapping = GrayMapping(-30, -5)
+    write_stac(one, record, tmp_path / "stac", mapping)
+    item = json.loads((tmp_path / "stac" / f"{path.stem}.json").read_text())
+    asset = item["assets"]["thumbnail"]
+    assert (asset["type"], asset["roles"]) == ("image/png", ["thumbnail"])
+    picture = tmp_path / "stac" / asset["href"]
+    gray = read_gray(picture)
+    assert max(gray.shape) == 256
+    assert gray.shape[0] == pytest.approx(256 * db.shape[0] / db.shape[1], abs=1)
+    rows = gray.shape[0] * 40 // db.shape[0]
+    assert not gray[: rows - 1].any()
+    assert gray[rows + 1 :].all()
+    # Means of decibels, within what clipping of single pixels and rounding can change.
+    expected = np.clip((np.nanmean(db) + 30) / mapping.step_db + 1, 1, 255)
+    assert gray[rows + 1 :].mean() == pytest.approx(expected, abs=4)
+    assert "SYNTHETIC" in read_text(picture)["Comment"]
 
 
 def test_places_are_degrees_also_across_the_antimeridian(stacked: Stacked) -> None:
@@ -321,6 +403,28 @@ def test_flagged_scenes_are_left_out_or_moved_only_as_asked(
     assert moved.sar[0].processing["moved_px"] == [0.0, -3.0]  # type: ignore[index]
     assert unmoved.sar[0].sha256 != moved.sar[0].sha256
     assert unmoved.sar[1].sha256 == moved.sar[1].sha256
+
+
+def test_layover_and_shadow_are_left_out_only_as_asked(stacked: Stacked, tmp_path: Path) -> None:
+    record = shutil.copytree(stacked.record.parent, tmp_path / "copy") / "stack.json"
+    scene = stacked.stack.scenes[0]
+    seen = read_geometry(geometry_path(record, scene))
+    marks = np.zeros_like(seen.layover_shadow)
+    marks[10:20, 30:50], marks[40:45] = 1, 2
+    path = geometry_path(record, scene)
+    write_geometry(path, seen.incidence_deg, marks, seen.grid, metadata=seen.metadata)
+    images = GlacierImages(stacked.stack, record, stacked.raw.optical)
+    plain = build_pairs([images], tmp_path / "a", PairOptions(val_fraction=0))
+    masked = build_pairs(
+        [images], tmp_path / "b", PairOptions(val_fraction=0, mask_layover_shadow=True)
+    )
+    whole, cut = (
+        read_gray(tmp_path / folder / each.sar[0].file)
+        for folder, each in (("a", plain), ("b", masked))
+    )
+    np.testing.assert_array_equal(cut, np.where(marks > 0, 0, whole))
+    assert plain.sar[0].processing["masked_px"] is None  # type: ignore[index]
+    assert masked.sar[0].processing["masked_px"] == (marks > 0).sum()  # type: ignore[index]
 
 
 def test_what_must_not_be_in_a_dataset_is_refused(stacked: Stacked, tmp_path: Path) -> None:

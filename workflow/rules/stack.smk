@@ -89,6 +89,8 @@ rule check_stack:
     threads: 2
     resources:
         **STUDY.asks("check_stack", 4000, 60),
+    params:
+        **STUDY.given("check_stack", "stack.low_db", "stack.high_db"),
     script:
         "../scripts/check_stack.py"
 
@@ -116,6 +118,7 @@ rule build_dataset:
             "stack.val_fraction",
             "stack.leave_out_flagged",
             "stack.apply_shift",
+            "stack.mask_layover_shadow",
         ),
     script:
         "../scripts/build_dataset.py"

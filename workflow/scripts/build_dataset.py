@@ -39,6 +39,7 @@ if __name__ == "__main__":
                 val_fraction=cfg["stack.val_fraction"],
                 leave_out_flagged=cfg["stack.leave_out_flagged"],
                 apply_shift=cfg["stack.apply_shift"],
+                mask_layover_shadow=cfg["stack.mask_layover_shadow"],
                 allow_test_glaciers=cfg["ssl4sar.allow_test_glaciers"],
                 test_glaciers=(*BENCHMARK_TEST_GLACIERS, *cfg["ssl4sar.test_glaciers"]),
             ),

@@ -5,8 +5,10 @@ from typing import Any
 
 from ssl4sar.core.progress import log
 from ssl4sar.report.stack_pictures import draw_stack
+from ssl4sar.sar.coding import GrayMapping
 from ssl4sar.stack.coregistration import (
     check_coregistration,
+    shift_summary,
     stable_terrain,
     write_shift_table,
 )
@@ -25,6 +27,7 @@ def main(
     optical: Path,
     raw: Path,
     elevation: Path,
+    mapping: GrayMapping,
     workers: int,
     output: Any,
 ) -> None:
@@ -37,24 +40,22 @@ def main(
     stack.write(record)
     write_shift_table(stack, output.table)
     stac.mkdir(parents=True, exist_ok=True)
-    write_stac(stack, record, stac)
+    write_stac(stack, record, stac, mapping)
     pictures = dict(output.items())
-    draw_stack(pictures, stack, record, bands, stable, raw, elevation, workers)
-    shifts = [scene.shift for scene in stack.usable if scene.shift is not None]
-    measured = [shift for shift in shifts if shift.x_px is not None]
-    flagged = sum(shift.problem is not None for shift in measured)
-    counts = f"{len(stack.usable)} of {len(stack.scenes)} scenes have an image"
-    log(f"{stack.glacier}: {counts}; {len(measured)} shifts measured, {flagged} beyond the limits")
+    draw_stack(pictures, stack, record, bands, stable, raw, elevation, mapping, workers)
+    log(shift_summary(stack))
 
 
 if __name__ == "__main__":
     with job(snakemake):
+        cfg = snakemake.params.cfg
         main(
             glacier=snakemake.wildcards.glacier,
             batches=[Path(path) for path in snakemake.input.batches],
             optical=Path(snakemake.input.optical),
             raw=Path(snakemake.input.raw[0]),
             elevation=Path(snakemake.input.elevation),
+            mapping=GrayMapping(cfg["stack.low_db"], cfg["stack.high_db"]),
             workers=snakemake.threads,
             output=snakemake.output,
         )

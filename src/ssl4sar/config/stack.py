@@ -32,6 +32,9 @@ class StackConfig(Block):
     """Leave out scenes that are shifted against their track beyond the limits."""
     apply_shift: bool = False
     """Move images by the shift that was measured; recorded with each."""
+    mask_layover_shadow: bool = False
+    """Leave pixels in layover or shadow out of the dataset's images, which then have no data there;
+    the stack keeps them, with their mask."""
 
     @model_validator(mode="after")
     def _window_is_one(self) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +13,9 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from ssl4sar.report.figure_file import label_days, new_figure, run_colour, save_figure
-from ssl4sar.sar.coding import GrayMapping, read_backscatter
+from ssl4sar.sar.coding import GrayMapping
 from ssl4sar.stack.record import StackedScene, StackRecord, image_path
+from ssl4sar.stack.scene_files import quick_look
 from ssl4sar.stack.shift import FLAG_SHIFT_PX
 
 _FLAGGED: Final = "#D55E00"
@@ -117,13 +118,16 @@ def _named(stack: StackRecord) -> str:
     return f"SYNTHETIC: {stack.glacier}" if stack.synthetic else stack.glacier
 
 
-def draw_quick_looks(path: str | Path, stack: StackRecord, record: str | Path) -> None:
+def draw_quick_looks(
+    path: str | Path, stack: StackRecord, record: str | Path, mapping: GrayMapping = _MAPPING
+) -> None:
     """Draw a small picture of every scene; what is flagged has a frame.
 
     Args:
         path: PNG file, written atomically.
         stack: the scenes; of more than 120 so many are drawn, evenly over time.
         record: file of the record, beside the images.
+        mapping: decibels to grey.
 
     Raises:
         UserError: an image cannot be read, or the file cannot be written.
@@ -145,7 +149,7 @@ def draw_quick_looks(path: str | Path, stack: StackRecord, record: str | Path) -
             (left / size[0], 1 - (top + _THUMB_PX) / size[1], _THUMB_PX / size[0],
              _THUMB_PX / size[1])
         )  # fmt: skip
-        _draw_thumb(axes, scene, record)
+        _draw_thumb(axes, scene, record, mapping)
         caption = f"{scene.day}\n{scene.track}"
         figure.text(
             left / size[0], 1 - (top + _THUMB_PX + 4) / size[1], caption, va="top", fontsize=7
@@ -153,11 +157,9 @@ def draw_quick_looks(path: str | Path, stack: StackRecord, record: str | Path) -
     save_figure(figure, path)
 
 
-def _draw_thumb(axes: Axes, scene: StackedScene, record: str | Path) -> None:
-    db = read_backscatter(image_path(record, scene)).db
-    step = max(1, math.ceil(max(db.shape) / _THUMB_PX))
-    gray: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 255}
-    axes.imshow(_MAPPING.encode(db[::step, ::step]).image, **gray)
+def _draw_thumb(axes: Axes, scene: StackedScene, record: str | Path, mapping: GrayMapping) -> None:
+    picture = quick_look(image_path(record, scene), mapping, _THUMB_PX)
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255)
     axes.set(xticks=[], yticks=[])
     is_flagged = scene.shift is not None and scene.shift.problem is not None
     axes.spines[:].set(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ssl4sar.report.coregistration import draw_coregistration, draw_quick_looks
 from ssl4sar.report.optical_picture import draw_optical
 from ssl4sar.report.raw_scene import draw_raw_scene
+from ssl4sar.sar.coding import GrayMapping
 from ssl4sar.sar.terrain import Elevation
 from ssl4sar.stack.coregistration import largest_track, track_median
 from ssl4sar.stack.record import StackRecord, image_path
@@ -28,6 +29,7 @@ def draw_stack(
     stable: NDArray[np.bool_],
     raw: Path,
     elevation: Path,
+    mapping: GrayMapping,
     workers: int = 1,
 ) -> None:
     """Draw a checked stack: a raw scene, the optical image, all scenes and their shifts.
@@ -40,6 +42,7 @@ def draw_stack(
         stable: (H, W) where shifts were measured.
         raw: manifest of the scene to draw.
         elevation: model of the area.
+        mapping: decibels to grey.
         workers: threads.
 
     Raises:
@@ -50,4 +53,4 @@ def draw_stack(
     images = [image_path(record, scene) for scene in largest_track(stack)]
     median_db = track_median(images, stack.pixels, workers)
     draw_coregistration(pictures["shifts"], stack, median_db, stable)
-    draw_quick_looks(pictures["scenes"], stack, record)
+    draw_quick_looks(pictures["scenes"], stack, record, mapping)

@@ -9,10 +9,9 @@ from typing import Final
 import numpy as np
 
 from ssl4sar.core.errors import UserError
-from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid, crs_at
 from ssl4sar.core.raster import UnreadableRasterError, open_raster
-from ssl4sar.sar.coding import write_backscatter
+from ssl4sar.sar.coding import write_backscatter, write_geometry
 from ssl4sar.sar.geocode import GeocodeOptions, geocode
 from ssl4sar.sar.product import open_product
 from ssl4sar.sar.terrain import Elevation
@@ -62,14 +61,8 @@ def process(request: ProcessRequest) -> list[str]:
     write_backscatter(request.out, backscatter, request.grid, name=name, metadata=image.attrs)
     marks = image.layover_shadow.values
     if request.terrain_out is not None:
-        bands = np.stack([image.local_incidence_angle.values, marks.astype(np.float32)])
-        write_geotiff(
-            request.terrain_out,
-            bands,
-            request.grid,
-            descriptions=("local incidence angle (degrees)", "1 layover, 2 shadow, 3 both"),
-            tags={"product": product.name},
-        )
+        angle = image.local_incidence_angle.values
+        write_geometry(request.terrain_out, angle, marks, request.grid, metadata=image.attrs)
     height, width = request.grid.shape
     return [
         f"{request.out}: {name} of {product.name} in {polarisation}, {width} x {height} pixels of "

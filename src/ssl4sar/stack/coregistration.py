@@ -141,6 +141,17 @@ def _in_metres(shift: Shift, grid: Grid) -> SceneShift:
     return SceneShift(x_m=x_m, y_m=y_m, **asdict(shift))
 
 
+def shift_summary(stack: StackRecord) -> str:
+    """Return in words how many scenes have an image, a measured shift, and one beyond the limits."""
+    shifts = [scene.shift for scene in stack.usable if scene.shift is not None]
+    measured = [shift for shift in shifts if shift.x_px is not None]
+    flagged = sum(shift.problem is not None for shift in measured)
+    counts = f"{len(stack.usable)} of {len(stack.scenes)} scenes have an image"
+    return (
+        f"{stack.glacier}: {counts}; {len(measured)} shifts measured, {flagged} beyond the limits"
+    )
+
+
 def write_shift_table(stack: StackRecord, path: str | Path) -> None:
     """Write the scenes of a stack and their shifts as CSV, atomically."""
     text = io.StringIO()

@@ -33,9 +33,9 @@ from ssl4sar.core.pair_layout import (
 )
 from ssl4sar.core.progress import track
 from ssl4sar.dataset.pair_manifest import OpticalImage, PairManifest, SarImage
-from ssl4sar.sar.coding import GrayMapping, read_backscatter
+from ssl4sar.sar.coding import GrayMapping, read_backscatter, read_geometry
 from ssl4sar.stack.optical import optical_facts
-from ssl4sar.stack.record import StackedScene, StackRecord, image_path
+from ssl4sar.stack.record import StackedScene, StackRecord, geometry_path, image_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,6 +54,7 @@ class PairOptions:
         val_fraction: of every other glacier, the share of its latest days for validation.
         leave_out_flagged: leave out scenes whose co-registration is flagged.
         apply_shift: move every image by the shift that was measured; off: nothing is warped.
+        mask_layover_shadow: pixels in layover or shadow become no data; the stack keeps them.
         allow_test_glaciers: take glaciers of the benchmark's test set, too.
         test_glaciers: names of these glaciers.
     """
@@ -63,6 +64,7 @@ class PairOptions:
     val_fraction: float = 0.1
     leave_out_flagged: bool = True
     apply_shift: bool = False
+    mask_layover_shadow: bool = False
     allow_test_glaciers: bool = False
     test_glaciers: tuple[str, ...] = BENCHMARK_TEST_GLACIERS
 
@@ -224,6 +226,11 @@ def _write_sar(
     options: PairOptions,
 ) -> SarImage:
     db = read_backscatter(image_path(images.record, scene)).db
+    masked = None
+    if options.mask_layover_shadow:
+        hidden = read_geometry(geometry_path(images.record, scene)).layover_shadow > 0
+        masked = int((hidden & ~np.isnan(db)).sum())
+        db[hidden] = np.nan
     move = None
     if options.apply_shift and scene.shift is not None and scene.shift.x_px is not None:
         move = -float(scene.shift.y_px or 0.0), -float(scene.shift.x_px)
@@ -247,6 +254,7 @@ def _write_sar(
             "image_sha256": scene.sha256,
             "mapping": {**options.mapping.to_json(), "clamped_px": coded.clamped_px},
             "shift": None if scene.shift is None else scene.shift.model_dump(),
+            "masked_px": masked,
             "moved_px": None if move is None else list(move),
             "synthetic": scene.synthetic,
         },

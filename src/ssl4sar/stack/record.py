@@ -48,6 +48,8 @@ class StackedScene(RecordPart):
         product: name of the raw product.
         file: its image, seen from the folder of the record; None of one that failed.
         sha256: of the image.
+        geometry_file: its local incidence angle, layover and shadow, beside the image.
+        geometry_sha256: of that file.
         problem: why it failed, in one line; None of one that is there.
         day: of the first line, UTC, YYYY-MM-DD; None of one that could not be opened.
         track: relative orbit, direction, mode and polarisation; scenes of one track see the same.
@@ -60,6 +62,8 @@ class StackedScene(RecordPart):
     product: str
     file: str | None = None
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    geometry_file: str | None = None
+    geometry_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     problem: str | None = None
     day: str | None = None
     track: str | None = None
@@ -74,11 +78,14 @@ class StackedScene(RecordPart):
         return self.facts.get("platform") == _SYNTHETIC_PLATFORM
 
     def moved(self, here: Path, there: Path) -> Self:
-        """Return the scene as a record in another folder lists it; its image stays."""
-        if self.file is None:
-            return self
-        file = Path(os.path.relpath(here / self.file, there)).as_posix()
-        return self.model_copy(update={"file": file})
+        """Return the scene as a record in another folder lists it; its files stay."""
+        files = {"file": self.file, "geometry_file": self.geometry_file}
+        moved = {
+            name: Path(os.path.relpath(here / file, there)).as_posix()
+            for name, file in files.items()
+            if file is not None
+        }
+        return self.model_copy(update=moved)
 
 
 class StackRecord(Record):
@@ -165,3 +172,10 @@ def image_path(record: str | Path, scene: StackedScene) -> Path:
     if scene.file is None:
         raise ValueError(f"{scene.product} has no image")
     return Path(record).parent / scene.file
+
+
+def geometry_path(record: str | Path, scene: StackedScene) -> Path:
+    """Return where the incidence angle and the mask of a scene are, as :func:`image_path`."""
+    if scene.geometry_file is None:
+        raise ValueError(f"{scene.product} has no geometry")
+    return Path(record).parent / scene.geometry_file

@@ -6,21 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
-
-import numpy as np
+from typing import Final, Literal
 
 from ssl4sar.acquire.fetch_record import ProductManifest, unchanged_product
 from ssl4sar.acquire.orbits.file import OrbitRecord
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
-from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import log, track
-from ssl4sar.sar.coding import write_backscatter
 from ssl4sar.sar.geocode import GeocodeOptions, geocode
 from ssl4sar.sar.product import GrdProduct, open_product
 from ssl4sar.sar.terrain import Elevation
 from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, in_order
+from ssl4sar.stack.scene_files import valid_percent, write_scene
 
 WantedPolarisation = Literal["copolar", "HH", "HV", "VV", "VH"]
 #: Below this share of the grid a scene shows too little of the glacier, percent.
@@ -193,36 +190,11 @@ def _stacked(
         if str(error.subject) in {str(elevation.path), str(elevation.geoid)}:
             raise
         return StackedScene(product=name, problem=str(error))
-    valid_percent = round(100 * float(image["valid"].mean()), 2)
-    if valid_percent < _LEAST_VALID_PERCENT:
-        return StackedScene(
-            product=name,
-            problem=f"it shows {valid_percent:g} % of the area",
-            valid_percent=valid_percent,
-        )
-    facts: dict[str, Any] = {key: value for key, value in image.attrs.items() if key != "crs"}
-    facts["incidence_deg"] = round(float(np.nanmedian(image["local_incidence_angle"])), 3)
-    file = f"{name}_{chosen}.tif"
-    backscatter = image["backscatter"].values
-    clamped = write_backscatter(
-        folder / file, backscatter, grid, name=options.quantity, metadata=facts
-    )
-    return StackedScene(
-        product=name,
-        file=file,
-        sha256=sha256_file(folder / file),
-        day=str(facts["start"])[:10],
-        track=track_name(facts),
-        valid_percent=valid_percent,
-        facts={**facts, "clamped_px": clamped},
-    )
-
-
-def track_name(facts: dict[str, Any]) -> str:
-    """Return what scenes of one geometry have in common: orbit, direction, mode, polarisation."""
-    orbit = facts["relative_orbit"]
-    number = "unknown" if orbit is None else f"{orbit:03d}"
-    return f"{number} {facts['orbit_pass'] or 'unknown'} {facts['mode']} {facts['polarisation']}"
+    shown = valid_percent(image)
+    if shown < _LEAST_VALID_PERCENT:
+        problem = f"it shows {shown:g} % of the area"
+        return StackedScene(product=name, problem=problem, valid_percent=shown)
+    return write_scene(name, image, grid, folder)
 
 
 def _polarisation(product: GrdProduct, wanted: WantedPolarisation) -> str:

@@ -26,12 +26,18 @@ from ssl4sar.acquire.areas import cut_at_antimeridian
 from ssl4sar.core.atomic import write_json
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json
+from ssl4sar.core.gray_png import write_gray
 from ssl4sar.core.grid import Grid
-from ssl4sar.stack.record import StackedScene, StackRecord, image_path
+from ssl4sar.sar.coding import NODATA, STEPS_PER_DB, GrayMapping
+from ssl4sar.stack.record import StackedScene, StackRecord, geometry_path, image_path
+from ssl4sar.stack.scene_files import quick_look
 from ssl4sar.version import VERSION
 
 _COG: Final = "image/tiff; application=geotiff; profile=cloud-optimized"
+_RASTER: Final = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 _PROCESSING: Final = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+#: Longer side of a thumbnail, as reviewers of catalogues expect it at most.
+_THUMBNAIL_PX: Final = 256
 _CENTRE_GHZ: Final = 5.405
 #: Points per side of an area whose sides bow in degrees.
 _SIDE_POINTS: Final = 21
@@ -91,7 +97,7 @@ def scene_item(
             "processing:lineage": _lineage(facts),
             **_quality(scene),
         },
-        stac_extensions=[_PROCESSING],
+        stac_extensions=[_PROCESSING, _RASTER],
     )
     sar = SarExtension.ext(item, add_if_missing=True)
     sar.apply(
@@ -112,28 +118,68 @@ def scene_item(
     if facts.get("incidence_deg") is not None:
         item.stac_extensions.append("https://stac-extensions.github.io/view/v1.0.0/schema.json")
         item.properties["view:incidence_angle"] = facts["incidence_deg"]
-    asset = pystac.Asset(
-        href=Path(os.path.relpath(path, folder or Path(record).parent)).as_posix(),
-        media_type=_COG,
-        roles=["data"],
-        title=f"{facts['quantity']}, dB x 100",
+    folder = folder or Path(record).parent
+    image = _asset(
+        path, folder, _COG, ["data"], f"{facts['quantity']}, dB x 100", [_band("backscatter", "dB")]
     )
-    item.add_asset("backscatter", asset)
-    FileExtension.ext(asset, add_if_missing=True).apply(
-        # A multihash: function 0x12 (SHA-256), length 0x20.
-        checksum=f"1220{scene.sha256}",
-        size=path.stat().st_size,
+    seen = geometry_path(record, scene)
+    geometry = _asset(
+        seen,
+        folder,
+        _COG,
+        ["metadata", "local-incidence-angle", "terrain-occlusion", "terrain-shadow"],
+        "local incidence angle, layover and shadow",
+        [
+            _band("local_incidence_angle", "degree"),
+            _band("layover_shadow", description="0 neither, 1 layover, 2 shadow, 3 both"),
+        ],
     )
+    assets = (
+        ("backscatter", image, path, scene.sha256),
+        ("geometry", geometry, seen, scene.geometry_sha256),
+    )
+    for name, asset, file, sha256 in assets:
+        item.add_asset(name, asset)
+        FileExtension.ext(asset, add_if_missing=True).apply(
+            # A multihash: function 0x12 (SHA-256), length 0x20.
+            checksum=f"1220{sha256}",
+            size=file.stat().st_size,
+        )
     return item
 
 
-def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = None) -> Path:
-    """Write items of all scenes and their collection.
+def _asset(
+    path: Path,
+    folder: Path,
+    media_type: str,
+    roles: list[str],
+    title: str,
+    bands: list[dict[str, Any]],
+) -> pystac.Asset:
+    href = Path(os.path.relpath(path, folder)).as_posix()
+    return pystac.Asset(href, title, None, media_type, roles, {"bands": bands})
+
+
+def _band(name: str, unit: str | None = None, description: str | None = None) -> dict[str, Any]:
+    """Return a band of 16-bit numbers; those with a unit are stored in hundredths of it."""
+    scaled = {"unit": unit, "raster:scale": 1 / STEPS_PER_DB} if unit else {}
+    about = {"description": description} if description else {}
+    return {"name": name, **about, "data_type": "int16", "nodata": NODATA, **scaled}
+
+
+def write_stac(
+    stack: StackRecord,
+    record: str | Path,
+    folder: Path | None = None,
+    mapping: GrayMapping | None = None,
+) -> Path:
+    """Write items of all scenes with their thumbnails, and the collection.
 
     Args:
         stack: the scenes.
         record: file of the record.
         folder: folder of the items; None: that of the record.
+        mapping: decibels to grey of the thumbnails; None: the default.
 
     Returns:
         The collection, ``collection.json``.
@@ -142,7 +188,11 @@ def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = Non
         UserError: an item does not hold what STAC asks for.
     """
     folder = folder or Path(record).parent
-    items = [scene_item(stack, scene, record, folder) for scene in stack.usable]
+    items = []
+    for scene in stack.usable:
+        item = scene_item(stack, scene, record, folder)
+        item.add_asset("thumbnail", _thumbnail(scene, record, folder, mapping or GrayMapping()))
+        items.append(item)
     shape = area_in_degrees(stack.pixels)
     times = [item.datetime for item in items if item.datetime is not None]
     collection = pystac.Collection(
@@ -173,6 +223,17 @@ def write_stac(stack: StackRecord, record: str | Path, folder: Path | None = Non
     path = folder / "collection.json"
     write_json(path, {**collection.to_dict(include_self_link=False), "links": links})
     return path
+
+
+def _thumbnail(
+    scene: StackedScene, record: str | Path, folder: Path, mapping: GrayMapping
+) -> pystac.Asset:
+    image = image_path(record, scene)
+    path = folder / f"{image.stem}.png"
+    text = {"Product": scene.product, "Comment": _note(scene)}
+    write_gray(path, quick_look(image, mapping, _THUMBNAIL_PX), text)
+    title = f"{mapping.low_db:g} to {mapping.high_db:g} dB as grey"
+    return pystac.Asset(path.name, title, None, pystac.MediaType.PNG, ["thumbnail"])
 
 
 def item_problems(item: dict[str, Any]) -> list[str]:
