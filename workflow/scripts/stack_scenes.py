@@ -37,9 +37,8 @@ def main(
         images=images,
         unavailable=unavailable,
     )
-    for scene in stack.scenes:
-        if scene.problem is not None:
-            log(f"{scene.product}: no image: {scene.problem}")
+    for scene in filter(lambda scene: scene.problem is not None, stack.scenes):
+        log(f"{scene.product}: no image: {scene.problem}")
 
 
 if __name__ == "__main__":
@@ -47,14 +46,15 @@ if __name__ == "__main__":
         cfg = snakemake.params.cfg
         records = {Path(path).stem: Path(path) for path in snakemake.input.orbits}
         orbit_of = snakemake.params.orbit_of
+        engine = cfg["stack.engine"], cfg["stack.snap_timeout_min"]
         main(
             glacier=Glacier.from_feature(snakemake.params.glacier),
             manifests=[Path(path) for path in snakemake.input.manifests],
-            orbits={product: records[orbit] for product, orbit in orbit_of.items()},
+            orbits={product: records[each] for product, each in orbit_of.items()},
             elevation=Path(snakemake.input.elevation),
             spacing_m=cfg["stack.spacing_m"],
             polarisation=cfg["sentinel.polarisation"],
-            options=GeocodeOptions(cfg["stack.quantity"], cfg["stack.remove_noise"]),
+            options=GeocodeOptions(cfg["stack.quantity"], cfg["stack.remove_noise"], *engine),
             record=Path(snakemake.output.record),
             images=Path(snakemake.output.images),
         )

@@ -11,12 +11,13 @@ import numpy as np
 
 from ssl4sar.acquire.fetch_record import ProductManifest, unchanged_product
 from ssl4sar.acquire.orbits.file import OrbitRecord
-from ssl4sar.core.errors import UserError
+from ssl4sar.core.errors import InstallationError, UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.progress import track
 from ssl4sar.sar.coding import write_backscatter
-from ssl4sar.sar.geocode import GeocodeOptions, geocode
+from ssl4sar.sar.engine import geocode_with_engine
+from ssl4sar.sar.geocode import GeocodeOptions
 from ssl4sar.sar.product import GrdProduct, open_product
 from ssl4sar.sar.terrain import Elevation
 from ssl4sar.stack.record import StackedScene, StackRecord, in_order
@@ -94,7 +95,7 @@ def stack_scenes(
         The record, written too. A scene that cannot be made is in it with the reason.
 
     Raises:
-        UserError: the elevation model or its geoid cannot be used, or the disk is full.
+        UserError: the elevation model, its geoid or the engine cannot be used, or the disk is full.
     """
     folder = images or Path(record).parent
     made = list(unavailable)
@@ -119,7 +120,9 @@ def _stacked(
     try:
         product = open_product(scene.path)
         chosen = _polarisation(product, polarisation)
-        image = geocode(product, chosen, grid, elevation, options)
+        image = geocode_with_engine(product, chosen, grid, elevation, options)
+    except InstallationError:
+        raise
     except UserError as error:
         # Of the elevation model or its geoid, not of this scene: no other would fare better.
         if str(error.subject) in {str(elevation.path), str(elevation.geoid)}:
