@@ -28,7 +28,7 @@ PACKAGES = {
     "yaml": "pyyaml",
 }
 #: Libraries of extras, imported where they are used only; the error there tells how to install one.
-OPTIONAL = {"asf_search", "blake3", "pystac", "pystac_client", "sentinelsat"}
+OPTIONAL = {"asf_search", "blake3", "pyroSAR", "pystac", "pystac_client", "sentinelsat"}
 #: Imported by what runs in the main process only; the scripts of the rules do not reach it.
 MAIN_PROCESS = {"snakemake"}
 
@@ -52,8 +52,15 @@ def test_bounds_are_those_of_the_project(path: Path) -> None:
     lines = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
     found, wanted = environment(path), project()
     assert len(found) == len(lines), "a line is not understood"
-    lowest = {name: bound.split(",")[0] for name, bound in found.items()}
+    lowest = {name: bound.split(",")[0] for name, bound in found.items() if name != "pyrosar"}
     assert lowest == {name: wanted.get(name) for name in lowest}
+
+
+def test_the_environment_of_pyrosar_is_that_of_the_other_engine_and_pyrosar() -> None:
+    both = (environment(PROJECT / f"envs/{name}.yaml") for name in ("pyrosar", "data"))
+    with_pyrosar, without = both
+    assert with_pyrosar.pop("pyrosar")
+    assert with_pyrosar == without
 
 
 def test_together_they_hold_every_dependency() -> None:

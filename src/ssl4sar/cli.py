@@ -463,6 +463,19 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "--orbit", type=Path, metavar="FILE", help="orbit file (EOF) in place of the product's"
     )
+    parser.add_argument(
+        "--engine",
+        choices=["builtin", "pyrosar"],
+        default="builtin",
+        help="what makes the image; pyrosar: ESA SNAP, to be installed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--snap-timeout",
+        type=_positive,
+        default=60,
+        metavar="MINUTES",
+        help="time after which SNAP is killed (default: %(default)s)",
+    )
     _add_workers(parser, "blocks of rows made at the same time")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="image (cloud-optimised GeoTIFF)"
@@ -492,7 +505,12 @@ def _process(options: argparse.Namespace) -> int:
         grid=grid,
         elevation=Elevation(options.dem, options.datum, options.geoid, options.missing_heights),
         options=GeocodeOptions(
-            options.quantity, not options.keep_noise, options.orbit, options.workers
+            options.quantity,
+            not options.keep_noise,
+            options.engine,
+            options.snap_timeout,
+            options.orbit,
+            options.workers,
         ),
         out=options.out,
         terrain_out=options.terrain_out,

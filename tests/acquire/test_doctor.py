@@ -17,6 +17,9 @@ from ssl4sar.config.study import StudyConfig
 
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "ssl4sar"
 OPTIONAL = ("sentinelsat", "pyroSAR", "asf_search", "pystac_client", "blake3", "osgeo")
+PYROSAR_ENVIRONMENT = (
+    "conda env create -f envs/pyrosar.yaml (snakemake --sdm conda does it by itself)"
+)
 SECRET = "what is the frequency"
 
 
@@ -85,6 +88,10 @@ def test_the_default_needs_nothing_but_itself() -> None:
         ({"sentinel": {"provider": "stac", "orbits": "precise"}}, {("credentials", "cdse")}),
         ({"sentinel": {"provider": "local", "root": "/no/such/mirror"}}, {("provider", "local")}),
         ({"sentinel": {"provider": "local", "root": "/tmp"}}, set()),
+        (
+            {"stack": {"engine": "pyrosar"}},
+            {("library", "osgeo"), ("library", "pyroSAR"), ("program", "SNAP gpt")},
+        ),
     ],
 )
 def test_what_a_configuration_lacks(blocks: dict[str, Any], needed: set[tuple[str, str]]) -> None:
@@ -167,8 +174,8 @@ def test_doctor_lists_every_missing_library_with_reason_and_remedy() -> None:
         ("provider", "asf", 'pip install -e ".[asf]"'),
         ("provider", "stac", 'pip install -e ".[stac]"'),
         ("library", "blake3", 'pip install -e ".[blake3]"'),
-        ("library", "osgeo", "conda install -c conda-forge pyrosar gdal"),
-        ("library", "pyroSAR", "conda install -c conda-forge pyrosar gdal"),
+        ("library", "osgeo", PYROSAR_ENVIRONMENT),
+        ("library", "pyroSAR", PYROSAR_ENVIRONMENT),
     ):
         row = told[kind, name]
         assert row["present"] is False

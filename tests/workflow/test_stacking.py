@@ -82,6 +82,15 @@ def test_a_glacier_for_validation_is_one_of_the_glaciers() -> None:
         study_of(stack__val_glaciers=["Synthetic02", "Synthetic99"]).stacking.records()
 
 
+def test_snap_has_an_environment_memory_and_time_of_its_own() -> None:
+    usual, snap = (study_of(stack__engine=name).stacking for name in ("builtin", "pyrosar"))
+    assert (usual.geocoding_environment, usual.geocoding_asks) == (None, (3000, 120))
+    assert (PROJECT / "workflow/rules" / str(snap.geocoding_environment)).is_file()
+    assert snap.geocoding_asks == (16_000, 2 * 60)
+    with pytest.raises(UserError, match="beta0 is not made by the engine pyrosar"):
+        study_of(stack__engine="pyrosar", stack__quantity="beta0")
+
+
 def test_a_scene_that_is_left_out_changes_its_batch_alone(searched: Path) -> None:
     stacking = study_of().stacking
     assert [Path(path).parent.name for path in stacking.batch_records(of_batch(""))] == [

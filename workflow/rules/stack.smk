@@ -32,8 +32,10 @@ rule stack_scenes:
         record=shown("data/stack/{glacier}/{batch}/stack.json", "stack_batch"),
         images=directory("data/stack/{glacier}/{batch}/images"),
         provenance="data/stack/{glacier}/{batch}/stack.provenance.json",
+    conda:
+        STUDY.stacking.geocoding_environment
     resources:
-        **STUDY.asks("stack_scenes", 3000, 120),
+        **STUDY.asks("stack_scenes", *STUDY.stacking.geocoding_asks),
     params:
         **STUDY.given(
             "stack_scenes",
@@ -41,6 +43,8 @@ rule stack_scenes:
             "stack.spacing_m",
             "stack.quantity",
             "stack.remove_noise",
+            "stack.engine",
+            "stack.snap_timeout_min",
             glaciers=STUDY.stacking.batch_glaciers,
             scenes_of=STUDY.stacking.scenes_of,
             orbit_of=STUDY.stacking.orbit_of,

@@ -41,8 +41,7 @@ def main(
     write_shift_table(stack, output.table)
     stac.mkdir(parents=True, exist_ok=True)
     write_stac(stack, record, stac, mapping)
-    pictures = dict(output.items())
-    draw_stack(pictures, stack, record, bands, stable, raw, elevation, mapping, workers)
+    draw_stack(dict(output.items()), stack, record, bands, stable, raw, elevation, mapping, workers)
     log(shift_summary(stack))
 
 

@@ -42,15 +42,16 @@ if __name__ == "__main__":
         cfg = snakemake.params.cfg
         records = {Path(path).stem: Path(path) for path in snakemake.input.orbits}
         orbit_of = snakemake.params.orbit_of
+        engine = cfg["stack.engine"], cfg["stack.snap_timeout_min"]
         main(
             glaciers=[Glacier.from_feature(each) for each in snakemake.params.glaciers],
             scenes_of=snakemake.params.scenes_of,
             manifests=[Path(path) for path in snakemake.input.manifests],
-            orbits={product: records[orbit] for product, orbit in orbit_of.items()},
+            orbits={product: records[each] for product, each in orbit_of.items()},
             elevations=[Path(path) for path in snakemake.input.elevations],
             spacing_m=cfg["stack.spacing_m"],
             polarisation=cfg["sentinel.polarisation"],
-            options=GeocodeOptions(cfg["stack.quantity"], cfg["stack.remove_noise"]),
+            options=GeocodeOptions(cfg["stack.quantity"], cfg["stack.remove_noise"], *engine),
             record=Path(snakemake.output.record),
             images=Path(snakemake.output.images),
         )

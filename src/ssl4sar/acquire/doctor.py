@@ -38,7 +38,7 @@ SCHEMA: Final = "ssl4sar.doctor/1"
 DEFAULT_CONFIG: Final = Path("config/config.yaml")
 _WIDTH_WITHOUT_TERMINAL: Final = 160
 #: pip installs pyroSAR without the GDAL that it imports, so it comes from conda-forge.
-_CONDA: Final = "conda install -c conda-forge pyrosar gdal"
+_CONDA: Final = "conda env create -f envs/pyrosar.yaml (snakemake --sdm conda does it by itself)"
 _SNAP: Final = "install ESA SNAP (step.esa.int) and put its folder bin on PATH"
 #: Providers that need no folders of locks and tokens.
 _WITHOUT_NETWORK: Final[frozenset[ProviderName]] = frozenset({"local", "synthetic"})
@@ -145,10 +145,11 @@ def find_backends(config: StudyConfig) -> list[Backend]:
     if config.sentinel.orbits == "precise":
         providers.add("cdse")  # orbit files come from there whatever the scenes come from
     services = Services.of_job(config.model_dump(mode="json"))
+    by_snap = config.stack.engine == "pyrosar"
     return [
         *_providers(services, providers),
-        *_libraries(),
-        _snap(),
+        *_libraries(by_snap),
+        _snap(by_snap),
         *_credentials(services, providers),
         *_folders(bool(providers - _WITHOUT_NETWORK)),
     ]
@@ -168,7 +169,7 @@ def _providers(services: Services, needed: set[ProviderName]) -> Iterator[Backen
         yield found
 
 
-def _libraries() -> Iterator[Backend]:
+def _libraries(by_snap: bool) -> Iterator[Backend]:
     yield _library("library", "blake3", "blake3", install_command("blake3"))
     rasterio = _library("library", "rasterio", "rasterio", "pip install -e .", needed=True)
     if rasterio.present:
@@ -177,10 +178,10 @@ def _libraries() -> Iterator[Backend]:
         reason = f"GDAL {__gdal_version__}, PROJ {__proj_version__}"
         rasterio = replace(rasterio, reason=reason)
     yield rasterio
-    gdal = _library("library", "osgeo", "osgeo", _CONDA)
+    gdal = _library("library", "osgeo", "osgeo", _CONDA, by_snap)
     yield gdal
     # Importing pyroSAR writes into the home folder and wants GDAL: it is only looked for.
-    pyrosar = Backend("library", "pyroSAR", True, _version("pyroSAR"))
+    pyrosar = Backend("library", "pyroSAR", True, _version("pyroSAR"), needed=by_snap)
     absence = _absence("pyroSAR")
     if absence is None and not gdal.present:
         absence = "it needs osgeo (GDAL)"
@@ -218,8 +219,8 @@ def _version(library: str) -> str | None:
         return None
 
 
-def _snap() -> Backend:
-    backend, path = Backend("program", "SNAP gpt"), shutil.which("gpt")
+def _snap(needed: bool) -> Backend:
+    backend, path = Backend("program", "SNAP gpt", needed=needed), shutil.which("gpt")
     if path is None:
         return backend.missing("SNAP's gpt is not on PATH", _SNAP)
     return replace(backend, reason=path)

@@ -18,6 +18,10 @@ class StackConfig(Block):
     """Backscatter coefficient; gamma0_rtc is gamma0 with terrain flattening."""
     remove_noise: bool = True
     """Subtract the thermal noise that a product lists."""
+    engine: Literal["builtin", "pyrosar"] = "builtin"
+    """What geocodes; pyrosar: ESA SNAP by way of pyroSAR, both to be installed (`docs/sar.md`)."""
+    snap_timeout_min: int = Field(default=60, ge=1)
+    """Minutes after which SNAP is killed and its scene recorded as failed."""
     batch_size: int = Field(default=10, ge=1)
     """Scenes per job, for all glaciers that list them."""
     low_db: float = Field(default=-25.0, allow_inf_nan=False)
@@ -40,4 +44,10 @@ class StackConfig(Block):
     def _window_is_one(self) -> Self:
         if not self.low_db < self.high_db:
             raise ValueError(f"high_db: {self.high_db:g} is not above low_db {self.low_db:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _engine_makes_quantity(self) -> Self:
+        if (self.engine, self.quantity) == ("pyrosar", "beta0"):
+            raise ValueError("quantity: beta0 is not made by the engine pyrosar")
         return self

@@ -26,3 +26,7 @@ class UserError(Exception):
     def __reduce__(self) -> tuple[type[UserError], tuple[str, str, str]]:
         """Keep the three parts when the error crosses a process boundary."""
         return (type(self), (self.subject, self.problem, self.fix))
+
+
+class InstallationError(UserError):
+    """A program or library is missing or cannot do what is asked: no other input fares better."""

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 #: ``gamma0_rtc`` is gamma0 after terrain flattening.
 Coefficient = Literal["sigma0", "beta0", "gamma0", "gamma0_rtc"]
+#: What geocodes: this module, or SNAP by way of pyroSAR (:mod:`ssl4sar.sar.engine`).
+Engine = Literal["builtin", "pyrosar"]
 #: Rows of the grid that are looked up at once.
 _ROWS: Final = 128
 #: For slopes at the edges.
@@ -55,12 +57,16 @@ class GeocodeOptions:
         quantity: backscatter coefficient; gamma0 is that of the ellipsoid, gamma0_rtc that of the
             terrain (flattened).
         remove_noise: subtract the thermal noise that the product lists.
+        engine: what :func:`ssl4sar.sar.engine.geocode_with_engine` geocodes with.
+        snap_timeout_min: minutes after which the engine pyrosar gives a scene up.
         orbit_file: EOF file whose orbit replaces that of the annotation.
         workers: blocks of rows made at the same time, in threads.
     """
 
     quantity: Coefficient = "sigma0"
     remove_noise: bool = True
+    engine: Engine = "builtin"
+    snap_timeout_min: int = 60
     orbit_file: Path | None = None
     workers: int = 1
 
@@ -94,7 +100,7 @@ def geocode(
     options = options or GeocodeOptions()
     spacing_m = grid.require_metres("the grid")
     annotation = product.annotation(polarisation, options.orbit_file)
-    terrain = read_terrain(elevation, grid, _LEAST_PAD_PX + math.ceil(REACH_M / spacing_m))
+    terrain = read_terrain(elevation, grid, margin_px(spacing_m))
     window = needed_window(annotation, grid, terrain.range_m, product.name)
 
     dn = read_window(product, annotation, window)
@@ -115,7 +121,13 @@ def geocode(
     )
     bands = _sampled(annotation, image, to_radar, terrain, area, options.workers)
     bands["layover_shadow"] = _inner(marks, terrain.pad)
-    return _dataset(bands, grid, _facts(product, annotation, terrain, options, noise, image))
+    facts = image_facts(product, annotation, terrain, options, noise, image.looks)
+    return labelled(bands, grid, {**facts, "engine": "builtin"})
+
+
+def margin_px(spacing_m: float) -> int:
+    """Return how many pixels around a grid shape its image: slopes, layover and shadow."""
+    return _LEAST_PAD_PX + math.ceil(REACH_M / spacing_m)
 
 
 def _sampled(
@@ -159,15 +171,15 @@ def _inner(values: Any, pad: int) -> Any:
     return np.ascontiguousarray(values[pad:-pad, pad:-pad])
 
 
-def _facts(
+def image_facts(
     product: GrdProduct,
     annotation: Annotation,
     terrain: Terrain,
     options: GeocodeOptions,
     noise: Noise | None,
-    image: RadarImage,
+    looks: tuple[int, int],
 ) -> dict[str, Any]:
-    lines, pixels = image.looks
+    """Return what an image was made from, and how: plain values."""
     if noise is None or noise.is_zero:
         treatment = "the product lists none" if noise is None else "the product lists zeros"
     else:
@@ -186,13 +198,14 @@ def _facts(
         "stop": product.stop.isoformat(),
         "quantity": options.quantity,
         "noise": treatment,
-        "looks": [lines, pixels],
+        "looks": list(looks),
         "spacing_m": terrain.grid.spacing,
         **terrain.facts,
     }
 
 
-def _dataset(bands: dict[str, Any], grid: Grid, facts: dict[str, Any]) -> xarray.Dataset:
+def labelled(bands: dict[str, Any], grid: Grid, facts: dict[str, Any]) -> xarray.Dataset:
+    """Return the bands of an image, by name, with its places and facts."""
     # Heavy, and needed by few: the rest of the package works without it.
     import xarray
 

@@ -12,7 +12,8 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid, crs_at
 from ssl4sar.core.raster import UnreadableRasterError, open_raster
 from ssl4sar.sar.coding import write_backscatter, write_geometry
-from ssl4sar.sar.geocode import GeocodeOptions, geocode
+from ssl4sar.sar.engine import geocode_with_engine
+from ssl4sar.sar.geocode import GeocodeOptions
 from ssl4sar.sar.product import open_product
 from ssl4sar.sar.terrain import Elevation
 
@@ -49,15 +50,16 @@ def process(request: ProcessRequest) -> list[str]:
     """Make an image and return lines that say what it is.
 
     Raises:
-        UserError: as :func:`ssl4sar.sar.geocode.geocode`, or a file cannot be written.
+        UserError: as :func:`ssl4sar.sar.engine.geocode_with_engine`, or a file cannot be written.
     """
     if request.terrain_out is not None and request.terrain_out.resolve() == request.out.resolve():
         raise UserError("--terrain-out", "this is the file of --out", "give another name")
     product = open_product(request.product)
     polarisation = request.polarisation or product.polarisations[0]
-    image = geocode(product, polarisation, request.grid, request.elevation, request.options)
+    options = request.options
+    image = geocode_with_engine(product, polarisation, request.grid, request.elevation, options)
     backscatter = image.backscatter.values
-    name = request.options.quantity
+    name = options.quantity
     write_backscatter(request.out, backscatter, request.grid, name=name, metadata=image.attrs)
     marks = image.layover_shadow.values
     if request.terrain_out is not None:

@@ -142,7 +142,7 @@ def _in_metres(shift: Shift, grid: Grid) -> SceneShift:
 
 
 def shift_summary(stack: StackRecord) -> str:
-    """Return in words how many scenes have an image, a measured shift, and one beyond the limits."""
+    """Return in words how many scenes have an image, and how their shifts are."""
     shifts = [scene.shift for scene in stack.usable if scene.shift is not None]
     measured = [shift for shift in shifts if shift.x_px is not None]
     flagged = sum(shift.problem is not None for shift in measured)

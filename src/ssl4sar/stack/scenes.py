@@ -10,10 +10,11 @@ from typing import Final, Literal
 
 from ssl4sar.acquire.fetch_record import ProductManifest, unchanged_product
 from ssl4sar.acquire.orbits.file import OrbitRecord
-from ssl4sar.core.errors import UserError
+from ssl4sar.core.errors import InstallationError, UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.progress import log, track
-from ssl4sar.sar.geocode import GeocodeOptions, geocode
+from ssl4sar.sar.engine import geocode_with_engine
+from ssl4sar.sar.geocode import GeocodeOptions
 from ssl4sar.sar.product import GrdProduct, open_product
 from ssl4sar.sar.terrain import Elevation
 from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, in_order
@@ -110,7 +111,7 @@ def stack_scenes(
         The record, written too. A scene that cannot be made is in it with the reason.
 
     Raises:
-        UserError: the elevation model or its geoid cannot be used, or the disk is full.
+        UserError: the elevation model, its geoid or the engine cannot be used, or the disk is full.
     """
     folder = Path(record).parent
     wanted = GlacierScenes(glacier, grid, elevation, scenes)
@@ -184,7 +185,9 @@ def _stacked(
     try:
         product = scene.product
         chosen = _polarisation(product, polarisation)
-        image = geocode(product, chosen, grid, elevation, options)
+        image = geocode_with_engine(product, chosen, grid, elevation, options)
+    except InstallationError:
+        raise
     except UserError as error:
         # Of the elevation model or its geoid, not of this scene: no other would fare better.
         if str(error.subject) in {str(elevation.path), str(elevation.geoid)}:

@@ -41,6 +41,19 @@ class Stacking:
         self._acquisition.require_glacier(glacier)
         self._acquisition.wait_for_search(glacier)
 
+    @property
+    def geocoding_environment(self) -> str | None:
+        """Conda environment of what geocodes, seen from the files of the rules; None: as others."""
+        return "../../envs/pyrosar.yaml" if self._config.stack.engine == "pyrosar" else None
+
+    @property
+    def geocoding_asks(self) -> tuple[int, int]:
+        """Megabytes and minutes of a batch; SNAP takes all the memory that it gets."""
+        stack = self._config.stack
+        if stack.engine == "builtin":
+            return 3000, 120
+        return 16_000, stack.batch_size * stack.snap_timeout_min
+
     def _listed(self, glacier: str, mission: Mission) -> list[Product]:
         """Return the products of a glacier by time, also those that are left out."""
         self._wait_for(glacier)

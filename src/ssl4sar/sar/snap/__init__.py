@@ -1,0 +1,1 @@
+"""The optional engine ``pyrosar``: SNAP geocodes, by a graph that pyroSAR writes."""
