@@ -76,7 +76,7 @@ class Stacking:
         """The wanted scenes by ``GLACIER/BATCH``.
 
         Batches are cut from all scenes that the glacier lists, before products are left out or
-        found to be of another glacier's batch: so a scene more or less changes one batch.
+        found to be in the batch of another glacier: so leaving one out changes one batch.
         """
         size = self._config.stack.batch_size
         batches: dict[str, list[Product]] = defaultdict(list)
