@@ -131,7 +131,7 @@ def _draw_days(axes: Axes, manifest: PairManifest) -> None:
     axes.set_ylim(len(manifest.glaciers) - 0.4, -0.6)
     label_days(axes, 2, 5)
     axes.set_title("images over time", fontsize=10)
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "ncols": 2}
+    below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.09), "ncols": 2}
     axes.legend(fontsize=8, frameon=False, **below)
 
 
