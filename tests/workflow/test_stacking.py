@@ -20,6 +20,7 @@ from waiting import wait_until
 from ssl4sar.acquire.areas import Glacier
 from ssl4sar.acquire.catalogue.inventory import Inventory, read_inventory, write_inventory
 from ssl4sar.acquire.catalogue.search import SearchConfig, search_glacier
+from ssl4sar.acquire.fetch_record import ProductManifest
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.providers.synthetic import Synthetic
 from ssl4sar.core.errors import UserError
@@ -193,6 +194,9 @@ def test_what_cannot_be_stacked_is_one_line(
     nothing = study_of(acquisition__leave_out=products).stacking
     with pytest.raises(SystemExit, match="no Sentinel-1 scene that is wanted"):
         nothing.batch_records(of_batch(""))
+    removed = study_of(acquisition__keep_raw=False).acquisition
+    with pytest.raises(SystemExit, match=r"keep_raw: is false.*target stack or dataset"):
+        removed.scene_records()
     with pytest.raises(SystemExit, match="no optical image"):
         nothing.optical_manifests(of_batch(""))
     monkeypatch.chdir(searched / "data")
@@ -229,6 +233,37 @@ def stacked_files(root: Path) -> dict[str, bytes]:
         for path in sorted(paths)
         if path.is_file() and not path.name.endswith(".provenance.json")
     }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_raw_products_are_removed_after_use_and_fetched_again_only_if_needed(
+    tmp_path: Path,
+) -> None:
+    house = copy_project(tmp_path / "house")
+    values = {**RAW, "pair_scene": ONE_GLACIER, "acquisition.keep_raw": False}
+    house.configure(values)
+    text = house.build(target="dataset")
+    assert text.count("Removing temporary output data/scenes/") == 4
+    scenes = house.root / "data/scenes"
+    assert [path.name for path in scenes.iterdir() if path.is_dir() and path.name[0] != "."] == []
+    manifests = [ProductManifest.read(path) for path in scenes.glob("*.manifest.json")]
+    assert len([each for each in manifests if each.files]) == 4
+    assert house.planned(target="dataset") == set()
+    done = house.python("-m", "ssl4sar.cli", "audit", DATASET)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "temporary, deleted after use; their hashes are known" in done.stdout + done.stderr
+
+    # What has to be made again fetches its products, and no others; what reads none fetches none.
+    batch = ("--forcerun", f"data/stack/{NAME}/001/stack.json")
+    assert house.planned_jobs(*batch, target="dataset")["fetch_scene"] == 1
+    # Another choice repeats nothing.
+    house.configure({**values, "acquisition.keep_raw": True})
+    assert house.planned(target="dataset") == set()
+    house.configure({**values, "acquisition.keep_raw": True, "stack.low_db": -30.0})
+    again = house.planned(target="dataset")
+    assert "check_stack" in again
+    assert not again & {"fetch_scene", "stack_scenes", "optical_image"}
 
 
 @pytest.mark.slow

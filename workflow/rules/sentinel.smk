@@ -52,7 +52,9 @@ rule fetch_scene:
     """Fetch one product of the inventories, verified, resuming where an earlier try stopped."""
     output:
         # The product is in a folder beside them, which a rerun reuses: see ssl4sar.acquire.fetch.
-        # The manifest is the input of what reads the product: it changes only with its files.
+        # The manifest is the input of what reads the product: it changes only with its files. What
+        # stands for the files beside it is a mark, or the folder itself if it goes after use.
+        **STUDY.acquisition.raw_output,
         manifest="data/scenes/{product}.manifest.json",
         record="data/scenes/{product}.json",
         provenance="data/scenes/{product}.provenance.json",
@@ -66,6 +68,8 @@ rule fetch_scene:
             deciding=STUDY.acquisition.fetch_service,
             product=STUDY.acquisition.product,
             cached=["data/scenes/{product}"],
+            # In both cases, or another choice would fetch all products again.
+            temporary=["data/scenes/{product}.raw"],
         ),
     script:
         "../scripts/fetch_scene.py"

@@ -26,6 +26,8 @@ rule stack_scenes:
     input:
         # What a product holds is in its manifest, which changes with its files alone.
         manifests=STUDY.stacking.batch_manifests,
+        # Its time says nothing. Where products go after use, it says when all is made of them.
+        raw=ancient(STUDY.stacking.batch_raw),
         orbits=STUDY.stacking.batch_orbits,
         elevations=STUDY.stacking.batch_elevations,
     output:
@@ -57,6 +59,7 @@ rule optical_image:
     """Put the optical image of a glacier on the grid of its scenes."""
     input:
         manifests=STUDY.stacking.optical_manifests,
+        raw=ancient(STUDY.stacking.optical_raw),
     output:
         image="data/stack/{glacier}/optical.tif",
         facts=shown("data/stack/{glacier}/optical.json", "optical"),
@@ -79,7 +82,8 @@ rule check_stack:
         images=ancient(STUDY.stacking.batch_images),
         optical=rules.optical_image.output.image,
         # To be drawn alone.
-        raw=STUDY.stacking.first_manifest,
+        drawn=STUDY.stacking.first_manifest,
+        raw=ancient(STUDY.stacking.first_raw),
         elevation=STUDY.stacking.elevation,
     output:
         record="data/stack/{glacier}/stack.json",

@@ -52,7 +52,7 @@ if __name__ == "__main__":
             glacier=snakemake.wildcards.glacier,
             batches=[Path(path) for path in snakemake.input.batches],
             optical=Path(snakemake.input.optical),
-            raw=Path(snakemake.input.raw[0]),
+            raw=Path(snakemake.input.drawn[0]),
             elevation=Path(snakemake.input.elevation),
             mapping=GrayMapping(cfg["stack.low_db"], cfg["stack.high_db"]),
             workers=snakemake.threads,

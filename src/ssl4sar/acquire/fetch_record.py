@@ -7,7 +7,7 @@ a product therefore has its manifest as input, which changes only with its files
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field
 
@@ -16,6 +16,10 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.record import Record
+
+#: Ends the name of what a rule that reads a product has as input beside the manifest: a mark that
+#: the product is in its folder, or the product itself if it is removed after use.
+RAW_SUFFIX: Final = ".raw"
 
 
 class FetchRecord(Record):
@@ -143,6 +147,8 @@ def fetched_product(manifest: str | Path) -> tuple[Path, dict[Path, FileRecord]]
             "leave it out by acquisition.leave_out, or delete its records to try again",
         )
     folder = Path(manifest).parent / found.name
+    raw = folder.with_name(found.name + RAW_SUFFIX)
+    folder = raw if raw.is_dir() else folder
     return folder / found.path, {folder / name: file for name, file in found.files.items()}
 
 

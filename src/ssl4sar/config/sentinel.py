@@ -46,6 +46,10 @@ class AcquisitionConfig(Block):
     """Products that may be missing for good before the target `scenes` fails."""
     leave_out: tuple[str, ...] = ()
     """Names of products of the inventories that are not wanted: damaged, or never found."""
+    keep_raw: bool = True
+    """Keep raw products. false removes each as soon as all that reads it is made, for disks that
+    do not hold the products of a whole run; hashes stay. The default loses nothing: what is made
+    again after a change, e.g. of the pixel size, would have to fetch its products again."""
 
     @field_validator("leave_out")
     @classmethod

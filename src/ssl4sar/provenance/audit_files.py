@@ -12,7 +12,7 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.listing import folder_files
 from ssl4sar.core.progress import track
 from ssl4sar.provenance.chain import Chain, Node, external_inputs
-from ssl4sar.provenance.findings import Audit, Kind, shown
+from ssl4sar.provenance.findings import Audit, Kind, listed, shown
 from ssl4sar.provenance.record import InputRecord, OutputRecord
 
 
@@ -23,6 +23,7 @@ class _Expected:
     job: str
     outside: bool
     temporary: bool = False
+    folder: Path | None = None
     bytes: int = 0
     sha256: str = ""
 
@@ -34,12 +35,16 @@ def check_files(audit: Audit, quick: bool) -> None:
     worth = {p: size for p, size in sizes.items() if size == expected[p].bytes}
     hashes: dict[Path, str | OSError] = {} if quick else _hashes(worth)
     audit.files, audit.bytes = len(expected), sum(worth[path] for path in hashes)
+    gone: dict[str, None] = {}
     for path, entry in expected.items():
         problem = _file_problem(entry, sizes[path], hashes.get(path))
         if problem is not None and problem[0] == "missing" and entry.temporary:
-            audit.note(f"{shown(path)}: temporary, deleted after use; its hash is known")
+            gone[shown(entry.folder or path)] = None
         elif problem is not None:
             audit.add(problem[0], path, problem[1], entry.job)
+    if gone:
+        known = "its hash is known" if len(gone) == 1 else "their hashes are known"
+        audit.note(f"{listed(list(gone))}: temporary, deleted after use; {known}")
     _check_added(audit, expected, folders)
 
 
@@ -89,7 +94,7 @@ def _expected_files(chain: Chain) -> tuple[dict[Path, _Expected], dict[Path, _Ex
             continue
         folders.setdefault(path, of_job)
         for name, (size, sha256) in entry.files.items():
-            files.setdefault(path / name, replace(of_job, bytes=size, sha256=sha256))
+            files.setdefault(path / name, replace(of_job, folder=path, bytes=size, sha256=sha256))
     return files, folders
 
 

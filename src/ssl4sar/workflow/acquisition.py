@@ -9,6 +9,8 @@ from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
+from snakemake.io import directory, temp
+
 from ssl4sar.acquire.areas import Glacier, choose_glaciers, read_glaciers
 from ssl4sar.acquire.catalogue.inventory import (
     TIME_FORMAT,
@@ -18,6 +20,7 @@ from ssl4sar.acquire.catalogue.inventory import (
 )
 from ssl4sar.acquire.catalogue.search import SearchConfig, query_values
 from ssl4sar.acquire.elevation.tiles import tiles_of_area
+from ssl4sar.acquire.fetch_record import RAW_SUFFIX
 from ssl4sar.acquire.product import Product
 from ssl4sar.config.keys import value_at
 from ssl4sar.config.study import StudyConfig
@@ -319,9 +322,27 @@ class Acquisition:
         _ = self._frozen
         return _listed(self.orbits, wildcards.orbit).as_row()
 
+    @property
+    def raw_output(self) -> dict[str, Any]:
+        """Output of the fetch that what reads a product has as input beside its manifest.
+
+        It has the same path in both cases, so that another choice repeats nothing. A folder that
+        stays is not an output: Snakemake would delete it before a rerun.
+        """
+        path = f"{SCENES}/{{product}}{RAW_SUFFIX}"
+        if self._config.acquisition.keep_raw:
+            return {"mark": path}
+        return {"raw": temp(directory(path))}
+
     @reported
     def scene_records(self, *_: Any) -> list[str]:
-        """Return the records of all products."""
+        """Return the records of all products, for what wants the products themselves."""
+        if not self._config.acquisition.keep_raw:
+            raise UserError(
+                "acquisition.keep_raw",
+                "is false: with this target every product would be removed once it is fetched",
+                "set it to true, or build what reads the products: the target stack or dataset",
+            )
         return [str(SCENES / f"{name}.json") for name in self.products]
 
     @reported

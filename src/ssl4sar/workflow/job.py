@@ -92,13 +92,16 @@ def _facts(snakemake: Any) -> JobFacts:
     record = Path(snakemake.output.provenance)
     outputs = [Path(str(path)) for path in snakemake.output]
     parameters = dict(snakemake.params.items())
+    # Gigabytes, proven by the manifest that is an input too: what reads them compares them with it,
+    # and a damaged product does not stop those beside it.
+    raw = {str(path) for path in getattr(snakemake.input, "raw", ())}
     return JobFacts(
         rule=script.stem,
         wildcards=dict(snakemake.wildcards.items()),
         script=script,
         project=scripts.parent.parent,
         workdir=Path.cwd(),
-        inputs=[Path(str(path)) for path in snakemake.input],
+        inputs=[Path(str(path)) for path in snakemake.input if str(path) not in raw],
         outputs=[path for path in outputs if path != record],
         temporary=frozenset(Path(path) for path in parameters.get("temporary", ())),
         record=record,

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+from ssl4sar.acquire.fetch_record import RAW_SUFFIX
 from ssl4sar.acquire.product import Mission, Product
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
@@ -121,11 +122,23 @@ class Stacking:
         return [_manifest(product) for product in self._batch(wildcards)]
 
     @reported
+    def batch_raw(self, wildcards: Any) -> list[str]:
+        """Return what stands for the files of the scenes of a batch."""
+        return [_raw(product) for product in self._batch(wildcards)]
+
+    @reported
     def first_manifest(self, wildcards: Any) -> list[str]:
         """Return the manifest of the first wanted scene of a glacier, the one that is drawn."""
+        return [_manifest(product) for product in self._first(wildcards)]
+
+    @reported
+    def first_raw(self, wildcards: Any) -> list[str]:
+        """Return what stands for the files of that scene."""
+        return [_raw(product) for product in self._first(wildcards)]
+
+    def _first(self, wildcards: Any) -> list[Product]:
         listed = self._listed(wildcards.glacier, "sentinel-1")
-        wanted = [each for each in listed if each.name in self._acquisition.products]
-        return [_manifest(product) for product in wanted[:1]]
+        return [each for each in listed if each.name in self._acquisition.products][:1]
 
     @reported
     def batch_orbits(self, wildcards: Any) -> list[str]:
@@ -179,6 +192,14 @@ class Stacking:
     @reported
     def optical_manifests(self, wildcards: Any) -> list[str]:
         """Return the manifests of the optical products of a glacier: all tiles of one day."""
+        return [_manifest(product) for product in self._optical(wildcards)]
+
+    @reported
+    def optical_raw(self, wildcards: Any) -> list[str]:
+        """Return what stands for the files of the optical products of a glacier."""
+        return [_raw(product) for product in self._optical(wildcards)]
+
+    def _optical(self, wildcards: Any) -> list[Product]:
         wanted = [
             product
             for product in self._listed(wildcards.glacier, "sentinel-2")
@@ -193,7 +214,7 @@ class Stacking:
             )
         # With several images per glacier the dataset takes the earliest.
         day = wanted[0].start.date()
-        return [_manifest(product) for product in wanted if product.start.date() == day]
+        return [product for product in wanted if product.start.date() == day]
 
     @reported
     def batch_records(self, wildcards: Any) -> list[str]:
@@ -233,3 +254,7 @@ class Stacking:
 
 def _manifest(product: Product) -> str:
     return str(SCENES / f"{product.name}.manifest.json")
+
+
+def _raw(product: Product) -> str:
+    return str(SCENES / f"{product.name}{RAW_SUFFIX}")
