@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from ssl4sar.core.grid import Grid
 from ssl4sar.report import coregistration
 from ssl4sar.sar.coding import write_backscatter
-from ssl4sar.stack.coregistration import track_median
+from ssl4sar.stack.coregistration import TrackMedian, check_coregistration, track_median
 from ssl4sar.stack.record import StackedScene, StackRecord
 
 GRID = Grid.at(500_000, 7_700_000, 20, (8, 9), "EPSG:32622")
@@ -43,3 +44,43 @@ def test_pixels_that_no_image_shows_have_no_median(tmp_path: Path) -> None:
         warnings.simplefilter("error")
         median = track_median(paths, GRID)
     np.testing.assert_array_equal(median, db)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 7])
+def test_a_scene_is_not_in_its_own_reference(number: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(number)
+    # Equal values, and pixels that few scenes show.
+    images = rng.integers(-20, -14, (number, *GRID.shape)).astype(np.float32)
+    images[rng.random(images.shape) < 0.3] = np.nan
+    paths = [tmp_path / f"{index}.tif" for index in range(number)]
+    for path, db in zip(paths, images, strict=True):
+        write_backscatter(path, db, GRID, name="sigma0", metadata={})
+    median = TrackMedian.of(paths, GRID)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        np.testing.assert_array_equal(median.whole, np.nanmedian(images, axis=0))
+        for index in range(number):
+            others = np.delete(images, index, axis=0)
+            nothing = np.full(GRID.shape, np.nan)
+            expected = np.nanmedian(others, axis=0) if number > 1 else nothing
+            np.testing.assert_array_equal(median.without(index), expected)
+
+
+def test_of_three_scenes_a_small_shift_is_found_whole(tmp_path: Path) -> None:
+    grid = Grid.at(500_000, 7_700_000, 20, (256, 256), "EPSG:32622")
+    rng = np.random.default_rng(4)
+    ground = 8 * ndimage.gaussian_filter(rng.standard_normal(grid.shape), 2) - 12
+    scenes = []
+    for index, moved in enumerate((0.0, 0.7, 0.0)):
+        # Scenes of much noise: a median with the scene in it follows the scene.
+        noise = 10 * np.log10(rng.gamma(4.4, 1 / 4.4, grid.shape))
+        db = ndimage.shift(ground, (0, moved), order=3, mode="nearest") + noise
+        write_backscatter(
+            tmp_path / f"{index}.tif", db.astype(np.float32), grid, name="sigma0", metadata={}
+        )
+        scenes.append(StackedScene(product=str(index), file=f"{index}.tif", track="one"))
+    stack = StackRecord(glacier="Here", grid=grid.to_json(), scenes=tuple(scenes))
+    checked = check_coregistration(stack, tmp_path / "stack.json", np.ones(grid.shape, bool))
+    shift = checked.scenes[1].shift
+    assert shift is not None
+    assert shift.x_px == pytest.approx(0.7, abs=0.1)

@@ -60,7 +60,7 @@ def test_scenes_show_the_ground_where_it_is(stacked: Stacked) -> None:
         truth = true_db(raw, number)
         found = measure_shift(truth, db, np.ones(db.shape, bool))
         assert found.length_px == pytest.approx(0.0, abs=0.15)
-        # Terrain changes slopes; the sea and flat ice stay level.
+        # Terrain changes slopes; the sea stays level but where mountains are laid over it.
         sea = (
             raw.place.world.sample(
                 Grid.centred(raw.grid.width * 20.0, raw.grid.height * 20.0, 20.0),
@@ -68,8 +68,7 @@ def test_scenes_show_the_ground_where_it_is(stacked: Stacked) -> None:
             ).elevation_m
             == 0
         )
-        power, true_power = (10 ** (each[sea] / 10) for each in (db, truth))
-        assert 10 * np.log10(power.mean() / true_power.mean()) == pytest.approx(0.0, abs=0.5)
+        assert np.median((db - truth)[sea]) == pytest.approx(0.0, abs=0.5)
 
 
 def test_a_stack_lists_its_scenes_by_time(stacked: Stacked) -> None:
@@ -137,8 +136,7 @@ def test_a_stack_with_terrain_flattening_has_less_of_the_slopes(
 def checked(stacked: Stacked) -> StackRecord:
     stable = stable_terrain(stacked.raw.optical.sel(band="SCL").values)
     assert 0.02 < stable.mean() < 0.9
-    everywhere = np.ones(stable.shape, bool)
-    return check_coregistration(stacked.stack, stacked.record, everywhere)
+    return check_coregistration(stacked.stack, stacked.record, stable)
 
 
 def test_scenes_of_one_geometry_are_not_shifted(checked: StackRecord, tmp_path: Path) -> None:
