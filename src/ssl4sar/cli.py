@@ -459,7 +459,11 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="backscatter coefficient; gamma0_rtc is gamma0 with terrain flattening (default: "
         "%(default)s)",
     )
-    parser.add_argument("--keep-noise", action="store_true", help="do not subtract thermal noise")
+    parser.add_argument(
+        "--keep-noise",
+        action="store_true",
+        help="do not subtract thermal noise; its file is read all the same, for the border",
+    )
     parser.add_argument(
         "--orbit", type=Path, metavar="FILE", help="orbit file (EOF) in place of the product's"
     )

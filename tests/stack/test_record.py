@@ -84,3 +84,29 @@ def test_of_three_scenes_a_small_shift_is_found_whole(tmp_path: Path) -> None:
     shift = checked.scenes[1].shift
     assert shift is not None
     assert shift.x_px == pytest.approx(0.7, abs=0.1)
+
+
+@pytest.mark.parametrize("other", ["017 descending IW HH", "090 ascending EW HH"])
+def test_tracks_and_modes_are_not_mixed(other: str, tmp_path: Path) -> None:
+    grid = Grid.at(500_000, 7_700_000, 20, (128, 128), "EPSG:32622")
+    rng = np.random.default_rng(5)
+    first, second = (ndimage.gaussian_filter(rng.standard_normal(grid.shape), 2) for _ in range(2))
+    # Seen from the other side the same ground is another picture, here also displaced as a whole.
+    tracks = {"090 ascending IW HH": first, other: np.roll(second, 3, axis=1)}
+    scenes = []
+    for name, ground in tracks.items():
+        for index in range(3):
+            file = f"{name[4:16]}{index}.tif".replace(" ", "")
+            noise = 10 * np.log10(rng.gamma(20, 1 / 20, grid.shape))
+            db = (40 * ground - 12 + noise).astype(np.float32)
+            write_backscatter(tmp_path / file, db, grid, name="sigma0", metadata={})
+            scenes.append(StackedScene(product=file, file=file, track=name))
+    stack = StackRecord(glacier="Here", grid=grid.to_json(), scenes=tuple(scenes))
+    checked = check_coregistration(stack, tmp_path / "stack.json", np.ones(grid.shape, bool))
+    for scene in checked.scenes:
+        assert scene.shift is not None
+        assert scene.shift.problem is None
+        assert (scene.shift.x_px, scene.shift.y_px) == (
+            pytest.approx(0, abs=0.1),
+            pytest.approx(0, abs=0.1),
+        )

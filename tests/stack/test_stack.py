@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pystac.validation import validate_dict
 from raw_glacier import INCIDENCE_DEG, RawGlacier, Stacked
 from scipy import ndimage
 
@@ -193,6 +194,9 @@ def test_items_hold_what_catalogues_ask_for(checked: StackRecord, stacked: Stack
     assert [link["rel"] for link in document["links"]] == ["item"] * 3
     item = json.loads((collection.parent / document["links"][0]["href"]).read_text())
     assert item_problems(item) == []
+    # The schema of STAC comes with the library; those of the extensions are on the network.
+    validate_dict({**item, "stac_extensions": []})
+    validate_dict(document)
     assert item["properties"]["proj:code"] == "EPSG:32622"
     assert item["properties"]["sat:relative_orbit"] == 90
     assert item["properties"]["ssl4sar:geolocation"] == "within limits"
@@ -239,7 +243,11 @@ def test_flagged_scenes_are_left_out_or_moved_only_as_asked(
     stacked: Stacked, tmp_path: Path
 ) -> None:
     images = GlacierImages(flagged(stacked.stack), stacked.record, stacked.raw.optical)
-    assert len(build_pairs([images], tmp_path / "a").sar) == 2
+    without = build_pairs([images], tmp_path / "a")
+    assert len(without.sar) == 2
+    (left_out,) = without.left_out
+    assert left_out.why.endswith(": shifted by 3.00 px")
+    assert "20180512" in left_out.file
     unmoved = build_pairs([images], tmp_path / "b", PairOptions(leave_out_flagged=False))
     moved = build_pairs(
         [images], tmp_path / "c", PairOptions(leave_out_flagged=False, apply_shift=True)
@@ -263,6 +271,8 @@ def test_what_must_not_be_in_a_dataset_is_refused(stacked: Stacked, tmp_path: Pa
     )
     with pytest.raises(UserError, match="another grid"):
         build_pairs([other], tmp_path / "c")
+    with pytest.raises(UserError, match="it is there twice"):
+        build_pairs([images, images], tmp_path / "e")
     nothing = replace(images, stack=stacked.stack.model_copy(update={"scenes": ()}))
     with pytest.raises(UserError, match="no image is left"):
         build_pairs([nothing], tmp_path / "d")
