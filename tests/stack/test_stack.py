@@ -6,10 +6,12 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from pystac.validation import validate_dict
 from raw_glacier import INCIDENCE_DEG, RawGlacier, Stacked
 from scipy import ndimage
@@ -36,8 +38,15 @@ from ssl4sar.stack.scenes import RawScene, stack_scenes
 from ssl4sar.stack.shift import measure_shift
 from ssl4sar.stack.stac import area_in_degrees, item_problems, scene_item, write_stac
 from ssl4sar.synthetic.environment import environment_on
+from ssl4sar.synthetic.raw_scenes import (
+    RawPlace,
+    plan_place_pass,
+    write_elevation,
+    write_raw_sar,
+)
 from ssl4sar.synthetic.sar import Viewing, Visibility, backscatter_db, draw_levels
 from ssl4sar.synthetic.sensors import SENSORS
+from ssl4sar.synthetic.world import glacier_world
 
 pytestmark = pytest.mark.slow
 
@@ -213,6 +222,34 @@ def test_places_are_degrees_also_across_the_antimeridian(stacked: Stacked) -> No
     assert east < 0 < west
     assert item_problems(item) == []
     assert item_problems({**item, "bbox": [5e5, 7e6, 6e5, 8e6]}) != []
+
+
+def test_a_glacier_across_the_antimeridian_is_stacked(tmp_path: Path) -> None:
+    # 180 degrees east at 69.4 north.
+    grid = Grid.at(616_760.0, 7_702_860.0, 20, (100, 100), "EPSG:32660")
+    world = glacier_world(20250711, "Synthetic01", 9000.0, northern=True)
+    place = RawPlace(world, grid, seed=7)
+    write_elevation(place, date(2018, 7, 1), tmp_path / "elevation.tif")
+    radar = plan_place_pass(grid, INCIDENCE_DEG, ascending=True)
+    taken = datetime(2018, 6, 12, 10, 5, 6, tzinfo=UTC)
+    product = write_raw_sar(
+        place, radar, taken, tmp_path, incidence_deg=INCIDENCE_DEG, relative_orbit=90
+    )
+    record = tmp_path / "stack.json"
+    elevation = Elevation(tmp_path / "elevation.tif")
+    stack = stack_scenes([RawScene(product)], "Synthetic01", grid, elevation, record)
+    (scene,) = stack.scenes
+    assert scene.problem is None
+    assert scene.valid_percent is not None
+    # The highest ground may be seen before the first pixel.
+    assert scene.valid_percent > 99
+    west, _, east, _ = scene_item(stack, scene, record).to_dict()["bbox"]
+    assert 179.9 < west < 180
+    assert -180 < east < -179.9
+    raw = RawGlacier(place, grid, elevation, (), (taken,), xr.DataArray())
+    db = read_backscatter(image_path(record, scene)).db
+    shift = measure_shift(true_db(raw, 0), db, np.ones(db.shape, bool))
+    assert shift.length_px == pytest.approx(0.0, abs=0.15)
 
 
 def test_the_dataset_is_one_that_the_pretraining_reads(

@@ -166,6 +166,8 @@ class _Tables:
         lines = np.linspace(0, radar.lines - 1, _GRID[0]).round().astype(int)
         pixels = np.linspace(0, radar.pixels - 1, _GRID[1]).round().astype(int)
         lon, lat = radar.ground_point(lines[:, None], pixels[None, :], 0.0, near)
+        # Products have longitudes of -180 to 180; only those beyond are changed.
+        lon = np.where(np.abs(lon) > 180, lon - np.copysign(360, lon), lon)
         points = to_ecef(lon, lat, 0.0)
         seen = to_radar(radar.orbit, points)
         sight = (radar.orbit.position(seen.azimuth_time_s) - points) / seen.slant_range_m
