@@ -402,51 +402,8 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "product", type=Path, metavar="PRODUCT", help="folder NAME.SAFE, or a zip that holds one"
     )
-    parser.add_argument(
-        "--dem", type=Path, required=True, metavar="FILE", help="elevation model (GeoTIFF)"
-    )
-    parser.add_argument(
-        "--datum",
-        choices=["ellipsoid", "EGM96", "EGM2008"],
-        help="what its heights refer to (default: as the file says; where it does not, it is "
-        "refused)",
-    )
-    parser.add_argument(
-        "--geoid",
-        type=Path,
-        metavar="FILE",
-        help="geoid grid (GTX or GeoTIFF), for heights above a geoid and for the sea",
-    )
-    parser.add_argument(
-        "--missing-heights",
-        choices=["nodata", "sea", "refuse"],
-        default="nodata",
-        help="what stands for heights that the model does not have (default: %(default)s)",
-    )
-    where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument(
-        "--grid", type=Path, metavar="FILE", help="GeoTIFF whose pixels the image is to have"
-    )
-    where.add_argument(
-        "--bounds",
-        type=float,
-        nargs=4,
-        metavar=("WEST", "SOUTH", "EAST", "NORTH"),
-        help="area in degrees, on a grid whose edges are multiples of the pixel size",
-    )
-    parser.add_argument(
-        "--spacing",
-        type=float,
-        default=20.0,
-        metavar="METRES",
-        help="with --bounds: size of a pixel (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--crs",
-        metavar="EPSG:CODE",
-        help="with --bounds: reference system (default: the zone of UTM, polar stereographic "
-        "beyond them)",
-    )
+    _add_elevation(parser)
+    _add_area(parser)
     parser.add_argument(
         "--polarisation",
         choices=["HH", "HV", "VV", "VH"],
@@ -478,6 +435,57 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="also write local incidence angle, layover and shadow (GeoTIFF)",
     )
     parser.set_defaults(run=_process)
+
+
+def _add_elevation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dem", type=Path, required=True, metavar="FILE", help="elevation model (GeoTIFF)"
+    )
+    parser.add_argument(
+        "--datum",
+        choices=["ellipsoid", "EGM96", "EGM2008"],
+        help="what its heights refer to (default: as the file says; where it does not, it is "
+        "refused)",
+    )
+    parser.add_argument(
+        "--geoid",
+        type=Path,
+        metavar="FILE",
+        help="geoid grid (GTX or GeoTIFF), for heights above a geoid and for the sea",
+    )
+    parser.add_argument(
+        "--missing-heights",
+        choices=["nodata", "sea", "refuse"],
+        default="nodata",
+        help="what stands for heights that the model does not have (default: %(default)s)",
+    )
+
+
+def _add_area(parser: argparse.ArgumentParser) -> None:
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        "--grid", type=Path, metavar="FILE", help="GeoTIFF whose pixels the image is to have"
+    )
+    where.add_argument(
+        "--bounds",
+        type=float,
+        nargs=4,
+        metavar=("WEST", "SOUTH", "EAST", "NORTH"),
+        help="area in degrees, on a grid whose edges are multiples of the pixel size",
+    )
+    parser.add_argument(
+        "--spacing",
+        type=float,
+        default=20.0,
+        metavar="METRES",
+        help="with --bounds: size of a pixel (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--crs",
+        metavar="EPSG:CODE",
+        help="with --bounds: reference system (default: the zone of UTM, polar stereographic "
+        "beyond them)",
+    )
 
 
 def _process(options: argparse.Namespace) -> int:
