@@ -402,6 +402,59 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "product", type=Path, metavar="PRODUCT", help="folder NAME.SAFE, or a zip that holds one"
     )
+    _add_elevation(parser)
+    _add_area(parser)
+    parser.add_argument(
+        "--polarisation",
+        choices=["HH", "HV", "VV", "VH"],
+        help="default: the copolar one of the product",
+    )
+    parser.add_argument(
+        "--quantity",
+        choices=["sigma0", "beta0", "gamma0", "gamma0_rtc"],
+        default="sigma0",
+        help="backscatter coefficient; gamma0_rtc is gamma0 with terrain flattening (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--keep-noise",
+        action="store_true",
+        help="do not subtract thermal noise; its file is read all the same, for the border",
+    )
+    parser.add_argument(
+        "--orbit", type=Path, metavar="FILE", help="orbit file (EOF) in place of the product's"
+    )
+    _add_engine(parser)
+    _add_workers(parser, "blocks of rows made at the same time")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="image (cloud-optimised GeoTIFF)"
+    )
+    parser.add_argument(
+        "--terrain-out",
+        type=Path,
+        metavar="FILE",
+        help="also write local incidence angle, layover and shadow (GeoTIFF)",
+    )
+    parser.set_defaults(run=_process)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--engine",
+        choices=["builtin", "pyrosar"],
+        default="builtin",
+        help="what makes the image; pyrosar: ESA SNAP, to be installed (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--snap-timeout",
+        type=_positive,
+        default=60,
+        metavar="MINUTES",
+        help="time after which SNAP is killed (default: %(default)s)",
+    )
+
+
+def _add_elevation(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dem", type=Path, required=True, metavar="FILE", help="elevation model (GeoTIFF)"
     )
@@ -423,6 +476,9 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         default="nodata",
         help="what stands for heights that the model does not have (default: %(default)s)",
     )
+
+
+def _add_area(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument(
         "--grid", type=Path, metavar="FILE", help="GeoTIFF whose pixels the image is to have"
@@ -447,46 +503,6 @@ def _add_process(steps: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         help="with --bounds: reference system (default: the zone of UTM, polar stereographic "
         "beyond them)",
     )
-    parser.add_argument(
-        "--polarisation",
-        choices=["HH", "HV", "VV", "VH"],
-        help="default: the copolar one of the product",
-    )
-    parser.add_argument(
-        "--quantity",
-        choices=["sigma0", "beta0", "gamma0", "gamma0_rtc"],
-        default="sigma0",
-        help="backscatter coefficient; gamma0_rtc is gamma0 with terrain flattening (default: "
-        "%(default)s)",
-    )
-    parser.add_argument("--keep-noise", action="store_true", help="do not subtract thermal noise")
-    parser.add_argument(
-        "--orbit", type=Path, metavar="FILE", help="orbit file (EOF) in place of the product's"
-    )
-    parser.add_argument(
-        "--engine",
-        choices=["builtin", "pyrosar"],
-        default="builtin",
-        help="what makes the image; pyrosar: ESA SNAP, to be installed (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--snap-timeout",
-        type=_positive,
-        default=60,
-        metavar="MINUTES",
-        help="time after which SNAP is killed (default: %(default)s)",
-    )
-    _add_workers(parser, "blocks of rows made at the same time")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="image (cloud-optimised GeoTIFF)"
-    )
-    parser.add_argument(
-        "--terrain-out",
-        type=Path,
-        metavar="FILE",
-        help="also write local incidence angle, layover and shadow (GeoTIFF)",
-    )
-    parser.set_defaults(run=_process)
 
 
 def _process(options: argparse.Namespace) -> int:

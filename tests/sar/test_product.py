@@ -128,6 +128,16 @@ def test_an_annotation_of_another_product_is_refused(folder: Path) -> None:
         open_product(folder).annotation("HV")
 
 
+@pytest.mark.parametrize("kind", ["calibration", "noise"])
+def test_a_table_of_another_polarisation_is_refused(folder: Path, kind: str) -> None:
+    one, _ = sorted((folder / "annotation" / "calibration").glob(f"{kind}-*.xml"))
+    header = b"<adsHeader><polarisation>HV</polarisation></adsHeader>"
+    one.write_bytes(one.read_bytes().replace(b"</", header + b"</", 1))
+    product = open_product(folder)
+    with pytest.raises(UserError, match=rf"{kind}-.*-hh-.*: it is of HV, not of HH"):
+        getattr(product, f"read_{kind}_xml")("HH")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [

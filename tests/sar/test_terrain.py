@@ -91,6 +91,10 @@ def test_the_datum_must_be_stated_once(tmp_path: Path, geoid: Path) -> None:
     stated = write_model(tmp_path / "stated.tif", GRID, ramp, crs="EPSG:9707")
     with pytest.raises(UserError, match="refer to EGM96, not to ellipsoid"):
         read_terrain(Elevation(stated, "ellipsoid"), GRID)
+    # NAVD88: what it is above has no name here, and an answer of the user would not change that.
+    other = write_model(tmp_path / "other.tif", GRID, ramp, crs="EPSG:4326+5703")
+    with pytest.raises(UserError, match="refer to NAVD88 height, which is not known here"):
+        read_terrain(Elevation(other, "EGM96", geoid), GRID)
     with pytest.raises(UserError, match="'MSL' is not a datum; use ellipsoid, EGM96, EGM2008"):
         read_terrain(Elevation(silent, "MSL"), GRID)  # type: ignore[arg-type]
 
@@ -185,6 +189,21 @@ def test_the_antimeridian_is_no_border(tmp_path: Path, turn: float) -> None:
     )
     found = read_terrain(Elevation(model), grid)
     np.testing.assert_allclose(found.heights_m, rising(lon, lat), atol=0.05)
+
+
+def test_a_model_around_the_globe_that_ends_within_the_area_is_refused(tmp_path: Path) -> None:
+    grid = Grid.at(600_000, 7_920_000, 200, (60, 600), "EPSG:32660")
+    path = tmp_path / "globe.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=3600, height=40, count=1, dtype="float32",
+        crs="EPSG:4326", transform=Affine(0.1, 0, -180, 0, -0.1, 73),
+    ) as file:  # fmt: skip
+        file.write(np.full((40, 3600), 300, np.float32), 1)
+    # Half of the area would be taken for sea.
+    with pytest.raises(UserError, match="ends at the antimeridian, within the area"):
+        read_terrain(Elevation(path, "ellipsoid"), grid)
+    west = Grid.at(400_000, 7_920_000, 200, (60, 60), "EPSG:32660")
+    assert (read_terrain(Elevation(path, "ellipsoid"), west).heights_m == 300).all()
 
 
 def test_fine_models_are_averaged_to_coarse_grids(tmp_path: Path) -> None:

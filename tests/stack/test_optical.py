@@ -154,6 +154,11 @@ def test_products_elsewhere_or_of_two_days_are_refused(product: Path, tmp_path: 
     far = GRID.crop(slice(1000, 1010), slice(1000, 1010))
     with pytest.raises(UserError, match="none covers the area"):
         optical_image([open_optical(product)], far)
+    part = GRID.crop(slice(0, 60), slice(40, 106))
+    with pytest.raises(UserError, match=r"they cover only 3\d\.\d% of the area"):
+        optical_image([open_optical(product)], part)
+    most = optical_image([open_optical(product)], GRID.crop(slice(0, 60), slice(10, 76)))
+    assert re.fullmatch(r"8\d\.\d% of the area is covered", most.attrs["note"])
     later = write_optical_product(tmp_path, numbers(), GRID, TAKEN.replace(month=9), "22WEB")
     with pytest.raises(UserError, match="2 days"):
         optical_image([open_optical(product), open_optical(later)], GRID)

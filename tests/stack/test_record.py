@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.report import coregistration
 from ssl4sar.sar.coding import write_backscatter
-from ssl4sar.stack.coregistration import track_median
+from ssl4sar.stack.coregistration import TrackMedian, check_coregistration, track_median
 from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, merge_stacks
 
 GRID = Grid.at(500_000, 7_700_000, 20, (8, 9), "EPSG:32622")
@@ -72,3 +73,69 @@ def test_a_stack_is_merged_of_the_own_scenes_of_its_batches(tmp_path: Path) -> N
     shifted = write("Here/001", "Here", 3, Grid.at(0, 0, 20, (8, 9), GRID.crs))
     with pytest.raises(UserError, match="on another grid"):
         merge_stacks([*batches, shifted], "Here", tmp_path / "stack.json")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 7])
+def test_a_scene_is_not_in_its_own_reference(number: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(number)
+    # Equal values, and pixels that few scenes show.
+    images = rng.integers(-20, -14, (number, *GRID.shape)).astype(np.float32)
+    images[rng.random(images.shape) < 0.3] = np.nan
+    paths = [tmp_path / f"{index}.tif" for index in range(number)]
+    for path, db in zip(paths, images, strict=True):
+        write_backscatter(path, db, GRID, name="sigma0", metadata={})
+    median = TrackMedian.of(paths, GRID)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        np.testing.assert_array_equal(median.whole, np.nanmedian(images, axis=0))
+        for index in range(number):
+            others = np.delete(images, index, axis=0)
+            nothing = np.full(GRID.shape, np.nan)
+            expected = np.nanmedian(others, axis=0) if number > 1 else nothing
+            np.testing.assert_array_equal(median.without(index), expected)
+
+
+def test_of_three_scenes_a_small_shift_is_found_whole(tmp_path: Path) -> None:
+    grid = Grid.at(500_000, 7_700_000, 20, (256, 256), "EPSG:32622")
+    rng = np.random.default_rng(4)
+    ground = 8 * ndimage.gaussian_filter(rng.standard_normal(grid.shape), 2) - 12
+    scenes = []
+    for index, moved in enumerate((0.0, 0.7, 0.0)):
+        # Scenes of much noise: a median with the scene in it follows the scene.
+        noise = 10 * np.log10(rng.gamma(4.4, 1 / 4.4, grid.shape))
+        db = ndimage.shift(ground, (0, moved), order=3, mode="nearest") + noise
+        write_backscatter(
+            tmp_path / f"{index}.tif", db.astype(np.float32), grid, name="sigma0", metadata={}
+        )
+        scenes.append(StackedScene(product=str(index), file=f"{index}.tif", track="one"))
+    stack = StackRecord(glacier="Here", grid=grid.to_json(), scenes=tuple(scenes))
+    checked = check_coregistration(stack, tmp_path / "stack.json", np.ones(grid.shape, bool))
+    shift = checked.scenes[1].shift
+    assert shift is not None
+    assert shift.x_px == pytest.approx(0.7, abs=0.1)
+
+
+@pytest.mark.parametrize("other", ["017 descending IW HH", "090 ascending EW HH"])
+def test_tracks_and_modes_are_not_mixed(other: str, tmp_path: Path) -> None:
+    grid = Grid.at(500_000, 7_700_000, 20, (128, 128), "EPSG:32622")
+    rng = np.random.default_rng(5)
+    first, second = (ndimage.gaussian_filter(rng.standard_normal(grid.shape), 2) for _ in range(2))
+    # Seen from the other side the same ground is another picture, here also displaced as a whole.
+    tracks = {"090 ascending IW HH": first, other: np.roll(second, 3, axis=1)}
+    scenes = []
+    for name, ground in tracks.items():
+        for index in range(3):
+            file = f"{name[4:16]}{index}.tif".replace(" ", "")
+            noise = 10 * np.log10(rng.gamma(20, 1 / 20, grid.shape))
+            db = (40 * ground - 12 + noise).astype(np.float32)
+            write_backscatter(tmp_path / file, db, grid, name="sigma0", metadata={})
+            scenes.append(StackedScene(product=file, file=file, track=name))
+    stack = StackRecord(glacier="Here", grid=grid.to_json(), scenes=tuple(scenes))
+    checked = check_coregistration(stack, tmp_path / "stack.json", np.ones(grid.shape, bool))
+    for scene in checked.scenes:
+        assert scene.shift is not None
+        assert scene.shift.problem is None
+        assert (scene.shift.x_px, scene.shift.y_px) == (
+            pytest.approx(0, abs=0.1),
+            pytest.approx(0, abs=0.1),
+        )

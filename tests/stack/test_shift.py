@@ -43,6 +43,35 @@ def test_a_shift_is_found_to_a_tenth_of_a_pixel(x: float, y: float) -> None:
     assert (found.problem is not None) == (np.hypot(x, y) > 1)
 
 
+@pytest.mark.parametrize("spacing_m", [20, 80])
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.3, -0.7), (1.5, 0.0)])
+def test_strips_of_rock_are_matched_by_small_windows(x: float, y: float, spacing_m: int) -> None:
+    power = terrain()
+    # Strips of 600 m at 20 m, and as many pixels as a glacier of 9 km has at 80 m.
+    size, width = ((ROWS, COLUMNS), 30) if spacing_m == 20 else ((112, 112), 24)
+    stable = np.zeros(power.shape, bool)
+    stable[20 : 20 + width], stable[:, 30 : 30 + width] = True, True
+    stable[size[0] :], stable[:, size[1] :] = False, False
+    # Ice beside it is another on every day; the rock and its edges move as one.
+    scenes = [
+        with_speckle(moved(np.where(stable, power, terrain(seed)), *by), seed, looks)
+        for seed, by, looks in ((5, (0, 0), 4 * LOOKS), (6, (x, y), LOOKS))
+    ]
+    found = measure_shift(*scenes, stable)
+    assert (found.x_px, found.y_px) == (pytest.approx(x, abs=0.15), pytest.approx(y, abs=0.15))
+    assert (found.problem is not None) == (x > 1)
+
+
+def test_too_little_stable_terrain_is_said_to_be() -> None:
+    power = terrain()
+    stable = np.zeros(power.shape, bool)
+    stable[40:56, 40:56] = True
+    found = measure_shift(with_speckle(power, 1), with_speckle(power, 2), stable)
+    assert found.x_px is None
+    assert found.problem is not None
+    assert found.problem.startswith("too little stable terrain")
+
+
 def test_only_stable_terrain_counts() -> None:
     power = terrain()
     ice = moved(power, 4.0, 0.0)

@@ -7,14 +7,14 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
-from jsonschema import Draft7Validator
-from pystac.validation.local_validator import get_local_schema_cache
+import xarray as xr
+from pystac.validation import validate_dict
 from raw_glacier import INCIDENCE_DEG, RawGlacier, Stacked
-from referencing import Registry, Resource
 from scipy import ndimage
 
 from ssl4sar.core.errors import UserError
@@ -57,9 +57,15 @@ from ssl4sar.stack.scenes import GlacierScenes, RawScene, stack_batch, stack_sce
 from ssl4sar.stack.shift import measure_shift
 from ssl4sar.stack.stac import area_in_degrees, item_problems, scene_item, write_stac
 from ssl4sar.synthetic.environment import environment_on
-from ssl4sar.synthetic.raw_scenes import write_elevation
+from ssl4sar.synthetic.raw_scenes import (
+    RawPlace,
+    plan_place_pass,
+    write_elevation,
+    write_raw_sar,
+)
 from ssl4sar.synthetic.sar import Viewing, Visibility, backscatter_db, draw_levels
 from ssl4sar.synthetic.sensors import SENSORS
+from ssl4sar.synthetic.world import glacier_world
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +89,7 @@ def test_scenes_show_the_ground_where_it_is(stacked: Stacked) -> None:
         truth = true_db(raw, number)
         found = measure_shift(truth, db, np.ones(db.shape, bool))
         assert found.length_px == pytest.approx(0.0, abs=0.15)
-        # Terrain changes slopes; the sea and flat ice stay level.
+        # Terrain changes slopes; the sea stays level but where mountains are laid over it.
         sea = (
             raw.place.world.sample(
                 Grid.centred(raw.grid.width * 20.0, raw.grid.height * 20.0, 20.0),
@@ -91,8 +97,7 @@ def test_scenes_show_the_ground_where_it_is(stacked: Stacked) -> None:
             ).elevation_m
             == 0
         )
-        power, true_power = (10 ** (each[sea] / 10) for each in (db, truth))
-        assert 10 * np.log10(power.mean() / true_power.mean()) == pytest.approx(0.0, abs=0.5)
+        assert np.median((db - truth)[sea]) == pytest.approx(0.0, abs=0.5)
 
 
 def test_a_stack_lists_its_scenes_by_time(stacked: Stacked) -> None:
@@ -245,8 +250,7 @@ def test_a_stack_with_terrain_flattening_has_less_of_the_slopes(
 def checked(stacked: Stacked) -> StackRecord:
     stable = stable_terrain(stacked.raw.optical.sel(band="SCL").values)
     assert 0.02 < stable.mean() < 0.9
-    everywhere = np.ones(stable.shape, bool)
-    return check_coregistration(stacked.stack, stacked.record, everywhere)
+    return check_coregistration(stacked.stack, stacked.record, stable)
 
 
 def test_scenes_of_one_geometry_are_not_shifted(checked: StackRecord, tmp_path: Path) -> None:
@@ -303,11 +307,9 @@ def test_items_hold_what_catalogues_ask_for(checked: StackRecord, stacked: Stack
     assert [link["rel"] for link in document["links"]] == ["item"] * 3
     item = json.loads((collection.parent / document["links"][0]["href"]).read_text())
     assert item_problems(item) == []
-    core = get_local_schema_cache()
-    resources = [(name, Resource.from_contents(schema)) for name, schema in core.items()]
-    schema = next(core[name] for name in core if name.endswith("/item.json"))
-    registry = Registry().with_resources(resources)
-    assert list(Draft7Validator(schema, registry=registry).iter_errors(item)) == []
+    # The schema of STAC comes with the library; those of the extensions are on the network.
+    validate_dict({**item, "stac_extensions": []})
+    validate_dict(document)
     assert item["properties"]["proj:code"] == "EPSG:32622"
     assert item["properties"]["sat:relative_orbit"] == 90
     assert item["properties"]["ssl4sar:geolocation"] == "within limits"
@@ -366,6 +368,34 @@ def test_places_are_degrees_also_across_the_antimeridian(stacked: Stacked) -> No
     assert item_problems({**item, "bbox": [5e5, 7e6, 6e5, 8e6]}) != []
 
 
+def test_a_glacier_across_the_antimeridian_is_stacked(tmp_path: Path) -> None:
+    # 180 degrees east at 69.4 north.
+    grid = Grid.at(616_760.0, 7_702_860.0, 20, (100, 100), "EPSG:32660")
+    world = glacier_world(20250711, "Synthetic01", 9000.0, northern=True)
+    place = RawPlace(world, grid, seed=7)
+    write_elevation(place, date(2018, 7, 1), tmp_path / "elevation.tif")
+    radar = plan_place_pass(grid, INCIDENCE_DEG, ascending=True)
+    taken = datetime(2018, 6, 12, 10, 5, 6, tzinfo=UTC)
+    product = write_raw_sar(
+        place, radar, taken, tmp_path, incidence_deg=INCIDENCE_DEG, relative_orbit=90
+    )
+    record = tmp_path / "stack.json"
+    elevation = Elevation(tmp_path / "elevation.tif")
+    stack = stack_scenes([RawScene(product)], "Synthetic01", grid, elevation, record)
+    (scene,) = stack.scenes
+    assert scene.problem is None
+    assert scene.valid_percent is not None
+    # The highest ground may be seen before the first pixel.
+    assert scene.valid_percent > 99
+    west, _, east, _ = scene_item(stack, scene, record).to_dict()["bbox"]
+    assert 179.9 < west < 180
+    assert -180 < east < -179.9
+    raw = RawGlacier(place, grid, elevation, (), (taken,), xr.DataArray())
+    db = read_backscatter(image_path(record, scene)).db
+    shift = measure_shift(true_db(raw, 0), db, np.ones(db.shape, bool))
+    assert shift.length_px == pytest.approx(0.0, abs=0.15)
+
+
 def test_the_dataset_is_one_that_the_pretraining_reads(
     checked: StackRecord, stacked: Stacked, tmp_path: Path
 ) -> None:
@@ -394,7 +424,11 @@ def test_flagged_scenes_are_left_out_or_moved_only_as_asked(
     stacked: Stacked, tmp_path: Path
 ) -> None:
     images = GlacierImages(flagged(stacked.stack), stacked.record, stacked.raw.optical)
-    assert len(build_pairs([images], tmp_path / "a").sar) == 2
+    without = build_pairs([images], tmp_path / "a")
+    assert len(without.sar) == 2
+    (left_out,) = without.left_out
+    assert left_out.why.endswith(": shifted by 3.00 px")
+    assert "20180512" in left_out.file
     unmoved = build_pairs([images], tmp_path / "b", PairOptions(leave_out_flagged=False))
     moved = build_pairs(
         [images], tmp_path / "c", PairOptions(leave_out_flagged=False, apply_shift=True)
@@ -440,6 +474,8 @@ def test_what_must_not_be_in_a_dataset_is_refused(stacked: Stacked, tmp_path: Pa
     )
     with pytest.raises(UserError, match="another grid"):
         build_pairs([other], tmp_path / "c")
+    with pytest.raises(UserError, match="it is there twice"):
+        build_pairs([images, images], tmp_path / "e")
     nothing = replace(images, stack=stacked.stack.model_copy(update={"scenes": ()}))
     with pytest.raises(UserError, match="no image is left"):
         build_pairs([nothing], tmp_path / "d")

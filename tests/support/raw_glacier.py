@@ -47,7 +47,8 @@ class Stacked:
 
 def make_raw_glacier(folder: Path) -> RawGlacier:
     """Write three scenes of a SYNTHETIC glacier, its elevation model and its optical image."""
-    world = glacier_world(20250701, "Synthetic01", 9000.0, northern=True)
+    # Of a world with much bare rock: only there a shift can be measured.
+    world = glacier_world(20250711, "Synthetic01", 9000.0, northern=True)
     grid = Grid.snapped(
         (500_000, 7_700_000, 500_000 + SIDE_M, 7_700_000 + SIDE_M), 20, "EPSG:32622"
     )

@@ -34,6 +34,8 @@ _MODES: Final = ("IW", "EW", "SM")
 _RESOLUTION: Final = re.compile(r"_GRD([FHM])_")
 _GIVE: Final = "give the folder NAME.SAFE of a Sentinel-1 GRD product, or its zip"
 _AGAIN: Final = "get the product again"
+#: In the header of every file.
+_STATED: Final = re.compile(rb"<polarisation>\s*([HV]{2})\s*</polarisation>")
 Kind = Literal["annotation", "calibration", "noise", "measurement"]
 #: Kinds of files by how their paths begin.
 _KINDS: Final[dict[str, Kind]] = {
@@ -173,19 +175,27 @@ class GrdProduct:
         """Return the calibration of a polarisation.
 
         Raises:
-            UserError: the product does not have it.
+            UserError: the product does not have it, or it is of another polarisation.
         """
-        return self._package.read(self._file("calibration", polarisation))
+        return self._read_table("calibration", polarisation)
 
     def read_noise_xml(self, polarisation: str) -> bytes | None:
         """Return the noise of a polarisation; None where the product lists none.
 
         Raises:
-            UserError: the product lists it, but does not have it.
+            UserError: the product lists it, but does not have it, or it is of another polarisation.
         """
         if polarisation in self.polarisations and ("noise", polarisation) not in self._files:
             return None
-        return self._package.read(self._file("noise", polarisation))
+        return self._read_table("noise", polarisation)
+
+    def _read_table(self, kind: Kind, polarisation: str) -> bytes:
+        content = self._package.read(self._file(kind, polarisation))
+        stated = _STATED.search(content)
+        if stated is not None and stated[1].decode() != polarisation:
+            problem = f"it is of {stated[1].decode()}, not of {polarisation}"
+            raise UserError(self.file_name(kind, polarisation), problem, _AGAIN)
+        return content
 
     def measurement(self, polarisation: str) -> str:
         """Return the name of the image of a polarisation for rasterio.

@@ -30,6 +30,8 @@ Missing = Literal["nodata", "sea", "refuse"]
 _VERTICAL: Final[dict[int, Datum]] = {5773: "EGM96", 3855: "EGM2008"}
 #: WGS 84 with heights above the ellipsoid.
 _WGS_84_3D: Final = 4979
+#: A model that is wider goes around the globe, but for some pixels.
+_GLOBE_DEG: Final = 359.0
 #: Rows of a block; four arrays of a block fit into a few megabytes per thousand columns.
 _ROWS: Final = 512
 #: Pixels of the model around the window that a grid needs.
@@ -172,7 +174,15 @@ def _stated_datum(file: Any) -> Datum | None:
         return "ellipsoid" if heights == "ellipsoidal" else "EGM2008"
     crs = CRS.from_user_input(file.crs.to_wkt())
     if crs.is_compound:
-        return _VERTICAL.get(crs.sub_crs_list[1].to_epsg() or 0)
+        vertical = crs.sub_crs_list[1]
+        code = vertical.to_epsg()
+        if code is not None and code not in _VERTICAL:
+            raise UserError(
+                file.name,
+                f"its heights refer to {vertical.name}, which is not known here",
+                "transform them with gdalwarp to heights above the ellipsoid (EPSG:4979)",
+            )
+        return None if code is None else _VERTICAL[code]
     return "ellipsoid" if crs.to_epsg() == _WGS_84_3D else None
 
 
@@ -209,6 +219,13 @@ def _resampled(file: Any, path: Path, lattice: Lattice) -> NDArray[np.float32]:
     if horizontal.is_geographic:
         middle = (model.left + model.right) / 2
         x = x - 360.0 * np.round((x[x.shape[0] // 2, x.shape[1] // 2] - middle) / 360.0)
+        whole_globe = abs(model.width * model.transform[0]) > _GLOBE_DEG
+        if whole_globe and (x.min() < model.left or x.max() > model.right):
+            raise UserError(
+                path,
+                "it ends at the antimeridian, within the area",
+                "cut the part around the area: gdalwarp -te 175 SOUTH 185 NORTH",
+            )
     # Positions in pixels of the model, 0 = centre of the first.
     column = (x - model.left) / model.transform[0] - 0.5
     row = (y - model.top) / model.transform[4] - 0.5

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from ssl4sar.core.atomic import write_text
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.progress import track
-from ssl4sar.core.raster import open_raster
-from ssl4sar.sar.coding import STEPS_PER_DB, read_backscatter
+from ssl4sar.sar.blocks import in_blocks
+from ssl4sar.sar.coding import NODATA, decode, encode, read_backscatter
 from ssl4sar.stack.record import SceneShift, StackedScene, StackRecord, image_path
 from ssl4sar.stack.shift import Shift, measure_shift, measure_shift_between_sensors
 
@@ -50,7 +49,7 @@ def largest_track(stack: StackRecord) -> list[StackedScene]:
 
 
 def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArray[np.float32]:
-    """Return the median of images in every pixel, block by block of rows.
+    """Return the median of images in every pixel.
 
     Args:
         images: files of :func:`ssl4sar.sar.coding.write_backscatter` on one grid.
@@ -60,35 +59,65 @@ def track_median(images: Sequence[Path], grid: Grid, workers: int = 1) -> NDArra
     Returns:
         (H, W) float32 decibels; NaN where no image has data.
     """
-    if not images:
-        return np.full(grid.shape, np.nan, np.float32)
-    import dask.array as da
-    from dask.delayed import delayed
+    return TrackMedian.of(images, grid, workers).whole
 
-    def rows(start: int) -> NDArray[np.float32]:
-        size = min(_ROWS, grid.height - start)
-        planes = []
-        for path in images:
-            with open_raster(path, "GTiff") as file:
-                window = ((start, start + size), (0, grid.width))
-                planes.append(file.read(1, window=window, masked=True))
-        stored: NDArray[np.float32] = np.ma.stack(planes).astype(np.float32)
-        block = np.ma.filled(stored, np.nan) / STEPS_PER_DB
-        return np.asarray(np.nanmedian(block, axis=0), np.float32)
 
-    starts = range(0, grid.height, _ROWS)
-    blocks = [
-        da.from_delayed(  # type: ignore[no-untyped-call]
-            delayed(rows)(start), (min(_ROWS, grid.height - start), grid.width), dtype=np.float32
-        )
-        for start in starts
-    ]
-    whole = da.concatenate(blocks)  # type: ignore[no-untyped-call]
-    with warnings.catch_warnings():
-        # Pixels without data in any image are an answer, not a fault.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        median: NDArray[np.float32] = whole.compute(scheduler="threads", num_workers=workers)
-    return median
+@dataclass(frozen=True, eq=False)
+class TrackMedian:
+    """Medians of the images of a track, of all and of all but one.
+
+    Whatever is left out of values in order, the middle of the others is among the three around
+    their middle, so they are sorted once for all scenes.
+
+    Attributes:
+        images: (N, H, W) int16 as stored; 2 bytes per scene and pixel are in memory.
+        middle: (3, H, W) float32 decibels of the ranks (k - 2) // 2 and the two after it of k
+            images with data; NaN where there is no such rank.
+        count: (H, W) images with data, k.
+    """
+
+    images: NDArray[np.int16]
+    middle: NDArray[np.float32]
+    count: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, paths: Sequence[Path], grid: Grid, workers: int = 1) -> TrackMedian:
+        """Read images of a track, each once; arguments as for :func:`track_median`."""
+        images = np.empty((len(paths), *grid.shape), np.int16)
+        for image, path in zip(images, paths, strict=True):
+            image[:] = encode(read_backscatter(path).db).image
+        count = (images != NODATA).sum(axis=0)
+        middle = np.full((3, *grid.shape), np.nan, np.float32)
+
+        def make(rows: slice) -> None:
+            block = images[:, rows].copy()
+            block[block == NODATA] = np.iinfo(np.int16).max  # behind all others
+            block.sort(axis=0)
+            for step, plane in enumerate(middle[:, rows]):
+                rank = (count[rows] - 2) // 2 + step
+                known = (rank >= 0) & (rank < count[rows])
+                found = np.take_along_axis(block, np.where(known, rank, 0)[None], axis=0)[0]
+                plane[known] = decode(found)[known]
+
+        if len(paths):
+            in_blocks(make, grid.height, _ROWS, workers)
+        return cls(images, middle, count)
+
+    @property
+    def whole(self) -> NDArray[np.float32]:
+        """(H, W) float32 decibels: median of all images; NaN where none has data."""
+        below, centre, _ = self.middle
+        median: NDArray[np.float32] = np.where(self.count % 2, centre, (below + centre) / 2)
+        return median
+
+    def without(self, index: int) -> NDArray[np.float32]:
+        """Return the median of all images but one, as :attr:`whole`."""
+        left_out = decode(self.images[index])
+        below, centre, above = self.middle
+        lower = np.where(below < left_out, below, centre)
+        upper = np.where(self.count % 2, np.where(centre < left_out, centre, above), lower)
+        others: NDArray[np.float32] = (lower + upper) / 2
+        return np.where(np.isnan(left_out), self.whole, others)
 
 
 def check_coregistration(
@@ -99,6 +128,9 @@ def check_coregistration(
     workers: int = 1,
 ) -> StackRecord:
     """Return a stack with the shift of every scene against its track; no image is changed.
+
+    A scene is compared with the median of the others: with itself among few it would pull the
+    median after it, and seem less shifted than it is.
 
     Args:
         stack: the scenes.
@@ -113,15 +145,14 @@ def check_coregistration(
         tracks[scene.track or ""].append(scene)
     checked: dict[str, StackedScene] = {}
     for name, scenes in tracks.items():
-        paths = [image_path(record, scene) for scene in scenes]
-        median = track_median(paths, grid, workers) if len(scenes) >= _LEAST_SCENES else None
-        for scene, path in track(list(zip(scenes, paths, strict=True)), f"checking track {name}"):
-            db = read_backscatter(path).db
-            if median is None:
+        median = TrackMedian.of([image_path(record, scene) for scene in scenes], grid, workers)
+        for index, scene in track(list(enumerate(scenes)), f"checking track {name}"):
+            db = decode(median.images[index])
+            if len(scenes) < _LEAST_SCENES:
                 few = f"its track has {len(scenes)} scenes, {_LEAST_SCENES} are needed"
                 shift = Shift(None, None, None, None, 0, few)
             else:
-                shift = measure_shift(median, db, stable)
+                shift = measure_shift(median.without(index), db, stable)
             between = (
                 None if optical is None else measure_shift_between_sensors(optical, db, stable)
             )

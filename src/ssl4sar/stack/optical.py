@@ -44,6 +44,9 @@ _BAND_IDS: Final = dict(
 _IMAGE: Final = re.compile(r"granule/([^/]+)/img_data/r\d+m/\w+_(b\d[\da]|aot|wvp|scl)_(\d+)m\.jp2")
 _METADATA: Final = "MTD_MSIL2A.xml"
 _AGAIN: Final = "fetch the product again"
+#: Below this share of the area an image is not a partner of its SAR images; below the second a note
+#: says how much it covers.
+_LEAST_COVERED, _WHOLE = 0.5, 0.99
 #: One JSON object with all that is known about the image.
 _TAG: Final = "SSL4SAR"
 _REMAKE: Final = "remove it and make it again"
@@ -163,10 +166,11 @@ def optical_image(products: Sequence[OpticalProduct], grid: Grid) -> xr.DataArra
     Returns:
         (15, H, W) float32 with coordinates ``band``, ``y`` and ``x``; see the top of this module
         for units. Attributes: ``products``, ``baselines``, ``crs``, ``day``, and ``note`` where
-        tiles of several zones or baselines were combined.
+        tiles of several zones or baselines were combined or a part is not covered.
 
     Raises:
-        UserError: the products are of several days, one cannot be read, or none covers the grid.
+        UserError: the products are of several days, one cannot be read, or they cover less than
+            half of the grid.
     """
     days = sorted({product.day for product in products})
     if len(days) != 1:
@@ -184,14 +188,18 @@ def optical_image(products: Sequence[OpticalProduct], grid: Grid) -> xr.DataArra
         np.copyto(plane, values, where=np.isnan(plane))
         zones.add(zone)
     names = [product.name for product in products]
-    if np.isnan(image).all():
-        raise UserError(", ".join(names), "none covers the area", "choose another optical image")
+    covered = _covered(image)
+    if covered < _LEAST_COVERED:
+        part = f"they cover only {covered:.1%} of the area" if covered else "none covers the area"
+        raise UserError(", ".join(names), part, "choose another optical image, or add its tiles")
     baselines = sorted({product.baseline for product in products})
     notes = [
         f"tiles of {len(found)} {what}: {', '.join(sorted(found))}"
         for found, what in ((zones, "UTM zones"), (set(baselines), "baselines"))
         if len(found) > 1
     ]
+    if covered < _WHOLE:
+        notes.append(f"{covered:.1%} of the area is covered")
     attrs = {
         "crs": grid.crs,
         "day": days[0].isoformat(),
@@ -200,6 +208,12 @@ def optical_image(products: Sequence[OpticalProduct], grid: Grid) -> xr.DataArra
         **({"note": "; ".join(notes)} if notes else {}),
     }
     return _labelled(image, grid, attrs)
+
+
+def _covered(image: NDArray[np.float32]) -> float:
+    """Return the share of pixels that have all bands of the pretraining."""
+    bands = [BANDS.index(band) for band in CHANNELS]
+    return float(np.isfinite(image[bands]).all(axis=0).mean())
 
 
 def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np.float32], str]:
@@ -268,10 +282,9 @@ def _labelled(values: NDArray[np.float32], grid: Grid, attrs: dict[str, Any]) ->
 
 def optical_facts(image: xr.DataArray) -> dict[str, Any]:
     """Return what a manifest says about the making of an optical image, as plain values."""
-    known = image.sel(band=list(CHANNELS)).notnull().all("band")
     return {
         **{key: image.attrs[key] for key in ("products", "baselines", "day")},
         "note": image.attrs.get("note"),
-        "covered_percent": round(100 * float(known.mean()), 3),
+        "covered_percent": round(100 * _covered(image.values), 3),
         "units": "reflectance x 10000, AOT and WVP x 1000, SCL a code",
     }

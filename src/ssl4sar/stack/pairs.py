@@ -32,7 +32,7 @@ from ssl4sar.core.pair_layout import (
     is_named_after,
 )
 from ssl4sar.core.progress import track
-from ssl4sar.dataset.pair_manifest import OpticalImage, PairManifest, SarImage
+from ssl4sar.dataset.pair_manifest import LeftOutImage, OpticalImage, PairManifest, SarImage
 from ssl4sar.sar.coding import GrayMapping, read_backscatter, read_geometry
 from ssl4sar.stack.optical import optical_facts
 from ssl4sar.stack.record import StackedScene, StackRecord, geometry_path, image_path
@@ -98,18 +98,27 @@ def build_pairs(
         The manifest, written too.
 
     Raises:
-        UserError: a glacier is of the benchmark's test set or has an optical image on another grid;
-            no image is left. A glacier without a usable scene stays out.
-        ValueError: a glacier, or a file, is there twice.
+        UserError: a glacier is of the benchmark's test set, is there twice, or has an optical image
+            on another grid; no image is left. A glacier without a usable scene stays out.
     """
     root, options = Path(root), options or PairOptions()
-    optical, sar = [], []
+    optical, sar, left_out = [], [], []
+    names: set[str] = set()
     for images in glaciers:
         name = images.stack.glacier
+        if name in names:
+            raise UserError(f"glacier {name}", "it is there twice", "give one stack per glacier")
+        names.add(name)
         _refuse_test_glacier(name, options)
         grid = images.stack.pixels
         _require_same_grid(images, grid)
-        splits = split_scenes(name, _chosen(images.stack, options), options)
+        chosen = _chosen(images.stack, options)
+        left_out += [
+            LeftOutImage(file=_file_name(scene, name, "train"), why=_why_misplaced(scene))
+            for scene in images.stack.usable
+            if scene not in chosen
+        ]
+        splits = split_scenes(name, chosen, options)
         if splits:
             optical.append(_write_optical(images, grid, root))
         sar += [
@@ -124,7 +133,7 @@ def build_pairs(
         synthetic=any(image.processing["synthetic"] for image in sar if image.processing),
         allow_test_glaciers=options.allow_test_glaciers,
         excluded=(),
-        left_out=(),
+        left_out=tuple(sorted(left_out, key=lambda image: image.file)),
         included_test_glaciers=tuple(
             image.glacier
             for image in optical
@@ -163,6 +172,11 @@ def _chosen(stack: StackRecord, options: PairOptions) -> list[StackedScene]:
 def _is_misplaced(scene: StackedScene) -> bool:
     """Return whether the shift was measured, and is beyond its limits."""
     return scene.shift is not None and scene.shift.x_px is not None and bool(scene.shift.problem)
+
+
+def _why_misplaced(scene: StackedScene) -> str:
+    problem = scene.shift.problem if scene.shift is not None else None
+    return f"co-registration of {scene.product}: {problem}"
 
 
 def _refuse_test_glacier(name: str, options: PairOptions) -> None:
@@ -236,20 +250,16 @@ def _write_sar(
         move = -float(scene.shift.y_px or 0.0), -float(scene.shift.x_px)
         db = _moved(db, move)
     coded = options.mapping.encode(db)
-    facts, day = scene.facts, scene.day or ""
-    number = "000" if facts["relative_orbit"] is None else f"{facts['relative_orbit']:03d}"
-    start = facts["start"].replace("-", "").replace(":", "")[9:15]
-    stem = f"{facts['platform']}_{images.stack.glacier}_{day.replace('-', '')}_{start}_{number}"
-    file = f"{SAR_FOLDERS[split]}/{stem}.png"
+    file = _file_name(scene, images.stack.glacier, split)
     write_gray(root / file, coded.image, {"Product": scene.product})
     return SarImage(
         **_file_facts(root, file),
         **_place(grid),
         glacier=images.stack.glacier,
-        date=day,
+        date=scene.day or "",
         split=split,
         processing={
-            **facts,
+            **scene.facts,
             "image": scene.file,
             "image_sha256": scene.sha256,
             "mapping": {**options.mapping.to_json(), "clamped_px": coded.clamped_px},
@@ -259,6 +269,14 @@ def _write_sar(
             "synthetic": scene.synthetic,
         },
     )
+
+
+def _file_name(scene: StackedScene, glacier: str, split: PairSplit) -> str:
+    facts = scene.facts
+    number = "000" if facts["relative_orbit"] is None else f"{facts['relative_orbit']:03d}"
+    start = facts["start"].replace("-", "").replace(":", "")[9:15]
+    day = (scene.day or "").replace("-", "")
+    return f"{SAR_FOLDERS[split]}/{facts['platform']}_{glacier}_{day}_{start}_{number}.png"
 
 
 def _moved(db: NDArray[np.float32], move_px: tuple[float, float]) -> NDArray[np.float32]:

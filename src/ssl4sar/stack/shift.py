@@ -13,22 +13,32 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.ndimage import gaussian_filter, sobel
 from skimage.registration import phase_cross_correlation
 
-#: Side of a window and distance of their centres, pixels.
-_WINDOW_PX, _STEP_PX = 64, 32
+#: Sides of windows, pixels: the largest of which enough fit onto the stable terrain. Rock along a
+#: fjord is a strip, and windows that reach over its edges would match ice and water.
+_SIDES_PX: Final = (64, 32, 16)
+_ENOUGH_WINDOWS: Final = 25
+#: Windows overlap: their distance as a share of the side.
+_STEP: Final = 1 / 4
+#: More than so many, evenly chosen, add time and no precision.
+_MOST_WINDOWS: Final = 256
 #: Share of a window that must be stable and known.
 _LEAST_STABLE: Final = 0.6
 #: Fraction of a pixel to which a window is matched.
 _UPSAMPLING: Final = 50
+#: The shift is found once what is left of it is shorter; some pixels take four passes.
+_EXACT_PX, _PASSES = 0.03, 6
 #: A window whose match is not above the rest of its correlation says nothing.
 _LEAST_PEAK_TO_NOISE: Final = 4.0
 #: Blur before gradients of images of different sensors are compared, pixels.
 _BLUR_PX: Final = 2.0
 FLAG_SHIFT_PX: Final = 1.0
 FLAG_SPREAD_PX: Final = 0.5
-_LEAST_WINDOWS: Final = 3
+#: Of fewer overlapping windows the median is off by half a pixel, as measured on rendered scenes.
+_LEAST_WINDOWS: Final = 12
 
 
 @dataclass(frozen=True)
@@ -112,64 +122,72 @@ def _median_shift(
     valid: NDArray[np.bool_],
     stable: NDArray[np.bool_],
 ) -> Shift:
-    # A taper draws the match towards no shift, so whole pixels are taken off first.
-    whole = _matches(reference, image, valid & stable, (0, 0), upsampling=1)
-    if len(whole) >= _LEAST_WINDOWS:
-        start = int(np.median(whole[:, 0])), int(np.median(whole[:, 1]))
-        matches = _matches(reference, image, valid & stable, start, upsampling=_UPSAMPLING)
-    else:
-        matches = whole
-    if len(matches) < _LEAST_WINDOWS:
-        problem = f"{len(matches)} windows of stable terrain could be matched"
-        return Shift(None, None, None, None, len(matches), problem)
-    y, x, sharpness = (float(value) for value in np.median(matches, axis=0))
-    spread = float(np.median(np.abs(matches[:, :2] - (y, x)), axis=0).max())
+    side, corners = _windows(valid & stable)
+    if len(corners) < _LEAST_WINDOWS:
+        problem = (
+            f"too little stable terrain: {len(corners)} windows of {side} px, "
+            f"{_LEAST_WINDOWS} are needed"
+        )
+        return Shift(None, None, None, None, 0, problem)
+    # A taper draws the match towards no shift, in small windows by half: what is found is taken off
+    # the image, and the rest looked for again.
+    y = x = 0.0
+    for _ in range(_PASSES):
+        moved = ndimage.shift(image, (-y, -x), order=3, mode="reflect") if y or x else image
+        matches = _matches(reference, moved, side, corners)
+        if len(matches) < _LEAST_WINDOWS:
+            problem = f"{len(matches)} of {len(corners)} windows of stable terrain could be matched"
+            return Shift(None, None, None, None, len(matches), problem)
+        rest_y, rest_x, sharpness = (float(value) for value in np.median(matches, axis=0))
+        y, x = y + rest_y, x + rest_x
+        if np.hypot(rest_y, rest_x) < _EXACT_PX:
+            break
+    spread = float(np.median(np.abs(matches[:, :2] - (rest_y, rest_x)), axis=0).max())
     return Shift(x, y, spread, sharpness, len(matches), _problem(x, y, spread))
+
+
+def _windows(usable: NDArray[np.bool_]) -> tuple[int, NDArray[np.intp]]:
+    """Return the side of windows that are mostly usable, and the (N, 2) corners of all."""
+    total = np.pad(usable.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    corners = np.empty((0, 2), np.intp)
+    for side in _SIDES_PX:
+        step = round(side * _STEP)
+        sums = total[side:, side:] - total[:-side, side:] - total[side:, :-side]
+        sums = (sums + total[:-side, :-side])[::step, ::step]
+        corners = np.argwhere(sums >= _LEAST_STABLE * side**2) * step
+        if len(corners) >= _ENOUGH_WINDOWS:
+            break
+    chosen = np.linspace(0, len(corners) - 1, min(len(corners), _MOST_WINDOWS)).round()
+    return side, corners[chosen.astype(np.intp)]
 
 
 def _matches(
     reference: NDArray[np.inexact],
     image: NDArray[np.inexact],
-    usable: NDArray[np.bool_],
-    start: tuple[int, int],
-    *,
-    upsampling: int,
+    side: int,
+    corners: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """Return (N, 3): shift in rows and columns and sharpness of every window that matches.
 
     Args:
         reference: (H, W).
         image: (H, W).
-        usable: (H, W) where both are known and nothing moves.
-        start: whole pixels by which the windows of the image are displaced, rows and columns.
-        upsampling: parts of a pixel that are distinguished.
+        side: of the windows, pixels.
+        corners: (N, 2) first row and column of the windows in the reference.
     """
-    taper = np.outer(np.hanning(_WINDOW_PX), np.hanning(_WINDOW_PX))
+    taper = np.outer(np.hanning(side), np.hanning(side))
     found: list[tuple[float, float, float]] = []
-    rows, columns = reference.shape
-    for top in range(0, rows - _WINDOW_PX + 1, _STEP_PX):
-        for left in range(0, columns - _WINDOW_PX + 1, _STEP_PX):
-            here = _window(top, left)
-            there = _window(top + start[0], left + start[1])
-            inside = top + start[0] >= 0 and left + start[1] >= 0
-            if not inside or image[there].shape != taper.shape:
-                continue
-            if usable[here].mean() < _LEAST_STABLE:
-                continue
-            one, other = reference[here], image[there]
-            pair = (one - one.mean()) * taper, (other - other.mean()) * taper
-            sharpness = _peak_to_noise(*pair)
-            if sharpness < _LEAST_PEAK_TO_NOISE:
-                continue
-            move, _, _ = phase_cross_correlation(  # type: ignore[no-untyped-call]
-                *pair, upsample_factor=upsampling, normalization=None
-            )
-            found.append((start[0] - float(move[0]), start[1] - float(move[1]), sharpness))
+    for row, column in corners:
+        one, other = (each[row : row + side, column : column + side] for each in (reference, image))
+        pair = (one - one.mean()) * taper, (other - other.mean()) * taper
+        sharpness = _peak_to_noise(*pair)
+        if sharpness < _LEAST_PEAK_TO_NOISE:
+            continue
+        move, _, _ = phase_cross_correlation(  # type: ignore[no-untyped-call]
+            *pair, upsample_factor=_UPSAMPLING, normalization=None
+        )
+        found.append((-float(move[0]), -float(move[1]), sharpness))
     return np.array(found, np.float64).reshape(-1, 3)
-
-
-def _window(top: int, left: int) -> tuple[slice, slice]:
-    return slice(top, top + _WINDOW_PX), slice(left, left + _WINDOW_PX)
 
 
 def _problem(x_px: float, y_px: float, spread_px: float) -> str | None:

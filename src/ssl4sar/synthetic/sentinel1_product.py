@@ -166,6 +166,8 @@ class _Tables:
         lines = np.linspace(0, radar.lines - 1, _GRID[0]).round().astype(int)
         pixels = np.linspace(0, radar.pixels - 1, _GRID[1]).round().astype(int)
         lon, lat = radar.ground_point(lines[:, None], pixels[None, :], 0.0, near)
+        # Products have longitudes of -180 to 180; only those beyond are changed.
+        lon = np.where(np.abs(lon) > 180, lon - np.copysign(360, lon), lon)
         points = to_ecef(lon, lat, 0.0)
         seen = to_radar(radar.orbit, points)
         sight = (radar.orbit.position(seen.azimuth_time_s) - points) / seen.slant_range_m
@@ -454,11 +456,29 @@ def _noise(name: SarProductName, radar: RadarPass, tables: _Tables) -> bytes:
 def _manifest(
     name: SarProductName, radar: RadarPass, tables: _Tables, contents: Mapping[str, bytes]
 ) -> str:
+    sections = {
+        f'metadataObject ID="{key}" classification="DESCRIPTION" category="DMD"': {
+            'metadataWrap mimeType="text/xml" vocabularyName="SAFE"': {"xmlData": value}
+        }
+        for key, value in _metadata(name, radar, tables).items()
+    }
+    objects = "".join(_data_object(path, content) for path, content in contents.items())
+    spaces = " ".join(f'xmlns:{short}="{address}"' for short, address in _SPACES.items())
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- {NOTE} -->\n<xfdu:XFDU {spaces} '
+        'version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/grd/standard/iwdp">'
+        f"{_xml('metadataSection', sections)}<dataObjectSection>{objects}</dataObjectSection>"
+        "</xfdu:XFDU>\n"
+    )
+
+
+def _metadata(name: SarProductName, radar: RadarPass, tables: _Tables) -> dict[str, Any]:
+    """Return the sections of a manifest by their names."""
     corners = ((0, 0), (0, -1), (-1, -1), (-1, 0))
     footprint = " ".join(f"{tables.lat[at]:.6f},{tables.lon[at]:.6f}" for at in corners)
     last_s = (radar.lines - 1) * radar.azimuth_time_interval_s
     node_ms = -1000 * radar.node_time_s
-    metadata = {
+    return {
         "processing": {
             f'safe:processing name="GRD Post Processing" start="{_time(name, last_s)}"': {
                 'safe:facility name="ssl4sar" organisation="SYNTHETIC"': {
@@ -528,20 +548,6 @@ def _manifest(
             }
         },
     }
-    sections = {
-        f'metadataObject ID="{key}" classification="DESCRIPTION" category="DMD"': {
-            'metadataWrap mimeType="text/xml" vocabularyName="SAFE"': {"xmlData": value}
-        }
-        for key, value in metadata.items()
-    }
-    objects = "".join(_data_object(path, content) for path, content in contents.items())
-    spaces = " ".join(f'xmlns:{short}="{address}"' for short, address in _SPACES.items())
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<!-- {NOTE} -->\n<xfdu:XFDU {spaces} '
-        'version="esa/safe/sentinel-1.0/sentinel-1/sar/level-1/grd/standard/iwdp">'
-        f"{_xml('metadataSection', sections)}<dataObjectSection>{objects}</dataObjectSection>"
-        "</xfdu:XFDU>\n"
-    )
 
 
 _SPACES: Final = {

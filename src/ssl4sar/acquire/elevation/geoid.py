@@ -39,7 +39,7 @@ _GTX_HEADER: Final = struct.Struct(">4d2i")
 _VOID_TOLERANCE_M: Final = 1e-3
 #: The tiles of GLO-30 refer to this geoid.
 TILES_GEOID: Final = "EGM2008"
-_FIX: Final = "give a geoid grid, GTX or GeoTIFF, in elevation.geoid_url"
+_FIX: Final = "give a geoid grid, GTX or GeoTIFF (elevation.geoid_url, or --geoid of sar process)"
 
 
 class GeoidRecord(Record):
