@@ -42,6 +42,11 @@ wildcard_constraints:
     batch="[0-9]+",
 
 
+# Priority of the long way, from raw scenes to a pretraining: what the fine-tuning needs besides can
+# be made beside it.
+AHEAD = 1
+
+
 include: "workflow/rules/acquire.smk"
 include: "workflow/rules/sentinel.smk"
 include: "workflow/rules/stack.smk"

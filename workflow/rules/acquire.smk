@@ -54,7 +54,6 @@ rule render_caffe:
         listing=shown(f"{STUDY.run}/caffe/rendered.json", "rendered"),
         provenance=f"{STUDY.run}/caffe/rendered.provenance.json",
     cache: True
-    threads: 2
     resources:
         **STUDY.asks("render_caffe", 4000, 60),
     params:

@@ -82,6 +82,7 @@ rule validate_pairs:
     log:
         text=f"logs/{STUDY.config.name}/validate_pairs.log",
         problems=f"logs/{STUDY.config.name}/validate_pairs.json",
+    priority: AHEAD
     threads: 2
     resources:
         **STUDY.asks("validate_pairs", 4000, 60),
@@ -109,6 +110,7 @@ rule prepare_pair_store:
         sar=f"{STUDY.run}/pair_store/sar.u8",
         optical=f"{STUDY.run}/pair_store/optical.u8",
         provenance=f"{STUDY.run}/pair_store/index.provenance.json",
+    priority: AHEAD
     resources:
         **STUDY.asks("prepare_pair_store", 4000, 60),
     params:

@@ -28,7 +28,6 @@ rule score_baselines:
     output:
         scores=shown(f"{STUDY.run}/evaluate/baselines.json", "baselines"),
         provenance=f"{STUDY.run}/evaluate/baselines.provenance.json",
-    threads: 2
     resources:
         **STUDY.asks("score_baselines", 3000, 60),
     params:

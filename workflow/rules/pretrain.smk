@@ -24,6 +24,7 @@ rule pretrain_optsimmim:
         metrics=shown(f"{OPTSIMMIM}/metrics.csv", "pretrain_metrics"),
         pictures=f"{OPTSIMMIM}/pictures.npz",
         provenance=f"{OPTSIMMIM}/model.provenance.json",
+    priority: AHEAD
     threads: STUDY.config.compute.threads_per_task
     resources:
         **STUDY.asks_for_training("pretrain_optsimmim", "optsimmim"),
@@ -50,6 +51,7 @@ rule pretrain_opttranslator:
         metrics=shown(f"{OPTTRANSLATOR}/metrics.csv", "pretrain_metrics"),
         pictures=f"{OPTTRANSLATOR}/pictures.npz",
         provenance=f"{OPTTRANSLATOR}/model.provenance.json",
+    priority: AHEAD
     threads: STUDY.config.compute.threads_per_task
     resources:
         **STUDY.asks_for_training("pretrain_opttranslator", "opttranslator"),

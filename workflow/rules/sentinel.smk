@@ -12,6 +12,7 @@ checkpoint search_scenes:
             update("data/inventory/{glacier}/optical_choice.csv"), "optical_choice"
         ),
         provenance=update("data/inventory/{glacier}/inventory.provenance.json"),
+    priority: AHEAD
     localrule: True
     resources:
         **STUDY.asks("search_scenes", 1000, 60, connections=1),
@@ -53,11 +54,12 @@ rule fetch_scene:
     output:
         # The product is in a folder beside them, which a rerun reuses: see ssl4sar.acquire.fetch.
         # The manifest is the input of what reads the product: it changes only with its files. What
-        # stands for the files beside it is a mark, or the folder itself if it goes after use.
+        # stands for the files beside it is a mark, or the folder itself if it is removed after use.
         **STUDY.acquisition.raw_output,
         manifest="data/scenes/{product}.manifest.json",
         record="data/scenes/{product}.json",
         provenance="data/scenes/{product}.provenance.json",
+    priority: AHEAD
     localrule: True
     resources:
         **STUDY.asks("fetch_scene", 500, 240, connections=1),
@@ -80,6 +82,7 @@ rule fetch_orbit:
     output:
         record="data/orbits/{orbit}.json",
         provenance="data/orbits/{orbit}.provenance.json",
+    priority: AHEAD
     localrule: True
     resources:
         **STUDY.asks("fetch_orbit", 500, 60, connections=1),
@@ -97,6 +100,8 @@ rule scenes_report:
     """List what was fetched and what is missing; fail if too much is missing."""
     input:
         scenes=STUDY.acquisition.scene_records,
+        # Or a product that was removed would be reported as fetched.
+        raw=ancient(STUDY.acquisition.scene_raw),
         orbits=STUDY.acquisition.orbit_records,
     output:
         summary=f"{STUDY.run}/sentinel/scenes.json",
@@ -186,6 +191,7 @@ rule mosaic_elevation:
         record="data/elevation/{glacier}.json",
         picture=shown("data/elevation/{glacier}.png", "elevation"),
         provenance="data/elevation/{glacier}.provenance.json",
+    priority: AHEAD
     resources:
         **STUDY.asks("mosaic_elevation", 2000, 20),
     params:

@@ -8,6 +8,7 @@ rule render_elevation:
         elevation="data/elevation/synthetic/{glacier}.tif",
         picture=shown("data/elevation/synthetic/{glacier}.png", "rendered_elevation"),
         provenance="data/elevation/synthetic/{glacier}.provenance.json",
+    priority: AHEAD
     resources:
         **STUDY.asks("render_elevation", 2000, 10),
     params:
@@ -26,7 +27,7 @@ rule stack_scenes:
     input:
         # What a product holds is in its manifest, which changes with its files alone.
         manifests=STUDY.stacking.batch_manifests,
-        # Its time says nothing. Where products go after use, it says when all is made of them.
+        # Its time says nothing; where products are removed after use, it holds them until then.
         raw=ancient(STUDY.stacking.batch_raw),
         orbits=STUDY.stacking.batch_orbits,
         elevations=STUDY.stacking.batch_elevations,
@@ -34,10 +35,15 @@ rule stack_scenes:
         record=shown("data/stack/{glacier}/{batch}/stack.json", "stack_batch"),
         images=directory("data/stack/{glacier}/{batch}/images"),
         provenance="data/stack/{glacier}/{batch}/stack.provenance.json",
+    priority: AHEAD
     conda:
         STUDY.stacking.geocoding_environment
     resources:
-        **STUDY.asks("stack_scenes", *STUDY.stacking.geocoding_asks),
+        **STUDY.asks(
+            "stack_scenes",
+            STUDY.stacking.geocoding_mem_mb,
+            STUDY.stacking.geocoding_min,
+        ),
     params:
         **STUDY.given(
             "stack_scenes",
@@ -64,6 +70,7 @@ rule optical_image:
         image="data/stack/{glacier}/optical.tif",
         facts=shown("data/stack/{glacier}/optical.json", "optical"),
         provenance="data/stack/{glacier}/optical.provenance.json",
+    priority: AHEAD
     resources:
         **STUDY.asks("optical_image", 4000, 30),
     params:
@@ -81,9 +88,8 @@ rule check_stack:
         # The records hold the hash of every image; a folder's time stamp says nothing.
         images=ancient(STUDY.stacking.batch_images),
         optical=rules.optical_image.output.image,
-        # To be drawn alone.
+        # For a picture alone: of a product that was removed it says so.
         drawn=STUDY.stacking.first_manifest,
-        raw=ancient(STUDY.stacking.first_raw),
         elevation=STUDY.stacking.elevation,
     output:
         record="data/stack/{glacier}/stack.json",
@@ -94,7 +100,7 @@ rule check_stack:
         raw=shown("data/stack/{glacier}/raw.png", "raw_scene"),
         stac=directory("data/stack/{glacier}/stac"),
         provenance="data/stack/{glacier}/stack.provenance.json",
-    threads: 2
+    priority: AHEAD
     resources:
         **STUDY.asks("check_stack", 4000, 60),
     params:
@@ -113,6 +119,7 @@ rule build_dataset:
         folder=shown(directory(f"{STUDY.run}/ssl4sar/built"), "built_dataset"),
         listing=shown(f"{STUDY.run}/ssl4sar/built.json", "built_pairs"),
         provenance=f"{STUDY.run}/ssl4sar/built.provenance.json",
+    priority: AHEAD
     resources:
         **STUDY.asks("build_dataset", 4000, 120),
     params:

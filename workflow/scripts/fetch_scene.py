@@ -26,8 +26,10 @@ def main(
 
     A product that stays has a mark ``raw``; another is moved there, where the workflow removes it.
     """
-    provider = open_provider(product.provider, services)
-    fetched = fetch_product(product, provider, folder, selection)
+    if raw.is_dir() and not folder.exists():
+        # It was to be removed after use, and was not.
+        raw.rename(folder)
+    fetched = fetch_product(product, open_provider(product.provider, services), folder, selection)
     fetched.write(record)
     fetched.manifest().write(manifest)
     if stays:

@@ -47,9 +47,9 @@ class AcquisitionConfig(Block):
     leave_out: tuple[str, ...] = ()
     """Names of products of the inventories that are not wanted: damaged, or never found."""
     keep_raw: bool = True
-    """Keep raw products. false removes each as soon as all that reads it is made, for disks that
-    do not hold the products of a whole run; hashes stay. The default loses nothing: what is made
-    again after a change, e.g. of the pixel size, would have to fetch its products again."""
+    """Keep raw products. false removes each once the stack and the optical image that read it are
+    made; hashes stay. The default loses nothing: what is made again after a change, e.g. of the
+    pixel size, would have to fetch its products again."""
 
     @field_validator("leave_out")
     @classmethod

@@ -345,6 +345,10 @@ class Acquisition:
             )
         return [str(SCENES / f"{name}.json") for name in self.products]
 
+    def scene_raw(self, *_: Any) -> list[str]:
+        """Return what stands for the files of all products."""
+        return [str(SCENES / f"{name}{RAW_SUFFIX}") for name in self.products]
+
     @reported
     def orbit_records(self, *_: Any) -> list[str]:
         """Return the records of all orbit files."""
@@ -356,7 +360,7 @@ class Acquisition:
         The target names it, so that the list of products is made again, and with it all records.
         More of them would only fill the screen.
         """
-        records = (*self.scene_records(), *self.orbit_records())
+        records = (*self.scene_records(), *self.scene_raw(), *self.orbit_records())
         return [path for path in records if not Path(path).is_file()][:1]
 
     @reported

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from ssl4sar.acquire.fetch_record import RAW_SUFFIX
 from ssl4sar.core.atomic import NO_SPACE, full_disk
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.printing import print_lines
@@ -92,16 +93,15 @@ def _facts(snakemake: Any) -> JobFacts:
     record = Path(snakemake.output.provenance)
     outputs = [Path(str(path)) for path in snakemake.output]
     parameters = dict(snakemake.params.items())
-    # Gigabytes, proven by the manifest that is an input too: what reads them compares them with it,
-    # and a damaged product does not stop those beside it.
-    raw = {str(path) for path in getattr(snakemake.input, "raw", ())}
     return JobFacts(
         rule=script.stem,
         wildcards=dict(snakemake.wildcards.items()),
         script=script,
         project=scripts.parent.parent,
         workdir=Path.cwd(),
-        inputs=[Path(str(path)) for path in snakemake.input if str(path) not in raw],
+        # Products are gigabytes, and proven by their manifests, which are inputs too; what reads
+        # them compares both, and a damaged one does not stop those beside it.
+        inputs=[Path(path) for path in map(str, snakemake.input) if not path.endswith(RAW_SUFFIX)],
         outputs=[path for path in outputs if path != record],
         temporary=frozenset(Path(path) for path in parameters.get("temporary", ())),
         record=record,

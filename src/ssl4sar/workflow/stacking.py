@@ -48,12 +48,17 @@ class Stacking:
         return "../../envs/pyrosar.yaml" if self._config.stack.engine == "pyrosar" else None
 
     @property
-    def geocoding_asks(self) -> tuple[int, int]:
-        """Megabytes and minutes of a batch; SNAP takes all the memory that it gets."""
+    def geocoding_mem_mb(self) -> int:
+        """Megabytes of a batch; SNAP takes all the memory that it gets."""
+        return 3000 if self._config.stack.engine == "builtin" else 16_000
+
+    def geocoding_min(self, wildcards: Any) -> int:
+        """Return the minutes of a batch; SNAP may take its time for every glacier of a scene."""
         stack = self._config.stack
         if stack.engine == "builtin":
-            return 3000, 120
-        return 16_000, stack.batch_size * stack.snap_timeout_min
+            return 120
+        images = sum(map(len, self.scenes_of(wildcards).values()))
+        return images * stack.snap_timeout_min
 
     def _listed(self, glacier: str, mission: Mission) -> list[Product]:
         """Return the products of a glacier by time, also those that are left out."""
@@ -129,16 +134,10 @@ class Stacking:
     @reported
     def first_manifest(self, wildcards: Any) -> list[str]:
         """Return the manifest of the first wanted scene of a glacier, the one that is drawn."""
-        return [_manifest(product) for product in self._first(wildcards)]
-
-    @reported
-    def first_raw(self, wildcards: Any) -> list[str]:
-        """Return what stands for the files of that scene."""
-        return [_raw(product) for product in self._first(wildcards)]
-
-    def _first(self, wildcards: Any) -> list[Product]:
         listed = self._listed(wildcards.glacier, "sentinel-1")
-        return [each for each in listed if each.name in self._acquisition.products][:1]
+        wanted = [each for each in listed if each.name in self._acquisition.products]
+        return [_manifest(product) for product in wanted[:1]]
+
 
     @reported
     def batch_orbits(self, wildcards: Any) -> list[str]:

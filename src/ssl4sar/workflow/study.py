@@ -346,6 +346,7 @@ class Study:
         acquired = self.acquisition
         return [
             *acquired.scene_records(),
+            *acquired.scene_raw(),
             *acquired.orbit_records(),
             *acquired.elevation_files(),
         ]
