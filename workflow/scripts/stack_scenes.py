@@ -42,7 +42,6 @@ if __name__ == "__main__":
         cfg = snakemake.params.cfg
         records = {Path(path).stem: Path(path) for path in snakemake.input.orbits}
         orbit_of = snakemake.params.orbit_of
-        keys = ("quantity", "remove_noise", "engine", "snap_timeout_min")
         main(
             glaciers=[Glacier.from_feature(each) for each in snakemake.params.glaciers],
             scenes_of=snakemake.params.scenes_of,
@@ -51,7 +50,12 @@ if __name__ == "__main__":
             elevations=[Path(path) for path in snakemake.input.elevations],
             spacing_m=cfg["stack.spacing_m"],
             polarisation=cfg["sentinel.polarisation"],
-            options=GeocodeOptions(**{key: cfg[f"stack.{key}"] for key in keys}),
+            options=GeocodeOptions(
+                cfg["stack.quantity"],
+                cfg["stack.remove_noise"],
+                cfg["stack.engine"],
+                cfg["stack.snap_timeout_min"],
+            ),
             record=Path(snakemake.output.record),
             images=Path(snakemake.output.images),
         )
