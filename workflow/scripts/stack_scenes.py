@@ -41,12 +41,11 @@ if __name__ == "__main__":
     with job(snakemake):
         cfg = snakemake.params.cfg
         records = {Path(path).stem: Path(path) for path in snakemake.input.orbits}
-        orbit_of = snakemake.params.orbit_of
         main(
             glaciers=[Glacier.from_feature(each) for each in snakemake.params.glaciers],
             scenes_of=snakemake.params.scenes_of,
             manifests=[Path(path) for path in snakemake.input.manifests],
-            orbits={product: records[each] for product, each in orbit_of.items()},
+            orbits={name: records[orbit] for name, orbit in snakemake.params.orbit_of.items()},
             elevations=[Path(path) for path in snakemake.input.elevations],
             spacing_m=cfg["stack.spacing_m"],
             polarisation=cfg["sentinel.polarisation"],
