@@ -53,7 +53,7 @@ rule fetch_scene:
     output:
         # The product is in a folder beside them, which a rerun reuses: see ssl4sar.acquire.fetch.
         # The manifest is the input of what reads the product: it changes only with its files. What
-        # stands for the files beside it is a mark, or the folder itself if it goes after use.
+        # stands for the files beside it is a mark, or the folder itself if it is removed after use.
         **STUDY.acquisition.raw_output,
         manifest="data/scenes/{product}.manifest.json",
         record="data/scenes/{product}.json",

@@ -26,7 +26,8 @@ rule stack_scenes:
     input:
         # What a product holds is in its manifest, which changes with its files alone.
         manifests=STUDY.stacking.batch_manifests,
-        # Its time says nothing. Where products go after use, it says when all is made of them.
+        # Its time says nothing. Where products are removed after use, it says when all is made of
+        # them.
         raw=ancient(STUDY.stacking.batch_raw),
         orbits=STUDY.stacking.batch_orbits,
         elevations=STUDY.stacking.batch_elevations,

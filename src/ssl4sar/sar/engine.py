@@ -34,7 +34,7 @@ def geocode_with_engine(
         As :func:`ssl4sar.sar.geocode.geocode`; the attribute ``engine`` says what made it.
 
     Raises:
-        InstallationError: the engine is not installed, or does not make what is asked for.
+        EngineError: the engine is not installed, or does not make what is asked for.
         UserError: as :func:`ssl4sar.sar.geocode.geocode`.
     """
     engine = geocode_by_snap if options.engine == "pyrosar" else geocode
