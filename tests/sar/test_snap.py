@@ -20,7 +20,7 @@ from painted_grd import SHAPE, area, hills, lon_lat, write_model, write_product
 from waiting import wait_until
 
 from ssl4sar.cli import main
-from ssl4sar.core.errors import InstallationError, UserError
+from ssl4sar.core.errors import EngineError, UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.sar.coding import read_backscatter
 from ssl4sar.sar.engine import geocode_with_engine
@@ -145,7 +145,7 @@ def test_an_image_of_snap_has_the_form_of_ours_and_is_on_our_grid(
             r"5432_.*: SNAP failed: \[NodeId: Read\] Java heap",
         ),
         ("fail [NodeId: A] Operator 'A': Unknown element 'b'", "Unknown element 'b'"),
-        ("killed", "it was killed, perhaps for want of memory"),
+        ("killed", "it was killed, perhaps out of memory"),
         ("moved", "the grids are not of one lattice"),
         ("mapped", "it is in another reference system"),
         ("empty", "SNAP's image is empty in the area"),
@@ -163,7 +163,7 @@ def test_what_snap_does_wrong_is_said_in_one_line(
     made_snap.install(tmp_path, monkeypatch, behaviour)
     with pytest.raises(UserError, match=message) as caught:
         geocode_with_engine(product, "HH", GRID, elevation, SNAP)
-    assert not isinstance(caught.value, InstallationError)
+    assert not isinstance(caught.value, EngineError)
     assert "\n" not in str(caught.value)
 
 
@@ -178,6 +178,36 @@ def test_a_scene_that_snap_cannot_make_is_recorded(
     monkeypatch.setenv(made_snap.BEHAVIOUR, "ok")
     stack = stack_scenes(scenes, "Glacier", GRID, elevation, record, options=SNAP)
     assert stack.scenes[0].facts["engine"] == "pyrosar"
+
+
+def test_a_glacier_outside_of_utm_is_recorded(
+    product: GrdProduct, elevation: Elevation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_snap.install(tmp_path, monkeypatch)
+    polar = Grid.at(0, 0, 40, (9, 9), "EPSG:3413")
+    scenes = [RawScene(product.path)]
+    stack = stack_scenes(scenes, "G", polar, elevation, tmp_path / "stack.json", options=SNAP)
+    assert "is used in zones of UTM only, the grid is in EPSG:3413" in str(stack.scenes[0].problem)
+
+
+@pytest.mark.parametrize("damaged", ["answer", "graph"])
+def test_a_damaged_graph_of_pyrosar_is_recorded(
+    product: GrdProduct,
+    elevation: Elevation,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damaged: str,
+) -> None:
+    made_snap.install(tmp_path, monkeypatch)
+    library = tmp_path / "library/pyroSAR/snap.py"
+    spoiled = {"answer": "return 5", "graph": "open(path, 'w').write('<graph>')"}[damaged]
+    library.write_text(
+        library.read_text().replace("    return path\n", f"    {spoiled}\n    return path\n")
+    )
+    scenes = [RawScene(product.path)]
+    record = tmp_path / "stack.json"
+    stack = stack_scenes(scenes, "G", GRID, elevation, record, options=SNAP)
+    assert "pyroSAR did not write a graph that can be read" in str(stack.scenes[0].problem)
 
 
 def test_a_time_limit_ends_all_that_snap_started(
@@ -213,17 +243,11 @@ def test_a_job_that_is_ended_takes_snap_with_it(
 
 
 @pytest.mark.parametrize(
-    ("options", "grid", "missing", "message"),
+    ("options", "missing", "message"),
     [
-        ({}, GRID, "gpt", "the engine pyrosar: gpt of SNAP is not on PATH; install ESA SNAP"),
-        ({}, GRID, "pyroSAR", "No module named 'pyroSAR'.*conda env create -f envs/pyrosar.yaml"),
-        (
-            {"quantity": "beta0"},
-            GRID,
-            "",
-            "it does not make beta0; choose sigma0, gamma0, gamma0_r",
-        ),
-        ({}, Grid.at(0, 0, 40, (9, 9), "EPSG:3413"), "", "in zones of UTM only"),
+        ({}, "gpt", "the engine pyrosar: gpt of SNAP is not on PATH; install ESA SNAP"),
+        ({}, "pyroSAR", "No module named 'pyroSAR'.*conda env create -f envs/pyrosar.yaml"),
+        ({"quantity": "beta0"}, "", "it does not make beta0; choose sigma0, gamma0, gamma0_r"),
     ],
 )
 def test_what_no_scene_can_have_ends_the_job(
@@ -232,7 +256,6 @@ def test_what_no_scene_can_have_ends_the_job(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     options: dict[str, str],
-    grid: Grid,
     missing: str,
     message: str,
 ) -> None:
@@ -243,8 +266,8 @@ def test_what_no_scene_can_have_ends_the_job(
         (tmp_path / "library/pyroSAR").rename(tmp_path / "library/other")
     chosen = replace(SNAP, **options)  # type: ignore[arg-type]
     record = tmp_path / "stack.json"
-    with pytest.raises(InstallationError, match=message):
-        stack_scenes([RawScene(product.path)], "G", grid, elevation, record, options=chosen)
+    with pytest.raises(EngineError, match=message):
+        stack_scenes([RawScene(product.path)], "G", GRID, elevation, record, options=chosen)
     assert not record.exists()
 
 

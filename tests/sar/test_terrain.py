@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,8 +94,10 @@ def test_the_datum_must_be_stated_once(tmp_path: Path, geoid: Path) -> None:
         read_terrain(Elevation(stated, "ellipsoid"), GRID)
     # NAVD88: what it is above has no name here, and an answer of the user would not change that.
     other = write_model(tmp_path / "other.tif", GRID, ramp, crs="EPSG:4326+5703")
-    with pytest.raises(UserError, match="refer to NAVD88 height, which is not known here"):
+    with pytest.raises(UserError, match="refer to NAVD88 height, which is not known") as caught:
         read_terrain(Elevation(other, "EGM96", geoid), GRID)
+    # A batch compares it with the path that it was given.
+    assert caught.value.subject == str(other)
     with pytest.raises(UserError, match="'MSL' is not a datum; use ellipsoid, EGM96, EGM2008"):
         read_terrain(Elevation(silent, "MSL"), GRID)  # type: ignore[arg-type]
 
@@ -147,6 +150,38 @@ def test_models_of_other_places_and_broken_ones_are_refused(tmp_path: Path) -> N
     )
     with pytest.raises(UserError, match=r"height of -[0-9.e+]+ m is not of the Earth; .*nodata"):
         read_terrain(Elevation(unmarked), GRID)
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ({"scales": (0.1,)}, "scale 0.1 and offset 0; .*gdal_translate -unscale"),
+        ({"offsets": (-108.0,)}, "scale 1 and offset -108; .*gdal_translate -unscale"),
+        ({"units": ("ft",)}, "its unit is ft; convert it to metres"),
+        ({"units": ("Metre",)}, None),
+    ],
+)
+def test_only_plain_metres_are_heights_or_undulations(
+    tmp_path: Path, stored: dict[str, tuple[float | str]], message: str | None
+) -> None:
+    model = write_model(tmp_path / "dem.tif", GRID, ramp, HEIGHTS="orthometric")
+    write_grid(tmp_path / "geoid.tif")
+    write_grid(tmp_path / "odd.tif")
+    good = Elevation(model, geoid=tmp_path / "geoid.tif")
+    other_geoid = Elevation(model, geoid=tmp_path / "odd.tif")
+    expected = read_terrain(good, GRID).heights_m
+    odd = write_model(tmp_path / "odd_dem.tif", GRID, ramp, HEIGHTS="orthometric")
+    for path in (odd, tmp_path / "odd.tif"):
+        with rasterio.open(path, "r+") as file:
+            for name, values in stored.items():
+                setattr(file, name, values)
+    for elevation, wrong in ((replace(good, path=odd), odd), (other_geoid, tmp_path / "odd.tif")):
+        if message is None:
+            np.testing.assert_array_equal(read_terrain(elevation, GRID).heights_m, expected)
+            continue
+        with pytest.raises(UserError, match=message) as caught:
+            read_terrain(elevation, GRID)
+        assert caught.value.subject == str(wrong)
 
 
 def test_a_model_that_was_not_written_to_its_end_is_refused(tmp_path: Path) -> None:

@@ -326,6 +326,23 @@ def test_items_hold_what_catalogues_ask_for(checked: StackRecord, stacked: Stack
     assert "SYNTHETIC" in item["properties"]["description"]
 
 
+def test_items_name_the_engine_that_geocoded(stacked: Stacked) -> None:
+    scene = stacked.stack.scenes[0]
+    ours = scene_item(stacked.stack, scene, stacked.record).properties
+    assert set(ours["processing:software"]) == {"ssl4sar", "Sentinel-1 IPF"}
+    assert "terrain-corrected by range and Doppler with" in ours["processing:lineage"]
+    by_snap = {"engine": "pyrosar", "engine_versions": "pyroSAR 0.39.1, SNAP microwavetbx 12.0.1"}
+    scene = scene.model_copy(update={"facts": {**scene.facts, **by_snap}})
+    theirs = scene_item(stacked.stack, scene, stacked.record).properties
+    software = theirs["processing:software"]
+    assert software == {
+        **ours["processing:software"],
+        "pyroSAR": "0.39.1",
+        "SNAP microwavetbx": "12.0.1",
+    }
+    assert "terrain-corrected by pyroSAR 0.39.1, SNAP microw" in theirs["processing:lineage"]
+
+
 def test_a_scene_has_a_thumbnail_in_the_grey_of_the_dataset(
     stacked: Stacked, tmp_path: Path
 ) -> None:

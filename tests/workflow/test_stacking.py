@@ -24,6 +24,7 @@ from ssl4sar.acquire.fetch_record import ProductManifest
 from ssl4sar.acquire.orbits.choice import OrbitName
 from ssl4sar.acquire.providers.synthetic import Synthetic
 from ssl4sar.core.errors import UserError
+from ssl4sar.provenance.digest import source_files
 from ssl4sar.stack.record import StackRecord
 from ssl4sar.workflow.stacking import Stacking
 from ssl4sar.workflow.study import Study, open_study
@@ -88,6 +89,18 @@ def test_snap_has_an_environment_memory_and_time_of_its_own() -> None:
     assert (usual.geocoding_environment, usual.geocoding_mem_mb) == (None, 3000)
     assert (PROJECT / "workflow/rules" / str(snap.geocoding_environment)).is_file()
     assert snap.geocoding_mem_mb == 16_000
+    # Code of SNAP counts only where it geocodes.
+    script = PROJECT / "workflow/scripts/stack_scenes.py"
+    counting = [source_files(script, modules=each.engine_modules()) for each in (usual, snap)]
+    assert [
+        {name for name in each if name.startswith("ssl4sar.sar.snap.")} for each in counting
+    ] == [
+        set(),
+        {
+            f"ssl4sar.sar.snap.{path.stem}"
+            for path in (PROJECT / "src/ssl4sar/sar/snap").glob("[a-z]*.py")
+        },
+    ]
     with pytest.raises(UserError, match="beta0 is not made by the engine pyrosar"):
         study_of(stack__engine="pyrosar", stack__quantity="beta0")
 

@@ -56,6 +56,7 @@ rule stack_scenes:
             glaciers=STUDY.stacking.batch_glaciers,
             scenes_of=STUDY.stacking.scenes_of,
             orbit_of=STUDY.stacking.orbit_of,
+            modules=STUDY.stacking.engine_modules,
         ),
     script:
         "../scripts/stack_scenes.py"

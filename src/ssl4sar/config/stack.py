@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ssl4sar.config.block import Block
+
+#: What geocodes by SNAP; imported by its name alone (:mod:`ssl4sar.sar.engine`).
+SNAP_MODULE: Final = "ssl4sar.sar.snap.geocode"
 
 
 class StackConfig(Block):

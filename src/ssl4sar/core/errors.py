@@ -28,5 +28,5 @@ class UserError(Exception):
         return (type(self), (self.subject, self.problem, self.fix))
 
 
-class InstallationError(UserError):
-    """A program or library is missing or cannot do what is asked: no other input fares better."""
+class EngineError(UserError):
+    """What geocodes is missing or does not make what is asked for: no other scene fares better."""

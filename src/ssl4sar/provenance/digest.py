@@ -48,7 +48,7 @@ SURROUNDINGS: Final = tuple(
 #: another one would delete and repeat every download.
 CACHED_BY_CONTENT: Final = "kept by content"
 #: Modules that import others by name alone. Their users name what counts of those.
-REGISTRIES: Final = frozenset({f"{PACKAGE}.models.registry"})
+REGISTRIES: Final = frozenset({f"{PACKAGE}.models.registry", f"{PACKAGE}.sar.engine"})
 _SOURCE_ROOT: Final = Path(__file__).resolve().parents[2]
 
 

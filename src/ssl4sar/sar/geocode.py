@@ -58,7 +58,7 @@ class GeocodeOptions:
             terrain (flattened).
         remove_noise: subtract the thermal noise that the product lists.
         engine: what :func:`ssl4sar.sar.engine.geocode_with_engine` geocodes with.
-        snap_timeout_min: minutes after which the engine pyrosar gives a scene up.
+        snap_timeout_min: minutes after which the engine pyrosar stops.
         orbit_file: EOF file whose orbit replaces that of the annotation.
         workers: blocks of rows made at the same time, in threads.
     """

@@ -104,8 +104,9 @@ def layover_and_shadow(
         (H, W) the sum of :data:`LAYOVER` and :data:`SHADOW`.
     """
     shape = heights_m.shape
-    # Small numbers, so that 32 bits resolve centimetres.
-    first_m, first_rad = np.nanmin(to_radar.range_m), np.nanmin(to_radar.off_nadir_rad[0])
+    # From the nearest place at the middle height on: small numbers, so that 32 bits resolve
+    # centimetres.
+    first_m, first_rad = np.nanmin(to_radar.range_m[0]), np.nanmin(to_radar.off_nadir_rad[0])
     range_m, off_nadir = np.empty(shape, np.float32), np.empty(shape, np.float32)
     found = np.zeros(shape, np.uint8)
 

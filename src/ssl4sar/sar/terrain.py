@@ -15,7 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.acquire.elevation.geoid import GeoidGrid, check_geoid, read_geoid
-from ssl4sar.acquire.elevation.raster import HIGHEST_M, LOWEST_M, read_heights
+from ssl4sar.acquire.elevation.raster import (
+    HIGHEST_M,
+    LOWEST_M,
+    read_heights,
+    require_metres,
+)
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
@@ -90,9 +95,9 @@ def read_terrain(elevation: Elevation, grid: Grid, pad: int = 0) -> Terrain:
         pad: pixels around the grid whose heights are wanted, too, where the model has them.
 
     Raises:
-        UserError: the file is missing or damaged, its datum is not stated or another one than the
-            file says, the geoid grid is missing or of other values, the model has no height in the
-            grid or heights that no land has, or lacks some and ``missing`` is refuse.
+        UserError: the file is missing, damaged or not in metres, its datum is not stated or another
+            one than the file says, the geoid grid is missing or of other values, the model has no
+            height in the grid or heights that no land has, or lacks some and ``missing`` is refuse.
     """
     path = Path(elevation.path)
     if not path.is_file():
@@ -102,6 +107,7 @@ def read_terrain(elevation: Elevation, grid: Grid, pad: int = 0) -> Terrain:
     try:
         # Blocks that are not in the file would be read as heights of 0.
         with open_raster(path, "GTiff", whole=True) as file:
+            require_metres(file, path)
             datum = _datum(file, path, elevation.datum)
             geoid = _geoid(elevation, datum, path)
             heights = _resampled(file, path, lattice)
@@ -143,7 +149,7 @@ def _datum(file: Any, path: Path, given: Datum | None) -> Datum:
             path, "it has no reference system", "write it with gdal_edit.py -a_srs EPSG:4326 FILE"
         )
     try:
-        stated = _stated_datum(file)
+        stated = _stated_datum(file, path)
     except CRSError as error:
         raise UserError(
             path, "its reference system is unknown", "write it with gdal_edit.py -a_srs EPSG:CODE"
@@ -165,7 +171,7 @@ def _datum(file: Any, path: Path, given: Datum | None) -> Datum:
     return stated or given  # type: ignore[return-value]
 
 
-def _stated_datum(file: Any) -> Datum | None:
+def _stated_datum(file: Any, path: Path) -> Datum | None:
     """Return the datum by our own tags or by the reference system."""
     from pyproj import CRS
 
@@ -178,7 +184,7 @@ def _stated_datum(file: Any) -> Datum | None:
         code = vertical.to_epsg()
         if code is not None and code not in _VERTICAL:
             raise UserError(
-                file.name,
+                path,
                 f"its heights refer to {vertical.name}, which is not known here",
                 "transform them with gdalwarp to heights above the ellipsoid (EPSG:4979)",
             )

@@ -18,7 +18,7 @@ _SYNTHETIC_PLATFORM: Final = "S1X"
 
 
 class SceneShift(RecordPart):
-    """Shift of a scene against the median of its track on stable terrain.
+    """Shift of a scene against the median of the other scenes of its track, on stable terrain.
 
     Attributes:
         x_px: columns, positive to the right; None where it could not be measured.
@@ -55,7 +55,7 @@ class StackedScene(RecordPart):
         track: relative orbit, direction, mode and polarisation; scenes of one track see the same.
         valid_percent: share of the grid that it shows.
         facts: how it was made, plain values; see :func:`ssl4sar.sar.geocode.geocode`.
-        shift: against its track; None before it was measured.
+        shift: against the other scenes of its track; None before it was measured.
         optical_shift: against the optical image, as information.
     """
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from ssl4sar.acquire.fetch_record import ProductManifest, unchanged_product
 from ssl4sar.acquire.orbits.file import OrbitRecord
-from ssl4sar.core.errors import InstallationError, UserError
+from ssl4sar.core.errors import EngineError, UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.progress import log, track
 from ssl4sar.sar.engine import geocode_with_engine
@@ -186,7 +186,7 @@ def _stacked(
         product = scene.product
         chosen = _polarisation(product, polarisation)
         image = geocode_with_engine(product, chosen, grid, elevation, options)
-    except InstallationError:
+    except EngineError:
         raise
     except UserError as error:
         # Of the elevation model or its geoid, not of this scene: no other would fare better.

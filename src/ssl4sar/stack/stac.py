@@ -93,6 +93,7 @@ def scene_item(
             "processing:software": {
                 "ssl4sar": VERSION,
                 "Sentinel-1 IPF": facts["processor_version"],
+                **_engine_software(facts),
             },
             "processing:lineage": _lineage(facts),
             **_quality(scene),
@@ -281,10 +282,18 @@ def _note(scene: StackedScene) -> str:
     return _SYNTHETIC if scene.synthetic else _ATTRIBUTION
 
 
+def _engine_software(facts: dict[str, Any]) -> dict[str, str]:
+    """Return names and versions of what geocoded in place of our own engine."""
+    listed = facts.get("engine_versions", "").split(", ")
+    pairs = (each.rpartition(" ") for each in listed if each)
+    return {name: version for name, _, version in pairs}
+
+
 def _lineage(facts: dict[str, Any]) -> str:
+    by = facts.get("engine_versions") or "range and Doppler"
     return (
         f"GRD {facts['product']}; thermal noise {facts['noise']}; calibrated to "
-        f"{facts['quantity']}; terrain-corrected by range and Doppler with the elevation model "
+        f"{facts['quantity']}; terrain-corrected by {by} with the elevation model "
         f"{facts.get('elevation', 'unknown')}, orbit: {facts['orbit_source']}"
     )
 

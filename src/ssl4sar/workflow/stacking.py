@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ssl4sar.acquire.fetch_record import RAW_SUFFIX
 from ssl4sar.acquire.product import Mission, Product
+from ssl4sar.config.stack import SNAP_MODULE
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.workflow.acquisition import ELEVATION, ORBITS, Acquisition, reported
@@ -46,6 +47,10 @@ class Stacking:
     def geocoding_environment(self) -> str | None:
         """Conda environment of what geocodes, seen from the files of the rules; None: as others."""
         return "../../envs/pyrosar.yaml" if self._config.stack.engine == "pyrosar" else None
+
+    def engine_modules(self, *_: Any) -> list[str]:
+        """Return the modules of what geocodes that are imported by their names alone."""
+        return [SNAP_MODULE] if self._config.stack.engine == "pyrosar" else []
 
     @property
     def geocoding_mem_mb(self) -> int:

@@ -138,9 +138,15 @@ class Study:
             rule: name of the rule: the digest of its sources becomes the parameter ``source``,
                 for which sources are read when there is a job of the rule, not before.
             keys: dotted keys of the configuration that it reads, which become ``cfg``.
-            params: others, as they are.
+            params: others, as they are; ``modules`` is a function of the wildcards that returns
+                modules which the script imports by name alone.
         """
-        return {"source": lambda _: self.source(rule), "cfg": self.cfg(*keys), **params}
+        modules = params.get("modules", lambda _: ())
+
+        def source(wildcards: Any) -> str:
+            return self.source(rule, modules(wildcards))
+
+        return {"source": source, "cfg": self.cfg(*keys), **params}
 
     def given_for_model(self, rule: str, *keys: str, **params: Any) -> dict[str, Any]:
         """Return the block ``params`` of a rule with the wildcard ``model``, to be unpacked there.
@@ -157,18 +163,10 @@ class Study:
         def cfg(wildcards: Any) -> dict[str, Any]:
             return self.cfg(*(key.format(model=wildcards.model) for key in keys))
 
-        def source(wildcards: Any) -> str:
-            return self.source(rule, self._modules(wildcards.model))
+        def modules(wildcards: Any) -> list[str]:
+            return [network_module(self.config.models[wildcards.model].network.name)]
 
-        return {
-            "source": source,
-            "cfg": cfg,
-            "modules": lambda wildcards: self._modules(wildcards.model),
-            **params,
-        }
-
-    def _modules(self, model: str) -> list[str]:
-        return [network_module(self.config.models[model].network.name)]
+        return self.given(rule, **{"cfg": cfg, "modules": modules, **params})
 
     def source(self, rule: str, modules: Sequence[str] = ()) -> str:
         """Return the source digest of a rule's script.

@@ -139,7 +139,8 @@ def read_geoid(path: str | Path) -> GeoidGrid:
             or from the south.
 
     Raises:
-        UserError: the file is missing, broken, turned, or holds no undulations.
+        UserError: the file is missing, broken, turned, has a scale, an offset or another unit, or
+            holds no undulations.
     """
     if not Path(path).is_file():
         raise UserError(path, "the file does not exist", _FIX)

@@ -28,6 +28,8 @@ _TOLERANCE_PX: Final = 0.01
 _ROWS_AT_ONCE: Final = 512
 #: A tile has 52 MB in memory, a geoid grid of one arc minute 0.9 GB, a model up to 3.2 GB.
 _MOST_BYTES: Final = 4_000_000_000
+#: Units of heights as files name them; most name none.
+_METRES: Final = frozenset({"", "m", "metre", "metres", "meter", "meters"})
 _AGAIN: Final = "remove it and fetch it again; if it stays, correct elevation.tile_url"
 
 
@@ -42,16 +44,43 @@ class Heights:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[Any]:
-    """Open a GeoTIFF; errors of rasterio become user errors.
+    """Open a GeoTIFF of metres; errors of rasterio become user errors.
 
     Raises:
-        UserError: the file is missing, not a GeoTIFF, ends too early, or claims more than it holds.
+        UserError: the file is missing, not a GeoTIFF, ends too early, claims more than it holds, or
+            as :func:`require_metres`.
     """
     try:
         with open_raster(path, "GTiff", whole=True, most_bytes=_MOST_BYTES) as file:
+            require_metres(file, path)
             yield file
     except UnreadableRasterError as error:
         raise UserError(path, f"this is not a complete raster ({error})", _AGAIN) from error
+
+
+def require_metres(file: Any, path: str | Path) -> None:
+    """Check that the numbers of the first band are metres as they are.
+
+    Args:
+        file: open dataset of rasterio, which returns stored numbers without scale and offset.
+        path: for errors.
+
+    Raises:
+        UserError: it has a scale, an offset or another unit.
+    """
+    scale, offset, unit = file.scales[0], file.offsets[0], file.units[0] or ""
+    if (scale, offset) != (1.0, 0.0):
+        raise UserError(
+            path,
+            f"its values are stored with scale {scale:g} and offset {offset:g}",
+            "write them as they are: gdal_translate -unscale -ot Float32 FILE NEW",
+        )
+    if unit.strip().lower() not in _METRES:
+        raise UserError(
+            path,
+            f"its unit is {unit}",
+            "convert it to metres, e.g. feet: gdal_calc.py -A FILE --calc A*0.3048 --outfile NEW",
+        )
 
 
 def read_tile_grid(path: str | Path, tile: Tile) -> Grid:

@@ -1,6 +1,6 @@
 """Geocoding by SNAP, with our elevation model, our orbit and our grid.
 
-pyroSAR writes the graph, ``gpt`` of SNAP works it off, and what it wrote is put on the grid. Both
+pyroSAR writes the graph, ``gpt`` of SNAP executes it, and what it wrote is put on the grid. Both
 run in a scratch folder that is their home: they find the orbit there, and nothing of earlier runs.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
 from ssl4sar.acquire.orbits.choice import OrbitKind, OrbitName
-from ssl4sar.core.errors import InstallationError, UserError
+from ssl4sar.core.errors import EngineError, UserError
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.progress import log
@@ -47,7 +47,7 @@ _ENVIRONMENT: Final = "conda env create -f envs/pyrosar.yaml"
 _SNAP: Final = "install ESA SNAP (step.esa.int) and put its folder bin on PATH"
 _INSTEAD: Final = "see docs/sar.md, or use the engine builtin"
 _BAND_OF: Final = {"sigma0": "Sigma0", "gamma0": "Gamma0", "gamma0_rtc": "Gamma0"}
-#: Names of orbit files say the time so.
+#: Times in names of orbit files.
 _STAMP: Final = "%Y%m%dT%H%M%S"
 
 
@@ -72,9 +72,9 @@ def geocode_by_snap(
         which is its missing value too, a pixel is not valid.
 
     Raises:
-        InstallationError: pyroSAR or SNAP is missing.
-        UserError: SNAP fails, takes too long or writes another grid; it cannot make what is asked
-            for; or as :func:`ssl4sar.sar.geocode.geocode`.
+        EngineError: pyroSAR or SNAP is missing, or does not make the quantity.
+        UserError: SNAP fails, takes too long or writes another grid; the grid is in no zone of UTM;
+            or as :func:`ssl4sar.sar.geocode.geocode`.
     """
     _require_possible(grid, options)
     annotation = product.annotation(polarisation, options.orbit_file)
@@ -97,19 +97,20 @@ def _require_possible(grid: Grid, options: GeocodeOptions) -> None:
 
     if options.quantity not in _BAND_OF:
         known = ", ".join(_BAND_OF)
-        raise InstallationError(
+        raise EngineError(
             "the engine pyrosar",
             f"it does not make {options.quantity}",
             f"choose {known}, or the engine builtin",
         )
     if grid.crs is None or CRS.from_user_input(grid.crs).utm_zone is None:
-        raise InstallationError(
+        # Of this glacier: a batch may hold others.
+        raise UserError(
             "the engine pyrosar",
             f"it is used in zones of UTM only, the grid is in {grid.crs}",
             "choose such a grid, or the engine builtin",
         )
     if shutil.which("gpt") is None:
-        raise InstallationError("the engine pyrosar", "gpt of SNAP is not on PATH", _SNAP)
+        raise EngineError("the engine pyrosar", "gpt of SNAP is not on PATH", _SNAP)
 
 
 def _arguments(
@@ -136,7 +137,7 @@ def _arguments(
         "allow_RES_OSV": True,
         "externalDEMNoDataValue": NO_HEIGHT,
         "externalDEMApplyEGM": False,
-        # SNAP calls so what has no height; the sea of our models has one.
+        # To SNAP all that has no height is sea; the sea of our models has one.
         "nodataValueAtSea": True,
         "export_extra": ["localIncidenceAngle", "layoverShadowMask"],
         # The origin is the centre of a pixel.
@@ -157,7 +158,7 @@ def _area(grid: Grid) -> dict[str, float] | None:
 
 @dataclass(frozen=True)
 class _Job:
-    """One scene in SNAP's hands.
+    """The geocoding of one scene by SNAP.
 
     Attributes:
         product: the scene.
@@ -185,7 +186,7 @@ class _Job:
         program = [sys.executable, "-m", write_graph.__name__]
         status = self._run([*program, str(request), str(answer)], log_file)
         if status == write_graph.UNUSABLE:
-            raise InstallationError(
+            raise EngineError(
                 "the engine pyrosar",
                 f"pyroSAR cannot be used here ({what_it_said(log_file, status)})",
                 f"{_ENVIRONMENT} (or snakemake --sdm conda) brings pyroSAR; {_SNAP}",
@@ -194,16 +195,20 @@ class _Job:
             raise self._failed("pyroSAR", log_file, status)
         for path in empty:
             path.unlink()
-        made = read_json(answer)
-        graph = Graph.read(Path(made["graph"]))
+        try:
+            made = read_json(answer)
+            graph, versions = Graph.read(Path(made["graph"])), str(made["versions"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            problem = f"pyroSAR did not write a graph that can be read ({error})"
+            raise UserError(self.product.name, problem, _INSTEAD) from error
         graph.use_orbit(kind)
         # The factors of Sentinel-1 are in its products; another file would have to be fetched.
         for operator in ("Calibration", "Terrain-Correction"):
             graph.set(operator, "auxFile", "Product Auxiliary File")
-        return graph, str(made["versions"])
+        return graph, versions
 
     def bands(self, graph: Graph, grid: Grid, terrain: Terrain) -> dict[str, NDArray[Any]]:
-        """Let SNAP work a graph off, and return the bands on the grid."""
+        """Let SNAP execute a graph, and return the bands on the grid."""
         self._order(graph)
         folder = Path(graph.parameter("Write", "file") or "")
         inner = slice(terrain.pad, -terrain.pad)
@@ -228,7 +233,7 @@ class _Job:
         }
 
     def _order(self, graph: Graph) -> None:
-        """Let SNAP work a graph off."""
+        """Let SNAP execute a graph."""
         gpt = shutil.which("gpt") or "gpt"
         order, log_file = self.scratch / "order.xml", self.scratch / "log"
         for _ in range(_MOST_ORDERS):
@@ -252,7 +257,7 @@ class _Job:
                 "raise stack.snap_timeout_min (sar process: --snap-timeout) if it is merely slow",
             ) from error
         except OSError as error:
-            raise InstallationError(
+            raise EngineError(
                 "the engine pyrosar", f"{command[0]} cannot be started ({error})", _SNAP
             ) from error
 

@@ -1,4 +1,4 @@
-"""The graph that SNAP works off, as pyroSAR writes it, and what we change in it.
+"""The graph that SNAP executes, as pyroSAR writes it, and what we change in it.
 
 pyroSAR always orders a precise orbit and the latest auxiliary file. Here an orbit is of the kind of
 the file that we give, or that of the product; and the calibration is that of the product.

@@ -74,8 +74,8 @@ def what_it_said(log: Path, status: int) -> str:
     # SNAP says it first, with all that led there below; Python says it last.
     first = next((line for line in lines if line.startswith("Error:")), None)
     last = next((line for line in reversed(lines) if _SAYS_ERROR.search(line)), None)
-    line = first or last or (lines[-1] if lines else f"exit status {status}, without a word")
-    killed = " (it was killed, perhaps for want of memory)" if status in _KILLED else ""
+    line = first or last or (lines[-1] if lines else f"exit status {status}, without output")
+    killed = " (it was killed, perhaps out of memory)" if status in _KILLED else ""
     return printable(line.removeprefix("Error:").strip(), _LONGEST_CHARS) + killed
 
 
