@@ -11,10 +11,14 @@ from matplotlib.figure import Figure
 from scipy import ndimage
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
+from ssl4sar.core.pair_layout import BANDS
 from ssl4sar.report import coregistration
 from ssl4sar.sar.coding import write_backscatter
 from ssl4sar.stack.coregistration import TrackMedian, check_coregistration, track_median
+from ssl4sar.stack.optical import optical_grid, read_optical
+from ssl4sar.stack.pairs import GlacierImages, build_pairs
 from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, merge_stacks
 
 GRID = Grid.at(500_000, 7_700_000, 20, (8, 9), "EPSG:32622")
@@ -73,6 +77,24 @@ def test_a_stack_is_merged_of_the_own_scenes_of_its_batches(tmp_path: Path) -> N
     shifted = write("Here/001", "Here", 3, Grid.at(0, 0, 20, (8, 9), GRID.crs))
     with pytest.raises(UserError, match="on another grid"):
         merge_stacks([*batches, shifted], "Here", tmp_path / "stack.json")
+
+
+def test_an_image_on_another_grid_is_refused(tmp_path: Path) -> None:
+    north = Grid.at(500_000, 8_700_000, 20, GRID.shape, GRID.crs)
+    moved = Grid.at(500_000, 8_700_080, 20, GRID.shape, GRID.crs)
+    for name, grid in (("a", north), ("b", moved)):
+        db = np.zeros(GRID.shape, np.float32)
+        write_backscatter(tmp_path / f"{name}.tif", db, grid, name="sigma0", metadata={})
+    paths = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    with pytest.raises(UserError, match=r"b\.tif: the image is up to 4 pixels off"):
+        track_median(paths, north)
+    bands = np.zeros((len(BANDS), *moved.shape), np.float32)
+    write_geotiff(tmp_path / "s2.tif", bands, moved, tags={"SSL4SAR": f'{{"crs": "{moved.crs}"}}'})
+    optical = read_optical(tmp_path / "s2.tif")
+    assert optical_grid(optical) == moved
+    stack = StackRecord(glacier="Here", grid=north.to_json(), scenes=())
+    with pytest.raises(UserError, match=r"another grid .* up to 4 pixels off"):
+        build_pairs([GlacierImages(stack, tmp_path / "stack.json", optical)], tmp_path / "pairs")
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 7])

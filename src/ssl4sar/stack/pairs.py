@@ -33,8 +33,8 @@ from ssl4sar.core.pair_layout import (
 )
 from ssl4sar.core.progress import track
 from ssl4sar.dataset.pair_manifest import LeftOutImage, OpticalImage, PairManifest, SarImage
-from ssl4sar.sar.coding import GrayMapping, read_backscatter, read_geometry
-from ssl4sar.stack.optical import optical_facts
+from ssl4sar.sar.coding import GrayMapping, decode, read_coded, read_geometry
+from ssl4sar.stack.optical import optical_facts, optical_grid
 from ssl4sar.stack.record import StackedScene, StackRecord, geometry_path, image_path
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def build_pairs(
         The manifest, written too.
 
     Raises:
-        UserError: a glacier is of the benchmark's test set, is there twice, or has an optical image
-            on another grid; no image is left. A glacier without a usable scene stays out.
+        UserError: a glacier is of the benchmark's test set, is there twice, or has an image on
+            another grid; no image is left. A glacier without a usable scene stays out.
     """
     root, options = Path(root), options or PairOptions()
     optical, sar, left_out = [], [], []
@@ -189,13 +189,11 @@ def _refuse_test_glacier(name: str, options: PairOptions) -> None:
 
 
 def _require_same_grid(images: GlacierImages, grid: Grid) -> None:
-    shape, crs = images.optical.shape[1:], images.optical.attrs["crs"]
-    xs, ys = images.optical["x"].values, images.optical["y"].values
-    same = shape == grid.shape and crs == grid.crs
-    if not (same and np.allclose(xs, grid.x()[0]) and np.allclose(ys, grid.y()[:, 0])):
+    fault = optical_grid(images.optical).difference(grid, "the grid of its stack")
+    if fault is not None:
         raise UserError(
             f"glacier {images.stack.glacier}",
-            "its optical image is on another grid than its SAR images",
+            f"its optical image is on another grid than its SAR images: {fault}",
             "make both again with the same area and pixel size",
         )
 
@@ -239,10 +237,11 @@ def _write_sar(
     root: Path,
     options: PairOptions,
 ) -> SarImage:
-    db = read_backscatter(image_path(images.record, scene)).db
+    db = decode(read_coded(image_path(images.record, scene), grid))
     masked = None
     if options.mask_layover_shadow:
-        hidden = read_geometry(geometry_path(images.record, scene)).layover_shadow > 0
+        seen = read_geometry(geometry_path(images.record, scene), grid)
+        hidden = seen.layover_shadow > 0
         masked = int((hidden & ~np.isnan(db)).sum())
         db[hidden] = np.nan
     move = None
