@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 from scipy import ndimage
 
@@ -19,7 +20,14 @@ from ssl4sar.sar.coding import write_backscatter
 from ssl4sar.stack.coregistration import TrackMedian, check_coregistration, track_median
 from ssl4sar.stack.optical import optical_grid, read_optical
 from ssl4sar.stack.pairs import GlacierImages, build_pairs
-from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, merge_stacks
+from ssl4sar.stack.record import (
+    BatchRecord,
+    StackedScene,
+    StackRecord,
+    geometry_path,
+    merge_stacks,
+)
+from ssl4sar.stack.scene_files import write_scene
 
 GRID = Grid.at(500_000, 7_700_000, 20, (8, 9), "EPSG:32622")
 
@@ -95,6 +103,28 @@ def test_an_image_on_another_grid_is_refused(tmp_path: Path) -> None:
     stack = StackRecord(glacier="Here", grid=north.to_json(), scenes=())
     with pytest.raises(UserError, match=r"another grid .* up to 4 pixels off"):
         build_pairs([GlacierImages(stack, tmp_path / "stack.json", optical)], tmp_path / "pairs")
+
+
+def test_a_scene_without_any_height_has_no_angle(tmp_path: Path) -> None:
+    nothing = np.full(GRID.shape, np.nan, np.float32)
+    image = xr.Dataset(
+        {
+            "backscatter": (("y", "x"), nothing - 12),
+            "local_incidence_angle": (("y", "x"), nothing),
+            "layover_shadow": (("y", "x"), np.zeros(GRID.shape, np.uint8)),
+            "valid": (("y", "x"), np.zeros(GRID.shape, bool)),
+        },
+        attrs={
+            "polarisation": "HH", "quantity": "sigma0", "start": "2018-05-12T10:05:06",
+            "relative_orbit": 90, "orbit_pass": "ascending", "mode": "IW",
+        },
+    )  # fmt: skip
+    scene = write_scene("a", image, GRID, tmp_path)
+    assert scene.facts["incidence_deg"] is None
+    assert geometry_path(tmp_path / "stack.json", scene).is_file()
+    old = scene.model_copy(update={"geometry_file": None})
+    with pytest.raises(UserError, match="a has no geometry; make the stack again"):
+        geometry_path(tmp_path / "stack.json", old)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 7])

@@ -112,12 +112,8 @@ def build_pairs(
         _refuse_test_glacier(name, options)
         grid = images.stack.pixels
         _require_same_grid(images, grid)
-        chosen = _chosen(images.stack, options)
-        left_out += [
-            LeftOutImage(file=_file_name(scene, name, "train"), why=_why_misplaced(scene))
-            for scene in images.stack.usable
-            if scene not in chosen
-        ]
+        left_out += _left_out(images.stack, options)
+        chosen = [scene for scene in images.stack.usable if not _is_left_out(scene, options)]
         splits = split_scenes(name, chosen, options)
         if splits:
             optical.append(_write_optical(images, grid, root))
@@ -133,7 +129,7 @@ def build_pairs(
         synthetic=any(image.processing["synthetic"] for image in sar if image.processing),
         allow_test_glaciers=options.allow_test_glaciers,
         excluded=(),
-        left_out=tuple(sorted(left_out, key=lambda image: image.file)),
+        left_out=tuple(sorted(left_out, key=lambda image: (image.file, image.why))),
         included_test_glaciers=tuple(
             image.glacier
             for image in optical
@@ -163,15 +159,25 @@ def split_scenes(
     return [(scene, "val" if (scene.day or "") in late else "train") for scene in scenes]
 
 
-def _chosen(stack: StackRecord, options: PairOptions) -> list[StackedScene]:
-    return [
-        scene for scene in stack.usable if not (options.leave_out_flagged and _is_misplaced(scene))
+def _left_out(stack: StackRecord, options: PairOptions) -> list[LeftOutImage]:
+    """Return the scenes that failed, and the flagged ones by the names they would have had."""
+    failed = [
+        LeftOutImage(file=scene.product, why=f"no image of {stack.glacier}: {scene.problem}")
+        for scene in stack.scenes
+        if scene.file is None
+    ]
+    return failed + [
+        LeftOutImage(file=_file_name(scene, stack.glacier, split), why=_why_misplaced(scene))
+        for scene, split in split_scenes(stack.glacier, stack.usable, options)
+        if _is_left_out(scene, options)
     ]
 
 
-def _is_misplaced(scene: StackedScene) -> bool:
-    """Return whether the shift was measured, and is beyond its limits."""
-    return scene.shift is not None and scene.shift.x_px is not None and bool(scene.shift.problem)
+def _is_left_out(scene: StackedScene, options: PairOptions) -> bool:
+    """Return whether the shift was measured, is beyond its limits, and that counts."""
+    shift = scene.shift
+    is_misplaced = shift is not None and shift.x_px is not None and bool(shift.problem)
+    return options.leave_out_flagged and is_misplaced
 
 
 def _why_misplaced(scene: StackedScene) -> str:
