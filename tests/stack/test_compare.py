@@ -54,6 +54,22 @@ def test_the_differences_are_those_that_were_made(
     assert found["percentiles_db"]["95"] == pytest.approx(1, abs=0.02)
 
 
+def test_pixels_without_power_do_not_hide_a_shift(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    db = texture()
+    moved = shift(db, (0.0, 1.5), order=3, mode="nearest")
+    rows, columns = np.indices(db.shape) % 24
+    files = []
+    for name, image in (("a", db), ("b", moved)):
+        image[(rows < 6) & (columns < 6)] = -60
+        files.append(write(tmp_path / f"{name}.tif", image))
+    assert main(["sar", "compare", *files, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["shift_x_px"] == pytest.approx(1.5, abs=0.1)
+    assert found["shift_y_px"] == pytest.approx(0, abs=0.1)
+
+
 def test_images_without_a_common_pixel_have_no_bias(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,15 +7,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 from scipy import ndimage
 
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
+from ssl4sar.core.pair_layout import BANDS
 from ssl4sar.report import coregistration
 from ssl4sar.sar.coding import write_backscatter
 from ssl4sar.stack.coregistration import TrackMedian, check_coregistration, track_median
-from ssl4sar.stack.record import BatchRecord, StackedScene, StackRecord, merge_stacks
+from ssl4sar.stack.optical import optical_grid, read_optical
+from ssl4sar.stack.pairs import GlacierImages, build_pairs
+from ssl4sar.stack.record import (
+    BatchRecord,
+    StackedScene,
+    StackRecord,
+    geometry_path,
+    merge_stacks,
+)
+from ssl4sar.stack.scene_files import write_scene
 
 GRID = Grid.at(500_000, 7_700_000, 20, (8, 9), "EPSG:32622")
 
@@ -73,6 +85,46 @@ def test_a_stack_is_merged_of_the_own_scenes_of_its_batches(tmp_path: Path) -> N
     shifted = write("Here/001", "Here", 3, Grid.at(0, 0, 20, (8, 9), GRID.crs))
     with pytest.raises(UserError, match="on another grid"):
         merge_stacks([*batches, shifted], "Here", tmp_path / "stack.json")
+
+
+def test_an_image_on_another_grid_is_refused(tmp_path: Path) -> None:
+    north = Grid.at(500_000, 8_700_000, 20, GRID.shape, GRID.crs)
+    moved = Grid.at(500_000, 8_700_080, 20, GRID.shape, GRID.crs)
+    for name, grid in (("a", north), ("b", moved)):
+        db = np.zeros(GRID.shape, np.float32)
+        write_backscatter(tmp_path / f"{name}.tif", db, grid, name="sigma0", metadata={})
+    paths = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    with pytest.raises(UserError, match=r"b\.tif: the image is up to 4 pixels off"):
+        track_median(paths, north)
+    bands = np.zeros((len(BANDS), *moved.shape), np.float32)
+    write_geotiff(tmp_path / "s2.tif", bands, moved, tags={"SSL4SAR": f'{{"crs": "{moved.crs}"}}'})
+    optical = read_optical(tmp_path / "s2.tif")
+    assert optical_grid(optical) == moved
+    stack = StackRecord(glacier="Here", grid=north.to_json(), scenes=())
+    with pytest.raises(UserError, match=r"another grid .* up to 4 pixels off"):
+        build_pairs([GlacierImages(stack, tmp_path / "stack.json", optical)], tmp_path / "pairs")
+
+
+def test_a_scene_without_any_height_has_no_angle(tmp_path: Path) -> None:
+    nothing = np.full(GRID.shape, np.nan, np.float32)
+    image = xr.Dataset(
+        {
+            "backscatter": (("y", "x"), nothing - 12),
+            "local_incidence_angle": (("y", "x"), nothing),
+            "layover_shadow": (("y", "x"), np.zeros(GRID.shape, np.uint8)),
+            "valid": (("y", "x"), np.zeros(GRID.shape, bool)),
+        },
+        attrs={
+            "polarisation": "HH", "quantity": "sigma0", "start": "2018-05-12T10:05:06",
+            "relative_orbit": 90, "orbit_pass": "ascending", "mode": "IW",
+        },
+    )  # fmt: skip
+    scene = write_scene("a", image, GRID, tmp_path)
+    assert scene.facts["incidence_deg"] is None
+    assert geometry_path(tmp_path / "stack.json", scene).is_file()
+    old = scene.model_copy(update={"geometry_file": None})
+    with pytest.raises(UserError, match="a has no geometry; make the stack again"):
+        geometry_path(tmp_path / "stack.json", old)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 7])

@@ -43,6 +43,24 @@ def test_a_shift_is_found_to_a_tenth_of_a_pixel(x: float, y: float) -> None:
     assert (found.problem is not None) == (np.hypot(x, y) > 1)
 
 
+@pytest.mark.parametrize("holes_of", [("reference", "image"), ("image",)])
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.3, -0.7), (1.5, 0.0), (-2.2, 1.4)])
+def test_holes_at_one_place_do_not_hide_a_shift(
+    x: float, y: float, holes_of: tuple[str, ...]
+) -> None:
+    power = terrain()
+    scenes = {
+        "reference": with_speckle(power, 1, 4 * LOOKS),
+        "image": with_speckle(moved(power, x, y), 2),
+    }
+    rows, columns = np.indices(power.shape) % 24
+    for name in holes_of:
+        scenes[name][(rows < 6) & (columns < 6)] = np.nan
+    found = measure_shift(*scenes.values(), np.ones(power.shape, bool))
+    assert (found.x_px, found.y_px) == (pytest.approx(x, abs=0.1), pytest.approx(y, abs=0.1))
+    assert (found.problem is not None) == (np.hypot(x, y) > 1)
+
+
 @pytest.mark.parametrize("spacing_m", [20, 80])
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.3, -0.7), (1.5, 0.0)])
 def test_strips_of_rock_are_matched_by_small_windows(x: float, y: float, spacing_m: int) -> None:

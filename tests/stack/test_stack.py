@@ -26,6 +26,7 @@ from ssl4sar.core.seeding import generator
 from ssl4sar.dataset.pair_manifest import PairManifest
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
+from ssl4sar.report.dataset_card import card_text
 from ssl4sar.sar import product as product_module
 from ssl4sar.sar.coding import (
     GrayMapping,
@@ -439,12 +440,23 @@ def flagged(stack: StackRecord) -> StackRecord:
 def test_flagged_scenes_are_left_out_or_moved_only_as_asked(
     stacked: Stacked, tmp_path: Path
 ) -> None:
-    images = GlacierImages(flagged(stacked.stack), stacked.record, stacked.raw.optical)
+    gone = StackedScene(product="S1X_GONE", problem="it is missing")
+    stack = flagged(stacked.stack)
+    stack = stack.model_copy(update={"scenes": (*stack.scenes, gone)})
+    images = GlacierImages(stack, stacked.record, stacked.raw.optical)
     without = build_pairs([images], tmp_path / "a")
     assert len(without.sar) == 2
-    (left_out,) = without.left_out
+    failed, left_out = without.left_out
+    assert failed.model_dump() == {
+        "file": "S1X_GONE",
+        "why": "no image of Synthetic01: it is missing",
+    }
+    assert "| left out | 2 scenes" in card_text(without)
     assert left_out.why.endswith(": shifted by 3.00 px")
+    assert left_out.file.startswith("unlabeled_data_raw_train/")
     assert "20180512" in left_out.file
+    late = build_pairs([images], tmp_path / "late", PairOptions(val_glaciers=("Synthetic01",)))
+    assert late.left_out[1].file.startswith("unlabeled_data_raw_val/")
     unmoved = build_pairs([images], tmp_path / "b", PairOptions(leave_out_flagged=False))
     moved = build_pairs(
         [images], tmp_path / "c", PairOptions(leave_out_flagged=False, apply_shift=True)

@@ -116,8 +116,9 @@ class LeftOutImage(_Part):
     """An image that was left out by itself, not with its glacier.
 
     Attributes:
-        file: path below the root, POSIX.
-        why: the pattern that names it, or the image that it is a copy of.
+        file: path below the root, POSIX; of a scene that failed the name of its product.
+        why: the pattern that names it, the image that it is a copy of, how far it is shifted, or
+            why it could not be made.
     """
 
     file: Annotated[str, AfterValidator(_is_below_the_root)]

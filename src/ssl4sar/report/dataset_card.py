@@ -89,6 +89,7 @@ def card_text(manifest: PairManifest) -> str:
             f"| processors | {_tally('processor_version', manifest)} |",
             f"| shifted by what was measured | "
             f"{sum(part.get('moved_px') is not None for part in _processing(manifest))} images |",
+            f"| left out | {len(manifest.left_out)} scenes; `dataset.json` says why |",
             "",
             "Folders are those of the SSL4SAR dataset (Gourmelon et al. 2025, "
             "doi:10.1109/TGRS.2025.3580945): "

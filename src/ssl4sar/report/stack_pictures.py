@@ -50,6 +50,7 @@ def draw_stack(
     """
     draw_raw_scene(pictures["raw"], raw, stack, Elevation(elevation))
     draw_optical(pictures["optical"], optical, stack)
+    # Read once more than the check did: reading is a small part of the time that matching takes.
     images = [image_path(record, scene) for scene in largest_track(stack)]
     median_db = track_median(images, stack.pixels, workers)
     draw_coregistration(pictures["shifts"], stack, median_db, stable)

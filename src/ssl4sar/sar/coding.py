@@ -277,15 +277,43 @@ def read_backscatter(path: str | Path) -> StoredImage:
     return StoredImage(decode(image[0]), grid, metadata)
 
 
-def read_geometry(path: str | Path) -> StoredGeometry:
-    """Read a file that :func:`write_geometry` wrote.
+def read_coded(path: str | Path, grid: Grid) -> NDArray[np.int16]:
+    """Read an image as :func:`read_backscatter`, but as it is stored; see :func:`decode`.
+
+    Args:
+        path: file.
+        grid: where the image must be.
 
     Raises:
-        UserError: the file is missing, damaged, not of this form, or not north up.
+        UserError: as :func:`read_backscatter`, or the image is on another grid.
+    """
+    image, found, _ = _read(path, [_STEP], "decibels in steps of 0.01")
+    _require_grid(path, found, grid)
+    coded: NDArray[np.int16] = image[0]
+    return coded
+
+
+def read_geometry(path: str | Path, grid: Grid | None = None) -> StoredGeometry:
+    """Read a file that :func:`write_geometry` wrote.
+
+    Args:
+        path: file.
+        grid: where it must be; None takes any.
+
+    Raises:
+        UserError: the file is missing, damaged, not of this form, not north up, or on another grid.
     """
     scales = [band.scale for band in _GEOMETRY]
-    (angles, marks), grid, metadata = _read(path, scales, "incidence angles and a mask")
-    return StoredGeometry(decode(angles), marks.astype(np.uint8), grid, metadata)
+    (angles, marks), found, metadata = _read(path, scales, "incidence angles and a mask")
+    if grid is not None:
+        _require_grid(path, found, grid)
+    return StoredGeometry(decode(angles), marks.astype(np.uint8), found, metadata)
+
+
+def _require_grid(path: str | Path, found: Grid, grid: Grid) -> None:
+    fault = found.difference(grid, "the grid of its stack")
+    if fault is not None:
+        raise UserError(path, fault, "make the stack again")
 
 
 def _read(

@@ -96,7 +96,9 @@ def compare_images(first: str | Path, second: str | Path) -> Comparison:
     lowest = both & ((one.db <= LOWEST_DB) | (other.db <= LOWEST_DB))
     compared = both & ~lowest
     change_db = (other.db[compared] - one.db[compared]).astype(np.float64)
-    shift = measure_shift(one.db, other.db, compared)
+    # Pixels without power are at one place in both, and would hide a shift.
+    first_db, second_db = (np.where(compared, each.db, np.nan) for each in (one, other))
+    shift = measure_shift(first_db, second_db, compared)
     return Comparison(
         first=str(first),
         second=str(second),

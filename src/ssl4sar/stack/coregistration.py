@@ -17,7 +17,7 @@ from ssl4sar.core.atomic import write_text
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.progress import track
 from ssl4sar.sar.blocks import in_blocks
-from ssl4sar.sar.coding import NODATA, decode, encode, read_backscatter
+from ssl4sar.sar.coding import NODATA, decode, read_coded
 from ssl4sar.stack.record import SceneShift, StackedScene, StackRecord, image_path
 from ssl4sar.stack.shift import Shift, measure_shift, measure_shift_between_sensors
 
@@ -82,11 +82,16 @@ class TrackMedian:
 
     @classmethod
     def of(cls, paths: Sequence[Path], grid: Grid, workers: int = 1) -> TrackMedian:
-        """Read images of a track, each once; arguments as for :func:`track_median`."""
+        """Read images of a track, each once; arguments as for :func:`track_median`.
+
+        Raises:
+            UserError: an image cannot be read, or is on another grid.
+        """
         images = np.empty((len(paths), *grid.shape), np.int16)
+        count = np.zeros(grid.shape, np.intp)
         for image, path in zip(images, paths, strict=True):
-            image[:] = encode(read_backscatter(path).db).image
-        count = (images != NODATA).sum(axis=0)
+            image[:] = read_coded(path, grid)
+            count += image != NODATA
         middle = np.full((3, *grid.shape), np.nan, np.float32)
 
         def make(rows: slice) -> None:

@@ -280,6 +280,18 @@ def _labelled(values: NDArray[np.float32], grid: Grid, attrs: dict[str, Any]) ->
     )
 
 
+def optical_grid(image: xr.DataArray) -> Grid:
+    """Return where the pixels of an optical image are, from its coordinates."""
+    bounds = []
+    for axis in ("x", "y"):
+        first, last = (float(image[axis][index]) for index in (0, -1))
+        half = (last - first) / (image.sizes[axis] - 1) / 2
+        bounds.append((first - half, last + half))
+    (left, right), (top, bottom) = bounds
+    shape = image.sizes["y"], image.sizes["x"]
+    return Grid.of_bounds((left, bottom, right, top), shape, image.attrs["crs"])
+
+
 def optical_facts(image: xr.DataArray) -> dict[str, Any]:
     """Return what a manifest says about the making of an optical image, as plain values."""
     return {

@@ -33,8 +33,8 @@ from ssl4sar.core.pair_layout import (
 )
 from ssl4sar.core.progress import track
 from ssl4sar.dataset.pair_manifest import LeftOutImage, OpticalImage, PairManifest, SarImage
-from ssl4sar.sar.coding import GrayMapping, read_backscatter, read_geometry
-from ssl4sar.stack.optical import optical_facts
+from ssl4sar.sar.coding import GrayMapping, decode, read_coded, read_geometry
+from ssl4sar.stack.optical import optical_facts, optical_grid
 from ssl4sar.stack.record import StackedScene, StackRecord, geometry_path, image_path
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def build_pairs(
         The manifest, written too.
 
     Raises:
-        UserError: a glacier is of the benchmark's test set, is there twice, or has an optical image
-            on another grid; no image is left. A glacier without a usable scene stays out.
+        UserError: a glacier is of the benchmark's test set, is there twice, or has an image on
+            another grid; no image is left. A glacier without a usable scene stays out.
     """
     root, options = Path(root), options or PairOptions()
     optical, sar, left_out = [], [], []
@@ -112,12 +112,8 @@ def build_pairs(
         _refuse_test_glacier(name, options)
         grid = images.stack.pixels
         _require_same_grid(images, grid)
-        chosen = _chosen(images.stack, options)
-        left_out += [
-            LeftOutImage(file=_file_name(scene, name, "train"), why=_why_misplaced(scene))
-            for scene in images.stack.usable
-            if scene not in chosen
-        ]
+        left_out += _left_out(images.stack, options)
+        chosen = [scene for scene in images.stack.usable if not _is_left_out(scene, options)]
         splits = split_scenes(name, chosen, options)
         if splits:
             optical.append(_write_optical(images, grid, root))
@@ -133,7 +129,7 @@ def build_pairs(
         synthetic=any(image.processing["synthetic"] for image in sar if image.processing),
         allow_test_glaciers=options.allow_test_glaciers,
         excluded=(),
-        left_out=tuple(sorted(left_out, key=lambda image: image.file)),
+        left_out=tuple(sorted(left_out, key=lambda image: (image.file, image.why))),
         included_test_glaciers=tuple(
             image.glacier
             for image in optical
@@ -163,15 +159,25 @@ def split_scenes(
     return [(scene, "val" if (scene.day or "") in late else "train") for scene in scenes]
 
 
-def _chosen(stack: StackRecord, options: PairOptions) -> list[StackedScene]:
-    return [
-        scene for scene in stack.usable if not (options.leave_out_flagged and _is_misplaced(scene))
+def _left_out(stack: StackRecord, options: PairOptions) -> list[LeftOutImage]:
+    """Return the scenes that failed, and the flagged ones by the names they would have had."""
+    failed = [
+        LeftOutImage(file=scene.product, why=f"no image of {stack.glacier}: {scene.problem}")
+        for scene in stack.scenes
+        if scene.file is None
+    ]
+    return failed + [
+        LeftOutImage(file=_file_name(scene, stack.glacier, split), why=_why_misplaced(scene))
+        for scene, split in split_scenes(stack.glacier, stack.usable, options)
+        if _is_left_out(scene, options)
     ]
 
 
-def _is_misplaced(scene: StackedScene) -> bool:
-    """Return whether the shift was measured, and is beyond its limits."""
-    return scene.shift is not None and scene.shift.x_px is not None and bool(scene.shift.problem)
+def _is_left_out(scene: StackedScene, options: PairOptions) -> bool:
+    """Return whether the shift was measured, is beyond its limits, and that counts."""
+    shift = scene.shift
+    is_misplaced = shift is not None and shift.x_px is not None and bool(shift.problem)
+    return options.leave_out_flagged and is_misplaced
 
 
 def _why_misplaced(scene: StackedScene) -> str:
@@ -189,13 +195,11 @@ def _refuse_test_glacier(name: str, options: PairOptions) -> None:
 
 
 def _require_same_grid(images: GlacierImages, grid: Grid) -> None:
-    shape, crs = images.optical.shape[1:], images.optical.attrs["crs"]
-    xs, ys = images.optical["x"].values, images.optical["y"].values
-    same = shape == grid.shape and crs == grid.crs
-    if not (same and np.allclose(xs, grid.x()[0]) and np.allclose(ys, grid.y()[:, 0])):
+    fault = optical_grid(images.optical).difference(grid, "the grid of its stack")
+    if fault is not None:
         raise UserError(
             f"glacier {images.stack.glacier}",
-            "its optical image is on another grid than its SAR images",
+            f"its optical image is on another grid than its SAR images: {fault}",
             "make both again with the same area and pixel size",
         )
 
@@ -239,10 +243,11 @@ def _write_sar(
     root: Path,
     options: PairOptions,
 ) -> SarImage:
-    db = read_backscatter(image_path(images.record, scene)).db
+    db = decode(read_coded(image_path(images.record, scene), grid))
     masked = None
     if options.mask_layover_shadow:
-        hidden = read_geometry(geometry_path(images.record, scene)).layover_shadow > 0
+        seen = read_geometry(geometry_path(images.record, scene), grid)
+        hidden = seen.layover_shadow > 0
         masked = int((hidden & ~np.isnan(db)).sum())
         db[hidden] = np.nan
     move = None

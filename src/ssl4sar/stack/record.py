@@ -175,7 +175,11 @@ def image_path(record: str | Path, scene: StackedScene) -> Path:
 
 
 def geometry_path(record: str | Path, scene: StackedScene) -> Path:
-    """Return where the incidence angle and the mask of a scene are, as :func:`image_path`."""
+    """Return where the incidence angle and the mask of a scene are, as :func:`image_path`.
+
+    Raises:
+        UserError: the record is of a version that wrote none.
+    """
     if scene.geometry_file is None:
-        raise ValueError(f"{scene.product} has no geometry")
+        raise UserError(record, f"{scene.product} has no geometry", "make the stack again")
     return Path(record).parent / scene.geometry_file

@@ -36,7 +36,9 @@ def write_scene(product: str, image: xr.Dataset, grid: Grid, folder: Path) -> St
     """
     facts: dict[str, Any] = {key: value for key, value in image.attrs.items() if key != "crs"}
     angle, marks = image["local_incidence_angle"].values, image["layover_shadow"].values
-    facts["incidence_deg"] = round(float(np.nanmedian(angle)), 3)
+    # Without a height in the whole area no angle is known.
+    angles_deg = angle[np.isfinite(angle)]
+    facts["incidence_deg"] = round(float(np.median(angles_deg)), 3) if angles_deg.size else None
     facts["layover_shadow_percent"] = round(100 * float((marks > 0).mean()), 2)
     stem = f"{product}_{facts['polarisation']}"
     file, geometry = f"{stem}.tif", f"{stem}_geometry.tif"

@@ -27,6 +27,8 @@ _STEP: Final = 1 / 4
 _MOST_WINDOWS: Final = 256
 #: Share of a window that must be stable and known.
 _LEAST_STABLE: Final = 0.6
+#: Share of a moved pixel without data from which it does not count.
+_LEAST_HOLE: Final = 0.01
 #: Fraction of a pixel to which a window is matched.
 _UPSAMPLING: Final = 50
 #: The shift is found once what is left of it is shorter; some pixels take four passes.
@@ -83,9 +85,7 @@ def measure_shift(
         stable: (H, W) where nothing moves: rock, not ice, not water.
     """
     valid = np.isfinite(reference) & np.isfinite(image)
-    return _median_shift(
-        np.where(valid, reference, 0.0), np.where(valid, image, 0.0), valid, stable
-    )
+    return _median_shift(_filled(reference, valid), _filled(image, valid), valid, stable)
 
 
 def measure_shift_between_sensors(
@@ -105,9 +105,12 @@ def measure_shift_between_sensors(
     return _median_shift(_edges(optical, valid), _edges(image, valid), valid, stable)
 
 
+def _filled(image: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.floating]:
+    return np.where(valid, image, np.median(image[valid]) if valid.any() else 0.0)
+
+
 def _edges(image: NDArray[np.floating], valid: NDArray[np.bool_]) -> NDArray[np.complex128]:
-    filled = np.where(valid, image, np.median(image[valid]) if valid.any() else 0.0)
-    smooth = gaussian_filter(filled.astype(np.float64), _BLUR_PX)
+    smooth = gaussian_filter(_filled(image, valid).astype(np.float64), _BLUR_PX)
     gradient = sobel(smooth, axis=1) + 1j * sobel(smooth, axis=0)
     strength = np.abs(gradient)
     doubled: NDArray[np.complex128] = np.divide(
@@ -133,8 +136,12 @@ def _median_shift(
     # the image, and the rest looked for again.
     y = x = 0.0
     for _ in range(_PASSES):
-        moved = ndimage.shift(image, (-y, -x), order=3, mode="reflect") if y or x else image
-        matches = _matches(reference, moved, side, corners)
+        moved, known = image, valid
+        if y or x:
+            moved = ndimage.shift(image, (-y, -x), order=3, mode="reflect")
+            holes = ndimage.shift(1.0 - valid, (-y, -x), order=1, mode="reflect")
+            known = valid & (holes < _LEAST_HOLE)
+        matches = _matches(reference, moved, known, side, corners)
         if len(matches) < _LEAST_WINDOWS:
             problem = f"{len(matches)} of {len(corners)} windows of stable terrain could be matched"
             return Shift(None, None, None, None, len(matches), problem)
@@ -164,6 +171,7 @@ def _windows(usable: NDArray[np.bool_]) -> tuple[int, NDArray[np.intp]]:
 def _matches(
     reference: NDArray[np.inexact],
     image: NDArray[np.inexact],
+    known: NDArray[np.bool_],
     side: int,
     corners: NDArray[np.intp],
 ) -> NDArray[np.float64]:
@@ -172,14 +180,22 @@ def _matches(
     Args:
         reference: (H, W).
         image: (H, W).
+        known: (H, W) where both have data; the rest would be marks at one place in both.
         side: of the windows, pixels.
         corners: (N, 2) first row and column of the windows in the reference.
     """
     taper = np.outer(np.hanning(side), np.hanning(side))
     found: list[tuple[float, float, float]] = []
     for row, column in corners:
-        one, other = (each[row : row + side, column : column + side] for each in (reference, image))
-        pair = (one - one.mean()) * taper, (other - other.mean()) * taper
+        window = np.s_[row : row + side, column : column + side]
+        seen = known[window]
+        if seen.mean() < _LEAST_STABLE / 2:
+            continue
+        weight = taper * seen
+        one, other = (
+            (each[window] - each[window].mean(where=seen)) * weight for each in (reference, image)
+        )
+        pair = one, other
         sharpness = _peak_to_noise(*pair)
         if sharpness < _LEAST_PEAK_TO_NOISE:
             continue
