@@ -143,7 +143,6 @@ class Stacking:
         wanted = [each for each in listed if each.name in self._acquisition.products]
         return [_manifest(product) for product in wanted[:1]]
 
-
     @reported
     def batch_orbits(self, wildcards: Any) -> list[str]:
         """Return the records of the orbit files of a batch, each once; none if not wanted."""
