@@ -51,8 +51,8 @@ _AGAIN: Final = "fetch the product again"
 #: says how much it covers.
 _LEAST_COVERED, _WHOLE = 0.5, 0.99
 _CHOOSE: Final = (
-    "name it in acquisition.leave_out so that another is searched for, or let optical.count and "
-    "optical.max_cloud_percent take more"
+    "name it in acquisition.leave_out: the next of the inventory is used; for more of them raise "
+    "optical.count or optical.max_cloud_percent and run the target refresh"
 )
 #: One JSON object with all that is known about the image.
 _TAG: Final = "SSL4SAR"
