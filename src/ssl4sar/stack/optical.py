@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree.ElementTree import Element
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 _SCALES: Final = {"AOT": 1000.0, "WVP": 1000.0, "SCL": 1.0}
 _REFLECTANCE: Final = 10_000.0
 _NODATA, _SATURATED = 0, 65_535
+#: What a resampling reads around a grid, pixels of the coarser of the two.
+_MARGIN_PX: Final = 3
 #: Bands by their numbers in ``BOA_ADD_OFFSET``: those of the instrument, with B10.
 _BAND_IDS: Final = dict(
     enumerate(("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12"))
@@ -47,6 +50,10 @@ _AGAIN: Final = "fetch the product again"
 #: Below this share of the area an image is not a partner of its SAR images; below the second a note
 #: says how much it covers.
 _LEAST_COVERED, _WHOLE = 0.5, 0.99
+_CHOOSE: Final = (
+    "name it in acquisition.leave_out: the next of the inventory is used; for more of them raise "
+    "optical.count or optical.max_cloud_percent and run the target refresh"
+)
 #: One JSON object with all that is known about the image.
 _TAG: Final = "SSL4SAR"
 _REMAKE: Final = "remove it and make it again"
@@ -191,7 +198,7 @@ def optical_image(products: Sequence[OpticalProduct], grid: Grid) -> xr.DataArra
     covered = _covered(image)
     if covered < _LEAST_COVERED:
         part = f"they cover only {covered:.1%} of the area" if covered else "none covers the area"
-        raise UserError(", ".join(names), part, "choose another optical image, or add its tiles")
+        raise UserError(", ".join(names), part, _CHOOSE)
     baselines = sorted({product.baseline for product in products})
     notes = [
         f"tiles of {len(found)} {what}: {', '.join(sorted(found))}"
@@ -218,7 +225,6 @@ def _covered(image: NDArray[np.float32]) -> float:
 
 def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np.float32], str]:
     """Return one band on a grid in the units of the dataset, NaN without data, and its zone."""
-    import rasterio
     from rasterio.enums import Resampling
     from rasterio.transform import Affine
     from rasterio.warp import reproject
@@ -226,23 +232,46 @@ def _on_grid(product: OpticalProduct, band: str, grid: Grid) -> tuple[NDArray[np
     values = np.full(grid.shape, np.nan, np.float32)
     try:
         with open_raster(product.images[band], "JP2OpenJPEG") as raster:
-            finer = abs(raster.transform.a) < grid.spacing
-            how = Resampling.average if finer else Resampling.bilinear
+            source = Grid.of_raster(raster)
+            if source is None or source.crs is None:
+                raise UserError(product.images[band], "it has no coordinates", _AGAIN)
+            part = _needed_part(source, grid)
+            if part is None:
+                return values, source.crs
+            numbers = raster.read(1, window=part)
+            # Before the warp, which would blend them with their neighbours.
+            numbers[numbers == _SATURATED] = _NODATA
+            how = Resampling.average if source.spacing < grid.spacing else Resampling.bilinear
             reproject(
-                rasterio.band(raster, 1),
+                numbers,
                 values,
+                src_transform=Affine(*source.crop(*part).transform),
+                src_crs=source.crs,
                 src_nodata=_NODATA,
                 dst_transform=Affine(*grid.transform),
                 dst_crs=grid.crs,
                 dst_nodata=np.nan,
                 resampling=Resampling.nearest if band == "SCL" else how,
             )
-            zone = str(raster.crs)
     except UnreadableRasterError as error:
         raise UserError(product.images[band], f"it cannot be read ({error})", _AGAIN) from error
-    values[values >= _SATURATED] = np.nan
     scale = _SCALES.get(band, _REFLECTANCE) / product.quantification[band]
-    return (values + np.float32(product.offsets[band])) * np.float32(scale), zone
+    return (values + np.float32(product.offsets[band])) * np.float32(scale), source.crs
+
+
+def _needed_part(band: Grid, grid: Grid) -> tuple[slice, slice] | None:
+    """Return the rows and columns of a band that a grid needs; None where they do not meet."""
+    from rasterio.warp import transform_bounds
+
+    left, bottom, right, top = transform_bounds(grid.crs, band.crs, *grid.bounds)
+    if not np.isfinite((left, bottom, right, top)).all():
+        return None
+    margin = _MARGIN_PX * max(1.0, grid.spacing / band.spacing)
+    first_row, first_column = (floor(n - margin) for n in (band.row(top), band.column(left)))
+    last_row, last_column = (ceil(n + margin) for n in (band.row(bottom), band.column(right)))
+    rows = slice(max(first_row, 0), min(last_row, band.height))
+    columns = slice(max(first_column, 0), min(last_column, band.width))
+    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None
 
 
 def write_optical(path: str | Path, image: xr.DataArray, grid: Grid) -> None:
