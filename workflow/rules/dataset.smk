@@ -83,7 +83,6 @@ rule validate_pairs:
         text=f"logs/{STUDY.config.name}/validate_pairs.log",
         problems=f"logs/{STUDY.config.name}/validate_pairs.json",
     priority: AHEAD
-    threads: 2
     resources:
         **STUDY.asks("validate_pairs", 4000, 60),
     params:
