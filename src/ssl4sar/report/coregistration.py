@@ -83,7 +83,7 @@ def _draw_shifts(
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.set_xlabel("east (m)")
     axes.set_ylabel("north (m)")
-    axes.set_title(f"shift against the median of the track; dashed: {limit_m:g} m", fontsize=10)
+    axes.set_title(f"shift against the others of the track; dashed: {limit_m:g} m", fontsize=10)
     if scenes:
         axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
 

@@ -162,9 +162,10 @@ def _draw_places(axes: Axes, manifest: PairManifest) -> None:
         axes.annotate(
             each.glacier,
             (lon, lat),
-            ha="center",
             fontsize=7,
-            xytext=(0, 5),
+            # Names of neighbours pass each other.
+            rotation=40,
+            xytext=(2, 3),
             textcoords="offset points",
         )
     axes.margins(0.25)
