@@ -11,12 +11,13 @@ import rasterio
 from painted_grd import write_model
 from pyproj import Transformer
 
+from ssl4sar.core.geotiff import write_geotiff
 from ssl4sar.core.grid import Grid
 from ssl4sar.geometry.ellipsoid import to_ecef
 from ssl4sar.geometry.range_doppler import to_radar
 from ssl4sar.sar.geocode import GeocodeOptions, geocode
 from ssl4sar.sar.product import open_product
-from ssl4sar.sar.terrain import Elevation
+from ssl4sar.sar.terrain import Elevation, read_terrain
 
 SIDE, REACH_PX = 500, 10
 
@@ -73,20 +74,7 @@ def test_targets_appear_within_a_tenth_of_a_pixel(test_data: Path, tmp_path: Pat
 
     options = GeocodeOptions("beta0", remove_noise=False)
     found = geocode(product, "VV", grid, Elevation(model), options)
-    power = 10 ** (found.backscatter.values / 10)
-    errors = []
-    for at in np.ndindex(rows.shape):
-        row, column = round(rows[at]), round(columns[at])
-        here = np.s_[row - REACH_PX : row + REACH_PX + 1, column - REACH_PX : column + REACH_PX + 1]
-        weights = power[here] - np.median(power[here])
-        down, across = np.mgrid[here]
-        errors.append(
-            (
-                (weights * down).sum() / weights.sum() - rows[at],
-                (weights * across).sum() / weights.sum() - columns[at],
-            )
-        )
-    distances = np.hypot(*np.array(errors).T)
+    distances = displaced_px(10 ** (found.backscatter.values / 10), rows, columns)
     # Where the record of the conversion to ground range changes, the image itself has a seam of up
     # to half a pixel; a target painted across it is bent.
     times_s = annotation.ground_range.times_s
@@ -95,3 +83,33 @@ def test_targets_appear_within_a_tenth_of_a_pixel(test_data: Path, tmp_path: Pat
     assert whole.sum() >= 20
     assert distances[whole].max() < 0.02
     assert distances.max() < 0.2
+
+    # In the image of others, who mix the records of the conversion to ground range.
+    sarsen = pytest.importorskip("sarsen")
+    on_grid = tmp_path / "on_grid.tif"
+    write_geotiff(on_grid, read_terrain(Elevation(model), grid).heights_m[None], grid, tags={})
+    theirs = sarsen.terrain_correction(
+        sarsen.Sentinel1SarProduct(str(folder), measurement_group="IW/VV"),
+        str(on_grid),
+        output_urlpath=str(tmp_path / "sarsen.tif"),
+    )
+    # Their rows run from the south to the north.
+    north_up = theirs.squeeze(drop=True).sortby("y", ascending=False)
+    assert north_up.shape == grid.shape
+    assert displaced_px(north_up.values, rows, columns).max() < 0.5
+
+
+def displaced_px(power: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return how far the centres of targets are from their places, pixels."""
+    errors = []
+    for row, column in zip(rows.ravel(), columns.ravel(), strict=True):
+        top, left = round(row) - REACH_PX, round(column) - REACH_PX
+        here = np.s_[top : top + 2 * REACH_PX + 1, left : left + 2 * REACH_PX + 1]
+        weights = power[here] - np.median(power[here])
+        down, across = np.mgrid[here]
+        total = weights.sum()
+        errors.append(
+            ((weights * down).sum() / total - row, (weights * across).sum() / total - column)
+        )
+    distances: np.ndarray = np.hypot(*np.array(errors).T)
+    return distances

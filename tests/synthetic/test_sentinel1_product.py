@@ -137,3 +137,6 @@ def test_others_read_it_alike(product: GrdProduct, radar: RadarPass, tmp_path: P
     calibration = xarray_sentinel.open_sentinel1_dataset(str(copy), group="IW/HH/calibration")
     sigma0 = xarray_sentinel.calibrate_intensity(opened["measurement"], calibration["sigmaNought"])
     assert float(sigma0.mean()) == pytest.approx(SIGMA0 + 10 ** (-2.7) * 1.25, rel=0.02)
+    sarsen = pytest.importorskip("sarsen")
+    vectors = sarsen.Sentinel1SarProduct(str(copy), measurement_group="IW/HH").state_vectors()
+    np.testing.assert_allclose(vectors.values, radar.positions_m, atol=0.01)
