@@ -129,6 +129,8 @@ def test_only_a_few_modules_write_to_the_terminal() -> None:
         # Standard streams of the process itself.
         "train/operations/launch.py",
         "workflow/job.py",
+        # A program whose words its caller reads, and prints as one line.
+        "sar/snap/write_graph.py",
     }
     source = PROJECT / "src/ssl4sar"
     using = {

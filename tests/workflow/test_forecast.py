@@ -152,7 +152,7 @@ def test_what_is_there_offline_or_of_unknown_size_is_counted_apart(workdir: Path
 
 def test_the_target_names_one_lost_record(workdir: Path) -> None:
     plan = acquisition(**{"acquisition.glaciers": two_glaciers()})
-    records = [*plan.scene_records(), *plan.orbit_records()]
+    records = [*plan.scene_records(), *plan.scene_raw(), *plan.orbit_records()]
     assert plan.lost_record() == records[:1]
     for record in records:
         Path(record).parent.mkdir(parents=True, exist_ok=True)
