@@ -127,7 +127,7 @@ def _outline(annotation: Annotation, grid: Grid, elevation: Elevation) -> NDArra
     lon, lat = transformer.transform(
         np.stack([x, east, x[::-1], west]), np.stack([north, y, south, y[::-1]])
     )
-    # Where there is no height, that of the sea is near enough for a line.
+    # Missing heights count as sea level: accurate enough for an outline.
     points = to_ecef(lon, lat, np.nan_to_num(np.stack(sides)))
     return np.stack(annotation.image_position(to_radar(annotation.orbit, points)))
 

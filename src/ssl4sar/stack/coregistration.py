@@ -72,7 +72,7 @@ class TrackMedian:
     Attributes:
         images: (N, H, W) int16 as stored; 2 bytes per scene and pixel are in memory.
         middle: (3, H, W) float32 decibels of the ranks (k - 2) // 2 and the two after it of k
-            images with data; NaN where there is no such rank.
+            images with data; NaN where k is too small for the rank.
         count: (H, W) images with data, k.
     """
 

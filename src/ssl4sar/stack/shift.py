@@ -192,10 +192,8 @@ def _matches(
         if seen.mean() < _LEAST_STABLE / 2:
             continue
         weight = taper * seen
-        one, other = (
-            (each[window] - each[window].mean(where=seen)) * weight for each in (reference, image)
-        )
-        pair = one, other
+        one, other = reference[window], image[window]
+        pair = (one - one.mean(where=seen)) * weight, (other - other.mean(where=seen)) * weight
         sharpness = _peak_to_noise(*pair)
         if sharpness < _LEAST_PEAK_TO_NOISE:
             continue

@@ -119,15 +119,14 @@ def scene_item(
     if facts.get("incidence_deg") is not None:
         item.stac_extensions.append("https://stac-extensions.github.io/view/v1.0.0/schema.json")
         item.properties["view:incidence_angle"] = facts["incidence_deg"]
-    folder = folder or Path(record).parent
-    image = _asset(
-        path, folder, _COG, ["data"], f"{facts['quantity']}, dB x 100", [_band("backscatter", "dB")]
-    )
-    seen = geometry_path(record, scene)
-    geometry = _asset(
-        seen,
-        folder,
-        _COG,
+    _add_images(item, scene, record, folder or Path(record).parent)
+    return item
+
+
+def _add_images(item: pystac.Item, scene: StackedScene, record: str | Path, folder: Path) -> None:
+    """Add the images of a scene to its item, which is in ``folder``."""
+    image = _cog(["data"], f"{scene.facts['quantity']}, dB x 100", [_band("backscatter", "dB")])
+    geometry = _cog(
         ["metadata", "local-incidence-angle", "terrain-occlusion", "terrain-shadow"],
         "local incidence angle, layover and shadow",
         [
@@ -136,29 +135,21 @@ def scene_item(
         ],
     )
     assets = (
-        ("backscatter", image, path, scene.sha256),
-        ("geometry", geometry, seen, scene.geometry_sha256),
+        ("backscatter", image, image_path(record, scene), scene.sha256),
+        ("geometry", geometry, geometry_path(record, scene), scene.geometry_sha256),
     )
     for name, asset, file, sha256 in assets:
+        asset.href = Path(os.path.relpath(file, folder)).as_posix()
         item.add_asset(name, asset)
         FileExtension.ext(asset, add_if_missing=True).apply(
             # A multihash: function 0x12 (SHA-256), length 0x20.
             checksum=f"1220{sha256}",
             size=file.stat().st_size,
         )
-    return item
 
 
-def _asset(
-    path: Path,
-    folder: Path,
-    media_type: str,
-    roles: list[str],
-    title: str,
-    bands: list[dict[str, Any]],
-) -> pystac.Asset:
-    href = Path(os.path.relpath(path, folder)).as_posix()
-    return pystac.Asset(href, title, None, media_type, roles, {"bands": bands})
+def _cog(roles: list[str], title: str, bands: list[dict[str, Any]]) -> pystac.Asset:
+    return pystac.Asset("", title, None, _COG, roles, {"bands": bands})
 
 
 def _band(name: str, unit: str | None = None, description: str | None = None) -> dict[str, Any]:
