@@ -25,7 +25,7 @@ from ssl4sar.acquire.elevation.voids import FILLED, SEA, VOID
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import parse_json
 from ssl4sar.report.degrees import label_degrees, polygons
-from ssl4sar.report.figure_file import axes_at, draw_scale_bar, new_figure, save_figure, text_at
+from ssl4sar.report.figure_file import Margins, axes_at, draw_scale_bar, save_figure, text_at
 
 #: Colour and label of what is not measured.
 FLAGS: Final = {
@@ -39,8 +39,7 @@ _HEIGHT_COLOURS: Final = LinearSegmentedColormap.from_list(
 )
 _SUN: Final = LightSource(azdeg=315, altdeg=45)
 _AREA_COLOUR: Final = "#0033A0"
-_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 92, 120, 88, 78
-_NARROWEST_PX: Final = 560
+_MARGINS: Final = Margins(left=92, right=120, top=88, bottom=78, narrowest=560)
 _TILES_NAMED: Final = 3
 
 
@@ -97,10 +96,7 @@ def draw_elevation(
     """
     view = read_elevation(elevation, longest_px)
     height_px, width_px = shape = view.flags.shape
-    figure_width_px = max(width_px + _LEFT_PX + _RIGHT_PX, _NARROWEST_PX)
-    left_px = _LEFT_PX + (figure_width_px - width_px - _LEFT_PX - _RIGHT_PX) // 2
-    figure = new_figure(figure_width_px, height_px + _TOP_PX + _BOTTOM_PX)
-    axes = axes_at(figure, left_px, _TOP_PX, shape)
+    figure, axes, left_px = _MARGINS.framed(shape)
     scale = _height_scale(view)
     edges = (view.west, view.east, view.south, view.north)
     axes.imshow(
@@ -111,7 +107,7 @@ def draw_elevation(
     label_degrees(axes, 10.5)
     is_ellipsoidal = view.tags.get("HEIGHTS") == "ellipsoidal"
     if (view.flags != SEA).any():
-        bar = axes_at(figure, left_px + width_px + 20, _TOP_PX, (height_px, 16))
+        bar = axes_at(figure, left_px + width_px + 20, _MARGINS.top, (height_px, 16))
         figure.colorbar(
             ScalarMappable(scale, _HEIGHT_COLOURS),
             cax=bar,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,34 @@ def axes_at(figure: Figure, left_px: float, top_px: float, shape: tuple[float, f
             height / height_px,
         )
     )
+
+
+@dataclass(frozen=True)
+class Margins:
+    """Room around the one picture of a figure, pixels.
+
+    Attributes:
+        left: of it at least, likewise the others; a figure of the narrowest width centres it.
+        right: for a colour bar, too.
+        top: for titles.
+        bottom: for labels.
+        narrowest: width of the figure at least.
+    """
+
+    left: int
+    right: int
+    top: int
+    bottom: int
+    narrowest: int
+
+    def framed(self, shape: tuple[float, float]) -> tuple[Figure, Axes, float]:
+        """Return a figure for a picture of a height and width, its axes, and where they begin."""
+        height_px, width_px = shape
+        around_px = width_px + self.left + self.right
+        figure_px = max(around_px, self.narrowest)
+        left_px = self.left + (figure_px - around_px) // 2
+        figure = new_figure(figure_px, height_px + self.top + self.bottom)
+        return figure, axes_at(figure, left_px, self.top, shape), left_px
 
 
 def text_at(figure: Figure, top_px: float, text: str, x: float = 0.5, **style: object) -> None:

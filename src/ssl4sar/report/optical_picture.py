@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from ssl4sar.core.pair_layout import CHANNELS, RGB_CHANNELS
-from ssl4sar.report.figure_file import axes_at, new_figure, save_figure, text_at
+from ssl4sar.report.figure_file import Margins, save_figure, text_at
 from ssl4sar.report.pretext_panels import stretched
 from ssl4sar.stack.record import StackRecord
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _LONGEST_PX: Final = 760
-_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 80, 30, 86, 70
-_NARROWEST_PX: Final = 560
+_MARGINS: Final = Margins(left=80, right=30, top=86, bottom=70, narrowest=560)
 #: No natural colour.
 NO_DATA: Final = (255, 0, 255)
 
@@ -59,10 +58,7 @@ def draw_optical(path: str | Path, image: xr.DataArray, stack: StackRecord) -> N
     step = max(1, max(grid.shape) // _LONGEST_PX)
     picture = natural_colours(image, step)
     height_px, width_px = (side * _LONGEST_PX / max(grid.shape) for side in grid.shape)
-    figure_px = max(width_px + _LEFT_PX + _RIGHT_PX, _NARROWEST_PX)
-    left_px = _LEFT_PX + (figure_px - width_px - _LEFT_PX - _RIGHT_PX) / 2
-    figure = new_figure(figure_px, height_px + _TOP_PX + _BOTTOM_PX)
-    axes = axes_at(figure, left_px, _TOP_PX, (height_px, width_px))
+    figure, axes, _ = _MARGINS.framed((height_px, width_px))
     height_km, width_km = (side * grid.spacing / 1000 for side in grid.shape)
     axes.imshow(picture, extent=(0, width_km, 0, height_km), aspect="auto")
     for axis in (axes.xaxis, axes.yaxis):

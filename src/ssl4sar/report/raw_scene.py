@@ -20,7 +20,14 @@ from ssl4sar.core.grid import Grid
 from ssl4sar.core.raster import UnreadableRasterError, open_raster
 from ssl4sar.geometry.ellipsoid import to_ecef
 from ssl4sar.geometry.range_doppler import to_radar
-from ssl4sar.report.figure_file import axes_at, new_figure, run_colour, save_figure, text_at
+from ssl4sar.report.figure_file import (
+    Margins,
+    axes_at,
+    new_figure,
+    run_colour,
+    save_figure,
+    text_at,
+)
 from ssl4sar.sar.annotation import Annotation
 from ssl4sar.sar.product import GrdProduct, open_product
 from ssl4sar.sar.resample import multilook
@@ -32,8 +39,7 @@ _LONGEST_PX: Final = 760
 _LINES_READ: Final = 2
 #: Points per side of the outline.
 _SIDE: Final = 65
-_LEFT_PX, _RIGHT_PX, _TOP_PX, _BOTTOM_PX = 90, 110, 92, 92
-_NARROWEST_PX: Final = 620
+_MARGINS: Final = Margins(left=90, right=110, top=92, bottom=92, narrowest=620)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +83,7 @@ def draw_raw_scene(
         polarisation = used.get(product.name) or product.polarisations[0]
         view = read_raw_scene(product, polarisation, stack.pixels, elevation)
     except UserError as error:
-        figure = new_figure(_NARROWEST_PX, 200)
+        figure = new_figure(_MARGINS.narrowest, 200)
         text_at(figure, 14, heading, fontsize=13)
         text_at(figure, 70, textwrap.fill(f"not drawn: {error}", 80), fontsize=8)
         save_figure(figure, path)
@@ -137,10 +143,7 @@ def _draw(path: str | Path, view: RawView, heading: str) -> None:
     spacings_m = about.azimuth_pixel_spacing_m, about.range_pixel_spacing_m
     sides_m = about.lines * spacings_m[0], view.columns * spacings_m[1]
     height_px, width_px = (side * _LONGEST_PX / max(sides_m) for side in sides_m)
-    figure_px = max(width_px + _LEFT_PX + _RIGHT_PX, _NARROWEST_PX)
-    left_px = _LEFT_PX + (figure_px - width_px - _LEFT_PX - _RIGHT_PX) / 2
-    figure = new_figure(figure_px, height_px + _TOP_PX + _BOTTOM_PX)
-    axes = axes_at(figure, left_px, _TOP_PX, (height_px, width_px))
+    figure, axes, left_px = _MARGINS.framed((height_px, width_px))
     measured = view.amplitude_db[np.isfinite(view.amplitude_db)]
     low, high = np.percentile(measured, (1, 99)) if measured.size else (0.0, 1.0)
     edges = (-0.5, view.columns - 0.5, about.lines - 0.5, -0.5)
@@ -152,7 +155,7 @@ def _draw(path: str | Path, view: RawView, heading: str) -> None:
     axes.set(xlim=edges[:2], ylim=edges[2:])
     axes.set_xlabel("pixel (across the track, from near to far)")
     axes.set_ylabel("line (along the track, in the order of time)")
-    bar = axes_at(figure, left_px + width_px + 16, _TOP_PX, (height_px, 14))
+    bar = axes_at(figure, left_px + width_px + 16, _MARGINS.top, (height_px, 14))
     figure.colorbar(shown, cax=bar, label="amplitude, 20 log10(DN) (dB)")
     text_at(figure, 12, heading, fontsize=13)
     text_at(figure, 38, product.name, fontsize=8.5)
