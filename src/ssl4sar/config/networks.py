@@ -29,6 +29,8 @@ class NetworkSettings(Block):
     starts_from: ClassVar[frozenset[WeightsKind]] = frozenset()
     #: Whether the pretext tasks can pretrain it.
     can_pretrain: ClassVar[bool] = False
+    #: Whether it sees series of images.
+    is_temporal: ClassVar[bool] = False
     #: Fewest crops that it can be trained on at once.
     least_batch: ClassVar[int] = 1
 

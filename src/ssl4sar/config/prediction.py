@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ssl4sar.config.block import Block
+from ssl4sar.config.series import SeriesConfig
 
 
 class PredictionConfig(Block):
@@ -21,9 +22,12 @@ class PredictionConfig(Block):
     rotations: tuple[Literal[0, 90, 180, 270], ...] = (0,)
     """Rotations in degrees whose probabilities are averaged (test-time augmentation)."""
     batch_size: int = Field(default=8, ge=1)
-    """Windows per network call."""
+    """Windows per network call; each image of a series counts as one."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     """Arithmetic of the network."""
+    series: SeriesConfig = SeriesConfig()
+    """Series of a temporal network, from the images of the split that is predicted: with predicted
+    reference the nearest in time to each image, with all consecutive ones."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -34,4 +38,9 @@ class PredictionConfig(Block):
             )
         if not self.rotations or len(set(self.rotations)) != len(self.rotations):
             raise ValueError("rotations: need at least one rotation and none twice")
+        if self.series.predicted == "all" and self.series.max_days is not None:
+            raise ValueError(
+                "series.max_days: series of consecutive images have no reference to count days "
+                "from: set null, or series.predicted reference"
+            )
         return self

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from ssl4sar.config.block import Block
 from ssl4sar.config.recipe import Probability, Recipe
+from ssl4sar.config.series import SeriesConfig
 
 
 class AugmentationConfig(Block):
@@ -86,6 +87,8 @@ class TrainingConfig(Recipe):
     """images: every image equally often; glaciers: every glacier equally often."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """Augmentations of the crops."""
+    series: SeriesConfig = SeriesConfig()
+    """Series of a temporal network; `predicted` are the images whose loss counts."""
 
     @model_validator(mode="after")
     def _positive_weights(self) -> Self:
