@@ -8,11 +8,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from series_network import TinySeriesNetwork
 from torch import Tensor, nn
 
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.errors import UserError
-from ssl4sar.models.sliding_window import mirrored, plan_axis, predict_probabilities
+from ssl4sar.models.sliding_window import (
+    mirrored,
+    plan_axis,
+    predict_probabilities,
+    predict_series,
+)
 
 
 class Stub(nn.Module):
@@ -230,3 +236,38 @@ def test_memory_does_not_grow_with_the_number_of_windows() -> None:
     network = Counting()
     predict_probabilities(network, noise(90, 90), config(batch_size=4), "cpu")
     assert network.largest == 4
+
+
+DAYS = (5, 5, 40)
+
+
+@pytest.mark.parametrize("rotations", [(0,), (0, 90, 180, 270)])
+def test_a_series_is_predicted_by_the_windows_of_an_image(rotations: tuple[int, ...]) -> None:
+    images = np.stack([noise(40, 33, seed) for seed in range(3)])
+    network, cfg = TinySeriesNetwork(32).eval(), config(rotations=rotations, batch_size=6)
+    every = predict_series(network, images, DAYS, (0, 1, 2), cfg, "cpu")
+    assert every.shape == (3, 4, 40, 33)
+    assert {shape for shape, _ in network.seen} <= {(2, 3, 32, 32), (1, 3, 32, 32)}
+    assert {tuple(days) for _, batch in network.seen for days in batch} == {DAYS}
+    # The network looks at one pixel at a time.
+    pixels = torch.from_numpy(images)[None] / 255
+    logits = network.forward_series(pixels, torch.tensor([DAYS]))[0]
+    expected = torch.softmax(logits, 1).detach().numpy()
+    np.testing.assert_allclose(every, expected, atol=1e-5)
+    some = predict_series(network, images, DAYS, (2, 0), cfg, "cpu")
+    assert np.array_equal(some, every[[2, 0]])
+
+
+def test_a_series_of_one_is_the_image_alone() -> None:
+    image, network = noise(40, 33), TinySeriesNetwork(32).eval()
+    alone = predict_probabilities(network, image, config(), "cpu")
+    assert np.array_equal(predict_series(network, image[None], [7], [0], config(), "cpu")[0], alone)
+
+
+@pytest.mark.parametrize(
+    ("images", "days"),
+    [(noise(9, 9), [1]), (noise(9, 9)[None], [1, 2]), (np.stack([noise(9, 9)] * 2), [2, 1])],
+)
+def test_other_series_are_refused(images: NDArray[np.uint8], days: list[int]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        predict_series(TinySeriesNetwork(32).eval(), images, days, [0], config(), "cpu")

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from series_network import TinySeriesNetwork
 from torch import Tensor, nn
 
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.config.prediction import PredictionConfig
+from ssl4sar.config.series import SeriesConfig
 from ssl4sar.core.caffe_layout import CaffeTree
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
@@ -128,3 +130,91 @@ def test_no_scene_and_wrong_networks(tree: CaffeTree, tmp_path: Path) -> None:
     network.out_channels = 14
     with pytest.raises(ValueError, match="14 outputs"):
         predict_tree(network, tree, "test", NAMES, *args)
+
+
+SERIES = [f"COL_2011-06-{day:02d}_TDX_7_1_024" for day in (18, 19, 19, 25)]
+SERIES[2] = SERIES[2].replace("TDX", "TSX")
+OTHER_SIZE = "COL_2011-06-20_TDX_20_1_024"
+
+
+@pytest.fixture
+def series_tree(tree: CaffeTree) -> CaffeTree:
+    """The two scenes, one of which is the first of four of one grid, and one of another grid."""
+    rng = np.random.default_rng(1)
+    shapes = {name: (40, 70) for name in SERIES[1:]} | {OTHER_SIZE: (14, 25)}
+    for name, shape in shapes.items():
+        write_gray(tree.sar("test", name), rng.integers(0, 256, shape, dtype=np.uint8))
+    # A scene of the same glacier and grid in the other split, which must stay there.
+    write_gray(tree.sar("train", "COL_2011-06-17_TDX_7_1_024"), np.zeros((40, 70), np.uint8))
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("series", "frames"),
+    [
+        ({"frames": 3}, [[0, 1, 2], [0, 1, 2], [0, 1, 2], [1, 2, 3]]),
+        ({"frames": 2, "window": "past"}, [[0], [0, 1], [1, 2], [1, 3]]),
+        ({"max_days": 1}, [[0, 1, 2], [0, 1, 2], [0, 1, 2], [3]]),
+        ({"frames": 3, "predicted": "all"}, [[0, 1], [0, 1], [2, 3], [2, 3]]),
+        ({"frames": 1}, [[0], [1], [2], [3]]),
+    ],
+)
+def test_a_temporal_network_sees_scenes_of_the_split_and_says_which(
+    series_tree: CaffeTree,
+    tmp_path: Path,
+    series: dict[str, object],
+    frames: list[list[int]],
+) -> None:
+    names = [*NAMES, OTHER_SIZE, *SERIES[1:]]
+    config = CONFIG.model_copy(update={"series": SeriesConfig.model_validate(series)})
+    network = TinySeriesNetwork().eval()
+    zones, stored = tmp_path / "zones", tmp_path / "probabilities.npz"
+    arguments = (series_tree, "test", names, zones, stored, config, "cpu", {})
+    manifest = predict_tree(network, *arguments)  # type: ignore[arg-type]
+    scenes = manifest["scenes"]
+    assert list(scenes) == names
+    found = [scenes[name]["frames"] for name in SERIES]
+    assert found == [[SERIES[i] for i in places] for places in frames]
+    for alone in (NAMES[1], OTHER_SIZE):
+        assert scenes[alone]["frames"] == [alone]
+    assert manifest["prediction"]["series"] == config.series.model_dump()
+    with ProbabilityReader(stored) as reader:
+        assert sorted(reader.names) == sorted(names)
+        for name in names:
+            sar = read_gray(series_tree.sar("test", name))
+            expected = np.array(CLASS_GREYS, np.uint8)[sar // 64]
+            assert np.array_equal(read_gray(zones / f"{name}.png"), expected)
+            assert np.array_equal(reader.read(name).argmax(0), sar // 64)
+
+
+def test_a_network_for_single_images_ignores_series(tree: CaffeTree, tmp_path: Path) -> None:
+    manifest = run(tree, tmp_path / "out")
+    assert "series" not in manifest["prediction"]  # type: ignore[operator]
+    assert all("frames" not in scene for scene in manifest["scenes"].values())  # type: ignore[attr-defined]
+
+
+def test_only_the_images_of_one_series_are_held(
+    series_tree: CaffeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images are let go when no later series needs them, and read once while one does."""
+    read: list[str] = []
+    whole = predict_tree.__globals__["read_image"]
+
+    def noted(path: Path) -> object:
+        read.append(path.stem)
+        return whole(path)
+
+    monkeypatch.setitem(predict_tree.__globals__, "read_image", noted)
+    config = CONFIG.model_copy(update={"series": SeriesConfig(frames=2, window="past")})
+    network = TinySeriesNetwork().eval()
+    predict_tree(network, series_tree, "test", SERIES, tmp_path / "z", None, config, "cpu", {})
+    assert read == [*SERIES, *SERIES[:2], SERIES[2], SERIES[3]]
+
+
+def test_a_name_without_a_date_has_no_place_in_a_series(tree: CaffeTree, tmp_path: Path) -> None:
+    write_gray(tree.sar("test", "COL_a"), np.zeros((9, 9), np.uint8))
+    args = ("test", ["COL_a"], tmp_path / "z", None, CONFIG, "cpu", {})
+    with pytest.raises(UserError, match="COL_a: the name does not read .*YYYY-MM-DD.*; rename it"):
+        predict_tree(TinySeriesNetwork().eval(), tree, *args)
+    assert_nothing_written(tmp_path / "z")
+    predict_tree(Bands().eval(), tree, *args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -20,22 +20,29 @@ class ZoneNetwork(nn.Module):
     out_channels: int
 
 
-class SeriesNetwork(ZoneNetwork):
-    """A network that sees several images of one place at a time; an image alone is a series too."""
+class SeriesNetwork(ZoneNetwork, ABC):
+    """Maps series of images of one place together; an image alone is a series of one.
+
+    It does not know how long series are: any length from 1 works, also another one than in
+    training.
+    """
 
     @abstractmethod
     def forward_series(self, images: Tensor, days: Tensor) -> Tensor:
-        """Return the logits of every image of some series, all of one length of at least 1.
+        """Return logits of every image.
 
         Args:
-            images: (B, T, P, P) grey values in 0-1.
-            days: (B, T) int64 days since 1995-01-01, ascending within a series.
+            images: (B, T, P, P) float, values 0-1: T images of one place in each of B series.
+            days: (B, T) int64, days since 1995-01-01, ascending within a series.
 
         Returns:
-            (B, T, K, P, P) logits.
+            (B, T, K, P, P) float.
+
+        Raises:
+            ValueError: the images have another size than the network, or not each has a day.
         """
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return the (B, K, P, P) logits of (B, 1, P, P) images, each of which is a series."""
-        days = torch.zeros((len(image), 1), dtype=torch.int64, device=image.device)
+        """Return logits (B, K, P, P) of (B, 1, P, P) images, each a series of its own."""
+        days = torch.zeros(len(image), 1, dtype=torch.int64, device=image.device)
         return self.forward_series(image, days)[:, 0]

@@ -8,7 +8,7 @@ of 512, centres of 256, a stride of 128 and sigma 32.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
@@ -16,13 +16,16 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import track
-from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.network import SeriesNetwork, ZoneNetwork
 
 GREY_MAXIMUM = 255.0
+#: Maps windows (B, T, P, P) of T images to logits (B, N, C, P, P) of N of them.
+_Forward = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,81 @@ def predict_probabilities(
     """
     if image_u8.ndim != 2 or image_u8.dtype != np.uint8 or image_u8.size == 0:
         raise ValueError(f"expected (H, W) uint8, got {image_u8.shape} {image_u8.dtype}")
+
+    def forward(windows: Tensor) -> Tensor:
+        return network(windows)[:, None]
+
+    label = str(subject) if progress else None
+    return _blended(network, forward, image_u8[None], 1, config, device, subject, label)[0]
+
+
+def predict_series(
+    network: SeriesNetwork,
+    images_u8: NDArray[np.uint8],
+    days: Sequence[int],
+    predicted: Sequence[int],
+    config: PredictionConfig,
+    device: torch.device | str,
+    subject: str | Path = "series",
+) -> NDArray[np.float32]:
+    """Predict class probabilities of some images of a series, from all of them.
+
+    Windows are those of :func:`predict_probabilities`, at the same place in every image. Memory
+    holds the images, one float32 map per class of each predicted image (two with rotations) and one
+    batch, in which every image of a series counts as a window.
+
+    Args:
+        network: in evaluation mode, on ``device``.
+        images_u8: (T, H, W) grey values.
+        days: (T,) days since 1995-01-01, ascending.
+        predicted: (N,) numbers of the images to predict.
+        config: stride, centre, weights, rotations, batch size and precision.
+        device: where the network is.
+        subject: scene named in an error.
+
+    Returns:
+        (N, C, H, W) float32 probabilities.
+
+    Raises:
+        ValueError: not (T, H, W) uint8 with T ascending days, or as for a single image.
+        UserError: the network returned NaN.
+    """
+    if images_u8.ndim != 3 or images_u8.dtype != np.uint8 or images_u8.size == 0:
+        raise ValueError(f"expected (T, H, W) uint8, got {images_u8.shape} {images_u8.dtype}")
+    if len(days) != len(images_u8) or list(days) != sorted(days):
+        raise ValueError(f"expected {len(images_u8)} days in ascending order, got {list(days)}")
+    all_days = torch.tensor([days], dtype=torch.int64, device=device)
+
+    def forward(windows: Tensor) -> Tensor:
+        return network.forward_series(windows, all_days.expand(len(windows), -1))[
+            :, list(predicted)
+        ]
+
+    return _blended(network, forward, images_u8, len(predicted), config, device, subject, None)
+
+
+def _blended(
+    network: ZoneNetwork,
+    forward: _Forward,
+    images: NDArray[np.uint8],
+    maps: int,
+    config: PredictionConfig,
+    device: torch.device | str,
+    subject: str | Path,
+    label: str | None,
+) -> NDArray[np.float32]:
+    """Return (N, C, H, W) probabilities of (T, H, W) images, averaged over the rotations.
+
+    Args:
+        network: the network behind ``forward``.
+        forward: how windows become logits.
+        images: the images.
+        maps: number N of images that are predicted.
+        config: how the network is applied.
+        device: where the network is.
+        subject: scene named in an error.
+        label: scene named in the progress; None: no progress is shown.
+    """
     if network.training:
         raise ValueError("the network is in training mode: dropout would blur the prediction")
     if config.centre_px > network.input_px:
@@ -135,10 +213,10 @@ def predict_probabilities(
     for degrees in config.rotations:
         quarter_turns = degrees // 90
         # Clockwise, as in the original code; the padding at the end of an axis makes it matter.
-        turned = np.rot90(image_u8, -quarter_turns)
-        label = f"windows of {subject} at {degrees} deg" if progress else None
-        part = _predict_upright(network, turned, config, device, subject, label)
-        part = np.rot90(part, quarter_turns, axes=(1, 2))
+        turned = np.rot90(images, -quarter_turns, axes=(1, 2))
+        shown = None if label is None else f"windows of {label} at {degrees} deg"
+        part = _predict_upright(network, forward, turned, maps, config, device, subject, shown)
+        part = np.rot90(part, quarter_turns, axes=(2, 3))
         mean = part if mean is None else mean + part
     assert mean is not None  # the configuration holds at least one rotation
     return np.ascontiguousarray(mean / np.float32(len(config.rotations)))
@@ -146,22 +224,29 @@ def predict_probabilities(
 
 def _predict_upright(
     network: ZoneNetwork,
-    image: NDArray[np.uint8],
+    forward: _Forward,
+    images: NDArray[np.uint8],
+    maps: int,
     config: PredictionConfig,
     device: torch.device | str,
     subject: str | Path,
     label: str | None,
 ) -> NDArray[np.float32]:
+    frames, *shape = images.shape
     plan = (network.input_px, config.centre_px, config.stride_px, config.sigma_px)
-    rows, columns = (plan_axis(length, *plan) for length in image.shape)
+    rows, columns = (plan_axis(length, *plan) for length in shape)
     windows = list(product(range(len(rows.starts_px)), range(len(columns.starts_px))))
-    batches: Iterable[list[tuple[int, int]]] = list(_batches(windows, config.batch_size))
+    at_once = max(1, config.batch_size // frames)
+    batches: Iterable[list[tuple[int, int]]] = list(_batches(windows, at_once))
     if label is not None:
         batches = track(batches, label)
-    canvas = np.zeros((network.out_channels, *image.shape), np.float32)
+    canvas = np.zeros((maps, network.out_channels, *shape), np.float32)
+    every = range(frames)
     for batch in batches:
-        crops = np.stack([image[np.ix_(rows.source_px[r], columns.source_px[c])] for r, c in batch])
-        centres = _centre_probabilities(network, crops, config, device)
+        crops = np.stack(
+            [images[np.ix_(every, rows.source_px[r], columns.source_px[c])] for r, c in batch]
+        )
+        centres = _centre_probabilities(network, forward, crops, config, device)
         if np.isnan(centres).any():
             raise UserError(
                 subject,
@@ -175,20 +260,23 @@ def _predict_upright(
 
 def _centre_probabilities(
     network: ZoneNetwork,
+    forward: _Forward,
     crops: NDArray[np.uint8],
     config: PredictionConfig,
     device: torch.device | str,
 ) -> NDArray[np.float32]:
-    """Return (B, C, centre, centre) probabilities of (B, P, P) windows."""
+    """Return (B, N, C, centre, centre) probabilities of (B, T, P, P) windows."""
     kind = torch.device(device).type
     mixed = config.precision == "bf16-mixed"
     margin = (network.input_px - config.centre_px) // 2
     centre = slice(margin, margin + config.centre_px)
     with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=mixed):
-        grey = torch.from_numpy(crops).to(device).unsqueeze(1).float() / GREY_MAXIMUM
-        logits = network(grey)[:, :, centre, centre]
-        probabilities: NDArray[np.float32] = torch.softmax(logits.float(), 1).cpu().numpy()
-    return probabilities
+        grey = torch.from_numpy(crops).to(device).float() / GREY_MAXIMUM
+        logits = forward(grey)[..., centre, centre]
+        maps = logits.shape[:2]
+        probabilities = torch.softmax(logits.flatten(0, 1).float(), 1).unflatten(0, maps)
+        centres: NDArray[np.float32] = probabilities.cpu().numpy()
+    return centres
 
 
 def _add(
@@ -201,10 +289,10 @@ def _add(
 ) -> None:
     """Add the weighted probabilities of one window, cut at the end of the image."""
     top, left = rows.starts_px[row], columns.starts_px[column]
-    target = canvas[:, top : top + centre.shape[1], left : left + centre.shape[2]]
-    height, width = target.shape[1:]
+    target = canvas[..., top : top + centre.shape[-2], left : left + centre.shape[-1]]
+    height, width = target.shape[-2:]
     row_weights = rows.weights[row, :height, None]
-    target += centre[:, :height, :width] * row_weights * columns.weights[column, :width]
+    target += centre[..., :height, :width] * row_weights * columns.weights[column, :width]
 
 
 def _batches(windows: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:

@@ -16,12 +16,11 @@ from ssl4sar.core.caffe_layout import CaffeTree, Split
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid, size_difference
 from ssl4sar.core.hashing import sha256_file
-from ssl4sar.core.image import read_image, write_image
-from ssl4sar.core.progress import track
+from ssl4sar.core.image import GeoImage, read_image, write_image
 from ssl4sar.core.zones import CLASS_COUNT, greys_from_classes
-from ssl4sar.models.network import ZoneNetwork
-from ssl4sar.models.sliding_window import predict_probabilities
+from ssl4sar.models.network import SeriesNetwork, ZoneNetwork
 from ssl4sar.predict.probabilities import write_probabilities
+from ssl4sar.predict.scenes import predict_scenes
 
 
 def predict_tree(
@@ -36,7 +35,10 @@ def predict_tree(
     info: Mapping[str, Any],
     grids: Mapping[str, Grid] | None = None,
 ) -> dict[str, Any]:
-    """Predict scenes one by one and write their zones and probabilities.
+    """Predict scenes and write their zones and probabilities.
+
+    A temporal network sees each of them with others of the same split (``config.series``), of which
+    no label is read.
 
     Args:
         network: in evaluation mode, on ``device``, with four output channels.
@@ -53,8 +55,8 @@ def predict_tree(
 
     Returns:
         Manifest: ``info``, ``split``, ``prediction`` (the configuration) and ``scenes``, which
-        maps each name to ``sha256`` of the zone file, ``shape`` [H, W] in pixels and, where
-        known, ``grid``.
+        maps each name to ``sha256`` of the zone file, ``shape`` [H, W] in pixels, where known
+        ``grid``, and of a temporal network ``frames``, the names of the scenes that it saw.
 
     Raises:
         ValueError: the network has other than four output channels, or is in training mode.
@@ -64,26 +66,34 @@ def predict_tree(
         raise ValueError(f"the network has {network.out_channels} outputs, not {CLASS_COUNT}")
     if not names:
         raise UserError(tree.root, f"no scene of split {split} to predict", "check the scene list")
+
+    def read(name: str) -> GeoImage:
+        path = tree.sar(split, name)
+        image, grid = read_image(path)
+        grid = grid or (grids or {}).get(name)
+        fault = grid and size_difference(image.shape, grid.shape, "its listed grid")
+        if fault:
+            raise UserError(path, fault, "validate the tree again")
+        return GeoImage(image, grid)
+
     scenes: dict[str, dict[str, Any]] = {}
     storage = nullcontext() if out_probabilities is None else write_probabilities(out_probabilities)
     with atomic_directory(out_zones) as zones, storage as probability_file:
-        for name in track(names, "predicting scenes"):
-            image, grid = read_image(tree.sar(split, name))
-            grid = grid or (grids or {}).get(name)
-            fault = grid and size_difference(image.shape, grid.shape, "its listed grid")
-            if fault:
-                raise UserError(tree.sar(split, name), fault, "validate the tree again")
-            probabilities = predict_probabilities(network, image, config, device, subject=name)
+        predicted = predict_scenes(network, split, names, read, config, device)
+        for name, grid, probabilities, frames in predicted:
             classes = probabilities.argmax(0).astype(np.uint8)
             path = write_image(zones / name, greys_from_classes(classes), grid)
             if probability_file is not None:
                 probability_file.add(name, probabilities)
-            scenes[name] = {"sha256": sha256_file(path), "shape": list(image.shape)}
+            scenes[name] = {"sha256": sha256_file(path), "shape": list(classes.shape)}
             if grid is not None:
                 scenes[name]["grid"] = grid.to_json()
+            if frames is not None:
+                scenes[name]["frames"] = frames
+    unread = None if isinstance(network, SeriesNetwork) else {"series"}
     return {
         "info": dict(info),
         "split": split,
-        "prediction": config.model_dump(mode="json"),
-        "scenes": scenes,
+        "prediction": config.model_dump(mode="json", exclude=unread),
+        "scenes": {name: scenes[name] for name in names},
     }
