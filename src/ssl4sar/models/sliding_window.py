@@ -132,10 +132,12 @@ def predict_probabilities(
         raise ValueError(f"expected (H, W) uint8, got {image_u8.shape} {image_u8.dtype}")
 
     def forward(windows: Tensor) -> Tensor:
-        return network(windows)[:, None]
+        logits: Tensor = network(windows)
+        return logits[:, None]
 
     label = str(subject) if progress else None
-    return _blended(network, forward, image_u8[None], 1, config, device, subject, label)[0]
+    maps = _blended(network, forward, image_u8[None], 1, config, device, subject, label)
+    return maps.reshape(maps.shape[1:])
 
 
 def predict_series(
@@ -176,9 +178,8 @@ def predict_series(
     all_days = torch.tensor([days], dtype=torch.int64, device=device)
 
     def forward(windows: Tensor) -> Tensor:
-        return network.forward_series(windows, all_days.expand(len(windows), -1))[
-            :, list(predicted)
-        ]
+        logits = network.forward_series(windows, all_days.expand(len(windows), -1))
+        return logits[:, list(predicted)]
 
     return _blended(network, forward, images_u8, len(predicted), config, device, subject, None)
 
@@ -273,8 +274,7 @@ def _centre_probabilities(
     with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=mixed):
         grey = torch.from_numpy(crops).to(device).float() / GREY_MAXIMUM
         logits = forward(grey)[..., centre, centre]
-        maps = logits.shape[:2]
-        probabilities = torch.softmax(logits.flatten(0, 1).float(), 1).unflatten(0, maps)
+        probabilities = torch.softmax(logits.flatten(0, 1).float(), 1).reshape(logits.shape)
         centres: NDArray[np.float32] = probabilities.cpu().numpy()
     return centres
 
