@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 from made_records import dataset, record, write_record
 
+from ssl4sar.config.series import SeriesConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.evaluate.result import build_result, describe_dataset
 from ssl4sar.evaluate.schema import read_result
 from ssl4sar.evaluate.trained_models import (
     assessed,
     model_texts,
+    read_series,
     read_training_record,
     trained_model,
 )
@@ -112,6 +114,7 @@ def test_the_result_says_what_was_trained(runs, baselines) -> None:
             "left_out_images": ["unlabeled_data_raw_train/S1_A_1.png"],
         },
         "test_glaciers_seen": [],
+        "series": None,
     }
     assert result["dataset"]["comparable_with_published"] is True
     assert result["dataset"]["note"] == OFFICIAL.note
@@ -172,3 +175,30 @@ def test_what_is_not_a_record_of_a_fine_tuning_is_one_line(
     with pytest.raises(UserError, match=r"model\.json: the file cannot be read") as caught:
         read_training_record(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "with up to 7 others of its glacier's test images, without their labels"),
+        ({"window": "past", "max_days": 30}, "up to 7 others that are not later within 30 days of"),
+    ],
+)
+def test_a_result_says_that_test_images_were_seen_in_series(
+    tmp_path: Path, changes: dict[str, object], text: str
+) -> None:
+    settings = SeriesConfig.model_validate(changes).model_dump(mode="json")
+    path = write_record(tmp_path / "predictions.json", {"prediction": {"series": settings}})
+    model = trained_model([record("none", 0)], TEST_GLACIERS, read_series(path))
+    assert model.series == settings
+    (found,) = model_texts(model, OFFICIAL)
+    assert found.startswith("none saw each test image ")
+    assert text in found
+
+
+def test_a_result_of_single_images_says_nothing_of_series(tmp_path: Path) -> None:
+    path = write_record(tmp_path / "predictions.json", {"prediction": {"stride_px": 8}})
+    assert read_series(path) is None
+    path.write_text("{}")
+    with pytest.raises(UserError, match=r"predictions\.json: the file cannot be read"):
+        read_series(path)

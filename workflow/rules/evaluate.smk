@@ -44,6 +44,7 @@ rule caffe_mde:
         zones=ancient(STUDY.of_model("predict/{model}/{member}/zones")),
         metrics=STUDY.of_model("finetune/{model}/{member}/metrics.csv"),
         models=STUDY.of_model("finetune/{model}/{member}/model.json"),
+        predictions=STUDY.of_model("predict/{model}/{member}/predictions.json"),
         panels=STUDY.of_pretrainings(
             "pretrain/{task}/{member}_panels/panels.png", [STUDY.config.main]
         ),
@@ -71,6 +72,7 @@ rule pretraining_comparison:
     input:
         scores=STUDY.of_compared("evaluate/{model}/{member}.json"),
         models=STUDY.of_compared("finetune/{model}/{member}/model.json"),
+        predictions=STUDY.of_compared("predict/{model}/{member}/predictions.json"),
         panels=STUDY.of_pretrainings("pretrain/{task}/{member}_panels/panels.png"),
         baselines=rules.score_baselines.output.scores,
         manifest=STUDY.tree_manifest,

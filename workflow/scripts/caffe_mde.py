@@ -9,7 +9,7 @@ from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
 from ssl4sar.evaluate.terminal import print_summary
-from ssl4sar.evaluate.trained_models import read_training_record, trained_model
+from ssl4sar.evaluate.trained_models import read_series, read_training_record, trained_model
 from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
 from ssl4sar.workflow.job import job
 
@@ -22,7 +22,8 @@ def main(
     fronts: Sequence[Path],
     metrics: Sequence[Path],
     models: Sequence[Path],
-    baselines: Path,
+    predictions: Sequence[Path],
+    trivial: dict[str, Any],
     paths: ResultPaths,
 ) -> None:
     """Write everything and print the summary."""
@@ -32,10 +33,8 @@ def main(
     ]
     config = EvaluationConfig.model_validate(cfg["evaluation"])
     records = [read_training_record(model) for model in models]
-    model = trained_model(records, manifest.test_glaciers)
-    trivial = read_baselines(baselines)
-    result = write_caffe_mde(cfg["name"], manifest, model, runs, trivial, config, paths)
-    print_summary(result)
+    model = trained_model(records, manifest.test_glaciers, read_series(predictions[0]))
+    print_summary(write_caffe_mde(cfg["name"], manifest, model, runs, trivial, config, paths))
 
 
 if __name__ == "__main__":
@@ -48,7 +47,8 @@ if __name__ == "__main__":
             fronts=[Path(path) for path in snakemake.input.fronts],
             metrics=[Path(path) for path in snakemake.input.metrics],
             models=[Path(path) for path in snakemake.input.models],
-            baselines=Path(snakemake.input.baselines),
+            predictions=[Path(path) for path in snakemake.input.predictions],
+            trivial=read_baselines(snakemake.input.baselines),
             paths=ResultPaths(
                 result=Path(snakemake.output.result),
                 table=Path(snakemake.output.table),

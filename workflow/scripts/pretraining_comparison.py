@@ -8,7 +8,7 @@ from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.comparison import ModelScores
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
-from ssl4sar.evaluate.trained_models import read_training_record, trained_model
+from ssl4sar.evaluate.trained_models import read_series, read_training_record, trained_model
 from ssl4sar.report.comparison import write_pretraining_comparison
 from ssl4sar.workflow.job import job
 
@@ -18,6 +18,7 @@ def main(
     manifest: TreeManifest,
     scores: Sequence[Path],
     records: Sequence[Path],
+    predictions: Sequence[Path],
     baselines: Path,
     *,
     target: Path,
@@ -26,14 +27,15 @@ def main(
 ) -> None:
     """Write file, table and figure, and print the comparison."""
     found = [
-        (read_training_record(record), RunScores(*read_scores(run)))
-        for record, run in zip(records, scores, strict=True)
+        (read_training_record(record), RunScores(*read_scores(run)), read_series(prediction))
+        for record, run, prediction in zip(records, scores, predictions, strict=True)
     ]
     models = []
     for name in cfg["compare"]:
-        own = [(record, run) for record, run in found if record["model"] == name]
-        model = trained_model([record for record, _ in own], manifest.test_glaciers)
-        models.append(ModelScores(model, [run for _, run in own]))
+        own = [each for each in found if each[0]["model"] == name]
+        own_records, runs, series = zip(*own, strict=True)
+        model = trained_model(own_records, manifest.test_glaciers, series[0])
+        models.append(ModelScores(model, runs))
     trivial = read_baselines(baselines)
     write_pretraining_comparison(
         cfg["name"], manifest, models, trivial, target=target, table=table, figure=figure
@@ -47,6 +49,7 @@ if __name__ == "__main__":
             manifest=TreeManifest.read(snakemake.input.manifest),
             scores=[Path(path) for path in snakemake.input.scores],
             records=[Path(path) for path in snakemake.input.models],
+            predictions=[Path(path) for path in snakemake.input.predictions],
             baselines=Path(snakemake.input.baselines),
             target=Path(snakemake.output.comparison),
             table=Path(snakemake.output.table),

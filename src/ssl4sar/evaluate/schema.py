@@ -216,6 +216,9 @@ class Model(_Part):
     test_glaciers_seen: list[str]
     """Test glaciers whose images the starting weights have seen; not empty: the scores are not
     those of unseen glaciers."""
+    series: dict[str, Any] | None = None
+    """`prediction.series` of a temporal network, which saw each test image with others of its
+    glacier, without their labels; null for other networks."""
 
 
 class PerImage(_Part):

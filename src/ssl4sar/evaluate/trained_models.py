@@ -41,8 +41,36 @@ def read_training_record(path: str | Path) -> dict[str, Any]:
     return dict(record)
 
 
-def trained_model(records: Sequence[Mapping[str, Any]], test_glaciers: Iterable[str]) -> Model:
-    """Gather what the records of a model's runs say."""
+def read_series(predictions: str | Path) -> dict[str, Any] | None:
+    """Read from the record of a prediction what series a temporal network saw.
+
+    Returns:
+        ``prediction.series``; None of another network.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    try:
+        series = read_json(predictions)["prediction"].get("series")
+        return None if series is None else dict(series)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            predictions, f"the file cannot be read ({error})", "remove it and rerun the workflow"
+        ) from error
+
+
+def trained_model(
+    records: Sequence[Mapping[str, Any]],
+    test_glaciers: Iterable[str],
+    series: Mapping[str, Any] | None = None,
+) -> Model:
+    """Gather what the records of a model's runs say.
+
+    Args:
+        records: records of its trainings.
+        test_glaciers: glaciers that it is tested on.
+        series: see :func:`read_series`.
+    """
     row = records[0]
     pretrainings = [r["pretraining"] for r in records if r["pretraining"] is not None]
     datasets = [pretraining["dataset"] for pretraining in pretrainings]
@@ -56,6 +84,7 @@ def trained_model(records: Sequence[Mapping[str, Any]], test_glaciers: Iterable[
         weights_sha256=[record["starting_weights"]["sha256"] for record in records],
         pretraining=_pretraining(pretrainings, datasets) if pretrainings else None,
         test_glaciers_seen=_seen(datasets, of_weights, test_glaciers),
+        series=None if series is None else dict(series),
     )
 
 
@@ -128,4 +157,15 @@ def model_texts(model: Model, dataset: Dataset) -> list[str]:
         )
     if model.pretraining is not None and model.pretraining.synthetic and not dataset.synthetic:
         texts.append(f"{model.name} was pretrained on SYNTHETIC pairs of images")
+    if model.series is not None:
+        texts.append(_series_text(model.name, model.series))
     return texts
+
+
+def _series_text(name: str, series: Mapping[str, Any]) -> str:
+    days = "" if series["max_days"] is None else f" within {series['max_days']} days"
+    which = "others" if series["window"] == "all" else "others that are not later"
+    return (
+        f"{name} saw each test image with up to {series['frames'] - 1} {which}{days} of its "
+        "glacier's test images, without their labels (prediction.series)"
+    )

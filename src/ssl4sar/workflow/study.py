@@ -151,8 +151,9 @@ class Study:
     def given_for_model(self, rule: str, *keys: str, **params: Any) -> dict[str, Any]:
         """Return the block ``params`` of a rule with the wildcard ``model``, to be unpacked there.
 
-        Of the models and networks only the one of the job counts: ``cfg`` holds its keys, and
-        ``source`` covers the module of its network, which ``modules`` names.
+        Of the models and networks only the one of the job counts: ``cfg`` holds its keys, without
+        blocks ``series`` that its network does not read, and ``source`` covers the module of its
+        network, which ``modules`` names.
 
         Args:
             rule: name of the rule.
@@ -161,7 +162,10 @@ class Study:
         """
 
         def cfg(wildcards: Any) -> dict[str, Any]:
-            return self.cfg(*(key.format(model=wildcards.model) for key in keys))
+            values = self.cfg(*(key.format(model=wildcards.model) for key in keys))
+            if self.config.models[wildcards.model].network.is_temporal:
+                return values
+            return {key: _without_series(value) for key, value in values.items()}
 
         def modules(wildcards: Any) -> list[str]:
             return [network_module(self.config.models[wildcards.model].network.name)]
@@ -395,6 +399,12 @@ class Study:
     def gpu(self) -> int:
         """GPUs of a prediction job."""
         return 1 if self.config.compute.device == "cuda" else 0
+
+
+def _without_series(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {key: part for key, part in value.items() if key != "series"}
 
 
 def _weights_files(weights: str, own_file: str | None) -> list[str]:

@@ -12,6 +12,7 @@ from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.config.pretext import PretextConfig
 from ssl4sar.config.recipe import Recipe
 from ssl4sar.config.study import StudyConfig
+from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.pair_layout import CHANNELS
 
 # Memory of the HOST and time of one training. On a CPU the crops of the backward pass are in
@@ -74,7 +75,13 @@ class TrainingCost:
         if gpus(compute):
             return _GPU_HOST_MEM_MB
         batch, *_ = share_batches(recipe.batch_size, recipe.accumulate_batches, compute.processes)
-        return int(_BASE_MEM_MB + self.network.crop_memory_mb * batch)
+        return int(_BASE_MEM_MB + self.network.crop_memory_mb * batch * self._images_per_sample)
+
+    @property
+    def _images_per_sample(self) -> int:
+        if self.network.is_temporal and isinstance(self.recipe, TrainingConfig):
+            return self.recipe.series.frames
+        return 1
 
     @property
     def _pair_store_mb(self) -> int:
@@ -94,5 +101,6 @@ class TrainingCost:
     def runtime_min(self) -> int:
         """Run time limit, minutes."""
         recipe = self.recipe
-        size = recipe.epochs * recipe.samples_per_epoch * self.network.input_px**2
+        images = recipe.epochs * recipe.samples_per_epoch * self._images_per_sample
+        size = images * self.network.input_px**2
         return _LAPTOP_RUNTIME_MIN if size <= _LAPTOP_PIXELS else _PAPER_RUNTIME_MIN
