@@ -62,6 +62,17 @@ def test_runs_and_their_spread() -> None:
     assert [each["member"] for each in none["runs"]] == ["seed0", "seed1", "seed2"]
 
 
+def test_share_of_the_front_within_500_m_of_every_run() -> None:
+    (compared,) = build(models=[scored("none", [499.0, None, 600.0])])["models"]
+    assert [run["front_recall_500m"] for run in compared["runs"]] == [1, 0, 0]
+    assert [run["front_precision_500m"] for run in compared["runs"]] == [1, None, 0]
+    assert compared["front_recall_500m"]["mean"] == pytest.approx(1 / 3)
+    assert (compared["front_precision_500m"]["mean"], compared["front_precision_500m"]["runs"]) == (
+        0.5,
+        2,
+    )
+
+
 def test_what_was_trained_is_in_the_comparison() -> None:
     made = pretrained("optsimmim", NONE, own=True)
     (compared,) = build(models=[made])["models"]
@@ -97,6 +108,10 @@ def test_runs_without_any_front_are_left_out_of_the_tests() -> None:
 def test_what_the_numbers_are_to_be_measured_by() -> None:
     assert build()["references"] == {
         "floor_m": 12.0,
+        "floor_front_recall_500m": 1.0,
+        "floor_front_precision_500m": 1.0,
+        "best_trivial_front_recall_500m": {"title": "left half ocean", "value": 1.0},
+        "best_trivial_front_precision_500m": {"title": "left half ocean", "value": 1.0},
         "best_trivial_mde_m": {"title": "left half ocean", "value": 410.0},
         "best_trivial_iou_pooled": {
             "title": "right half ocean",

@@ -58,6 +58,32 @@ def test_subsets_per_run_and_over_the_runs(result) -> None:
     assert "glacier=SI" not in result["subsets"]
 
 
+def test_share_of_the_front_within_500_m(result, runs) -> None:
+    # Of 54 labelled pixels each, those of the scene without a predicted front are missed.
+    first = result["runs"][0]
+    assert first["front_recall_500m"] == pytest.approx(2 / 3)
+    assert first["front_precision_500m"] == 1
+    assert result["subsets"]["season=summer"]["runs"][0]["n_no_front"] == 1
+    assert result["subsets"]["glacier=Mapple"]["runs"][0]["front_recall_500m"] == 0
+    assert result["subsets"]["glacier=Mapple"]["front_precision_500m"]["runs"] == 1
+    assert result["baselines"]["all_glacier"]["front_recall_500m"] == 0
+    assert result["baselines"]["all_glacier"]["front_precision_500m"] is None
+    assert result["floor_front_recall_500m"] == result["floor_front_precision_500m"] == 1
+    per_image = build_result(SYNTHETIC, runs[:1], {}, per_image=True)["per_image"]
+    assert [row["front_recall_500m"] for row in per_image.values()] == [1, 1, 0]
+
+
+def test_subsets_have_the_scores_of_their_images(result, runs) -> None:
+    names = ("mde_m", "front_recall_500m", "front_precision_500m", "iou_pooled")
+    everything = result["subsets"]["all"]
+    assert {name: everything[name] for name in names} == {name: result[name] for name in names}
+    for run, row in zip(everything["runs"], result["runs"], strict=True):
+        assert {name: run[name] for name in names} == {name: row[name] for name in names}
+    (image,) = (score for score in runs[0].images if score.scene.glacier == "Mapple")
+    (iou, _) = (run["iou_pooled"] for run in result["subsets"]["glacier=Mapple"]["runs"])
+    assert iou == image.class_scores.table("skipped")["iou"]["average"]
+
+
 def test_floor_and_baselines(result) -> None:
     assert result["floor_m"] < result["mde_m"]["mean"]
     assert FLOOR not in result["baselines"]

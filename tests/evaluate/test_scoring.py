@@ -10,12 +10,16 @@ import pytest
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.gray_png import read_gray, write_gray
+from ssl4sar.core.scene_name import SceneName
 from ssl4sar.evaluate.scoring import (
     ImageScore,
     LabelFolders,
+    LabelledScene,
     prediction_files,
     score_folder,
+    score_image,
 )
+from ssl4sar.metrics.fronts import ExtractedFront
 
 
 def test_known_scenes(folders) -> None:
@@ -31,6 +35,36 @@ def test_known_scenes(folders) -> None:
     assert nothing.n_distances == 0
     assert near.confusion_counts.sum() == 60 * 80
     assert near.class_scores.table("skipped")["iou"]["rock"] == 1
+
+
+@pytest.mark.parametrize(
+    ("spacing_m", "row", "columns", "true_near_px", "predicted_near_px"),
+    [
+        (20, 0, slice(0, 100), 100, 100),  # the labelled front itself
+        (20, 24, slice(0, 100), 100, 100),  # 480 m off
+        (20, 25, slice(0, 100), 0, 0),  # 500 m off, which is not less than 500 m
+        (10, 25, slice(0, 100), 100, 100),  # the same pixels, 250 m off
+        (20, 0, slice(0, 50), 50 + 24, 50),  # half of it; 24 pixels beyond are within 480 m
+        (10, 0, slice(0, 50), 50 + 49, 50),
+        (20, 7, slice(0, 50), 50 + 23, 50),  # 7**2 + 24**2 = 25**2
+        (20, 0, slice(90, 200), 10 + 24, 10 + 24),  # beyond both ends
+        (20, 0, slice(0, 0), 0, 0),  # no front, or none within the box
+    ],
+)
+def test_front_within_500_m(spacing_m, row, columns, true_near_px, predicted_near_px) -> None:
+    zones = np.zeros((30, 200), np.uint8)
+    true, predicted = np.zeros((2, *zones.shape), bool)
+    true[0, :100] = predicted[row, columns] = True
+    name = SceneName.parse("COL_2011-06-18_TDX_20_1_024")
+    scene = LabelledScene(name, zones, true, (slice(None), slice(None)), spacing_m)
+    score = score_image(scene, zones, ExtractedFront(zones, predicted, predicted))
+    assert score.true_front_near_px == true_near_px
+    assert score.front_recall_500m == true_near_px / 100
+    assert score.predicted_front_near_px == predicted_near_px
+    if predicted.any():
+        assert score.front_precision_500m == predicted_near_px / predicted.sum()
+    else:
+        assert score.front_precision_500m is None
 
 
 def test_perfect_prediction_gives_the_floor(folders) -> None:
@@ -181,3 +215,4 @@ def test_label_without_any_front_leaves_the_image_out(folders) -> None:
     assert score.no_front
     assert score.true_front_px == 0
     assert score.predicted_front_px > 0
+    assert (score.front_recall_500m, score.front_precision_500m) == (None, 0)

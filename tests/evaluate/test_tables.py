@@ -31,6 +31,8 @@ def test_table_has_one_row_per_image_and_run(scores, tmp_path: Path) -> None:
     assert float(rows[0]["mde_m"]) == scores[0].mde_m
     assert rows[2]["mde_m"] == ""
     assert rows[2]["no_front"] == "1"
+    assert [row["front_recall_500m"] for row in rows[:3]] == ["1.0", "1.0", "0.0"]
+    assert [row["front_precision_500m"] for row in rows[:3]] == ["1.0", "1.0", ""]
     assert rows[0]["orbit"] == "024"
     assert rows[0]["iou_na"] == ""
 
@@ -50,5 +52,7 @@ def test_comparison_has_one_row_per_model_and_run(tmp_path: Path) -> None:
     assert {(row["network"], row["parameters"]) for row in rows} == {("tyrion", "1000")}
     assert (rows[1]["mde_m"], rows[1]["weights_sha256"], rows[1]["images"]) == ("", "", "2")
     assert (float(rows[2]["mde_m"]), rows[2]["weights_sha256"]) == (120.5, "0" * 64)
+    assert (rows[1]["front_recall_500m"], rows[1]["front_precision_500m"]) == ("0.0", "")
+    assert (rows[2]["front_recall_500m"], rows[2]["front_precision_500m"]) == ("1.0", "1.0")
     assert (rows[2]["weights"], rows[2]["synthetic"]) == ("opttranslator", "1")
     assert rows[2]["saw_test_glaciers"] == rows[2]["comparable_with_published"] == "0"

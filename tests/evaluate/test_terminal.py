@@ -18,7 +18,7 @@ def summary(folders, scores, members, **dataset: object) -> str:
     baselines = score_baselines(folders.labels, folders.labels.names())
     runs = [RunScores(member, scores) for member in members]
     result = build_result(describe_dataset("name", **dataset), runs, baselines)
-    console = Console(file=io.StringIO(), width=120)
+    console = Console(file=io.StringIO(), width=130)
     print_summary(json.loads(json.dumps(result)), console)
     return console.file.getvalue()
 
@@ -29,10 +29,13 @@ def test_summary_says_synthetic_loudly_and_shows_the_numbers(folders, scores) ->
     for part in ("seed1", "mean ± std", "floor", "left half ocean", "warning: seed0"):
         assert part in text
     assert f"{scores[0].mde_m:.0f}" not in text.splitlines()[0]
+    (seed,) = (line for line in text.splitlines() if line.startswith("│ seed1"))
+    assert [cell.strip() for cell in seed.split("│")][4:6] == ["0.667", "1.000"]
+    assert "0.667 ± 0.000" in text
 
 
 def printed(*models, **dataset: object) -> str:
-    console = Console(file=io.StringIO(), width=110)
+    console = Console(file=io.StringIO(), width=130)
     comparison = build_comparison(describe_dataset("name", **dataset), models, {})
     print_comparison(json.loads(json.dumps(comparison)), console)
     return console.file.getvalue()
@@ -45,7 +48,14 @@ def test_of_a_comparison_its_meaning_comes_first_then_runs_pairs_and_sentences()
         source="synthetic",
     )
     assert "SYNTHETIC" in text.splitlines()[0]
-    parts = ("160.0 ± 8.2", "120.3 ± 8.6", "none > opttranslator", "* opttranslator against none")
+    parts = (
+        "recall",
+        "160.0 ± 8.2",
+        "1.000 ± 0.000",
+        "120.3 ± 8.6",
+        "none > opttranslator",
+        "* opttranslator against none",
+    )
     places = [text.index(part) for part in parts]
     assert places == sorted(places)
 

@@ -16,7 +16,13 @@ from ssl4sar.core.zones import classes_from_greys, greys_from_classes
 from ssl4sar.metrics.distances import DistanceSums, front_distances
 from ssl4sar.metrics.fronts import extract_front
 from ssl4sar.metrics.segmentation import ClassScores, confusion_matrix, image_mean_table
-from ssl4sar.metrics.subsets import FrontError, subset_errors, subset_names
+from ssl4sar.metrics.subsets import (
+    FrontError,
+    by_subset,
+    near_px,
+    subset_error,
+    subset_names,
+)
 
 METRES = 1e-6
 SHARE = 1e-5
@@ -116,16 +122,23 @@ def test_segmentation_mean(table: dict, scored: dict) -> None:
         assert measured[measures[measure]][column] == pytest.approx(value, abs=SHARE)
 
 
+def contribution(result: dict) -> FrontError:
+    distances = result["distances"]
+    return FrontError(
+        scene=result["scene"],
+        sums=DistanceSums.of(distances.all_m) if distances else DistanceSums(),
+        true_front_px=int(result["true_front"].sum()),
+        true_front_near_px=near_px(distances.true_to_predicted_m) if distances else 0,
+        predicted_front_px=int(result["extracted"].front.sum()),
+        predicted_front_near_px=near_px(distances.predicted_to_true_m) if distances else 0,
+    )
+
+
 def test_subset_table(table: dict, scored: dict) -> None:
-    contributions = [
-        FrontError(
-            result["scene"],
-            DistanceSums.of(result["distances"].all_m) if result["distances"] else DistanceSums(),
-            int(result["true_front"].sum()),
-        )
-        for result in scored.values()
-    ]
-    measured = subset_errors(contributions)
+    measured = {
+        name: subset_error(images)
+        for name, images in by_subset([contribution(result) for result in scored.values()]).items()
+    }
     assert list(measured) == list(table["subsets"])
     for key, expected in table["subsets"].items():
         for field, value in expected.items():

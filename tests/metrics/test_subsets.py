@@ -11,20 +11,34 @@ from ssl4sar.core.scene_name import SceneName
 from ssl4sar.metrics.distances import DistanceSums
 from ssl4sar.metrics.subsets import (
     FrontError,
+    SubsetError,
+    by_subset,
+    near_px,
     subset_error,
-    subset_errors,
     subset_names,
     subsets_of,
 )
 
 
-def image(name: str, distances_m: list[float], true_front_px: int = 10) -> FrontError:
-    return FrontError(SceneName.parse(name), DistanceSums.of(np.array(distances_m)), true_front_px)
+def image(
+    name: str,
+    distances_m: list[float],
+    true_front_px: int = 10,
+    true_near: int = 0,
+    predicted: tuple[int, int] = (0, 0),
+) -> FrontError:
+    """Return what an image contributes; ``predicted``: front pixels, and those near the truth."""
+    sums = DistanceSums.of(np.array(distances_m))
+    return FrontError(SceneName.parse(name), sums, true_front_px, true_near, *predicted)
+
+
+def subset_errors(images: list[FrontError]) -> dict[str, SubsetError]:
+    return {name: subset_error(members) for name, members in by_subset(images).items()}
 
 
 IMAGES = [
-    image("COL_2011-06-18_TDX_7_1_024", [10.0, 30.0], 40),
-    image("COL_2011-12-18_S1_20_1_024", [100.0], 10),
+    image("COL_2011-06-18_TDX_7_1_024", [10.0, 30.0], 40, 30, (25, 5)),
+    image("COL_2011-12-18_S1_20_1_024", [100.0], 10, 10, (5, 5)),
     image("Mapple_2011-12-18_TSX_7_1_024", []),
 ]
 
@@ -48,6 +62,22 @@ def test_pooled_mean_weighs_pixels_not_images() -> None:
     assert error.mde_image_mean_m == pytest.approx((20 + 100) / 2)
     assert error.mde_length_weighted_m == pytest.approx((20 * 40 + 100 * 10) / 50)
     assert error.std_m == pytest.approx(np.std([10, 30, 100]))
+
+
+def test_front_pixels_of_an_image_without_a_prediction_are_missed() -> None:
+    errors = subset_errors(IMAGES)
+    everything, columbia, mapple = (errors[k] for k in ("all", "glacier=COL", "glacier=Mapple"))
+    assert (everything.front_recall_500m, everything.front_precision_500m) == (40 / 60, 10 / 30)
+    assert (columbia.front_recall_500m, columbia.front_precision_500m) == (40 / 50, 10 / 30)
+    assert (mapple.front_recall_500m, mapple.front_precision_500m) == (0, None)
+    # Without a labelled front the prediction is wrong, and nothing could be found.
+    unlabelled = subset_error([image("COL_2011-06-18_TDX_7_1_024", [], 0, 0, (30, 0))])
+    assert (unlabelled.front_recall_500m, unlabelled.front_precision_500m) == (None, 0)
+
+
+def test_near_is_less_than_500_m() -> None:
+    assert near_px(np.array([0.0, 499.99, 500.0, 500.01, 3000.0])) == 2
+    assert near_px(np.zeros(0)) == 0
 
 
 def test_members_by_season_glacier_sensor_and_resolution() -> None:
@@ -82,3 +112,4 @@ def test_order_of_images_has_no_effect() -> None:
 def test_no_images() -> None:
     error = subset_error([])
     assert (error.n_images, error.mde_m, error.mde_length_weighted_m) == (0, None, None)
+    assert (error.front_recall_500m, error.front_precision_500m) == (None, None)

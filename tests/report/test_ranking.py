@@ -23,8 +23,10 @@ def score(index: int, mde_m: float | None, hits: int = 5) -> ImageScore:
         predicted_to_true_m=mde_m,
         true_to_predicted_m=mde_m,
         predicted_front_px=1,
+        predicted_front_near_px=1,
         predicted_front_before_box_px=1,
         true_front_px=1,
+        true_front_near_px=1,
         confusion=((0, 0, 0, 0), (0, 0, 0, 0), (0, 0, hits, 3), (0, 0, 0, 8)),
     )
 

@@ -13,9 +13,13 @@ NAMES = ("COL_2011-06-18_TDX_20_1_024", "Mapple_2011-12-18_TSX_20_2_034")
 
 
 def image(name: str, mde_m: float | None, wrong_px: int = 100) -> ImageScore:
-    """Return the score of an image whose zones have ``wrong_px`` of 1000 pixels wrong."""
+    """Return the score of an image whose zones have ``wrong_px`` of 1000 pixels wrong.
+
+    All its distances are equal: its front is found within 500 m, or all of it is missed.
+    """
     count = 0 if mde_m is None else 10
     half = wrong_px // 2
+    near_px = 5 if mde_m is not None and mde_m < 500 else 0
     confusion = (
         (0, 0, 0, 0),
         (0, 0, 0, 0),
@@ -34,8 +38,10 @@ def image(name: str, mde_m: float | None, wrong_px: int = 100) -> ImageScore:
         predicted_to_true_m=mde_m,
         true_to_predicted_m=mde_m,
         predicted_front_px=count // 2,
+        predicted_front_near_px=near_px,
         predicted_front_before_box_px=count // 2,
         true_front_px=5,
+        true_front_near_px=near_px,
         confusion=confusion,
     )
 

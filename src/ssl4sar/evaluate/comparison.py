@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -26,7 +26,7 @@ from ssl4sar.evaluate.schema import (
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.significance import compare
-from ssl4sar.evaluate.summary import summarise
+from ssl4sar.evaluate.summary import ScoreSummary, summarise
 from ssl4sar.evaluate.trained_models import assessed
 
 
@@ -86,6 +86,8 @@ def _compared(scores: ModelScores) -> ComparedModel:
         model=scores.model,
         runs=runs,
         mde_m=spread(run.mde_m for run in runs),
+        front_recall_500m=spread(run.front_recall_500m for run in runs),
+        front_precision_500m=spread(run.front_precision_500m for run in runs),
         iou_pooled=spread(run.iou_pooled for run in runs),
     )
 
@@ -95,6 +97,8 @@ def _run(run: RunScores) -> ComparedRun:
     return ComparedRun(
         member=run.member,
         mde_m=summary.front.mde_m,
+        front_recall_500m=summary.front.front_recall_500m,
+        front_precision_500m=summary.front.front_precision_500m,
         iou_pooled=summary.iou_pooled,
         no_front=summary.front.n_no_front,
     )
@@ -119,21 +123,28 @@ def _known(values: Sequence[float | None]) -> list[float]:
 
 def _references(baselines: Mapping[str, BaselineScores]) -> References:
     summaries = {key: summarise(baseline.scores) for key, baseline in baselines.items()}
-    floor = summaries.pop(FLOOR, None)
-    mde_m = [
-        BestTrivial(title=baselines[key].title, value=summary.front.mde_m)
-        for key, summary in summaries.items()
-        if summary.front.mde_m is not None
-    ]
-    iou_pooled = [
-        BestTrivial(title=baselines[key].title, value=summary.iou_pooled)
-        for key, summary in summaries.items()
-        if summary.iou_pooled is not None
-    ]
+    floor = summaries.pop(FLOOR).front if FLOOR in summaries else None
+
+    def trivial(measure: Callable[[ScoreSummary], float | None]) -> list[BestTrivial]:
+        values = {key: measure(summary) for key, summary in summaries.items()}
+        return [
+            BestTrivial(title=baselines[key].title, value=value)
+            for key, value in values.items()
+            if value is not None
+        ]
+
+    def highest(measure: Callable[[ScoreSummary], float | None]) -> BestTrivial | None:
+        return max(trivial(measure), key=lambda each: each.value, default=None)
+
+    mde_m = trivial(lambda summary: summary.front.mde_m)
     return References(
-        floor_m=None if floor is None else floor.front.mde_m,
+        floor_m=None if floor is None else floor.mde_m,
+        floor_front_recall_500m=None if floor is None else floor.front_recall_500m,
+        floor_front_precision_500m=None if floor is None else floor.front_precision_500m,
         best_trivial_mde_m=min(mde_m, key=lambda each: each.value, default=None),
-        best_trivial_iou_pooled=max(iou_pooled, key=lambda each: each.value, default=None),
+        best_trivial_front_recall_500m=highest(lambda s: s.front.front_recall_500m),
+        best_trivial_front_precision_500m=highest(lambda s: s.front.front_precision_500m),
+        best_trivial_iou_pooled=highest(lambda s: s.iou_pooled),
     )
 
 

@@ -16,7 +16,6 @@ from ssl4sar.evaluate.schema import (
     CaffeResult,
     ClassTable,
     Dataset,
-    FrontErrors,
     Model,
     PerImage,
     Run,
@@ -24,13 +23,14 @@ from ssl4sar.evaluate.schema import (
     SegmentationTable,
     Spread,
     Subset,
+    SubsetRun,
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.evaluate.summary import ScoreSummary, summarise
 from ssl4sar.evaluate.trained_models import assessed, model_texts
-from ssl4sar.metrics.segmentation import AVERAGE
-from ssl4sar.metrics.subsets import SubsetError, subset_errors
+from ssl4sar.metrics.segmentation import AVERAGE, pooled_table
+from ssl4sar.metrics.subsets import by_subset, subset_error
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def build_result(
     summaries = [summarise(run.images) for run in runs]
     rows = [_run(run.member, summary) for run, summary in zip(runs, summaries, strict=True)]
     trivial = {key: _baseline(baseline) for key, baseline in baselines.items() if key != FLOOR}
-    floor_m = summarise(baselines[FLOOR].scores).front.mde_m if FLOOR in baselines else None
+    floor = _baseline(baselines[FLOOR]) if FLOOR in baselines else None
     mde_m = spread(row.mde_m for row in rows)
     result = CaffeResult(
         dataset=dataset,
@@ -141,10 +141,14 @@ def build_result(
         images=len(names),
         runs=rows,
         mde_m=mde_m,
+        front_recall_500m=spread(row.front_recall_500m for row in rows),
+        front_precision_500m=spread(row.front_precision_500m for row in rows),
         iou_pooled=spread(row.iou_pooled for row in rows),
         segmentation=_mean_segmentation([row.segmentation for row in rows]),
         subsets=_subsets(runs),
-        floor_m=floor_m,
+        floor_m=None if floor is None else floor.mde_m,
+        floor_front_recall_500m=None if floor is None else floor.front_recall_500m,
+        floor_front_precision_500m=None if floor is None else floor.front_precision_500m,
         baselines=trivial,
         published=list(PUBLISHED),
         text=[
@@ -196,6 +200,8 @@ def _run(member: str | None, summary: ScoreSummary) -> Run:
         mde_length_weighted_m=front.mde_length_weighted_m,
         no_front=front.n_no_front,
         n_distances=front.n_distances,
+        front_recall_500m=front.front_recall_500m,
+        front_precision_500m=front.front_precision_500m,
         iou_pooled=summary.iou_pooled,
         iou_image_mean=summary.iou_image_mean,
         iou_image_mean_absent_skipped=segmentation.image_mean_absent_skipped["iou"][AVERAGE],
@@ -209,6 +215,8 @@ def _baseline(baseline: BaselineScores) -> Baseline:
         title=baseline.title,
         mde_m=summary.front.mde_m,
         no_front=summary.front.n_no_front,
+        front_recall_500m=summary.front.front_recall_500m,
+        front_precision_500m=summary.front.front_precision_500m,
         iou_pooled=summary.iou_pooled,
         iou_image_mean=summary.iou_image_mean,
     )
@@ -233,17 +241,27 @@ def _mean_table(tables: Sequence[SegmentationTable]) -> SegmentationTable:
 
 
 def _subsets(runs: Sequence[RunScores]) -> dict[str, Subset]:
-    per_run = [subset_errors([score.front_error for score in run.images]) for run in runs]
+    per_run = [by_subset(run.images) for run in runs]
 
-    def subset(errors: Sequence[SubsetError]) -> Subset:
+    def subset(name: str) -> Subset:
+        rows = [_subset_run(images[name]) for images in per_run]
         return Subset(
-            n_images=errors[0].n_images,
-            mde_m=spread(error.mde_m for error in errors),
-            no_front=spread(error.n_no_front for error in errors),
-            runs=[FrontErrors(**asdict(error)) for error in errors],
+            n_images=rows[0].n_images,
+            mde_m=spread(row.mde_m for row in rows),
+            no_front=spread(row.n_no_front for row in rows),
+            front_recall_500m=spread(row.front_recall_500m for row in rows),
+            front_precision_500m=spread(row.front_precision_500m for row in rows),
+            iou_pooled=spread(row.iou_pooled for row in rows),
+            runs=rows,
         )
 
-    return {name: subset([errors[name] for errors in per_run]) for name in per_run[0]}
+    return {name: subset(name) for name in per_run[0]}
+
+
+def _subset_run(images: Sequence[ImageScore]) -> SubsetRun:
+    front = subset_error([score.front_error for score in images])
+    pooled = pooled_table([score.confusion_counts for score in images])
+    return SubsetRun(**asdict(front), iou_pooled=pooled["iou"][AVERAGE])
 
 
 def _per_image(score: ImageScore) -> PerImage:
@@ -254,6 +272,8 @@ def _per_image(score: ImageScore) -> PerImage:
         n_distances=score.n_distances,
         predicted_front_px=score.predicted_front_px,
         true_front_px=score.true_front_px,
+        front_recall_500m=score.front_recall_500m,
+        front_precision_500m=score.front_precision_500m,
         iou=iou,
     )
 

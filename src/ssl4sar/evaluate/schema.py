@@ -6,7 +6,7 @@ Numbers are finite or null; unknown keys are refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,16 @@ from ssl4sar.core.errors import UserError
 
 ClassTable = dict[str, float | None]
 SegmentationTable = dict[str, ClassTable]
+_RECALL = (
+    "Share of the labelled front pixels with the predicted front less than 500 m away, 0-1; those "
+    "of an image without a predicted front are missed"
+)
+_PRECISION = (
+    "Share of the predicted front pixels with the labelled front less than 500 m away, 0-1; those "
+    "of an image without a labelled front are wrong"
+)
+FrontRecall = Annotated[float | None, Field(description=f"{_RECALL}.")]
+FrontPrecision = Annotated[float | None, Field(description=f"{_PRECISION}.")]
 
 
 class _Part(BaseModel):
@@ -58,6 +68,10 @@ class Spread(_Part):
     """Number of runs that have a value."""
 
 
+RecallSpread = Annotated[Spread, Field(description=f"{_RECALL}; over the runs.")]
+PrecisionSpread = Annotated[Spread, Field(description=f"{_PRECISION}; over the runs.")]
+
+
 class Segmentation(_Part):
     """Precision, recall, F1 and IoU per zone and on average, 0-1."""
 
@@ -69,8 +83,8 @@ class Segmentation(_Part):
     """Mean over images; absent classes left out."""
 
 
-class FrontErrors(_Part):
-    """Front error of a set of images in one run; null without any front."""
+class SubsetRun(_Part):
+    """Scores of a subset in one run; null where there is nothing to average."""
 
     n_images: int
     """Images of the set."""
@@ -86,6 +100,10 @@ class FrontErrors(_Part):
     """Image means weighted with the length of the true front, metres."""
     n_distances: int
     """Number of pooled distances."""
+    front_recall_500m: FrontRecall
+    front_precision_500m: FrontPrecision
+    iou_pooled: float | None
+    """Mean class IoU of the summed confusion matrix, 0-1."""
 
 
 class Run(_Part):
@@ -105,6 +123,8 @@ class Run(_Part):
     """Images without a front, left out of the distances."""
     n_distances: int
     """Number of pooled distances."""
+    front_recall_500m: FrontRecall
+    front_precision_500m: FrontPrecision
     iou_pooled: float | None
     """Mean class IoU of the summed confusion matrix, 0-1."""
     iou_image_mean: float | None
@@ -124,8 +144,12 @@ class Subset(_Part):
     """Mean distance error over the runs, metres."""
     no_front: Spread
     """Images without a front over the runs."""
-    runs: list[FrontErrors]
-    """Front errors per run, in the order of the runs."""
+    front_recall_500m: RecallSpread
+    front_precision_500m: PrecisionSpread
+    iou_pooled: Spread
+    """Pooled IoU over the runs, 0-1."""
+    runs: list[SubsetRun]
+    """Scores per run, in the order of the runs."""
 
 
 class Published(_Part):
@@ -160,6 +184,8 @@ class Baseline(_Part):
     """Mean distance error, metres; null without any front."""
     no_front: int
     """Images without a front."""
+    front_recall_500m: FrontRecall
+    front_precision_500m: FrontPrecision
     iou_pooled: float | None
     """Mean class IoU of the summed confusion matrix, 0-1."""
     iou_image_mean: float | None
@@ -234,6 +260,8 @@ class PerImage(_Part):
     """Predicted front pixels within the box."""
     true_front_px: int
     """Labelled front pixels."""
+    front_recall_500m: FrontRecall
+    front_precision_500m: FrontPrecision
     iou: ClassTable
     """IoU per zone and on average, 0-1; null for an absent class."""
 
@@ -253,6 +281,8 @@ class CaffeResult(_Part):
     """One entry per trained network."""
     mde_m: Spread
     """Mean distance error over the runs, metres: the headline."""
+    front_recall_500m: RecallSpread
+    front_precision_500m: PrecisionSpread
     iou_pooled: Spread
     """Pooled IoU over the runs, 0-1."""
     segmentation: Segmentation
@@ -261,6 +291,10 @@ class CaffeResult(_Part):
     """Subsets of the benchmark that hold images, e.g. ``glacier=COL,season=winter``."""
     floor_m: float | None
     """Mean distance error of the true zones: what the labels themselves allow."""
+    floor_front_recall_500m: float | None
+    """Share of the labelled front that the true zones find within 500 m, 0-1."""
+    floor_front_precision_500m: float | None
+    """Share of the front of the true zones within 500 m of the labelled one, 0-1."""
     baselines: dict[str, Baseline]
     """Trivial predictions through the same path."""
     published: list[Published]
@@ -283,6 +317,8 @@ class ComparedRun(_Part):
     """Member of the model, e.g. `seed0`."""
     mde_m: float | None
     """Mean distance error: mean of the pooled distances, metres; null without any front."""
+    front_recall_500m: FrontRecall
+    front_precision_500m: FrontPrecision
     iou_pooled: float | None
     """Mean class IoU of the summed confusion matrix, 0-1."""
     no_front: int
@@ -298,6 +334,8 @@ class ComparedModel(_Part):
     """One entry per member."""
     mde_m: Spread
     """Mean distance error over the runs, metres."""
+    front_recall_500m: RecallSpread
+    front_precision_500m: PrecisionSpread
     iou_pooled: Spread
     """Pooled IoU over the runs, 0-1."""
 
@@ -356,25 +394,28 @@ class BestTrivial(_Part):
     """Its score."""
 
 
+def value_of(best: BestTrivial | None) -> float | None:
+    """Return the score of the best prediction; None where there is none."""
+    return None if best is None else best.value
+
+
 class References(_Part):
     """What the numbers are to be measured by."""
 
     floor_m: float | None
     """Mean distance error of the true zones: what the labels themselves allow."""
+    floor_front_recall_500m: float | None
+    """Share of the labelled front that the true zones find within 500 m, 0-1."""
+    floor_front_precision_500m: float | None
+    """Share of the front of the true zones within 500 m of the labelled one, 0-1."""
     best_trivial_mde_m: BestTrivial | None
     """Lowest mean distance error of the trivial predictions, metres."""
+    best_trivial_front_recall_500m: BestTrivial | None
+    """Largest share of the labelled front that a trivial prediction finds within 500 m, 0-1."""
+    best_trivial_front_precision_500m: BestTrivial | None
+    """Largest share of a trivial front within 500 m of the labelled one, 0-1."""
     best_trivial_iou_pooled: BestTrivial | None
     """Highest pooled IoU of the trivial predictions, 0-1."""
-
-    @property
-    def trivial_mde_m(self) -> float | None:
-        """Mean distance error of the best trivial prediction, metres."""
-        return None if self.best_trivial_mde_m is None else self.best_trivial_mde_m.value
-
-    @property
-    def trivial_iou_pooled(self) -> float | None:
-        """Pooled IoU of the best trivial prediction, 0-1."""
-        return None if self.best_trivial_iou_pooled is None else self.best_trivial_iou_pooled.value
 
 
 class PublishedSystem(_Part):

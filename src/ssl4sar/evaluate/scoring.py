@@ -38,7 +38,7 @@ from ssl4sar.core.zones import CLASS_COUNT, classes_from_greys
 from ssl4sar.metrics.distances import DistanceSums, front_distances
 from ssl4sar.metrics.fronts import ExtractedFront, extract_front
 from ssl4sar.metrics.segmentation import ClassScores, confusion_matrix
-from ssl4sar.metrics.subsets import FrontError
+from ssl4sar.metrics.subsets import FrontError, near_px, near_share
 
 FRONT_GREY: Final = 255
 #: ``NAME_zones.png`` is the prediction of NAME, not of NAME_zones.
@@ -190,8 +190,10 @@ class ImageScore:
         predicted_to_true_m: mean distance of the predicted pixels, metres; None without a front.
         true_to_predicted_m: mean distance of the true pixels, metres; None without a front.
         predicted_front_px: predicted front pixels within the box.
+        predicted_front_near_px: those with the labelled front less than 500 m away.
         predicted_front_before_box_px: predicted front pixels after the length rule.
         true_front_px: labelled front pixels.
+        true_front_near_px: those with the predicted front less than 500 m away.
         confusion: 4 x 4 pixel counts by true (rows) and predicted class.
         grid: where the pixels are; None without coordinates.
     """
@@ -207,8 +209,10 @@ class ImageScore:
     predicted_to_true_m: float | None
     true_to_predicted_m: float | None
     predicted_front_px: int
+    predicted_front_near_px: int
     predicted_front_before_box_px: int
     true_front_px: int
+    true_front_near_px: int
     confusion: tuple[tuple[int, ...], ...]
     grid: Grid | None = None
 
@@ -223,10 +227,26 @@ class ImageScore:
         return self.mde_m is None
 
     @property
+    def front_recall_500m(self) -> float | None:
+        """Share of the labelled front pixels that are found, 0-1; None without any."""
+        return near_share(self.true_front_near_px, self.true_front_px)
+
+    @property
+    def front_precision_500m(self) -> float | None:
+        """Share of the predicted front pixels that are right, 0-1; None without any."""
+        return near_share(self.predicted_front_near_px, self.predicted_front_px)
+
+    @property
     def front_error(self) -> FrontError:
         """What the image contributes to the subsets."""
-        sums = DistanceSums(self.n_distances, self.sum_m, self.sum_squares_m2)
-        return FrontError(self.scene, sums, self.true_front_px)
+        return FrontError(
+            scene=self.scene,
+            sums=DistanceSums(self.n_distances, self.sum_m, self.sum_squares_m2),
+            true_front_px=self.true_front_px,
+            true_front_near_px=self.true_front_near_px,
+            predicted_front_px=self.predicted_front_px,
+            predicted_front_near_px=self.predicted_front_near_px,
+        )
 
     @property
     def confusion_counts(self) -> NDArray[np.int64]:
@@ -291,8 +311,12 @@ def score_image(
             None if distances is None else float(distances.true_to_predicted_m.mean())
         ),
         predicted_front_px=int(np.count_nonzero(extracted.front)),
+        predicted_front_near_px=(
+            0 if distances is None else near_px(distances.predicted_to_true_m)
+        ),
         predicted_front_before_box_px=int(np.count_nonzero(extracted.front_raw)),
         true_front_px=int(np.count_nonzero(scene.front)),
+        true_front_near_px=0 if distances is None else near_px(distances.true_to_predicted_m),
         confusion=tuple(tuple(row) for row in confusion_matrix(scene.zones, predicted).tolist()),
         grid=scene.grid,
     )

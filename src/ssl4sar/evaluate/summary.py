@@ -16,7 +16,7 @@ class ScoreSummary:
     """Front and zone scores of a set of images.
 
     Attributes:
-        front: pooled distances of all images.
+        front: fronts of all images, pooled.
         segmentation: zone scores.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.panel import Panel
@@ -20,7 +20,10 @@ from ssl4sar.evaluate.schema import (
     Spread,
     read_comparison,
     read_result,
+    value_of,
 )
+
+_SHARES: Final = ("recall\n500 m", "precision\n500 m")
 
 
 def print_summary(result: Mapping[str, Any], console: Console | None = None) -> None:
@@ -57,8 +60,8 @@ def print_comparison(comparison: Mapping[str, Any], console: Console | None = No
 
 def _console(dataset: Dataset, console: Console | None) -> Console:
     """Return where to print, after what the numbers mean."""
-    # A log file has no width; the default of 80 columns would break the table.
-    width = None if sys.stdout.isatty() else 110
+    # A log file has no width; the default of 80 columns would break the tables.
+    width = None if sys.stdout.isatty() else 130
     where = console or safe_console(highlight=False, width=width)
     if not dataset.comparable_with_published:
         kind = "SYNTHETIC" if dataset.synthetic else "NOT COMPARABLE WITH PUBLISHED NUMBERS"
@@ -70,13 +73,15 @@ def _table(result: CaffeResult) -> Table:
     model = "" if result.model is None else f", {result.model.name}"
     table = Table(title=Text(f"{result.dataset.name}{model}: {result.images} images"))
     table.add_column("prediction", overflow="fold")
-    for heading in ("MDE (m)", "no front", "IoU pooled", "IoU image mean"):
+    for heading in ("MDE (m)", "no front", *_SHARES, "IoU\npooled", "IoU\nimage mean"):
         table.add_column(heading, justify="right", no_wrap=True)
     for run in result.runs:
         table.add_row(
             run.member or "this folder",
             metres(run.mde_m),
             str(run.no_front),
+            share(run.front_recall_500m),
+            share(run.front_precision_500m),
             share(run.iou_pooled),
             share(run.iou_image_mean),
         )
@@ -85,18 +90,35 @@ def _table(result: CaffeResult) -> Table:
             "mean ± std over the runs",
             plus_minus(result.mde_m, metres),
             "",
+            plus_minus(result.front_recall_500m, share),
+            plus_minus(result.front_precision_500m, share),
             plus_minus(result.iou_pooled, share),
             "",
             style="bold",
         )
-        table.add_row("median", metres(result.mde_m.median), "", share(result.iou_pooled.median))
+        table.add_row(
+            "median",
+            metres(result.mde_m.median),
+            "",
+            share(result.front_recall_500m.median),
+            share(result.front_precision_500m.median),
+            share(result.iou_pooled.median),
+        )
     table.add_section()
-    table.add_row("floor: the true zones", metres(result.floor_m))
+    table.add_row(
+        "floor: the true zones",
+        metres(result.floor_m),
+        "",
+        share(result.floor_front_recall_500m),
+        share(result.floor_front_precision_500m),
+    )
     for baseline in result.baselines.values():
         table.add_row(
             f"trivial: {baseline.title}",
             metres(baseline.mde_m),
             str(baseline.no_front),
+            share(baseline.front_recall_500m),
+            share(baseline.front_precision_500m),
             share(baseline.iou_pooled),
             share(baseline.iou_image_mean),
         )
@@ -122,8 +144,9 @@ def _runs_table(content: Comparison) -> Table:
     title = f"{content.dataset.name}: {content.images} images"
     table = Table(title=Text(title))
     table.add_column("model", overflow="fold")
-    table.add_column("starting weights", no_wrap=True)
-    for heading in ("runs", "MDE mean ± std (m)", "median (m)", "IoU mean ± std", "no front"):
+    table.add_column("starting\nweights", no_wrap=True)
+    distance = ("MDE (m)\nmean ± std", "MDE (m)\nmedian")
+    for heading in ("runs", *distance, *_SHARES, "IoU\npooled", "no front"):
         table.add_column(heading, justify="right", no_wrap=True)
     for point in content.models:
         table.add_row(
@@ -132,20 +155,31 @@ def _runs_table(content: Comparison) -> Table:
             str(len(point.runs)),
             _spread(point.mde_m, metres),
             metres(point.mde_m.median),
+            _spread(point.front_recall_500m, share),
+            _spread(point.front_precision_500m, share),
             _spread(point.iou_pooled, share),
             ",".join(str(run.no_front) for run in point.runs),
         )
     references = content.references
     table.add_section()
-    table.add_row("floor: the true zones", "", "", metres(references.floor_m), "", "", "")
+    table.add_row(
+        "floor: the true zones",
+        "",
+        "",
+        metres(references.floor_m),
+        "",
+        share(references.floor_front_recall_500m),
+        share(references.floor_front_precision_500m),
+    )
     table.add_row(
         "best trivial",
         "",
         "",
-        metres(references.trivial_mde_m),
+        metres(value_of(references.best_trivial_mde_m)),
         "",
-        share(references.trivial_iou_pooled),
-        "",
+        share(value_of(references.best_trivial_front_recall_500m)),
+        share(value_of(references.best_trivial_front_precision_500m)),
+        share(value_of(references.best_trivial_iou_pooled)),
     )
     return table
 

@@ -1,4 +1,4 @@
-"""The mean distance error of the benchmark's subsets of images.
+"""Mean distance error and found share of the front, of the benchmark's subsets of images.
 
 Subsets: all; season; glacier; sensor; resolution; and glacier with each of the other three.
 Source: CaFFe (Gourmelon et al. 2022, doi:10.5194/essd-14-4287-2022).
@@ -9,7 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ssl4sar.core.scene_name import GLACIERS, SENSOR_GROUPS, SceneName
 from ssl4sar.metrics.distances import DistanceSums
@@ -18,26 +21,49 @@ SEASONS: Final = ("winter", "summer")
 #: Nominal pixel sizes of the official scenes, metres, in the order of the benchmark's tables.
 RESOLUTIONS_M: Final = (20, 17, 12, 7, 6)
 ALL: Final = "all"
+#: A front pixel is found where the other front is less than this away, metres: the 500 m of
+#: ``front_recall_500m`` and ``front_precision_500m``.
+FRONT_TOLERANCE_M: Final = 500.0
+
+
+def near_px(distances_m: NDArray[np.float64]) -> int:
+    """Count the front pixels with the other front near them.
+
+    Args:
+        distances_m: (N,) distances of the pixels to the other front, metres.
+    """
+    return int(np.count_nonzero(distances_m < FRONT_TOLERANCE_M))
+
+
+def near_share(near: int, front_px: int) -> float | None:
+    """Return the share of front pixels near the other front, 0-1; None without front pixels."""
+    return near / front_px if front_px else None
 
 
 @dataclass(frozen=True)
 class FrontError:
-    """What the distance of one image contributes to the subsets that hold it.
+    """What the front of one image contributes to the subsets that hold it.
 
     Attributes:
         scene: name of the image.
         sums: sums over its distances; empty where no front was predicted.
         true_front_px: pixels of the true front.
+        true_front_near_px: those of them with the predicted front near.
+        predicted_front_px: pixels of the predicted front.
+        predicted_front_near_px: those of them with the true front near.
     """
 
     scene: SceneName
     sums: DistanceSums
     true_front_px: int
+    true_front_near_px: int
+    predicted_front_px: int
+    predicted_front_near_px: int
 
 
 @dataclass(frozen=True)
 class SubsetError:
-    """Mean distance errors of a subset; None without any predicted front.
+    """Front errors of a subset; None where there is nothing to average.
 
     Attributes:
         n_images: images of the subset.
@@ -47,6 +73,10 @@ class SubsetError:
         mde_image_mean_m: mean of the image means, metres.
         mde_length_weighted_m: image means weighted with the pixels of the true front, metres.
         n_distances: number of pooled distances.
+        front_recall_500m: share of the true front pixels with the predicted front near, 0-1; those
+            of an image without a predicted front are missed.
+        front_precision_500m: share of the predicted front pixels with the true front near, 0-1;
+            those of an image without a true front are wrong.
     """
 
     n_images: int
@@ -56,10 +86,12 @@ class SubsetError:
     mde_image_mean_m: float | None
     mde_length_weighted_m: float | None
     n_distances: int
+    front_recall_500m: float | None
+    front_precision_500m: float | None
 
 
 def subset_error(images: Sequence[FrontError]) -> SubsetError:
-    """Summarise the distances of a set of images; their order has no effect."""
+    """Summarise the fronts of a set of images; their order has no effect."""
     pooled = DistanceSums.pool(image.sums for image in images)
     measured = [
         (mean_m, image.true_front_px)
@@ -79,6 +111,14 @@ def subset_error(images: Sequence[FrontError]) -> SubsetError:
             math.fsum(mean * weight for mean, weight in measured) / length_px if measured else None
         ),
         n_distances=pooled.count,
+        front_recall_500m=near_share(
+            sum(image.true_front_near_px for image in images),
+            sum(image.true_front_px for image in images),
+        ),
+        front_precision_500m=near_share(
+            sum(image.predicted_front_near_px for image in images),
+            sum(image.predicted_front_px for image in images),
+        ),
     )
 
 
@@ -117,15 +157,23 @@ def subsets_of(scene: SceneName) -> list[str]:
     return [ALL, glacier, *others, *(f"{glacier},{other}" for other in others)]
 
 
-def subset_errors(images: Sequence[FrontError]) -> dict[str, SubsetError]:
-    """Summarise every subset that holds at least one image, in the order of the benchmark.
+class _OfScene(Protocol):
+    @property
+    def scene(self) -> SceneName: ...
+
+
+_Image = TypeVar("_Image", bound=_OfScene)
+
+
+def by_subset(images: Sequence[_Image]) -> dict[str, list[_Image]]:
+    """Sort images into the subsets that hold them, in the order of the benchmark.
 
     Returns:
-        Errors by subset name; subsets without images are left out.
+        Images by subset name; subsets without images are left out.
     """
-    members: dict[str, list[FrontError]] = {}
+    members: dict[str, list[_Image]] = {}
     for image in images:
         for name in subsets_of(image.scene):
             members.setdefault(name, []).append(image)
     names = subset_names(image.scene for image in images)
-    return {name: subset_error(members[name]) for name in names if name in members}
+    return {name: members[name] for name in names if name in members}

@@ -19,6 +19,7 @@ from ssl4sar.evaluate.schema import (
     Comparison,
     Spread,
     read_comparison,
+    value_of,
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.tables import write_comparison_table
@@ -90,7 +91,7 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
             0,
             "m",
             references.floor_m,
-            references.trivial_mde_m,
+            value_of(references.best_trivial_mde_m),
         ),
         _Measure(
             "pooled intersection over union: higher is better",
@@ -99,7 +100,7 @@ def draw_comparison(path: str | Path, comparison: Mapping[str, Any]) -> None:
             3,
             "",
             None,
-            references.trivial_iou_pooled,
+            value_of(references.best_trivial_iou_pooled),
         ),
     )
     figure = new_figure(1180, 560)
