@@ -21,6 +21,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.scene_name import SceneName
 from ssl4sar.core.seeding import generator
+from ssl4sar.dataset.store import Store
 
 #: Day 0 of a series.
 FIRST_DAY: Final = date(1995, 1, 1)
@@ -114,6 +115,19 @@ class Series:
     def days(self) -> list[int]:
         """Days of the frames, ascending."""
         return [frame.day for frame in self.frames]
+
+
+def series_scenes(store: Store, numbers: Iterable[int]) -> list[SeriesScene]:
+    """Return scenes of a training store, all of which are of the training split, by their numbers.
+
+    Raises:
+        UserError: a name without a date.
+    """
+    scenes = [store.scenes[number] for number in numbers]
+    return [
+        SeriesScene.of_name(each.name, "train", (each.height, each.width), each.grid)
+        for each in scenes
+    ]
 
 
 def in_order(scenes: Iterable[SeriesScene]) -> tuple[SeriesScene, ...]:

@@ -1,8 +1,8 @@
 """Training on series: which crops belong together, and what a temporal network makes of them.
 
-All images of a sample show the same part of a glacier, whatever their grids, with the same flips and
-rotation; grey values are changed in each by itself. Like all draws they follow from (seed, epoch,
-index) alone.
+All images of a sample show the same part of a glacier, whatever their grids, with the same flips
+and rotation; grey values are changed in each by itself. Like all draws they follow from (seed,
+epoch, index) alone.
 """
 
 from __future__ import annotations

@@ -18,12 +18,13 @@ from torch import Tensor
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.zones import CLASS_COUNT, CLASS_NAMES
+from ssl4sar.dataset.series import nearest_frames, series_scenes
 from ssl4sar.dataset.store import Store
 from ssl4sar.metrics.distances import DistanceSums, front_distances
 from ssl4sar.metrics.fronts import extract_front
 from ssl4sar.metrics.segmentation import AVERAGE, confusion_matrix, pooled_table
-from ssl4sar.models.network import ZoneNetwork
-from ssl4sar.models.sliding_window import predict_probabilities
+from ssl4sar.models.network import SeriesNetwork, ZoneNetwork
+from ssl4sar.models.sliding_window import predict_probabilities, predict_series
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,8 @@ def validation_windows(config: TrainingConfig, centre_px: int, sigma_px: float) 
     """Return how a network is applied to validation images.
 
     As published, windows do not overlap unless the recipe says so, and nothing is rotated: both
-    would cost a multiple of the time in every epoch. Arithmetic is always 32-true.
+    would cost a multiple of the time in every epoch. Arithmetic is always 32-true. Series are those
+    of the recipe, each about one image.
 
     Args:
         config: the recipe.
@@ -189,16 +191,23 @@ def validation_windows(config: TrainingConfig, centre_px: int, sigma_px: float) 
         stride_px=centre_px if stride_px is None else stride_px,
         centre_px=centre_px,
         sigma_px=sigma_px,
+        series=config.series.model_copy(update={"predicted": "reference"}),
     )
 
 
 class StoreValidation:
-    """Validation on images of a store, split over processes."""
+    """Validation on images of a store, split over processes.
+
+    A temporal network sees each of them with the nearest in time of all images of the store, which
+    are of the training split, those that are trained on too.
+    """
 
     def __init__(self, store: Store, scenes: Sequence[int], windows: PredictionConfig) -> None:
         self.store = store
         self.scenes = tuple(scenes)
         self.windows = windows
+        self._frames = series_scenes(store, range(len(store)))
+        self._number = {scene.name: number for number, scene in enumerate(store.scenes)}
 
     def __call__(
         self, network: ZoneNetwork, device: torch.device, rank: int, world_size: int
@@ -207,11 +216,21 @@ class StoreValidation:
         totals = ValidationTotals()
         for number in self.scenes[rank::world_size]:
             scene = self.store.scenes[number]
-            image = np.asarray(self.store.image(number))
-            probabilities = predict_probabilities(network, image, self.windows, device)
+            probabilities = self._probabilities(network, number, device)
             zones = np.asarray(probabilities).argmax(axis=0).astype(np.uint8)
             window = scene.box.window(scene.height, scene.width, scene.name)
             true_zones = np.asarray(self.store.zones(number))
             true_front = np.asarray(self.store.front(number)).astype(bool)
             totals += score_image(zones, true_zones, true_front, scene.resolution_m, window)
         return totals
+
+    def _probabilities(
+        self, network: ZoneNetwork, number: int, device: torch.device
+    ) -> NDArray[np.float32]:
+        if not isinstance(network, SeriesNetwork):
+            image = np.asarray(self.store.image(number))
+            return predict_probabilities(network, image, self.windows, device)
+        series = nearest_frames(self._frames[number], self._frames, self.windows.series)
+        images = np.stack([self.store.image(self._number[frame.name]) for frame in series.frames])
+        maps = predict_series(network, images, series.days, series.predicted, self.windows, device)
+        return maps.reshape(maps.shape[1:])

@@ -166,14 +166,24 @@ class SampleDrawer:
         return self._order.member(epoch * self.samples_per_epoch + index)
 
     def draw(self, epoch: int, index: int) -> SampleDraw:
-        """Return sample ``index`` of ``epoch``.
+        """Return sample ``index`` of ``epoch``."""
+        return self.drawn(self.image(epoch, index), epoch, index)
+
+    def drawn(self, image: int, epoch: int, index: int, *frame: str) -> SampleDraw:
+        """Return what a sample does with an image.
 
         Every parameter is drawn whether or not it is used, so that a change of one probability
         leaves all other draws of the sample as they are.
+
+        Args:
+            image: number of the image.
+            epoch: epoch of the sample.
+            index: number of the sample.
+            frame: what else the draws depend on, where a sample has several images.
         """
         a = self.augmentation
-        random = generator(self.seed, "sample", epoch, index)
-        window = self._window(self.image(epoch, index), random)
+        random = generator(self.seed, "sample", epoch, index, *frame)
+        window = self._window(image, random)
         partner = self._window(int(random.integers(len(self.scenes))), random)
         mixes = random.random() < a.ocean_mixup_probability
         partner_weight = random.uniform(*a.ocean_mixup_range)
@@ -196,7 +206,7 @@ class SampleDrawer:
             flip_columns=flip_columns,
             flip_rows=flip_rows,
             quarter_turns=quarter_turns if turns else 0,
-            noise_seed=derive_seed(self.seed, "noise", epoch, index),
+            noise_seed=derive_seed(self.seed, "noise", epoch, index, *frame),
         )
 
     def _window(self, image: int, random: np.random.Generator) -> Window:
