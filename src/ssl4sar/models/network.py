@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from torch import nn
+
+from ssl4sar.core.zones import CLASS_COUNT
+
+#: Output with the logit of the front, of a network that has one behind its zones.
+FRONT: Final = CLASS_COUNT
 
 
 class ZoneNetwork(nn.Module):
@@ -10,7 +17,7 @@ class ZoneNetwork(nn.Module):
 
     Attributes:
         input_px: side P of the input.
-        out_channels: channels K of the output.
+        out_channels: channels K of the output: the four zones, and perhaps the front.
     """
 
     input_px: int

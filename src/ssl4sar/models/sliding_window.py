@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import track
-from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.network import FRONT, ZoneNetwork
 
 GREY_MAXIMUM = 255.0
 
@@ -118,7 +119,8 @@ def predict_probabilities(
         progress: show how far the windows are.
 
     Returns:
-        (C, H, W) float32 probabilities; the sum over classes is 1 up to rounding.
+        (K, H, W) float32 probabilities: of the classes, whose sum is 1 up to rounding, then that of
+        the front where the network has this output.
 
     Raises:
         ValueError: not an (H, W) uint8 image, a network in training mode, or a centre larger than
@@ -179,7 +181,7 @@ def _centre_probabilities(
     config: PredictionConfig,
     device: torch.device | str,
 ) -> NDArray[np.float32]:
-    """Return (B, C, centre, centre) probabilities of (B, P, P) windows."""
+    """Return (B, K, centre, centre) probabilities of (B, P, P) windows."""
     kind = torch.device(device).type
     mixed = config.precision == "bf16-mixed"
     margin = (network.input_px - config.centre_px) // 2
@@ -187,8 +189,14 @@ def _centre_probabilities(
     with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=mixed):
         grey = torch.from_numpy(crops).to(device).unsqueeze(1).float() / GREY_MAXIMUM
         logits = network(grey)[:, :, centre, centre]
-        probabilities: NDArray[np.float32] = torch.softmax(logits.float(), 1).cpu().numpy()
+        probabilities: NDArray[np.float32] = _probabilities(logits.float()).cpu().numpy()
     return probabilities
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    """Turn (B, K, H, W) logits of zones, and perhaps of the front, into probabilities."""
+    zones = torch.softmax(logits[:, :FRONT], 1)
+    return zones if logits.shape[1] == FRONT else torch.cat((zones, logits[:, FRONT:].sigmoid()), 1)
 
 
 def _add(

@@ -19,7 +19,7 @@ from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.image import read_image, write_image
 from ssl4sar.core.progress import track
 from ssl4sar.core.zones import CLASS_COUNT, greys_from_classes
-from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.network import FRONT, ZoneNetwork
 from ssl4sar.models.sliding_window import predict_probabilities
 from ssl4sar.predict.probabilities import write_probabilities
 
@@ -39,7 +39,8 @@ def predict_tree(
     """Predict scenes one by one and write their zones and probabilities.
 
     Args:
-        network: in evaluation mode, on ``device``, with four output channels.
+        network: in evaluation mode, on ``device``; its outputs are the four zones and perhaps the
+            front.
         tree: where the SAR images are.
         split: split of the scenes.
         names: scene names.
@@ -57,10 +58,10 @@ def predict_tree(
         known, ``grid``.
 
     Raises:
-        ValueError: the network has other than four output channels, or is in training mode.
+        ValueError: the network has other outputs, or is in training mode.
         UserError: no scene, a missing or damaged image, NaN, or a full disk.
     """
-    if network.out_channels != CLASS_COUNT:
+    if network.out_channels not in {CLASS_COUNT, FRONT + 1}:
         raise ValueError(f"the network has {network.out_channels} outputs, not {CLASS_COUNT}")
     if not names:
         raise UserError(tree.root, f"no scene of split {split} to predict", "check the scene list")
@@ -74,7 +75,7 @@ def predict_tree(
             if fault:
                 raise UserError(tree.sar(split, name), fault, "validate the tree again")
             probabilities = predict_probabilities(network, image, config, device, subject=name)
-            classes = probabilities.argmax(0).astype(np.uint8)
+            classes = probabilities[:CLASS_COUNT].argmax(0).astype(np.uint8)
             path = write_image(zones / name, greys_from_classes(classes), grid)
             if probability_file is not None:
                 probability_file.add(name, probabilities)

@@ -7,16 +7,14 @@ from typing import Any
 
 import torch
 
-from ssl4sar.config.models import StartingWeights
-from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.network import ZoneNetwork
 from ssl4sar.models.registry import build_network, load_weights
-from ssl4sar.train.finetune.crops import CropDataset
-from ssl4sar.train.finetune.finetune_module import FinetuneModule
+from ssl4sar.train.finetune.crops import CropDataset, FrontPixels
+from ssl4sar.train.finetune.finetune_module import FinetuneModule, outputs_of
 from ssl4sar.train.finetune.validation import (
     StoreValidation,
     ValidationScore,
@@ -61,7 +59,7 @@ def finetune(request: FinetuneRequest, team: Team = ALONE) -> TrainingResult:
     with opened(request, team) as (device, store_folder):
         store = Store.open(store_folder)
         _check_scenes(store, request.store, recipe)
-        network, starting_weights = _starting_network(settings, request.weights, seed)
+        network, starting_weights = _starting_network(request)
         windows = validation_windows(recipe, request.centre_px, request.sigma_px)
         facts = {
             # Of the starting weights the content decides, not where the file is.
@@ -107,13 +105,11 @@ def _check_scenes(store: Store, path: Path, config: TrainingConfig) -> None:
         )
 
 
-def _starting_network(
-    settings: NetworkSettings, weights: StartingWeights, seed: int
-) -> tuple[ZoneNetwork, dict[str, Any]]:
+def _starting_network(request: FinetuneRequest) -> tuple[ZoneNetwork, dict[str, Any]]:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "initial weights"))
-        network = build_network(settings)
-    return network, load_weights(network, settings, weights).facts()
+        torch.manual_seed(derive_seed(request.seed, "initial weights"))
+        network = build_network(request.network, outputs_of(request.recipe))
+    return network, load_weights(network, request.network, request.weights).facts()
 
 
 def _numbers(store: Store, split: str) -> tuple[int, ...]:
@@ -132,8 +128,10 @@ def _crops(
         sampling=config.sampling,
         samples_per_epoch=config.samples_per_epoch,
         seed=seed,
+        front_crop_probability=config.front_crop_probability,
+        front_pixels=FrontPixels(store, numbers),
     )
-    return CropDataset(store, numbers, drawer)
+    return CropDataset(store, numbers, drawer, with_fronts=config.front_loss_weight > 0)
 
 
 def _export(

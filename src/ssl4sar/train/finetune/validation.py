@@ -209,7 +209,7 @@ class StoreValidation:
             scene = self.store.scenes[number]
             image = np.asarray(self.store.image(number))
             probabilities = predict_probabilities(network, image, self.windows, device)
-            zones = np.asarray(probabilities).argmax(axis=0).astype(np.uint8)
+            zones = np.asarray(probabilities)[:CLASS_COUNT].argmax(axis=0).astype(np.uint8)
             window = scene.box.window(scene.height, scene.width, scene.name)
             true_zones = np.asarray(self.store.zones(number))
             true_front = np.asarray(self.store.front(number)).astype(bool)
