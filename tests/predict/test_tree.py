@@ -218,3 +218,27 @@ def test_a_name_without_a_date_has_no_place_in_a_series(tree: CaffeTree, tmp_pat
         predict_tree(TinySeriesNetwork().eval(), tree, *args)
     assert_nothing_written(tmp_path / "z")
     predict_tree(Bands().eval(), tree, *args)
+
+
+def test_the_front_is_stored_beside_the_zones(tree: CaffeTree, tmp_path: Path) -> None:
+    class WithFront(Bands):
+        """The front is where it is bright."""
+
+        out_channels = 5
+
+        def forward(self, image: Tensor) -> Tensor:
+            return torch.cat((super().forward(image), (image - 0.5) * 1000), 1)
+
+    run(tree, tmp_path / "four")
+    run(tree, tmp_path / "five", WithFront())
+    for name in NAMES:
+        zones = [tmp_path / part / "zones" / f"{name}.png" for part in ("four", "five")]
+        assert zones[0].read_bytes() == zones[1].read_bytes()
+        with ProbabilityReader(tmp_path / "five" / "probabilities.npz") as reader:
+            bright = read_gray(tree.sar("test", name)) > 127
+            assert np.array_equal(reader.read_front(name) > 0.5, bright)
+        with (
+            ProbabilityReader(tmp_path / "four" / "probabilities.npz") as reader,
+            pytest.raises(UserError, match=r"no output for the front; train .* above 0"),
+        ):
+            reader.read_front(name)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.core.zones import OCEAN
@@ -55,7 +56,7 @@ PLAIN = SampleDraw(window=Window(0, 0, 0, S, S))
 
 def test_nothing_drawn_changes_nothing():
     image, labels = random_sample(0)
-    images, out = augment_batch(batch_of((image, labels, PLAIN, None)), S, CONFIG)
+    images, out, _ = augment_batch(batch_of((image, labels, PLAIN, None)), S, CONFIG)
     assert images.shape == (1, 1, S, S)
     assert images.dtype == torch.float32
     assert out.dtype == torch.uint8
@@ -71,7 +72,7 @@ def test_labels_follow_the_image(flip_columns, flip_rows, quarter_turns):
     draw = replace(
         PLAIN, flip_columns=flip_columns, flip_rows=flip_rows, quarter_turns=quarter_turns
     )
-    images, out = augment_batch(batch_of((labels * 60, labels, draw, None)), S, CONFIG)
+    images, out, _ = augment_batch(batch_of((labels * 60, labels, draw, None)), S, CONFIG)
     assert torch.equal((images[0, 0] * 255).round().to(torch.uint8), out[0] * 60)
     expected = labels[:, ::-1] if flip_columns else labels
     expected = expected[::-1] if flip_rows else expected
@@ -84,7 +85,7 @@ def test_resized_labels_follow_the_resized_image(side):
     image, labels = np.zeros((2, side, side), np.uint8)
     edge = side // 3
     image[:, edge:], labels[:, edge:] = 255, OCEAN
-    images, out = augment_batch(batch_of((image, labels, PLAIN, None)), S, CONFIG)
+    images, out, _ = augment_batch(batch_of((image, labels, PLAIN, None)), S, CONFIG)
     agrees = (images[0, 0] > 0.5) == (out[0] == OCEAN)
     tie = (images[0, 0] - 0.5).abs() < 1e-3
     assert bool((agrees | tie).all())
@@ -116,8 +117,8 @@ def test_legacy_masks_invent_classes_between_na_and_ocean():
     labels = np.zeros((8, 8), np.uint8)
     labels[:, 4:] = OCEAN
     sample = batch_of((labels, labels, PLAIN, None))
-    _, ours = augment_batch(sample, S, CONFIG)
-    _, legacy = augment_batch(sample, S, AugmentationConfig(legacy_bilinear_masks=True))
+    _, ours, _ = augment_batch(sample, S, CONFIG)
+    _, legacy, _ = augment_batch(sample, S, AugmentationConfig(legacy_bilinear_masks=True))
     assert set(ours.unique().tolist()) == {0, 3}
     assert set(legacy.unique().tolist()) > {0, 3}
 
@@ -138,7 +139,7 @@ def test_ocean_mixup_touches_the_ocean_only():
     image, labels = random_sample(3)
     partner, _ = random_sample(4)
     draw = replace(PLAIN, partner_weight=0.25)
-    images, out = augment_batch(batch_of((image, labels, draw, partner)), S, CONFIG)
+    images, out, _ = augment_batch(batch_of((image, labels, draw, partner)), S, CONFIG)
     a, b = image / 255, partner / 255
     expected = np.where(labels == OCEAN, (a + 0.25 * b) / 1.25, a)
     np.testing.assert_allclose(images[0, 0], expected, atol=1e-6)
@@ -187,7 +188,7 @@ def test_a_sample_does_not_depend_on_its_batch():
     ]
     together = augment_batch(batch_of(*samples), S, CONFIG)
     for order in ([0], [1], [2], [2, 0], [1, 2, 0]):
-        images, labels = augment_batch(batch_of(*(samples[i] for i in order)), S, CONFIG)
+        images, labels, _ = augment_batch(batch_of(*(samples[i] for i in order)), S, CONFIG)
         assert torch.equal(images, together[0][order])
         assert torch.equal(labels, together[1][order])
 
@@ -197,10 +198,10 @@ def test_the_global_random_state_is_neither_used_nor_changed():
     sample = batch_of((image, labels, replace(PLAIN, speckle_peak=3, noise_seed=1), None))
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    first, _ = augment_batch(sample, S, CONFIG)
+    first, _, _ = augment_batch(sample, S, CONFIG)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(99)
-    second, _ = augment_batch(sample, S, CONFIG)
+    second, _, _ = augment_batch(sample, S, CONFIG)
     assert torch.equal(first, second)
 
 
@@ -210,3 +211,19 @@ def test_the_raw_crops_are_not_changed():
     before = sample.pixels.clone()
     augment_batch(sample, S, CONFIG)
     assert torch.equal(sample.pixels, before)
+
+
+def test_the_front_is_widened_and_follows_the_image():
+    image, labels = random_sample(8, 40)
+    front = np.zeros((40, 40), np.uint8)
+    front[np.arange(40), np.arange(40)] = 1
+    draw = replace(PLAIN, window=Window(0, 0, 0, 40, 40), flip_rows=True, quarter_turns=1)
+    pixels = torch.from_numpy(np.concatenate([image, labels, front]).ravel())
+    batch = CropBatch(pixels, (draw,), with_fronts=True)
+    fronts = augment_batch(batch, 40, CONFIG, 2).fronts
+    wide = ndimage.binary_dilation(front, np.ones((5, 5)))
+    assert np.array_equal(fronts[0], np.rot90(wide[::-1]))
+    # A band of three pixels has no gaps in a third of the size.
+    small = augment_batch(replace(batch, draws=(replace(draw, flip_rows=False),)), 14, CONFIG, 1)
+    assert ndimage.label(small.fronts[0], np.ones((3, 3)))[1] == 1
+    assert augment_batch(batch_of((image, labels, draw, None)), 40, CONFIG).fronts is None

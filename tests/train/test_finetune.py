@@ -113,14 +113,16 @@ def test_loader_processes_and_a_copy_on_scratch_change_nothing(reference, tiny_s
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-@pytest.mark.parametrize(("epoch", "batch"), [(0, 1), (2, 2)])
+@pytest.mark.parametrize(("epoch", "batch", "workers"), [(0, 1, 0), (1, 1, 2), (2, 2, 0)])
 def test_an_interrupted_training_ends_with_the_same_bits(
-    reference, tiny_store, tmp_path, monkeypatch, epoch, batch
+    reference, tiny_store, tmp_path, monkeypatch, epoch, batch, workers
 ):
+    compute = ComputeConfig(train_threads=1, loader_workers=workers)
     cut(monkeypatch, tiny_store, tmp_path, epoch, batch)
     assert not (tmp_path / "model.ckpt").exists()
     torch.manual_seed(123)  # the state of the process must not matter
-    assert train(tiny_store, tmp_path).resumed_after_epoch == (epoch or None)
+    resumed = train(tiny_store, tmp_path, compute=compute)
+    assert resumed.resumed_after_epoch == (epoch or None)
     assert_equal(tmp_path, reference[0])
 
 
@@ -131,6 +133,28 @@ def test_two_interruptions_and_a_damaged_checkpoint(reference, tiny_store, tmp_p
     last.write_bytes(last.read_bytes()[:9000])
     assert train(tiny_store, tmp_path).resumed_after_epoch == 1
     assert_equal(tmp_path, reference[0])
+
+
+def test_a_network_with_a_front_output_trains_resumes_and_predicts_it(
+    tiny_store, tmp_path, monkeypatch
+):
+    recipe = changed(front_loss_weight=1.0, front_crop_probability=0.5)
+    compute = ComputeConfig(train_threads=1, loader_workers=2)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(tiny_store, whole, recipe=recipe)
+    with monkeypatch.context() as patch, pytest.raises(PowerCutError):
+        interrupt(patch, FinetuneModule, epoch=1, batch=1)
+        train(tiny_store, broken, recipe=recipe, compute=compute)
+    train(tiny_store, broken, recipe=recipe, compute=compute)
+    expected, found = tensors(whole), tensors(broken)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[key], found[key]) for key in expected)
+    network, _ = load_network(whole / "model.ckpt")
+    assert network.out_channels == 5
+    # Who starts from it with zones alone gets a head of its own.
+    again = StartingWeights(kind="checkpoint", file=str(whole / "model.ckpt"))
+    train(tiny_store, tmp_path / "zones", weights=again)
+    assert load_network(tmp_path / "zones" / "model.ckpt")[0].out_channels == 4
 
 
 def test_a_signal_ends_with_one_line_and_the_next_attempt_resumes(

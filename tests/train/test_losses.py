@@ -8,6 +8,7 @@ import torch
 
 from ssl4sar.train.finetune.losses import (
     SegmentationLoss,
+    front_loss,
 )
 
 
@@ -83,3 +84,14 @@ def test_low_precision_logits_are_summed_in_float32():
     loss = SegmentationLoss(32)
     assert loss(logits, labels).dtype == torch.float32
     torch.testing.assert_close(loss(logits, labels), loss(logits.float(), labels))
+
+
+def test_the_loss_of_the_front_by_its_definition():
+    front = torch.tensor([[[1, 0], [0, 0]]], dtype=torch.uint8)
+    logits = torch.tensor([[[0.0, 0.0], [1.0, -2.0]]])
+    p = logits.sigmoid().double()
+    entropy = -(5 * p[0, 0, 0].log() + sum((1 - q).log() for q in (p[0, 0, 1], *p[0, 1]))) / 4
+    dice = 1 - 2 * p[0, 0, 0] / (p.square().sum() + 1)
+    assert front_loss(logits, front).item() == pytest.approx(float(entropy + dice), abs=1e-5)
+    sure = torch.where(front == 1, 50.0, -50.0)
+    assert front_loss(sure, front).item() == pytest.approx(0, abs=1e-5)

@@ -143,3 +143,25 @@ def test_distributions():
     assert 0.15 <= min(weights) < 0.16
     assert 0.29 < max(weights) <= 0.30
     assert len({d.noise_seed for d in draws}) == 4000
+
+
+def test_a_share_of_the_windows_is_laid_about_the_front():
+    fronts = {0: np.array([[20, 30]]), 1: np.array([[89, 399]]), 2: np.empty((0, 2), int)}
+    arguments = {"scenes": SCENES[:3], "samples_per_epoch": 3000}
+    arguments["front_pixels"] = fronts.__getitem__
+    plain = drawer(ALWAYS, **arguments)
+    moved = drawer(ALWAYS, front_crop_probability=0.5, **arguments)
+    counts: Counter[int] = Counter()
+    for i in range(3000):
+        before, draw = plain.draw(0, i), moved.draw(0, i)
+        window = draw.window
+        assert replace(draw, window=before.window) == before
+        assert (window.height_px, window.image) == (before.window.height_px, before.window.image)
+        if window == before.window:
+            continue
+        counts[window.image] += 1
+        centre = np.array([window.row, window.column]) + window.height_px // 2
+        assert (abs(fronts[window.image][0] - centre) <= window.height_px // 3).all()
+    assert counts[2] == 0
+    for image in (0, 1):
+        assert counts[image] == pytest.approx(500, abs=60)

@@ -85,6 +85,14 @@ class TrainingConfig(Recipe):
     one have no distance; `val_no_front` in metrics.csv counts them."""
     sampling: Literal["images", "glaciers"] = "images"
     """images: every image equally often; glaciers: every glacier equally often."""
+    front_crop_probability: Probability = 0.0
+    """Share of the crops that are laid about a pixel of the labelled front; not in the published
+    recipe. On few glaciers it brings predicted fronts much closer."""
+    front_loss_weight: float = Field(default=0.0, ge=0)
+    """Weight of the loss of a further output, the probability of the front; 0, as published: the
+    network has no such output. It is trained beside the zones, and stored with them."""
+    front_band_px: int = Field(default=1, ge=0)
+    """Reach of the band about the labelled front that this output learns, pixels of the image."""
     augmentation: AugmentationConfig = AugmentationConfig()
     """Augmentations of the crops."""
     series: SeriesConfig = SeriesConfig()

@@ -27,7 +27,7 @@ from ssl4sar.dataset.flat_arrays import INDEX_NAME, HashingWriter
 from ssl4sar.dataset.optical import OpticalScale, optical_bytes, read_channels
 from ssl4sar.dataset.pair_manifest import OpticalImage, PairImage, PairManifest, SarImage
 from ssl4sar.dataset.pair_store import OPTICAL_NAME, SAR_NAME, PairGlacier, PairScene
-from ssl4sar.dataset.store import StoreScene
+from ssl4sar.dataset.store import StoreScene, Subset
 
 
 def build_store(
@@ -38,7 +38,7 @@ def build_store(
     Args:
         tree: tree with the scenes; all come from its ``train`` split.
         names_train: scenes to train on, in the order of the store.
-        names_val: scenes to validate on, after them; only these keep their fronts.
+        names_val: scenes to validate on, after them.
         target: folder of the store; it appears complete or not at all, an older one is replaced.
 
     Raises:
@@ -55,7 +55,8 @@ def build_store(
         ):
             writers = (HashingWriter(images), HashingWriter(zones), HashingWriter(fronts))
             for name in track([*names_train, *names_val], "decoding scenes"):
-                scenes.append(_append_scene(tree, name, name in validation, *writers))
+                split: Subset = "val" if name in validation else "train"
+                scenes.append(_append_scene(tree, name, split, *writers))
         index = {
             "schema": store.SCHEMA,
             "sha256": {
@@ -68,30 +69,29 @@ def build_store(
 
 
 def _append_scene(
-    tree: CaffeTree, name: str, with_front: bool, images: HashingWriter, *masks: HashingWriter
+    tree: CaffeTree,
+    name: str,
+    split: Subset,
+    images: HashingWriter,
+    zones: HashingWriter,
+    fronts: HashingWriter,
 ) -> StoreScene:
-    parsed, path = SceneName.parse(name), tree.sar("train", name)
-    zones_path, front_path = tree.zones("train", name), tree.front("train", name)
-    image, zones = read_image(path), read_image(zones_path)
-    classes = classes_from_greys(zones.pixels, zones_path)
-    parts = [(path, image), (zones_path, zones)]
-    if with_front:
-        parts.append((front_path, read_image(front_path)))
-    grid, placed = shared_grid(parts)
-    front_offset = (
-        masks[1].append((parts[2][1].pixels > 0).astype(np.uint8)) if with_front else None
-    )
+    parsed = SceneName.parse(name)
+    paths = (tree.sar("train", name), tree.zones("train", name), tree.front("train", name))
+    image, zones_image, front = (read_image(path) for path in paths)
+    parts = zip(paths, (image, zones_image, front), strict=True)
+    grid, placed = shared_grid(list(parts))
     offset = images.append(image.pixels)
-    masks[0].append(classes)
+    zones.append(classes_from_greys(zones_image.pixels, paths[1]))
+    fronts.append((front.pixels > 0).astype(np.uint8))
     return StoreScene(
         name=name,
-        split="val" if with_front else "train",
+        split=split,
         glacier=parsed.glacier,
         resolution_m=parsed.spacing_m(grid, placed),
         height=image.pixels.shape[0],
         width=image.pixels.shape[1],
         offset=offset,
-        front_offset=front_offset,
         box=BoundingBox.read(tree.box(name)),
         grid=grid,
     )

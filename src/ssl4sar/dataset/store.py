@@ -18,7 +18,7 @@ from ssl4sar.core.grid import Grid
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.dataset.flat_arrays import INDEX_NAME, entries_of, map_array, read_index
 
-SCHEMA: Final = "ssl4sar.training-store/1"
+SCHEMA: Final = "ssl4sar.training-store/2"
 IMAGES_NAME: Final = "images.u8"
 ZONES_NAME: Final = "zones.u8"
 FRONTS_NAME: Final = "fronts.u8"
@@ -38,8 +38,7 @@ class StoreScene:
         resolution_m: pixel size, metres: that of the grid, without one that of the name.
         height: rows, pixels.
         width: columns, pixels.
-        offset: first pixel in ``images.u8`` and ``zones.u8``, bytes.
-        front_offset: first pixel in ``fronts.u8``, bytes; None for training scenes.
+        offset: first pixel in each array, bytes.
         box: bounding box of the dynamic front, pixels.
         grid: where the pixels are; None without coordinates.
     """
@@ -51,7 +50,6 @@ class StoreScene:
     height: int
     width: int
     offset: int
-    front_offset: int | None
     box: BoundingBox
     grid: Grid | None = None
 
@@ -101,14 +99,13 @@ class Store:
         with entries_of(folder):
             scenes = tuple(StoreScene.from_json(entry) for entry in index["scenes"])
         pixels = sum(s.height * s.width for s in scenes)
-        front_pixels = sum(s.height * s.width for s in scenes if s.front_offset is not None)
         return cls(
             folder,
             scenes,
             sha256_file(folder / INDEX_NAME),
             map_array(folder / IMAGES_NAME, pixels),
             map_array(folder / ZONES_NAME, pixels),
-            map_array(folder / FRONTS_NAME, front_pixels),
+            map_array(folder / FRONTS_NAME, pixels),
         )
 
     def __len__(self) -> int:
@@ -130,15 +127,9 @@ class Store:
         return _view(self._zones, scene.offset, scene)
 
     def front(self, number: int) -> NDArray[np.uint8]:
-        """Return a view of the labelled front of a scene, (H, W) uint8 0/1, read-only.
-
-        Raises:
-            ValueError: the scene is not for validation, so its front is not in the store.
-        """
+        """Return a view of the labelled front of a scene, (H, W) uint8 0/1, read-only."""
         scene = self.scenes[number]
-        if scene.front_offset is None:
-            raise ValueError(f"the store holds no front of the training scene {scene.name}")
-        return _view(self._fronts, scene.front_offset, scene)
+        return _view(self._fronts, scene.offset, scene)
 
 
 def _view(flat: NDArray[np.uint8], offset: int, scene: StoreScene) -> NDArray[np.uint8]:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Final
 
 import torch
 from torch import Tensor, nn
+
+from ssl4sar.core.zones import CLASS_COUNT
+
+#: Output with the logit of the front, of a network that has one behind its zones.
+FRONT: Final = CLASS_COUNT
 
 
 class ZoneNetwork(nn.Module):
@@ -13,7 +19,7 @@ class ZoneNetwork(nn.Module):
 
     Attributes:
         input_px: side P of the input.
-        out_channels: channels K of the output.
+        out_channels: channels K of the output: the four zones, and perhaps the front.
     """
 
     input_px: int

@@ -21,10 +21,10 @@ from torch import Tensor
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.progress import track
-from ssl4sar.models.network import SeriesNetwork, ZoneNetwork
+from ssl4sar.models.network import FRONT, SeriesNetwork, ZoneNetwork
 
 GREY_MAXIMUM = 255.0
-#: Maps windows (B, T, P, P) of T images to logits (B, N, C, P, P) of N of them.
+#: Maps windows (B, T, P, P) of T images to logits (B, N, K, P, P) of N of them.
 _Forward = Callable[[Tensor], Tensor]
 
 
@@ -121,7 +121,8 @@ def predict_probabilities(
         progress: show how far the windows are.
 
     Returns:
-        (C, H, W) float32 probabilities; the sum over classes is 1 up to rounding.
+        (K, H, W) float32 probabilities: of the classes, whose sum is 1 up to rounding, then that of
+        the front where the network has this output.
 
     Raises:
         ValueError: not an (H, W) uint8 image, a network in training mode, or a centre larger than
@@ -165,7 +166,7 @@ def predict_series(
         subject: scene named in an error.
 
     Returns:
-        (N, C, H, W) float32 probabilities.
+        (N, K, H, W) float32 probabilities, as for a single image.
 
     Raises:
         ValueError: not (T, H, W) uint8 with T ascending days, or as for a single image.
@@ -194,7 +195,7 @@ def _blended(
     subject: str | Path,
     label: str | None,
 ) -> NDArray[np.float32]:
-    """Return (N, C, H, W) probabilities of (T, H, W) images, averaged over the rotations.
+    """Return (N, K, H, W) probabilities of (T, H, W) images, averaged over the rotations.
 
     Args:
         network: the network behind ``forward``.
@@ -266,7 +267,7 @@ def _centre_probabilities(
     config: PredictionConfig,
     device: torch.device | str,
 ) -> NDArray[np.float32]:
-    """Return (B, N, C, centre, centre) probabilities of (B, T, P, P) windows."""
+    """Return (B, N, K, centre, centre) probabilities of (B, T, P, P) windows."""
     kind = torch.device(device).type
     mixed = config.precision == "bf16-mixed"
     margin = (network.input_px - config.centre_px) // 2
@@ -274,9 +275,15 @@ def _centre_probabilities(
     with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=mixed):
         grey = torch.from_numpy(crops).to(device).float() / GREY_MAXIMUM
         logits = forward(grey)[..., centre, centre]
-        probabilities = torch.softmax(logits.flatten(0, 1).float(), 1).reshape(logits.shape)
+        probabilities = _probabilities(logits.flatten(0, 1).float()).reshape(logits.shape)
         centres: NDArray[np.float32] = probabilities.cpu().numpy()
     return centres
+
+
+def _probabilities(logits: Tensor) -> Tensor:
+    """Turn (B, K, H, W) logits of zones, and perhaps of the front, into probabilities."""
+    zones = torch.softmax(logits[:, :FRONT], 1)
+    return zones if logits.shape[1] == FRONT else torch.cat((zones, logits[:, FRONT:].sigmoid()), 1)
 
 
 def _add(

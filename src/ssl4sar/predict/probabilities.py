@@ -1,7 +1,8 @@
 """Class probabilities of many scenes in one file, small enough to average ensembles from.
 
-The file is a zip of ``.npy`` arrays that ``numpy.load`` can open: one uint8 array (C, H, W) per
-scene that holds ``round(255 p)``. Reading ``value / 255`` is off by at most 1/510.
+The file is a zip of ``.npy`` arrays that ``numpy.load`` can open: one uint8 array (K, H, W) per
+scene that holds ``round(255 p)`` of the zones and, where the network predicts it,
+of the front. Reading ``value / 255`` is off by at most 1/510.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from ssl4sar.core.atomic import atomic_file
 from ssl4sar.core.errors import UserError
+from ssl4sar.core.zones import CLASS_COUNT
 
 LEVELS: Final = 255
 #: Largest difference between a probability and what is read back.
@@ -129,6 +131,20 @@ class ProbabilityReader:
                 self.path, f"scene {name} holds {levels.shape} {levels.dtype} values", _FIX
             )
         return levels
+
+    def read_front(self, name: str) -> NDArray[np.float32]:
+        """Read the probability of the front in a scene, (H, W) float32, off by at most 1/510.
+
+        Raises:
+            UserError: the scene is not in the file, or damaged, or its network has no such output.
+        """
+        levels = self.read_levels(name)
+        if len(levels) <= CLASS_COUNT:
+            problem = "the network behind it has no output for the front"
+            fix = "train the model with recipe.front_loss_weight above 0"
+            raise UserError(self.path, problem, fix)
+        front: NDArray[np.float32] = np.divide(levels[CLASS_COUNT], LEVELS, dtype=np.float32)
+        return front
 
     def read(self, name: str) -> NDArray[np.float32]:
         """Read a scene as (C, H, W) float32 probabilities, off by at most 1/510.

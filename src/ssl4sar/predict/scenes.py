@@ -25,7 +25,7 @@ class PredictedScene(NamedTuple):
     Attributes:
         name: scene name.
         grid: where its pixels are; None without coordinates.
-        probabilities: (C, H, W) float32.
+        probabilities: (K, H, W) float32: zones, and the front where the network has this output.
         frames: names of the scenes that a temporal network saw, itself among them; None of others.
     """
 

@@ -18,7 +18,7 @@ from ssl4sar.core.grid import Grid, size_difference
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.image import GeoImage, read_image, write_image
 from ssl4sar.core.zones import CLASS_COUNT, greys_from_classes
-from ssl4sar.models.network import SeriesNetwork, ZoneNetwork
+from ssl4sar.models.network import FRONT, SeriesNetwork, ZoneNetwork
 from ssl4sar.predict.probabilities import write_probabilities
 from ssl4sar.predict.scenes import predict_scenes
 
@@ -41,7 +41,8 @@ def predict_tree(
     no label is read.
 
     Args:
-        network: in evaluation mode, on ``device``, with four output channels.
+        network: in evaluation mode, on ``device``; its outputs are the four zones and perhaps the
+            front.
         tree: where the SAR images are.
         split: split of the scenes.
         names: scene names.
@@ -59,10 +60,10 @@ def predict_tree(
         ``grid``, and of a temporal network ``frames``, the names of the scenes that it saw.
 
     Raises:
-        ValueError: the network has other than four output channels, or is in training mode.
+        ValueError: the network has other outputs, or is in training mode.
         UserError: no scene, a missing or damaged image, NaN, or a full disk.
     """
-    if network.out_channels != CLASS_COUNT:
+    if network.out_channels not in {CLASS_COUNT, FRONT + 1}:
         raise ValueError(f"the network has {network.out_channels} outputs, not {CLASS_COUNT}")
     if not names:
         raise UserError(tree.root, f"no scene of split {split} to predict", "check the scene list")
@@ -81,7 +82,7 @@ def predict_tree(
     with atomic_directory(out_zones) as zones, storage as probability_file:
         predicted = predict_scenes(network, split, names, read, config, device)
         for name, grid, probabilities, frames in predicted:
-            classes = probabilities.argmax(0).astype(np.uint8)
+            classes = probabilities[:CLASS_COUNT].argmax(0).astype(np.uint8)
             path = write_image(zones / name, greys_from_classes(classes), grid)
             if probability_file is not None:
                 probability_file.add(name, probabilities)

@@ -10,10 +10,11 @@ neighbour; ``legacy_*`` switches of the configuration bring its resizing back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, max_pool2d
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.core.zones import OCEAN
@@ -140,9 +141,38 @@ def dihedral(maps: Tensor, *, flip_columns: bool, flip_rows: bool, quarter_turns
     return torch.rot90(flipped, quarter_turns, (-2, -1)) if quarter_turns else flipped
 
 
+class Augmented(NamedTuple):
+    """What a network is trained on in one step.
+
+    Attributes:
+        images: (B, 1, S, S) float32 in [0, 1].
+        labels: (B, S, S) uint8 class ids.
+        fronts: (B, S, S) uint8 0/1, the band about the labelled front; None where the batch has no
+            fronts.
+    """
+
+    images: Tensor
+    labels: Tensor
+    fronts: Tensor | None
+
+
+def front_band(front: Tensor, reach_px: int) -> Tensor:
+    """Widen a labelled front by some pixels in each of the eight directions.
+
+    Args:
+        front: (h, w) uint8 0/1.
+        reach_px: pixels to each side.
+
+    Returns:
+        (h, w) uint8 0/1.
+    """
+    widened = max_pool2d(front[None, None].float(), 2 * reach_px + 1, stride=1, padding=reach_px)
+    return widened[0, 0].to(torch.uint8)
+
+
 def augment_batch(
-    batch: CropBatch, input_px: int, config: AugmentationConfig
-) -> tuple[Tensor, Tensor]:
+    batch: CropBatch, input_px: int, config: AugmentationConfig, front_band_px: int = 0
+) -> Augmented:
     """Turn raw crops into the network's input, on the device that holds them.
 
     Order: resize, ocean mix-up, speckle, brightness, contrast, gamma, flips, rotation.
@@ -151,9 +181,7 @@ def augment_batch(
         batch: crops of any size and their draws.
         input_px: side S of the network's input.
         config: only its legacy switches are used; all else is in the draws.
-
-    Returns:
-        Images (B, 1, S, S) float32 in [0, 1] and labels (B, S, S) uint8.
+        front_band_px: reach of the band about the labelled front, pixels of the crops.
     """
     crops = batch.crops()
     antialias = not config.legacy_no_antialias
@@ -172,8 +200,14 @@ def augment_batch(
         mixed = mix_ocean(images[rows], labels[rows], torch.stack(list(partners.values())), weights)
         images[rows] = mixed
     _photometric(images, batch.draws)
-    images, labels = _geometric(images, labels, batch.draws)
-    return images[:, None], labels
+    images = _geometric(images, batch.draws)
+    labels = _geometric(labels, batch.draws)
+    if not batch.with_fronts:
+        return Augmented(images[:, None], labels, None)
+    # Widened before it is resized: a line of one pixel would have gaps after nearest neighbour.
+    bands = [front_band(c.front, front_band_px) for c in crops if c.front is not None]
+    fronts = torch.stack([resize_labels(band, input_px) for band in bands])
+    return Augmented(images[:, None], labels, _geometric(fronts, batch.draws))
 
 
 def _photometric(images: Tensor, draws: Sequence[SampleDraw]) -> None:
@@ -194,20 +228,18 @@ def _photometric(images: Tensor, draws: Sequence[SampleDraw]) -> None:
             images[rows] = step(images[rows], images.new_tensor([values[i] for i in rows]))
 
 
-def _geometric(
-    images: Tensor, labels: Tensor, draws: Sequence[SampleDraw]
-) -> tuple[Tensor, Tensor]:
+def _geometric(maps: Tensor, draws: Sequence[SampleDraw]) -> Tensor:
+    """Flip and rotate (N, S, S) maps, each by its draw."""
     groups: dict[tuple[bool, bool, int], list[int]] = {}
     for i, draw in enumerate(draws):
         key = (draw.flip_columns, draw.flip_rows, draw.quarter_turns)
         groups.setdefault(key, []).append(i)
-    new_images, new_labels = torch.empty_like(images), torch.empty_like(labels)
+    turned = torch.empty_like(maps)
     for (flip_columns, flip_rows, quarter_turns), rows in groups.items():
-        for old, new in ((images, new_images), (labels, new_labels)):
-            new[rows] = dihedral(
-                old[rows],
-                flip_columns=flip_columns,
-                flip_rows=flip_rows,
-                quarter_turns=quarter_turns,
-            )
-    return new_images, new_labels
+        turned[rows] = dihedral(
+            maps[rows],
+            flip_columns=flip_columns,
+            flip_rows=flip_rows,
+            quarter_turns=quarter_turns,
+        )
+    return turned

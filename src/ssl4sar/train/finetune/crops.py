@@ -6,6 +6,7 @@ One flat uint8 buffer is one allocation, one copy through shared memory, and one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,35 +29,72 @@ class Crop(NamedTuple):
         image: (h, w) uint8 grey.
         labels: (h, w) uint8 class ids.
         partner: (h', w') uint8 grey to mix into the ocean, or None.
+        front: (h, w) uint8 labelled front 0/1, or None.
     """
 
     image: Tensor
     labels: Tensor
     partner: Tensor | None
+    front: Tensor | None
 
 
 @dataclass(frozen=True)
 class CropBatch(Batch):
-    """Crops in one buffer: per sample its image, labels and, if drawn, its partner."""
+    """Crops in one buffer: per sample its image, labels and, if there are any, partner and front.
+
+    Attributes:
+        with_fronts: whether the buffer holds fronts.
+    """
 
     draws: tuple[SampleDraw, ...]
+    with_fronts: bool = False
+
+    @property
+    def images(self) -> list[int]:
+        """Numbers of the training images of the samples."""
+        return [draw.window.image for draw in self.draws]
 
     def crops(self) -> list[Crop]:
         """Return views of the crops."""
         crops, start = [], 0
         for draw in self.draws:
-            views: list[Tensor] = []
-            for window in _parts(draw):
+            views: dict[str, Tensor] = {}
+            for name, window in _parts(draw, self.with_fronts).items():
                 end = start + window.height_px * window.width_px
-                views.append(self.pixels[start:end].view(window.height_px, window.width_px))
+                views[name] = self.pixels[start:end].view(window.height_px, window.width_px)
                 start = end
-            crops.append(Crop(views[0], views[1], views[2] if len(views) == 3 else None))
+            partner, front = views.get("partner"), views.get("front")
+            crops.append(Crop(views["image"], views["labels"], partner, front))
         return crops
 
 
-def _parts(draw: SampleDraw) -> tuple[Window, ...]:
-    image_and_labels = (draw.window, draw.window)
-    return image_and_labels if draw.partner is None else (*image_and_labels, draw.partner)
+def _parts(draw: SampleDraw, with_front: bool) -> dict[str, Window]:
+    """Return the windows of a sample by the names of :class:`Crop`, in their order in a buffer."""
+    parts = {"image": draw.window, "labels": draw.window}
+    if draw.partner is not None:
+        parts["partner"] = draw.partner
+    return {**parts, "front": draw.window} if with_front else parts
+
+
+class FrontPixels:
+    """The pixels of the labelled fronts of training images, each searched for once.
+
+    Args:
+        store: the training images.
+        scenes: numbers in ``store`` of the images to train on.
+    """
+
+    def __init__(self, store: Store, scenes: tuple[int, ...]) -> None:
+        self._store = store
+        self._scenes = scenes
+        self._found: dict[int, NDArray[np.int32]] = {}
+
+    def __call__(self, image: int) -> NDArray[np.int32]:
+        """Return rows and columns (n, 2) of the front of a training image, by its number."""
+        if image not in self._found:
+            front = self._store.front(self._scenes[image])
+            self._found[image] = np.argwhere(front).astype(np.int32)
+        return self._found[image]
 
 
 class CropDataset(Dataset[CropBatch]):
@@ -66,28 +104,39 @@ class CropDataset(Dataset[CropBatch]):
         store: the training images.
         scenes: numbers in ``store`` of the images to train on; windows count in this order.
         drawer: what each sample is.
+        with_fronts: also cut the labelled fronts.
     """
 
-    def __init__(self, store: Store, scenes: tuple[int, ...], drawer: SampleDrawer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        scenes: tuple[int, ...],
+        drawer: SampleDrawer,
+        with_fronts: bool = False,
+    ) -> None:
         self.store = store
         self.scenes = scenes
         self.drawer = drawer
+        self.with_fronts = with_fronts
 
     def __getitem__(self, key: BatchKey) -> CropBatch:
         """Return the batch of (epoch, sample numbers)."""
         draws = tuple(self.drawer.draw(key.epoch, index) for index in key.samples)
-        size = sum(part.height_px * part.width_px for draw in draws for part in _parts(draw))
-        buffer = np.empty(size, np.uint8)
-        start = 0
-        for draw in draws:
-            for place, window in enumerate(_parts(draw)):
-                start = self._cut(window, buffer, start, labels=place == 1)
-        pixels = torch.from_numpy(buffer)
-        return CropBatch(pixels, draws, key)
+        return CropBatch(self.pixels(draws), draws, key, self.with_fronts)
 
-    def _cut(self, window: Window, buffer: NDArray[np.uint8], start: int, *, labels: bool) -> int:
+    def pixels(self, draws: Sequence[SampleDraw]) -> Tensor:
+        """Return all that a batch holds of some draws, (total,) uint8."""
+        parts = [part for draw in draws for part in _parts(draw, self.with_fronts).items()]
+        buffer = np.empty(sum(w.height_px * w.width_px for _, w in parts), np.uint8)
+        start = 0
+        for name, window in parts:
+            start = self._cut(name, window, buffer, start)
+        return torch.from_numpy(buffer)
+
+    def _cut(self, part: str, window: Window, buffer: NDArray[np.uint8], start: int) -> int:
         number = self.scenes[window.image]
-        array = self.store.zones(number) if labels else self.store.image(number)
+        read = {"labels": self.store.zones, "front": self.store.front}.get(part, self.store.image)
+        array = read(number)
         end = start + window.height_px * window.width_px
         view = buffer[start:end].reshape(window.height_px, window.width_px)
         reflect_crop(array, window.row, window.column, window.height_px, window.width_px, out=view)

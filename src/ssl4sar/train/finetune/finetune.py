@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import Dataset
 
-from ssl4sar.config.models import StartingWeights
-from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
+from ssl4sar.dataset.series import series_scenes
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.network import ZoneNetwork
 from ssl4sar.models.registry import build_network, load_weights
-from ssl4sar.train.finetune.crops import CropDataset
-from ssl4sar.train.finetune.finetune_module import FinetuneModule
+from ssl4sar.train.finetune.crops import CropBatch, CropDataset, FrontPixels
+from ssl4sar.train.finetune.finetune_module import FinetuneModule, outputs_of
+from ssl4sar.train.finetune.series import SeriesCropDataset, SeriesDrawer
 from ssl4sar.train.finetune.validation import (
     StoreValidation,
     ValidationScore,
@@ -61,7 +62,7 @@ def finetune(request: FinetuneRequest, team: Team = ALONE) -> TrainingResult:
     with opened(request, team) as (device, store_folder):
         store = Store.open(store_folder)
         _check_scenes(store, request.store, recipe)
-        network, starting_weights = _starting_network(settings, request.weights, seed)
+        network, starting_weights = _starting_network(request)
         windows = validation_windows(recipe, request.centre_px, request.sigma_px)
         facts = {
             # Of the starting weights the content decides, not where the file is.
@@ -85,7 +86,7 @@ def finetune(request: FinetuneRequest, team: Team = ALONE) -> TrainingResult:
         file = NetworkFile(settings, facts, {scene.glacier for scene in store.scenes})
         return run(
             module,
-            _crops(store, train, settings.input_px, recipe, seed),
+            _crops(store, train, request),
             request,
             team,
             device,
@@ -107,33 +108,36 @@ def _check_scenes(store: Store, path: Path, config: TrainingConfig) -> None:
         )
 
 
-def _starting_network(
-    settings: NetworkSettings, weights: StartingWeights, seed: int
-) -> tuple[ZoneNetwork, dict[str, Any]]:
+def _starting_network(request: FinetuneRequest) -> tuple[ZoneNetwork, dict[str, Any]]:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(seed, "initial weights"))
-        network = build_network(settings)
-    return network, load_weights(network, settings, weights).facts()
+        torch.manual_seed(derive_seed(request.seed, "initial weights"))
+        network = build_network(request.network, outputs_of(request.recipe))
+    return network, load_weights(network, request.network, request.weights).facts()
 
 
 def _numbers(store: Store, split: str) -> tuple[int, ...]:
     return tuple(i for i, scene in enumerate(store.scenes) if scene.split == split)
 
 
-def _crops(
-    store: Store, numbers: tuple[int, ...], input_px: int, config: TrainingConfig, seed: int
-) -> CropDataset:
+def _crops(store: Store, numbers: tuple[int, ...], request: FinetuneRequest) -> Dataset[CropBatch]:
+    settings, config = request.network, request.recipe
     scenes = [store.scenes[number] for number in numbers]
     drawer = SampleDrawer(
         [SceneShape(scene.glacier, scene.height, scene.width) for scene in scenes],
-        input_px=input_px,
+        input_px=settings.input_px,
         target_px=config.target_px,
         augmentation=config.augmentation,
         sampling=config.sampling,
         samples_per_epoch=config.samples_per_epoch,
-        seed=seed,
+        seed=request.seed,
+        front_crop_probability=config.front_crop_probability,
+        front_pixels=FrontPixels(store, numbers),
     )
-    return CropDataset(store, numbers, drawer)
+    crops = CropDataset(store, numbers, drawer, with_fronts=config.front_loss_weight > 0)
+    if not settings.is_temporal:
+        return crops
+    series = SeriesDrawer(drawer, series_scenes(store, numbers), config.series)
+    return SeriesCropDataset(crops, series)
 
 
 def _export(

@@ -1,4 +1,4 @@
-"""Cross-entropy and Dice on the whole window and on its central target.
+"""Losses: cross-entropy and Dice of the zones, on window and central target, and of the front.
 
 Source: method of SSL4SAR (Gourmelon et al. 2025, doi:10.1109/TGRS.2025.3580945) and its published
 code: 0.5 CE(centre) + 0.5 CE(window) + 0.5 Dice(centre) + 0.5 Dice(window).
@@ -7,13 +7,17 @@ code: 0.5 CE(centre) + 0.5 CE(window) + 0.5 Dice(centre) + 0.5 Dice(window).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ssl4sar.core.zones import CLASS_COUNT
 
 _DICE_SMOOTHING = 1e-5
+#: A pixel of the front counts as often as five others: it is one of some dozens.
+_FRONT_WEIGHT: Final = 5.0
 
 
 def centre_of(maps: Tensor, side_px: int) -> Tensor:
@@ -56,7 +60,7 @@ def dice_loss(probabilities: Tensor, one_hot: Tensor) -> Tensor:
 
     Args:
         probabilities: (B, C, H, W) in [0, 1].
-        one_hot: (B, C, H, W) bool.
+        one_hot: (B, C, H, W) bool, or 0/1.
 
     Returns:
         Scalar in [0, 1].
@@ -66,6 +70,22 @@ def dice_loss(probabilities: Tensor, one_hot: Tensor) -> Tensor:
     squares = probabilities.square().sum(dimensions) + one_hot.sum(dimensions)
     per_class = 1 - (2 * overlap + _DICE_SMOOTHING) / (squares + _DICE_SMOOTHING)
     return per_class.mean()
+
+
+def front_loss(logits: Tensor, front: Tensor) -> Tensor:
+    """Return binary cross-entropy plus Dice of the front over a batch.
+
+    Args:
+        logits: (B, S, S), any floating type; the arithmetic is float32.
+        front: (B, S, S) uint8 0/1.
+
+    Returns:
+        Scalar.
+    """
+    logits, truth = logits.float(), front.float()
+    weight = logits.new_tensor(_FRONT_WEIGHT)
+    entropy = binary_cross_entropy_with_logits(logits, truth, pos_weight=weight)
+    return entropy + dice_loss(logits.sigmoid()[:, None], truth[:, None])
 
 
 class SegmentationLoss(nn.Module):

@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from ssl4sar.config.series import SeriesConfig
 from ssl4sar.dataset.series import SeriesScene, random_frames
 from ssl4sar.models.network import SeriesNetwork
+from ssl4sar.train.finetune.crops import CropBatch, CropDataset
+from ssl4sar.train.loop.batches import BatchKey
 from ssl4sar.train.loop.sampling import SampleDraw, SampleDrawer, SceneShape, Window
 
 
@@ -82,6 +85,45 @@ class SeriesDrawer:
             )
         place = series.frames.index(reference)
         return SeriesDraw(tuple(frames), tuple(series.days), series.predicted, place)
+
+
+@dataclass(frozen=True)
+class SeriesBatch(CropBatch):
+    """Crops of series in one buffer, those of one sample behind those of another.
+
+    Attributes:
+        series: the samples.
+    """
+
+    series: tuple[SeriesDraw, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.series)
+
+    @property
+    def images(self) -> list[int]:
+        """Numbers of the reference images of the samples."""
+        return [draw.frames[draw.reference].window.image for draw in self.series]
+
+
+class SeriesCropDataset(Dataset[CropBatch]):
+    """Batches of training series by (epoch, sample numbers).
+
+    Args:
+        crops: cuts the crops.
+        drawer: what each sample is.
+    """
+
+    def __init__(self, crops: CropDataset, drawer: SeriesDrawer) -> None:
+        self.crops = crops
+        self.drawer = drawer
+
+    def __getitem__(self, key: BatchKey) -> SeriesBatch:
+        """Return the batch of (epoch, sample numbers)."""
+        series = tuple(self.drawer.draw(key.epoch, index) for index in key.samples)
+        draws = tuple(frame for sample in series for frame in sample.frames)
+        return SeriesBatch(self.crops.pixels(draws), draws, key, self.crops.with_fronts, series)
 
 
 def window_in(window: Window, scenes: Sequence[SceneShape], image: int) -> Window:

@@ -217,7 +217,7 @@ class StoreValidation:
         for number in self.scenes[rank::world_size]:
             scene = self.store.scenes[number]
             probabilities = self._probabilities(network, number, device)
-            zones = np.asarray(probabilities).argmax(axis=0).astype(np.uint8)
+            zones = np.asarray(probabilities)[:CLASS_COUNT].argmax(axis=0).astype(np.uint8)
             window = scene.box.window(scene.height, scene.width, scene.name)
             true_zones = np.asarray(self.store.zones(number))
             true_front = np.asarray(self.store.front(number)).astype(bool)

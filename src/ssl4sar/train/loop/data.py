@@ -55,6 +55,7 @@ class TrainingCrops(pl.LightningDataModule, Generic[BatchT]):
         workers: processes that read crops; 0 reads in the training process.
         pin_memory: put batches into page-locked memory, from where they move to a GPU while it
             computes; of no use without one.
+        first_epoch: epoch from 0 that the training starts or resumes with.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class TrainingCrops(pl.LightningDataModule, Generic[BatchT]):
         workers: int,
         pin_memory: bool,
         shares: BatchShares | None = None,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -73,6 +75,7 @@ class TrainingCrops(pl.LightningDataModule, Generic[BatchT]):
         self.batch_size = batch_size
         self.workers = workers
         self.pin_memory = pin_memory
+        self.first_epoch = first_epoch
         self.shares = shares or BatchShares(batch_size, 1, 1, 1)
 
     def train_dataloader(self) -> DataLoader[BatchT]:
@@ -84,6 +87,8 @@ class TrainingCrops(pl.LightningDataModule, Generic[BatchT]):
             lanes=self.shares.lanes,
             parts=self.shares.parts,
         )
+        # Loader processes read ahead before Lightning sets the epoch of a resumed training.
+        batches.set_epoch(self.first_epoch)
         return batch_loader(
             self.dataset, batches, self.workers, pin_memory=self.pin_memory, persistent=True
         )

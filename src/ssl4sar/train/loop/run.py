@@ -155,6 +155,7 @@ def run(
         workers=request.compute.loader_workers,
         pin_memory=device.type == "cuda",
         shares=shares,
+        first_epoch=resumed or 0,
     )
     with signals.raised_as(lambda name: stopped_by(name, epochs_done(), recipe.epochs)):
         with _quiet_lightning(), matmul_precision(device, recipe.precision):

@@ -7,18 +7,22 @@ device, and after a resume. Source of the distributions: the published code of S
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.core.seeding import derive_seed, generator
 
 _SMALLEST_WINDOW_PX = 8
 _SPECKLE_PEAKS = 3
+
+#: Rows and columns (n, 2) of the labelled front of a training image, by its number.
+FrontPixelsOf = Callable[[int], NDArray[np.integer]]
 
 
 class BalancedOrder:
@@ -132,6 +136,9 @@ class SampleDrawer:
             images of a group equally often among themselves.
         samples_per_epoch: length of an epoch.
         seed: seed of the run.
+        front_crop_probability: share of the windows that are laid about a pixel of the labelled
+            front, which is then in their middle two thirds; images without one are not affected.
+        front_pixels: the labelled fronts, needed where that share is above 0.
     """
 
     def __init__(
@@ -144,7 +151,11 @@ class SampleDrawer:
         sampling: Literal["images", "glaciers"],
         samples_per_epoch: int,
         seed: int,
+        front_crop_probability: float = 0.0,
+        front_pixels: FrontPixelsOf | None = None,
     ) -> None:
+        self.front_crop_probability = front_crop_probability
+        self.front_pixels = front_pixels
         self.scenes = tuple(scenes)
         self.input_px = input_px
         self.target_px = target_px
@@ -167,10 +178,11 @@ class SampleDrawer:
 
     def draw(self, epoch: int, index: int) -> SampleDraw:
         """Return sample ``index`` of ``epoch``."""
-        return self.drawn(self.image(epoch, index), epoch, index)
+        drawn = self.drawn(self.image(epoch, index), epoch, index)
+        return replace(drawn, window=self._at_front(drawn.window, epoch, index))
 
     def drawn(self, image: int, epoch: int, index: int, *frame: str) -> SampleDraw:
-        """Return what a sample does with an image.
+        """Return what a sample does with an image, by a window anywhere in it.
 
         Every parameter is drawn whether or not it is used, so that a change of one probability
         leaves all other draws of the sample as they are.
@@ -218,6 +230,23 @@ class SampleDrawer:
             for length in (scene.height_px, scene.width_px)
         )
         return Window(image, row, column, side, side)
+
+    def _at_front(self, window: Window, epoch: int, index: int) -> Window:
+        """Move a share of the windows to the front, by random numbers of their own."""
+        if not self.front_crop_probability or self.front_pixels is None:
+            return window
+        random = generator(self.seed, "front crop", epoch, index)
+        if random.random() >= self.front_crop_probability:
+            return window
+        pixels = self.front_pixels(window.image)
+        if not len(pixels):
+            return window
+        side, reach = window.height_px, window.height_px // 3
+        row, column = pixels[random.integers(len(pixels))]
+        down, right = random.integers(-reach, reach + 1, size=2)
+        return replace(
+            window, row=int(row + down) - side // 2, column=int(column + right) - side // 2
+        )
 
     def _start(self, side: int, length: int, position: float) -> int:
         """First row of a window whose target is in the image, or holds all of it."""
