@@ -9,11 +9,27 @@ import numpy as np
 import pytest
 import torch
 from series_network import TinySeriesNetwork
+from tiny_training import (
+    FINETUNING,
+    NETWORK,
+    PowerCutError,
+    column,
+    finetuning,
+    interrupt,
+    rows,
+    tensors,
+)
 
+from ssl4sar.config.compute import ComputeConfig
+from ssl4sar.config.networks import TemporalTyrionConfig
 from ssl4sar.config.series import SeriesConfig
 from ssl4sar.config.training import AugmentationConfig, TrainingConfig
 from ssl4sar.dataset.series import SeriesScene
 from ssl4sar.dataset.store import Store
+from ssl4sar.models.checkpoint import load_network
+from ssl4sar.models.network import SeriesNetwork
+from ssl4sar.train.finetune.finetune import finetune
+from ssl4sar.train.finetune.finetune_module import FinetuneModule
 from ssl4sar.train.finetune.series import SeriesDraw, SeriesDrawer, series_logits, window_in
 from ssl4sar.train.finetune.validation import StoreValidation, validation_windows
 from ssl4sar.train.loop.sampling import SampleDraw, SampleDrawer, SceneShape, Window
@@ -155,3 +171,47 @@ def test_validation_sees_the_nearest_images_of_the_store(tiny_store, frames):
     length = min(frames, 3)
     days = np.array([5844, 5846, 5848])[3 - length :]
     assert {tuple(d) for _, batch in network.seen for d in batch} == {tuple(days)}
+
+
+TEMPORAL = TemporalTyrionConfig(**{**NETWORK.model_dump(), "name": "temporal_tyrion"})
+
+
+def settings(**changes):
+    series = SeriesConfig(frames=3, **changes)
+    return FINETUNING.model_copy(update={"series": series, "epochs": 2})
+
+
+@pytest.mark.slow
+def test_a_training_on_series_resumes_with_the_same_bits(tiny_store, tmp_path, monkeypatch):
+    """Loader processes change nothing either, and what is exported predicts."""
+    recipe = settings(predicted="all").model_copy(
+        update={"front_loss_weight": 1.0, "front_crop_probability": 0.5}
+    )
+    request = {"network": TEMPORAL, "recipe": recipe}
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    finetune(finetuning(tiny_store, whole, **request))
+    with monkeypatch.context() as patch:
+        interrupt(patch, FinetuneModule, 1, 1)
+        with pytest.raises(PowerCutError):
+            finetune(finetuning(tiny_store, cut, **request))
+    compute = ComputeConfig(train_threads=1, loader_workers=2)
+    result = finetune(finetuning(tiny_store, cut, compute=compute, **request))
+    assert result.resumed_after_epoch == 1
+    assert rows(cut) == rows(whole)
+    assert (cut / "model.ckpt").read_bytes() == (whole / "model.ckpt").read_bytes()
+    network, info = load_network(whole / "model.ckpt")
+    assert isinstance(network, SeriesNetwork)
+    assert info["training"]["series"]["frames"] == 3
+    temporal = [value for name, value in tensors(whole).items() if "_temporal" in name]
+    assert any(value.abs().max() > 0 for value in temporal if value.ndim > 1)
+
+
+@pytest.mark.slow
+def test_what_counts_and_what_is_seen_matters(tiny_store, tmp_path):
+    losses = set()
+    changes = ({}, {"predicted": "all"}, {"window": "past"}, {"max_days": 1})
+    for number, change in enumerate(changes):
+        folder = tmp_path / str(number)
+        finetune(finetuning(tiny_store, folder, network=TEMPORAL, recipe=settings(**change)))
+        losses.add(tuple(column(folder, "train_loss")))
+    assert len(losses) == len(changes)
