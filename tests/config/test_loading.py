@@ -62,6 +62,10 @@ def test_run_names_are_unique() -> None:
             {"name": "x", "training": {"validation_stride_px": 257}},
             "training.validation_stride_px: 257 is larger than prediction.centre_px 256",
         ),
+        (
+            {"name": "x", "training": {"series": {"window": "past", "predicted": "all"}}},
+            "training.series.predicted: all of a series are predicted from later images too",
+        ),
         ({"name": "x", "compare": []}, "compare: tuple should have"),
         ({"name": "x", "ssl4sar": {"source": "local"}}, "ssl4sar.root is missing"),
         ({"name": "x", "ssl4sar": {"source": "built"}}, "ssl4sar.root is missing"),

@@ -104,6 +104,7 @@ def test_missing_fronts_are_reported() -> None:
     [
         ({"network": {"name": "aspp_unet"}}, "another network"),
         ({"recipe": {"epochs": 3}}, "another recipe"),
+        ({"recipe": {"epochs": 2, "series": {"frames": 8}}, "network": {}}, "another network"),
         ({"network": {"name": "x"}, "recipe": {}}, "another network and another recipe"),
     ],
 )

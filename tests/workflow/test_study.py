@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.pair_layout import OPTICAL_FOLDER, SAR_FOLDERS
 from ssl4sar.provenance.digest import CACHED_BY_CONTENT
@@ -112,16 +111,12 @@ def test_of_models_and_networks_only_those_of_the_job_are_its_parameters() -> No
     assert of["a"]["source"] != of["unet"]["source"]
 
 
-def test_series_are_parameters_of_temporal_networks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = study()
-    params = made.given_for_model("finetune", "models.{model}.recipe", "prediction")
-
-    def carrying() -> list[str]:
-        return [key for key, block in params["cfg"](asked("tyrion")).items() if "series" in block]
-
-    assert carrying() == []
-    monkeypatch.setattr(TyrionConfig, "is_temporal", True)
-    assert carrying() == ["models.tyrion.recipe", "prediction"]
+@pytest.mark.parametrize("name", ["tyrion", "aspp_unet", "temporal_tyrion"])
+def test_series_are_parameters_of_temporal_networks_alone(name: str) -> None:
+    made = study(models={"m": {"network": {"name": name}}})
+    cfg = made.given_for_model("finetune", "models.{model}.recipe", "prediction")["cfg"]
+    carrying = [key for key, block in cfg(asked("m")).items() if "series" in block]
+    assert carrying == (["models.m.recipe", "prediction"] if name == "temporal_tyrion" else [])
 
 
 def test_pairs_follow_their_source(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import pytest
 
 from ssl4sar.config.compute import ComputeConfig
 from ssl4sar.config.loading import study_from
-from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.workflow.training_cost import TrainingCost, gpus, placement
 
 LAPTOP = {"embed_dim": 48, "num_heads": [2, 4, 8, 16], "input_px": 256, "window_tokens": 8}
@@ -49,15 +48,17 @@ def test_memory_on_a_processor_grows_with_the_crops_of_a_step() -> None:
     assert eight.mem_mb - four.mem_mb == pytest.approx(4 * 2300 / 8, abs=1)
 
 
-def test_every_image_of_a_series_counts_as_a_crop(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = {"batch_size": 4, "epochs": 1, "samples_per_epoch": 50_000, "series": {"frames": 3}}
-    of_images, of_series = cost(network=LAPTOP, training=recipe), cost("optsimmim", network=LAPTOP)
-    least_mb, least_min, pretraining_mb = of_images.mem_mb, of_images.runtime_min, of_series.mem_mb
-    monkeypatch.setattr(TyrionConfig, "is_temporal", True)
-    assert of_images.mem_mb - least_mb == pytest.approx(2 * 4 * 2300 / 8, abs=1)
-    assert of_images.runtime_min > least_min
-    # The pretext tasks see images one by one.
-    assert of_series.mem_mb == pretraining_mb
+def test_every_image_of_a_series_counts_as_a_crop() -> None:
+    recipe = {"batch_size": 4, "epochs": 1, "samples_per_epoch": 50_000}
+    temporal = {**LAPTOP, "name": "temporal_tyrion"}
+    alone, series = (
+        cost(network=temporal, training={**recipe, "series": {"frames": frames}})
+        for frames in (1, 3)
+    )
+    one_by_one = cost(network=LAPTOP, training={**recipe, "series": {"frames": 3}})
+    crop_mb = alone.network.crop_memory_mb
+    assert series.mem_mb - alone.mem_mb == pytest.approx(2 * 4 * crop_mb, abs=1)
+    assert series.runtime_min > alone.runtime_min == one_by_one.runtime_min
 
 
 def test_every_recipe_has_its_own_time() -> None:

@@ -113,8 +113,8 @@ class TemporalTyrionConfig(TyrionConfig):
     """What looks along the series: convolutions over three images, recurrent units (gru), attention
     by content and day; none: nothing, images stay alone."""
     decoder: Literal["full", "lean"] = "full"
-    """full: that of tyrion; lean: the published one, a third as wide, which starts from random
-    weights where the others come from a tyrion."""
+    """full: that of tyrion; lean: the published one, a third as wide, which takes nothing from a
+    tyrion: its encoder alone then has the weights of the file."""
 
     is_temporal: ClassVar[bool] = True
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ssl4sar.evaluate.schema import (
     ComparedModel,
@@ -64,9 +65,15 @@ def _beside_weights(one: ComparedModel, other: ComparedModel) -> str:
     """Return what differs between two models beside their starting weights; empty: nothing."""
     differences = {
         "another network": one.model.network != other.model.network,
-        "another recipe": one.model.recipe != other.model.recipe,
+        "another recipe": _recipes_differ(one.model.recipe, other.model.recipe),
     }
     return " and ".join(name for name, differs in differences.items() if differs)
+
+
+def _recipes_differ(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    # Of two networks perhaps only one is temporal, and has series.
+    unshared = {"series"} & (one.keys() ^ other.keys())
+    return any(one.get(key) != other.get(key) for key in (one.keys() | other.keys()) - unshared)
 
 
 def _verdict(tests: PairTests, said: str) -> str:
