@@ -35,7 +35,6 @@ class SeriesScene:
         name: scene name.
         split: split of the tree that the scene is in.
         glacier: glacier of the name.
-        sensor: sensor of the name.
         resolution_m: pixel size of the name, metres.
         day: days from ``FIRST_DAY`` to the acquisition; negative before it.
         shape: (rows, columns).
@@ -45,7 +44,6 @@ class SeriesScene:
     name: str
     split: Split
     glacier: str
-    sensor: str
     resolution_m: int
     day: int
     shape: tuple[int, int]
@@ -62,9 +60,7 @@ class SeriesScene:
         """
         parsed = SceneName.parse(name)
         day = (parsed.date - FIRST_DAY).days
-        return cls(
-            name, split, parsed.glacier, parsed.sensor, parsed.resolution_m, day, shape, grid
-        )
+        return cls(name, split, parsed.glacier, parsed.resolution_m, day, shape, grid)
 
     def shares_grid(self, other: SeriesScene) -> bool:
         """Return whether the pixels of two scenes show the same places, as far as that is known.
