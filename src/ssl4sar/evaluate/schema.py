@@ -37,6 +37,9 @@ class Dataset(_Part):
     """Origin of the tree; folders: labels given on the command line."""
     synthetic: bool
     """Whether the scenes are rendered, not observed."""
+    test_glaciers: list[str] | None = None
+    """Glaciers all of whose images are the test split by `caffe.test_glaciers`; null: the split is
+    that of the tree."""
     spacing_m: int | None
     """Pixel size the tree was resampled to, metres; null on native grids."""
     comparable_with_published: bool
