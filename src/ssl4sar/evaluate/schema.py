@@ -334,6 +334,23 @@ class PairTests(_Part):
     """The same, by permutations."""
 
 
+class PairedTest(_Part):
+    """Whether an opponent is better than a baseline in pairs that share all but the model."""
+
+    pairs: int = Field(ge=0)
+    """Pairs in which both have a value."""
+    better: int = Field(ge=0)
+    """Pairs in which the opponent is better."""
+    mean_advantage: float | None
+    """By how much the opponent is better in the mean; negative where it is worse."""
+    p: float | None
+    """One-sided p value of that mean among all signs of the differences; null without any."""
+    method: Literal["exact", "drawn"] | None
+    """Whether all signs were tried, or some were drawn."""
+    least_p: float | None
+    """Smallest p value that so many pairs can give."""
+
+
 class ModelPair(_Part):
     """Two models."""
 
