@@ -97,6 +97,7 @@ rule validate_pairs:
             "ssl4sar.test_glaciers",
             "ssl4sar.allow_test_glaciers",
             "ssl4sar.leave_out",
+            "caffe.test_glaciers",
             content=STUDY.pair_content,
         ),
     script:
