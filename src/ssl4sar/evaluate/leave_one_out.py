@@ -247,11 +247,12 @@ def _model(folds: Sequence[Fold], number: int) -> ModelFolds:
 
 def _fold(fold: Fold, scores: ComparedModel) -> FoldScores:
     references = fold.comparison.references
+    best = references.best_trivial_mde_m
     return FoldScores(
         glacier=fold.glacier,
         images=fold.comparison.images,
         floor_m=references.floor_m,
-        best_trivial_mde_m=references.trivial_mde_m,
+        best_trivial_mde_m=None if best is None else best.value,
         training_min=fold.training_min.get(scores.name),
         **{key: spread(_value(run, key) for run in scores.runs) for key in _BETTER},
     )
