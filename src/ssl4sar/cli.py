@@ -30,8 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: command line without the program name; that of the process by default.
 
     Returns:
-        0 for success, 1 where ``validate``, ``audit``, ``doctor`` or ``sar check`` found problems,
-        2 for a mistake of the user, in one line, 130 after Ctrl-C.
+        0 for success, 1 where ``validate``, ``audit``, ``doctor`` or ``sar check`` found problems
+        or a fold of ``leave-one-out`` failed, 2 for a mistake of the user, in one line, 130 after
+        Ctrl-C.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_evaluate(commands)
     _add_validate(commands)
+    _add_leave_one_out(commands)
     _add_audit(commands)
     _add_panels(commands)
     _add_doctor(commands)
@@ -231,6 +233,71 @@ def _checked_pairs(options: argparse.Namespace) -> PairReport:
         tuple(options.leave_out),
     )
     return validate_pairs(options.pairs, rules, options.workers)
+
+
+def _add_leave_one_out(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "leave-one-out",
+        help="train and score once per glacier, each time with it as the test glacier",
+        description="Run the workflow once per glacier of a CaFFe tree, with all its images as the "
+        "test split and those of the others for training, and put the scores into one table. In "
+        "the folder of the project. The same command again resumes; a fold that failed is named, "
+        "and the exit status is 1.",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=Path("config/config.yaml"),
+        metavar="FILE",
+        help="configuration of the study (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="CaFFe tree, as --config caffe_root=DIR gives it"
+    )
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="models to train (default: those behind the results of the configuration)",
+    )
+    parser.add_argument(
+        "--glaciers",
+        nargs="+",
+        default=(),
+        metavar="NAME",
+        help="test glaciers of the folds (default: all of the tree)",
+    )
+    parser.add_argument(
+        "--cores",
+        type=_positive,
+        default=2,
+        metavar="N",
+        help="cores that Snakemake may use (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="table (JSON), with its Markdown beside it (default: results/leave_one_out/NAME.json)",
+    )
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would run")
+    parser.set_defaults(run=_leave_one_out)
+
+
+def _leave_one_out(options: argparse.Namespace) -> int:
+    from ssl4sar.workflow.leave_one_out import LeaveOneOutRequest, leave_one_out
+
+    request = LeaveOneOutRequest(
+        options.config,
+        options.root,
+        options.models,
+        options.glaciers,
+        options.cores,
+        options.out,
+        options.dry_run,
+    )
+    return EXIT_OK if leave_one_out(request) else EXIT_PROBLEMS
 
 
 def _add_audit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

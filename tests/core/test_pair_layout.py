@@ -12,6 +12,7 @@ from ssl4sar.core.pair_layout import (
     BANDS,
     CHANNELS,
     RASTER_BANDS,
+    all_names,
     find_pair_tree,
     is_named_after,
     name_date,
@@ -129,3 +130,8 @@ def test_a_glacier_is_named_after_another_in_many_ways(glacier: str) -> None:
 @pytest.mark.parametrize("glacier", ["Coleman", "Colorado", "Apple", "Jorum", "Synthetic01", "Map"])
 def test_other_glaciers_are_not(glacier: str) -> None:
     assert not is_named_after(glacier, ["COL", "Columbia", "Mapple"])
+
+
+def test_a_glacier_of_the_benchmark_has_several_names() -> None:
+    assert all_names(["JAC", "Crane"]) == ("JAC", "Jakobshavn", "Crane")
+    assert is_named_after("JakobshavnIsbrae", all_names(["JAC"]))

@@ -25,6 +25,7 @@ def check(tree: Path, source: str, out: Path) -> None:
     main_of("validate_caffe")(
         folder=tree,
         source=source,
+        test_glaciers=None,
         workers=1,
         problems=out / "problems.json",
         report=out / "report.json",

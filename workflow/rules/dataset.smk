@@ -20,7 +20,11 @@ rule validate_caffe:
         **STUDY.asks("validate_caffe", 3000, 30),
     params:
         **STUDY.given(
-            "validate_caffe", "caffe.source", "caffe.root", content=STUDY.raw_content
+            "validate_caffe",
+            "caffe.source",
+            "caffe.root",
+            "caffe.test_glaciers",
+            content=STUDY.raw_content,
         ),
     script:
         "../scripts/validate_caffe.py"
@@ -93,6 +97,7 @@ rule validate_pairs:
             "ssl4sar.test_glaciers",
             "ssl4sar.allow_test_glaciers",
             "ssl4sar.leave_out",
+            "caffe.test_glaciers",
             content=STUDY.pair_content,
         ),
     script:

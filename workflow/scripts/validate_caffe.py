@@ -1,5 +1,6 @@
 """Check a CaFFe tree and write its manifest."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ssl4sar.acquire.caffe import find_caffe_root
@@ -10,20 +11,33 @@ from ssl4sar.workflow.job import job
 
 
 def main(
-    folder: Path, source: Source, workers: int, problems: Path, report: Path, manifest: Path
+    folder: Path,
+    source: Source,
+    test_glaciers: Sequence[str] | None,
+    workers: int,
+    problems: Path,
+    report: Path,
+    manifest: Path,
 ) -> None:
     """Write every problem to a log, and report and manifest of a tree without errors."""
-    checked = validate_tree(find_caffe_root(folder), workers)
+    checked = validate_tree(find_caffe_root(folder), workers, test_glaciers)
     if source == "pangaea":
         checked = checked.as_official()
-    elif source == "local":
+    if source == "local" or test_glaciers is not None:
         log(checked.split_line())
     checked.write(problems)
     log(checked.as_text())
     checked.raise_if_bad(problems)
     checked.write(report)
     build_manifest(
-        checked.root, source, None, checked.scenes, checked.sizes_px, checked.files, checked.grids
+        checked.root,
+        source,
+        None,
+        checked.scenes,
+        checked.sizes_px,
+        checked.files,
+        checked.grids,
+        test_glaciers,
     ).write(manifest)
 
 
@@ -36,6 +50,7 @@ if __name__ == "__main__":
             if snakemake.input.listing
             else Path(cfg["caffe.root"]),
             source=cfg["caffe.source"],
+            test_glaciers=cfg["caffe.test_glaciers"],
             workers=snakemake.threads,
             problems=Path(snakemake.log.problems),
             report=Path(snakemake.output.report),

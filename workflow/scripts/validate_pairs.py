@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ssl4sar.core.pair_layout import all_names
 from ssl4sar.core.progress import log
 from ssl4sar.dataset.pair_selection import PairRules
 from ssl4sar.dataset.pair_validation import validate_pairs
@@ -31,7 +32,7 @@ if __name__ == "__main__":
             rules=PairRules(
                 # The workflow itself wrote a manifest into the folder.
                 "built" if cfg["ssl4sar.source"] == "sentinel" else cfg["ssl4sar.source"],
-                tuple(cfg["ssl4sar.test_glaciers"]),
+                (*cfg["ssl4sar.test_glaciers"], *all_names(cfg["caffe.test_glaciers"] or ())),
                 cfg["ssl4sar.allow_test_glaciers"],
                 tuple(cfg["ssl4sar.leave_out"]),
             ),

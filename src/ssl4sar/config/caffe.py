@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -21,6 +22,9 @@ class CaffeConfig(Block):
     """Address of the official zip, 2.86 GB (source pangaea only)."""
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     """Expected SHA-256 of the zip; null records what was downloaded (none is published)."""
+    test_glaciers: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Glaciers all of whose images are the test split, and all other images for training; null: the
+    split of the tree."""
     spacing_m: int | None = Field(default=None, ge=5, le=500)
     """Resample the tree to this pixel size in whole metres; null keeps the native grids."""
     validation_fraction: float = Field(default=0.1, gt=0, lt=0.5)
@@ -37,4 +41,11 @@ class CaffeConfig(Block):
             )
         if self.source != "local" and self.root:
             raise ValueError(f"root has no meaning with source {self.source}: use source local")
+        return self
+
+    @model_validator(mode="after")
+    def _every_test_glacier_once(self) -> Self:
+        for glacier, times in Counter(self.test_glaciers or ()).items():
+            if times > 1:
+                raise ValueError(f"test_glaciers: {glacier} is there twice: name it once")
         return self

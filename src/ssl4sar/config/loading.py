@@ -17,7 +17,10 @@ from ssl4sar.core.foreign import ForeignTextError, parse_yaml, read_bounded, req
 from ssl4sar.core.wording import printable
 
 #: Shortcuts for the command line: ``--config caffe_root=DIR`` stands for these keys.
-SHORTCUTS: Mapping[str, str] = {"caffe_root": "caffe.root"}
+SHORTCUTS: Mapping[str, str] = {
+    "caffe_root": "caffe.root",
+    "caffe_test_glaciers": "caffe.test_glaciers",
+}
 #: Problems of a configuration named at once, and characters of a wrong value that are shown.
 _MOST_NAMED: Final = 6
 _LONGEST_SHOWN: Final = 100

@@ -7,7 +7,8 @@ GeoTIFFs, too, which carry their coordinates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -37,26 +38,31 @@ class CaffeTree:
 
     Attributes:
         root: folder that holds ``sar_images``.
+        moved: folder of the scenes that are in that of another split than their own, by name.
     """
 
     root: Path
+    moved: Mapping[str, Split] = field(default_factory=dict)
 
     def sar(self, split: Split, name: str) -> Path:
         """Return the SAR image of a scene."""
-        return named_file(self.root / "sar_images" / split, name, *SAR_ENDINGS)
+        return named_file(self._folder("sar_images", split, name), name, *SAR_ENDINGS)
 
     def zones(self, split: Split, name: str) -> Path:
         """Return the zone mask of a scene."""
-        return named_file(self.root / "zones" / split, name, *ZONES_ENDINGS)
+        return named_file(self._folder("zones", split, name), name, *ZONES_ENDINGS)
 
     def front(self, split: Split, name: str) -> Path:
         """Return the front mask of a scene."""
-        return named_file(self.root / "fronts" / split, name, *FRONT_ENDINGS)
+        return named_file(self._folder("fronts", split, name), name, *FRONT_ENDINGS)
 
     def box(self, name: str) -> Path:
         """Return the bounding-box file of a scene."""
         return named_file(self.root / BOX_FOLDER, name, BOX_ENDING)
 
     def names(self, split: Split) -> list[str]:
-        """Return the sorted stems of the SAR images of a split; empty without a folder."""
+        """Return the sorted stems of the SAR images in a split's folder; empty without one."""
         return list(list_named(self.root / "sar_images" / split, *SAR_ENDINGS).files)
+
+    def _folder(self, kind: str, split: Split, name: str) -> Path:
+        return self.root / kind / self.moved.get(name, split)

@@ -55,6 +55,8 @@ BANDS: Final = (*CHANNELS[:12], "AOT", *CHANNELS[12:])
 RASTER_BANDS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 15)
 #: Glaciers of the benchmark's test set by all their names; COL is Columbia.
 BENCHMARK_TEST_GLACIERS: Final = (*TEST_GLACIERS, "Columbia")
+#: Other names of benchmark glaciers in datasets for pretraining.
+_OTHER_NAMES: Final = {"COL": ("Columbia",), "JAC": ("Jakobshavn",), "SI": ("SjogrenInlet",)}
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 #: From so many letters on, a name is taken for part of a longer word.
 _LONG_NAME: Final = 5
@@ -72,6 +74,11 @@ def sar_glacier(name: str) -> str | None:
 def optical_glacier(name: str) -> str | None:
     """Return the glacier of an optical file name: its first token; None without one."""
     return name.rsplit(".", 1)[0].split("_", maxsplit=1)[0] or None
+
+
+def all_names(glaciers: Iterable[str]) -> tuple[str, ...]:
+    """Return glaciers by all the names that they may have in a dataset for pretraining."""
+    return tuple(name for glacier in glaciers for name in (glacier, *_OTHER_NAMES.get(glacier, ())))
 
 
 def is_named_after(glacier: str, names: Iterable[str]) -> bool:

@@ -39,6 +39,14 @@ _NOMINAL: Final = 0.1
 Season = Literal["winter", "summer"]
 
 
+def parsed(name: str) -> SceneName | None:
+    """Return a parsed scene name, None where it is not one."""
+    try:
+        return SceneName.parse(name)
+    except UserError:
+        return None
+
+
 def begins_like_a_scene(name: str) -> bool:
     """Return whether a file name begins like one of a scene, in any case and with any glacier."""
     return re.match(_PATTERN.pattern, name, re.IGNORECASE) is not None

@@ -89,6 +89,7 @@ def resample_tree(
         sizes_px={scene.name: scene.size_px for scene in done},
         files={name: record for scene in done for name, record in scene.files.items()},
         grids={scene.name: scene.grid for scene in done if scene.grid is not None},
+        test_glaciers=source.held_out,
     )
 
 

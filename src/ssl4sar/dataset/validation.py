@@ -31,7 +31,7 @@ from ssl4sar.core.listing import FileRecord
 from ssl4sar.core.named_files import IMAGE_SUFFIXES, is_image, list_named, visible_entries
 from ssl4sar.core.printing import printable_lines
 from ssl4sar.core.processes import in_processes
-from ssl4sar.core.scene_name import GLACIERS, SceneName, begins_like_a_scene
+from ssl4sar.core.scene_name import GLACIERS, SceneName, begins_like_a_scene, parsed
 from ssl4sar.dataset.coordinates import listed_grids
 from ssl4sar.dataset.official import official_differences
 from ssl4sar.dataset.problems import (
@@ -43,6 +43,7 @@ from ssl4sar.dataset.problems import (
     span,
 )
 from ssl4sar.dataset.scene_check import SceneFacts, check_scene
+from ssl4sar.dataset.split import split_by_glacier
 
 SCHEMA: Final = "ssl4sar.caffe-validation/1"
 #: The 7 m and 20 m grids of a glacier differ by 5 % in nominal extent (they are 20/3 m and 20 m);
@@ -55,16 +56,25 @@ class ValidationReport(Report):
     """Result of reading a whole tree.
 
     Attributes:
-        scenes: sorted scene names per split, all that have a SAR image.
+        scenes: sorted scene names per split's folder, all that have a SAR image.
         sizes_px: height and width by scene name.
         grids: where the pixels are, by name of the scenes of which it is known.
         files: record of every readable file by path relative to ``root``.
+        test_glaciers: glaciers of the test split that is used; None: that of the folders.
     """
 
     scenes: dict[Split, list[str]]
+    test_glaciers: Sequence[str] | None = None
     sizes_px: dict[str, tuple[int, int]]
     grids: dict[str, Grid] = field(default_factory=dict)
     files: dict[str, FileRecord]
+
+    @property
+    def used_split(self) -> dict[Split, list[str]]:
+        """Sorted scene names per split as they are used."""
+        if self.test_glaciers is None:
+            return self.scenes
+        return split_by_glacier(self.scenes, self.test_glaciers)
 
     @property
     def is_official(self) -> bool:
@@ -72,9 +82,12 @@ class ValidationReport(Report):
         return not official_differences(self.scenes, self.sizes_px)
 
     def split_line(self) -> str:
-        """Say in a line whether this is the official split."""
+        """Say in a line whether this is the official split, or which else."""
+        train, test = len(self.used_split["train"]), len(self.used_split["test"])
+        if self.test_glaciers is not None:
+            glaciers = ", ".join(self.test_glaciers)
+            return f"test: all {test} images of {glaciers}; for training: the other {train}"
         negation = "" if self.is_official else "not "
-        train, test = len(self.scenes["train"]), len(self.scenes["test"])
         return f"this is {negation}the official split: {train} train, {test} test"
 
     def as_official(self) -> Self:
@@ -98,11 +111,11 @@ class ValidationReport(Report):
         return {
             split: {
                 "scenes": len(names),
-                **_counts_of([name for name in names if _parsed(name) is not None]),
+                **_counts_of([name for name in names if parsed(name) is not None]),
                 "height_px": limits(self.sizes_px[n][0] for n in names if n in self.sizes_px),
                 "width_px": limits(self.sizes_px[n][1] for n in names if n in self.sizes_px),
             }
-            for split, names in self.scenes.items()
+            for split, names in self.used_split.items()
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -143,24 +156,33 @@ class ValidationReport(Report):
         self.refuse_errors("CaFFe tree", fix)
 
 
-def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
+def validate_tree(
+    root: str | Path, workers: int = 1, test_glaciers: Sequence[str] | None = None
+) -> ValidationReport:
     """Read every file of a tree once and list everything that is wrong.
 
     Args:
         root: folder that holds ``sar_images``.
         workers: processes; the report does not depend on it.
+        test_glaciers: glaciers of the test split that is used; None: that of the folders, which
+            then may not be empty.
 
     Returns:
         The report; problems are not raised (see :meth:`ValidationReport.raise_if_bad`).
 
     Raises:
-        UserError: the folder does not exist.
+        UserError: the folder does not exist, or ``test_glaciers`` leave a split empty.
     """
     root = Path(root)
     if not root.is_dir():
         raise UserError(root, "the folder does not exist", "give the folder of the CaFFe tree")
     tree = CaffeTree(root)
     scenes: dict[Split, list[str]] = {split: tree.names(split) for split in SPLITS}
+    needed: Sequence[Split] = SPLITS
+    if test_glaciers is not None:
+        # A wrong name is reported at once, not after minutes of reading.
+        split_by_glacier(scenes, test_glaciers)
+        needed = [split for split in SPLITS if scenes[split]]
     facts = list(_read_scenes(tree, scenes, workers))
     sizes = {fact.name: fact.size_px for fact in facts if fact.size_px is not None}
     files = {name: record for fact in facts for name, record in fact.files.items()}
@@ -168,7 +190,7 @@ def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
     listed, unlisted = _listed_grids(tree, sizes)
     problems = [
         *unlisted,
-        *_missing_folders(tree),
+        *_missing_folders(tree, needed),
         *_stray_files(tree, scenes),
         *_unknown_places(tree),
         *(problem for fact in facts for problem in fact.problems),
@@ -184,6 +206,7 @@ def validate_tree(root: str | Path, workers: int = 1) -> ValidationReport:
         grids={**listed, **placed},
         files=dict(sorted(files.items())),
         problems=ordered(problems),
+        test_glaciers=test_glaciers,
     )
 
 
@@ -203,12 +226,12 @@ def _read_scenes(
     return in_processes(partial(check_scene, tree), jobs, workers, "checking scenes")
 
 
-def _missing_folders(tree: CaffeTree) -> Iterator[Problem]:
-    folders = [f"{folder}/{split}" for folder in IMAGE_FOLDERS for split in SPLITS]
+def _missing_folders(tree: CaffeTree, needed: Sequence[Split]) -> Iterator[Problem]:
+    folders = [f"{folder}/{split}" for folder in IMAGE_FOLDERS for split in needed]
     for folder in [*folders, BOX_FOLDER]:
         if not (tree.root / folder).is_dir():
             yield Problem("error", folder, "the folder is missing", "add it as in the official zip")
-    for split in SPLITS:
+    for split in needed:
         folder = f"sar_images/{split}"
         if (tree.root / folder).is_dir() and not tree.names(split):
             yield Problem("error", folder, "there is no scene", "add images of scenes")
@@ -293,7 +316,7 @@ def _shared_acquisitions(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> 
     places: defaultdict[tuple[str, ...], list[tuple[Split, str]]] = defaultdict(list)
     for split, names in scenes.items():
         for name in names:
-            scene = _parsed(name)
+            scene = parsed(name)
             if scene is not None:
                 key = (scene.glacier, scene.date.isoformat(), scene.sensor, scene.orbit)
                 places[key].append((split, name))
@@ -346,7 +369,7 @@ def _odd_sizes(
         extents: defaultdict[str, dict[tuple[Split, str], int]] = defaultdict(dict)
         for split, names in scenes.items():
             for name in names:
-                scene = _parsed(name)
+                scene = parsed(name)
                 if scene is not None and name in sizes_px:
                     extent_m = sizes_px[name][axis] * scene.resolution_m
                     extents[scene.glacier][split, name] = extent_m
@@ -368,7 +391,7 @@ def _other_glaciers(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> Itera
     first: dict[str, Path] = {}
     for split, names in scenes.items():
         for name in names:
-            scene = _parsed(name)
+            scene = parsed(name)
             if scene is not None and scene.glacier not in GLACIERS:
                 first.setdefault(scene.glacier, tree.sar(split, name))
     for glacier, path in first.items():
@@ -379,13 +402,6 @@ def _other_glaciers(tree: CaffeTree, scenes: Mapping[Split, list[str]]) -> Itera
             "count in no season",
             "nothing, or correct the name",
         )
-
-
-def _parsed(name: str) -> SceneName | None:
-    try:
-        return SceneName.parse(name)
-    except UserError:
-        return None  # reported once, where the scene is checked
 
 
 def _counts_of(names: Iterable[str]) -> dict[str, dict[str, int]]:

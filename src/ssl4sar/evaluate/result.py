@@ -53,6 +53,7 @@ def dataset_of(manifest: TreeManifest, name: str) -> Dataset:
         source=manifest.source,
         spacing_m=manifest.spacing_m,
         comparable_with_published=manifest.comparable_with_published,
+        test_glaciers=manifest.held_out,
     )
 
 
@@ -63,6 +64,7 @@ def describe_dataset(
     synthetic: bool | None = None,
     spacing_m: int | None = None,
     comparable_with_published: bool = False,
+    test_glaciers: Sequence[str] | None = None,
 ) -> Dataset:
     """Describe scored scenes and say in words what their numbers mean.
 
@@ -72,6 +74,8 @@ def describe_dataset(
         synthetic: whether the scenes are rendered; by default those of source "synthetic" are.
         spacing_m: pixel size the scenes were resampled to, metres; None on native grids.
         comparable_with_published: whether this is the official full-size test set.
+        test_glaciers: glaciers that ``caffe.test_glaciers`` made the test split; None: the split
+            is that of the tree.
     """
     rendered = source == "synthetic" if synthetic is None else synthetic
     comparable = comparable_with_published and not rendered and spacing_m is None
@@ -80,9 +84,10 @@ def describe_dataset(
             "name": name,
             "source": source,
             "synthetic": rendered,
+            "test_glaciers": None if test_glaciers is None else list(test_glaciers),
             "spacing_m": spacing_m,
             "comparable_with_published": comparable,
-            "note": _note(rendered, spacing_m, comparable),
+            "note": _note(rendered, spacing_m, comparable) + _split_note(test_glaciers, comparable),
         }
     )
 
@@ -102,6 +107,15 @@ def _note(synthetic: bool, spacing_m: int | None, comparable: bool) -> str:
             "with published numbers"
         )
     return "not the official CaFFe test set at full size: NOT comparable with published numbers"
+
+
+def _split_note(test_glaciers: Sequence[str] | None, comparable: bool) -> str:
+    if test_glaciers is None or comparable:
+        return ""
+    return (
+        f"; the test split is all images of {', '.join(test_glaciers)} (caffe.test_glaciers), "
+        "not the benchmark's"
+    )
 
 
 def build_result(

@@ -47,6 +47,9 @@ class Dataset(_Part):
     """Origin of the tree; folders: labels given on the command line."""
     synthetic: bool
     """Whether the scenes are rendered, not observed."""
+    test_glaciers: list[str] | None = None
+    """Glaciers all of whose images are the test split by `caffe.test_glaciers`; null: the split is
+    that of the tree."""
     spacing_m: int | None
     """Pixel size the tree was resampled to, metres; null on native grids."""
     comparable_with_published: bool
@@ -370,6 +373,23 @@ class PairTests(_Part):
     """p value of Levene's test (around the medians) for equal variance."""
     levene_permutation_p: float | None
     """The same, by permutations."""
+
+
+class PairedTest(_Part):
+    """Whether an opponent is better than a baseline in pairs that share all but the model."""
+
+    pairs: int = Field(ge=0)
+    """Pairs in which both have a value."""
+    better: int = Field(ge=0)
+    """Pairs in which the opponent is better."""
+    mean_advantage: float | None
+    """By how much the opponent is better in the mean; negative where it is worse."""
+    p: float | None
+    """One-sided p value of that mean among all signs of the differences; null without any."""
+    method: Literal["exact", "drawn"] | None
+    """Whether all signs were tried, or some were drawn."""
+    least_p: float | None
+    """Smallest p value that so many pairs can give."""
 
 
 class ModelPair(_Part):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -80,12 +80,14 @@ class LabelFolders:
         fronts: folder of ``NAME_front.png``.
         boxes: folder of ``NAME_front_extent_coord.txt``.
         sar: folder of ``NAME.png``, whose coordinates count where labels have none; may be None.
+        moved: folder of the scenes that are in that of another split beside it, by name.
     """
 
     zones: Path
     fronts: Path
     boxes: Path
     sar: Path | None = None
+    moved: Mapping[str, Split] = field(default_factory=dict)
 
     @classmethod
     def of_tree(cls, tree: CaffeTree, split: Split) -> Self:
@@ -93,7 +95,7 @@ class LabelFolders:
         zones, fronts, sar = (
             tree.root / name / split for name in ("zones", "fronts", "sar_images")
         )
-        return cls(zones, fronts, tree.root / BOX_FOLDER, sar)
+        return cls(zones, fronts, tree.root / BOX_FOLDER, sar, tree.moved)
 
     def names(self) -> list[str]:
         """Return the sorted names of the scenes that have a zone mask.
@@ -125,11 +127,11 @@ class LabelFolders:
 
     def zones_file(self, name: str) -> Path:
         """Return the zone mask of a scene, its ending in any case."""
-        return named_file(self.zones, name, *ZONES_ENDINGS)
+        return named_file(self._folder(self.zones, name), name, *ZONES_ENDINGS)
 
     def front_file(self, name: str) -> Path:
         """Return the labelled front of a scene, its ending in any case."""
-        return named_file(self.fronts, name, *FRONT_ENDINGS)
+        return named_file(self._folder(self.fronts, name), name, *FRONT_ENDINGS)
 
     def box_file(self, name: str) -> Path:
         """Return the bounding-box file of a scene, its ending in any case."""
@@ -155,11 +157,14 @@ class LabelFolders:
         window = BoundingBox.read(box_file).window(height_px, width_px, box_file)
         grid, file = shared_grid([(zones_file, zones_image), (front_file, front_image)])
         if grid is None and self.sar is not None:
-            file = named_file(self.sar, name, *SAR_ENDINGS)
+            file = named_file(self._folder(self.sar, name), name, *SAR_ENDINGS)
             grid = image_grid(file) if file.exists() else None
             if grid is not None:
                 _require_size(file, grid.shape, zones.shape, fix)
         return LabelledScene(scene, zones, front, window, scene.spacing_m(grid, file), grid)
+
+    def _folder(self, folder: Path, name: str) -> Path:
+        return folder.with_name(self.moved[name]) if name in self.moved else folder
 
 
 def _front_of_greys(greys: NDArray[np.uint8], file: Path) -> NDArray[np.bool_]:

@@ -11,6 +11,10 @@ These are the comparisons of Gourmelon et al. 2025 (doi:10.1109/TGRS.2025.358094
 With these choices the published table comes out from the published runs. For its last pair the
 study divides by the standard deviation of both models, the root of the mean of both variances:
 a baseline that scatters by itself makes its own differences look small. Both are given here.
+
+Runs that come in pairs, of equal test images and seed, are compared by the signs of their
+differences instead, which the hypothesis of equal models may exchange (Fisher 1935, The Design of
+Experiments, section 21).
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ssl4sar.core.seeding import generator
-from ssl4sar.evaluate.schema import PairTests
+from ssl4sar.evaluate.schema import PairedTest, PairTests
 
 Better = Literal["lower", "higher"]
 Method = Literal["exact", "asymptotic"]
@@ -69,6 +73,41 @@ def compare(baseline: Sequence[float], opponent: Sequence[float], better: Better
         mann_whitney_least_p=least_p(len(worse), len(best)) if enough else None,
         levene_p=levene_p,
         levene_permutation_p=permutation_p,
+    )
+
+
+def compare_paired(pairs: Sequence[tuple[float, float]], better: Better) -> PairedTest:
+    """Compare two models whose values come in pairs, by all signs that their differences can have.
+
+    Args:
+        pairs: value of the baseline, which may be worse, and of the opponent.
+        better: whether lower (an error) or higher values (an overlap) are better.
+
+    Returns:
+        The test; more than 16 pairs have too many signs, of which some are drawn.
+    """
+    sign = 1.0 if better == "lower" else -1.0
+    gains = sign * np.array([worse - best for worse, best in pairs], float)
+    count, total = len(gains), float(gains.sum())
+    is_exact = 2**count <= _MOST_PERMUTATIONS
+    p: float | None = None
+    if gains.any():
+        if is_exact:
+            signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
+        else:
+            draws = generator(0, "signs of paired differences")
+            signs = 1 - 2 * draws.integers(0, 2, (_DRAWN_PERMUTATIONS, count))
+        # Rounding must not part sums that are equal.
+        reached = int((signs @ gains >= total - 1e-12 * np.abs(gains).sum()).sum())
+        # What was observed is one of the drawn ones, too.
+        p = reached / len(signs) if is_exact else (reached + 1) / (len(signs) + 1)
+    return PairedTest(
+        pairs=count,
+        better=int((gains > 0).sum()),
+        mean_advantage=total / count if count else None,
+        p=p,
+        method=None if p is None else "exact" if is_exact else "drawn",
+        least_p=0.5**count if count else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
-from ssl4sar.core.pair_layout import is_named_after
+from ssl4sar.core.pair_layout import all_names, is_named_after
 from ssl4sar.evaluate.schema import Dataset, Model, PretrainedCheckpoint, Pretraining
 
 #: What a pretraining started from, in words.
@@ -17,8 +17,6 @@ _STARTS: Final = {
     "imagenet": "ImageNet weights",
     "checkpoint": "a checkpoint",
 }
-#: Other names of benchmark glaciers in datasets for pretraining.
-_OTHER_NAMES: Final = {"COL": ("Columbia",), "JAC": ("Jakobshavn",), "SI": ("SjogrenInlet",)}
 _KEYS: Final = frozenset(
     {"model", "network", "weights", "recipe", "starting_weights", "pretraining", "parameters"}
 )
@@ -123,7 +121,7 @@ def _seen(
     seen: list[str] = []
     explained: set[str] = set()
     for glacier in sorted(set(test_glaciers)):
-        names = (glacier, *_OTHER_NAMES.get(glacier, ()))
+        names = all_names([glacier])
         same = {name for name in trained_on if is_named_after(name, names)}
         if same:
             seen.append(glacier)

@@ -47,6 +47,17 @@ def runtime_min(
     return recorded_min if attempt == 1 else max(recorded_min, default_min)
 
 
+def training_min(benchmark: Path, metrics: Path) -> float | None:
+    """Return the minutes that a training took, None where nothing is on record.
+
+    Args:
+        benchmark: its benchmark record, of the last piece alone if it was interrupted.
+        metrics: its table of epochs.
+    """
+    recorded = [_number(row.get("s")) for row in _table(benchmark, "\t")]
+    return max([*recorded, _trained_s(metrics)]) / 60 or None
+
+
 def mem_mb(folders: Sequence[Path], rule: str, default_mb: int) -> int:
     """Return the memory to multiply with the attempt, MB; never less than the default.
 

@@ -1,0 +1,361 @@
+"""One table of a leave-one-glacier-out study: every glacier is the test split of one fold.
+
+A fold is an ordinary run, so its numbers are those of its comparison. A mean over folds weighs
+every glacier alike, however many images show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ssl4sar.evaluate.comparison_text import p_text
+from ssl4sar.evaluate.result import spread
+from ssl4sar.evaluate.schema import ComparedModel, ComparedRun, Comparison, PairedTest, Spread
+from ssl4sar.evaluate.significance import LEVEL, Better, compare_paired
+from ssl4sar.evaluate.trained_models import model_texts
+
+#: Measures of a run, whether lower or higher values are better, in the order of the table.
+_BETTER: Final[dict[str, Better]] = {
+    "mde_m": "lower",
+    "no_front": "lower",
+    "iou_pooled": "higher",
+    "front_recall_500m": "higher",
+    "front_precision_500m": "higher",
+}
+_COLUMNS: Final = (
+    "model",
+    "test glacier",
+    "images",
+    "MDE (m)",
+    "no front",
+    "pooled IoU",
+    "recall 500 m",
+    "precision 500 m",
+    "floor (m)",
+    "best trivial (m)",
+    "training (min)",
+)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A finished fold.
+
+    Attributes:
+        glacier: the test glacier.
+        comparison: models that were trained on the other glaciers.
+        training_min: minutes of training by model, all its runs together; None if not known.
+    """
+
+    glacier: str
+    comparison: Comparison
+    training_min: Mapping[str, float | None]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class FoldScores(_Part):
+    """A model on the test glacier of a fold; spreads are over its runs."""
+
+    glacier: str
+    """The test glacier."""
+    images: int
+    """Its images."""
+    mde_m: Spread
+    """Mean distance error, metres."""
+    no_front: Spread
+    """Images without a front."""
+    iou_pooled: Spread
+    """Pooled IoU, 0-1."""
+    front_recall_500m: Spread
+    """Share of the labelled front that the predicted front is near, 0-1."""
+    front_precision_500m: Spread
+    """Share of the predicted front that the labelled front is near, 0-1."""
+    floor_m: float | None
+    """Mean distance error of the true zones, metres."""
+    best_trivial_mde_m: float | None
+    """Mean distance error of the best trivial prediction, metres."""
+    training_min: float | None
+    """Minutes of training, all runs together; null if not known."""
+
+
+class ModelFolds(_Part):
+    """A model over all folds; spreads are over the folds, of the means of their runs."""
+
+    name: str
+    """Name of the row."""
+    network: dict[str, Any]
+    """Settings of the network."""
+    parameters: int
+    """Trained parameters of the network."""
+    weights: str
+    """Starting weights."""
+    recipe: dict[str, Any]
+    """Recipe of the training."""
+    folds: list[FoldScores]
+    """One entry per fold."""
+    mde_m: Spread
+    """Mean distance error, metres."""
+    no_front_share: float
+    """Share of all predicted images that have no front, 0-1."""
+    iou_pooled: Spread
+    """Pooled IoU, 0-1."""
+    front_recall_500m: Spread
+    """Share of the labelled front that the predicted front is near, 0-1."""
+    front_precision_500m: Spread
+    """Share of the predicted front that the labelled front is near, 0-1."""
+    training_min: float | None
+    """Minutes of training of all folds; null if one is not known."""
+
+
+class PairedModels(_Part):
+    """Whether a model is better than another one by some measure."""
+
+    baseline: str
+    """The one that may be worse."""
+    opponent: str
+    """The one that may be better."""
+    measure: str
+    """Measure of the runs."""
+    by_run: PairedTest
+    """Runs of equal fold and member paired; those of a fold share its images."""
+    by_fold: PairedTest
+    """Means of the folds paired."""
+
+
+class LeaveOneOut(_Part):
+    """The file of a leave-one-glacier-out study."""
+
+    schema_: Literal["ssl4sar.leave-one-out/1"] = Field(
+        default="ssl4sar.leave-one-out/1", alias="schema"
+    )
+    """Version of this shape."""
+    name: str
+    """Name of the study; a fold's run is called NAME_GLACIER."""
+    synthetic: bool
+    """Whether the scenes are rendered, not observed."""
+    models: list[ModelFolds]
+    """The models, in the order of the configuration."""
+    pairs: list[PairedModels]
+    """Every model against every one after it."""
+    failed: list[str]
+    """Test glaciers of the folds that failed: they are missing everywhere."""
+    text: list[str]
+    """What may be concluded and what may not."""
+
+
+def build_leave_one_out(
+    name: str, note: str, folds: Sequence[Fold], failed: Sequence[str]
+) -> LeaveOneOut:
+    """Put the folds together.
+
+    Args:
+        name: name of the study.
+        note: what may be concluded from numbers on such scenes, in words.
+        folds: those that are finished, all with the same models.
+        failed: test glaciers of the others.
+
+    Raises:
+        ValueError: no fold, or folds with different models.
+    """
+    if not folds:
+        raise ValueError("no fold is finished")
+    names = [each.name for each in folds[0].comparison.models]
+    if any([each.name for each in fold.comparison.models] != names for fold in folds):
+        raise ValueError("the folds hold different models")
+    models = [_model(folds, number) for number in range(len(names))]
+    pairs = [
+        _pair(folds, one, other, measure)
+        for one, other in combinations(range(len(names)), 2)
+        for measure in _BETTER
+    ]
+    return LeaveOneOut(
+        name=name,
+        synthetic=any(fold.comparison.dataset.synthetic for fold in folds),
+        models=models,
+        pairs=[pair for pair in pairs if pair.by_run.pairs],
+        failed=list(failed),
+        text=[note, *_texts(folds, models, failed)],
+    )
+
+
+def markdown(study: LeaveOneOut) -> str:
+    """Return a study as tables and sentences in Markdown."""
+    lines = [f"# Leave one glacier out: {study.name}", "", *_row(_COLUMNS)]
+    lines += _row(["---"] * 2 + ["---:"] * (len(_COLUMNS) - 2))
+    for model in study.models:
+        for fold in model.folds:
+            lines += _row(
+                [
+                    model.name,
+                    fold.glacier,
+                    str(fold.images),
+                    _spread(fold.mde_m, 0),
+                    _number(fold.no_front.mean, 1),
+                    _spread(fold.iou_pooled, 3),
+                    _spread(fold.front_recall_500m, 2),
+                    _spread(fold.front_precision_500m, 2),
+                    _number(fold.floor_m, 0),
+                    _number(fold.best_trivial_mde_m, 0),
+                    _number(fold.training_min, 1),
+                ]
+            )
+        means = (
+            str(sum(fold.images for fold in model.folds)),
+            _number(model.mde_m.mean, 0),
+            f"{model.no_front_share:.1%}",
+            _number(model.iou_pooled.mean, 3),
+            _number(model.front_recall_500m.mean, 2),
+            _number(model.front_precision_500m.mean, 2),
+            _number(spread(fold.floor_m for fold in model.folds).mean, 0),
+            _number(spread(fold.best_trivial_mde_m for fold in model.folds).mean, 0),
+            _number(model.training_min, 1),
+        )
+        lines += _row([f"**{each}**" for each in (model.name, "mean of folds", *means)])
+    if study.pairs:
+        columns = ("is the second better?", "measure", "by", "p of runs", "least p", "folds", "p")
+        lines += ["", *_row(columns), *_row(["---"] * 2 + ["---:"] * 5)]
+        lines += [line for pair in study.pairs for line in _row(_pair_cells(pair))]
+    return "\n".join([*lines, "", *(f"* {sentence}" for sentence in study.text), ""])
+
+
+def _model(folds: Sequence[Fold], number: int) -> ModelFolds:
+    scores = [_fold(fold, fold.comparison.models[number]) for fold in folds]
+    first = folds[0].comparison.models[number].model
+    minutes = [fold.training_min for fold in scores if fold.training_min is not None]
+    of_runs = {key: spread(getattr(fold, key).mean for fold in scores) for key in _BETTER}
+    of_runs.pop("no_front")
+    return ModelFolds(
+        **first.model_dump(include={"name", "network", "parameters", "weights", "recipe"}),
+        folds=scores,
+        no_front_share=sum(fold.no_front.mean or 0.0 for fold in scores)
+        / sum(fold.images for fold in scores),
+        training_min=sum(minutes) if len(minutes) == len(scores) else None,
+        **of_runs,
+    )
+
+
+def _fold(fold: Fold, scores: ComparedModel) -> FoldScores:
+    references = fold.comparison.references
+    best = references.best_trivial_mde_m
+    return FoldScores(
+        glacier=fold.glacier,
+        images=fold.comparison.images,
+        floor_m=references.floor_m,
+        best_trivial_mde_m=None if best is None else best.value,
+        training_min=fold.training_min.get(scores.name),
+        **{key: spread(_value(run, key) for run in scores.runs) for key in _BETTER},
+    )
+
+
+def _value(run: ComparedRun, measure: str) -> float | None:
+    value: float | None = getattr(run, measure, None)
+    return value
+
+
+def _pair(folds: Sequence[Fold], one: int, other: int, measure: str) -> PairedModels:
+    names = [folds[0].comparison.models[number].name for number in (one, other)]
+    pairs = [_paired_runs(fold, one, other, measure) for fold in folds]
+    means = [
+        (fmean(worse for worse, _ in found), fmean(better for _, better in found))
+        for found in pairs
+        if found
+    ]
+    runs = [pair for found in pairs for pair in found]
+    return PairedModels(
+        baseline=names[0],
+        opponent=names[1],
+        measure=measure,
+        by_run=compare_paired(runs, _BETTER[measure]),
+        by_fold=compare_paired(means, _BETTER[measure]),
+    )
+
+
+def _paired_runs(fold: Fold, one: int, other: int, measure: str) -> list[tuple[float, float]]:
+    """Return the values of both models by the members that both have."""
+    worse, better = (
+        {run.member: _value(run, measure) for run in fold.comparison.models[number].runs}
+        for number in (one, other)
+    )
+    found = [(value, better.get(member)) for member, value in worse.items()]
+    return [(one, two) for one, two in found if one is not None and two is not None]
+
+
+def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence[str]) -> list[str]:
+    texts = [
+        "every glacier is the test split of one fold, whose networks have seen no image of it; a "
+        "mean weighs every glacier alike"
+    ]
+    if failed:
+        texts.append(
+            f"{len(failed)} of {len(folds) + len(failed)} folds FAILED and are missing in all "
+            f"means: {', '.join(failed)}"
+        )
+    for model in models:
+        # Of a glacier without any front there is nothing to compare: that is not better either.
+        worse = [
+            fold.glacier
+            for fold in model.folds
+            if fold.best_trivial_mde_m is not None
+            and (fold.mde_m.mean is None or fold.mde_m.mean >= fold.best_trivial_mde_m)
+        ]
+        if worse:
+            texts.append(
+                f"{model.name}: the mean MDE is not better than that of the best trivial "
+                f"prediction on {', '.join(worse)}"
+            )
+        if model.no_front_share:
+            texts.append(
+                f"{model.name}: {model.no_front_share:.1%} of the images have no front and are "
+                "left out of the MDE, not of the recall"
+            )
+    if len(models) > 1:
+        texts.append(
+            "p: one-sided, by exchanging the signs of the differences (exact up to 16 pairs); runs "
+            "of one fold share its images, so what is to hold for other glaciers has to show in "
+            f"the folds, of which {len(folds)} reach no p below {p_text(0.5 ** len(folds))} "
+            f"(usual level {LEVEL}); not corrected for the number of pairs"
+        )
+    seen = [
+        f"{fold.glacier}: {text}"
+        for fold in folds
+        for each in fold.comparison.models
+        for text in model_texts(each.model, fold.comparison.dataset)
+    ]
+    return [*texts, *seen]
+
+
+def _pair_cells(pair: PairedModels) -> list[str]:
+    runs, folds = pair.by_run, pair.by_fold
+    return [
+        f"{pair.baseline} > {pair.opponent}",
+        pair.measure,
+        _number(runs.mean_advantage, 1 if pair.measure in {"mde_m", "no_front"} else 3),
+        "-" if runs.p is None else p_text(runs.p),
+        "-" if runs.least_p is None else p_text(runs.least_p),
+        f"{folds.better} of {folds.pairs}",
+        "-" if folds.p is None else p_text(folds.p),
+    ]
+
+
+def _row(cells: Sequence[str]) -> list[str]:
+    return [f"| {' | '.join(cells)} |"]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def _spread(value: Spread, digits: int) -> str:
+    mean = _number(value.mean, digits)
+    return f"{mean} ± {_number(value.std, digits)}" if value.runs > 1 else mean

@@ -1,0 +1,118 @@
+"""The table of a leave-one-glacier-out study."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from made_scores import NAMES, image, scored
+from scipy import stats
+
+from ssl4sar.evaluate.comparison import build_comparison
+from ssl4sar.evaluate.leave_one_out import Fold, LeaveOneOut, build_leave_one_out, markdown
+from ssl4sar.evaluate.result import describe_dataset
+from ssl4sar.evaluate.schema import read_comparison
+from ssl4sar.evaluate.scores_file import BaselineScores
+from ssl4sar.evaluate.significance import compare_paired
+
+BASELINES = {
+    "true_zones": BaselineScores("the true zones", [image(name, 12.0, 0) for name in NAMES]),
+    "left": BaselineScores("left half ocean", [image(name, 150.0, 400) for name in NAMES]),
+}
+
+
+def fold(glacier: str, minutes: float | None, **mde_m: Sequence[float | None]) -> Fold:
+    dataset = describe_dataset("x", source="local", spacing_m=80, test_glaciers=[glacier])
+    models = [scored(name, values) for name, values in mde_m.items()]
+    comparison = read_comparison(build_comparison(dataset, models, BASELINES))
+    return Fold(glacier, comparison, dict.fromkeys(mde_m, minutes))
+
+
+@pytest.fixture
+def study() -> LeaveOneOut:
+    folds = [
+        fold("Crane", 4.0, old=[200.0, 100.0], new=[90.0, 80.0]),
+        fold("JAC", 6.0, old=[300.0, None], new=[120.0, 130.0]),
+    ]
+    return build_leave_one_out("coarse", "real scenes at 80 m", folds, ["SI"])
+
+
+def test_a_mean_weighs_every_fold_alike(study: LeaveOneOut) -> None:
+    old, new = study.models
+    assert [each.glacier for each in old.folds] == ["Crane", "JAC"]
+    assert [each.mde_m.mean for each in old.folds] == [150, 300]
+    assert (old.mde_m.mean, old.mde_m.runs) == (225, 2)
+    assert old.folds[1].no_front.mean == 1
+    # Two images per fold; one of two runs found no front on JAC.
+    assert old.no_front_share == pytest.approx(0.25)
+    assert (new.mde_m.mean, new.no_front_share) == (105, 0)
+    assert new.training_min == 10
+    assert new.folds[0].floor_m == 12
+    assert new.folds[0].best_trivial_mde_m == 150
+    assert json.loads(study.model_dump_json(by_alias=True))["schema"] == "ssl4sar.leave-one-out/1"
+
+
+def test_runs_are_paired_by_fold_and_member(study: LeaveOneOut) -> None:
+    (pair,) = [each for each in study.pairs if each.measure == "mde_m"]
+    assert (pair.baseline, pair.opponent) == ("old", "new")
+    # One run of JAC has no MDE, and so no pair: 200-90, 100-80, 300-120.
+    assert (pair.by_run.pairs, pair.by_run.better) == (3, 3)
+    assert pair.by_run.mean_advantage == pytest.approx((110 + 20 + 180) / 3)
+    assert pair.by_run.p == pair.by_run.least_p == 0.125
+    assert (pair.by_fold.pairs, pair.by_fold.p) == (2, 0.25)
+
+
+def test_the_tables_say_what_is_missing(study: LeaveOneOut) -> None:
+    text = markdown(study)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    cells = {tuple(map(str.strip, line.split("|")[1:3])): line for line in rows}
+    assert "| 150 ± 50 | 0.0 | 0.818 ± 0.000 |" in cells["old", "Crane"]
+    assert "| **225** | **25.0%** |" in cells["**old**", "**mean of folds**"]
+    assert "| new | JAC | 2 | 125 ± 5 |" in text
+    assert "| old > new | mde_m | 103.3 | 0.125 | 0.125 | 2 of 2 | 0.250 |" in text
+    assert "* real scenes at 80 m" in text
+    assert "1 of 3 folds FAILED and are missing in all means: SI" in text
+    assert "old: the mean MDE is not better than that of the best trivial" in text
+    assert "prediction on Crane, JAC" in text
+    assert "new: the mean MDE" not in text
+
+
+def test_one_model_and_one_fold_without_records() -> None:
+    study = build_leave_one_out("x", "note", [fold("JAC", None, old=[None])], [])
+    assert study.pairs == []
+    assert study.models[0].training_min is None
+    assert study.models[0].mde_m.mean is None
+    assert "prediction on JAC" in markdown(study)
+    with pytest.raises(ValueError, match="different models"):
+        folds = [fold("JAC", None, old=[1.0]), fold("SI", None, new=[1.0])]
+        build_leave_one_out("x", "note", folds, [])
+
+
+@pytest.mark.parametrize("better", ["lower", "higher"])
+def test_the_paired_test_is_that_of_all_signs(better: str) -> None:
+    rng = np.random.default_rng(1)
+    pairs = [(float(a), float(b)) for a, b in rng.normal(size=(9, 2)).round(2)]
+    found = compare_paired(pairs, better)  # type: ignore[arg-type]
+    gains = np.array([a - b for a, b in pairs]) * (1 if better == "lower" else -1)
+    expected = stats.permutation_test(
+        (gains,), np.mean, permutation_type="samples", alternative="greater", n_resamples=np.inf
+    )
+    assert found.p == pytest.approx(expected.pvalue, abs=1e-12)
+    assert found.mean_advantage == pytest.approx(gains.mean())
+    assert (found.method, found.least_p) == ("exact", 2**-9)
+
+
+def test_a_paired_test_of_nothing_of_equals_and_of_many() -> None:
+    assert compare_paired([], "lower").model_dump() == {
+        **dict.fromkeys(("mean_advantage", "p", "method", "least_p")),
+        "pairs": 0,
+        "better": 0,
+    }
+    assert compare_paired([(1.0, 1.0)], "lower").p is None
+    # Equal gains: rounding does not part sums that are equal.
+    assert compare_paired([(0.3, 0.1), (0.3, 0.1), (0.1, 0.3)], "lower").p == 0.5
+    many = compare_paired([(2.0, 1.0)] * 30, "lower")
+    assert many.method == "drawn"
+    assert many.p == pytest.approx(1 / 20_001)
