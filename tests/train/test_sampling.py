@@ -165,3 +165,29 @@ def test_a_share_of_the_windows_is_laid_about_the_front():
     assert counts[2] == 0
     for image in (0, 1):
         assert counts[image] == pytest.approx(500, abs=60)
+
+
+def test_a_share_of_the_windows_is_warped_about_the_same_centre():
+    plain = drawer(ALWAYS, samples_per_epoch=2000)
+    with_warp = ALWAYS.model_copy(update={"warp_probability": 0.5, "warp_stretch": 1.2})
+    deck = drawer(with_warp, samples_per_epoch=2000)
+    warps = []
+    for i in range(2000):
+        before, draw = plain.draw(0, i), deck.draw(0, i)
+        assert replace(draw, window=before.window, warp=None) == before
+        if draw.warp is None:
+            assert draw.window == before.window
+            continue
+        warps.append(draw.warp)
+        sides = draw.window.height_px / before.window.height_px
+        assert sides == pytest.approx(1.5, abs=1 / before.window.height_px)
+        for now, then in ((draw.window.row, before.window.row),):
+            middle = now + draw.window.height_px / 2 - then - before.window.height_px / 2
+            assert abs(middle) <= 1
+    assert len(warps) == pytest.approx(1000, abs=80)
+    stretches = np.log([warp.stretch for warp in warps]) / np.log(1.2)
+    assert -1 <= stretches.min() < -0.95
+    assert 0.95 < stretches.max() <= 1
+    angles = np.array([warp.angle_rad for warp in warps])
+    assert np.histogram(angles, 4, (-np.pi, np.pi))[0].min() > 190
+    assert len({warp.seed for warp in warps}) == len(warps)

@@ -48,7 +48,15 @@ CERTAIN = AugmentationConfig(
     **dict.fromkeys(
         (
             f"{step}_probability"
-            for step in ("rezoom", "ocean_mixup", "speckle", "brightness", "contrast", "gamma")
+            for step in (
+                "rezoom",
+                "ocean_mixup",
+                "speckle",
+                "brightness",
+                "contrast",
+                "gamma",
+                "warp",
+            )
         ),
         1.0,
     )
@@ -99,7 +107,8 @@ def test_frames_are_of_one_glacier_by_day_each_once():
 def test_turns_are_shared_and_grey_values_are_not():
     for index in range(40):
         frames = drawer().draw(0, index).frames
-        assert len({(f.flip_columns, f.flip_rows, f.quarter_turns) for f in frames}) == 1
+        assert len({(f.flip_columns, f.flip_rows, f.quarter_turns, f.warp) for f in frames}) == 1
+        assert frames[0].warp is not None
         for values in (
             {f.noise_seed for f in frames},
             {f.brightness for f in frames},

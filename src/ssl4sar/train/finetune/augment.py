@@ -19,7 +19,8 @@ from torch.nn.functional import interpolate, max_pool2d
 from ssl4sar.config.training import AugmentationConfig
 from ssl4sar.core.zones import OCEAN
 from ssl4sar.train.finetune.crops import CropBatch
-from ssl4sar.train.loop.sampling import SampleDraw
+from ssl4sar.train.finetune.warp import sampling_grid, warped
+from ssl4sar.train.loop.sampling import REACH, SampleDraw, Warp
 
 
 def resize_image(pixels: Tensor, side_px: int, *, antialias: bool = True) -> Tensor:
@@ -175,7 +176,7 @@ def augment_batch(
 ) -> Augmented:
     """Turn raw crops into the network's input, on the device that holds them.
 
-    Order: resize, ocean mix-up, speckle, brightness, contrast, gamma, flips, rotation.
+    Order: resize, warp, ocean mix-up, speckle, brightness, contrast, gamma, flips, rotation.
 
     Args:
         batch: crops of any size and their draws.
@@ -185,9 +186,13 @@ def augment_batch(
     """
     crops = batch.crops()
     antialias = not config.legacy_no_antialias
-    images = torch.stack([resize_image(c.image, input_px, antialias=antialias) for c in crops])
+    frames = [_Frame(draw.warp, input_px, batch.pixels.device) for draw in batch.draws]
+    images = torch.stack(
+        [f.image(c.image, antialias=antialias) for f, c in zip(frames, crops, strict=True)]
+    )
+    bilinear = config.legacy_bilinear_masks
     labels = torch.stack(
-        [resize_labels(c.labels, input_px, bilinear=config.legacy_bilinear_masks) for c in crops]
+        [f.labels(c.labels, bilinear=bilinear) for f, c in zip(frames, crops, strict=True)]
     )
     partners = {
         i: resize_image(c.partner, input_px, antialias=antialias)
@@ -206,8 +211,24 @@ def augment_batch(
         return Augmented(images[:, None], labels, None)
     # Widened before it is resized: a line of one pixel would have gaps after nearest neighbour.
     bands = [front_band(c.front, front_band_px) for c in crops if c.front is not None]
-    fronts = torch.stack([resize_labels(band, input_px) for band in bands])
+    fronts = torch.stack([f.labels(band) for f, band in zip(frames, bands, strict=True)])
     return Augmented(images[:, None], labels, _geometric(fronts, batch.draws))
+
+
+class _Frame:
+    """Brings the parts of one crop to the size of the input, alike."""
+
+    def __init__(self, warp: Warp | None, input_px: int, device: torch.device) -> None:
+        self._grid = None if warp is None else sampling_grid(warp, input_px, device)
+        self._side_px = input_px if warp is None else round(REACH * input_px)
+
+    def image(self, pixels: Tensor, *, antialias: bool = True) -> Tensor:
+        resized = resize_image(pixels, self._side_px, antialias=antialias)
+        return resized if self._grid is None else warped(resized, self._grid, "bilinear")
+
+    def labels(self, labels: Tensor, *, bilinear: bool = False) -> Tensor:
+        resized = resize_labels(labels, self._side_px, bilinear=bilinear)
+        return resized if self._grid is None else warped(resized, self._grid, "nearest")
 
 
 def _photometric(images: Tensor, draws: Sequence[SampleDraw]) -> None:

@@ -1,7 +1,7 @@
 """Training on series: which crops belong together, and what a temporal network makes of them.
 
-All images of a sample show the same part of a glacier, whatever their grids, with the same flips
-and rotation; grey values are changed in each by itself. Like all draws they follow from (seed,
+All images of a sample show the same part of a glacier, whatever their grids, with the same flips,
+rotation and warp; grey values are changed in each by itself. Like all draws they follow from (seed,
 epoch, index) alone.
 """
 
@@ -81,6 +81,7 @@ class SeriesDrawer:
                     flip_columns=draw.flip_columns,
                     flip_rows=draw.flip_rows,
                     quarter_turns=draw.quarter_turns,
+                    warp=draw.warp,
                 )
             )
         place = series.frames.index(reference)

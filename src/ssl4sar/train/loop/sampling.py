@@ -7,10 +7,11 @@ device, and after a resume. Source of the distributions: the published code of S
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from ssl4sar.core.seeding import derive_seed, generator
 
 _SMALLEST_WINDOW_PX = 8
 _SPECKLE_PEAKS = 3
+
+#: Side of the window that is cut for a warped sample, in its own sides: its corners turn out.
+REACH: Final = 1.5
 
 #: Rows and columns (n, 2) of the labelled front of a training image, by its number.
 FrontPixelsOf = Callable[[int], NDArray[np.integer]]
@@ -93,6 +97,23 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Warp:
+    """Rotation by any angle, stretch and bend of one sample.
+
+    Attributes:
+        angle_rad: rotation.
+        stretch: factor of the rows before the rotation, of which the columns get the inverse.
+        bend: standard deviation of the shift of 4 x 4 nodes, in sides of the result.
+        seed: seed of these shifts.
+    """
+
+    angle_rad: float
+    stretch: float
+    bend: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class SampleDraw:
     """One training sample: where it is cut and how it is changed.
 
@@ -108,6 +129,7 @@ class SampleDraw:
         flip_rows: mirror top to bottom.
         quarter_turns: counter-clockwise rotation after the flips, 0 to 3 times 90 degrees.
         noise_seed: seed of the pixel noise.
+        warp: how the window is warped, which then has ``REACH`` times its side; None: not.
     """
 
     window: Window
@@ -121,6 +143,7 @@ class SampleDraw:
     flip_rows: bool = False
     quarter_turns: int = 0
     noise_seed: int = 0
+    warp: Warp | None = None
 
 
 class SampleDrawer:
@@ -179,10 +202,11 @@ class SampleDrawer:
     def draw(self, epoch: int, index: int) -> SampleDraw:
         """Return sample ``index`` of ``epoch``."""
         drawn = self.drawn(self.image(epoch, index), epoch, index)
-        return replace(drawn, window=self._at_front(drawn.window, epoch, index))
+        window, warp = self._at_front(drawn.window, epoch, index), self._warp(epoch, index)
+        return replace(drawn, window=window if warp is None else _enlarged(window), warp=warp)
 
     def drawn(self, image: int, epoch: int, index: int, *frame: str) -> SampleDraw:
-        """Return what a sample does with an image, by a window anywhere in it.
+        """Return what a sample does with an image, by a window anywhere in it and without a warp.
 
         Every parameter is drawn whether or not it is used, so that a change of one probability
         leaves all other draws of the sample as they are.
@@ -221,6 +245,18 @@ class SampleDrawer:
             noise_seed=derive_seed(self.seed, "noise", epoch, index, *frame),
         )
 
+    def _warp(self, epoch: int, index: int) -> Warp | None:
+        """Draw a warp by random numbers of its own."""
+        a = self.augmentation
+        if not a.warp_probability:
+            return None
+        random = generator(self.seed, "warp", epoch, index)
+        if random.random() >= a.warp_probability:
+            return None
+        angle_rad = random.uniform(-math.pi, math.pi)
+        stretch = a.warp_stretch ** random.uniform(-1, 1)
+        return Warp(angle_rad, stretch, a.warp_bend, derive_seed(self.seed, "bend", epoch, index))
+
     def _window(self, image: int, random: np.random.Generator) -> Window:
         scene = self.scenes[image]
         zoom = _factor(random, self.augmentation.rezoom_probability, self.augmentation.rezoom_range)
@@ -254,6 +290,13 @@ class SampleDrawer:
         low, high = min(0, length - target), max(0, length - target)
         start = low + min(int(position * (high - low + 1)), high - low)
         return start - (side - target) // 2
+
+
+def _enlarged(window: Window) -> Window:
+    """Return a window about the same centre from which a warped one can be cut."""
+    side = math.ceil(window.height_px * REACH)
+    shift = (side - window.height_px) // 2
+    return Window(window.image, window.row - shift, window.column - shift, side, side)
 
 
 def _factor(random: np.random.Generator, probability: float, bounds: tuple[float, float]) -> float:
