@@ -28,10 +28,19 @@ from ssl4sar.dataset.series import SeriesScene
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.checkpoint import load_network
 from ssl4sar.models.network import SeriesNetwork
+from ssl4sar.train.finetune.augment import augment_batch
+from ssl4sar.train.finetune.crops import CropDataset
 from ssl4sar.train.finetune.finetune import finetune
 from ssl4sar.train.finetune.finetune_module import FinetuneModule
-from ssl4sar.train.finetune.series import SeriesDraw, SeriesDrawer, series_logits, window_in
+from ssl4sar.train.finetune.series import (
+    SeriesCropDataset,
+    SeriesDraw,
+    SeriesDrawer,
+    series_logits,
+    window_in,
+)
 from ssl4sar.train.finetune.validation import StoreValidation, validation_windows
+from ssl4sar.train.loop.batches import BatchKey
 from ssl4sar.train.loop.sampling import SampleDraw, SampleDrawer, SceneShape, Window
 
 #: Four scenes of a glacier, one of them coarser, two of one day; and one scene of another glacier.
@@ -44,23 +53,8 @@ NAMES = (
 )
 SHAPES = ((600, 400), (210, 140), (600, 400), (600, 400), (90, 90))
 #: Everything that can be drawn is drawn, so that equal values are not by chance.
-CERTAIN = AugmentationConfig(
-    **dict.fromkeys(
-        (
-            f"{step}_probability"
-            for step in (
-                "rezoom",
-                "ocean_mixup",
-                "speckle",
-                "brightness",
-                "contrast",
-                "gamma",
-                "warp",
-            )
-        ),
-        1.0,
-    )
-)
+STEPS = ("rezoom", "ocean_mixup", "speckle", "brightness", "contrast", "gamma", "warp")
+CERTAIN = AugmentationConfig(**dict.fromkeys((f"{step}_probability" for step in STEPS), 1.0))
 
 
 def drawer(config=None, seed=3):
@@ -131,6 +125,49 @@ def test_windows_show_one_place_on_any_grid():
         own = draw.frames[draw.reference].window
         for frame in draw.frames:
             assert frame.window == window_in(own, shapes, frame.window.image)
+
+
+class OnePlace:
+    """In place of a store: every image shows one smooth scene, on its own grid."""
+
+    def _places(self, number):
+        height, width = SHAPES[number]
+        return (np.arange(height)[:, None] + 0.5) / height, (np.arange(width) + 0.5) / width
+
+    def image(self, number):
+        rows, columns = self._places(number)
+        return (127 + 60 * np.sin(9 * rows) + 60 * np.cos(7 * columns)).astype(np.uint8)
+
+    def zones(self, number):
+        rows, columns = self._places(number)
+        return (2 * (rows > 0.4) + (columns > 0.6)).astype(np.uint8)
+
+    front = zones
+
+
+@pytest.mark.parametrize("warp", [0.0, 1.0])
+def test_all_images_of_a_sample_show_one_place(warp):
+    """Also at another pixel size, beyond the border, turned and warped."""
+    series = drawer(SeriesConfig(frames=4))
+    probabilities = {f"{step}_probability": 0.0 for step in STEPS[1:]}
+    geometric = AugmentationConfig(**{**probabilities, "warp_probability": warp})
+    series.drawer.augmentation = geometric
+    dataset = SeriesCropDataset(CropDataset(OnePlace(), range(len(NAMES)), series.drawer), series)
+    batch = dataset[BatchKey(0, tuple(range(40)))]
+    images, labels, _ = augment_batch(batch, 64, geometric)
+    assert len(batch) == 40
+    assert batch.images == [series.drawer.image(0, index) for index in range(40)]
+    start, uneven = 0, 0
+    for draw in batch.series:
+        end = start + len(draw.frames)
+        reference = start + draw.reference
+        for other in range(start, end):
+            assert (images[other] - images[reference]).abs().mean() < 0.02
+            assert (labels[other] == labels[reference]).float().mean() > 0.9
+        uneven += float(images[reference].std()) > 0.05
+        start = end
+    assert start == len(images) == 32 * 4 + 8
+    assert uneven > 20  # equal images are not equal by chance
 
 
 def test_all_images_of_a_series_may_count():
