@@ -119,10 +119,10 @@ class TemporalAttention(TemporalBlock):
         heads = (*features.shape[:3], HEADS, -1)
         query, key, value = (
             projected.view(heads).transpose(2, 3)
-            for projected in (self.query(features), self.key(features), features.contiguous())
+            for projected in (self.query(features), self.key(features), features)
         )
         weights = (query @ key.transpose(-2, -1) / KEY_CHANNELS**0.5).softmax(-1)
-        attended = (self.dropout(weights) @ value.to(weights.dtype)).transpose(2, 3)
+        attended = (self.dropout(weights) @ value).transpose(2, 3)
         branch: Tensor = self.output(attended.flatten(3)).transpose(1, 2)
         return x + self.scale * branch
 
