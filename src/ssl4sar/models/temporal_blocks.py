@@ -19,8 +19,8 @@ from ssl4sar.models.blocks import NORM_EPSILON, group_count
 HEADS: Final = 8
 KEY_CHANNELS: Final = 16
 DROPOUT: Final = 0.1
-#: Ratio of the longest to the shortest wave of the encoding of days: 2 pi times so many days, 172
-#: years, is the longest, so that all days of the archives have different encodings.
+#: The waves of the encoding of days are from 2 pi days to nearly so many times that, so that all
+#: days of the archives have different encodings.
 LONGEST_WAVE: Final = 10_000.0
 
 
