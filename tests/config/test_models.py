@@ -77,6 +77,22 @@ def test_the_pretext_tasks_train_the_network_of_the_models_that_start_from_them(
         study(models=models)
 
 
+def test_a_temporal_network_shares_the_pretraining_of_its_single_image_network() -> None:
+    lean = {"name": "temporal_tyrion", "temporal": "gru", "decoder": "lean"}
+    models = {
+        "series": {"network": {"name": "temporal_tyrion"}, "weights": "optsimmim"},
+        "lean": {"network": lean, "weights": "optsimmim"},
+        "alone": {"weights": "optsimmim"},
+    }
+    made = study(models=models)
+    assert made.pretrained_network == TyrionConfig()
+    assert made.resolved()["pretraining"]["network"]["name"] == "tyrion"
+    assert [row.network.is_temporal for row in made.models.values()] == [True, True, False]
+    models["alone"]["network"] = {"name": "tyrion", "dropout": 0.2}
+    with pytest.raises(UserError, match=r"models: series, lean, alone start from a pretext task"):
+        study(models=models)
+
+
 @pytest.mark.parametrize(
     ("values", "told"),
     [
@@ -89,7 +105,8 @@ def test_the_pretext_tasks_train_the_network_of_the_models_that_start_from_them(
         ),
         (
             {"models": {"a": {"network": {"name": "resnet"}}}},
-            r"models\.a\.network\.name: resnet is not one of tyrion, aspp_unet;",
+            r"models\.a\.network\.name: resnet is not one of tyrion, temporal_tyrion, "
+            r"aspp_unet;",
         ),
         (
             {"models": {"a": {"network": {"name": "asp_unet"}}}},

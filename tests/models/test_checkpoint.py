@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from ssl4sar.config.networks import AsppUnetConfig, TyrionConfig
+from ssl4sar.config.networks import (
+    AsppUnetConfig,
+    NetworkSettings,
+    TemporalTyrionConfig,
+    TyrionConfig,
+)
 from ssl4sar.core.errors import UserError
 from ssl4sar.models.checkpoint import (
     NETWORK_NAME,
@@ -67,8 +72,15 @@ def test_other_heads_survive(tmp_path: Path) -> None:
     assert load_network(tmp_path / "n.pt")[0].out_channels == 14
 
 
-def test_every_network_comes_back(tmp_path: Path) -> None:
-    settings = AsppUnetConfig(input_px=64, first_channels=4, levels=3, dilations=(1, 2))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        AsppUnetConfig(input_px=64, first_channels=4, levels=3, dilations=(1, 2)),
+        TemporalTyrionConfig(**TINY.model_dump(exclude={"name"}), temporal="gru", decoder="lean"),
+    ],
+    ids=lambda settings: settings.name,
+)
+def test_every_network_comes_back(settings: NetworkSettings, tmp_path: Path) -> None:
     torch.manual_seed(0)
     made = build_network(settings)
     save_network(tmp_path / "n.pt", made, settings, {})

@@ -65,6 +65,7 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train/pretext/pretrain", {"pretrain"}),
         ("train/finetune/losses", {"finetune"}),
         ("models/aspp_unet", set()),
+        ("models/temporal_tyrion", set()),
         ("config/networks", set()),
         ("train/loop/deadline", set()),
         ("train/operations/launch", set()),

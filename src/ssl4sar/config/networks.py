@@ -15,6 +15,8 @@ from ssl4sar.config.block import Block
 
 #: Weights that a network starts from: random ones, those of an ImageNet classifier, a checkpoint.
 WeightsKind = Literal["none", "imagenet", "checkpoint"]
+#: What exchanges information between the images of a series.
+TemporalKind = Literal["none", "conv", "gru", "attention"]
 
 
 class NetworkSettings(Block):
@@ -31,11 +33,18 @@ class NetworkSettings(Block):
     can_pretrain: ClassVar[bool] = False
     #: Fewest crops that it can be trained on at once.
     least_batch: ClassVar[int] = 1
+    #: Whether it maps series of images together.
+    is_temporal: ClassVar[bool] = False
 
     @property
     def crop_memory_mb(self) -> float:
         """Memory of one crop in the backward pass on a CPU, MB."""
         raise NotImplementedError
+
+    @property
+    def single_image(self) -> NetworkSettings:
+        """The network for single images that the pretext tasks train for it: mostly itself."""
+        return self
 
     def beside_weights(self) -> Self:
         """Return the settings that count where the weights come from a file."""
@@ -94,6 +103,28 @@ class TyrionConfig(NetworkSettings):
         return self.model_copy(update={"legacy_post_norm_ones": False})
 
 
+class TemporalTyrionConfig(TyrionConfig):
+    """Tyrion with layers between its own that look along a series of images of one glacier."""
+
+    name: Literal["temporal_tyrion"] = "temporal_tyrion"  # type: ignore[assignment]
+    """Multi-temporal Tyrion of Dreier et al. 2026. From a pretext task, or from a checkpoint of a
+    tyrion of the same sizes, it starts with what that tyrion predicts."""
+    temporal: TemporalKind = "conv"
+    """What looks along the series: convolutions over three images, recurrent units (gru), attention
+    by content and day; none: nothing, images stay alone."""
+    decoder: Literal["full", "lean"] = "full"
+    """full: that of tyrion; lean: the published one, a third as wide, which takes nothing from a
+    tyrion: its encoder alone then has the weights of the file."""
+
+    is_temporal: ClassVar[bool] = True
+
+    @property
+    def single_image(self) -> TyrionConfig:
+        """The Tyrion of the same sizes, which the pretext tasks train."""
+        sizes = TyrionConfig.model_fields.keys() - {"name"}
+        return TyrionConfig(**{key: getattr(self, key) for key in sizes})
+
+
 class AsppUnetConfig(NetworkSettings):
     """The benchmark's U-Net for zones, with atrous pyramid pooling at its deepest level."""
 
@@ -131,7 +162,9 @@ class AsppUnetConfig(NetworkSettings):
 
 
 #: Every network; its name says which settings there are.
-Network = Annotated[TyrionConfig | AsppUnetConfig, Field(discriminator="name")]
+Network = Annotated[
+    TyrionConfig | TemporalTyrionConfig | AsppUnetConfig, Field(discriminator="name")
+]
 _NETWORK: Final[TypeAdapter[NetworkSettings]] = TypeAdapter(Network)
 
 

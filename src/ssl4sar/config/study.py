@@ -103,7 +103,7 @@ class StudyConfig(Block):
         self._check_names()
         for name in self.models:
             self._check_model(name)
-        networks = {name: self.models[name].network for name in self._pretrained}
+        networks = {name: self.models[name].network.single_image for name in self._pretrained}
         if len({network.model_dump_json() for network in networks.values()}) > 1:
             raise ValueError(
                 f"models: {', '.join(networks)} start from a pretext task, which trains one "
@@ -196,7 +196,7 @@ class StudyConfig(Block):
     @property
     def pretrained_network(self) -> NetworkSettings | None:
         """The network that the pretext tasks train; None where no model starts from one."""
-        return self.models[self._pretrained[0]].network if self._pretrained else None
+        return self.models[self._pretrained[0]].network.single_image if self._pretrained else None
 
     @property
     def pretext_tasks(self) -> tuple[Task, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Final
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ssl4sar.core.zones import CLASS_COUNT
 
@@ -22,3 +24,31 @@ class ZoneNetwork(nn.Module):
 
     input_px: int
     out_channels: int
+
+
+class SeriesNetwork(ZoneNetwork, ABC):
+    """Maps series of images of one place together; an image alone is a series of one.
+
+    It does not know how long series are: any length from 1 works, also another one than in
+    training.
+    """
+
+    @abstractmethod
+    def forward_series(self, images: Tensor, days: Tensor) -> Tensor:
+        """Return logits of every image.
+
+        Args:
+            images: (B, T, P, P) float, values 0-1: T images of one place in each of B series.
+            days: (B, T) int64, days since 1995-01-01, ascending within a series.
+
+        Returns:
+            (B, T, K, P, P) float.
+
+        Raises:
+            ValueError: the images have another size than the network, or not each has a day.
+        """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits (B, K, P, P) of (B, 1, P, P) images, each a series of its own."""
+        days = torch.zeros(len(image), 1, dtype=torch.int64, device=image.device)
+        return self.forward_series(image, days)[:, 0]

@@ -63,6 +63,8 @@ _PRETEXT: Final = re.compile(
 )
 #: What makes two networks different although tensors may fit.
 _GEOMETRY: Final = ("embed_dim", "depths", "num_heads", "window_tokens", "input_px")
+#: Settings of the networks built around a Tyrion.
+_FORM: Final = ("temporal", "decoder")
 _DECODER_NAMES: Final = (
     (re.compile(r"pred_target\.6\.(weight|bias)"), r"head.\1"),
     (
@@ -103,6 +105,19 @@ def load_weights(
     return WeightsReport(
         weights.kind, str(path), sha256_file(path), count, head, *_origin(table.get("info"))
     )
+
+
+def holds_network(weights: StartingWeights, name: str) -> bool:
+    """Return whether weights are in a checkpoint of this package of the network of a name.
+
+    Raises:
+        UserError: missing or damaged file.
+    """
+    if weights.kind != "checkpoint" or weights.file is None:
+        return False
+    path = Path(weights.file)
+    table = _read_table(path)
+    return table.get("format") == FORMAT and network_values(table, path).get("name") == name
 
 
 def _origin(info: Any) -> tuple[tuple[str, ...], int | None]:
@@ -212,12 +227,12 @@ def _check_geometry(config: TyrionConfig, table: Mapping[str, Any], path: Path) 
     """Refuse another network, also where all shapes agree, as with other attention windows."""
     made_with = network_values(table, path)
     wanted = config.model_dump(mode="json")
-    for key in ("name", *_GEOMETRY):
-        if made_with.get(key) != wanted[key]:
+    for key in ("name", *_FORM, *_GEOMETRY):
+        if made_with.get(key) != wanted.get(key):
             raise UserError(
                 path,
                 f"the checkpoint has network.{key} {made_with.get(key)}, this network "
-                f"{wanted[key]}",
+                f"{wanted.get(key)}",
                 "use the network settings the file was made with, or pretrain again",
             )
 
