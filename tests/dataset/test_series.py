@@ -24,6 +24,8 @@ from ssl4sar.dataset.series import (
 
 SHAPE = (30, 40)
 GRID = Grid.at(500_000, 7_000_000, 7.0, SHAPE, "EPSG:32622")
+#: The area of 210 by 280 m in pixels of 20 m.
+COARSE = Grid.at(500_000, 7_000_000, 20.0, (10, 14), "EPSG:32622")
 
 
 def scene(day, sensor="TDX", glacier="COL", resolution_m=7, shape=SHAPE, split="test", grid=None):
@@ -74,23 +76,26 @@ def test_of_one_day_the_name_decides_and_the_past_includes_the_day_itself():
 
 
 @pytest.mark.parametrize(
-    ("other", "together"),
+    ("other", "predicted", "trained"),
     [
-        (scene(16, shape=(30, 41)), False),
-        (scene(16, resolution_m=8), False),
-        (scene(16, glacier="Mapple"), False),
-        (scene(16), True),
-        (scene(16, grid=GRID), True),
-        (scene(16, grid=Grid.at(500_006, 7_000_000, 7.0, SHAPE, "EPSG:32622")), True),
-        (scene(16, grid=Grid.at(500_010, 7_000_000, 7.0, SHAPE, "EPSG:32622")), False),
-        (scene(16, grid=Grid.at(500_000, 7_000_000, 7.0, SHAPE, "EPSG:32623")), False),
+        (scene(16, shape=(30, 41)), False, True),
+        (scene(16, resolution_m=8), False, True),
+        (scene(16, glacier="Mapple"), False, False),
+        (scene(16), True, True),
+        (scene(16, grid=GRID), True, True),
+        (scene(16, grid=Grid.at(500_006, 7_000_000, 7.0, SHAPE, "EPSG:32622")), True, True),
+        (scene(16, grid=Grid.at(500_010, 7_000_000, 7.0, SHAPE, "EPSG:32622")), False, False),
+        (scene(16, grid=Grid.at(500_000, 7_000_000, 7.0, SHAPE, "EPSG:32623")), False, False),
+        (scene(16, "S1", resolution_m=20, shape=COARSE.shape, grid=COARSE), False, True),
     ],
-    ids=["size", "pixels", "glacier", "no coordinates", "same", "a pixel off", "off", "system"],
+    ids=["size", "pixels", "glacier", "bare", "same", "a pixel off", "off", "system", "coarse"],
 )
-def test_prediction_uses_one_grid_of_one_glacier(other, together):
+def test_prediction_uses_one_grid_and_training_one_area(other, predicted, trained):
     reference = scene(15, grid=GRID)
-    assert len(nearest_frames(reference, [other], SeriesConfig()).frames) == 1 + together
-    assert len(groups_of([reference, other], 8)) == 2 - together
+    assert len(nearest_frames(reference, [other], SeriesConfig()).frames) == 1 + predicted
+    assert len(groups_of([reference, other], 8)) == 2 - predicted
+    drawn = random_frames(reference, [other], SeriesConfig(), seed=0, epoch=0, index=0)
+    assert len(drawn.frames) == 1 + trained
 
 
 def test_a_glacier_with_one_scene_is_a_series_of_one():

@@ -76,7 +76,7 @@ def test_the_lean_network_has_the_published_size(
     """31.35, 38.04, 41.28 and 34.86 M; GFLOP per image, of attention none are published.
 
     Position biases are computed once for all images of a series: 0.14 GFLOP less per image in a
-    series of 8 than alone, which tells the figures of the first row and of the others apart.
+    series of 8 than alone, for which the published figures of the first row and of the others are.
     """
 
     def doubled(x: Tensor, conv: nn.Conv2d) -> Tensor:

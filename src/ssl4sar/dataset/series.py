@@ -1,8 +1,8 @@
 """Which scenes of a glacier are seen together: the series of temporal networks.
 
 A series has a reference, the scene that it is about, and other scenes of its glacier, all in the
-order of their days. Training draws the others at random from all training scenes, on any grid and
-of any sensor; prediction takes those nearest in time on the grid of the reference, from its own
+order of their days. Training draws the others at random from all training scenes, of any pixel size
+and sensor; prediction takes those nearest in time on the grid of the reference, from its own
 split (source: Dreier et al. 2026, arXiv 2512.11560). No label is read.
 """
 
@@ -63,17 +63,22 @@ class SeriesScene:
         return cls(name, split, parsed.glacier, parsed.resolution_m, day, shape, grid)
 
     def shares_grid(self, other: SeriesScene) -> bool:
-        """Return whether the pixels of two scenes show the same places, as far as that is known.
+        """Return whether the pixels of two scenes show the same places, as far as that is known."""
+        same = (self.shape, self.resolution_m) == (other.shape, other.resolution_m)
+        return same and self.shares_area(other)
 
-        Size, pixel size and, of scenes with coordinates, reference system and edges count; an edge
-        may be a pixel off, as between orthorectifications.
+    def shares_area(self, other: SeriesScene) -> bool:
+        """Return whether two scenes show the same area, by pixels of any size.
+
+        Of scenes with coordinates, reference system and edges count; an edge may be off by a pixel
+        of the coarser one, as between orthorectifications. Others of one glacier are taken to show
+        one area, like those of CaFFe.
         """
-        if (self.shape, self.resolution_m) != (other.shape, other.resolution_m):
-            return False
         if self.grid is None or other.grid is None:
             return True
         edges = zip(self.grid.bounds, other.grid.bounds, strict=True)
-        near = all(abs(one - two) <= self.grid.spacing for one, two in edges)
+        coarser = max(self.grid.spacing, other.grid.spacing)
+        near = all(abs(one - two) <= coarser for one, two in edges)
         return near and self.grid.crs == other.grid.crs
 
 
@@ -160,7 +165,7 @@ def random_frames(
     epoch: int,
     index: int,
 ) -> Series:
-    """Return a scene with random others of its glacier, of any sensor and grid, none twice.
+    """Return a scene with random others of its glacier and area, of any sensor, none twice.
 
     Args:
         reference: the scene of the sample.
@@ -173,7 +178,9 @@ def random_frames(
     Raises:
         UserError: a scene that was drawn is of another split.
     """
-    partners = in_order(_partners(reference, scenes, config))
+    partners = in_order(
+        scene for scene in _partners(reference, scenes, config) if scene.shares_area(reference)
+    )
     count = min(config.frames - 1, len(partners))
     drawn = generator(seed, "series", epoch, index).choice(len(partners), count, replace=False)
     series = Series.about(reference, [partners[i] for i in drawn])

@@ -19,8 +19,8 @@ from ssl4sar.models.blocks import NORM_EPSILON, group_count
 HEADS: Final = 8
 KEY_CHANNELS: Final = 16
 DROPOUT: Final = 0.1
-#: Ratio of the longest to the shortest wave of the encoding of days: 2 pi times so many days, 172
-#: years, is the longest, so that all days of the archives have different encodings.
+#: The waves of the encoding of days are from 2 pi days to nearly so many times that, so that all
+#: days of the archives have different encodings.
 LONGEST_WAVE: Final = 10_000.0
 
 
@@ -119,10 +119,10 @@ class TemporalAttention(TemporalBlock):
         heads = (*features.shape[:3], HEADS, -1)
         query, key, value = (
             projected.view(heads).transpose(2, 3)
-            for projected in (self.query(features), self.key(features), features.contiguous())
+            for projected in (self.query(features), self.key(features), features)
         )
         weights = (query @ key.transpose(-2, -1) / KEY_CHANNELS**0.5).softmax(-1)
-        attended = (self.dropout(weights) @ value.to(weights.dtype)).transpose(2, 3)
+        attended = (self.dropout(weights) @ value).transpose(2, 3)
         branch: Tensor = self.output(attended.flatten(3)).transpose(1, 2)
         return x + self.scale * branch
 

@@ -131,7 +131,7 @@ def _along_time(temporal: TemporalBlock, maps: Tensor, days: Tensor) -> Tensor:
     """Apply a temporal block to maps (B * T, H, W, C) of the series with days (B, T)."""
     series = maps.reshape(*days.shape, -1, maps.shape[-1])
     mapped: Tensor = temporal(series, days)
-    return mapped.view(maps.shape)
+    return mapped.reshape(maps.shape)
 
 
 #: Builds the network of settings with random weights, in training mode on the CPU.
