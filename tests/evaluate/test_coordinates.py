@@ -73,7 +73,16 @@ def manifest_of(report: ValidationReport) -> TreeManifest:
 def predict(manifest: TreeManifest, out: Path, split: Split = "test") -> dict[str, dict]:
     names = manifest.scenes[split]
     done = predict_tree(
-        Bright().eval(), manifest.tree, split, names, out, None, CONFIG, "cpu", {}, manifest.grids
+        Bright().eval(),
+        manifest.tree,
+        split,
+        names,
+        out,
+        out.with_suffix(".npz"),
+        CONFIG,
+        "cpu",
+        {},
+        manifest.grids,
     )
     return done["scenes"]
 

@@ -66,7 +66,9 @@ def products(manifest: TreeManifest, out: Path) -> dict[str, Any]:
     build_store(tree, train, [last], out / "store")
     network = Bright().eval()
     zones = out / "zones"
-    predicted = predict_tree(network, tree, "test", names, zones, None, CONFIG, "cpu", {})
+    predicted = predict_tree(
+        network, tree, "test", names, zones, zones.with_suffix(".npz"), CONFIG, "cpu", {}
+    )
     labels, fronts = LabelFolders.of_tree(tree, "test"), out / "fronts"
     scores = score_folder(zones, labels, names, fronts_out=fronts)
     baselines = score_baselines(labels, names, sar_path=partial(tree.sar, "test"))

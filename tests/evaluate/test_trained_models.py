@@ -13,9 +13,10 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.evaluate.result import build_result, describe_dataset
 from ssl4sar.evaluate.schema import read_result
 from ssl4sar.evaluate.trained_models import (
+    OtherImages,
     assessed,
     model_texts,
-    read_series,
+    read_other_images,
     read_training_record,
     trained_model,
 )
@@ -115,6 +116,7 @@ def test_the_result_says_what_was_trained(runs, baselines) -> None:
         },
         "test_glaciers_seen": [],
         "series": None,
+        "date_mean": None,
     }
     assert result["dataset"]["comparable_with_published"] is True
     assert result["dataset"]["note"] == OFFICIAL.note
@@ -189,16 +191,28 @@ def test_a_result_says_that_test_images_were_seen_in_series(
 ) -> None:
     settings = SeriesConfig.model_validate(changes).model_dump(mode="json")
     path = write_record(tmp_path / "predictions.json", {"prediction": {"series": settings}})
-    model = trained_model([record("none", 0)], TEST_GLACIERS, read_series(path))
+    model = trained_model([record("none", 0)], TEST_GLACIERS, read_other_images(path))
     assert model.series == settings
     (found,) = model_texts(model, OFFICIAL)
     assert found.startswith("none saw each test image ")
     assert text in found
 
 
-def test_a_result_of_single_images_says_nothing_of_series(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("window", "which"), [("all", "other"), ("past", "other, not later")])
+def test_a_result_says_that_zones_have_a_share_of_the_mean_over_dates(
+    tmp_path: Path, window: str, which: str
+) -> None:
+    settings = {"share": 0.7, "window": window}
+    path = write_record(tmp_path / "predictions.json", {"prediction": {"date_mean": settings}})
+    model = trained_model([record("none", 0)], TEST_GLACIERS, read_other_images(path))
+    assert (model.series, model.date_mean) == (None, settings)
+    (found,) = model_texts(model, OFFICIAL)
+    assert f"are to 70% those of the mean over {which} test images of its glacier" in found
+
+
+def test_a_result_of_single_images_says_nothing_of_others(tmp_path: Path) -> None:
     path = write_record(tmp_path / "predictions.json", {"prediction": {"stride_px": 8}})
-    assert read_series(path) is None
+    assert read_other_images(path) == OtherImages()
     path.write_text("{}")
     with pytest.raises(UserError, match=r"predictions\.json: the file cannot be read"):
-        read_series(path)
+        read_other_images(path)

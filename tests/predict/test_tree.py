@@ -87,11 +87,6 @@ def test_a_second_run_replaces_the_first_with_equal_bytes(tree: CaffeTree, tmp_p
     assert (tmp_path / "a" / "probabilities.npz").read_bytes() == first
 
 
-def test_probabilities_are_optional(tree: CaffeTree, tmp_path: Path) -> None:
-    predict_tree(Bands().eval(), tree, "test", NAMES[:1], tmp_path / "z", None, CONFIG, "cpu", {})
-    assert [p.stem for p in (tmp_path / "z").iterdir()] == NAMES[:1]
-
-
 def test_the_real_network_runs(tree: CaffeTree, tmp_path: Path) -> None:
     torch.manual_seed(0)
     config = TyrionConfig(
@@ -123,7 +118,7 @@ def test_a_missing_scene_leaves_nothing(tree: CaffeTree, tmp_path: Path) -> None
 
 
 def test_no_scene_and_wrong_networks(tree: CaffeTree, tmp_path: Path) -> None:
-    args = (tmp_path / "z", None, CONFIG, "cpu", {})
+    args = (tmp_path / "z", tmp_path / "p.npz", CONFIG, "cpu", {})
     with pytest.raises(UserError, match="no scene"):
         predict_tree(Bands().eval(), tree, "test", [], *args)
     network = Bands().eval()
@@ -207,13 +202,15 @@ def test_only_the_images_of_one_series_are_held(
     monkeypatch.setitem(predict_tree.__globals__, "read_image", noted)
     config = CONFIG.model_copy(update={"series": SeriesConfig(frames=2, window="past")})
     network = TinySeriesNetwork().eval()
-    predict_tree(network, series_tree, "test", SERIES, tmp_path / "z", None, config, "cpu", {})
+    predict_tree(
+        network, series_tree, "test", SERIES, tmp_path / "z", tmp_path / "p.npz", config, "cpu", {}
+    )
     assert read == [*SERIES, *SERIES]
 
 
 def test_a_name_without_a_date_has_no_place_in_a_series(tree: CaffeTree, tmp_path: Path) -> None:
     write_gray(tree.sar("test", "COL_a"), np.zeros((9, 9), np.uint8))
-    args = ("test", ["COL_a"], tmp_path / "z", None, CONFIG, "cpu", {})
+    args = ("test", ["COL_a"], tmp_path / "z", tmp_path / "p.npz", CONFIG, "cpu", {})
     with pytest.raises(UserError, match=r"COL_a: the name does not read .*YYYY-MM-DD.*; rename it"):
         predict_tree(TinySeriesNetwork().eval(), tree, *args)
     assert_nothing_written(tmp_path / "z")

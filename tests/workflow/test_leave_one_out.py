@@ -46,6 +46,10 @@ class MadeFolds:
             run, model = Path(*target.parts[:2]), target.parts[3]
             content = record("none", 0) | {"model": model}
             write_record(run / f"finetune/{model}/{target.stem}/model.json", content)
+            predictions = run / f"predict/{model}/{target.stem}/predictions.json"
+            write_record(
+                predictions, {"prediction": {"date_mean": {"share": 0.5, "window": "all"}}}
+            )
             benchmark = Path(f"benchmarks/results/{name}/finetune/{model}/{target.stem}.tsv")
             benchmark.parent.mkdir(parents=True, exist_ok=True)
             benchmark.write_text("s\tmax_rss\n90.0\t1\n")
@@ -102,6 +106,7 @@ def test_every_glacier_is_a_run_and_a_row(
     assert printed.out == Path("results/leave_one_out/micro.md").read_text()
     assert printed.out.count("| none |") == 4
     assert "resampled to 60 m" in printed.out
+    assert "are to 50% those of the mean over other test images" in printed.out
     assert "fold 4 of 4: test glacier Mapple, run micro_mapple" in printed.err
 
 

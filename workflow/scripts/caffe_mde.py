@@ -9,7 +9,7 @@ from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
 from ssl4sar.evaluate.terminal import print_summary
-from ssl4sar.evaluate.trained_models import read_series, read_training_record, trained_model
+from ssl4sar.evaluate.trained_models import read_other_images, read_training_record, trained_model
 from ssl4sar.report.caffe_mde import ResultPaths, ScoredRun, write_caffe_mde
 from ssl4sar.workflow.job import job
 
@@ -33,7 +33,7 @@ def main(
     ]
     config = EvaluationConfig.model_validate(cfg["evaluation"])
     records = [read_training_record(model) for model in models]
-    model = trained_model(records, manifest.test_glaciers, read_series(predictions[0]))
+    model = trained_model(records, manifest.test_glaciers, read_other_images(predictions[0]))
     print_summary(write_caffe_mde(cfg["name"], manifest, model, runs, trivial, config, paths))
 
 

@@ -8,7 +8,7 @@ from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.comparison import ModelScores
 from ssl4sar.evaluate.result import RunScores
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
-from ssl4sar.evaluate.trained_models import read_series, read_training_record, trained_model
+from ssl4sar.evaluate.trained_models import read_other_images, read_training_record, trained_model
 from ssl4sar.report.comparison import write_pretraining_comparison
 from ssl4sar.workflow.job import job
 
@@ -27,14 +27,14 @@ def main(
 ) -> None:
     """Write file, table and figure, and print the comparison."""
     found = [
-        (read_training_record(record), RunScores(*read_scores(run)), read_series(prediction))
+        (read_training_record(record), RunScores(*read_scores(run)), read_other_images(prediction))
         for record, run, prediction in zip(records, scores, predictions, strict=True)
     ]
     models = []
     for name in cfg["compare"]:
         own = [each for each in found if each[0]["model"] == name]
-        own_records, runs, series = zip(*own, strict=True)
-        model = trained_model(own_records, manifest.test_glaciers, series[0])
+        own_records, runs, others = zip(*own, strict=True)
+        model = trained_model(own_records, manifest.test_glaciers, others[0])
         models.append(ModelScores(model, runs))
     trivial = read_baselines(baselines)
     write_pretraining_comparison(

@@ -7,7 +7,18 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from ssl4sar.config.block import Block
+from ssl4sar.config.recipe import Probability
 from ssl4sar.config.series import SeriesConfig
+
+
+class DateMeanConfig(Block):
+    """What the other images of a glacier say about the zones of one."""
+
+    share: Probability = 0.0
+    """Share of the mean over the images of the glacier on the same grid in the zones of each; 0:
+    each image alone. Stored probabilities are always those of the image alone."""
+    window: Literal["all", "past"] = "all"
+    """all: the mean over all images of the split; past: over those that are not later."""
 
 
 class PredictionConfig(Block):
@@ -28,6 +39,9 @@ class PredictionConfig(Block):
     series: SeriesConfig = SeriesConfig()
     """Series of a temporal network, from the images of the split that is predicted: with predicted
     reference the nearest in time to each image, with all consecutive ones."""
+
+    date_mean: DateMeanConfig = DateMeanConfig()
+    """Mean over the dates of a glacier; uses test images without their labels."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -259,7 +259,7 @@ def _fold(fold: Fold, scores: ComparedModel) -> FoldScores:
 
 
 def _value(run: ComparedRun, measure: str) -> float | None:
-    value: float | None = getattr(run, measure, None)
+    value: float | None = getattr(run, measure)
     return value
 
 

@@ -248,6 +248,9 @@ class Model(_Part):
     series: dict[str, Any] | None = None
     """`prediction.series` of a temporal network, which saw each test image with others of its
     glacier, without their labels; null for other networks."""
+    date_mean: dict[str, Any] | None = None
+    """`prediction.date_mean`, by which the zones of each test image have a share of the mean over
+    others of its glacier, without their labels; null: none."""
 
 
 class PerImage(_Part):

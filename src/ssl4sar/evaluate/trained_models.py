@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.foreign import read_json
@@ -39,18 +39,32 @@ def read_training_record(path: str | Path) -> dict[str, Any]:
     return dict(record)
 
 
-def read_series(predictions: str | Path) -> dict[str, Any] | None:
-    """Read from the record of a prediction what series a temporal network saw.
+class OtherImages(NamedTuple):
+    """How other test images were used for each one, without their labels.
 
-    Returns:
-        ``prediction.series``; None of another network.
+    Attributes:
+        series: ``prediction.series`` of a temporal network; None of another one.
+        date_mean: ``prediction.date_mean``; None where each image stands alone.
+    """
+
+    series: dict[str, Any] | None = None
+    date_mean: dict[str, Any] | None = None
+
+
+#: Each image stands alone.
+ALONE: Final = OtherImages()
+
+
+def read_other_images(predictions: str | Path) -> OtherImages:
+    """Read from the record of a prediction how it used other images than the predicted one.
 
     Raises:
         UserError: the file is missing or damaged.
     """
     try:
-        series = read_json(predictions)["prediction"].get("series")
-        return None if series is None else dict(series)
+        settings = read_json(predictions)["prediction"]
+        values = (settings.get(key) for key in OtherImages._fields)
+        return OtherImages(*(None if value is None else dict(value) for value in values))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             predictions, f"the file cannot be read ({error})", "remove it and rerun the workflow"
@@ -60,14 +74,14 @@ def read_series(predictions: str | Path) -> dict[str, Any] | None:
 def trained_model(
     records: Sequence[Mapping[str, Any]],
     test_glaciers: Iterable[str],
-    series: Mapping[str, Any] | None = None,
+    others: OtherImages = ALONE,
 ) -> Model:
     """Gather what the records of a model's runs say.
 
     Args:
         records: records of its trainings.
         test_glaciers: glaciers that it is tested on.
-        series: see :func:`read_series`.
+        others: how its predictions used other test images.
     """
     row = records[0]
     pretrainings = [r["pretraining"] for r in records if r["pretraining"] is not None]
@@ -82,7 +96,7 @@ def trained_model(
         weights_sha256=[record["starting_weights"]["sha256"] for record in records],
         pretraining=_pretraining(pretrainings, datasets) if pretrainings else None,
         test_glaciers_seen=_seen(datasets, of_weights, test_glaciers),
-        series=None if series is None else dict(series),
+        **others._asdict(),
     )
 
 
@@ -157,6 +171,13 @@ def model_texts(model: Model, dataset: Dataset) -> list[str]:
         texts.append(f"{model.name} was pretrained on SYNTHETIC pairs of images")
     if model.series is not None:
         texts.append(_series_text(model.name, model.series))
+    if model.date_mean is not None:
+        which = "other" if model.date_mean["window"] == "all" else "other, not later"
+        texts.append(
+            f"{model.name}: the zones of each test image are to {model.date_mean['share']:.0%} "
+            f"those of the mean over {which} test images of its glacier, without their labels "
+            "(prediction.date_mean)"
+        )
     return texts
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.atomic import atomic_directory
@@ -18,8 +18,10 @@ from ssl4sar.core.grid import Grid, size_difference
 from ssl4sar.core.hashing import sha256_file
 from ssl4sar.core.image import GeoImage, read_image, write_image
 from ssl4sar.core.zones import CLASS_COUNT, greys_from_classes
+from ssl4sar.dataset.series import SeriesScene
 from ssl4sar.models.network import FRONT, SeriesNetwork, ZoneNetwork
-from ssl4sar.predict.probabilities import write_probabilities
+from ssl4sar.predict.date_mean import zones_by_date_mean
+from ssl4sar.predict.probabilities import ProbabilityReader, write_probabilities
 from ssl4sar.predict.scenes import predict_scenes
 
 
@@ -29,7 +31,7 @@ def predict_tree(
     split: Split,
     names: Sequence[str],
     out_zones: Path,
-    out_probabilities: Path | None,
+    out_probabilities: Path,
     config: PredictionConfig,
     device: torch.device | str,
     info: Mapping[str, Any],
@@ -38,7 +40,7 @@ def predict_tree(
     """Predict scenes and write their zones and probabilities.
 
     A temporal network sees each of them with others of the same split (``config.series``), of which
-    no label is read.
+    no label is read; neither is one for the mean over dates (``config.date_mean``).
 
     Args:
         network: in evaluation mode, on ``device``; its outputs are the four zones and perhaps the
@@ -48,7 +50,7 @@ def predict_tree(
         names: scene names.
         out_zones: folder for ``NAME.png`` with the grey values of the zones, or ``NAME.tif`` where
             the image has coordinates; it appears complete or not at all and replaces an older one.
-        out_probabilities: file of :mod:`ssl4sar.predict.probabilities`, or None for none.
+        out_probabilities: file of :mod:`ssl4sar.predict.probabilities`.
         config: how the network is applied.
         device: where the network is.
         info: facts about the checkpoint, passed into the manifest.
@@ -78,23 +80,41 @@ def predict_tree(
         return GeoImage(image, grid)
 
     scenes: dict[str, dict[str, Any]] = {}
-    storage = nullcontext() if out_probabilities is None else write_probabilities(out_probabilities)
-    with atomic_directory(out_zones) as zones, storage as probability_file:
-        predicted = predict_scenes(network, split, names, read, config, device)
-        for name, grid, probabilities, frames in predicted:
-            classes = probabilities[:CLASS_COUNT].argmax(0).astype(np.uint8)
+    with atomic_directory(out_zones) as zones:
+
+        def write(name: str, classes: NDArray[np.uint8], grid: Grid | None) -> None:
             path = write_image(zones / name, greys_from_classes(classes), grid)
-            if probability_file is not None:
+            scenes[name]["sha256"] = sha256_file(path)
+
+        with write_probabilities(out_probabilities) as probability_file:
+            predicted = predict_scenes(network, split, names, read, config, device)
+            for name, grid, probabilities, frames in predicted:
                 probability_file.add(name, probabilities)
-            scenes[name] = {"sha256": sha256_file(path), "shape": list(classes.shape)}
-            if grid is not None:
-                scenes[name]["grid"] = grid.to_json()
-            if frames is not None:
-                scenes[name]["frames"] = frames
-    unread = None if isinstance(network, SeriesNetwork) else {"series"}
+                scenes[name] = {"shape": list(probabilities.shape[1:])}
+                if grid is not None:
+                    scenes[name]["grid"] = grid.to_json()
+                if frames is not None:
+                    scenes[name]["frames"] = frames
+                if not config.date_mean.share:
+                    write(name, probabilities[:CLASS_COUNT].argmax(0).astype(np.uint8), grid)
+        if config.date_mean.share:
+            found = {name: Grid.from_json(s["grid"]) for name, s in scenes.items() if "grid" in s}
+            dated = [
+                SeriesScene.of_name(name, split, tuple(scene["shape"]), found.get(name))
+                for name, scene in scenes.items()
+            ]
+            with ProbabilityReader(out_probabilities) as reader:
+                for name, classes in zones_by_date_mean(reader.read, dated, config.date_mean):
+                    write(name, classes, found.get(name))
     return {
         "info": dict(info),
         "split": split,
-        "prediction": config.model_dump(mode="json", exclude=unread),
+        "prediction": config.model_dump(mode="json", exclude=_unread(network, config)),
         "scenes": {name: scenes[name] for name in names},
     }
+
+
+def _unread(network: ZoneNetwork, config: PredictionConfig) -> set[str]:
+    """Return the keys of the configuration that have no meaning here."""
+    series = set() if isinstance(network, SeriesNetwork) else {"series"}
+    return series if config.date_mean.share else {*series, "date_mean"}

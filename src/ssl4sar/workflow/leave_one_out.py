@@ -32,12 +32,13 @@ from ssl4sar.evaluate.leave_one_out import Fold, build_leave_one_out, markdown
 from ssl4sar.evaluate.result import RunScores, dataset_of, describe_dataset
 from ssl4sar.evaluate.schema import read_comparison
 from ssl4sar.evaluate.scores_file import read_baselines, read_scores
-from ssl4sar.evaluate.trained_models import read_training_record, trained_model
+from ssl4sar.evaluate.trained_models import read_other_images, read_training_record, trained_model
 from ssl4sar.synthetic.caffe import plan_scenes
 from ssl4sar.workflow.runtime import training_min
 from ssl4sar.workflow.study import DEFAULT_CONFIG, Study
 
 _SCORES: Final = "evaluate/{model}/{member}.json"
+_PREDICTIONS: Final = "predict/{model}/{member}/predictions.json"
 _RECORDS: Final = "finetune/{model}/{member}/model.json"
 #: Runs Snakemake with arguments and returns its exit status.
 Runner = Callable[[Sequence[str]], int]
@@ -226,7 +227,8 @@ def _fold(glacier: str, study: Study, names: Sequence[str]) -> Fold:
     for name in names:
         records = [read_training_record(path) for path in study.of_model(_RECORDS, name)]
         runs = [RunScores(*read_scores(path)) for path in study.of_model(_SCORES, name)]
-        models.append(ModelScores(trained_model(records, manifest.test_glaciers), runs))
+        others = read_other_images(study.of_model(_PREDICTIONS, name)[0])
+        models.append(ModelScores(trained_model(records, manifest.test_glaciers, others), runs))
     baselines = read_baselines(f"{study.run}/evaluate/baselines.json")
     comparison = build_comparison(dataset_of(manifest, study.config.name), models, baselines)
     minutes = {name: _training_min(study, name) for name in names}
