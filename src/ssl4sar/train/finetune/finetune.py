@@ -8,9 +8,12 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from ssl4sar.config.models import StartingWeights
+from ssl4sar.config.networks import NetworkSettings
 from ssl4sar.config.training import TrainingConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.seeding import derive_seed
+from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.dataset.series import series_scenes
 from ssl4sar.dataset.store import Store
 from ssl4sar.models.network import ZoneNetwork
@@ -62,7 +65,9 @@ def finetune(request: FinetuneRequest, team: Team = ALONE) -> TrainingResult:
     with opened(request, team) as (device, store_folder):
         store = Store.open(store_folder)
         _check_scenes(store, request.store, recipe)
-        network, starting_weights = _starting_network(request)
+        network, starting_weights = _starting_network(
+            settings, request.weights, seed, outputs_of(recipe)
+        )
         windows = validation_windows(recipe, request.centre_px, request.sigma_px)
         facts = {
             # Of the starting weights the content decides, not where the file is.
@@ -108,11 +113,13 @@ def _check_scenes(store: Store, path: Path, config: TrainingConfig) -> None:
         )
 
 
-def _starting_network(request: FinetuneRequest) -> tuple[ZoneNetwork, dict[str, Any]]:
+def _starting_network(
+    settings: NetworkSettings, weights: StartingWeights, seed: int, outputs: int = CLASS_COUNT
+) -> tuple[ZoneNetwork, dict[str, Any]]:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(request.seed, "initial weights"))
-        network = build_network(request.network, outputs_of(request.recipe))
-    return network, load_weights(network, request.network, request.weights).facts()
+        torch.manual_seed(derive_seed(seed, "initial weights"))
+        network = build_network(settings, outputs)
+    return network, load_weights(network, settings, weights).facts()
 
 
 def _numbers(store: Store, split: str) -> tuple[int, ...]:
