@@ -92,8 +92,8 @@ def test_only_images_of_the_glacier_and_grid_and_window_count(
     config = DateMeanConfig(share=0.9, window=window)
     zones = dict(zones_by_date_mean(by_name.__getitem__, list(images), config))
     names = [scene(1), scene(2), scene(3), scene(3, "SI")]
-    assert [int(zones[each.name][0, 0]) for each in names] == expected
-    assert (zones[scene(9, side=2).name] == 2).all()
+    assert [int(zones[each][0, 0]) for each in names] == expected
+    assert (zones[scene(9, side=2)] == 2).all()
 
 
 class Bright(nn.Module):

@@ -59,7 +59,7 @@ class ZoneMean:
             ValueError: no image was added.
         """
         if self._sums is None or self._weights is None:
-            raise ValueError("there is no mean of no image")
+            raise ValueError("no image was added to the mean")
         mean = self._sums / np.maximum(self._weights, np.float32(_UNSEEN))
         own = probabilities[:CLASS_COUNT].copy()
         own[NA + 1 :] *= np.float32(1 - share)
@@ -71,7 +71,7 @@ def zones_by_date_mean(
     read: Callable[[str], NDArray[np.float32]],
     scenes: Sequence[SeriesScene],
     config: DateMeanConfig,
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+) -> Iterator[tuple[SeriesScene, NDArray[np.uint8]]]:
     """Return the zones of every scene, those of one glacier and grid by day.
 
     Each scene is read twice; one is in memory at a time.
@@ -82,7 +82,7 @@ def zones_by_date_mean(
         config: share and window of the mean.
 
     Yields:
-        Name and (H, W) uint8 class ids.
+        Scene and (H, W) uint8 class ids.
     """
     for group in groups_of(scenes, len(scenes)):
         mean, added = ZoneMean(), 0
@@ -93,4 +93,4 @@ def zones_by_date_mean(
                 mean.add(read(group.frames[added].name))
                 added += 1
             blended = mean.blended(read(scene.name), config.share)
-            yield scene.name, blended.argmax(0).astype(np.uint8)
+            yield scene, blended.argmax(0).astype(np.uint8)

@@ -71,15 +71,10 @@ def predict_tree(
         raise UserError(tree.root, f"no scene of split {split} to predict", "check the scene list")
 
     def read(name: str) -> GeoImage:
-        path = tree.sar(split, name)
-        image, grid = read_image(path)
-        grid = grid or (grids or {}).get(name)
-        fault = grid and size_difference(image.shape, grid.shape, "its listed grid")
-        if fault:
-            raise UserError(path, fault, "validate the tree again")
-        return GeoImage(image, grid)
+        return _read(tree.sar(split, name), (grids or {}).get(name))
 
     scenes: dict[str, dict[str, Any]] = {}
+    by_date_mean: list[SeriesScene] = []
     with atomic_directory(out_zones) as zones:
 
         def write(name: str, classes: NDArray[np.uint8], grid: Grid | None) -> None:
@@ -90,28 +85,38 @@ def predict_tree(
             predicted = predict_scenes(network, split, names, read, config, device)
             for name, grid, probabilities, frames in predicted:
                 probability_file.add(name, probabilities)
-                scenes[name] = {"shape": list(probabilities.shape[1:])}
+                _, height, width = probabilities.shape
+                scenes[name] = {"shape": [height, width]}
                 if grid is not None:
                     scenes[name]["grid"] = grid.to_json()
                 if frames is not None:
                     scenes[name]["frames"] = frames
-                if not config.date_mean.share:
+                if config.date_mean.share:
+                    scene = SeriesScene.of_name(name, split, (height, width), grid)
+                    by_date_mean.append(scene)
+                else:
                     write(name, probabilities[:CLASS_COUNT].argmax(0).astype(np.uint8), grid)
-        if config.date_mean.share:
-            found = {name: Grid.from_json(s["grid"]) for name, s in scenes.items() if "grid" in s}
-            dated = [
-                SeriesScene.of_name(name, split, tuple(scene["shape"]), found.get(name))
-                for name, scene in scenes.items()
-            ]
+        if by_date_mean:
             with ProbabilityReader(out_probabilities) as reader:
-                for name, classes in zones_by_date_mean(reader.read, dated, config.date_mean):
-                    write(name, classes, found.get(name))
+                blended = zones_by_date_mean(reader.read, by_date_mean, config.date_mean)
+                for scene, classes in blended:
+                    write(scene.name, classes, scene.grid)
     return {
         "info": dict(info),
         "split": split,
         "prediction": config.model_dump(mode="json", exclude=_unread(network, config)),
         "scenes": {name: scenes[name] for name in names},
     }
+
+
+def _read(path: Path, listed: Grid | None) -> GeoImage:
+    """Read an image with its own coordinates, or else the listed ones."""
+    image, grid = read_image(path)
+    grid = grid or listed
+    fault = grid and size_difference(image.shape, grid.shape, "its listed grid")
+    if fault:
+        raise UserError(path, fault, "validate the tree again")
+    return GeoImage(image, grid)
 
 
 def _unread(network: ZoneNetwork, config: PredictionConfig) -> set[str]:
