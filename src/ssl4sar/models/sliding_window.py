@@ -137,7 +137,8 @@ def predict_probabilities(
         return logits[:, None]
 
     label = str(subject) if progress else None
-    maps = _blended(network, forward, image_u8[None], 1, config, device, subject, label)
+    use = _Use(network, forward, 1, config, device, subject)
+    maps = _blended(use, image_u8[None], label)
     return maps.reshape(maps.shape[1:])
 
 
@@ -182,31 +183,40 @@ def predict_series(
         logits = network.forward_series(windows, all_days.expand(len(windows), -1))
         return logits[:, list(predicted)]
 
-    return _blended(network, forward, images_u8, len(predicted), config, device, subject, None)
+    use = _Use(network, forward, len(predicted), config, device, subject)
+    return _blended(use, images_u8, None)
 
 
-def _blended(
-    network: ZoneNetwork,
-    forward: _Forward,
-    images: NDArray[np.uint8],
-    maps: int,
-    config: PredictionConfig,
-    device: torch.device | str,
-    subject: str | Path,
-    label: str | None,
-) -> NDArray[np.float32]:
+@dataclass(frozen=True)
+class _Use:
+    """How a network is applied to the windows of an image or a series.
+
+    Attributes:
+        network: the network behind ``forward``.
+        forward: how windows become logits.
+        maps: number N of images that are predicted.
+        config: windows, weights and arithmetic.
+        device: where the network is.
+        subject: scene named in an error.
+    """
+
+    network: ZoneNetwork
+    forward: _Forward
+    maps: int
+    config: PredictionConfig
+    device: torch.device | str
+    subject: str | Path
+
+
+def _blended(use: _Use, images: NDArray[np.uint8], label: str | None) -> NDArray[np.float32]:
     """Return (N, K, H, W) probabilities of (T, H, W) images, averaged over the rotations.
 
     Args:
-        network: the network behind ``forward``.
-        forward: how windows become logits.
+        use: how the network is applied.
         images: the images.
-        maps: number N of images that are predicted.
-        config: how the network is applied.
-        device: where the network is.
-        subject: scene named in an error.
         label: scene named in the progress; None: no progress is shown.
     """
+    network, config = use.network, use.config
     if network.training:
         raise ValueError("the network is in training mode: dropout would blur the prediction")
     if config.centre_px > network.input_px:
@@ -217,7 +227,7 @@ def _blended(
         # Clockwise, as in the original code; the padding at the end of an axis makes it matter.
         turned = np.rot90(images, -quarter_turns, axes=(1, 2))
         shown = None if label is None else f"windows of {label} at {degrees} deg"
-        part = _predict_upright(network, forward, turned, maps, config, device, subject, shown)
+        part = _predict_upright(use, turned, shown)
         part = np.rot90(part, quarter_turns, axes=(2, 3))
         mean = part if mean is None else mean + part
     assert mean is not None  # the configuration holds at least one rotation
@@ -225,16 +235,10 @@ def _blended(
 
 
 def _predict_upright(
-    network: ZoneNetwork,
-    forward: _Forward,
-    images: NDArray[np.uint8],
-    maps: int,
-    config: PredictionConfig,
-    device: torch.device | str,
-    subject: str | Path,
-    label: str | None,
+    use: _Use, images: NDArray[np.uint8], label: str | None
 ) -> NDArray[np.float32]:
     frames, *shape = images.shape
+    network, config = use.network, use.config
     plan = (network.input_px, config.centre_px, config.stride_px, config.sigma_px)
     rows, columns = (plan_axis(length, *plan) for length in shape)
     windows = list(product(range(len(rows.starts_px)), range(len(columns.starts_px))))
@@ -242,16 +246,16 @@ def _predict_upright(
     batches: Iterable[list[tuple[int, int]]] = list(_batches(windows, at_once))
     if label is not None:
         batches = track(batches, label)
-    canvas = np.zeros((maps, network.out_channels, *shape), np.float32)
+    canvas = np.zeros((use.maps, network.out_channels, *shape), np.float32)
     every = range(frames)
     for batch in batches:
         crops = np.stack(
             [images[np.ix_(every, rows.source_px[r], columns.source_px[c])] for r, c in batch]
         )
-        centres = _centre_probabilities(network, forward, crops, config, device)
+        centres = _centre_probabilities(use, crops)
         if np.isnan(centres).any():
             raise UserError(
-                subject,
+                use.subject,
                 "the network returned NaN",
                 "check the image and the checkpoint, or predict with precision 32-true",
             )
@@ -260,21 +264,15 @@ def _predict_upright(
     return canvas
 
 
-def _centre_probabilities(
-    network: ZoneNetwork,
-    forward: _Forward,
-    crops: NDArray[np.uint8],
-    config: PredictionConfig,
-    device: torch.device | str,
-) -> NDArray[np.float32]:
+def _centre_probabilities(use: _Use, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return (B, N, K, centre, centre) probabilities of (B, T, P, P) windows."""
-    kind = torch.device(device).type
+    config, device = use.config, torch.device(use.device)
     mixed = config.precision == "bf16-mixed"
-    margin = (network.input_px - config.centre_px) // 2
+    margin = (use.network.input_px - config.centre_px) // 2
     centre = slice(margin, margin + config.centre_px)
-    with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=mixed):
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=mixed):
         grey = torch.from_numpy(crops).to(device).float() / GREY_MAXIMUM
-        logits = forward(grey)[..., centre, centre]
+        logits = use.forward(grey)[..., centre, centre]
         probabilities = _probabilities(logits.flatten(0, 1).float()).reshape(logits.shape)
         centres: NDArray[np.float32] = probabilities.cpu().numpy()
     return centres
