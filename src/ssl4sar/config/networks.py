@@ -17,6 +17,8 @@ from ssl4sar.config.block import Block
 WeightsKind = Literal["none", "imagenet", "checkpoint"]
 #: What exchanges information between the images of a series.
 TemporalKind = Literal["none", "conv", "gru", "attention"]
+#: Power to which grey values (0-1) are raised.
+InputGamma = Annotated[float, Field(gt=0, le=4)]
 
 
 class NetworkSettings(Block):
@@ -68,6 +70,8 @@ class TyrionConfig(NetworkSettings):
     """Side of the attention window, tokens of 4 px at stage 1."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Dropout probability in the residual blocks of the decoder."""
+    input_gamma: InputGamma = 1.0
+    """Power to which grey values (0-1) are raised first; 0.5 tells dark tones apart."""
     legacy_post_norm_ones: bool = False
     """Start the residual post-norm gains at 1 like the original code, in every network that starts
     from random weights; the others have the gains of their file."""
@@ -143,6 +147,8 @@ class AsppUnetConfig(NetworkSettings):
     """Dilations of the pyramid, pixels of the deepest map."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Dropout probability behind the pyramid."""
+    input_gamma: InputGamma = 1.0
+    """Power to which grey values (0-1) are raised first; 0.5 tells dark tones apart."""
 
     least_batch: ClassVar[int] = 2
 

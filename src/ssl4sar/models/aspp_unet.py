@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ssl4sar.config.networks import AsppUnetConfig
 from ssl4sar.core.zones import CLASS_COUNT
-from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.network import ZoneNetwork, grey_power
 
 _LEAK: Final = 0.1
 
@@ -103,6 +103,7 @@ class AsppUnet(ZoneNetwork):
         kernel_px: side of the kernels of the way down and up, odd.
         dilations: dilations of the pyramid, pixels of the deepest map.
         dropout: dropout probability behind the pyramid, 0-1.
+        input_gamma: power to which grey values are raised first.
         out_channels: channels of the output (four zones in fine-tuning).
 
     Raises:
@@ -118,6 +119,7 @@ class AsppUnet(ZoneNetwork):
         kernel_px: int = 3,
         dilations: Sequence[int] = (1, 2, 4, 8),
         dropout: float = 0.5,
+        input_gamma: float = 1.0,
         out_channels: int = CLASS_COUNT,
     ) -> None:
         super().__init__()
@@ -125,6 +127,7 @@ class AsppUnet(ZoneNetwork):
             raise ValueError(f"{input_px} pixels cannot be halved {levels - 1} times")
         self.input_px = input_px
         self.out_channels = out_channels
+        self.input_gamma = input_gamma
         widths = [first_channels << level for level in range(levels)]
         inputs = [1, *widths[:-1]]
         self.descent = nn.ModuleList(
@@ -150,7 +153,7 @@ class AsppUnet(ZoneNetwork):
         expected = (1, self.input_px, self.input_px)
         if image.ndim != 4 or tuple(image.shape[1:]) != expected:
             raise ValueError(f"expected images (B, *{expected}), got {tuple(image.shape)}")
-        x = self.descent[0](image)
+        x = self.descent[0](grey_power(image, self.input_gamma))
         skips = []
         for level in self.descent[1:]:
             skips.append(x)

@@ -14,6 +14,14 @@ from ssl4sar.core.zones import CLASS_COUNT
 FRONT: Final = CLASS_COUNT
 
 
+def grey_power(image: Tensor, exponent: float) -> Tensor:
+    """Return grey values (nominally 0-1, any shape) to the power ``exponent``.
+
+    What augmentation or resampling brought below 0 counts as 0; an exponent of 1 changes nothing.
+    """
+    return image if exponent == 1 else image.clamp(min=0) ** exponent
+
+
 class ZoneNetwork(nn.Module):
     """Maps (B, 1, P, P) grey values in 0-1 to (B, K, P, P) logits.
 

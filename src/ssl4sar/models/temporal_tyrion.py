@@ -20,7 +20,7 @@ from ssl4sar.core.progress import log
 from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.models import tyrion_weights
 from ssl4sar.models.blocks import UpBlock, doubled_convolution, doubled_head
-from ssl4sar.models.network import SeriesNetwork
+from ssl4sar.models.network import SeriesNetwork, grey_power
 from ssl4sar.models.starting import WeightsReport
 from ssl4sar.models.temporal_blocks import BLOCKS, TemporalBlock
 from ssl4sar.models.tyrion import ENCODER_CHANNELS, Decoder, Tyrion, build_encoder, encoder_stages
@@ -64,6 +64,7 @@ class TemporalTyrion(SeriesNetwork):
     def __init__(self, config: TemporalTyrionConfig, out_channels: int = CLASS_COUNT) -> None:
         super().__init__()
         self.input_px, self.out_channels = config.input_px, out_channels
+        self.input_gamma = config.input_gamma
         self.encoder = build_encoder(config)
         decoder = Decoder if config.decoder == "full" else LeanDecoder
         self.decoder = decoder(config.embed_dim, config.dropout).to(
@@ -100,7 +101,8 @@ class TemporalTyrion(SeriesNetwork):
         """Return the four maps (B * T, C << i, P/(4 << i), P/(4 << i)) of (B * T, 1, P, P)."""
         encoder: Any = self.encoder
         first, *stages = encoder_stages(encoder)
-        tokens = first(encoder.patch_embed(images.expand(-1, ENCODER_CHANNELS, -1, -1)))
+        grey = grey_power(images, self.input_gamma)
+        tokens = first(encoder.patch_embed(grey.expand(-1, ENCODER_CHANNELS, -1, -1)))
         maps = [tokens]
         for stage, temporal_blocks in zip(stages, self.encoder_temporal, strict=True):
             tokens = stage.downsample(tokens)

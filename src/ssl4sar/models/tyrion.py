@@ -17,7 +17,7 @@ from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.models.attention import fold_attention, stage_windows
 from ssl4sar.models.blocks import UpBlock, doubled_head
-from ssl4sar.models.network import ZoneNetwork
+from ssl4sar.models.network import ZoneNetwork, grey_power
 from ssl4sar.models.tyrion_weights import load_weights
 
 __all__ = ["Tyrion", "build", "build_encoder", "load_weights"]
@@ -134,6 +134,7 @@ class Tyrion(ZoneNetwork):
         super().__init__()
         self.input_px = config.input_px
         self.out_channels = out_channels
+        self.input_gamma = config.input_gamma
         self.encoder = build_encoder(config)
         # The encoder's maps are channels-last in memory; convolutions in that order save copies.
         self.decoder = Decoder(config.embed_dim, config.dropout).to(
@@ -145,7 +146,8 @@ class Tyrion(ZoneNetwork):
         """Return the four encoder maps of an image.
 
         Args:
-            image: (B, 1, P, P) float, values 0-1; grey is repeated to the encoder's 3 channels.
+            image: (B, 1, P, P) float, values 0-1; grey, to the power ``input_gamma``, is repeated
+                to the encoder's 3 channels.
             masked: (B, (P/4)^2) bool, row by row: tokens that become the zero vector after the
                 normalisation of the patch embedding, so that nothing of their pixels is left.
 
@@ -160,7 +162,8 @@ class Tyrion(ZoneNetwork):
             raise ValueError(f"expected images (B, *{expected}), got {tuple(image.shape)}")
         # The modules of timm's feature extractor one by one, to reach in between.
         encoder: Any = self.encoder
-        tokens: Tensor = encoder.patch_embed(image.expand(-1, ENCODER_CHANNELS, -1, -1))
+        grey = grey_power(image, self.input_gamma)
+        tokens: Tensor = encoder.patch_embed(grey.expand(-1, ENCODER_CHANNELS, -1, -1))
         if masked is not None:
             batch, rows, columns, _ = tokens.shape
             if tuple(masked.shape) != (batch, rows * columns):

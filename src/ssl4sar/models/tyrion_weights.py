@@ -65,6 +65,8 @@ _PRETEXT: Final = re.compile(
 _GEOMETRY: Final = ("embed_dim", "depths", "num_heads", "window_tokens", "input_px")
 #: Settings of the networks built around a Tyrion.
 _FORM: Final = ("temporal", "decoder")
+#: Settings that files written before they existed do not state.
+_LATER: Final = {"input_gamma": 1.0}
 _DECODER_NAMES: Final = (
     (re.compile(r"pred_target\.6\.(weight|bias)"), r"head.\1"),
     (
@@ -225,9 +227,9 @@ def _load_encoder(network: nn.Module, state: dict[str, Any], source: str | Path)
 
 def _check_geometry(config: TyrionConfig, table: Mapping[str, Any], path: Path) -> None:
     """Refuse another network, also where all shapes agree, as with other attention windows."""
-    made_with = network_values(table, path)
+    made_with = _LATER | network_values(table, path)
     wanted = config.model_dump(mode="json")
-    for key in ("name", *_FORM, *_GEOMETRY):
+    for key in ("name", *_FORM, *_GEOMETRY, *_LATER):
         if made_with.get(key) != wanted.get(key):
             raise UserError(
                 path,
