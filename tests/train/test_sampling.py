@@ -167,6 +167,26 @@ def test_a_share_of_the_windows_is_laid_about_the_front():
         assert counts[image] == pytest.approx(500, abs=60)
 
 
+def test_windows_about_the_front_stay_in_the_image():
+    fronts = {0: np.array([[0, 199]]), 1: np.array([[45, 399]])}
+    deck = drawer(
+        ALWAYS,
+        scenes=SCENES[:2],
+        target_px=128,
+        samples_per_epoch=500,
+        front_crop_probability=1.0,
+        front_pixels=fronts.__getitem__,
+    )
+    for window in (deck.draw(0, i).window for i in range(500)):
+        scene, pixel = SCENES[window.image], fronts[window.image][0]
+        for start, length, at in zip(
+            (window.row, window.column), (scene.height_px, scene.width_px), pixel, strict=True
+        ):
+            side = window.height_px
+            assert min(0, length - side) <= start <= max(0, length - side)
+            assert start <= at < start + side
+
+
 def test_a_share_of_the_windows_is_warped_about_the_same_centre():
     plain = drawer(ALWAYS, samples_per_epoch=2000)
     with_warp = ALWAYS.model_copy(update={"warp_probability": 0.5, "warp_stretch": 1.2})

@@ -160,7 +160,8 @@ class SampleDrawer:
         samples_per_epoch: length of an epoch.
         seed: seed of the run.
         front_crop_probability: share of the windows that are laid about a pixel of the labelled
-            front, which is then in their middle two thirds; images without one are not affected.
+            front, which is then in their middle two thirds unless the border of the image is near;
+            images without one are not affected.
         front_pixels: the labelled fronts, needed where that share is above 0.
     """
 
@@ -278,18 +279,28 @@ class SampleDrawer:
         if not len(pixels):
             return window
         side, reach = window.height_px, window.height_px // 3
-        row, column = pixels[random.integers(len(pixels))]
-        down, right = random.integers(-reach, reach + 1, size=2)
-        return replace(
-            window, row=int(row + down) - side // 2, column=int(column + right) - side // 2
+        scene = self.scenes[window.image]
+        pixel = pixels[random.integers(len(pixels))]
+        row, column = (
+            min(max(int(wanted) - side // 2, low), high)
+            for wanted, (low, high) in zip(
+                pixel + random.integers(-reach, reach + 1, size=2),
+                (self._starts(side, scene.height_px), self._starts(side, scene.width_px)),
+                strict=True,
+            )
         )
+        return replace(window, row=row, column=column)
 
     def _start(self, side: int, length: int, position: float) -> int:
-        """First row of a window whose target is in the image, or holds all of it."""
+        """Return the first row of a window at a relative position, 0-1."""
+        low, high = self._starts(side, length)
+        return low + min(int(position * (high - low + 1)), high - low)
+
+    def _starts(self, side: int, length: int) -> tuple[int, int]:
+        """Smallest and largest first row with the target in the image, or holding all of it."""
         target = max(side * self.target_px // self.input_px, 1)
-        low, high = min(0, length - target), max(0, length - target)
-        start = low + min(int(position * (high - low + 1)), high - low)
-        return start - (side - target) // 2
+        margin = (side - target) // 2
+        return min(0, length - target) - margin, max(0, length - target) - margin
 
 
 def _enlarged(window: Window) -> Window:
