@@ -66,6 +66,14 @@ def test_run_names_are_unique() -> None:
             {"name": "x", "training": {"series": {"window": "past", "predicted": "all"}}},
             "training.series.predicted: all of a series are predicted from later images too",
         ),
+        (
+            {
+                "name": "x",
+                "models": {"a": {"network": {"name": "temporal_tyrion"}}},
+                "prediction": {"date_mean": {"share": 0.5, "window": "past"}},
+            },
+            "prediction.series.window: with all, a sees later images",
+        ),
         ({"name": "x", "compare": []}, "compare: tuple should have"),
         ({"name": "x", "ssl4sar": {"source": "local"}}, "ssl4sar.root is missing"),
         ({"name": "x", "ssl4sar": {"source": "built"}}, "ssl4sar.root is missing"),

@@ -16,6 +16,7 @@ from ssl4sar.core.errors import UserError
 from ssl4sar.core.grid import Grid
 from ssl4sar.dataset.series import (
     SeriesScene,
+    area_partners,
     groups_of,
     nearest_frames,
     prediction_series,
@@ -40,6 +41,11 @@ OTHERS = [scene(20), scene(13), scene(16, "TSX"), scene(16, "S1"), scene(2), sce
 
 def days(series):
     return [int(frame.name.split("_")[1][-2:]) for frame in series.frames]
+
+
+def at_random(reference, scenes, config, *, seed=0, epoch=0, index=0):
+    partners = area_partners(reference, scenes, config)
+    return random_frames(reference, partners, config, seed=seed, epoch=epoch, index=index)
 
 
 def names(series):
@@ -94,14 +100,14 @@ def test_prediction_uses_one_grid_and_training_one_area(other, predicted, traine
     reference = scene(15, grid=GRID)
     assert len(nearest_frames(reference, [other], SeriesConfig()).frames) == 1 + predicted
     assert len(groups_of([reference, other], 8)) == 2 - predicted
-    drawn = random_frames(reference, [other], SeriesConfig(), seed=0, epoch=0, index=0)
+    drawn = at_random(reference, [other], SeriesConfig())
     assert len(drawn.frames) == 1 + trained
 
 
 def test_a_glacier_with_one_scene_is_a_series_of_one():
     other = scene(15, glacier="Mapple")
     assert names(nearest_frames(REFERENCE, [REFERENCE, other], SeriesConfig())) == [REFERENCE.name]
-    drawn = random_frames(REFERENCE, [other], SeriesConfig(), seed=0, epoch=0, index=0)
+    drawn = at_random(REFERENCE, [other], SeriesConfig())
     assert (names(drawn), drawn.predicted) == ([REFERENCE.name], (0,))
     assert [names(group) for group in groups_of([REFERENCE], 8)] == [[REFERENCE.name]]
 
@@ -131,8 +137,8 @@ def test_random_frames_follow_from_seed_epoch_and_index(seed, epoch, index):
     scenes = [*OTHERS, REFERENCE, scene(9, resolution_m=20, shape=(9, 9)), scene(1, glacier="SI")]
     config = SeriesConfig(frames=4, predicted="all")
     key = {"seed": seed, "epoch": epoch, "index": index}
-    series = random_frames(REFERENCE, scenes, config, **key)
-    assert series == random_frames(REFERENCE, scenes[::-1], config, **key)
+    series = at_random(REFERENCE, scenes, config, **key)
+    assert series == at_random(REFERENCE, scenes[::-1], config, **key)
     assert REFERENCE in series.frames
     assert len(set(names(series))) == 4
     assert days(series) == sorted(days(series))
@@ -143,10 +149,7 @@ def test_random_frames_follow_from_seed_epoch_and_index(seed, epoch, index):
 def test_random_frames_are_drawn_evenly_from_all_grids_within_the_window():
     scenes = [*OTHERS, scene(9, resolution_m=20, shape=(9, 9))]
     config = SeriesConfig(frames=3, window="past", max_days=6)
-    drawn = [
-        random_frames(REFERENCE, scenes, config, seed=0, epoch=0, index=index)
-        for index in range(300)
-    ]
+    drawn = [at_random(REFERENCE, scenes, config, index=index) for index in range(300)]
     counts = Counter(day for series in drawn for day in days(series))
     assert counts.keys() == {9, 13, 14, 15}
     assert counts[15] == 300
@@ -160,7 +163,7 @@ def test_a_series_never_crosses_the_splits():
     with pytest.raises(UserError, match=message):
         nearest_frames(REFERENCE, crossing, SeriesConfig())
     with pytest.raises(UserError, match=message):
-        random_frames(REFERENCE, crossing, SeriesConfig(), seed=0, epoch=0, index=0)
+        at_random(REFERENCE, crossing, SeriesConfig())
     with pytest.raises(UserError, match="make a series of scenes of one split"):
         groups_of([REFERENCE, *crossing], 8)
 

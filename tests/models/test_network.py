@@ -50,5 +50,5 @@ def test_weights_for_another_power_are_refused(tmp_path: Path, stated: bool) -> 
     weights = StartingWeights(kind="checkpoint", file=str(path))
     load_weights(build_network(made), made, weights)
     wanted = settings(NETWORKS[0], input_gamma=0.5)
-    with pytest.raises(UserError, match=r"network\.input_gamma 1\.0, this network 0\.5"):
+    with pytest.raises(UserError, match=r"network\.input_gamma 1\.0, where 0\.5 is needed"):
         load_weights(build_network(wanted), wanted, weights)

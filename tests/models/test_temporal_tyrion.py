@@ -158,6 +158,18 @@ def test_a_series_does_not_see_those_beside_it_in_a_batch(temporal: str, decoder
     assert not torch.allclose(together[:, :1], by_itself, atol=1e-3)
 
 
+@pytest.mark.parametrize("decoder", ["full", "lean"])
+def test_some_images_of_a_series_are_predicted_as_among_all(decoder: str) -> None:
+    network = randomised(build(tiny(decoder=decoder)))
+    images, days = series(2, 3)
+    places = torch.tensor([[2, 0], [1, 1]])
+    with torch.no_grad():
+        every = network.forward_series(images, days)
+        some = network.forward_series(images, days, places)
+    expected = torch.stack([every[i, places[i]] for i in range(2)])
+    torch.testing.assert_close(some, expected, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("temporal", KINDS)
 def test_only_attention_sees_no_order_but_days(temporal: str) -> None:
     block = randomised(BLOCKS[temporal](16))
@@ -252,10 +264,10 @@ def test_the_head_of_a_pretext_task_stays_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("held", "wanted", "told"),
     [
-        (tiny(), tiny().single_image, "network.name temporal_tyrion, this network tyrion"),
-        (tiny(), tiny(temporal="gru"), "network.temporal conv, this network gru"),
-        (tiny(), tiny(decoder="lean"), "network.decoder full, this network lean"),
-        (tiny().single_image, tiny(embed_dim=16), "network.embed_dim 8, this network 16"),
+        (tiny(), tiny().single_image, "network.name temporal_tyrion, where tyrion is needed"),
+        (tiny(), tiny(temporal="gru"), "network.temporal conv, where gru"),
+        (tiny(), tiny(decoder="lean"), "network.decoder full, where lean"),
+        (tiny().single_image, tiny(embed_dim=16), "network.embed_dim 8, where 16"),
     ],
 )
 def test_a_checkpoint_of_another_network_is_refused(

@@ -195,6 +195,22 @@ def test_a_head_for_other_classes_is_left_out(tmp_path: Path) -> None:
     assert not load_weights(build(TINY), TINY, weights).head
 
 
+@pytest.mark.parametrize(("saved", "wanted"), [(4, 5), (5, 4)])
+def test_zones_are_taken_from_a_head_with_or_without_a_front(
+    tmp_path: Path, saved: int, wanted: int
+) -> None:
+    teacher = randomised(build(TINY, saved), 9)
+    save_network(tmp_path / "own.pt", teacher, TINY, {})
+    network = build(TINY, wanted)
+    front = network.head.weight[4:].detach().clone()
+    assert load_weights(network, TINY, weights_for("tyrion", tmp_path / "own.pt")).head
+    image = torch.rand(1, 1, 128, 128)
+    with torch.no_grad():
+        zones, expected = network.eval()(image)[:, :4], teacher.eval()(image)[:, :4]
+    torch.testing.assert_close(zones, expected, rtol=1e-5, atol=1e-5 * float(expected.std()))
+    assert torch.equal(network.head.weight[4:], front)
+
+
 def test_own_checkpoints_are_starting_weights_too(tmp_path: Path) -> None:
     teacher = randomised(build(TINY), 9)
     save_network(tmp_path / "own.pt", teacher, TINY, {"glaciers": ["COL", "X"]})

@@ -590,9 +590,9 @@ def test_a_pretraining_starts_from_given_weights(store, tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"embed_dim": 16}, r"network\.embed_dim 8, this network 16"),
-        ({"window_tokens": 8}, r"network\.window_tokens 4, this network 8"),
-        ({"input_px": 128}, r"network\.input_px 64, this network 128"),
+        ({"embed_dim": 16}, r"network\.embed_dim 8, where 16"),
+        ({"window_tokens": 8}, r"network\.window_tokens 4, where 8"),
+        ({"input_px": 128}, r"network\.input_px 64, where 128"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -115,6 +115,7 @@ class StudyConfig(Block):
                 "optical.count to 0"
             )
         self._check_raw_source()
+        self._check_past()
         for task in self.pretext_tasks:
             self._share_batches(getattr(self, task), task)
         return self
@@ -126,6 +127,16 @@ class StudyConfig(Block):
             raise ValueError("optical.count: ssl4sar.source sentinel needs an optical image: set 1")
         if self.optical.product_type != "S2MSI2A":
             raise ValueError("optical.product_type: ssl4sar.source sentinel needs S2MSI2A")
+
+    def _check_past(self) -> None:
+        """Refuse a mean over past dates whose images were predicted with later ones."""
+        mean, series = self.prediction.date_mean, self.prediction.series
+        temporal = [name for name in self.wanted if self.models[name].network.is_temporal]
+        if temporal and mean.share and mean.window == "past" and series.window == "all":
+            raise ValueError(
+                f"prediction.series.window: with all, {', '.join(temporal)} sees later images, "
+                "which prediction.date_mean.window past leaves out: set past in both"
+            )
 
     def _check_names(self) -> None:
         for key, names in (("model", [self.main]), ("compare", self.compare or ())):

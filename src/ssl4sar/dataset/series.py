@@ -156,9 +156,23 @@ def nearest_frames(
     return Series.about(reference, others[: config.frames - 1])
 
 
+def area_partners(
+    reference: SeriesScene, scenes: Iterable[SeriesScene], config: SeriesConfig
+) -> tuple[SeriesScene, ...]:
+    """Return the scenes that may be seen with a scene in training, by day.
+
+    Args:
+        reference: the scene that series are about.
+        scenes: all scenes that may be used, in any order; the reference may be among them.
+        config: window of time.
+    """
+    partners = _partners(reference, scenes, config)
+    return in_order(scene for scene in partners if scene.shares_area(reference))
+
+
 def random_frames(
     reference: SeriesScene,
-    scenes: Iterable[SeriesScene],
+    partners: Sequence[SeriesScene],
     config: SeriesConfig,
     *,
     seed: int,
@@ -169,8 +183,8 @@ def random_frames(
 
     Args:
         reference: the scene of the sample.
-        scenes: all scenes that may be used, in any order; the reference may be among them.
-        config: number of frames, window of time, and whether all frames are predicted.
+        partners: what :func:`area_partners` returns for it.
+        config: number of frames, and whether all of them are predicted.
         seed: seed of the run.
         epoch: epoch, from 0.
         index: number of the sample within the epoch.
@@ -178,9 +192,6 @@ def random_frames(
     Raises:
         UserError: a scene that was drawn is of another split.
     """
-    partners = in_order(
-        scene for scene in _partners(reference, scenes, config) if scene.shares_area(reference)
-    )
     count = min(config.frames - 1, len(partners))
     drawn = generator(seed, "series", epoch, index).choice(len(partners), count, replace=False)
     series = Series.about(reference, [partners[i] for i in drawn])

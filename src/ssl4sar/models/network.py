@@ -42,15 +42,18 @@ class SeriesNetwork(ZoneNetwork, ABC):
     """
 
     @abstractmethod
-    def forward_series(self, images: Tensor, days: Tensor) -> Tensor:
-        """Return logits of every image.
+    def forward_series(
+        self, images: Tensor, days: Tensor, predicted: Tensor | None = None
+    ) -> Tensor:
+        """Return logits of every image, or of those that are asked for.
 
         Args:
             images: (B, T, P, P) float, values 0-1: T images of one place in each of B series.
             days: (B, T) int64, days since 1995-01-01, ascending within a series.
+            predicted: (B, N) int64, places 0 to T-1 of the images that are asked for; None: all.
 
         Returns:
-            (B, T, K, P, P) float.
+            (B, N, K, P, P) float.
 
         Raises:
             ValueError: the images have another size than the network, or not each has a day.

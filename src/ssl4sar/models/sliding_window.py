@@ -178,10 +178,12 @@ def predict_series(
     if len(days) != len(images_u8) or list(days) != sorted(days):
         raise ValueError(f"expected {len(images_u8)} days in ascending order, got {list(days)}")
     all_days = torch.tensor([days], dtype=torch.int64, device=device)
+    asked = None if len(predicted) == len(days) else torch.tensor([list(predicted)], device=device)
 
     def forward(windows: Tensor) -> Tensor:
-        logits = network.forward_series(windows, all_days.expand(len(windows), -1))
-        return logits[:, list(predicted)]
+        count = len(windows)
+        places = None if asked is None else asked.expand(count, -1)
+        return network.forward_series(windows, all_days.expand(count, -1), places)
 
     use = _Use(network, forward, len(predicted), config, device, subject)
     return _blended(use, images_u8, None)

@@ -85,8 +85,10 @@ class TemporalTyrion(SeriesNetwork):
     def _up_blocks(self) -> list[UpBlock]:
         return cast(list[UpBlock], list(self.decoder.blocks))
 
-    def forward_series(self, images: Tensor, days: Tensor) -> Tensor:
-        """Return logits of every image; see the base class."""
+    def forward_series(
+        self, images: Tensor, days: Tensor, predicted: Tensor | None = None
+    ) -> Tensor:
+        """Return logits of every image, or of those that are asked for; see the base class."""
         side = self.input_px
         if images.ndim != 4 or tuple(images.shape[2:]) != (side, side):
             raise ValueError(f"expected images (B, T, {side}, {side}), got {tuple(images.shape)}")
@@ -94,8 +96,14 @@ class TemporalTyrion(SeriesNetwork):
             raise ValueError(
                 f"expected a day of each image {tuple(images.shape[:2])}, got {tuple(days.shape)}"
             )
-        logits = self._decode(self._encode(images.flatten(0, 1).unsqueeze(1), days), days)
-        return logits.view(*days.shape, *logits.shape[1:])
+        series, frames = days.shape
+        rows: Tensor | None = None
+        if predicted is not None:
+            firsts = frames * torch.arange(series, device=images.device)
+            rows = (firsts[:, None] + predicted.to(images.device)).flatten()
+        features = self._encode(images.flatten(0, 1).unsqueeze(1), days)
+        logits = self._decode(features, days, rows)
+        return logits.view(series, -1, *logits.shape[1:])
 
     def _encode(self, images: Tensor, days: Tensor) -> list[Tensor]:
         """Return the four maps (B * T, C << i, P/(4 << i), P/(4 << i)) of (B * T, 1, P, P)."""
@@ -111,9 +119,17 @@ class TemporalTyrion(SeriesNetwork):
             maps.append(tokens)
         return [channels_last.permute(0, 3, 1, 2) for channels_last in maps]
 
-    def _decode(self, features: Sequence[Tensor], days: Tensor) -> Tensor:
-        """Return logits (B * T, K, P, P) of the encoder's maps, shallowest first."""
+    def _decode(self, features: Sequence[Tensor], days: Tensor, rows: Tensor | None) -> Tensor:
+        """Return logits (R, K, P, P) of R of the B * T images; None: of all.
+
+        Args:
+            features: the encoder's maps, shallowest first.
+            days: (B, T) days of the images.
+            rows: (R,) numbers among the B * T images.
+        """
         s1, s2, s3, s4 = features
+        if rows is not None:
+            s1 = s1[rows]
         is_lean = isinstance(self.decoder, LeanDecoder)
         skips = (None, None if is_lean else s4, s3, s2, s1)
         *blocks, last = self._up_blocks
@@ -123,6 +139,9 @@ class TemporalTyrion(SeriesNetwork):
             if index < TEMPORAL_UP_BLOCKS:
                 temporal = cast(TemporalBlock, self.decoder_temporal[index])
                 x = _along_time(temporal, x.permute(0, 2, 3, 1), days).permute(0, 3, 1, 2)
+            # Behind the last temporal block images are alone; the maps are largest there.
+            if index == TEMPORAL_UP_BLOCKS - 1 and rows is not None:
+                x = x[rows]
             if block.up_conv is not None:
                 x = doubled_convolution(x, block.up_conv)
         assert last.up_conv is not None

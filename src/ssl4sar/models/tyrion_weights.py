@@ -13,8 +13,9 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from timm.models.swin_transformer_v2 import WindowAttention
@@ -24,6 +25,7 @@ from ssl4sar.config.models import StartingWeights
 from ssl4sar.config.networks import TyrionConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.hashing import sha256_file
+from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.models.attention import stage_windows
 from ssl4sar.models.checkpoint import (
     FORMAT,
@@ -32,6 +34,7 @@ from ssl4sar.models.checkpoint import (
     read_torch_file,
     require_version,
 )
+from ssl4sar.models.network import FRONT
 from ssl4sar.models.starting import WeightsReport
 
 OFFICIAL_PREFIX: Final = "swin_unet."
@@ -233,8 +236,8 @@ def _check_geometry(config: TyrionConfig, table: Mapping[str, Any], path: Path) 
         if made_with.get(key) != wanted.get(key):
             raise UserError(
                 path,
-                f"the checkpoint has network.{key} {made_with.get(key)}, this network "
-                f"{wanted.get(key)}",
+                f"the checkpoint has network.{key} {made_with.get(key)}, where "
+                f"{wanted.get(key)} is needed",
                 "use the network settings the file was made with, or pretrain again",
             )
 
@@ -353,12 +356,27 @@ def _load_tyrion(
     expected = network.state_dict()
     if not state.keys() & expected.keys():
         raise UserError(path, "the file is not a Tyrion checkpoint", "give a Tyrion checkpoint")
-    head_keys = {key for key in expected if key.startswith("head.")}
-    # A head for other classes or of a pretext task stays behind: the network keeps its own.
-    fits = all(key in state and state[key].shape == expected[key].shape for key in head_keys)
-    if not fits:
-        state = {key: value for key, value in state.items() if key not in head_keys}
-        expected = {key: value for key, value in expected.items() if key not in head_keys}
+    head = {key: value for key, value in expected.items() if key.startswith("head.")}
+    loaded_head = {key: _zone_rows(state.pop(key, None), own) for key, own in head.items()}
+    fits = all(value is not None for value in loaded_head.values())
+    if fits:
+        state |= cast(dict[str, Tensor], loaded_head)
+    else:
+        expected = {key: value for key, value in expected.items() if key not in head}
     check_state(path, state, expected)
     network.load_state_dict(state, strict=fits)
     return len(state), fits
+
+
+def _zone_rows(loaded: Tensor | None, own: Tensor) -> Tensor | None:
+    """Return a weight or bias of the head as far as it is for the same outputs, or None.
+
+    A head for other classes or of a pretext task stays behind: the network retains its own. Of two
+    heads for zones, with and without an output for the front, the zones are taken.
+    """
+    if loaded is None or loaded.shape == own.shape:
+        return loaded
+    counts = {len(loaded), len(own)}
+    if counts != {CLASS_COUNT, FRONT + 1} or loaded.shape[1:] != own.shape[1:]:
+        return None
+    return torch.cat((loaded[:CLASS_COUNT], own[CLASS_COUNT:]))

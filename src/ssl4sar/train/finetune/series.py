@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ssl4sar.config.series import SeriesConfig
-from ssl4sar.dataset.series import SeriesScene, random_frames
+from ssl4sar.dataset.series import SeriesScene, area_partners, random_frames
 from ssl4sar.models.network import SeriesNetwork
 from ssl4sar.train.finetune.crops import CropBatch, CropDataset
 from ssl4sar.train.loop.batches import BatchKey
@@ -55,6 +55,7 @@ class SeriesDrawer:
         self.scenes = tuple(scenes)
         self.config = config
         self._number = {scene.name: number for number, scene in enumerate(scenes)}
+        self._partners: dict[int, tuple[SeriesScene, ...]] = {}
 
     def draw(self, epoch: int, index: int) -> SeriesDraw:
         """Return sample ``index`` of ``epoch``; its reference is that of training on single images.
@@ -64,8 +65,12 @@ class SeriesDrawer:
         """
         draw, drawer = self.drawer.draw(epoch, index), self.drawer
         reference = self.scenes[draw.window.image]
+        partners = self._partners.get(draw.window.image)
+        if partners is None:
+            partners = area_partners(reference, self.scenes, self.config)
+            self._partners[draw.window.image] = partners
         series = random_frames(
-            reference, self.scenes, self.config, seed=drawer.seed, epoch=epoch, index=index
+            reference, partners, self.config, seed=drawer.seed, epoch=epoch, index=index
         )
         frames = []
         for frame in series.frames:
@@ -170,8 +175,9 @@ def series_logits(
         alike = [i for i, draw in enumerate(series) if len(draw.frames) == length]
         rows = torch.tensor([[starts[i] + k for k in range(length)] for i in alike])
         days = torch.tensor([series[i].days for i in alike], device=images.device)
-        found = network.forward_series(images[rows.to(images.device), 0], days)
-        for maps, i in zip(found, alike, strict=True):
-            logits.append(maps[list(series[i].predicted)])
-            places += [starts[i] + place for place in series[i].predicted]
+        predicted = torch.tensor([series[i].predicted for i in alike])
+        asked = None if predicted.shape[1] == length else predicted
+        found = network.forward_series(images[rows.to(images.device), 0], days, asked)
+        logits.append(found.flatten(0, 1))
+        places += [starts[i] + place for i in alike for place in series[i].predicted]
     return torch.cat(logits), places
