@@ -157,6 +157,7 @@ def series_tree(tree: CaffeTree) -> CaffeTree:
 def test_a_temporal_network_sees_scenes_of_the_split_and_says_which(
     series_tree: CaffeTree,
     tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
     series: dict[str, object],
     frames: list[list[int]],
 ) -> None:
@@ -173,6 +174,11 @@ def test_a_temporal_network_sees_scenes_of_the_split_and_says_which(
     for alone in (NAMES[1], OTHER_SIZE):
         assert scenes[alone]["frames"] == [alone]
     assert manifest["prediction"]["series"] == config.series.model_dump()
+    number = sum(len(scene["frames"]) == 1 for scene in scenes.values())
+    said = (
+        f"{number} of {len(names)} images have no other to be seen with" in capfd.readouterr().err
+    )
+    assert said == (config.series.frames > 1)
     with ProbabilityReader(stored) as reader:
         assert sorted(reader.names) == sorted(names)
         for name in names:

@@ -18,6 +18,13 @@ class AugmentationConfig(Block):
     """Probability of zooming the window by a factor f drawn from `rezoom_range`."""
     rezoom_range: tuple[float, float] = (0.33, 2.83)
     """Smallest and largest f: the window has f times the side of the network input."""
+    warp_probability: Probability = 0.0
+    """Probability of turning the window by any angle, stretching and bending it; not in the
+    published recipe. With few glaciers it keeps a network from learning their shapes."""
+    warp_stretch: float = Field(default=1.25, ge=1)
+    """Largest stretch of one side of a warped window, whose other side shrinks as much."""
+    warp_bend: float = Field(default=0.03, ge=0, le=0.2)
+    """Bend of a warped window: standard deviation of the shift of 4 x 4 nodes, in its sides."""
     ocean_mixup_probability: Probability = 0.3
     """Probability of mixing another crop into the ocean of this one."""
     ocean_mixup_range: tuple[float, float] = (0.15, 0.30)
@@ -40,13 +47,6 @@ class AugmentationConfig(Block):
     """Probability of each of the horizontal and the vertical flip."""
     rotation_probability: Probability = 0.5
     """Probability of a rotation by 90, 180 or 270 degrees."""
-    warp_probability: Probability = 0.0
-    """Probability of turning the window by any angle, stretching and bending it; not in the
-    published recipe. With few glaciers it keeps a network from learning their shapes."""
-    warp_stretch: float = Field(default=1.25, ge=1)
-    """Largest stretch of one side of a warped window, whose other side shrinks as much."""
-    warp_bend: float = Field(default=0.03, ge=0, le=0.2)
-    """Bend of a warped window: standard deviation of the shift of 4 x 4 nodes, in its sides."""
     legacy_bilinear_masks: bool = False
     """Resize masks bilinearly like the original code, which invents classes at boundaries."""
     legacy_no_antialias: bool = False

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssl4sar.config.prediction import DateMeanConfig
+from ssl4sar.core.progress import log
 from ssl4sar.core.zones import CLASS_COUNT, NA
 from ssl4sar.dataset.series import SeriesScene, groups_of
 
@@ -84,7 +85,13 @@ def zones_by_date_mean(
     Yields:
         Scene and (H, W) uint8 class ids.
     """
-    for group in groups_of(scenes, len(scenes)):
+    groups = groups_of(scenes, len(scenes))
+    alone = sum(len(group.frames) == 1 for group in groups)
+    if alone:
+        log(
+            f"{alone} of {len(scenes)} images have no other on their grid: their mean is themselves"
+        )
+    for group in groups:
         mean, added = ZoneMean(), 0
         for scene in group.frames:
             while added < len(group.frames) and (

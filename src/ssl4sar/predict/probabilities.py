@@ -141,7 +141,7 @@ class ProbabilityReader:
         levels = self.read_levels(name)
         if len(levels) <= CLASS_COUNT:
             problem = "the network behind it has no output for the front"
-            fix = "train the model with recipe.front_loss_weight above 0"
+            fix = "train it with training.front_loss_weight above 0"
             raise UserError(self.path, problem, fix)
         front: NDArray[np.float32] = np.divide(levels[CLASS_COUNT], LEVELS, dtype=np.float32)
         return front

@@ -13,7 +13,7 @@ from ssl4sar.config.prediction import PredictionConfig
 from ssl4sar.core.caffe_layout import Split
 from ssl4sar.core.grid import Grid
 from ssl4sar.core.image import GeoImage
-from ssl4sar.core.progress import track
+from ssl4sar.core.progress import log, track
 from ssl4sar.dataset.series import Series, SeriesScene, prediction_series
 from ssl4sar.models.network import SeriesNetwork, ZoneNetwork
 from ssl4sar.models.sliding_window import predict_probabilities, predict_series
@@ -81,7 +81,11 @@ def _in_series(
         pixels, grid = read(name)
         scenes.append(SeriesScene.of_name(name, split, (pixels.shape[0], pixels.shape[1]), grid))
     held: dict[str, GeoImage] = {}
-    for series in track(prediction_series(scenes, config.series), "predicting scenes"):
+    plan = prediction_series(scenes, config.series)
+    alone = sum(len(series.frames) == 1 for series in plan)
+    if alone and config.series.frames > 1:
+        log(f"{alone} of {len(scenes)} images have no other to be seen with: predicted alone")
+    for series in track(plan, "predicting scenes"):
         seen = [frame.name for frame in series.frames]
         # Series that follow each other share most images; others are let go before more are read.
         held = {name: image for name, image in held.items() if name in seen}
