@@ -1,7 +1,7 @@
 """What a temporal network makes of its series: scores by what it sees beside an image.
 
 Every test image is predicted three times, with the same weights, without a mean over dates: alone,
-with the nearest dates of its own glacier, and with as many of *training* glaciers, nearest in
+with the dates of its own glacier that the run used, and with as many of *training* glaciers, nearest in
 time. A network that uses what changes between dates gains from its own; one that has learnt places
 loses with those of others.
 
@@ -20,14 +20,13 @@ import torch
 from numpy.typing import NDArray
 
 from ssl4sar.config.prediction import PredictionConfig
-from ssl4sar.config.series import SeriesConfig
 from ssl4sar.core.caffe_layout import Split
 from ssl4sar.core.foreign import read_json
 from ssl4sar.core.image import read_image
 from ssl4sar.core.progress import track
 from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.dataset.series import SeriesScene, nearest_frames
+from ssl4sar.dataset.series import SeriesScene, prediction_series
 from ssl4sar.evaluate.scoring import ImageScore, LabelFolders, score_image
 from ssl4sar.evaluate.summary import summarise
 from ssl4sar.models.checkpoint import load_network
@@ -50,6 +49,11 @@ class Study:
         record = read_json(run / "predict" / model / f"seed{seed}" / "predictions.json")
         self.config = PredictionConfig.model_validate(record["prediction"])
         self.scenes = {split: self._scenes(split) for split in ("train", "test")}
+        self.frames = {
+            series.frames[place].name: series.frames
+            for series in prediction_series(self.scenes["test"], self.config.series)
+            for place in series.predicted
+        }
 
     def _scenes(self, split: Split) -> list[SeriesScene]:
         return [
@@ -78,10 +82,8 @@ class Study:
         return scores
 
     def own(self, scene: SeriesScene) -> list[SeriesScene]:
-        """Return the nearest dates of the same glacier."""
-        config = SeriesConfig(frames=self.config.series.frames)
-        frames = nearest_frames(scene, self.scenes["test"], config).frames
-        return [frame for frame in frames if frame != scene]
+        """Return the dates of the same glacier that the run saw it with."""
+        return [frame for frame in self.frames[scene.name] if frame != scene]
 
     def foreign(self, scene: SeriesScene) -> list[SeriesScene]:
         """Return as many images of training glaciers, those nearest in time."""
