@@ -1,9 +1,9 @@
 """What a temporal network makes of its series: scores by what it sees beside an image.
 
 Every test image is predicted three times, with the same weights, without a mean over dates: alone,
-with the dates of its own glacier that the run used, and with as many of *training* glaciers, nearest in
-time. A network that uses what changes between dates gains from its own; one that has learnt places
-loses with those of others.
+with the dates of its own glacier that the run used, and with as many of *training* glaciers,
+nearest in time. A network that uses what changes between dates gains from its own; one that has
+learnt places loses with those of others.
 
     python benchmarks/series_frames.py runs/caffe_coarse --model temporal --seed 0
 """

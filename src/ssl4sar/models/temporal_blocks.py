@@ -1,8 +1,9 @@
 """Layers that exchange information between the images of a series, one class per kind.
 
-All see (B, T, N, C) features, T images of N positions. What is exchanged is between images, position by
-position; only the GroupNorm of the convolution has statistics over all positions. All blocks
-are residual and start as the identity.
+All see (B, T, N, C) features, T images of N positions. What is exchanged is between images,
+position by position; only the GroupNorm of the convolution has statistics over all positions. All
+blocks are residual and start as the identity.
+
 Source: Multi-temporal Tyrion (Dreier et al. 2026, arXiv:2512.11560).
 """
 
