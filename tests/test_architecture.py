@@ -29,6 +29,7 @@ ORDER = [
     "report",
     "provenance",
     "workflow",
+    "commands",
 ]
 MODULES = sorted(SOURCE.rglob("*.py"))
 

@@ -2,8 +2,9 @@
 
 A fork begins with Snakemake and what else a Snakefile needs, and with nothing of the project, so
 that no module and no cache of one command is seen by the next. It has the folder, environment,
-path of modules and exit of the command line. Commands that are killed or interrupted, and what runs
-in a SLURM, start the interpreter: `House.command`.
+path of modules and exit of the command line; the scripts of its jobs are forks too
+(`warm_scripts`). Commands that are killed or interrupted, and what runs in a SLURM, start the
+interpreter for all of this: `House.command`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +25,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import warm_scripts
 
 #: What a Snakemake of this project imports apart from the project itself.
 IMPORTED = (
@@ -66,6 +70,8 @@ def run(
             "folder": str(folder),
             "environment": dict(environment),
             **places,
+            # A plan has no jobs.
+            "scripts": None if "-n" in arguments else _scripts(),
         }
         code = _server().answer(request, timeout_s)
         printed = []
@@ -76,24 +82,48 @@ def run(
 
 
 @cache
+def _scripts() -> str:
+    """Start the process that forks for scripts; return its address."""
+    folder = tempfile.mkdtemp(prefix="scripts")
+    atexit.register(shutil.rmtree, folder)
+    address = f"{folder}/socket"
+    process = _started(warm_scripts.__file__, "serve", address)
+    assert process.stdout is not None
+    process.stdout.readline()
+    return address
+
+
+@cache
 def _server() -> _Server:
     return _Server()
+
+
+def _started(*arguments: str) -> subprocess.Popen[str]:
+    """Start a process that forks until its standard input ends, with this process at the latest."""
+    from project_copy import own_environment
+
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        env=own_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(_end, process)
+    return process
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait()
 
 
 class _Server:
     """The process that forks, started by the first command of a test process."""
 
     def __init__(self) -> None:
-        from project_copy import own_environment
-
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            env=own_environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        atexit.register(self._end)
+        self._process = _started(__file__)
 
     def answer(self, request: Mapping[str, Any], timeout_s: float) -> int:
         print(json.dumps(request), file=self._process.stdin, flush=True)
@@ -115,11 +145,6 @@ class _Server:
         assert line, "the process with Snakemake has ended"
         return line
 
-    def _end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait()
-
 
 def _serve() -> Mapping[str, Any] | None:
     """Fork for each request; return its request in a fork, and None at the end."""
@@ -139,21 +164,25 @@ def _serve() -> Mapping[str, Any] | None:
 
 def _become(request: Mapping[str, Any]) -> None:
     """Give this process what ``python -m snakemake`` begins with."""
-    for descriptor, place, mode in (
-        (0, os.devnull, os.O_RDONLY),
-        (1, request["stdout"], os.O_WRONLY | os.O_APPEND),
-        (2, request["stderr"], os.O_WRONLY | os.O_APPEND),
-    ):
-        opened = os.open(place, mode)
-        os.dup2(opened, descriptor)
-        os.close(opened)
-    os.chdir(request["folder"])
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    own = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    # The first entry is the folder of this file, where it would be the working directory.
-    sys.path[:1] = [request["folder"], *own]
-    sys.argv = ["snakemake", *request["arguments"]]
+    descriptors = (
+        os.open(os.devnull, os.O_RDONLY),
+        os.open(request["stdout"], os.O_WRONLY | os.O_APPEND),
+        os.open(request["stderr"], os.O_WRONLY | os.O_APPEND),
+    )
+    arguments = ["snakemake", *request["arguments"]]
+    warm_scripts.become({**request, "arguments": arguments}, descriptors, request["folder"])
+    if request["scripts"] is not None:
+        _fork_scripts(request["scripts"])
+
+
+def _fork_scripts(address: str) -> None:
+    from snakemake.script import PythonScript
+
+    def execute(script: Any, path: str, edit: bool = False) -> None:
+        program = warm_scripts.command(address)
+        script._execute_cmd("{program} {path:q}", program=program, path=path)
+
+    PythonScript.execute_script = execute
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ssl4sar.cli import EXIT_OK, EXIT_PROBLEMS, EXIT_USER_ERROR, main
+from ssl4sar.cli import main
+from ssl4sar.commands.common import EXIT_OK, EXIT_PROBLEMS, EXIT_USER_ERROR
 from ssl4sar.workflow.audit_command import configuration_of_today
 
 

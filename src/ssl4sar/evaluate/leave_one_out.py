@@ -10,13 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ssl4sar.evaluate.comparison_text import p_text
 from ssl4sar.evaluate.result import spread
-from ssl4sar.evaluate.schema import ComparedModel, ComparedRun, Comparison, PairedTest, Spread
+from ssl4sar.evaluate.schema import (
+    ComparedModel,
+    ComparedRun,
+    Comparison,
+    PairedTest,
+    Row,
+    Spread,
+)
 from ssl4sar.evaluate.significance import LEVEL, Better, compare_paired
 from ssl4sar.evaluate.trained_models import model_texts
 
@@ -89,19 +96,9 @@ class FoldScores(_Part):
     """Minutes of training, all runs together; null if not known."""
 
 
-class ModelFolds(_Part):
+class ModelFolds(Row):
     """A model over all folds; spreads are over the folds, of the means of their runs."""
 
-    name: str
-    """Name of the row."""
-    network: dict[str, Any]
-    """Settings of the network."""
-    parameters: int
-    """Trained parameters of the network."""
-    weights: str
-    """Starting weights."""
-    recipe: dict[str, Any]
-    """Recipe of the training."""
     folds: list[FoldScores]
     """One entry per fold."""
     mde_m: Spread
@@ -236,7 +233,7 @@ def _model(folds: Sequence[Fold], number: int) -> ModelFolds:
     of_runs = {key: spread(getattr(fold, key).mean for fold in scores) for key in _BETTER}
     of_runs.pop("no_front")
     return ModelFolds(
-        **first.model_dump(include={"name", "network", "parameters", "weights", "recipe"}),
+        **first.model_dump(include=set(Row.model_fields)),
         folds=scores,
         no_front_share=sum(fold.no_front.mean or 0.0 for fold in scores)
         / sum(fold.images for fold in scores),

@@ -225,8 +225,8 @@ class Pretraining(_Part):
     """Other images of the dataset that were left out: by name, or as copies."""
 
 
-class Model(_Part):
-    """A model: a row of the configuration, as its runs were trained."""
+class Row(_Part):
+    """A row of the configuration, as its runs were trained."""
 
     name: str
     """Name of the row."""
@@ -238,6 +238,11 @@ class Model(_Part):
     """Starting weights."""
     recipe: dict[str, Any]
     """Recipe of the training."""
+
+
+class Model(Row):
+    """A model: its row, and what its weights and its predictions have seen."""
+
     weights_sha256: list[str | None]
     """SHA-256 of the file with the starting weights of each run; null for random weights."""
     pretraining: Pretraining | None

@@ -30,6 +30,7 @@ class ZoneMean:
     def __init__(self) -> None:
         self._sums: NDArray[np.float32] | None = None
         self._weights: NDArray[np.float32] | None = None
+        self._mean: NDArray[np.float32] | None = None
 
     def add(self, probabilities: NDArray[np.float32]) -> None:
         """Add an image.
@@ -37,6 +38,7 @@ class ZoneMean:
         Args:
             probabilities: (K, H, W) with the four zones first; the sum of these is 1.
         """
+        self._mean = None
         zones, weights = probabilities[NA + 1 : CLASS_COUNT], 1 - probabilities[NA]
         if self._sums is None or self._weights is None:
             self._sums, self._weights = zones.copy(), weights
@@ -61,10 +63,12 @@ class ZoneMean:
         """
         if self._sums is None or self._weights is None:
             raise ValueError("no image was added to the mean")
-        mean = self._sums / np.maximum(self._weights, np.float32(_UNSEEN))
+        if self._mean is None:
+            seen = np.maximum(self._weights, np.float32(_UNSEEN))
+            self._mean = np.divide(self._sums, seen, dtype=np.float32)
         own = probabilities[:CLASS_COUNT].copy()
         own[NA + 1 :] *= np.float32(1 - share)
-        own[NA + 1 :] += np.float32(share) * (1 - own[NA]) * mean
+        own[NA + 1 :] += np.float32(share) * (1 - own[NA]) * self._mean
         return own
 
 

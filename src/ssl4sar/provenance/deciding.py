@@ -11,13 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ssl4sar.provenance.digest import (
-    PACKAGE,
-    SURROUNDINGS,
-    digest_of,
-    meanings,
-    source_files,
-)
+from ssl4sar.provenance.digest import SURROUNDINGS, digest_of, meanings, source_files
+from ssl4sar.provenance.sources import PACKAGE
 
 #: Modules that a training reaches and that decide none of its numbers. Whoever adds one says so
 #: here; all others count. Blocks of the configuration only carry values, which count themselves.

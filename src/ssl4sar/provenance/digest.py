@@ -8,17 +8,14 @@ reruns a rule whose parameters changed.
 
 from __future__ import annotations
 
-import ast
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, cached_property
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ssl4sar.provenance.meaning import meaning_of
+from ssl4sar.provenance.sources import PACKAGE, Source, source_of
 
-PACKAGE: Final = "ssl4sar"
 #: What surrounds the work of a job and cannot change its outcome: how errors are worded, progress
 #: is shown, files are written atomically, servers are asked patiently, records are kept. Not part
 #: of any digest, so that work on them repeats nothing.
@@ -145,69 +142,37 @@ def _module_path(name: str, source_root: Path) -> Path | None:
     return None
 
 
-@dataclass(frozen=True, eq=False)
-class _Source:
-    """A file of Python."""
-
-    path: Path
-    tree: ast.Module
-    nodes: tuple[ast.AST, ...]
-    sha256: str
-
-    @cached_property
-    def meaning(self) -> str:
-        """Hash of what it computes."""
-        return meaning_of(self.tree)
+def _load(path: Path) -> Source:
+    status = path.stat()
+    return _read(path, status.st_mtime_ns, status.st_size)
 
 
 @cache
-def _parsed(path: Path, mtime_ns: int, size: int) -> _Source:
-    # Every rule reaches the same few modules: their trees are walked once, not once per rule.
-    content = path.read_bytes()
-    tree = ast.parse(content, filename=str(path))
-    # Imports are statements. Only what could import by a call is walked down to its expressions,
-    # of which there are ten times as many.
-    dynamic = any(name in content for name in (b"import_module", b"__import__"))
-    walked = ast.walk(tree) if dynamic else _statements(tree)
-    nodes = tuple(n for n in walked if isinstance(n, ast.Import | ast.ImportFrom | ast.Call))
-    return _Source(path, tree, nodes, hashlib.sha256(content).hexdigest())
-
-
-def _statements(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield every statement below a node, wherever it is nested."""
-    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
-        below = getattr(tree, name, None)
-        # The `body` of a lambda and of a conditional expression is an expression.
-        for node in below if isinstance(below, list) else ():
-            yield node
-            yield from _statements(node)
-
-
-def _load(path: Path) -> _Source:
-    status = path.stat()
-    return _parsed(path, status.st_mtime_ns, status.st_size)
+def _read(path: Path, mtime_ns: int, size: int) -> Source:
+    # Every rule reaches the same few modules: they are looked at once, not once per rule.
+    return source_of(path.read_bytes(), path)
 
 
 def _imports(path: Path, module: str, is_package: bool, source_root: Path) -> frozenset[str]:
-    return _names(_load(path), module, is_package, source_root)
+    return _names(_load(path), path, module, is_package, source_root)
 
 
 @cache
-def _names(source: _Source, module: str, is_package: bool, source_root: Path) -> frozenset[str]:
+def _names(
+    source: Source, path: Path, module: str, is_package: bool, source_root: Path
+) -> frozenset[str]:
     names: set[str] = set()
-    for node in source.nodes:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                names |= _with_parents(alias.name)
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, module, is_package)
-            names |= _with_parents(base)
-            for alias in node.names:
-                # ``from package import name``: the name may be a module or an attribute.
-                if alias.name != "*" and _module_path(f"{base}.{alias.name}", source_root):
-                    names |= _with_parents(f"{base}.{alias.name}")
-        elif isinstance(node, ast.Call) and module not in REGISTRIES:
-            _refuse_dynamic(node, source.path)
+    for level, base, aliases in source.imports:
+        base = _absolute(level, base, module, is_package)
+        names |= _with_parents(base)
+        for alias in aliases:
+            # ``from package import name``: the name may be a module or an attribute.
+            if alias != "*" and _module_path(f"{base}.{alias}", source_root):
+                names |= _with_parents(f"{base}.{alias}")
+    for line, what in () if module in REGISTRIES else source.dynamic:
+        raise DynamicImportError(
+            f"{path}:{line}: {what}; the source digest cannot follow it, use a plain import"
+        )
     return frozenset(names)
 
 
@@ -218,26 +183,8 @@ def _with_parents(name: str) -> set[str]:
     return {".".join(parts[: i + 1]) for i in range(len(parts))}
 
 
-def _absolute(node: ast.ImportFrom, module: str, is_package: bool) -> str:
-    if node.level == 0:
-        return node.module or ""
+def _absolute(level: int, base: str, module: str, is_package: bool) -> str:
+    if level == 0:
+        return base
     parts = module.split(".")
-    level = len(parts) - node.level + (1 if is_package else 0)
-    return ".".join([*parts[:level], *([node.module] if node.module else [])])
-
-
-def _refuse_dynamic(node: ast.Call, path: Path) -> None:
-    function = node.func
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    if name not in {"import_module", "__import__"}:
-        return
-    argument = node.args[0] if node.args else None
-    if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
-        if argument.value.split(".")[0] not in {PACKAGE, ""}:
-            return
-        what = f"imports {argument.value} dynamically"
-    else:
-        what = "imports a module whose name is computed"
-    raise DynamicImportError(
-        f"{path}:{node.lineno}: {what}; the source digest cannot follow it, use a plain import"
-    )
+    return ".".join([*parts[: len(parts) - level + is_package], *([base] if base else [])])

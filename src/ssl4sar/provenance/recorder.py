@@ -36,6 +36,7 @@ from ssl4sar.provenance.record import (
     path_from,
     rule_files,
 )
+from ssl4sar.provenance.sources import SOURCE_MEMORY, remembered
 
 
 @dataclass(frozen=True)
@@ -241,9 +242,10 @@ def _written_output(path: Path, facts: JobFacts, known: Mapping[Path, FileRecord
 
 def _code(facts: JobFacts) -> CodeRecord:
     source, modules = facts.project / "src", facts.parameters.get("modules", ())
-    files = source_files(facts.script, source, left_out=(), modules=modules)
-    contents = content_digests(files)
-    found_meanings = meanings(source_files(facts.script, source, modules=modules))
+    with remembered(facts.workdir / SOURCE_MEMORY):
+        files = source_files(facts.script, source, left_out=(), modules=modules)
+        contents = content_digests(files)
+        found_meanings = meanings(source_files(facts.script, source, modules=modules))
     digest = digest_of(found_meanings)
     if facts.parameters["source"] not in {digest, CACHED_BY_CONTENT}:
         raise UserError(

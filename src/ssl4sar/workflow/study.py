@@ -19,6 +19,7 @@ from ssl4sar.config.networks import network_module
 from ssl4sar.config.study import StudyConfig
 from ssl4sar.core.errors import UserError
 from ssl4sar.provenance.digest import CACHED_BY_CONTENT, source_digest
+from ssl4sar.provenance.sources import SOURCE_MEMORY, remembered
 from ssl4sar.workflow.acquisition import Acquisition
 from ssl4sar.workflow.fingerprint import folder_fingerprint, pair_fingerprint
 from ssl4sar.workflow.runtime import mem_mb, runtime_min
@@ -184,7 +185,8 @@ class Study:
         if rule in FETCHING and not (rule in RENDERING and is_rendered):
             return CACHED_BY_CONTENT
         script = self._base / SCRIPTS / f"{rule}.py"
-        return source_digest(script, self._base / "src", modules)
+        with remembered(SOURCE_MEMORY):
+            return source_digest(script, self._base / "src", modules)
 
     def cfg(self, *keys: str) -> dict[str, Any]:
         """Return the named keys as one flat dictionary of builtins.

@@ -21,7 +21,7 @@ from ssl4sar.core.errors import UserError
 pytestmark = pytest.mark.slow
 TOKEN = "the-live-token"
 PASSWORD = "the-password-of-netrc"
-ADDRESSES = 2500
+ADDRESSES = 1000
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def test_a_redirect_in_any_spelling_never_reaches_the_foreign_port(
 
     redirected()
     print(f"{len(counted)} addresses, {len(own.asked)} requests, foreign {len(foreign.asked)}")
-    assert len(counted) >= 2000
+    assert len(counted) >= 800
     assert len(own.asked) > len(counted)  # some lead back to the own port, which is fine
     assert foreign.asked == []
 
@@ -163,7 +163,7 @@ def test_a_redirect_followed_by_a_library_gets_no_secret(
     foreign.asked.clear()
     origin = ("http", "127.0.0.1", own.port)
 
-    @settings(EXAMPLES, max_examples=500)
+    @settings(EXAMPLES, max_examples=200)
     @given(spellings())
     def redirected(text: str) -> None:
         own.place = spelt(text, own, foreign)
