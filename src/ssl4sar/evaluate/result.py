@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.evaluate.baselines import FLOOR
+from ssl4sar.evaluate.baselines import FLOOR, fit_for_mde
 from ssl4sar.evaluate.published import PUBLISHED
 from ssl4sar.evaluate.schema import (
     Baseline,
@@ -146,8 +146,9 @@ def build_result(
         dataset = assessed(dataset, [model])
     summaries = [summarise(run.images) for run in runs]
     rows = [_run(run.member, summary) for run, summary in zip(runs, summaries, strict=True)]
-    trivial = {key: _baseline(baseline) for key, baseline in baselines.items() if key != FLOOR}
-    floor = _baseline(baselines[FLOOR]) if FLOOR in baselines else None
+    trivial = {key: described(baseline) for key, baseline in baselines.items()}
+    floor = trivial.pop(FLOOR, None)
+    floor_no_front = None if floor is None else floor.no_front
     mde_m = spread(row.mde_m for row in rows)
     result = CaffeResult(
         dataset=dataset,
@@ -161,12 +162,13 @@ def build_result(
         segmentation=_mean_segmentation([row.segmentation for row in rows]),
         subsets=_subsets(runs),
         floor_m=None if floor is None else floor.mde_m,
+        floor_no_front=floor_no_front,
         floor_front_recall_500m=None if floor is None else floor.front_recall_500m,
         floor_front_precision_500m=None if floor is None else floor.front_precision_500m,
         baselines=trivial,
         published=list(PUBLISHED),
         text=[
-            *_warnings(dataset, runs, rows, mde_m, trivial),
+            *_warnings(dataset, runs, rows, mde_m, fit_for_mde(trivial.values(), floor_no_front)),
             *([] if model is None else model_texts(model, dataset)),
         ],
         per_image={score.name: _per_image(score) for score in runs[0].images}
@@ -223,7 +225,8 @@ def _run(member: str | None, summary: ScoreSummary) -> Run:
     )
 
 
-def _baseline(baseline: BaselineScores) -> Baseline:
+def described(baseline: BaselineScores) -> Baseline:
+    """Return the headline numbers of a prediction that was not learned."""
     summary = summarise(baseline.scores)
     return Baseline(
         title=baseline.title,
@@ -297,7 +300,7 @@ def _warnings(
     runs: Sequence[RunScores],
     rows: Sequence[Run],
     mde_m: Spread,
-    baselines: Mapping[str, Baseline],
+    baselines: Sequence[Baseline],
 ) -> list[str]:
     texts = [] if dataset.comparable_with_published else [dataset.note]
     images = len(runs[0].images)
@@ -315,7 +318,7 @@ def _warnings(
             )
     better = [
         f"{baseline.title} ({baseline.mde_m:.0f} m)"
-        for baseline in baselines.values()
+        for baseline in baselines
         if baseline.mde_m is not None and mde_m.mean is not None and baseline.mde_m < mde_m.mean
     ]
     if better:

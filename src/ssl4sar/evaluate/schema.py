@@ -297,6 +297,8 @@ class CaffeResult(_Part):
     """Subsets of the benchmark that hold images, e.g. ``glacier=COL,season=winter``."""
     floor_m: float | None
     """Mean distance error of the true zones: what the labels themselves allow."""
+    floor_no_front: int | None
+    """Images in which the true zones have no front."""
     floor_front_recall_500m: float | None
     """Share of the labelled front that the true zones find within 500 m, 0-1."""
     floor_front_precision_500m: float | None
@@ -415,6 +417,8 @@ class BestTrivial(_Part):
     """What was predicted."""
     value: float
     """Its score."""
+    no_front: int
+    """Images in which it has no front."""
 
 
 def value_of(best: BestTrivial | None) -> float | None:
@@ -427,16 +431,20 @@ class References(_Part):
 
     floor_m: float | None
     """Mean distance error of the true zones: what the labels themselves allow."""
+    floor_no_front: int | None
+    """Images in which the true zones have no front."""
     floor_front_recall_500m: float | None
     """Share of the labelled front that the true zones find within 500 m, 0-1."""
     floor_front_precision_500m: float | None
     """Share of the front of the true zones within 500 m of the labelled one, 0-1."""
     best_trivial_mde_m: BestTrivial | None
-    """Lowest mean distance error of the trivial predictions, metres."""
+    """Lowest mean distance error, metres, of the trivial predictions that miss no more images than
+    the true zones; of those that miss the fewest if all miss more."""
     best_trivial_front_recall_500m: BestTrivial | None
     """Largest share of the labelled front that a trivial prediction finds within 500 m, 0-1."""
     best_trivial_front_precision_500m: BestTrivial | None
-    """Largest share of a trivial front within 500 m of the labelled one, 0-1."""
+    """Largest share of a trivial front within 500 m of the labelled one, 0-1, of the same
+    predictions as the lowest mean distance error."""
     best_trivial_iou_pooled: BestTrivial | None
     """Highest pooled IoU of the trivial predictions, 0-1."""
 
