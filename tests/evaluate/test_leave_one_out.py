@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
@@ -23,10 +23,15 @@ BASELINES = {
 }
 
 
-def fold(glacier: str, minutes: float | None, **mde_m: Sequence[float | None]) -> Fold:
+def fold(
+    glacier: str,
+    minutes: float | None,
+    baselines: Mapping[str, BaselineScores] = BASELINES,
+    **mde_m: Sequence[float | None],
+) -> Fold:
     dataset = describe_dataset("x", source="local", spacing_m=80, test_glaciers=[glacier])
     models = [scored(name, values) for name, values in mde_m.items()]
-    comparison = read_comparison(build_comparison(dataset, models, BASELINES))
+    comparison = read_comparison(build_comparison(dataset, models, baselines))
     return Fold(glacier, comparison, dict.fromkeys(mde_m, minutes))
 
 
@@ -49,9 +54,32 @@ def test_a_mean_weighs_every_fold_alike(study: LeaveOneOut) -> None:
     assert old.no_front_share == pytest.approx(0.25)
     assert (new.mde_m.mean, new.no_front_share) == (105, 0)
     assert new.training_min == 10
-    assert new.folds[0].floor_m == 12
-    assert new.folds[0].best_trivial_mde_m == 150
-    assert json.loads(study.model_dump_json(by_alias=True))["schema"] == "ssl4sar.leave-one-out/1"
+    assert json.loads(study.model_dump_json(by_alias=True))["schema"] == "ssl4sar.leave-one-out/2"
+
+
+def test_the_references_of_a_fold_say_what_they_miss() -> None:
+    skipping = [image(NAMES[0], 20.0), image(NAMES[1], None)]
+    trivial = {
+        "true_zones": BASELINES["true_zones"],
+        "bright": BaselineScores("bright", skipping),
+    }
+    folds = [
+        fold("Crane", None, old=[200.0]),
+        fold("JAC", None, baselines=trivial, old=[200.0]),
+    ]
+    study = build_leave_one_out("x", "note", folds, [])
+    crane, jac = (each.references for each in study.models[0].folds)
+    assert (crane.floor_no_front, jac.floor_no_front) == (0, 0)
+    assert crane.best_trivial_mde_m is not None
+    assert jac.best_trivial_mde_m is not None
+    assert (crane.best_trivial_mde_m.value, crane.best_trivial_mde_m.no_front) == (150, 0)
+    assert (jac.best_trivial_mde_m.value, jac.best_trivial_mde_m.no_front) == (20, 1)
+    text = markdown(study)
+    columns = "floor (m) | floor no front | best trivial (m) | its no front | best trivial recall"
+    assert f"| {columns} |" in text
+    assert "| 12 | 0 | 150 | 0 | 1.00 |" in text
+    assert "| 12 | 0 | 20 | 1 | 0.50 |" in text
+    assert "| **12** | **0.0%** | **85** | **25.0%** | **0.75** |" in text
 
 
 def test_runs_are_paired_by_fold_and_member(study: LeaveOneOut) -> None:

@@ -6,7 +6,7 @@ every glacier alike, however many images show it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean
@@ -16,7 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ssl4sar.evaluate.comparison_text import p_text
 from ssl4sar.evaluate.result import spread
-from ssl4sar.evaluate.schema import ComparedModel, ComparedRun, Comparison, PairedTest, Spread
+from ssl4sar.evaluate.schema import (
+    ComparedModel,
+    ComparedRun,
+    Comparison,
+    PairedTest,
+    References,
+    Spread,
+    value_of,
+)
 from ssl4sar.evaluate.significance import LEVEL, Better, compare_paired
 from ssl4sar.evaluate.trained_models import model_texts
 
@@ -38,7 +46,10 @@ _COLUMNS: Final = (
     "recall 500 m",
     "precision 500 m",
     "floor (m)",
+    "floor no front",
     "best trivial (m)",
+    "its no front",
+    "best trivial recall",
     "training (min)",
 )
 
@@ -81,10 +92,8 @@ class FoldScores(_Part):
     """Share of the labelled front that the predicted front is near, 0-1."""
     front_precision_500m: Spread
     """Share of the predicted front that the labelled front is near, 0-1."""
-    floor_m: float | None
-    """Mean distance error of the true zones, metres."""
-    best_trivial_mde_m: float | None
-    """Mean distance error of the best trivial prediction, metres."""
+    references: References
+    """Floor of the labels and best trivial predictions on these images."""
     training_min: float | None
     """Minutes of training, all runs together; null if not known."""
 
@@ -136,8 +145,8 @@ class PairedModels(_Part):
 class LeaveOneOut(_Part):
     """The file of a leave-one-glacier-out study."""
 
-    schema_: Literal["ssl4sar.leave-one-out/1"] = Field(
-        default="ssl4sar.leave-one-out/1", alias="schema"
+    schema_: Literal["ssl4sar.leave-one-out/2"] = Field(
+        default="ssl4sar.leave-one-out/2", alias="schema"
     )
     """Version of this shape."""
     name: str
@@ -205,8 +214,7 @@ def markdown(study: LeaveOneOut) -> str:
                     _spread(fold.iou_pooled, 3),
                     _spread(fold.front_recall_500m, 2),
                     _spread(fold.front_precision_500m, 2),
-                    _number(fold.floor_m, 0),
-                    _number(fold.best_trivial_mde_m, 0),
+                    *_reference_cells([fold]),
                     _number(fold.training_min, 1),
                 ]
             )
@@ -217,8 +225,7 @@ def markdown(study: LeaveOneOut) -> str:
             _number(model.iou_pooled.mean, 3),
             _number(model.front_recall_500m.mean, 2),
             _number(model.front_precision_500m.mean, 2),
-            _number(spread(fold.floor_m for fold in model.folds).mean, 0),
-            _number(spread(fold.best_trivial_mde_m for fold in model.folds).mean, 0),
+            *_reference_cells(model.folds),
             _number(model.training_min, 1),
         )
         lines += _row([f"**{each}**" for each in (model.name, "mean of folds", *means)])
@@ -246,13 +253,10 @@ def _model(folds: Sequence[Fold], number: int) -> ModelFolds:
 
 
 def _fold(fold: Fold, scores: ComparedModel) -> FoldScores:
-    references = fold.comparison.references
-    best = references.best_trivial_mde_m
     return FoldScores(
         glacier=fold.glacier,
         images=fold.comparison.images,
-        floor_m=references.floor_m,
-        best_trivial_mde_m=None if best is None else best.value,
+        references=fold.comparison.references,
         training_min=fold.training_min.get(scores.name),
         **{key: spread(_value(run, key) for run in scores.runs) for key in _BETTER},
     )
@@ -306,8 +310,8 @@ def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence
         worse = [
             fold.glacier
             for fold in model.folds
-            if fold.best_trivial_mde_m is not None
-            and (fold.mde_m.mean is None or fold.mde_m.mean >= fold.best_trivial_mde_m)
+            if (best := fold.references.best_trivial_mde_m) is not None
+            and (fold.mde_m.mean is None or fold.mde_m.mean >= best.value)
         ]
         if worse:
             texts.append(
@@ -345,6 +349,28 @@ def _pair_cells(pair: PairedModels) -> list[str]:
         "-" if runs.least_p is None else p_text(runs.least_p),
         f"{folds.better} of {folds.pairs}",
         "-" if folds.p is None else p_text(folds.p),
+    ]
+
+
+def _reference_cells(folds: Sequence[FoldScores]) -> list[str]:
+    """Return the cells of floor and best trivial predictions: of one fold, or means of several."""
+    references = [fold.references for fold in folds]
+    images = sum(fold.images for fold in folds)
+    best = [each.best_trivial_mde_m for each in references]
+
+    def missed(counts: Iterable[int | None]) -> str:
+        known = [count for count in counts if count is not None]
+        if len(known) < len(folds):
+            return "-"
+        return str(sum(known)) if len(folds) == 1 else f"{sum(known) / images:.1%}"
+
+    recalls = (value_of(each.best_trivial_front_recall_500m) for each in references)
+    return [
+        _number(spread(each.floor_m for each in references).mean, 0),
+        missed(each.floor_no_front for each in references),
+        _number(spread(value_of(each) for each in best).mean, 0),
+        missed(None if each is None else each.no_front for each in best),
+        _number(spread(recalls).mean, 2),
     ]
 
 
