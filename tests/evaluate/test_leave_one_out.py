@@ -47,14 +47,37 @@ def study() -> LeaveOneOut:
 def test_a_mean_weighs_every_fold_alike(study: LeaveOneOut) -> None:
     old, new = study.models
     assert [each.glacier for each in old.folds] == ["Crane", "JAC"]
-    assert [each.mde_m.mean for each in old.folds] == [150, 300]
-    assert (old.mde_m.mean, old.mde_m.runs) == (225, 2)
+    assert [each.mde_m.mean for each in old.folds] == [150, None]
     assert old.folds[1].no_front.mean == 1
     # Two images per fold; one of two runs found no front on JAC.
     assert old.no_front_share == pytest.approx(0.25)
     assert (new.mde_m.mean, new.no_front_share) == (105, 0)
     assert new.training_min == 10
     assert json.loads(study.model_dump_json(by_alias=True))["schema"] == "ssl4sar.leave-one-out/2"
+
+
+def test_no_mean_leaves_out_runs_and_folds_without_a_front() -> None:
+    folds = [
+        fold("Crane", None, old=[120.0, 136.0], new=[1200.0, 1000.0]),
+        fold("JAC", None, old=[128.0, None], new=[1100.0, 1300.0]),
+        fold("SI", None, old=[None, None], new=[1100.0, 1110.0]),
+    ]
+    study = build_leave_one_out("x", "note", folds, [])
+    old, new = study.models
+    assert [each.mde_m.runs for each in old.folds] == [2, 1, 0]
+    assert (old.folds[0].mde_m.mean, old.folds[1].mde_m.mean) == (128, None)
+    for measure in (old.mde_m, old.front_precision_500m):
+        assert (measure.mean, measure.std, measure.median, measure.runs) == (None, None, None, 1)
+    assert old.front_recall_500m.mean == pytest.approx(0.5)
+    assert new.mde_m.mean == 1135
+    text = markdown(study)
+    assert "| **old** | **mean of folds** | **6** | **-** | **50.0%** |" in text
+    assert "| old | JAC | 2 | - | 1.0 |" in text
+    assert (
+        "* old: no front was found in any image by 1 of 2 runs on JAC, 2 of 2 runs on SI; they have "
+        "no MDE and no precision, and a mean of the others, which would flatter it, is not given"
+    ) in text
+    assert "new: no front was found" not in text
 
 
 def test_the_references_of_a_fold_say_what_they_miss() -> None:
@@ -97,7 +120,7 @@ def test_the_tables_say_what_is_missing(study: LeaveOneOut) -> None:
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     cells = {tuple(map(str.strip, line.split("|")[1:3])): line for line in rows}
     assert "| 150 ± 50 | 0.0 | 0.818 ± 0.000 |" in cells["old", "Crane"]
-    assert "| **225** | **25.0%** |" in cells["**old**", "**mean of folds**"]
+    assert "| **-** | **25.0%** |" in cells["**old**", "**mean of folds**"]
     assert "| new | JAC | 2 | 125 ± 5 |" in text
     assert "| old > new | mde_m | 103.3 | 0.125 | 0.125 | 2 of 2 | 0.250 |" in text
     assert "* real scenes at 80 m" in text

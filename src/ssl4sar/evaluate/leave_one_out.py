@@ -76,7 +76,10 @@ class _Part(BaseModel):
 
 
 class FoldScores(_Part):
-    """A model on the test glacier of a fold; spreads are over its runs."""
+    """A model on the test glacier of a fold; spreads are over its runs, null if one has no value.
+
+    A run that finds no front in any image has no MDE and no precision.
+    """
 
     glacier: str
     """The test glacier."""
@@ -99,7 +102,10 @@ class FoldScores(_Part):
 
 
 class ModelFolds(_Part):
-    """A model over all folds; spreads are over the folds, of the means of their runs."""
+    """A model over all folds; spreads are over the folds, of the means of their runs.
+
+    They are null if one has no value: what a model misses must not make it look better.
+    """
 
     name: str
     """Name of the row."""
@@ -240,7 +246,7 @@ def _model(folds: Sequence[Fold], number: int) -> ModelFolds:
     scores = [_fold(fold, fold.comparison.models[number]) for fold in folds]
     first = folds[0].comparison.models[number].model
     minutes = [fold.training_min for fold in scores if fold.training_min is not None]
-    of_runs = {key: spread(getattr(fold, key).mean for fold in scores) for key in _BETTER}
+    of_runs = {key: _spread_of_all(getattr(fold, key).mean for fold in scores) for key in _BETTER}
     of_runs.pop("no_front")
     return ModelFolds(
         **first.model_dump(include={"name", "network", "parameters", "weights", "recipe"}),
@@ -258,8 +264,17 @@ def _fold(fold: Fold, scores: ComparedModel) -> FoldScores:
         images=fold.comparison.images,
         references=fold.comparison.references,
         training_min=fold.training_min.get(scores.name),
-        **{key: spread(_value(run, key) for run in scores.runs) for key in _BETTER},
+        **{key: _spread_of_all(_value(run, key) for run in scores.runs) for key in _BETTER},
     )
+
+
+def _spread_of_all(values: Iterable[float | None]) -> Spread:
+    """Return the statistics of values if all exist, else only how many do."""
+    listed = list(values)
+    found = spread(listed)
+    if found.runs == len(listed):
+        return found
+    return Spread(mean=None, std=None, median=None, runs=found.runs)
 
 
 def _value(run: ComparedRun, measure: str) -> float | None:
@@ -306,7 +321,7 @@ def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence
             f"means: {', '.join(failed)}"
         )
     for model in models:
-        # Of a glacier without any front there is nothing to compare: that is not better either.
+        # A run without any front leaves nothing to compare: that is not better either.
         worse = [
             fold.glacier
             for fold in model.folds
@@ -321,7 +336,18 @@ def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence
         if model.no_front_share:
             texts.append(
                 f"{model.name}: {model.no_front_share:.1%} of the images have no front and are "
-                "left out of the MDE, not of the recall"
+                "left out of the MDE and the precision, which flatters them, not of the recall"
+            )
+        empty = [
+            f"{runs - fold.mde_m.runs} of {runs} runs on {fold.glacier}"
+            for fold in model.folds
+            if (runs := fold.no_front.runs) > fold.mde_m.runs
+        ]
+        if empty:
+            texts.append(
+                f"{model.name}: no front was found in any image by {', '.join(empty)}; they have "
+                "no MDE and no precision, and a mean of the others, which would flatter it, is not "
+                "given"
             )
     if len(models) > 1:
         texts.append(
@@ -366,11 +392,11 @@ def _reference_cells(folds: Sequence[FoldScores]) -> list[str]:
 
     recalls = (value_of(each.best_trivial_front_recall_500m) for each in references)
     return [
-        _number(spread(each.floor_m for each in references).mean, 0),
+        _number(_spread_of_all(each.floor_m for each in references).mean, 0),
         missed(each.floor_no_front for each in references),
-        _number(spread(value_of(each) for each in best).mean, 0),
+        _number(_spread_of_all(value_of(each) for each in best).mean, 0),
         missed(None if each is None else each.no_front for each in best),
-        _number(spread(recalls).mean, 2),
+        _number(_spread_of_all(recalls).mean, 2),
     ]
 
 
@@ -384,4 +410,4 @@ def _number(value: float | None, digits: int) -> str:
 
 def _spread(value: Spread, digits: int) -> str:
     mean = _number(value.mean, digits)
-    return f"{mean} ± {_number(value.std, digits)}" if value.runs > 1 else mean
+    return mean if value.std is None or value.runs < 2 else f"{mean} ± {value.std:,.{digits}f}"
