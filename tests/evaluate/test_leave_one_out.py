@@ -27,10 +27,11 @@ def fold(
     glacier: str,
     minutes: float | None,
     baselines: Mapping[str, BaselineScores] = BASELINES,
+    facts: Mapping[str, Mapping[str, object]] | None = None,
     **mde_m: Sequence[float | None],
 ) -> Fold:
     dataset = describe_dataset("x", source="local", spacing_m=80, test_glaciers=[glacier])
-    models = [scored(name, values) for name, values in mde_m.items()]
+    models = [scored(name, mde_m[name], **(facts or {}).get(name, {})) for name in mde_m]
     comparison = read_comparison(build_comparison(dataset, models, baselines))
     return Fold(glacier, comparison, dict.fromkeys(mde_m, minutes))
 
@@ -139,6 +140,24 @@ def test_one_model_and_one_fold_without_records() -> None:
     with pytest.raises(ValueError, match="different models"):
         folds = [fold("JAC", None, old=[1.0]), fold("SI", None, new=[1.0])]
         build_leave_one_out("x", "note", folds, [])
+
+
+def test_what_networks_saw_is_said_once_and_exactly() -> None:
+    unseen = "every glacier is the test split of one fold, whose networks were trained on no image "
+    mean = {"date_mean": {"share": 0.5, "window": "all"}}
+    seen: dict[str, Mapping[str, object]] = {"old": mean, "new": mean}
+    runs = {"old": [1.0], "new": [2.0]}
+    folds = [fold("Crane", None, facts=seen, **runs), fold("JAC", None, facts=seen, **runs)]
+    text = markdown(build_leave_one_out("x", "note", folds, []))
+    assert f"* {unseen}of it; a mean weighs" in text
+    assert text.count("the mean over all test images") == 1
+    assert "* old, new: the zones of each test image" in text
+    seen["new"] = {**mean, "test_glaciers_seen": ["JAC"]}
+    folds[1] = fold("JAC", None, facts=seen, **runs)
+    text = markdown(build_leave_one_out("x", "note", folds, []))
+    assert f"* {unseen}of it, except for new: see below; a mean weighs" in text
+    assert text.count("* JAC: new: the starting weights have seen images of the test glaciers") == 1
+    assert text.count("the mean over all test images") == 1
 
 
 @pytest.mark.parametrize("better", ["lower", "higher"])

@@ -26,7 +26,7 @@ def comparison_text(comparison: Comparison, unlabelled: int) -> list[str]:
     dataset, models, pairs = comparison.dataset, comparison.models, comparison.pairs
     return [
         *([] if dataset.comparable_with_published else [dataset.note]),
-        *(text for each in models for text in model_texts(each.model, dataset)),
+        *model_texts([each.model for each in models], dataset),
         *_verdicts(models, pairs),
         *_power(pairs),
         *_shared_checkpoints(models),

@@ -311,9 +311,12 @@ def _paired_runs(fold: Fold, one: int, other: int, measure: str) -> list[tuple[f
 
 
 def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence[str]) -> list[str]:
+    compared = [each.model for fold in folds for each in fold.comparison.models]
+    seen = dict.fromkeys(model.name for model in compared if model.test_glaciers_seen)
+    exceptions = f", except for {', '.join(seen)}: see below" if seen else ""
     texts = [
-        "every glacier is the test split of one fold, whose networks have seen no image of it; a "
-        "mean weighs every glacier alike"
+        "every glacier is the test split of one fold, whose networks were trained on no image of "
+        f"it{exceptions}; a mean weighs every glacier alike"
     ]
     if failed:
         texts.append(
@@ -356,13 +359,20 @@ def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence
             f"the folds, of which {len(folds)} reach no p below {p_text(0.5 ** len(folds))} "
             f"(usual level {LEVEL}); not corrected for the number of pairs"
         )
-    seen = [
-        f"{fold.glacier}: {text}"
-        for fold in folds
-        for each in fold.comparison.models
-        for text in model_texts(each.model, fold.comparison.dataset)
+    return [*texts, *_model_texts(folds)]
+
+
+def _model_texts(folds: Sequence[Fold]) -> list[str]:
+    """Return what folds say of their models, with the glaciers if it does not hold for all."""
+    glaciers: dict[str, list[str]] = {}
+    for fold in folds:
+        models = [each.model for each in fold.comparison.models]
+        for text in model_texts(models, fold.comparison.dataset):
+            glaciers.setdefault(text, []).append(fold.glacier)
+    return [
+        text if len(where) == len(folds) else f"{', '.join(where)}: {text}"
+        for text, where in glaciers.items()
     ]
-    return [*texts, *seen]
 
 
 def _pair_cells(pair: PairedModels) -> list[str]:

@@ -169,7 +169,7 @@ def build_result(
         published=list(PUBLISHED),
         text=[
             *_warnings(dataset, runs, rows, mde_m, fit_for_mde(trivial.values(), floor_no_front)),
-            *([] if model is None else model_texts(model, dataset)),
+            *([] if model is None else model_texts([model], dataset)),
         ],
         per_image={score.name: _per_image(score) for score in runs[0].images}
         if per_image

@@ -246,11 +246,12 @@ class Model(_Part):
     """Test glaciers whose images the starting weights have seen; not empty: the scores are not
     those of unseen glaciers."""
     series: dict[str, Any] | None = None
-    """`prediction.series` of a temporal network, which saw each test image with others of its
-    glacier, without their labels; null for other networks."""
+    """`prediction.series` of a temporal network, which saw each test image in a series of up to
+    `frames` test images of its glacier, without their labels; null for other networks."""
     date_mean: dict[str, Any] | None = None
     """`prediction.date_mean`, by which the zones of each test image have a share of the mean over
-    others of its glacier, without their labels; null: none."""
+    all (window past: all not later) test images of its glacier on its grid, without their labels;
+    null: none."""
 
 
 class PerImage(_Part):
