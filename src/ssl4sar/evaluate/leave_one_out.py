@@ -134,18 +134,20 @@ class ModelFolds(_Part):
 
 
 class PairedModels(_Part):
-    """Whether a model is better than another one by some measure."""
+    """Two models by some measure, where all runs of both have a value."""
 
-    baseline: str
-    """The one that may be worse."""
-    opponent: str
-    """The one that may be better."""
+    better: str
+    """The one with the better mean; of equal means, or without any, the later one."""
+    worse: str
+    """The other one."""
     measure: str
-    """Measure of the runs."""
+    """Measure of the runs; `no_front_share`: share of the images without a front."""
     by_run: PairedTest
     """Runs of equal fold and member paired; those of a fold share its images."""
     by_fold: PairedTest
     """Means of the folds paired."""
+    left_out: list[str]
+    """Test glaciers that are not tested, because a run of either model has no value there."""
 
 
 class LeaveOneOut(_Part):
@@ -162,7 +164,7 @@ class LeaveOneOut(_Part):
     models: list[ModelFolds]
     """The models, in the order of the configuration."""
     pairs: list[PairedModels]
-    """Every model against every one after it."""
+    """Every two models by every measure."""
     failed: list[str]
     """Test glaciers of the folds that failed: they are missing everywhere."""
     text: list[str]
@@ -198,7 +200,7 @@ def build_leave_one_out(
         name=name,
         synthetic=any(fold.comparison.dataset.synthetic for fold in folds),
         models=models,
-        pairs=[pair for pair in pairs if pair.by_run.pairs],
+        pairs=pairs,
         failed=list(failed),
         text=[note, *_texts(folds, models, failed)],
     )
@@ -236,8 +238,9 @@ def markdown(study: LeaveOneOut) -> str:
         )
         lines += _row([f"**{each}**" for each in (model.name, "mean of folds", *means)])
     if study.pairs:
-        columns = ("is the second better?", "measure", "by", "p of runs", "least p", "folds", "p")
-        lines += ["", *_row(columns), *_row(["---"] * 2 + ["---:"] * 5)]
+        tests = ("better runs", "p of runs", "least p", "better folds", "p of folds", "least p")
+        lines += ["", *_row(("models", "measure", "by", *tests))]
+        lines += _row(["---"] * 2 + ["---:"] * 7)
         lines += [line for pair in study.pairs for line in _row(_pair_cells(pair))]
     return "\n".join([*lines, "", *(f"* {sentence}" for sentence in study.text), ""])
 
@@ -283,31 +286,34 @@ def _value(run: ComparedRun, measure: str) -> float | None:
 
 
 def _pair(folds: Sequence[Fold], one: int, other: int, measure: str) -> PairedModels:
-    names = [folds[0].comparison.models[number].name for number in (one, other)]
-    pairs = [_paired_runs(fold, one, other, measure) for fold in folds]
-    means = [
-        (fmean(worse for worse, _ in found), fmean(better for _, better in found))
-        for found in pairs
-        if found
-    ]
-    runs = [pair for found in pairs for pair in found]
+    found = {fold.glacier: _paired_runs(fold, one, other, measure) for fold in folds}
+    tested = [pairs for pairs in found.values() if pairs]
+    by_run = compare_paired([pair for pairs in tested for pair in pairs], _BETTER[measure])
+    if (by_run.mean_advantage or 0.0) < 0:
+        return _pair(folds, other, one, measure)
+    means = [(fmean(a for a, _ in pairs), fmean(b for _, b in pairs)) for pairs in tested]
+    worse, better = (folds[0].comparison.models[number].name for number in (one, other))
     return PairedModels(
-        baseline=names[0],
-        opponent=names[1],
-        measure=measure,
-        by_run=compare_paired(runs, _BETTER[measure]),
+        better=better,
+        worse=worse,
+        measure="no_front_share" if measure == "no_front" else measure,
+        by_run=by_run,
         by_fold=compare_paired(means, _BETTER[measure]),
+        left_out=[glacier for glacier, pairs in found.items() if not pairs],
     )
 
 
 def _paired_runs(fold: Fold, one: int, other: int, measure: str) -> list[tuple[float, float]]:
-    """Return the values of both models by the members that both have."""
-    worse, better = (
+    """Return the values of both models by the members that both have; none if one is missing."""
+    # A glacier with many images must not weigh more.
+    scale = 1 / fold.comparison.images if measure == "no_front" else 1.0
+    of_one, of_other = (
         {run.member: _value(run, measure) for run in fold.comparison.models[number].runs}
         for number in (one, other)
     )
-    found = [(value, better.get(member)) for member, value in worse.items()]
-    return [(one, two) for one, two in found if one is not None and two is not None]
+    shared = [(of_one[member], of_other[member]) for member in of_one if member in of_other]
+    pairs = [(scale * a, scale * b) for a, b in shared if a is not None and b is not None]
+    return pairs if len(pairs) == len(shared) else []
 
 
 def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence[str]) -> list[str]:
@@ -354,10 +360,11 @@ def _texts(folds: Sequence[Fold], models: Sequence[ModelFolds], failed: Sequence
             )
     if len(models) > 1:
         texts.append(
-            "p: one-sided, by exchanging the signs of the differences (exact up to 16 pairs); runs "
-            "of one fold share its images, so what is to hold for other glaciers has to show in "
-            f"the folds, of which {len(folds)} reach no p below {p_text(0.5 ** len(folds))} "
-            f"(usual level {LEVEL}); not corrected for the number of pairs"
+            "p: two-sided, by exchanging the signs of the differences (exact up to 16 pairs); "
+            "least p: the smallest that so many pairs can reach; runs of one fold share its "
+            "images, so what is to hold for other glaciers has to show in the folds (usual level "
+            f"{LEVEL}); a fold where a run of either model has no value is not tested; not "
+            "corrected for the number of tests"
         )
     return [*texts, *_model_texts(folds)]
 
@@ -376,16 +383,21 @@ def _model_texts(folds: Sequence[Fold]) -> list[str]:
 
 
 def _pair_cells(pair: PairedModels) -> list[str]:
-    runs, folds = pair.by_run, pair.by_fold
+    advantage = pair.by_run.mean_advantage
+    said = f"{pair.better} {'better than' if advantage else 'as good as'} {pair.worse}"
+    without = f" without {', '.join(pair.left_out)}" if pair.left_out else ""
     return [
-        f"{pair.baseline} > {pair.opponent}",
+        f"{pair.worse}, {pair.better}: not tested" if advantage is None else said,
         pair.measure,
-        _number(runs.mean_advantage, 1 if pair.measure in {"mde_m", "no_front"} else 3),
-        "-" if runs.p is None else p_text(runs.p),
-        "-" if runs.least_p is None else p_text(runs.least_p),
-        f"{folds.better} of {folds.pairs}",
-        "-" if folds.p is None else p_text(folds.p),
+        _number(advantage, 1 if pair.measure == "mde_m" else 3),
+        *_test_cells(pair.by_run, ""),
+        *_test_cells(pair.by_fold, without),
     ]
+
+
+def _test_cells(test: PairedTest, without: str) -> list[str]:
+    ps = ["-" if p is None else p_text(p) for p in (test.p, test.least_p)]
+    return [f"{test.better} of {test.pairs}{without}", *ps]
 
 
 def _reference_cells(folds: Sequence[FoldScores]) -> list[str]:

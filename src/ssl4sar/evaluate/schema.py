@@ -382,16 +382,16 @@ class PairTests(_Part):
 
 
 class PairedTest(_Part):
-    """Whether an opponent is better than a baseline in pairs that share all but the model."""
+    """Whether one model is better than another in pairs that share all but the model."""
 
     pairs: int = Field(ge=0)
-    """Pairs in which both have a value."""
+    """Pairs that were tested."""
     better: int = Field(ge=0)
-    """Pairs in which the opponent is better."""
+    """Pairs in which the one is better."""
     mean_advantage: float | None
-    """By how much the opponent is better in the mean; negative where it is worse."""
+    """By how much it is better in the mean; negative where it is worse."""
     p: float | None
-    """One-sided p value of that mean among all signs of the differences; null without any."""
+    """Two-sided p value of that mean among all signs of the differences; null without any."""
     method: Literal["exact", "drawn"] | None
     """Whether all signs were tried, or some were drawn."""
     least_p: float | None
