@@ -3,14 +3,11 @@
 The floor is the score of the TRUE zones against the true fronts: extraction rules and labels
 that disagree leave it above zero. The trivial baselines use no label at all. All four halves of
 the image are reported, because to pick the best one would need the truth.
-
-MDE and precision leave images without a front out: a baseline that skips the hard ones looks good
-by them. Only those that skip no more images than the floor are called the best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +17,6 @@ from numpy.typing import NDArray
 from ssl4sar.core.errors import UserError
 from ssl4sar.core.image import read_image
 from ssl4sar.core.zones import GLACIER, OCEAN
-from ssl4sar.evaluate.schema import Baseline
 from ssl4sar.evaluate.scores_file import BaselineScores
 from ssl4sar.evaluate.scoring import ImageScore, LabelFolders, map_images, score_image
 
@@ -82,23 +78,6 @@ def score_baselines(
         key: BaselineScores(title, [scores[key] for scores in per_image])
         for key, title in titles.items()
     }
-
-
-def fit_for_mde(baselines: Iterable[Baseline], floor_no_front: int | None) -> list[Baseline]:
-    """Return the trivial predictions whose MDE and precision may stand beside those of a model.
-
-    Args:
-        baselines: trivial predictions of the same images.
-        floor_no_front: images in which the true zones have no front; None if not known.
-
-    Returns:
-        Those that miss no more images than the floor; without any, those that miss the fewest.
-        A prediction without any front is never among them.
-    """
-    found = [each for each in baselines if each.mde_m is not None]
-    fewest = min((each.no_front for each in found), default=0)
-    most = max(fewest, floor_no_front or 0)
-    return [each for each in found if each.no_front <= most]
 
 
 def shape_baselines(shape: tuple[int, ...]) -> dict[str, NDArray[np.uint8]]:

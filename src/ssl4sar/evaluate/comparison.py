@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from ssl4sar.evaluate.baselines import FLOOR, fit_for_mde
+from ssl4sar.evaluate.baselines import FLOOR
 from ssl4sar.evaluate.comparison_text import comparison_text
 from ssl4sar.evaluate.published import PUBLISHED, SSL4SAR_RUNS, TEST_SET
-from ssl4sar.evaluate.result import RunScores, common_images, described, spread
+from ssl4sar.evaluate.result import RunScores, common_images, described, fit_for_mde, spread
 from ssl4sar.evaluate.schema import (
     Baseline,
     BestTrivial,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.evaluate.baselines import FLOOR, fit_for_mde
+from ssl4sar.evaluate.baselines import FLOOR
 from ssl4sar.evaluate.published import PUBLISHED
 from ssl4sar.evaluate.schema import (
     Baseline,
@@ -237,6 +237,25 @@ def described(baseline: BaselineScores) -> Baseline:
         iou_pooled=summary.iou_pooled,
         iou_image_mean=summary.iou_image_mean,
     )
+
+
+def fit_for_mde(baselines: Iterable[Baseline], floor_no_front: int | None) -> list[Baseline]:
+    """Return the trivial predictions whose MDE and precision may stand beside those of a model.
+
+    Both leave images without a front out: a prediction that skips the hard ones looks good by them.
+
+    Args:
+        baselines: trivial predictions of the same images.
+        floor_no_front: images in which the true zones have no front; None if not known.
+
+    Returns:
+        Those that miss no more images than the floor; without any, those that miss the fewest.
+        A prediction without any front is never among them.
+    """
+    found = [each for each in baselines if each.mde_m is not None]
+    fewest = min((each.no_front for each in found), default=0)
+    most = max(fewest, floor_no_front or 0)
+    return [each for each in found if each.no_front <= most]
 
 
 def _mean_segmentation(parts: Sequence[Segmentation]) -> Segmentation:

@@ -16,8 +16,7 @@ from PIL import Image
 
 from ssl4sar.core.scene_name import GLACIERS, SENSOR_GROUPS, SceneName
 from ssl4sar.core.zones import CLASS_COLOURS
-from ssl4sar.evaluate.baselines import fit_for_mde
-from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.result import RunScores, fit_for_mde
 from ssl4sar.evaluate.schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums

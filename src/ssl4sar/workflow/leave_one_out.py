@@ -79,8 +79,8 @@ def leave_one_out(request: LeaveOneOutRequest, run: Runner | None = None) -> boo
         Whether all folds are finished.
 
     Raises:
-        UserError: this is not the project's folder, a wrong configuration, model, glacier or name of
-            the table, or no fold is finished.
+        UserError: this is not the project's folder, a wrong configuration, model, glacier or name
+            of the table, or no fold is finished.
     """
     if not Path("Snakefile").is_file():
         raise UserError(
