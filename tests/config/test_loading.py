@@ -9,6 +9,7 @@ from ssl4sar.core.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = sorted((PROJECT / "config").glob("*.yaml"))
+GLACIERS = "caffe.test_glaciers must be a list of glacier names, e.g. [JAC], or null"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
@@ -45,6 +46,8 @@ def test_run_names_are_unique() -> None:
         ),
         ({"name": "x", "training": {"epochs": 0}}, "training.epochs: input should be greater"),
         ({"name": "x", "caffe": {"source": "local"}}, "caffe.root is missing"),
+        ({"name": "x", "caffe": {"test_glaciers": []}}, GLACIERS),
+        ({"name": "x", "caffe_test_glaciers": "COL"}, GLACIERS),
         (
             {"name": "x", "caffe": {"url": "https://me:secret@example.org/a.zip"}},
             "caffe.url cannot be used as an address: it holds a user name or password",

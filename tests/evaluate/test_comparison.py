@@ -20,7 +20,9 @@ BASELINES = {
     "left": BaselineScores("left half ocean", [image(name, 410.0, 400) for name in NAMES]),
     "right": BaselineScores("right half ocean", [image(name, 500.0, 300) for name in NAMES]),
     "none": BaselineScores("all glacier", [image(name, None, 600) for name in NAMES]),
+    "half": BaselineScores("bright", [image(NAMES[0], 20.0, 700), image(NAMES[1], None, 700)]),
 }
+LEFT = {"title": "left half ocean", "no_front": 0}
 NONE, TRANSLATOR = [150.0, 170.0, 160.0], [120.0, 131.0, 110.0]
 
 
@@ -108,18 +110,33 @@ def test_runs_without_any_front_are_left_out_of_the_tests() -> None:
 def test_what_the_numbers_are_to_be_measured_by() -> None:
     assert build()["references"] == {
         "floor_m": 12.0,
+        "floor_no_front": 0,
         "floor_front_recall_500m": 1.0,
         "floor_front_precision_500m": 1.0,
-        "best_trivial_front_recall_500m": {"title": "left half ocean", "value": 1.0},
-        "best_trivial_front_precision_500m": {"title": "left half ocean", "value": 1.0},
-        "best_trivial_mde_m": {"title": "left half ocean", "value": 410.0},
+        "best_trivial_front_recall_500m": {**LEFT, "value": 1.0},
+        "best_trivial_front_precision_500m": {**LEFT, "value": 1.0},
+        "best_trivial_mde_m": {**LEFT, "value": 410.0},
         "best_trivial_iou_pooled": {
             "title": "right half ocean",
             "value": pytest.approx(350 / 650),
+            "no_front": 0,
         },
     }
     nothing = build(baselines={})["references"]
     assert set(nothing.values()) == {None}
+
+
+def test_the_best_trivial_prediction_skips_no_image_that_the_truth_has() -> None:
+    references = build(baselines={key: BASELINES[key] for key in ("true_zones", "half", "none")})
+    best = references["references"]["best_trivial_mde_m"]
+    assert best == {"title": "bright", "value": 20.0, "no_front": 1}
+    (sentence,) = [text for text in references["text"] if "not better than the best" in text]
+    assert "(bright, 20 m, no front in 1 of 2 images) by the mean MDE: none" in sentence
+    # Where the truth itself skips an image, a prediction may.
+    floor = BaselineScores("the true zones", BASELINES["half"].scores)
+    references = build(baselines={**BASELINES, "true_zones": floor})["references"]
+    assert references["best_trivial_mde_m"]["title"] == "bright"
+    assert references["floor_no_front"] == 1
 
 
 def test_the_original_study_is_given_and_marked() -> None:

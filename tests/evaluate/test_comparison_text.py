@@ -82,14 +82,14 @@ def test_a_shared_pretraining_is_reported() -> None:
 def test_test_glaciers_in_the_pretraining_are_reported_everywhere() -> None:
     seen = pretrained("optsimmim", [1.0, 2.0], test_glaciers_seen=["COL"])
     said = text(scored("none", [3.0, 4.0]), seen)
-    assert "optsimmim: its starting weights have seen images of the test glaciers COL" in said
+    assert "optsimmim: the starting weights have seen images of the test glaciers COL" in said
     assert "ssl4sar.allow_test_glaciers" in said
     assert "against none with images of test glaciers: " in said
 
 
 def test_synthetic_pairs_behind_real_scenes_are_reported() -> None:
     made = pretrained("optsimmim", [1.0, 2.0], synthetic=True)
-    assert "optsimmim was pretrained on SYNTHETIC pairs" in text(made, dataset=REAL)
+    assert "optsimmim: pretrained on SYNTHETIC pairs" in text(made, dataset=REAL)
     assert "SYNTHETIC pairs" not in text(made)
 
 

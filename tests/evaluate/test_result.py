@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from made_scores import NAMES as TWO
+from made_scores import image
 
 from ssl4sar.dataset.manifest import TreeManifest
 from ssl4sar.evaluate.baselines import FLOOR
@@ -17,6 +19,8 @@ from ssl4sar.evaluate.result import (
     spread,
 )
 from ssl4sar.evaluate.schema import read_result
+from ssl4sar.evaluate.scores_file import BaselineScores
+from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
 
 SYNTHETIC = describe_dataset("micro", source="synthetic")
@@ -90,6 +94,23 @@ def test_floor_and_baselines(result) -> None:
     assert result["baselines"]["all_glacier"]["mde_m"] is None
     assert result["baselines"]["all_glacier"]["no_front"] == 3
     assert {"left_half_ocean", "right_half_ocean"} <= set(result["baselines"])
+    assert result["floor_no_front"] == 0
+
+
+def test_a_trivial_prediction_that_skips_images_is_not_called_better() -> None:
+    def scores(*mde_m: float | None) -> list[ImageScore]:
+        return [image(name, value) for name, value in zip(TWO, mde_m, strict=True)]
+
+    chosen = {
+        FLOOR: BaselineScores("the true zones", scores(5.0, 5.0)),
+        "skipping": BaselineScores("skipping", scores(20.0, None)),
+    }
+    runs = [RunScores(None, scores(100.0, 200.0))]
+    assert "skipping (20 m)" in "\n".join(build_result(SYNTHETIC, runs, chosen)["text"])
+    chosen["left"] = BaselineScores("left half", scores(120.0, 120.0))
+    text = "\n".join(build_result(SYNTHETIC, runs, chosen)["text"])
+    assert "the mean MDE of 150 m is not better than the trivial prediction: left half" in text
+    assert "skipping" not in text
 
 
 def test_no_front_in_any_run_is_null_not_nan(folders, baselines) -> None:

@@ -106,7 +106,7 @@ def test_every_glacier_is_a_run_and_a_row(
     assert printed.out == Path("results/leave_one_out/micro.md").read_text()
     assert printed.out.count("| none |") == 4
     assert "resampled to 60 m" in printed.out
-    assert "are to 50% those of the mean over other test images" in printed.out
+    assert printed.out.count("are to 50% those of the mean over all test images") == 1
     assert "fold 4 of 4: test glacier Mapple, run micro_mapple" in printed.err
 
 
@@ -133,6 +133,7 @@ def test_a_failed_fold_is_named_and_the_others_run(
         ({"glaciers": ["JAC", "JAC"]}, "--glaciers: JAC is there twice"),
         ({"models": ["big"]}, "--models: big is not in the configuration; name some of none"),
         ({"root": Path("nowhere")}, "nowhere: the folder does not exist"),
+        ({"out": Path("t.md")}, r"--out: t\.md does not end in \.json; name the JSON file"),
     ],
 )
 def test_a_mistake_is_reported_before_the_first_fold(
@@ -156,6 +157,10 @@ def test_the_command_line(project: Path, capsys: pytest.CaptureFixture[str]) -> 
         path.unlink()
     assert main([*command, "--root", "tree"]) == 2
     assert "it shows 1 glaciers" in capsys.readouterr().err
+    configure(caffe__source="local")
+    assert main(command) == 2
+    assert "root is missing: with source local give" in (said := capsys.readouterr().err)
+    assert "--root DIR of ssl4sar leave-one-out" in said
     Path("Snakefile").unlink()
     assert main(command) == 2
     assert "run the command in a clone" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ssl4sar.config.block import Block
 from ssl4sar.config.web_address import WebAddress
@@ -32,12 +32,19 @@ class CaffeConfig(Block):
     validation_seed: int = Field(default=1, ge=0)
     """Seed of the validation draw; 1 is the official one."""
 
+    @field_validator("test_glaciers", mode="before")
+    @classmethod
+    def _names_in_a_list(cls, value: object) -> object:
+        if value is not None and not (isinstance(value, list | tuple) and value):
+            raise ValueError("must be a list of glacier names, e.g. [JAC], or null")
+        return value
+
     @model_validator(mode="after")
     def _root_belongs_to_local(self) -> Self:
         if self.source == "local" and not self.root:
             raise ValueError(
-                "root is missing: with source local give the folder of the CaFFe tree, "
-                "e.g. --config caffe_root=/data/caffe/data_raw"
+                "root is missing: with source local give the folder of the CaFFe tree, as "
+                "--config caffe_root=DIR of Snakemake or --root DIR of ssl4sar leave-one-out"
             )
         if self.source != "local" and self.root:
             raise ValueError(f"root has no meaning with source {self.source}: use source local")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from ssl4sar.evaluate.baselines import FLOOR
 from ssl4sar.evaluate.comparison_text import comparison_text
 from ssl4sar.evaluate.published import PUBLISHED, SSL4SAR_RUNS, TEST_SET
-from ssl4sar.evaluate.result import RunScores, common_images, spread
+from ssl4sar.evaluate.result import RunScores, common_images, described, fit_for_mde, spread
 from ssl4sar.evaluate.schema import (
+    Baseline,
     BestTrivial,
     ComparedModel,
     ComparedRun,
@@ -25,8 +26,8 @@ from ssl4sar.evaluate.schema import (
     References,
 )
 from ssl4sar.evaluate.scores_file import BaselineScores
-from ssl4sar.evaluate.significance import compare
-from ssl4sar.evaluate.summary import ScoreSummary, summarise
+from ssl4sar.evaluate.significance import Better, compare
+from ssl4sar.evaluate.summary import summarise
 from ssl4sar.evaluate.trained_models import assessed
 
 
@@ -122,30 +123,35 @@ def _known(values: Sequence[float | None]) -> list[float]:
 
 
 def _references(baselines: Mapping[str, BaselineScores]) -> References:
-    summaries = {key: summarise(baseline.scores) for key, baseline in baselines.items()}
-    floor = summaries.pop(FLOOR).front if FLOOR in summaries else None
-
-    def trivial(measure: Callable[[ScoreSummary], float | None]) -> list[BestTrivial]:
-        values = {key: measure(summary) for key, summary in summaries.items()}
-        return [
-            BestTrivial(title=baselines[key].title, value=value)
-            for key, value in values.items()
-            if value is not None
-        ]
-
-    def highest(measure: Callable[[ScoreSummary], float | None]) -> BestTrivial | None:
-        return max(trivial(measure), key=lambda each: each.value, default=None)
-
-    mde_m = trivial(lambda summary: summary.front.mde_m)
+    trivial = {key: described(baseline) for key, baseline in baselines.items()}
+    floor = trivial.pop(FLOOR, None)
+    fit = fit_for_mde(trivial.values(), None if floor is None else floor.no_front)
     return References(
         floor_m=None if floor is None else floor.mde_m,
+        floor_no_front=None if floor is None else floor.no_front,
         floor_front_recall_500m=None if floor is None else floor.front_recall_500m,
         floor_front_precision_500m=None if floor is None else floor.front_precision_500m,
-        best_trivial_mde_m=min(mde_m, key=lambda each: each.value, default=None),
-        best_trivial_front_recall_500m=highest(lambda s: s.front.front_recall_500m),
-        best_trivial_front_precision_500m=highest(lambda s: s.front.front_precision_500m),
-        best_trivial_iou_pooled=highest(lambda s: s.iou_pooled),
+        best_trivial_mde_m=_best(fit, lambda each: each.mde_m, "lower"),
+        best_trivial_front_recall_500m=_best(
+            trivial.values(), lambda each: each.front_recall_500m, "higher"
+        ),
+        best_trivial_front_precision_500m=_best(
+            fit, lambda each: each.front_precision_500m, "higher"
+        ),
+        best_trivial_iou_pooled=_best(trivial.values(), lambda each: each.iou_pooled, "higher"),
     )
+
+
+def _best(
+    baselines: Iterable[Baseline], measure: Callable[[Baseline], float | None], better: Better
+) -> BestTrivial | None:
+    found = [
+        BestTrivial(title=each.title, value=value, no_front=each.no_front)
+        for each in baselines
+        if (value := measure(each)) is not None
+    ]
+    choose = min if better == "lower" else max
+    return choose(found, key=lambda each: each.value, default=None)
 
 
 def _published() -> PublishedComparison:

@@ -26,12 +26,12 @@ def comparison_text(comparison: Comparison, unlabelled: int) -> list[str]:
     dataset, models, pairs = comparison.dataset, comparison.models, comparison.pairs
     return [
         *([] if dataset.comparable_with_published else [dataset.note]),
-        *(text for each in models for text in model_texts(each.model, dataset)),
+        *model_texts([each.model for each in models], dataset),
         *_verdicts(models, pairs),
         *_power(pairs),
         *_shared_checkpoints(models),
         *_missing_fronts(models, comparison.images, unlabelled),
-        *_trivial(models, comparison.references),
+        *_trivial(models, comparison.references, comparison.images),
         _original_study(comparison.published),
     ]
 
@@ -154,7 +154,7 @@ def _missing_fronts(models: Sequence[ComparedModel], images: int, unlabelled: in
             )
 
 
-def _trivial(models: Sequence[ComparedModel], references: References) -> Iterator[str]:
+def _trivial(models: Sequence[ComparedModel], references: References, images: int) -> Iterator[str]:
     best = references.best_trivial_mde_m
     if best is None:
         return
@@ -164,9 +164,10 @@ def _trivial(models: Sequence[ComparedModel], references: References) -> Iterato
         if each.mde_m.mean is not None and each.mde_m.mean >= best.value
     ]
     if worse:
+        missed = f", no front in {best.no_front} of {images} images" if best.no_front else ""
         yield (
-            f"not better than the best trivial prediction ({best.title}, {best.value:.0f} m) by "
-            f"the mean MDE: {', '.join(worse)}"
+            f"not better than the best trivial prediction ({best.title}, {best.value:.0f} m"
+            f"{missed}) by the mean MDE: {', '.join(worse)}"
         )
 
 

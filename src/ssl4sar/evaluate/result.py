@@ -146,8 +146,9 @@ def build_result(
         dataset = assessed(dataset, [model])
     summaries = [summarise(run.images) for run in runs]
     rows = [_run(run.member, summary) for run, summary in zip(runs, summaries, strict=True)]
-    trivial = {key: _baseline(baseline) for key, baseline in baselines.items() if key != FLOOR}
-    floor = _baseline(baselines[FLOOR]) if FLOOR in baselines else None
+    trivial = {key: described(baseline) for key, baseline in baselines.items()}
+    floor = trivial.pop(FLOOR, None)
+    floor_no_front = None if floor is None else floor.no_front
     mde_m = spread(row.mde_m for row in rows)
     result = CaffeResult(
         dataset=dataset,
@@ -161,13 +162,14 @@ def build_result(
         segmentation=_mean_segmentation([row.segmentation for row in rows]),
         subsets=_subsets(runs),
         floor_m=None if floor is None else floor.mde_m,
+        floor_no_front=floor_no_front,
         floor_front_recall_500m=None if floor is None else floor.front_recall_500m,
         floor_front_precision_500m=None if floor is None else floor.front_precision_500m,
         baselines=trivial,
         published=list(PUBLISHED),
         text=[
-            *_warnings(dataset, runs, rows, mde_m, trivial),
-            *([] if model is None else model_texts(model, dataset)),
+            *_warnings(dataset, runs, rows, mde_m, fit_for_mde(trivial.values(), floor_no_front)),
+            *([] if model is None else model_texts([model], dataset)),
         ],
         per_image={score.name: _per_image(score) for score in runs[0].images}
         if per_image
@@ -223,7 +225,8 @@ def _run(member: str | None, summary: ScoreSummary) -> Run:
     )
 
 
-def _baseline(baseline: BaselineScores) -> Baseline:
+def described(baseline: BaselineScores) -> Baseline:
+    """Return the headline numbers of a prediction that was not learned."""
     summary = summarise(baseline.scores)
     return Baseline(
         title=baseline.title,
@@ -234,6 +237,25 @@ def _baseline(baseline: BaselineScores) -> Baseline:
         iou_pooled=summary.iou_pooled,
         iou_image_mean=summary.iou_image_mean,
     )
+
+
+def fit_for_mde(baselines: Iterable[Baseline], floor_no_front: int | None) -> list[Baseline]:
+    """Return the trivial predictions whose MDE and precision may stand beside those of a model.
+
+    Both leave images without a front out: a prediction that skips the hard ones looks good by them.
+
+    Args:
+        baselines: trivial predictions of the same images.
+        floor_no_front: images in which the true zones have no front; None if not known.
+
+    Returns:
+        Those that miss no more images than the floor; without any, those that miss the fewest.
+        A prediction without any front is never among them.
+    """
+    found = [each for each in baselines if each.mde_m is not None]
+    fewest = min((each.no_front for each in found), default=0)
+    most = max(fewest, floor_no_front or 0)
+    return [each for each in found if each.no_front <= most]
 
 
 def _mean_segmentation(parts: Sequence[Segmentation]) -> Segmentation:
@@ -297,7 +319,7 @@ def _warnings(
     runs: Sequence[RunScores],
     rows: Sequence[Run],
     mde_m: Spread,
-    baselines: Mapping[str, Baseline],
+    baselines: Sequence[Baseline],
 ) -> list[str]:
     texts = [] if dataset.comparable_with_published else [dataset.note]
     images = len(runs[0].images)
@@ -315,7 +337,7 @@ def _warnings(
             )
     better = [
         f"{baseline.title} ({baseline.mde_m:.0f} m)"
-        for baseline in baselines.values()
+        for baseline in baselines
         if baseline.mde_m is not None and mde_m.mean is not None and baseline.mde_m < mde_m.mean
     ]
     if better:

@@ -251,11 +251,12 @@ class Model(Row):
     """Test glaciers whose images the starting weights have seen; not empty: the scores are not
     those of unseen glaciers."""
     series: dict[str, Any] | None = None
-    """`prediction.series` of a temporal network, which saw each test image with others of its
-    glacier, without their labels; null for other networks."""
+    """`prediction.series` of a temporal network, which saw each test image in a series of up to
+    `frames` test images of its glacier, without their labels; null for other networks."""
     date_mean: dict[str, Any] | None = None
     """`prediction.date_mean`, by which the zones of each test image have a share of the mean over
-    others of its glacier, without their labels; null: none."""
+    all (window past: all not later) test images of its glacier on its grid, without their labels;
+    null: none."""
 
 
 class PerImage(_Part):
@@ -302,6 +303,8 @@ class CaffeResult(_Part):
     """Subsets of the benchmark that hold images, e.g. ``glacier=COL,season=winter``."""
     floor_m: float | None
     """Mean distance error of the true zones: what the labels themselves allow."""
+    floor_no_front: int | None
+    """Images in which the true zones have no front."""
     floor_front_recall_500m: float | None
     """Share of the labelled front that the true zones find within 500 m, 0-1."""
     floor_front_precision_500m: float | None
@@ -384,16 +387,16 @@ class PairTests(_Part):
 
 
 class PairedTest(_Part):
-    """Whether an opponent is better than a baseline in pairs that share all but the model."""
+    """Whether one model is better than another in pairs that share all but the model."""
 
     pairs: int = Field(ge=0)
-    """Pairs in which both have a value."""
+    """Pairs that were tested."""
     better: int = Field(ge=0)
-    """Pairs in which the opponent is better."""
+    """Pairs in which the one is better."""
     mean_advantage: float | None
-    """By how much the opponent is better in the mean; negative where it is worse."""
+    """By how much it is better in the mean; negative where it is worse."""
     p: float | None
-    """One-sided p value of that mean among all signs of the differences; null without any."""
+    """Two-sided p value of that mean among all signs of the differences; null without any."""
     method: Literal["exact", "drawn"] | None
     """Whether all signs were tried, or some were drawn."""
     least_p: float | None
@@ -420,6 +423,8 @@ class BestTrivial(_Part):
     """What was predicted."""
     value: float
     """Its score."""
+    no_front: int
+    """Images in which it has no front."""
 
 
 def value_of(best: BestTrivial | None) -> float | None:
@@ -432,16 +437,20 @@ class References(_Part):
 
     floor_m: float | None
     """Mean distance error of the true zones: what the labels themselves allow."""
+    floor_no_front: int | None
+    """Images in which the true zones have no front."""
     floor_front_recall_500m: float | None
     """Share of the labelled front that the true zones find within 500 m, 0-1."""
     floor_front_precision_500m: float | None
     """Share of the front of the true zones within 500 m of the labelled one, 0-1."""
     best_trivial_mde_m: BestTrivial | None
-    """Lowest mean distance error of the trivial predictions, metres."""
+    """Lowest mean distance error, metres, of the trivial predictions that miss no more images than
+    the true zones; of those that miss the fewest if all miss more."""
     best_trivial_front_recall_500m: BestTrivial | None
     """Largest share of the labelled front that a trivial prediction finds within 500 m, 0-1."""
     best_trivial_front_precision_500m: BestTrivial | None
-    """Largest share of a trivial front within 500 m of the labelled one, 0-1."""
+    """Largest share of a trivial front within 500 m of the labelled one, 0-1, of the same
+    predictions as the lowest mean distance error."""
     best_trivial_iou_pooled: BestTrivial | None
     """Highest pooled IoU of the trivial predictions, 0-1."""
 

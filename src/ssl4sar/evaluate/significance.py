@@ -80,17 +80,21 @@ def compare_paired(pairs: Sequence[tuple[float, float]], better: Better) -> Pair
     """Compare two models whose values come in pairs, by all signs that their differences can have.
 
     Args:
-        pairs: value of the baseline, which may be worse, and of the opponent.
+        pairs: value of one model, and of the other, whose advantage is given.
         better: whether lower (an error) or higher values (an overlap) are better.
 
     Returns:
-        The test; more than 16 pairs have too many signs, of which some are drawn.
+        The test, two-sided; more than 16 pairs have too many signs, of which some are drawn.
     """
     sign = 1.0 if better == "lower" else -1.0
     gains = sign * np.array([worse - best for worse, best in pairs], float)
     count, total = len(gains), float(gains.sum())
     is_exact = 2**count <= _MOST_PERMUTATIONS
     p: float | None = None
+    # All signs can be changed at once: no mean is reached only once.
+    least = 2 * 0.5**count
+    if not is_exact:
+        least = max(least, 1 / (_DRAWN_PERMUTATIONS + 1))
     if gains.any():
         if is_exact:
             signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
@@ -98,7 +102,7 @@ def compare_paired(pairs: Sequence[tuple[float, float]], better: Better) -> Pair
             draws = generator(0, "signs of paired differences")
             signs = 1 - 2 * draws.integers(0, 2, (_DRAWN_PERMUTATIONS, count))
         # Rounding must not part sums that are equal.
-        reached = int((signs @ gains >= total - 1e-12 * np.abs(gains).sum()).sum())
+        reached = int((np.abs(signs @ gains) >= abs(total) - 1e-12 * np.abs(gains).sum()).sum())
         # What was observed is one of the drawn ones, too.
         p = reached / len(signs) if is_exact else (reached + 1) / (len(signs) + 1)
     return PairedTest(
@@ -107,7 +111,7 @@ def compare_paired(pairs: Sequence[tuple[float, float]], better: Better) -> Pair
         mean_advantage=total / count if count else None,
         p=p,
         method=None if p is None else "exact" if is_exact else "drawn",
-        least_p=0.5**count if count else None,
+        least_p=least if count else None,
     )
 
 

@@ -108,7 +108,7 @@ def _table(result: CaffeResult) -> Table:
     table.add_row(
         "floor: the true zones",
         metres(result.floor_m),
-        "",
+        _count(result.floor_no_front),
         share(result.floor_front_recall_500m),
         share(result.floor_front_precision_500m),
     )
@@ -133,6 +133,10 @@ def metres(value: float | None) -> str:
 def share(value: float | None) -> str:
     """Return a share of 0-1 with three digits, or a dash."""
     return "-" if value is None else f"{value:.3f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else str(value)
 
 
 def plus_minus(spread: Spread, text: Callable[[float | None], str]) -> str:
@@ -170,16 +174,20 @@ def _runs_table(content: Comparison) -> Table:
         "",
         share(references.floor_front_recall_500m),
         share(references.floor_front_precision_500m),
+        "",
+        _count(references.floor_no_front),
     )
+    best = references.best_trivial_mde_m
     table.add_row(
         "best trivial",
         "",
         "",
-        metres(value_of(references.best_trivial_mde_m)),
+        metres(value_of(best)),
         "",
         share(value_of(references.best_trivial_front_recall_500m)),
         share(value_of(references.best_trivial_front_precision_500m)),
         share(value_of(references.best_trivial_iou_pooled)),
+        _count(None if best is None else best.no_front),
     )
     return table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -157,34 +157,46 @@ def assessed(dataset: Dataset, models: Sequence[Model]) -> Dataset:
     return dataset.model_copy(update={"comparable_with_published": False, "note": note})
 
 
-def model_texts(model: Model, dataset: Dataset) -> list[str]:
-    """Return what a reader must know of the starting weights of a model, in words."""
-    texts = []
+def model_texts(models: Sequence[Model], dataset: Dataset) -> list[str]:
+    """Return what a reader must know of the starting weights of models and of the images they saw.
+
+    Returns:
+        Sentences, each with the names of all models that it holds for.
+    """
+    names: dict[str, list[str]] = {}
+    for model in models:
+        for text in _texts_of(model, dataset):
+            names.setdefault(text, []).append(model.name)
+    return [f"{', '.join(named)}: {text}" for text, named in names.items()]
+
+
+def _texts_of(model: Model, dataset: Dataset) -> Iterator[str]:
     if model.test_glaciers_seen:
         names = ", ".join(model.test_glaciers_seen)
-        texts.append(
-            f"{model.name}: its starting weights have seen images of the test glaciers {names} "
-            "(ssl4sar.allow_test_glaciers, or starting weights that had): its scores are NOT those "
+        yield (
+            f"the starting weights have seen images of the test glaciers {names} "
+            "(ssl4sar.allow_test_glaciers, or starting weights that had): the scores are NOT those "
             "of unseen glaciers"
         )
     if model.pretraining is not None and model.pretraining.synthetic and not dataset.synthetic:
-        texts.append(f"{model.name} was pretrained on SYNTHETIC pairs of images")
+        yield "pretrained on SYNTHETIC pairs of images"
     if model.series is not None:
-        texts.append(_series_text(model.name, model.series))
+        yield _series_text(model.series)
     if model.date_mean is not None:
-        which = "other" if model.date_mean["window"] == "all" else "other, not later"
-        texts.append(
-            f"{model.name}: the zones of each test image are to {model.date_mean['share']:.0%} "
-            f"those of the mean over {which} test images of its glacier, without their labels "
+        which = "all" if model.date_mean["window"] == "all" else "all not later"
+        yield (
+            f"the zones of each test image are to {model.date_mean['share']:.0%} those of the mean "
+            f"over {which} test images of its glacier on its grid, without their labels "
             "(prediction.date_mean)"
         )
-    return texts
 
 
-def _series_text(name: str, series: Mapping[str, Any]) -> str:
+def _series_text(series: Mapping[str, Any]) -> str:
+    if series["frames"] == 1:
+        return "each test image was seen alone, in a series of one (prediction.series)"
     days = "" if series["max_days"] is None else f" within {series['max_days']} days"
     which = "others" if series["window"] == "all" else "others that are not later"
     return (
-        f"{name} saw each test image with up to {series['frames'] - 1} {which}{days} of its "
+        f"each test image was seen with up to {series['frames'] - 1} {which}{days} of its "
         "glacier's test images, without their labels (prediction.series)"
     )

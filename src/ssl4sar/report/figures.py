@@ -16,7 +16,7 @@ from PIL import Image
 
 from ssl4sar.core.scene_name import GLACIERS, SENSOR_GROUPS, SceneName
 from ssl4sar.core.zones import CLASS_COLOURS
-from ssl4sar.evaluate.result import RunScores
+from ssl4sar.evaluate.result import RunScores, fit_for_mde
 from ssl4sar.evaluate.schema import CaffeResult
 from ssl4sar.evaluate.scoring import ImageScore
 from ssl4sar.metrics.distances import DistanceSums
@@ -238,7 +238,8 @@ def _draw_reference_lines(axes: Axes, result: CaffeResult) -> None:
         floor_m = max(result.floor_m, LEAST_DRAWN_M)
         label = f"floor of the labels, {result.floor_m:,.0f} m"
         axes.axhline(floor_m, color=_FLOOR_COLOUR, linewidth=2, linestyle="--", label=label)
-    trivial_m = [b.mde_m for b in result.baselines.values() if b.mde_m is not None]
+    fit = fit_for_mde(result.baselines.values(), result.floor_no_front)
+    trivial_m = [baseline.mde_m for baseline in fit if baseline.mde_m is not None]
     for error_m in trivial_m:
         span_m = f"{min(trivial_m):,.0f}-{max(trivial_m):,.0f} m"
         label = f"{len(trivial_m)} trivial predictions, {span_m}"

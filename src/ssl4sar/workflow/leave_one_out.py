@@ -79,12 +79,18 @@ def leave_one_out(request: LeaveOneOutRequest, run: Runner | None = None) -> boo
         Whether all folds are finished.
 
     Raises:
-        UserError: this is not the project's folder, a wrong configuration, model or glacier, or no
-            fold is finished.
+        UserError: this is not the project's folder, a wrong configuration, model, glacier or name
+            of the table, or no fold is finished.
     """
     if not Path("Snakefile").is_file():
         raise UserError(
             "Snakefile", "there is none in this folder", "run the command in a clone of the project"
+        )
+    if request.out is not None and request.out.suffix != ".json":
+        raise UserError(
+            "--out",
+            f"{request.out} does not end in .json",
+            "name the JSON file: the table in Markdown is written beside it",
         )
     values = read_config(request.configuration)
     shortcuts: dict[str, Any] = {} if request.root is None else {"caffe_root": str(request.root)}
