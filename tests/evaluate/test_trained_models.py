@@ -116,6 +116,7 @@ def test_the_result_says_what_was_trained(runs, baselines) -> None:
         },
         "test_glaciers_seen": [],
         "series": None,
+        "images_alone": 0,
         "date_mean": None,
     }
     assert result["dataset"]["comparable_with_published"] is True
@@ -191,12 +192,15 @@ def test_a_result_says_that_test_images_were_seen_in_series(
     tmp_path: Path, changes: dict[str, object], text: str
 ) -> None:
     settings = SeriesConfig.model_validate(changes).model_dump(mode="json")
-    path = write_record(tmp_path / "predictions.json", {"prediction": {"series": settings}})
+    scenes = {"a": {"frames": ["a"]}, "b": {"frames": ["b", "c"]}, "c": {"frames": ["b", "c"]}}
+    values = {"prediction": {"series": settings}, "scenes": scenes}
+    path = write_record(tmp_path / "predictions.json", values)
     model = trained_model([record("none", 0)], TEST_GLACIERS, read_other_images(path))
     assert model.series == settings
     (found,) = model_texts([model], OFFICIAL)
     assert found.startswith("none: each test image was seen ")
     assert text in found
+    assert ("; 1 of them had no such image" in found) == (settings["frames"] > 1)
 
 
 @pytest.mark.parametrize(("window", "which"), [("all", "all"), ("past", "all not later")])

@@ -253,6 +253,8 @@ class Model(Row):
     series: dict[str, Any] | None = None
     """`prediction.series` of a temporal network, which saw each test image in a series of up to
     `frames` test images of its glacier, without their labels; null for other networks."""
+    images_alone: int = 0
+    """Test images for which a temporal network found no other of their series."""
     date_mean: dict[str, Any] | None = None
     """`prediction.date_mean`, by which the zones of each test image have a share of the mean over
     all (window past: all not later) test images of its glacier on its grid, without their labels;

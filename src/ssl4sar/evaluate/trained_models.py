@@ -45,10 +45,12 @@ class OtherImages(NamedTuple):
     Attributes:
         series: ``prediction.series`` of a temporal network; None of another one.
         date_mean: ``prediction.date_mean``; None where each image stands alone.
+        images_alone: images for which a temporal network found no other.
     """
 
     series: dict[str, Any] | None = None
     date_mean: dict[str, Any] | None = None
+    images_alone: int = 0
 
 
 #: Each image stands alone.
@@ -62,9 +64,14 @@ def read_other_images(predictions: str | Path) -> OtherImages:
         UserError: the file is missing or damaged.
     """
     try:
-        settings = read_json(predictions)["prediction"]
-        values = (settings.get(key) for key in OtherImages._fields)
-        return OtherImages(*(None if value is None else dict(value) for value in values))
+        record = read_json(predictions)
+        series, date_mean = (
+            None if (value := record["prediction"].get(key)) is None else dict(value)
+            for key in ("series", "date_mean")
+        )
+        scenes = record["scenes"].values() if series else ()
+        alone = sum(len(scene["frames"]) == 1 for scene in scenes)
+        return OtherImages(series, date_mean, alone)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             predictions, f"the file cannot be read ({error})", "remove it and rerun the workflow"
@@ -181,7 +188,7 @@ def _texts_of(model: Model, dataset: Dataset) -> Iterator[str]:
     if model.pretraining is not None and model.pretraining.synthetic and not dataset.synthetic:
         yield "pretrained on SYNTHETIC pairs of images"
     if model.series is not None:
-        yield _series_text(model.series)
+        yield _series_text(model.series, model.images_alone)
     if model.date_mean is not None:
         which = "all" if model.date_mean["window"] == "all" else "all not later"
         yield (
@@ -191,12 +198,15 @@ def _texts_of(model: Model, dataset: Dataset) -> Iterator[str]:
         )
 
 
-def _series_text(series: Mapping[str, Any]) -> str:
+def _series_text(series: Mapping[str, Any], images_alone: int) -> str:
     if series["frames"] == 1:
         return "each test image was seen alone, in a series of one (prediction.series)"
     days = "" if series["max_days"] is None else f" within {series['max_days']} days"
     which = "others" if series["window"] == "all" else "others that are not later"
+    alone = (
+        f"; {images_alone} of them had no such image and were seen alone" if images_alone else ""
+    )
     return (
         f"each test image was seen with up to {series['frames'] - 1} {which}{days} of its "
-        "glacier's test images, without their labels (prediction.series)"
+        f"glacier's test images, without their labels (prediction.series){alone}"
     )
