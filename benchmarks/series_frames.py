@@ -26,7 +26,7 @@ from ssl4sar.core.image import read_image
 from ssl4sar.core.progress import track
 from ssl4sar.core.zones import CLASS_COUNT
 from ssl4sar.dataset.manifest import TreeManifest
-from ssl4sar.dataset.series import SeriesScene, prediction_series
+from ssl4sar.dataset.series import SeriesScene, in_order, prediction_series
 from ssl4sar.evaluate.scoring import ImageScore, LabelFolders, score_image
 from ssl4sar.evaluate.summary import summarise
 from ssl4sar.models.checkpoint import load_network
@@ -70,8 +70,7 @@ class Study:
         labels = LabelFolders.of_tree(self.manifest.tree, "test")
         scores = []
         for scene in track(self.scenes["test"], label):
-            seen = [scene, *choose(scene)]
-            seen.sort(key=lambda frame: frame.day)
+            seen = in_order([scene, *choose(scene)])
             images = np.stack([fitted(self.read(each.split, each.name), scene) for each in seen])
             days = [frame.day for frame in seen]
             place = [seen.index(scene)]

@@ -7,11 +7,13 @@ for it and ends as it does. Lightning alone takes ten seconds, in each job that 
 
 from __future__ import annotations
 
+import gc
+import importlib
 import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,17 @@ IMPORTED = (
 )
 #: Longest request: the environment is most of it.
 _MAX_BYTES = 1_000_000
+
+
+def import_for_forks(names: Iterable[str]) -> None:
+    """Import modules that all forks of this process are to have, and none of the project."""
+    gc.disable()
+    for name in names:
+        importlib.import_module(name)
+    # What was imported stays: a fork need not look through it for garbage.
+    gc.freeze()
+    gc.enable()
+    assert not any(name.split(".")[0] == "ssl4sar" for name in sys.modules)
 
 
 def become(request: Mapping[str, Any], descriptors: tuple[int, ...], first_entry: str) -> None:
@@ -62,8 +75,6 @@ def command(address: str) -> str:
 
 def serve(address: str) -> None:
     """Import, then fork for each script, until the standard input ends."""
-    import gc
-    import importlib
     import select
 
     with socket.socket(socket.AF_UNIX) as listening:
@@ -71,13 +82,7 @@ def serve(address: str) -> None:
         listening.bind(address)
         listening.listen(64)
         print(flush=True)
-        gc.disable()
-        for name in IMPORTED:
-            importlib.import_module(name)
-        # What was imported stays: a fork need not look through it for garbage.
-        gc.freeze()
-        gc.enable()
-        assert not any(name.split(".")[0] == "ssl4sar" for name in sys.modules)
+        import_for_forks(IMPORTED)
         while sys.stdin not in select.select([sys.stdin, listening], [], [])[0]:
             asking, _ = listening.accept()
             with asking:

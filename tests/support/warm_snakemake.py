@@ -10,8 +10,6 @@ interpreter for all of this: `House.command`.
 from __future__ import annotations
 
 import atexit
-import gc
-import importlib
 import json
 import os
 import selectors
@@ -187,13 +185,7 @@ def _fork_scripts(address: str) -> None:
 
 def main() -> None:
     """Import, then become the command of each request in a fork."""
-    gc.disable()
-    for name in IMPORTED:
-        importlib.import_module(name)
-    # What was imported stays: a fork need not look through it for garbage.
-    gc.freeze()
-    gc.enable()
-    assert not any(name.split(".")[0] == "ssl4sar" for name in sys.modules)
+    warm_scripts.import_for_forks(IMPORTED)
     request = _serve()
     if request is not None:
         _become(request)
